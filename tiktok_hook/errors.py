@@ -1,0 +1,57 @@
+"""Every failure that a user can cause or fix, and the exit code each ends with.
+
+    HookError              1   something went wrong that is not a bug
+    ├── UsageError         2   an option, argument or setting that cannot be used
+    ├── TunnelError        3   the tunnel could not be opened, or the authtoken is missing
+    ├── ListenError        4   no port to listen on
+    ├── StoreError         5   the history cannot be opened, read or written
+    └── AppError           6   an app did not answer 200
+
+A bad signature, an unknown event or a failed forward is none of these: it is data, stored and shown.
+Bugs are not of this family and keep their traceback.
+"""
+
+
+class HookError(Exception):
+    """Base of every failure a user can cause or fix.
+
+    Args:
+        message: One sentence: what happened, with the value in it. Never a secret.
+        hint: One thing to do about it; empty when there is nothing to add.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(HookError):
+    """An option, argument or setting cannot be used as given."""
+
+    exit_code = 2
+
+
+class TunnelError(HookError):
+    """The tunnel could not be opened, or ended in a way that cannot heal."""
+
+    exit_code = 3
+
+
+class ListenError(HookError):
+    """The receiver or the inspector found no port to listen on."""
+
+    exit_code = 4
+
+
+class StoreError(HookError):
+    """The history cannot be opened, read or written."""
+
+    exit_code = 5
+
+
+class AppError(HookError):
+    """An app did not answer 200 to what it was sent."""
+
+    exit_code = 6
