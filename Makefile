@@ -1,0 +1,57 @@
+# Two commands do all set-up on a machine with Python 3.11 or newer and make:
+#   make demo   the main job, without an account
+#   make test   lint, types, every test, and the built wheel
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit wheel system format clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/package: $(VENV)/made pyproject.toml
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/development: $(VENV)/package tests/requirements.txt
+	$(PIP) install --requirement tests/requirements.txt
+	touch $@
+
+demo: $(VENV)/package ## the main job on this machine, without an account or a network
+	$(BIN)/tiktok-hook demo
+
+test: lint types unit wheel ## lint, types, all tests, and the built wheel
+
+lint: $(VENV)/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/development
+	$(BIN)/mypy
+
+system: ## what some tests need beside Python, where it can be installed
+	@sh tests/system.sh
+
+unit: $(VENV)/development system
+	$(BIN)/pytest --numprocesses $(JOBS)
+
+wheel: $(VENV)/development
+	sh tests/wheel.sh $(PYTHON)
+
+format: $(VENV)/development ## bring the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

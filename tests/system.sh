@@ -1,0 +1,15 @@
+#!/bin/sh
+# Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
+# inspector's page. Only as root on Debian and only what is missing; elsewhere those tests skip and
+# say why, except with CI=true, where they fail.
+set -eu
+command -v apt-get >/dev/null || exit 0
+[ "$(id -u)" = 0 ] || exit 0
+missing=""
+command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+command -v chromium >/dev/null || missing="$missing chromium"
+[ -n "$missing" ] || exit 0
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,76 @@
+"""Receive, inspect, verify and replay TikTok webhooks on your machine.
+
+Names are imported when they are first used, so that ``import tiktok_hook`` costs next to nothing.
+"""
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiktok_hook.delivery import Attempt, Delivery
+    from tiktok_hook.errors import (
+        AppError,
+        HookError,
+        ListenError,
+        StoreError,
+        TunnelError,
+        UsageError,
+    )
+    from tiktok_hook.events import Event, sample, samples
+    from tiktok_hook.session import Session, listen
+    from tiktok_hook.signature import State, Verdict, check, diagnose, sign
+
+_HOMES = {
+    "AppError": "errors",
+    "Attempt": "delivery",
+    "Delivery": "delivery",
+    "Event": "events",
+    "HookError": "errors",
+    "ListenError": "errors",
+    "Session": "session",
+    "State": "signature",
+    "StoreError": "errors",
+    "TunnelError": "errors",
+    "UsageError": "errors",
+    "Verdict": "signature",
+    "check": "signature",
+    "diagnose": "signature",
+    "listen": "session",
+    "sample": "events",
+    "samples": "events",
+    "sign": "signature",
+}
+
+__all__ = [
+    "AppError",
+    "Attempt",
+    "Delivery",
+    "Event",
+    "HookError",
+    "ListenError",
+    "Session",
+    "State",
+    "StoreError",
+    "TunnelError",
+    "UsageError",
+    "Verdict",
+    "check",
+    "diagnose",
+    "listen",
+    "sample",
+    "samples",
+    "sign",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version("tiktok-hook")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

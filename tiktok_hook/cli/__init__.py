@@ -1,0 +1,90 @@
+"""The command line: a thin skin over the library, one file per command.
+
+Only this folder prints errors and chooses exit codes. Commands are imported when they are asked
+for, so that ``--help``, ``sign`` and ``verify`` start fast.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from tiktok_hook.cli.group import LazyGroup
+from tiktok_hook.errors import HookError
+
+COMMANDS = {
+    "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",
+    "demo": "Show everything on this machine, without account or network.",
+    "trigger": "Send a signed sample event.",
+    "sign": "Print the signature header for a body.",
+    "verify": "Check a signature header against a body, offline.",
+}
+"""Name and one sentence each, in the order of ``--help``; a test holds them to the commands' own."""
+
+FIRST_STEPS = """\
+tiktok-hook receives TikTok webhooks on your machine. Three commands to try:
+
+  tiktok-hook demo                          all of it, without an account or a network
+  tiktok-hook listen --secret -             a public Callback URL to paste into TikTok
+  tiktok-hook trigger authorization.removed a signed sample event, sent to that listener
+
+Everything else: tiktok-hook --help
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_in=COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: tiktok-hook listen --secret - --forward-to 3000",
+)
+@click.version_option(package_name="tiktok-hook", message="%(prog)s %(version)s")
+@click.pass_context
+def group(context: click.Context) -> None:
+    """Receive, inspect, verify and replay TikTok webhooks on your machine."""
+    if context.invoked_subcommand is None:
+        click.echo(FIRST_STEPS, nl=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        arguments: As typed, without the program's name; None takes the process's own.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; every `HookError` is printed here."""
+    try:
+        code = group.main(arguments, prog_name="tiktok-hook", standalone_mode=False)
+        sys.stdout.flush()
+    except HookError as error:
+        report(error)
+        return error.exit_code
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.Abort:
+        click.echo("\nAborted.", err=True)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is lost by not telling them more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def report(error: HookError) -> None:
+    """Print one sentence and one hint to stderr."""
+    click.echo(f"Error: {error}", err=True)
+    if error.hint:
+        click.echo(f"Hint: {error.hint}", err=True)

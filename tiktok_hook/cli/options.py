@@ -1,0 +1,162 @@
+"""Options that several commands share, and the way each finds its value.
+
+`option` gives every option its environment variable, the same in every command; `Command` reads
+`config.toml` before the options are looked up, so that click's own order holds: flag, environment,
+file, default.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tiktok_hook import settings
+from tiktok_hook.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command with an example under its help and settings from the user's file.
+
+    Args:
+        example: One whole line that works, shown under ``--help``.
+    """
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.epilog = f"Example: {example}"
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        names = {parameter.name for parameter in self.params if parameter.name}
+        if "config" in names and not {"-h", "--help"} & set(args):
+            from tiktok_hook import folders
+
+            default = folders.config_dir() / "config.toml"
+            config = settings.read_config(_config_option(args), default=default)
+            if config:
+                known = _all_options(parent) | names
+                extra["default_map"] = settings.defaults_for(
+                    info_name or "", config, options=names, known=known
+                )
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def _config_option(args: Sequence[str]) -> Path | None:
+    """The value of ``--config``, needed before click parses the rest."""
+    import os
+
+    for index, word in enumerate(args):
+        if word == "--":
+            break
+        if word == "--config" and index + 1 < len(args):
+            return Path(args[index + 1])
+        if word.startswith("--config="):
+            return Path(word.removeprefix("--config="))
+    value = os.environ.get(settings.variable("--config"))
+    return Path(value) if value else None
+
+
+def _all_options(parent: click.Context | None) -> set[str]:
+    """Names of every option of every command, and of the commands themselves."""
+    if parent is None or not isinstance(parent.command, click.Group):
+        return set()
+    names: set[str] = set()
+    for name in parent.command.list_commands(parent):
+        names.add(name)
+        command = parent.command.get_command(parent, name)
+        if command is not None:
+            names |= {parameter.name for parameter in command.params if parameter.name}
+    return names
+
+
+def option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """A click option with its ``TIKTOK_HOOK_…`` variable, which is named after its first long name."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    attributes.setdefault("envvar", settings.variable(long))
+    return click.option(*names, **attributes)
+
+
+def _given_path(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    return None if value is None else Path(value).expanduser()
+
+
+def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
+    """An option that names a file; ``~`` is understood, and whether it exists is checked in use."""
+    return option(*names, metavar="PATH", callback=_given_path, **attributes)
+
+
+config_option = path_option("--config", help="Settings file instead of config.toml in the user's folder.")
+
+db_option = path_option("--db", help="History file instead of the one in the user's data folder.")
+
+secret_option = option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="TEXT",
+    help="The app's client secret; - asks for it. Repeatable. Better: TIKTOK_CLIENT_SECRET.",
+)
+
+secret_file_option = option(
+    "--secret-file",
+    "secret_files",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="File that holds the client secret alone. Repeatable.",
+)
+
+
+def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
+    """The secrets of ``--secret`` and ``--secret-file``; asks where ``-`` was given.
+
+    Raises:
+        UsageError: One cannot be a secret, or ``-`` was given and nobody can be asked.
+    """
+    return settings.secrets([_asked() if text == "-" else text for text in given], files)
+
+
+def _asked() -> str:
+    """A secret typed at a prompt that does not show it, or the first line of what is piped in."""
+    stream = click.get_text_stream("stdin")
+    if stream.isatty():
+        answer: str = click.prompt("Client secret", hide_input=True, err=True)
+        return answer
+    return stream.readline().rstrip("\r\n")
+
+
+def required_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
+    """Like `resolve_secrets`, for commands that are of no use without one.
+
+    Raises:
+        UsageError: None was given anywhere.
+    """
+    found = resolve_secrets(given, files)
+    if not found:
+        raise UsageError(
+            "No client secret was given.",
+            hint="Set TIKTOK_CLIENT_SECRET, or give --secret-file FILE or --secret - to be asked.",
+        )
+    return found
+
+
+def read_body(source: str) -> bytes:
+    """The bytes of a file, or of stdin for ``-``, exactly as they are.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if source == "-":
+        return click.get_binary_stream("stdin").read()
+    try:
+        return Path(source).expanduser().read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The body file {source} cannot be read: {error.strerror}.",
+            hint="Give --body a readable file, or - to read standard input.",
+        ) from error

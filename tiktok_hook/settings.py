@@ -1,0 +1,160 @@
+"""Where a setting comes from: flag, then environment, then `config.toml`, then the default.
+
+click reads flags and the environment; this module reads the file and the client secrets, whose
+ways in are more than one. Used by `cli` only: everything below takes plain arguments.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tiktok_hook.errors import UsageError
+
+ENVIRONMENT_PREFIX = "TIKTOK_HOOK_"
+SECRET_VARIABLE = "TIKTOK_CLIENT_SECRET"  # noqa: S105 - the name of a variable, not a secret
+
+
+def variable(option: str) -> str:
+    """The environment variable of an option: ``--forward-to`` is ``TIKTOK_HOOK_FORWARD_TO``."""
+    return ENVIRONMENT_PREFIX + option.lstrip("-").replace("-", "_").upper()
+
+
+def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
+    """The settings in a TOML file.
+
+    Args:
+        path: The file that was asked for; None reads `default` if it is there.
+        default: `config.toml` in the user's config folder, never one in the working directory.
+
+    Raises:
+        UsageError: The file that was asked for is missing, or one of them cannot be read.
+    """
+    file = path or default
+    try:
+        with file.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        if path is None:
+            return {}
+        raise UsageError(
+            f"The settings file {file} does not exist.",
+            hint="Check --config, or leave it out.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"The settings file {file} is not valid TOML: {error}.",
+            hint='A line reads NAME = VALUE, text in quotes: forward_to = ["3000"].',
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The settings file {file} cannot be read: {error}.",
+            hint="Check the path and its permissions.",
+        ) from error
+
+
+def defaults_for(
+    command: str,
+    config: Mapping[str, Any],
+    *,
+    options: Collection[str],
+    known: Collection[str],
+) -> dict[str, Any]:
+    """The part of a settings file that concerns one command.
+
+    Args:
+        command: Its name; a table ``[listen]`` overrides the keys at the top.
+        config: What `read_config` gave.
+        options: Names of this command's options, with underscores.
+        known: Names of all options of all commands, and of the commands.
+
+    Raises:
+        UsageError: A key that no command knows; the nearest names are in the hint.
+    """
+    values: dict[str, Any] = {}
+    tables = [config, config.get(command, {})]
+    for depth, table in enumerate(tables):
+        for key, value in table.items():
+            name = key.replace("-", "_")
+            if name in options:
+                values[name] = value
+            elif name not in known or depth:
+                near = difflib.get_close_matches(name, options if depth else known, n=2)
+                raise UsageError(
+                    f"The settings file has an unknown key {key!r}.",
+                    hint=f"Did you mean {' or '.join(near)}?" if near else "Take it out.",
+                )
+    return values
+
+
+def checked_secret(text: str, *, where: str) -> str:
+    """A client secret as it will be used as a key.
+
+    Args:
+        text: As given.
+        where: The option, variable or file it came from, for the message.
+
+    Raises:
+        UsageError: It is empty, or carries whitespace, quotes or control characters. The message
+            never holds the secret.
+    """
+    if not text.strip():
+        raise UsageError(
+            f"The client secret from {where} is empty.",
+            hint="Copy it from Credentials in the TikTok Developer Portal.",
+        )
+    if any(character.isspace() or not character.isprintable() for character in text):
+        raise UsageError(
+            f"The client secret from {where} carries whitespace or control characters.",
+            hint="Copy it again without spaces or line breaks around or inside it.",
+        )
+    if text[0] in "\"'" or text[-1] in "\"'":
+        raise UsageError(
+            f"The client secret from {where} carries quotes.",
+            hint="Give the secret itself, without the quotes around it.",
+        )
+    return text
+
+
+def secret_from_file(file: Path) -> str:
+    """The client secret on the only line of a file; the line break at its end does not count.
+
+    Raises:
+        UsageError: The file cannot be read, or what it holds cannot be a secret.
+    """
+    try:
+        text = file.read_bytes()[:4096].decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise UsageError(
+            f"The secret file {file} cannot be read: {reason}.",
+            hint="Give --secret-file a readable file that holds the client secret alone.",
+        ) from error
+    return checked_secret(text.rstrip("\r\n"), where=str(file))
+
+
+def secrets(
+    given: Sequence[str], files: Sequence[Path], environment: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Every client secret to try, in order, without repetition.
+
+    Args:
+        given: From ``--secret`` (flag, environment or file, as click found it).
+        files: From ``--secret-file``.
+        environment: Where ``TIKTOK_CLIENT_SECRET`` is looked up when neither is given; None reads
+            the process's own. Several secrets there are split at whitespace.
+
+    Raises:
+        UsageError: One of them cannot be a secret.
+    """
+    found = [checked_secret(text, where="--secret") for text in given]
+    found += [secret_from_file(file) for file in files]
+    if not found:
+        text = (os.environ if environment is None else environment).get(SECRET_VARIABLE)
+        if text is not None:
+            if not text.strip():
+                checked_secret(text, where=SECRET_VARIABLE)
+            found = [checked_secret(part, where=SECRET_VARIABLE) for part in text.split()]
+    return tuple(dict.fromkeys(found))
