@@ -1,0 +1,40 @@
+"""Hostile text made harmless to look at."""
+
+import re
+
+# Control characters (C0, DEL, C1), what reorders or hides text (bidirectional marks and overrides,
+# zero-width and invisible characters, line and paragraph separators, tags, the byte order mark)
+# and surrogates, which no terminal or encoder takes. The variation selectors that many emoji carry
+# (U+FE00 to U+FE0F) hide nothing and stay.
+_UNSAFE = (
+    "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_ANY = re.compile(f"[{_UNSAFE}]")
+_ANY_BUT_NEWLINES = re.compile(f"(?![\n\t])[{_UNSAFE}]")
+
+
+def visible(text: str, *, keep_newlines: bool = False) -> str:
+    r"""The text with everything that could deceive a reader written as an escape.
+
+    Args:
+        text: Anything, from anybody.
+        keep_newlines: Leave line feeds and tabs as they are, for text shown over several lines.
+
+    Returns:
+        The same text when there is nothing to escape; else ``\x1b``, ``\u202e`` or
+        ``\U000e0041`` in place of each such character. Backslashes stay as they are, so this
+        is for eyes, not for reading back.
+    """
+    # Almost all text is plain, and str's own check is faster than any search.
+    if text.isascii() and text.isprintable():
+        return text
+    return (_ANY_BUT_NEWLINES if keep_newlines else _ANY).sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
