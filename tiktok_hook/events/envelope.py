@@ -1,0 +1,230 @@
+"""TikTok's envelope read: five keys, the fifth of them JSON inside a string."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tiktok_hook.events.catalogue import Kind, kind_of
+from tiktok_hook.exact_json import ExactFloat, Json, loads
+from tiktok_hook.plain import visible
+
+_LONGEST_VALUE = 72
+"""Characters of one value in a summary; a publish_id has at most 64."""
+
+_MILLISECONDS_FROM = 10**11
+"""As seconds this is the year 5138; TikTok's own test event counts milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What TikTok meant by a delivery: its envelope, parsed.
+
+    Args:
+        client_key: The app's client key; a number (as TikTok Business sends) as its exact text.
+        name: The ``event`` key.
+        create_time: As sent: seconds, but milliseconds in ``tiktok.ping``; None when there is no
+            whole number of at most 64 bits.
+        user_openid: Who; None when missing, empty when it came empty, a number as its exact text.
+        content: Decoded when it is a string that holds a JSON object or list, else as it came.
+        envelope: Every key as received and in its order, with ``content`` decoded as above.
+        content_text: The original text of ``content``; None when it came as no string.
+    """
+
+    client_key: str | None
+    name: str
+    create_time: int | None
+    user_openid: str | None
+    content: Json
+    envelope: Mapping[str, Json]
+    content_text: str | None
+
+    @property
+    def kind(self) -> Kind | None:
+        """What is known about this event; None when TikTok documents none of this name."""
+        return kind_of(self.name)
+
+    @property
+    def known(self) -> bool:
+        """Whether the catalogue has this event."""
+        return kind_of(self.name) is not None
+
+    @property
+    def publish_id(self) -> str | None:
+        """The publishing action of a ``post.publish.*`` event."""
+        return _text(self._of_content("publish_id"))
+
+    @property
+    def post_id(self) -> str | None:
+        """The post, as its exact text whether it came as string, number or list of one."""
+        value = self._of_content("post_id")
+        return _text(value[0] if isinstance(value, list) and value else value)
+
+    @property
+    def created_at(self) -> float | None:
+        """`create_time` in Unix seconds; None when it is missing or no date a calendar has."""
+        if self.create_time is None:
+            return None
+        seconds = self.create_time / (1000 if self.create_time >= _MILLISECONDS_FROM else 1)
+        return seconds if 0 <= seconds < 253_402_300_800 else None
+
+    def _of_content(self, key: str) -> Json:
+        return self.content.get(key) if isinstance(self.content, dict) else None
+
+
+def parse(body: bytes) -> Event | None:
+    """Read a body as TikTok's envelope.
+
+    Args:
+        body: Anything, as received.
+
+    Returns:
+        The event; None when it is not a JSON object in UTF-8 with a string ``event``. Unknown
+        events and unknown keys are welcome. Never raises.
+    """
+    try:
+        envelope = loads(body)
+    except ValueError:
+        return None
+    if not isinstance(envelope, dict):
+        return None
+    name = envelope.get("event")
+    if not isinstance(name, str):
+        return None
+    content = envelope.get("content")
+    content_text = None
+    if isinstance(content, str):
+        content_text = content
+        content = _decoded(content)
+        envelope["content"] = content
+    return Event(
+        client_key=_text(envelope.get("client_key")),
+        name=name,
+        create_time=_int64(envelope.get("create_time")),
+        user_openid=_text(envelope.get("user_openid")),
+        content=content,
+        envelope=envelope,
+        content_text=content_text,
+    )
+
+
+def summary(event: Event) -> str:
+    """The event in one line of words, safe to print: ``video_pull_failed for v_pub_url~…``."""
+    kind = event.kind
+    if kind is None:
+        return "not an event that TikTok documents"
+    words = _Words(event)
+    if kind.name == "authorization.removed":
+        return _removed(event, words)
+    text = kind.words.format_map(words)
+    if kind.name == "post.publish.complete" and words["publish_type"] == "INBOX_SHARE":
+        text = f"user posted {words['publish_id']} from the inbox"
+    if event._of_content("is_sandbox") is True:  # noqa: SLF001 - its own module
+        text += " (sandbox)"
+    return text
+
+
+def meaning(event: Event, path: str) -> str | None:
+    """Words for a value of an event.
+
+    Args:
+        event: The event.
+        path: ``create_time``, ``client_key``, ``content.reason`` and so on.
+
+    Returns:
+        For instance ``user disconnected in TikTok``; None when the value speaks for itself.
+    """
+    if path.startswith("content."):
+        return _meaning_in_content(event, path.removeprefix("content."))
+    if path == "event":
+        return None if event.kind is None else event.kind.meaning
+    if path == "client_key":
+        return _environment(event.client_key)
+    if path == "create_time":
+        return _time(event)
+    if path == "user_openid" and event.user_openid == "":
+        return "empty, as TikTok Minis send it"
+    return None
+
+
+class _Words(dict[str, str]):
+    """Values of an event's content for a summary, looked up when a template asks."""
+
+    def __init__(self, event: Event) -> None:
+        super().__init__()
+        self._event = event
+
+    def __missing__(self, key: str) -> str:
+        value = self._event.post_id if key == "post_id" else None
+        value = value or _text(self._event._of_content(key))  # noqa: SLF001 - its own module
+        if not value:
+            return f"(no {key})"
+        return visible(value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…")
+
+
+_REMOVED_WORDS = {
+    "1": "user disconnected the app",
+    "2": "user deleted the TikTok account",
+    "4": "user's TikTok account was banned",
+    "5": "you revoked the user's authorization",
+}
+
+
+def _removed(event: Event, words: _Words) -> str:
+    reason = words["reason"]
+    known = _meaning_in_content(event, "reason")
+    return _REMOVED_WORDS.get(reason) or f"authorization removed: {known or f'reason {reason}'}"
+
+
+def _meaning_in_content(event: Event, key: str) -> str | None:
+    value = event._of_content(key)  # noqa: SLF001 - its own module
+    if event.kind is None or value is None:
+        return None
+    text = str(value).lower() if isinstance(value, bool) else _text(value)
+    for known in event.kind.fields:
+        if known.name == key and text is not None:
+            return known.values.get(text) or known.values.get(text.partition("~")[0] + "~")
+    return None
+
+
+def _environment(client_key: str | None) -> str | None:
+    if client_key is None:
+        return None
+    if client_key.startswith("sbaw") and len(client_key) == 18:
+        return "key of a sandbox"
+    if client_key.startswith("aw") and len(client_key) == 16:
+        return "key of a production app"
+    if client_key.isascii() and client_key.isdigit():
+        return "key of a TikTok Business app"
+    return None
+
+
+def _time(event: Event) -> str | None:
+    if event.created_at is None:
+        return None
+    moment = datetime.fromtimestamp(event.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    in_seconds = event.created_at == event.create_time
+    return moment if in_seconds else f"{moment}, in milliseconds"
+
+
+def _decoded(content: str) -> Json:
+    # A lone number or word inside the string is text, not JSON that somebody wrapped.
+    if content.lstrip(" \t\r\n")[:1] not in {"{", "["}:
+        return content
+    try:
+        return loads(content)
+    except ValueError:
+        return content
+
+
+def _text(value: Json) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | ExactFloat) and not isinstance(value, bool):
+        return repr(value)
+    return None
+
+
+def _int64(value: Json) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if -(2**63) <= value < 2**63 else None
