@@ -1,0 +1,114 @@
+"""A developer's app on a raw socket: it keeps every byte it is sent, and answers as it is told."""
+
+import asyncio
+import re
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+
+
+@dataclass
+class App:
+    """What an app got, and how it answers.
+
+    Attributes:
+        port: Where it listens on 127.0.0.1.
+        requests: Every request in full, head and body, as it came over the wire.
+        connections: How many were opened to it.
+        answer: Bytes to send back, or what to do with the connection.
+    """
+
+    port: int
+    answer: "bytes | Answer" = OK
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
+
+    async def wait_for(self, count: int, *, seconds: float = 10.0) -> None:
+        """Wait until so many requests came."""
+        async with asyncio.timeout(seconds):
+            while len(self.requests) < count:
+                self.arrived.clear()
+                await self.arrived.wait()
+
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def http(status: int, body: bytes = b"", *headers: str) -> bytes:
+    """An answer with a right Content-Length."""
+    lines = [f"HTTP/1.1 {status} Said so", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await reader.read()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close with a reset, as a crashing kernel or a proxy does."""
+    sock = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+@asynccontextmanager
+async def running_app(answer: bytes | Answer = OK, *, port: int = 0) -> AsyncIterator[App]:
+    """An app until the end of the block; its connections are closed with it."""
+    app = App(port, answer)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        app.connections += 1
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                while True:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                    body = await reader.readexactly(int(length[1])) if length else b""
+                    app.requests.append(head + body)
+                    app.arrived.set()
+                    if callable(app.answer):
+                        await app.answer(reader, writer)
+                        return
+                    writer.write(app.answer)
+                    await writer.drain()
+        except asyncio.CancelledError:
+            pass  # the block ended
+        finally:
+            tasks.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
+    app.port = server.sockets[0].getsockname()[1]
+    try:
+        yield app
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

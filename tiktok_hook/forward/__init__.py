@@ -1,0 +1,27 @@
+"""The only code that talks to a user's app: where it is, what it is sent, and the sending.
+
+HTTP/1.1 is spoken here by hand, on asyncio alone. A forwarder must not touch what it carries, and
+a general client does: it writes `Host` first, encodes header bytes as UTF-8, adds headers of its
+own, and leaves a POST unsent when the app has just closed an idle connection. It also starts
+faster, which `replay` and `trigger` are glad of.
+"""
+
+from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
+from tiktok_hook.forward.request import Request, build, compose, parse_header, with_header
+from tiktok_hook.forward.target import join, local_port, parse_target, reachable, refuse_loop
+
+__all__ = [
+    "KEPT_BYTES",
+    "Forwarder",
+    "Reply",
+    "Request",
+    "build",
+    "compose",
+    "join",
+    "local_port",
+    "parse_header",
+    "parse_target",
+    "reachable",
+    "refuse_loop",
+    "with_header",
+]

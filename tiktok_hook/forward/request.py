@@ -1,0 +1,164 @@
+"""What is sent to an app: the request as it came, but for what belongs to one connection only."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers
+from tiktok_hook.errors import UsageError
+from tiktok_hook.forward.target import join, split
+
+# RFC 9110, 7.6.1, and the names that older proxies use the same way.
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FORBIDDEN_IN_VALUE = re.compile("[\r\n\x00]")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, ready to go out.
+
+    Attributes:
+        method: As it stands in the request line.
+        url: The whole URL; its path and query go out exactly as they are.
+        headers: In order; bytes outside ASCII as Latin-1.
+        body: Exactly the bytes to send.
+    """
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+
+def build(
+    delivery: Delivery,
+    target: str,
+    *,
+    extra_headers: Sequence[tuple[str, str]] = (),
+    mark: str = "1",
+) -> Request:
+    """A delivery as an app gets it: same bytes, same headers in the same order.
+
+    Args:
+        delivery: As received.
+        target: As `parse_target` gave it.
+        extra_headers: From ``--header``; each replaces every header of its name.
+        mark: Value of our own forwarding mark, by which a loop is seen.
+    """
+    url = join(target, delivery.path, delivery.query)
+    return compose(
+        delivery.method,
+        url,
+        delivery.headers,
+        delivery.body,
+        extra_headers=extra_headers,
+        mark=mark,
+    )
+
+
+def compose(
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    extra_headers: Sequence[tuple[str, str]] = (),
+    mark: str = "1",
+) -> Request:
+    """A request made of received headers, fit for another connection.
+
+    Left out is what concerned the connection it came by; ``Host`` and ``Content-Length`` are made
+    new in their old places; our mark is the only thing added.
+    """
+    listed = {
+        part.strip().lower()
+        for name, value in headers
+        if name.lower() == "connection"
+        for part in value.split(",")
+    }
+    # `Connection: host` or the like must not take away what every request needs.
+    dropped = _HOP_BY_HOP | (listed - {"host", "content-length"})
+    kept: list[tuple[str, str]] = []
+    made = {"host": split(url).authority, "content-length": str(len(body))}
+    for name, value in headers:
+        key = name.lower()
+        if key in dropped or not _TOKEN.fullmatch(name):
+            continue  # an imported HTTP/2 request has names like `:authority`
+        if key in {"host", "content-length"}:
+            if key in made:
+                kept.append((name, made.pop(key)))
+            continue
+        kept.append((name, _FORBIDDEN_IN_VALUE.sub(" ", value)))
+    if "host" in made:
+        kept.insert(0, ("Host", made["host"]))
+    if "content-length" in made and (body or method not in {"GET", "HEAD"}):
+        kept.append(("Content-Length", made["content-length"]))
+    result = tuple(kept)
+    for name, value in extra_headers:
+        result = with_header(result, name, value)
+    return Request(method, url, with_header(result, FORWARDED_HEADER, mark), body)
+
+
+def with_header(headers: Headers, name: str, value: str | None) -> Headers:
+    """The headers with one set in its old place, or at the end.
+
+    Args:
+        headers: In order.
+        name: Compared without regard to case; the old spelling stays.
+        value: None takes every header of that name out.
+    """
+    key = name.lower()
+    result: list[tuple[str, str]] = []
+    for old_name, old_value in headers:
+        if old_name.lower() != key:
+            result.append((old_name, old_value))
+        elif value is not None:
+            result.append((old_name, value))
+            value = None
+    if value is not None:
+        result.append((name, value))
+    return tuple(result)
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Name and value of a ``--header`` option.
+
+    Args:
+        text: ``NAME: VALUE`` or ``NAME:VALUE``. The value may be empty; text outside ASCII is
+            sent as UTF-8.
+
+    Raises:
+        UsageError: It has no colon, the name cannot be one, the value carries a line break or a
+            NUL, or the header is one that the connection itself decides.
+    """
+    name, colon, value = text.partition(":")
+    name, value = name.strip(" \t"), value.strip(" \t")
+    if not colon or not _TOKEN.fullmatch(name):
+        raise UsageError(
+            f"The header {text!r} is not NAME: VALUE.", hint="For instance --header 'X-Debug: 1'."
+        )
+    if _FORBIDDEN_IN_VALUE.search(value):
+        raise UsageError(
+            f"The value of the header {name} carries a line break or a NUL.",
+            hint="Give each header an option of its own.",
+        )
+    if name.lower() in _FRAMING:
+        raise UsageError(
+            f"The header {name} belongs to the connection and cannot be set.",
+            hint="Leave it out: it is made to fit what is sent.",
+        )
+    return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
