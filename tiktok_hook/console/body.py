@@ -1,0 +1,161 @@
+"""A delivery's body for eyes: JSON in colours with words beside the codes, text, or a hex dump."""
+
+from collections.abc import Iterator, Mapping
+
+from tiktok_hook import events, exact_json
+from tiktok_hook.console import words
+from tiktok_hook.console.paint import Paint
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.plain import visible
+
+MAX_LINES = 60
+"""Lines of a body shown when a delivery arrives; the whole is one command away."""
+
+MAX_TEXT = 2_000
+"""Characters shown of one string, or bytes of a body that is plain text."""
+
+MAX_BINARY = 256
+"""Bytes shown of a body that is neither JSON nor text."""
+
+_LARGEST_PARSED = 256 * 1024
+_DEEPEST = 20
+_ROW = 16
+_ENDLESS = 1 << 40
+
+
+def body_lines(delivery: Delivery, paint: Paint, *, whole: bool = False) -> list[str]:
+    """The body over several lines, without newlines, every character harmless.
+
+    Args:
+        delivery: As stored.
+        paint: Colours.
+        whole: Leave nothing out, as for `show`; else the last line says what was left out and how
+            to see it.
+    """
+    body = delivery.body
+    if not body:
+        return [f"{paint.dim}empty body{paint.off}"]
+    event = delivery.event
+    value: object = event.envelope if event is not None else _parsed(body, whole=whole)
+    if value is None:
+        lines, left = _text_or_hex(body, whole=whole)
+        cut = f"{words.plural(left, 'more byte')}" if left else ""
+    else:
+        lines, cut = [], ""
+        limit = _ENDLESS if whole else MAX_LINES
+        for line in _Json(paint, event, _ENDLESS if whole else MAX_TEXT).lines(value):
+            if len(lines) == limit:
+                cut = f"cut here, {words.plural(len(body), 'byte')} in all"
+                break
+            lines.append(line)
+    if cut:
+        lines.append(f"{paint.dim}… {cut}: tiktok-hook show {delivery.id}{paint.off}")
+    return lines
+
+
+class _Json:
+    """Pretty JSON, made line by line so that a long body costs only what is shown of it."""
+
+    def __init__(self, paint: Paint, event: events.Event | None, max_text: int) -> None:
+        self._paint = paint
+        self._event = event
+        self._max_text = max_text
+
+    def lines(
+        self, value: object, *, path: str = "", depth: int = 0, lead: str = "", end: str = ""
+    ) -> Iterator[str]:
+        """The value from `lead` (its key) to `end` (its comma)."""
+        indent = "  " * depth
+        is_object = isinstance(value, Mapping)
+        if not value or depth >= _DEEPEST or not isinstance(value, Mapping | list):
+            yield f"{indent}{lead}{self._short(value)}{end}{self._note(path)}"
+            return
+        yield f"{indent}{lead}{'{' if is_object else '['}{self._note(path)}"
+        last = len(value) - 1
+        items = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for place, (key, inner) in enumerate(items):
+            name = f"{self._paint.blue}{self._quoted(key)}{self._paint.off}: " if is_object else ""
+            yield from self.lines(
+                inner,
+                path=f"{path}.{key}" if path else str(key),
+                depth=depth + 1,
+                lead=name,
+                end="," if place < last else "",
+            )
+        yield f"{indent}{'}' if is_object else ']'}{end}"
+
+    def _short(self, value: object) -> str:
+        if isinstance(value, str):
+            return f"{self._paint.green}{self._quoted(value)}{self._paint.off}"
+        text = visible(exact_json.dumps(value))
+        if len(text) > self._max_text:
+            text = f"{text[: self._max_text]}… {words.count(len(text) - self._max_text)} more"
+        return f"{self._paint.cyan}{text}{self._paint.off}"
+
+    def _quoted(self, text: str) -> str:
+        if len(text) <= self._max_text:
+            return visible(exact_json.dumps(text))
+        start = visible(exact_json.dumps(text[: self._max_text]))
+        return f'{start[:-1]}…" ({words.count(len(text) - self._max_text)} more characters)'
+
+    def _note(self, path: str) -> str:
+        """Words for a code, and where the second JSON inside the first begins."""
+        if self._event is None or not path:
+            return ""
+        note = events.meaning(self._event, path)
+        if path == "content" and self._event.content_text is not None:
+            decoded = not isinstance(self._event.content, str)
+            note = "sent as JSON inside a string" if decoded else "text that is not JSON"
+        return f"  {self._paint.dim}← {visible(note)}{self._paint.off}" if note else ""
+
+
+def _parsed(body: bytes, *, whole: bool) -> object:
+    """JSON that is no event of TikTok's; None when it is not JSON, or too long to look."""
+    if len(body) > _LARGEST_PARSED and not whole:
+        return None
+    try:
+        value = exact_json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def _text_or_hex(body: bytes, *, whole: bool) -> tuple[list[str], int]:
+    """Lines of a body that is not JSON, and how many bytes are left out."""
+    head = body if whole else body[: MAX_TEXT + 4]
+    text = _as_text(head if len(head) == len(body) else _whole_characters(head))
+    if text is None:
+        shown = body if whole else body[:MAX_BINARY]
+        return list(hex_dump(shown)), len(body) - len(shown)
+    if whole:
+        return visible(text, keep_newlines=True).split("\n"), 0
+    lines = text[:MAX_TEXT].split("\n")[:MAX_LINES]
+    shown_text = "\n".join(lines)
+    left = len(body) - len(shown_text.encode())
+    return visible(shown_text, keep_newlines=True).split("\n"), left
+
+
+def _as_text(data: bytes) -> str | None:
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def _whole_characters(data: bytes) -> bytes:
+    """The bytes without a last character that was cut in the middle."""
+    for end in range(len(data), max(len(data) - 4, 0), -1):
+        if data[end - 1] < 0x80:
+            return data[:end]
+        if data[end - 1] >= 0xC0:
+            return data[: end - 1]
+    return data
+
+
+def hex_dump(data: bytes) -> Iterator[str]:
+    """Rows of offset, sixteen bytes in hex, and what is printable of them."""
+    for start in range(0, len(data), _ROW):
+        row = data[start : start + _ROW]
+        shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        yield f"{start:06x}  {row.hex(' '):<{_ROW * 3 - 1}}  {shown}"

@@ -1,0 +1,215 @@
+"""The two formats for people: full blocks while there is time to read them, and one line each."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+
+from tiktok_hook.console import banner, blocks, lines, words
+from tiktok_hook.console.paint import Paint
+from tiktok_hook.console.view import Piece, err, out
+from tiktok_hook.delivery import (
+    AppState,
+    Attempt,
+    Delivery,
+    Notice,
+    Probe,
+    Ready,
+    Source,
+    Summary,
+    TunnelState,
+)
+from tiktok_hook.signature import State
+
+BLOCKS_PER_SECOND = 4.0
+"""Full blocks; what comes faster gets one line each."""
+
+BLOCKS_AT_ONCE = 6.0
+"""Full blocks after a pause: a burst that a person may want to read."""
+
+HOLD_SECONDS = 0.25
+"""How long an attempt waits for its delivery, which is shown once TikTok is answered."""
+
+_REMEMBERED = 4096
+_HELD = 256
+
+
+class Text:
+    """The view behind ``--format full`` and ``compact``.
+
+    Args:
+        full: Blocks rather than lines.
+        out_paint: Colours on stdout.
+        err_paint: Colours on stderr.
+        out_width: Columns of stdout at this moment; None for no limit.
+        err_width: Columns of stderr, likewise.
+        keys: Whether single keys work.
+        first_seen: Finds when an older delivery came, by id, in Unix seconds; called on the
+            printing thread.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        full: bool,
+        out_paint: Paint,
+        err_paint: Paint,
+        out_width: Callable[[], int | None],
+        err_width: Callable[[], int | None],
+        keys: bool = False,
+        first_seen: Callable[[int], float | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._full = full
+        self._out_paint = out_paint
+        self._err_paint = err_paint
+        self._out_width = out_width
+        self._err_width = err_width
+        self._keys = keys
+        self._first_seen = first_seen
+        self._clock = clock
+        self._blocks_left = BLOCKS_AT_ONCE
+        self._blocks_at = clock()
+        self._shown: OrderedDict[int, float] = OrderedDict()
+        self._held: dict[int, tuple[float, list[Attempt]]] = {}
+        self._tunnel = "connecting"
+        self._apps: dict[str | None, AppState] = {}
+        self._ping_passed = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether an attempt waits for its delivery."""
+        return bool(self._held)
+
+    def draw(self, items: Sequence[object], dropped: int) -> Iterator[Piece]:
+        """Make the text of a batch; see `tiktok_hook.console.view.View`."""
+        width = self._out_width()
+        for item in items:
+            if isinstance(item, Delivery):
+                yield from self._delivery(item, width)
+            elif isinstance(item, Attempt):
+                yield from self._attempt(item, width)
+            else:
+                yield from self._other(item)
+        if dropped:
+            paint = self._out_paint
+            more = f"… {words.count(dropped)} more, see tiktok-hook events"
+            yield out(f"{paint.dim}{more}{paint.off}\n")
+        now = self._clock()
+        yield from self._release([key for key, (at, _) in self._held.items() if at <= now])
+
+    def rest(self) -> Iterator[Piece]:
+        """Attempts whose delivery has not come."""
+        yield from self._release(list(self._held))
+
+    def _delivery(self, delivery: Delivery, width: int | None) -> Iterator[Piece]:
+        self._shown[delivery.id] = delivery.received_at
+        if len(self._shown) > _REMEMBERED:
+            self._shown.popitem(last=False)
+        _, attempts = self._held.pop(delivery.id, (0.0, []))
+        first_at = self._first(delivery)
+        if self._full and self._room_for_block():
+            yield out(
+                blocks.delivery_block(
+                    delivery,
+                    self._out_paint,
+                    attempts=attempts,
+                    width=width or 80,
+                    first_at=first_at,
+                )
+            )
+        else:
+            line = lines.delivery_line(
+                delivery,
+                self._out_paint,
+                attempt=attempts[0] if attempts else None,
+                width=width,
+                first_at=first_at,
+            )
+            yield out(line + "\n")
+            for attempt in attempts:
+                if attempt is not attempts[0] or attempt.hint:
+                    yield from self._attempt_text(attempt, width)
+        if delivery.event is not None and delivery.event.name == "tiktok.ping":
+            yield from self._ping(delivery)
+
+    def _first(self, delivery: Delivery) -> float | None:
+        first = delivery.redelivery_of
+        if first is None:
+            return None
+        known = self._shown.get(first)
+        return known if known is not None or self._first_seen is None else self._first_seen(first)
+
+    def _room_for_block(self) -> bool:
+        now = self._clock()
+        gained = (now - self._blocks_at) * BLOCKS_PER_SECOND
+        self._blocks_left = min(BLOCKS_AT_ONCE, self._blocks_left + gained)
+        self._blocks_at = now
+        if self._blocks_left < 1.0:
+            return False
+        self._blocks_left -= 1.0
+        return True
+
+    def _attempt(self, attempt: Attempt, width: int | None) -> Iterator[Piece]:
+        early = not attempt.replay and attempt.delivery_id not in self._shown
+        if early and len(self._held) < _HELD:
+            deadline = self._clock() + HOLD_SECONDS
+            self._held.setdefault(attempt.delivery_id, (deadline, []))[1].append(attempt)
+        else:
+            yield from self._attempt_text(attempt, width)
+
+    def _attempt_text(self, attempt: Attempt, width: int | None) -> Iterator[Piece]:
+        yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
+
+    def _release(self, keys: Sequence[int]) -> Iterator[Piece]:
+        for key in keys:
+            for attempt in self._held.pop(key)[1]:
+                yield from self._attempt_text(attempt, self._out_width())
+
+    def _other(self, item: object) -> Iterator[Piece]:
+        paint = self._err_paint
+        if isinstance(item, Probe):
+            yield err(lines.probe_line(item, paint) + "\n")
+        elif isinstance(item, TunnelState):
+            yield from self._tunnel_state(item)
+        elif isinstance(item, AppState):
+            if self._apps.get(item.target) != item:
+                self._apps[item.target] = item
+                yield err(lines.app_line(item, paint) + "\n")
+        elif isinstance(item, Notice):
+            yield err(lines.notice_line(item, paint) + "\n")
+        elif isinstance(item, Ready):
+            if item.target is not None and item.target_up is not None:
+                # The banner has said it, so only a change is news.
+                state = AppState("up" if item.target_up else "down", item.target)
+                self._apps[item.target] = state
+            yield err(banner.banner(item, paint, width=self._err_width() or 80, keys=self._keys))
+        elif isinstance(item, Summary):
+            yield err(banner.summary(item, paint))
+        elif isinstance(item, Piece):
+            yield item
+        elif isinstance(item, str):
+            yield err(item if item.endswith("\n") else item + "\n")
+
+    def _tunnel_state(self, state: TunnelState) -> Iterator[Piece]:
+        before, self._tunnel = self._tunnel, state.state
+        # The same state comes again with every heartbeat, and the banner tells of the first.
+        if state.state != before and (before, state.state) != ("connecting", "online"):
+            line = lines.tunnel_line(state, self._err_paint)
+            if line:
+                yield err(line + "\n")
+
+    def _ping(self, delivery: Delivery) -> Iterator[Piece]:
+        """What the portal's Test URL button means, once."""
+        if self._ping_passed or delivery.source is not Source.TIKTOK or delivery.status != 200:
+            return
+        self._ping_passed = True
+        paint, verdict = self._err_paint, delivery.verdict
+        text = f"{paint.bold}{paint.green}Test URL passed: now press Save changes.{paint.off}"
+        if verdict.refused:
+            text += f" {paint.amber}Its signature did not verify, though.{paint.off}"
+        elif verdict.state is State.UNCHECKED:
+            text += " Its signature was not checked."
+        else:
+            text += " Its signature verified."
+        yield err(text + "\n")
