@@ -1,0 +1,378 @@
+"""What can be written, and how a batch of it becomes one transaction."""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store import rows
+
+RING = 1_000
+"""How many refused deliveries are kept, whatever `keep` says."""
+
+SLICE = 512
+"""The most old rows that one transaction deletes, so that none takes long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where a delivery waits for the app.
+
+    Attributes:
+        mode: ``first`` goes on by itself, ``hold`` when it is told to.
+        target: The whole address it waits for.
+    """
+
+    mode: Literal["first", "hold"]
+    target: str
+
+
+class Job:
+    """Something to write, and who waits for it: nobody, if there is no future."""
+
+    __slots__ = ("future", "loop")
+
+    size = 0
+    """Bytes of payload, about."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.future: asyncio.Future[Any] | None = None
+
+    def wanted(self) -> asyncio.Future[Any]:
+        """The future that the caller, on its loop, is going to wait for."""
+        self.loop = asyncio.get_running_loop()
+        self.future = self.loop.create_future()
+        return self.future
+
+    def prepare(self) -> None:
+        """Do what needs no transaction."""
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Any:
+        """Write it, inside a transaction; what is returned is what the caller gets."""
+        raise NotImplementedError
+
+    def afterwards(self, connection: sqlite3.Connection) -> None:
+        """Do what is only possible outside a transaction."""
+
+
+class Add(Job):
+    """A delivery, where it waits if it does, and its first attempt if that begins with it."""
+
+    __slots__ = ("attempt", "delivery", "key", "queue", "size")
+
+    def __init__(self, delivery: Delivery, queue: Queue | None, attempt: Attempt | None) -> None:
+        super().__init__()
+        self.delivery = delivery
+        self.queue = queue
+        self.attempt = attempt
+        self.key: bytes | None = None
+        self.size = len(delivery.body)
+
+    def prepare(self) -> None:
+        """Parse, summarise, fingerprint."""
+        self.key = rows.link(self.delivery)
+        _ = self.delivery.summary
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Delivery:
+        delivery = self.delivery
+        first, number = None, 1
+        if self.key is not None:
+            found = connection.execute(_NEWEST_OF_EVENT, (self.key,)).fetchone()
+            if found is not None:
+                first, number = found
+        counters.last_id = delivery_id = counters.last_id + 1
+        row = rows.delivery_row(delivery, self.key, delivery_id, first, number)
+        connection.execute(rows.INSERT_DELIVERY, row)
+        if row[rows.REFUSED]:
+            counters.refused += 1
+        else:
+            counters.kept += 1
+            counters.kept_bytes += row[rows.SIZE]
+        if self.queue is not None:
+            connection.execute(_ENQUEUE, (delivery_id, self.queue.mode, self.queue.target))
+        if self.attempt is not None:
+            _insert_attempt(connection, rows.numbered(self.attempt, delivery_id, 1), counters)
+        return delivery.stored(id=delivery_id, redelivery_of=first, redelivery_number=number)
+
+
+class AddMany(Job):
+    """Several deliveries: all of them or none."""
+
+    __slots__ = ("adds", "size")
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        super().__init__()
+        self.adds = [Add(each, None, None) for each in deliveries]
+        self.size = sum(each.size for each in self.adds)
+
+    def prepare(self) -> None:
+        """Prepare each."""
+        for each in self.adds:
+            each.prepare()
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> list[Delivery]:
+        return [each.run(connection, counters) for each in self.adds]
+
+
+class SetStatus(Job):
+    """What TikTok was answered."""
+
+    __slots__ = ("_id", "_status")
+
+    def __init__(self, delivery_id: int, status: int) -> None:
+        super().__init__()
+        self._id = delivery_id
+        self._status = status
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:  # noqa: ARG002 - a Job's
+        connection.execute(
+            "UPDATE deliveries SET status = ?1 WHERE id = ?2 AND status IS NOT ?1",
+            (self._status, self._id),
+        )
+
+
+class SetQueue(Job):
+    """Where a delivery waits from now on; None: nowhere."""
+
+    __slots__ = ("_id", "_queue")
+
+    def __init__(self, delivery_id: int, queue: Queue | None) -> None:
+        super().__init__()
+        self._id = delivery_id
+        self._queue = queue
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+        if self._queue is None:
+            connection.execute("DELETE FROM queue WHERE delivery_id = ?", (self._id,))
+            counters.floor = min(counters.floor, self._id - 1)
+        else:
+            connection.execute(_ENQUEUE, (self._id, self._queue.mode, self._queue.target))
+
+
+class BeginAttempt(Job):
+    """An attempt whose bytes have not left yet."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self._attempt = attempt
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Attempt:
+        delivery_id = self._attempt.delivery_id
+        number, there = connection.execute(_NEXT_ATTEMPT, (delivery_id,)).fetchone()
+        attempt = rows.numbered(self._attempt, delivery_id, number)
+        if there:  # else it has made room for newer ones meanwhile
+            _insert_attempt(connection, attempt, counters)
+        return attempt
+
+
+class EndAttempt(Job):
+    """How an attempt ended."""
+
+    __slots__ = ("_attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self._attempt = attempt
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+        attempt = self._attempt
+        key = (attempt.delivery_id, attempt.number)
+        outcome = rows.attempt_row(attempt)[rows.OUTCOME :]
+        size = rows.outcome_bytes(attempt)
+        if connection.execute(_END_ATTEMPT, (*outcome, size, *key)).rowcount:
+            counters.kept_bytes += size
+            connection.execute(_LAST_FAILED, (int(attempt.failed), *key))
+
+
+class Flush(Job):
+    """Nothing; done when all before it is."""
+
+    __slots__ = ()
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+        """Write nothing."""
+
+
+class Remove(Job):
+    """Deliveries that should not have been added after all."""
+
+    __slots__ = ("_ids",)
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__()
+        self._ids = ids
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+        return delete(connection, self._ids, counters)
+
+
+class Clear(Job):
+    """One slice of a clearing; says how many rows it took, 0 when none was left.
+
+    Args:
+        before: Only what was received before this, in Unix seconds; None for all.
+        newest: The newest id that it concerns.
+    """
+
+    __slots__ = ("_before", "_newest")
+
+    def __init__(self, before: float | None, newest: int) -> None:
+        super().__init__()
+        self._before = float("inf") if before is None else before
+        self._newest = newest
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+        # What is cleared cannot be read from the free pages of the file either.
+        connection.execute("PRAGMA secure_delete = ON")
+        found = connection.execute(_TO_CLEAR, (self._before, self._newest, SLICE)).fetchall()
+        return delete(connection, [each for (each,) in found], counters)
+
+
+class Shrink(Job):
+    """Give the disk back what a clearing freed, when that is nearly everything."""
+
+    __slots__ = ("_empty",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._empty = False
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:  # noqa: ARG002 - as every job's
+        (self._empty,) = connection.execute("SELECT count(*) < 100 FROM deliveries").fetchone()
+
+    def afterwards(self, connection: sqlite3.Connection) -> None:
+        """Rewrite the file when that is quick; a reader in the way only keeps it long."""
+        connection.execute("PRAGMA secure_delete = FAST")
+        with contextlib.suppress(sqlite3.OperationalError):
+            if self._empty:
+                connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@dataclass(slots=True)
+class Counters:
+    """The one row of `counters`, as a transaction changes it.
+
+    Attributes:
+        floor: Up to this id there is nothing that may be pruned, as far as this process knows.
+    """
+
+    last_id: int
+    kept: int
+    kept_bytes: int
+    refused: int
+    floor: int = 0
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, last_id: int, floor: int) -> "Counters":
+        """The counters as they stand in this transaction; no id up to `last_id` is given again."""
+        newest, kept, kept_bytes, refused = connection.execute(_COUNTERS).fetchone()
+        return cls(max(newest, last_id), kept, kept_bytes, refused, floor)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Put them back."""
+        connection.execute(
+            "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, refused = ?",
+            (self.last_id, self.kept, self.kept_bytes, self.refused),
+        )
+
+
+def prune(
+    connection: sqlite3.Connection, counters: Counters, *, keep: int, keep_bytes: int
+) -> bool:
+    """Delete the oldest rows past the bounds, at most `SLICE`; say whether more should go.
+
+    What still waits for the app stays, whatever the bounds say.
+    """
+    surplus = counters.refused - RING
+    if surplus > 0:
+        ids = connection.execute(
+            "SELECT id FROM deliveries WHERE refused = 1 ORDER BY id LIMIT ?",
+            (min(surplus, SLICE),),
+        )
+        delete(connection, [each for (each,) in ids], counters)
+    surplus = counters.kept - keep
+    excess_bytes = counters.kept_bytes - keep_bytes
+    if surplus <= 0 and excess_bytes <= 0:
+        return counters.refused > RING
+    ids_to_go = []
+    oldest = connection.execute(_OLDEST, (counters.floor, SLICE))
+    for delivery_id, size in oldest:
+        if surplus <= 0 and excess_bytes <= 0:
+            break
+        ids_to_go.append(delivery_id)
+        surplus -= 1
+        excess_bytes -= size
+    oldest.close()
+    delete(connection, ids_to_go, counters)
+    # With nothing to take, all that is left waits for the app; new rows will be looked at anew.
+    counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
+    over = surplus > 0 or excess_bytes > 0 or counters.refused > RING
+    return over and bool(ids_to_go)
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counters) -> int:
+    """Delete deliveries with all that hangs on them; the number of those that were there."""
+    if not ids:
+        return 0
+    among = f"IN ({','.join('?' * len(ids))})"
+    connection.execute(f"DELETE FROM queue WHERE delivery_id {among}", ids)
+    for (size,) in connection.execute(
+        f"DELETE FROM attempts WHERE delivery_id {among} RETURNING size", ids
+    ).fetchall():
+        counters.kept_bytes -= size
+    gone = connection.execute(
+        f"DELETE FROM deliveries WHERE id {among} RETURNING refused, size", ids
+    ).fetchall()
+    for refused, size in gone:
+        if refused:
+            counters.refused -= 1
+        else:
+            counters.kept -= 1
+            counters.kept_bytes -= size
+    return len(gone)
+
+
+def _insert_attempt(connection: sqlite3.Connection, attempt: Attempt, counters: Counters) -> None:
+    size = rows.request_bytes(attempt)
+    connection.execute(rows.INSERT_ATTEMPT, (*rows.attempt_row(attempt), size))
+    counters.kept_bytes += size
+    if attempt.replay:
+        connection.execute(_REPLAYED, (attempt.delivery_id,))
+
+
+_COUNTERS = "SELECT last_id, kept, kept_bytes, refused FROM counters"
+_TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
+_NEWEST_OF_EVENT = (
+    "SELECT coalesce(redelivery_of, id), redelivery_number + 1 FROM deliveries "
+    "WHERE link = ? ORDER BY id DESC LIMIT 1"
+)
+_ENQUEUE = (
+    "INSERT INTO queue VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET mode = excluded.mode, target = excluded.target"
+)
+_NEXT_ATTEMPT = (
+    "SELECT (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = ?1), "
+    "EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)"
+)
+_END_ATTEMPT = (
+    "UPDATE attempts SET status = ?, headers = ?, body = ?, truncated = ?, duration_ms = ?, "
+    "error = ?, hint = ?, size = size + ? WHERE delivery_id = ? AND number = ?"
+)
+# Touches the row only when the word changes: rewriting it means rewriting its body.
+_LAST_FAILED = (
+    "UPDATE deliveries SET failed = ?1 WHERE id = ?2 AND failed <> ?1 AND NOT EXISTS ("
+    "SELECT 1 FROM attempts WHERE delivery_id = ?2 AND number > ?3 AND duration_ms IS NOT NULL)"
+)
+_REPLAYED = "UPDATE deliveries SET replayed = 1 WHERE id = ? AND replayed = 0"
+_OLDEST = (
+    "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
+    "FROM deliveries AS d WHERE id > ? AND refused = 0 AND id NOT IN "
+    "(SELECT delivery_id FROM queue) ORDER BY id LIMIT ?"
+)

@@ -1,0 +1,367 @@
+"""The tables, how a database is made, checked and opened, and what SQLite's failures mean."""
+
+import contextlib
+import os
+import sqlite3
+import threading
+import uuid
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+from typing import Literal
+
+from tiktok_hook.errors import StoreError
+
+APPLICATION_ID = 0x54_74_48_6B
+"""``TtHk`` in the file's header: how a history is told from any other SQLite file."""
+
+BUSY_SECONDS = 5.0
+"""How long a transaction waits for one of another process."""
+
+_FIRST = """
+CREATE TABLE counters (
+    last_id INTEGER NOT NULL,     -- the newest id ever given; outlives what it was given to
+    kept INTEGER NOT NULL,        -- rows outside the ring of refused ones
+    kept_bytes INTEGER NOT NULL,  -- sum of their `size` and that of all attempts
+    refused INTEGER NOT NULL      -- rows in the ring
+) STRICT;
+INSERT INTO counters VALUES (0, 0, 0, 0);
+
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY,
+    received_at REAL NOT NULL,    -- Unix seconds, UTC
+    source TEXT NOT NULL,
+    refused INTEGER NOT NULL,     -- 1: in the ring, body cut
+    verdict TEXT NOT NULL,
+    status INTEGER,               -- what TikTok was answered
+    event TEXT,                   -- the columns down to `replayed` are there to be searched
+    user_openid TEXT,
+    publish_id TEXT,
+    link BLOB,                    -- what redeliveries share: event time, fingerprint, kind
+    redelivery_of INTEGER,
+    redelivery_number INTEGER NOT NULL,
+    failed INTEGER NOT NULL DEFAULT 0,    -- 1: the last attempt that ended did not get 200
+    replayed INTEGER NOT NULL DEFAULT 0,  -- 1: somebody asked for one of its attempts
+    imported_id INTEGER,
+    size INTEGER NOT NULL,        -- bytes it takes, about; its attempts have their own
+    body_bytes INTEGER NOT NULL,  -- as received; more than length(body) where it was cut
+    verdict_reason TEXT NOT NULL,
+    verdict_hint TEXT NOT NULL,
+    verdict_age REAL,             -- seconds
+    verdict_secret INTEGER,
+    remote_addr TEXT NOT NULL,
+    method TEXT NOT NULL,
+    path ANY NOT NULL,            -- a blob where it is no Unicode
+    query ANY NOT NULL,
+    http_version TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    headers TEXT NOT NULL,        -- JSON: [[name, value], ...]
+    body BLOB NOT NULL            -- last, so that looking at the others reads no overflow pages
+) STRICT;
+CREATE INDEX deliveries_received ON deliveries (received_at, verdict);
+CREATE INDEX deliveries_event ON deliveries (event);
+CREATE INDEX deliveries_verdict ON deliveries (verdict);
+CREATE INDEX deliveries_status ON deliveries (status) WHERE status <> 200;
+CREATE INDEX deliveries_user ON deliveries (user_openid) WHERE user_openid <> '';
+CREATE INDEX deliveries_publish ON deliveries (publish_id) WHERE publish_id <> '';
+CREATE INDEX deliveries_link ON deliveries (link) WHERE link IS NOT NULL;
+CREATE INDEX deliveries_again ON deliveries (id) WHERE redelivery_of IS NOT NULL;
+CREATE INDEX deliveries_failed ON deliveries (failed) WHERE failed = 1;
+CREATE INDEX deliveries_replayed ON deliveries (replayed) WHERE replayed = 1;
+CREATE INDEX deliveries_refused ON deliveries (refused) WHERE refused = 1;
+
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    target TEXT NOT NULL,
+    replay INTEGER NOT NULL,
+    resigned INTEGER NOT NULL,
+    request_method TEXT NOT NULL,
+    request_headers TEXT NOT NULL,
+    request_body BLOB,            -- NULL: the delivery's own
+    status INTEGER,
+    truncated INTEGER NOT NULL,
+    duration_ms REAL,             -- NULL: still running, or cut off by a crash
+    error TEXT,
+    hint TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX attempts_number ON attempts (delivery_id, number);
+
+CREATE TABLE queue (
+    delivery_id INTEGER PRIMARY KEY,
+    mode TEXT NOT NULL,
+    target TEXT NOT NULL
+) STRICT;
+"""
+
+_MIGRATIONS = (_FIRST,)
+"""What brings a database from version n to n + 1; never changed once released, only added to."""
+
+VERSION = len(_MIGRATIONS)
+
+
+class Database:
+    """One history's place: a file, or memory shared by the connections of this process.
+
+    Args:
+        path: The file; None keeps everything in memory.
+
+    Raises:
+        StoreError: SQLite here is too old.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        if sqlite3.sqlite_version_info < (3, 37):
+            raise StoreError(
+                f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed.",
+                hint="Use a Python that brings a newer SQLite.",
+            )
+        self.path = path
+        self._name = f"file:/tiktok-hook-{uuid.uuid4().hex}?vfs=memdb"
+        # In memory a reader and the writer shut each other out; taking turns beats polling.
+        self.turn: AbstractContextManager[object] = nullcontext() if path else threading.RLock()
+        # Memory is freed with its last connection.
+        self._anchor = None if path else self._open(self._name)
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return str(self.path) if self.path else "the history in memory"
+
+    def create(self, *, folders: bool = True) -> None:
+        """Make the file if there is none, check it, bring it to this version.
+
+        Args:
+            folders: Whether to make missing folders too.
+
+        Raises:
+            StoreError: It is no history, of a newer version, or cannot be used where it lies.
+        """
+        if self.path is not None:
+            _create_file(self.path, folders=folders)
+        try:
+            with closing(self.connect(check=False)) as connection:
+                self._require_ours(connection, new_allowed=True)
+                self._require_wal(connection)
+                _migrate(connection)
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+
+    def connect(self, *, check: bool = True) -> sqlite3.Connection:
+        """A connection that writes, with a commit that is on disk when it returns.
+
+        Raises:
+            StoreError: The file is gone, or not a history of this version any more.
+        """
+        try:
+            connection = self._open(self._uri("rw"))
+            try:
+                for pragma in (
+                    "synchronous = FULL",
+                    # A plain fsync on macOS leaves the data in the drive's own cache.
+                    "fullfsync = ON",
+                    "checkpoint_fullfsync = ON",
+                    "wal_autocheckpoint = 2000",
+                    "journal_size_limit = 67108864",
+                ):
+                    connection.execute(f"PRAGMA {pragma}")
+                if check:
+                    self._require_ours(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        return connection
+
+    def connect_reader(self) -> sqlite3.Connection:
+        """A connection that cannot write.
+
+        Raises:
+            StoreError: There is no such file, or it is no history of this version.
+        """
+        try:
+            connection = self._open(self._uri("rw"))
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            self._require_ours(connection)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self.explain(error) from error
+        except StoreError:
+            connection.close()
+            raise
+        return connection
+
+    def identity(self) -> tuple[int, int] | None:
+        """What tells this file from another one in its place; None when there is none."""
+        if self.path is None:
+            return (0, 0)
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino)
+
+    def close(self) -> None:
+        """Let go of the memory; a file stays as it is."""
+        if self._anchor is not None:
+            self._anchor.close()
+
+    def explain(self, error: sqlite3.Error) -> StoreError:
+        """Say in words what SQLite's error means for the user."""
+        code = getattr(error, "sqlite_errorname", "")
+        name = self.name
+        for start, message, hint in (
+            ("SQLITE_FULL", f"The disk is full: {name} cannot grow.", "Free some space."),
+            (
+                "SQLITE_BUSY",
+                f"{name} has been locked by another program for {BUSY_SECONDS:.0f} s.",
+                "Close the program that holds it, such as a database browser.",
+            ),
+            (
+                "SQLITE_READONLY",
+                f"{name} cannot be written to.",
+                "Check the permissions of the file and its folder, or use --db PATH.",
+            ),
+            (
+                "SQLITE_CANTOPEN",
+                f"{name} cannot be opened.",
+                "Check that the file and its folder exist and are yours, or use --db PATH.",
+            ),
+            (
+                "SQLITE_NOTADB",
+                f"{name} is not a tiktok-hook history.",
+                "Name another file with --db PATH.",
+            ),
+            (
+                "SQLITE_CORRUPT",
+                f"{name} is damaged: {error}.",
+                "Move it away and start afresh, or try `sqlite3 FILE .recover`.",
+            ),
+        ):
+            if code.startswith(start):
+                return StoreError(message, hint=hint)
+        return StoreError(
+            f"{name} cannot be used: {error}.",
+            hint="Check the disk, or use --db PATH or --ephemeral.",
+        )
+
+    def _uri(self, mode: Literal["rw", "ro"]) -> str:
+        if self.path is None:
+            return self._name
+        return f"{self.path.absolute().as_uri()}?mode={mode}"
+
+    @staticmethod
+    def _open(uri: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
+    def _require_ours(self, connection: sqlite3.Connection, *, new_allowed: bool = False) -> None:
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application == APPLICATION_ID:
+            if version > VERSION:
+                raise StoreError(
+                    f"{self.name} is of version {version}; this tiktok-hook knows up to {VERSION}.",
+                    hint="Update tiktok-hook, or name another file with --db PATH.",
+                )
+            return
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if new_allowed and not (tables or application or version):
+            return
+        raise StoreError(
+            f"{self.name} is not a tiktok-hook history.", hint="Name another file with --db PATH."
+        )
+
+    def _require_wal(self, connection: sqlite3.Connection) -> None:
+        if self.path is None:
+            return
+        hint = "Network and some container folders cannot: use --db PATH on a local disk."
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlite3.OperationalError as error:
+            code = error.sqlite_errorname
+            if code.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PROTOCOL")):
+                raise StoreError(
+                    f"{self.name} lies where SQLite cannot keep a write-ahead log: {error}.",
+                    hint=hint,
+                ) from error
+            raise
+        if mode != "wal":
+            raise StoreError(
+                f"{self.name} lies where SQLite cannot keep a write-ahead log.", hint=hint
+            )
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been quicker.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for script in _MIGRATIONS[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> list[str]:
+    """Split at semicolons; `executescript` would commit what has been begun."""
+    bare = "\n".join(line.split("--")[0] for line in script.splitlines())
+    return [each for each in bare.split(";") if each.strip()]
+
+
+def _create_file(path: Path, *, folders: bool) -> None:
+    """Make an empty file, for the owner alone; SQLite gives its log the same mode."""
+    try:
+        if folders:
+            _create_folder(path.parent)
+        # A file that is there is not opened: closing it would drop the locks that SQLite holds
+        # on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        if path.is_dir() or (path.exists() and not path.is_file()):
+            raise StoreError(f"{path} is not a file.", hint="Name a file with --db PATH.")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written to: {error.strerror or error}.",
+            hint="Check the permissions of the file and its folder, or use --db or --ephemeral.",
+        ) from error
+
+
+def _create_folder(folder: Path) -> None:
+    """Make the folder and the missing ones above it, each for the owner alone."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a new file keeps its name through a power cut."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

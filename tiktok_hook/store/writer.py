@@ -1,0 +1,365 @@
+"""The one thread that writes: what has gathered becomes one transaction, then all are told."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store import batch
+from tiktok_hook.store.batch import Counters, Job, Queue
+from tiktok_hook.store.history import History
+from tiktok_hook.store.schema import Database
+
+BATCH_ROWS = 256
+BATCH_BYTES = 1 << 20
+"""Where one transaction ends and the next begins."""
+
+WAITING = 4096
+"""More jobs than this are not taken: the disk is slower than what comes."""
+
+LINGER_SECONDS = 0.02
+"""How long what nobody waits for lies until the next transaction takes it along."""
+
+RETRY_SECONDS = 0.5
+"""How long what nobody waits for lies after a failure."""
+
+Outcome = tuple[asyncio.Future[Any], Any, StoreError | None]
+
+
+class Store:
+    """A history that is written to. A context manager; `close` finishes what was begun.
+
+    Args:
+        database: Where it lies.
+        keep: How many deliveries stay, refused ones not counted.
+        keep_bytes: How many bytes they take at most, about.
+
+    Raises:
+        StoreError: It cannot be opened.
+    """
+
+    def __init__(self, database: Database, *, keep: int, keep_bytes: int) -> None:
+        self.path: Path | None = database.path
+        self._database = database
+        self._keep = keep
+        self._keep_bytes = keep_bytes
+        database.create()
+        self._history = History(database)
+        self._urgent: deque[Job] = deque()  # somebody waits
+        self._later: deque[Job] = deque()
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._asleep = False  # until woken, however long
+        self._napping = False  # only until what nobody waits for is due
+        self._closing = False
+        self._linger = LINGER_SECONDS
+        self._connection: sqlite3.Connection | None = database.connect()
+        self._identity = database.identity()
+        self._last_id = 0  # the newest that this process has seen, should the file be replaced
+        self._floor = 0
+        self._over = True  # older rows than may stay: look once at the start
+        self._thread = threading.Thread(target=self._run, name="history writer", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit what has been handed over, then close everything. Closing twice is fine."""
+        if not self._closing:
+            self._closing = True
+            self._wake.put(None)
+            self._thread.join()
+            self._history.close()
+            self._database.close()
+
+    async def add(
+        self, delivery: Delivery, *, queue: Queue | None = None, attempt: Attempt | None = None
+    ) -> Delivery:
+        """Store a delivery; on return it is synced to disk.
+
+        Args:
+            delivery: Its id is given here.
+            queue: Where it waits for the app, if it does.
+            attempt: Its first attempt, recorded as begun in the same transaction; it becomes
+                number 1, its `delivery_id` is filled in.
+
+        Returns:
+            It, with `id`, `redelivery_of` and `redelivery_number`.
+
+        Raises:
+            StoreError: It could not be stored; it is then not in the history.
+        """
+        stored: Delivery = await self._submit(batch.Add(delivery, queue, attempt))
+        return stored
+
+    async def add_many(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Store deliveries, all of them or none; others get their turn in between.
+
+        Raises:
+            StoreError: They could not be stored; those that were are taken out again.
+        """
+        stored: list[Delivery] = []
+        try:
+            for start in range(0, len(deliveries), BATCH_ROWS):
+                adds = batch.AddMany(deliveries[start : start + BATCH_ROWS])
+                stored += await self._submit(adds)
+        except (StoreError, asyncio.CancelledError):
+            for start in range(0, len(stored), BATCH_ROWS):
+                ids = [each.id for each in stored[start : start + BATCH_ROWS]]
+                self._submit_later(batch.Remove(ids))
+            raise
+        return stored
+
+    def set_status(self, delivery_id: int, status: int) -> None:
+        """Record what TikTok was answered; within 20 ms, not waited for."""
+        self._submit_later(batch.SetStatus(delivery_id, status))
+
+    def set_queue(self, delivery_id: int, queue: Queue | None) -> None:
+        """Record where a delivery waits from now on, None for nowhere; not waited for."""
+        self._submit_later(batch.SetQueue(delivery_id, queue))
+
+    async def begin_attempt(self, attempt: Attempt) -> Attempt:
+        """Record that an attempt is about to be sent; on return it is synced to disk.
+
+        Returns:
+            It, with its number. One of a delivery that is gone is numbered but not kept.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        begun: Attempt = await self._submit(batch.BeginAttempt(attempt))
+        return begun
+
+    async def end_attempt(self, attempt: Attempt) -> None:
+        """Record how an attempt ended; on return it is synced to disk.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        await self._submit(batch.EndAttempt(attempt))
+
+    def set_ended(self, attempt: Attempt) -> None:
+        """Do as `end_attempt` does, within 20 ms, not waited for."""
+        self._submit_later(batch.EndAttempt(attempt))
+
+    async def flush(self) -> None:
+        """Wait until everything handed over before is synced to disk.
+
+        Raises:
+            StoreError: It could not be.
+        """
+        await self._submit(batch.Flush())
+
+    async def clear(self, *, before: float | None = None) -> int:
+        """Delete deliveries and their attempts; their ids are not given again.
+
+        What comes in meanwhile stays, and does not have to wait long: it goes in slices.
+
+        Args:
+            before: Only those received before this, in Unix seconds; None for all.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            StoreError: They could not be deleted, or not all.
+        """
+        await self.flush()
+        newest = await asyncio.to_thread(self._history.newest_id)
+        total = 0
+        while count := await self._submit(batch.Clear(before, newest)):
+            total += count
+        await self._submit(batch.Shrink())
+        return total
+
+    def history(self) -> History:
+        """The reading side; the same one every time, closed with the store."""
+        return self._history
+
+    def changes(self) -> int:
+        """A number that is another one whenever something has been written, by any process."""
+        return self._history.changes()
+
+    async def _submit(self, job: Job) -> Any:
+        if self._closing:
+            raise StoreError("The history is closed.")
+        if len(self._urgent) >= WAITING:
+            raise StoreError(
+                f"{WAITING} writes wait for {self._database.name} already.",
+                hint="The disk is slower than what comes in.",
+            )
+        future = job.wanted()
+        self._urgent.append(job)
+        if self._asleep or self._napping:
+            self._asleep = self._napping = False
+            self._wake.put(None)
+        return await future
+
+    def _submit_later(self, job: Job) -> None:
+        if len(self._later) < WAITING:
+            self._later.append(job)
+            if self._asleep:
+                self._asleep = False
+                self._wake.put(None)
+
+    # From here on everything runs in the writer's thread.
+
+    def _run(self) -> None:
+        while True:
+            self._wait()
+            jobs = self._gather()
+            if not jobs and self._closing:
+                break
+            self._write(jobs)
+        self._disconnect()
+
+    def _wait(self) -> None:
+        """Sleep until there is something to do."""
+        while not (self._urgent or self._closing or self._over):
+            # The flags are set before the last look, so that whoever adds after it wakes us.
+            if self._later:
+                self._napping = True
+                rested = not (self._urgent or self._closing) and self._sleep(self._linger)
+                self._napping = False
+                if rested:
+                    return
+            else:
+                self._asleep = True
+                if not (self._urgent or self._later or self._closing):
+                    self._sleep(None)
+                self._asleep = False
+
+    def _sleep(self, seconds: float | None) -> bool:
+        """Whether the time passed without anybody waking us."""
+        try:
+            self._wake.get(timeout=seconds)
+        except Empty:
+            return True
+        return False
+
+    def _gather(self) -> list[Job]:
+        """Take a batch off the queues, what nobody waits for first."""
+        jobs: list[Job] = []
+        while self._later and len(jobs) < BATCH_ROWS:
+            jobs.append(self._later.popleft())
+        size = 0
+        while self._urgent and len(jobs) < BATCH_ROWS and size < BATCH_BYTES:
+            job = self._urgent.popleft()
+            size += job.size
+            jobs.append(job)
+        return jobs
+
+    def _write(self, jobs: list[Job]) -> None:
+        """Commit a batch and tell those who wait."""
+        try:
+            results = self._commit(jobs)
+        except sqlite3.OperationalError as error:
+            self._fail(jobs, self._database.explain(error), error)
+        except StoreError as error:
+            self._fail(jobs, error, error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one row, the others are written
+            if len(jobs) > 1:
+                for job in jobs:
+                    self._write([job])
+            else:
+                self._drop(jobs, error)
+        else:
+            self._linger = LINGER_SECONDS
+            _tell([(job, result, None) for job, result in zip(jobs, results, strict=True)])
+
+    def _commit(self, jobs: list[Job]) -> list[Any]:
+        for job in jobs:
+            job.prepare()
+        connection = self._connected()
+        with self._database.turn:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                counters = Counters.read(connection, self._last_id, self._floor)
+                results = [job.run(connection, counters) for job in jobs]
+                over = batch.prune(
+                    connection, counters, keep=self._keep, keep_bytes=self._keep_bytes
+                )
+                counters.write(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                raise
+            for job in jobs:
+                job.afterwards(connection)
+        self._last_id, self._floor, self._over = counters.last_id, counters.floor, over
+        return results
+
+    def _connected(self) -> sqlite3.Connection:
+        """The connection; a new one after a failure, or when the file is not the same any more."""
+        if self._connection is not None and self._database.identity() != self._identity:
+            self._disconnect()
+        if self._connection is None:
+            self._database.create(folders=False)
+            self._connection = self._database.connect()
+            self._identity = self._database.identity()
+            self._floor = 0
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _fail(self, jobs: list[Job], reason: StoreError, cause: Exception) -> None:
+        """Tell those who wait; keep for later what nobody waits for."""
+        self._disconnect()
+        self._over = False
+        self._linger = RETRY_SECONDS
+        if not self._closing:
+            self._later.extendleft(job for job in reversed(jobs) if job.future is None)
+        reason.__cause__ = cause if cause is not reason else None
+        _tell([(job, None, reason) for job in jobs])
+
+    def _drop(self, jobs: list[Job], cause: Exception) -> None:
+        self._disconnect()
+        reason = StoreError(f"{self._database.name} cannot take this: {cause}.")
+        reason.__cause__ = cause
+        _tell([(job, None, reason) for job in jobs])
+
+
+def _tell(outcomes: Sequence[tuple[Job, Any, StoreError | None]]) -> None:
+    """Wake everybody who waits, with one call into each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for job, result, error in outcomes:
+        if job.loop is not None and job.future is not None:
+            by_loop.setdefault(job.loop, []).append((job.future, result, error))
+    for loop, group in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, group)
+
+
+def _resolve(group: Sequence[Outcome]) -> None:
+    for future, result, error in group:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            # Each gets an error of its own: a raised one collects the traceback of its raiser.
+            own = StoreError(str(error), hint=error.hint)
+            own.__cause__ = error.__cause__
+            future.set_exception(own)
