@@ -111,6 +111,7 @@ def test_other_successes_are_flagged(status: int) -> None:
         ("/login?next=/webhooks", TARGET, "looks like a login"),
         ("https://elsewhere.example/x", TARGET, "a redirect to https://elsewhere.example/x"),
         ("/\x1b[31m\u202e", TARGET, "\\x1b[31m\\u202e"),
+        ("?again=1", TARGET, f"a redirect to {TARGET}. "),
         (None, TARGET, "Use the final address"),
         ("", TARGET, "Use the final address"),
         ("http://[broken", TARGET, "Use the final address"),
