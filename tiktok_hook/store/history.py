@@ -361,10 +361,16 @@ class History:
         except sqlite3.Error:
             connection.close()
             raise
-        if self._closed or len(self._idle) >= IDLE_CONNECTIONS:
-            connection.close()
-        else:
-            self._idle.append((identity, connection))
+        self._give_back(identity, connection)
+
+    def _give_back(self, identity: object, connection: sqlite3.Connection) -> None:
+        self._idle.append((identity, connection))
+        # Looked at afterwards, so that none is left open by a `close` at the same time.
+        while self._closed or len(self._idle) > IDLE_CONNECTIONS:
+            try:
+                self._idle.popleft()[1].close()
+            except IndexError:
+                break
 
 
 def _is_id(number: int) -> bool:
