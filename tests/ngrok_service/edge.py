@@ -26,6 +26,7 @@ from tests.ngrok_service.registry import Registry, Tunnel
 IDLE_TIMEOUT = 120.0
 ANSWER_TIMEOUT = 120.0
 SLOT_TIMEOUT = 30.0
+TLS_HANDSHAKE = b"\x16"
 CLOSE_TIMEOUT = 1.0
 MAX_VERIFIED_BYTES = 32 << 20
 SIGNATURE_TOLERANCE = 300.0
@@ -86,9 +87,14 @@ class _Connection:
         self.streams.clear()
 
     async def serve(self) -> None:
+        async with asyncio.timeout(IDLE_TIMEOUT):
+            first = await self.reader.read(1)
+        if first == TLS_HANDSHAKE:  # who speaks TLS here would wait for ever
+            raise MessageError("this port speaks plain HTTP")
         while True:
             async with asyncio.timeout(IDLE_TIMEOUT):
-                head = await read_head(self.reader)
+                head = await read_head(self.reader, first)
+                first = b""
             if head is None or not await self.exchange(head):
                 await self.writer.drain()
                 return

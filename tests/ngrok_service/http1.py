@@ -63,14 +63,14 @@ class Head:
         return int(self.start.split(b" ", 2)[1])
 
 
-async def read_head(source: Source) -> Head | None:
-    """Read a head; None when the source ended before its first byte.
+async def read_head(source: Source, first: bytes = b"") -> Head | None:
+    """Read a head, of which first was read already; None when the source ended before it.
 
     Raises:
         MessageError: It is too long, cut short or malformed.
     """
     try:
-        raw = await source.readuntil(b"\r\n\r\n")
+        raw = first + await source.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
         if not error.partial:
             return None

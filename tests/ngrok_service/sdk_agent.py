@@ -20,7 +20,7 @@ import ngrok
 class Pooling(Protocol):
     """What listener builders of SDK 1.5 and newer can do besides."""
 
-    def pooling_enabled(self, pooling: Literal[True]) -> ngrok.HttpListenerBuilder: ...
+    def pooling_enabled(self, pooling_enabled: Literal[True]) -> ngrok.HttpListenerBuilder: ...
 
 
 def tell(**happening: object) -> None:
@@ -46,7 +46,7 @@ async def run(args: argparse.Namespace) -> None:
     if args.domain:
         endpoint = endpoint.domain(args.domain)
     if args.pooling and isinstance(endpoint, Pooling):
-        endpoint = endpoint.pooling_enabled(pooling=True)
+        endpoint = endpoint.pooling_enabled(pooling_enabled=True)
     if args.webhook_secret is not None:
         endpoint = endpoint.webhook_verification(args.webhook_provider, args.webhook_secret)
     listener = await endpoint.listen_and_forward(args.forward_to)

@@ -19,6 +19,8 @@ from tests.ngrok_service.registry import Account, Json, RefusedError, Registry, 
 
 GOODBYE_SECONDS = 0.2
 """From a GOAWAY to the end of the connection, which the SDK would leave open."""
+UNKNOWN_FRAME = b"\x00\x00\x00\xf0\x00\x00\x00\x03"
+ENDLESS_FRAME = b"\xff\xff\xff\x10\x00\x00\x00\x03"
 
 
 class NgrokService:
@@ -215,8 +217,12 @@ class NgrokService:
             session.go_away(message=message)
             self._start(_later(GOODBYE_SECONDS, session.abort))
 
-    def send_garbage(self, data: bytes = b"\xff" * 64) -> None:
-        """Send all agents bytes that are no frames."""
+    def send_garbage(self, data: bytes = UNKNOWN_FRAME) -> None:
+        """Send all agents bytes that are no frames.
+
+        The SDK notices an unknown frame. A frame too long to be one (`ENDLESS_FRAME`) it waits
+        for, deaf to all that follows: like silence, but the connection reads and acknowledges.
+        """
         for session in list(self._connected):
             session.send(data)
 
