@@ -4,7 +4,6 @@ Names are imported when they are first used, so that ``import tiktok_hook`` cost
 """
 
 import importlib
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +65,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version("tiktok-hook")
+        # importlib.metadata alone takes longer to import than everything else here.
+        from importlib.metadata import version
+
+        return version("tiktok-hook")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

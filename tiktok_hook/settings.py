@@ -65,23 +65,25 @@ def defaults_for(
     """The part of a settings file that concerns one command.
 
     Args:
-        command: Its name; a table ``[listen]`` overrides the keys at the top.
+        command: Its name; a table ``[listen]`` goes before the keys at the top.
         config: What `read_config` gave.
-        options: Names of this command's options, with underscores.
+        options: Names of this command's options, without the dashes before them.
         known: Names of all options of all commands, and of the commands.
+
+    Returns:
+        Values by the names of `options`.
 
     Raises:
         UsageError: A key that no command knows; the nearest names are in the hint.
     """
     values: dict[str, Any] = {}
-    tables = [config, config.get(command, {})]
-    for depth, table in enumerate(tables):
+    for table, allowed in ((config, known), (config.get(command, {}), options)):
         for key, value in table.items():
-            name = key.replace("-", "_")
+            name = key.replace("_", "-")
             if name in options:
                 values[name] = value
-            elif name not in known or depth:
-                near = difflib.get_close_matches(name, options if depth else known, n=2)
+            elif name not in allowed:
+                near = difflib.get_close_matches(name, allowed, n=2)
                 raise UsageError(
                     f"The settings file has an unknown key {key!r}.",
                     hint=f"Did you mean {' or '.join(near)}?" if near else "Take it out.",

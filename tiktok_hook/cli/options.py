@@ -30,20 +30,43 @@ class Command(click.Command):
         self.epilog = f"Example: {example}"
 
     def make_context(
-        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
     ) -> click.Context:
-        names = {parameter.name for parameter in self.params if parameter.name}
-        if "config" in names and not {"-h", "--help"} & set(args):
+        own = _by_name(self)
+        if "config" in own and not {"-h", "--help"} & set(args):
             from tiktok_hook import folders
 
             default = folders.config_dir() / "config.toml"
             config = settings.read_config(_config_option(args), default=default)
             if config:
-                known = _all_options(parent) | names
-                extra["default_map"] = settings.defaults_for(
-                    info_name or "", config, options=names, known=known
+                values = settings.defaults_for(
+                    info_name or "", config, options=own, known=_all_names(parent) | set(own)
                 )
+                extra["default_map"] = {
+                    own[name].name: _as_click_reads(own[name], value)
+                    for name, value in values.items()
+                }
         return super().make_context(info_name, args, parent, **extra)
+
+
+def _by_name(command: click.Command) -> dict[str, click.Option]:
+    """A command's options by their long names, without dashes and without ``no-`` forms."""
+    return {
+        name.removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+
+
+def _as_click_reads(parameter: click.Option, value: Any) -> Any:
+    """One text for a repeatable option is split at whitespace, as in the environment."""
+    return value.split() if parameter.multiple and isinstance(value, str) else value
 
 
 def _config_option(args: Sequence[str]) -> Path | None:
@@ -61,7 +84,7 @@ def _config_option(args: Sequence[str]) -> Path | None:
     return Path(value) if value else None
 
 
-def _all_options(parent: click.Context | None) -> set[str]:
+def _all_names(parent: click.Context | None) -> set[str]:
     """Names of every option of every command, and of the commands themselves."""
     if parent is None or not isinstance(parent.command, click.Group):
         return set()
@@ -70,7 +93,7 @@ def _all_options(parent: click.Context | None) -> set[str]:
         names.add(name)
         command = parent.command.get_command(parent, name)
         if command is not None:
-            names |= {parameter.name for parameter in command.params if parameter.name}
+            names |= set(_by_name(command))
     return names
 
 
@@ -90,7 +113,9 @@ def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
     return option(*names, metavar="PATH", callback=_given_path, **attributes)
 
 
-config_option = path_option("--config", help="Settings file instead of config.toml in the user's folder.")
+config_option = path_option(
+    "--config", help="Settings file instead of config.toml in the user's folder."
+)
 
 db_option = path_option("--db", help="History file instead of the one in the user's data folder.")
 

@@ -15,7 +15,9 @@ from tiktok_hook.cli import options
 )
 @options.secret_option
 @options.secret_file_option
-@click.option("--body", required=True, metavar="FILE|-", help="The body, byte for byte; - is stdin.")
+@click.option(
+    "--body", required=True, metavar="FILE|-", help="The body, byte for byte; - is stdin."
+)
 @click.option(
     "--timestamp",
     type=click.IntRange(min=0),

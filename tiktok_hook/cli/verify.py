@@ -19,7 +19,9 @@ from tiktok_hook.signature import State
 @click.option(
     "--header", required=True, metavar="TEXT", help="The header's value, or its whole line."
 )
-@click.option("--body", required=True, metavar="FILE|-", help="The body, byte for byte; - is stdin.")
+@click.option(
+    "--body", required=True, metavar="FILE|-", help="The body, byte for byte; - is stdin."
+)
 @options.option(
     "--tolerance",
     type=click.FloatRange(min=0),

@@ -1,0 +1,29 @@
+"""Runs the whole command line in a process of its own, as a user does."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Result:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+
+def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 30.0) -> Result:
+    """The command run to its end; its output as text."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tiktok_hook", *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        env=os.environ,
+    )
+    return Result(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+
+from tiktok_hook import settings
+from tiktok_hook.errors import UsageError
+
+SECRET = "tiktok-client-secret"
+
+
+def test_a_missing_default_file_is_no_settings(tmp_path: Path) -> None:
+    assert settings.read_config(None, default=tmp_path / "config.toml") == {}
+
+
+def test_a_missing_named_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        settings.read_config(tmp_path / "named.toml", default=tmp_path / "config.toml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"forward_to = [", "not valid TOML"), (b"\xff", "cannot be read")],
+    ids=["syntax", "not-text"],
+)
+def test_a_broken_file_is_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        settings.read_config(None, default=file)
+
+
+def test_a_table_of_a_command_goes_before_the_top() -> None:
+    values = settings.defaults_for(
+        "listen",
+        {"port": 1, "keep": 5, "listen": {"port": 2}},
+        options={"port", "keep"},
+        known={"port", "keep", "listen"},
+    )
+    assert values == {"port": 2, "keep": 5}
+
+
+def test_a_key_of_another_command_is_left_alone() -> None:
+    config = {"tolerance": 3, "listen": {"port": 1}}
+    known = {"tolerance", "listen", "port", "body"}
+    assert settings.defaults_for("sign", config, options={"body"}, known=known) == {}
+
+
+@pytest.mark.parametrize("key", ["forward-to", "forward_to"])
+def test_dashes_and_underscores_mean_the_same(key: str) -> None:
+    values = settings.defaults_for(
+        "listen", {key: ["3000"]}, options={"forward-to"}, known={"forward-to"}
+    )
+    assert values == {"forward-to": ["3000"]}
+
+
+def test_an_unknown_key_is_an_error_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match="unknown key 'forward_too'") as caught:
+        settings.defaults_for(
+            "listen", {"forward_too": 1}, options={"forward-to"}, known={"forward-to"}
+        )
+    assert "forward-to" in caught.value.hint
+
+
+def test_an_options_variable_has_its_name() -> None:
+    assert settings.variable("--forward-to") == "TIKTOK_HOOK_FORWARD_TO"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "  ", "two words", f"{SECRET} ", f"{SECRET}\n", f'"{SECRET}"', f"{SECRET}\x00"],
+    ids=["empty", "blank", "inner-space", "space-behind", "newline", "quotes", "nul"],
+)
+def test_what_cannot_be_a_secret_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings.checked_secret(text, where="--secret")
+    assert "--secret" in str(caught.value)
+    if text.strip():
+        assert text.strip() not in str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=["none", "unix", "windows"])
+def test_the_line_break_at_a_files_end_is_no_part_of_the_secret(
+    tmp_path: Path, ending: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes((SECRET + ending).encode())
+    assert settings.secret_from_file(file) == SECRET
+
+
+def test_a_secret_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"secret-file-x cannot be read"):
+        settings.secret_from_file(tmp_path / "secret-file-x")
+
+
+def test_given_secrets_keep_the_environment_out(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("second")
+    environment = {settings.SECRET_VARIABLE: "third"}
+    assert settings.secrets(["first", "first"], [file], environment) == ("first", "second")
+
+
+def test_the_environment_may_hold_several_secrets() -> None:
+    assert settings.secrets([], [], {settings.SECRET_VARIABLE: "one two"}) == ("one", "two")
+
+
+def test_an_empty_variable_is_an_error_and_not_a_pass() -> None:
+    with pytest.raises(UsageError, match="TIKTOK_CLIENT_SECRET is empty"):
+        settings.secrets([], [], {settings.SECRET_VARIABLE: " "})

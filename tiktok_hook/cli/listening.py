@@ -1,0 +1,140 @@
+"""From the options of ``listen`` to a running session and its exit code."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tiktok_hook import ngrok_config
+from tiktok_hook.cli import options
+from tiktok_hook.errors import TunnelError, UsageError
+
+NO_TOKEN = (
+    "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
+    "2. without an account: tiktok-hook demo; "
+    "3. without a tunnel: tiktok-hook listen --no-tunnel"
+)
+
+
+def start(given: Mapping[str, Any]) -> int:
+    """Run one session to its end.
+
+    Args:
+        given: The options of ``listen`` as click read them, and ``command_beside``.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        HookError: Whatever kept it from starting or going on.
+    """
+    secrets = _secrets(given)
+    arguments = _session_arguments(given)
+    if given["tunnel"]:
+        arguments |= _tunnel_arguments(given)
+    arguments |= inspector_arguments(given)
+    from tiktok_hook import session
+
+    return session.run(
+        session.listen(secret=secrets, command=given["command_beside"], **arguments),
+        format=given["form"],
+        exit_after=given["exit_after"],
+        timeout=given["timeout"],
+        open_page=given["open_page"],
+    )
+
+
+def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:
+    texts = list(given["secrets"])
+    if given["verify_webhook_secret"] is not None:
+        texts.append(given["verify_webhook_secret"])
+    return options.resolve_secrets(texts, given["secret_files"])
+
+
+def _session_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes to the session under the name it has here."""
+    if given["ephemeral"] and given["db"] is not None:
+        raise UsageError("--ephemeral and --db do not go together.", hint="Leave one of them out.")
+    same = (
+        "port", "path", "tunnel", "public_url", "self_checked", "db", "ephemeral", "keep",
+        "keep_bytes", "tolerance", "max_body_bytes", "serve_file", "forward_to", "pass_through",
+        "headers", "insecure", "forward_timeout",
+    )  # fmt: skip
+    return {name: given[name] for name in same} | {
+        "ack": _ack(given["ack"]),
+        "events": tuple(part.strip() for part in given["events"].split(",") if part.strip()),
+        "verify_webhook": given["verify_webhook"] is not None,
+    }
+
+
+def _ack(text: str) -> Any:
+    """The ack mode: one of three words, or a status."""
+    if text in {"app", "first", "hold"}:
+        return text
+    if text.isascii() and text.isdigit() and 200 <= int(text) <= 599:
+        return int(text)
+    raise UsageError(
+        f"--ack {text} is neither app, first, hold nor a status from 200 to 599.",
+        hint="app answers what your app answers; first answers 200 at once; 500 makes TikTok retry.",
+    )
+
+
+def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The inspector's part of the arguments, of ``listen`` and ``demo`` alike.
+
+    Raises:
+        UsageError: A port is given for an inspector that is not wanted.
+    """
+    if not given["inspect"] and given["inspect_port"] is not None:
+        raise UsageError(
+            "--no-inspect and --inspect-port do not go together.", hint="Leave one of them out."
+        )
+    same = ("inspect", "inspect_port", "inspect_host", "inspect_allow_hosts", "inspect_open")
+    return {name: given[name] for name in same}
+
+
+def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Authtoken and ingress: option, then environment, then ngrok's own config file."""
+    config = ngrok_config.read()
+    token = given["authtoken"] or config.authtoken
+    if token is None:
+        token = _asked_authtoken()
+    policy: Path | None = given["traffic_policy"]
+    return {
+        "authtoken": token,
+        "domain": given["domain"],
+        "connect_url": given["connect_url"] or config.connect_url,
+        "connect_cas": given["connect_cas"] or config.connect_cas or "trusted",
+        "traffic_policy": None if policy is None else _policy_text(policy),
+        "pooling": given["pooling"],
+    }
+
+
+def _policy_text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The traffic policy {file} cannot be read: {error}.",
+            hint="Give --traffic-policy a readable YAML or JSON file.",
+        ) from error
+
+
+def _asked_authtoken() -> str:
+    """Show the three ways on, and ask for a token on a terminal.
+
+    Raises:
+        TunnelError: There is no terminal to ask on.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise TunnelError("The tunnel needs an ngrok authtoken, and none was given.", hint=NO_TOKEN)
+    click.echo("The tunnel needs an ngrok authtoken. Three ways on:", err=True)
+    for way in NO_TOKEN.split("; "):
+        click.echo(f"  {way}", err=True)
+    token: str = click.prompt("Authtoken", hide_input=True, err=True).strip()
+    if click.confirm("Keep it in ngrok's config file?", default=True, err=True):
+        kept = ngrok_config.keep_authtoken(token)
+        click.echo(f"Kept in {kept}.", err=True)
+    return token
