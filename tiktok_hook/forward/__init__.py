@@ -7,6 +7,7 @@ faster, which `replay` and `trigger` are glad of.
 """
 
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
+from tiktok_hook.forward.outcome import begun, ended
 from tiktok_hook.forward.request import Request, build, compose, parse_header, with_header
 from tiktok_hook.forward.target import join, local_port, parse_target, reachable, refuse_loop
 
@@ -15,8 +16,10 @@ __all__ = [
     "Forwarder",
     "Reply",
     "Request",
+    "begun",
     "build",
     "compose",
+    "ended",
     "join",
     "local_port",
     "parse_header",

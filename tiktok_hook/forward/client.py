@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from tiktok_hook.delivery import Headers
+from tiktok_hook.forward.answer import FailedError, read_answer
 from tiktok_hook.forward.connection import Connection, EndedError, TooLongError
 from tiktok_hook.forward.request import Request, with_header
 from tiktok_hook.forward.target import Address, split
@@ -17,20 +18,12 @@ from tiktok_hook.forward.target import Address, split
 KEPT_BYTES = 64 * 1024
 """How much of an answer's body is kept."""
 
-_READ_BYTES = 1 << 20
-"""How much is read before the connection is closed on an app that has still more to say."""
-
-_HEAD_BYTES = 64 * 1024
-_INTERIM_ANSWERS = 16
-
 _IDLE_SECONDS = 1.5
 """Below every keep-alive limit in common use (gunicorn 2 s; Node and uvicorn 5 s), so that it is us
 who close, and an app that waits for its connections to end is not held up."""
 
 _IDLE_CONNECTIONS = 32
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([2-5][0-9]{2}|1[0-9]{2})(?: .*)?", re.DOTALL)
-_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
 _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 
 Origin = tuple[str, str, int]
@@ -65,28 +58,6 @@ class Reply:
         return next((value for key, value in self.headers if key.lower() == wanted), None)
 
 
-class _FailedError(Exception):
-    """Sending or answering failed; `word` is one of `Reply.error`."""
-
-    def __init__(self, word: str, detail: str) -> None:
-        super().__init__(detail)
-        self.word = word
-
-
-@dataclass(slots=True)
-class _Head:
-    """An answer's status line and headers; `close` when its connection cannot be used again."""
-
-    status: int
-    headers: Headers
-    close: bool
-
-    def values(self, name: str) -> list[str]:
-        """Every element of a header that is a comma-separated list, in lower case."""
-        found = ",".join(value for key, value in self.headers if key.lower() == name)
-        return [part.strip().lower() for part in found.split(",") if part.strip()]
-
-
 class Forwarder:
     """Sends requests over connections that it keeps for the next one.
 
@@ -115,7 +86,9 @@ class Forwarder:
         for connection in connections:
             await connection.gone
 
-    async def send(self, request: Request, *, timeout: float = 10.0) -> Reply:
+    async def send(
+        self, request: Request, *, timeout: float = 10.0, keep_bytes: int = KEPT_BYTES
+    ) -> Reply:
         """Send one request and wait for its answer; never raises for what an app does.
 
         Redirects are not followed and bodies not inflated. ``Host`` and ``Content-Length`` are
@@ -125,15 +98,16 @@ class Forwarder:
         Args:
             request: Its headers must hold no line breaks; `build` sees to that.
             timeout: Seconds for everything, connecting included.
+            keep_bytes: How much of the answer's body is kept.
         """
         started = time.perf_counter()
         reply: Reply
         try:
             async with asyncio.timeout(timeout):
-                reply = await self._send(request)
+                reply = await self._send(request, keep_bytes)
         except TimeoutError:
             reply = Reply(None, error="timeout", detail=f"no complete answer within {timeout:g} s")
-        except _FailedError as failure:
+        except FailedError as failure:
             reply = Reply(None, error=failure.word, detail=str(failure))
         duration_ms = (time.perf_counter() - started) * 1000
         return Reply(
@@ -146,38 +120,40 @@ class Forwarder:
             reply.detail,
         )
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request, keep_bytes: int) -> Reply:
         address = split(request.url)
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)
         while (kept := self._take(origin)) is not None:
             try:
-                return await self._exchange(kept, origin, request.method, message)
+                return await self._exchange(kept, origin, request.method, message, keep_bytes)
             except EndedError as ended:
                 if not kept.untouched:
                     raise _failure_of(ended, kept) from ended
                 # It was closed before the request was read, so no app sees it twice.
         connection = await self._connect(address)
         try:
-            return await self._exchange(connection, origin, request.method, message)
+            return await self._exchange(connection, origin, request.method, message, keep_bytes)
         except EndedError as ended:
             raise _failure_of(ended, connection) from ended
 
     async def _exchange(
-        self, connection: Connection, origin: Origin, method: str, message: bytes
+        self,
+        connection: Connection,
+        origin: Origin,
+        method: str,
+        message: bytes,
+        keep_bytes: int,
     ) -> Reply:
         """One request and its answer; the connection is kept or closed on every way out."""
         keep = False
         try:
             connection.send(message)
-            head = await _read_head(connection)
-            body, whole = await _read_body(connection, head, method)
-            keep = whole and not head.close
-            return Reply(
-                head.status, head.headers, bytes(body[:KEPT_BYTES]), len(body) > KEPT_BYTES
-            )
+            answer = await read_answer(connection, method, keep_bytes)
+            keep = answer.reusable
+            return Reply(answer.status, answer.headers, answer.body, answer.truncated)
         except TooLongError as error:
-            raise _FailedError("too_large", "the answer's headers are too large") from error
+            raise FailedError("too_large", "the answer's headers are too large") from error
         finally:
             if keep:
                 self._keep(connection, origin)
@@ -205,7 +181,7 @@ class Forwarder:
         try:
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
-            raise _FailedError("dns", f"the name {address.host} is not known") from error
+            raise FailedError("dns", f"the name {address.host} is not known") from error
         failure: OSError | None = None
         for *_, endpoint in found:
             try:
@@ -217,19 +193,17 @@ class Forwarder:
                     server_hostname=address.host if address.scheme == "https" else None,
                 )
             except ssl.SSLError as error:
-                raise _FailedError("tls", _tls_words(error)) from error
+                raise FailedError("tls", _tls_words(error)) from error
             except OSError as error:
                 failure = error
             else:
                 return self._owned(connection)
         if isinstance(failure, ConnectionRefusedError):
-            raise _FailedError("refused", f"nothing listens at {address.authority}") from failure
+            raise FailedError("refused", f"nothing listens at {address.authority}") from failure
         if isinstance(failure, ConnectionResetError | BrokenPipeError):
-            raise _FailedError(
-                "reset", "the connection was closed while it was set up"
-            ) from failure
+            raise FailedError("reset", "the connection was closed while it was set up") from failure
         words = (failure and failure.strerror) or str(failure)
-        raise _FailedError("unreachable", f"{address.authority}: {words}") from failure
+        raise FailedError("unreachable", f"{address.authority}: {words}") from failure
 
     def _owned(self, connection: Connection) -> Connection:
         self._open.add(connection)
@@ -245,12 +219,12 @@ class Forwarder:
         return self._tls
 
 
-def _failure_of(ended: EndedError, connection: Connection) -> _FailedError:
+def _failure_of(ended: EndedError, connection: Connection) -> FailedError:
     if isinstance(ended.__cause__, ssl.SSLError):
-        return _FailedError("tls", _tls_words(ended.__cause__))
+        return FailedError("tls", _tls_words(ended.__cause__))
     if connection.answered:
-        return _FailedError("reset", "the connection was closed in the middle of the answer")
-    return _FailedError("reset", "the connection was closed without an answer")
+        return FailedError("reset", "the connection was closed in the middle of the answer")
+    return FailedError("reset", "the connection was closed without an answer")
 
 
 def _tls_words(error: ssl.SSLError) -> str:
@@ -281,98 +255,3 @@ def _as_bytes(text: str) -> bytes:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogateescape")
-
-
-async def _read_head(connection: Connection) -> _Head:
-    """Status and headers of the final answer; interim ones (100, 103) are passed over."""
-    for _ in range(_INTERIM_ANSWERS):
-        line = await connection.read_line(_HEAD_BYTES)
-        found = _STATUS_LINE.fullmatch(line)
-        if found is None:
-            raise _FailedError("protocol", f"what answered does not speak HTTP/1: {line[:40]!r}")
-        headers = await _read_headers(connection)
-        status = int(found[2])
-        head = _Head(status, headers, close=False)
-        connected = head.values("connection")
-        head.close = "close" in connected or (found[1] == b"0" and "keep-alive" not in connected)
-        if status >= 200:
-            return head
-        if status == 101:
-            break
-    raise _FailedError("protocol", "the app never came to its final answer")
-
-
-async def _read_headers(connection: Connection) -> Headers:
-    headers: list[tuple[str, str]] = []
-    left = _HEAD_BYTES
-    while line := await connection.read_line(left):
-        left -= len(line)
-        if left <= 0:
-            raise TooLongError
-        name, colon, value = line.decode("latin-1").partition(":")
-        if line[:1] in b" \t" and headers:  # a folded line, as old servers write them
-            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.decode('latin-1').strip()}")
-        elif colon:
-            headers.append((name.strip(), value.strip(" \t")))
-        else:
-            raise _FailedError("protocol", f"a header without a colon: {line[:40]!r}")
-    return tuple(headers)
-
-
-async def _read_body(connection: Connection, head: _Head, method: str) -> tuple[bytearray, bool]:
-    """The body, at most one byte more than is kept, and whether it was read to its end."""
-    body = bytearray()
-    coding = head.values("transfer-encoding")
-    lengths = set(head.values("content-length"))
-    if method == "HEAD" or head.status in {204, 304}:
-        return body, True
-    if coding:
-        head.close = head.close or bool(lengths)  # which of the two is meant is anybody's guess
-        if coding[-1] == "chunked":
-            return body, await _read_chunked(connection, body)
-    elif lengths:
-        length = lengths.pop()
-        if lengths or not re.fullmatch(r"[0-9]{1,18}", length):
-            raise _FailedError("protocol", "the answer's Content-Length is not a number")
-        return body, await _read_exactly(connection, body, int(length), _READ_BYTES)
-    head.close = True
-    whole = await _read_exactly(connection, body, None, _READ_BYTES)
-    return body, whole
-
-
-async def _read_exactly(
-    connection: Connection, body: bytearray, length: int | None, budget: int
-) -> bool:
-    """Read `length` bytes (None: up to the end of the connection); False when over budget."""
-    left = length
-    while left is None or left > 0:
-        data = await connection.read_some(left, to_the_end=left is None)
-        if not data:
-            return True
-        if len(body) <= KEPT_BYTES:
-            body += data[: KEPT_BYTES + 1 - len(body)]
-        budget -= len(data)
-        if left is not None:
-            left -= len(data)
-        if budget < 0 and left != 0:
-            return False
-    return True
-
-
-async def _read_chunked(connection: Connection, body: bytearray) -> bool:
-    budget = _READ_BYTES
-    while True:
-        found = _CHUNK_LINE.fullmatch(await connection.read_line(_HEAD_BYTES))
-        if found is None:
-            raise _FailedError("protocol", "a chunk of the answer has no length")
-        length = int(found[1], 16)
-        if length == 0:
-            await _read_headers(connection)  # trailers
-            return True
-        if not await _read_exactly(connection, body, length, budget):
-            return False
-        if await connection.read_line(_HEAD_BYTES):
-            raise _FailedError("protocol", "a chunk of the answer is longer than it says")
-        budget -= length
-        if budget < 0:
-            return False
