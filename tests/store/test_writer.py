@@ -1,20 +1,429 @@
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
-from tiktok_hook.delivery import Delivery
-from tiktok_hook.store import open_store
+import pytest
+
+from tests.store.samples import TARGET, attempt, delivery, event_body, wait_until
+from tiktok_hook.delivery import Delivery, Source
+from tiktok_hook.errors import StoreError
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store import REFUSED_BODY_BYTES, RING, Queue, Store, Where, open_store
+
+FIRST = Queue("first", TARGET)
 
 
-async def test_a_stored_delivery_reads_back_exactly(tmp_path: Path) -> None:
-    given = Delivery(
-        received_at=1_795_410_390.123456,
-        remote_addr="203.0.113.7",
-        path="/hook%20a",
-        query="a=1&a=2",
-        headers=(("X-A", "1"), ("x-a", "\xff")),
-        body=b"\x00\xff not JSON",
-        status=200,
+@pytest.mark.parametrize(
+    "given",
+    [
+        delivery(
+            remote_addr="203.0.113.7",
+            path="/hook%20a",
+            query="a=1&a=2",
+            http_version="1.0",
+            headers=(("X-A", "1"), ("x-a", "\xff"), ("X-A", "1")),
+            status=200,
+            imported_id=7,
+        ),
+        delivery(b"", method="PUT", headers=()),
+        delivery(b"\x00\xff not JSON"),
+        delivery(b'{"event":"\\ud800","user_openid":"\\ud800"}'),
+        delivery(path="/\udcff\ud800", query="\udcfe", headers=(("X", "\udcff"),)),
+        delivery(path="/a\0b", headers=(("X", "a\0b"),)),
+        delivery(event_body(n=2**70)),
+        delivery(b"x" * (1 << 20)),
+        delivery(
+            verdict=Verdict(State.INVALID, "why", "do this", age_seconds=-2.5, secret=None),
+            source=Source.TRIGGER,
+        ),
+        delivery(verdict=Verdict(State.STALE, age_seconds=1e9, secret=2), source=Source.IMPORT),
+    ],
+    ids=[
+        "everything set",
+        "empty",
+        "binary",
+        "surrogates in the event",
+        "surrogates in the request",
+        "NUL",
+        "large integer",
+        "1 MiB",
+        "refused",
+        "stale",
+    ],
+)
+async def test_a_delivery_reads_back_as_it_was_given(store: Store, given: Delivery) -> None:
+    stored = await store.add(given)
+    assert stored == given.stored(id=1)
+    assert store.history().get(1) == stored
+
+
+async def test_ids_count_up_from_one(store: Store) -> None:
+    assert [(await store.add(delivery())).id for _ in range(3)] == [1, 2, 3]
+
+
+async def test_callers_at_the_same_time_each_get_their_own(store: Store) -> None:
+    bodies = [event_body() for _ in range(600)]
+    stored = await asyncio.gather(*(store.add(delivery(body)) for body in bodies))
+    assert [each.body for each in stored] == bodies
+    assert sorted(each.id for each in stored) == list(range(1, 601))
+    assert [each.body for each in store.history().walk()] == [
+        each.body for each in sorted(stored, key=lambda one: one.id)
+    ]
+
+
+async def test_what_add_returned_is_read_by_another_connection(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with open_store(path) as store:
+        await store.add(delivery(b"\x01two"))
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT body FROM deliveries").fetchall() == [(b"\x01two",)]
+
+
+async def test_a_row_that_cannot_be_written_leaves_the_others_of_its_batch(store: Store) -> None:
+    odd = delivery(imported_id=1 << 63)
+    results = await asyncio.gather(
+        *(store.add(each) for each in (delivery(), odd, delivery())), return_exceptions=True
     )
+    assert [type(each) for each in results] == [Delivery, StoreError, Delivery]
+    assert len(store.history().page()) == 2
 
-    with open_store(tmp_path / "history.db") as store:
-        stored = await store.add(given)
-        assert store.history().get(stored.id) == given.stored(id=1)
+
+async def test_a_caller_that_gave_up_disturbs_nobody(store: Store) -> None:
+    async with asyncio.TaskGroup() as group:
+        impatient = group.create_task(store.add(delivery()))
+        patient = group.create_task(store.add(delivery()))
+        await asyncio.sleep(0)
+        impatient.cancel()
+    assert patient.result().id in {1, 2}
+
+
+async def test_closing_commits_what_was_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = open_store(path)
+    stored = await store.add(delivery())
+    store.set_status(stored.id, 202)
+    store.close()
+    store.close()
+    with open_store(path) as again:
+        found = again.history().get(stored.id)
+    assert found is not None
+    assert found.status == 202
+
+
+async def test_a_closed_history_says_so(store: Store) -> None:
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.add(delivery())
+    with pytest.raises(StoreError, match="closed"):
+        store.history().page()
+
+
+async def test_a_status_follows_without_being_waited_for(store: Store) -> None:
+    stored = await store.add(delivery())
+    store.set_status(stored.id, 201)
+    store.set_status(stored.id, 502)
+    await store.flush()
+    found = store.history().get(stored.id)
+    assert found is not None
+    assert found.status == 502
+
+
+async def test_a_status_is_written_even_if_nothing_else_follows(store: Store) -> None:
+    stored = await store.add(delivery())
+    store.set_status(stored.id, 201)
+    wait_until(lambda: store.history().page(Where(statuses=(201,))) != [])
+
+
+class TestRedeliveries:
+    async def test_they_are_linked_to_the_first_and_counted(self, store: Store) -> None:
+        body = event_body()
+        stored = [await store.add(delivery(each)) for each in (body, event_body(), body, body)]
+        assert [each.redelivery_of for each in stored] == [None, None, 1, 1]
+        assert [each.redelivery_number for each in stored] == [1, 1, 2, 3]
+        assert store.history().redeliveries(3) == [1, 3, 4]
+
+    async def test_two_in_one_batch_are_linked(self, store: Store) -> None:
+        body = event_body()
+        stored = await asyncio.gather(*(store.add(delivery(body)) for _ in range(5)))
+        assert sorted(each.redelivery_number for each in stored) == [1, 2, 3, 4, 5]
+        first = next(each.id for each in stored if each.redelivery_number == 1)
+        others = {each.redelivery_of for each in stored if each.id != first}
+        assert others == {first}
+
+    async def test_the_link_outlives_the_first(self, tmp_path: Path) -> None:
+        body = event_body()
+        with open_store(tmp_path / "history.db", keep=2) as store:
+            for each in (body, event_body(), body, event_body()):
+                await store.add(delivery(each))
+            again = await store.add(delivery(body))
+        assert (again.redelivery_of, again.redelivery_number) == (1, 3)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"state": State.INVALID}, {"state": State.VALID}),
+            ({"state": State.MISSING}, {"state": State.UNCHECKED}),
+            ({"source": Source.TRIGGER}, {"source": Source.TIKTOK}),
+            ({"source": Source.IMPORT}, {"source": Source.TIKTOK}),
+        ],
+        ids=["forged then real", "unsigned then unchecked", "sample then real", "import then real"],
+    )
+    async def test_kinds_are_never_mixed_up(
+        self, store: Store, one: dict[str, State], other: dict[str, State]
+    ) -> None:
+        body = event_body()
+        for kind in (one, other, one, other):
+            await store.add(delivery(body, **kind))
+        found = store.history().page(after=0)
+        assert [each.redelivery_of for each in found] == [None, None, 1, 2]
+
+    async def test_bodies_that_are_no_events_are_not_linked(self, store: Store) -> None:
+        stored = [await store.add(delivery(b"same")) for _ in range(2)]
+        assert [each.redelivery_of for each in stored] == [None, None]
+        assert store.history().redeliveries(1) == [1]
+
+
+class TestAttempts:
+    async def test_one_is_recorded_as_begun_and_then_as_ended(self, store: Store) -> None:
+        stored = await store.add(delivery())
+        begun = await store.begin_attempt(attempt(stored.id, request_body=b"edited", resigned=True))
+        assert begun.id == "1.1"
+        assert store.history().attempts(1) == [begun]
+
+        ended = replace(
+            begun,
+            status=500,
+            headers=(("A", "b"),),
+            body=b"\xffoops",
+            truncated=True,
+            duration_ms=1.5,
+            hint="a hint",
+        )
+        await store.end_attempt(ended)
+        assert store.history().attempts(1) == [ended]
+
+    async def test_an_error_is_kept_too(self, store: Store) -> None:
+        await store.add(delivery())
+        begun = await store.begin_attempt(attempt(1))
+        store.set_ended(ended := replace(begun, error="refused", duration_ms=0.5))
+        await store.flush()
+        assert store.history().attempts(1) == [ended]
+
+    async def test_they_are_numbered_within_their_delivery(self, store: Store) -> None:
+        for _ in range(2):
+            await store.add(delivery())
+        begun = await asyncio.gather(
+            *(store.begin_attempt(attempt(each)) for each in (1, 2, 1, 1, 2))
+        )
+        assert [each.id for each in begun] == ["1.1", "2.1", "1.2", "1.3", "2.2"]
+        assert {key: each.id for key, each in store.history().last_attempts([1, 2, 3]).items()} == {
+            1: "1.3",
+            2: "2.2",
+        }
+
+    async def test_the_first_may_begin_with_its_delivery(self, store: Store) -> None:
+        stored = await store.add(delivery(), attempt=attempt(0))
+        assert store.history().attempts(stored.id) == [attempt(stored.id, number=1)]
+
+    async def test_the_last_that_ended_says_whether_a_delivery_failed(self, store: Store) -> None:
+        def failed() -> list[int]:
+            return [each.id for each in store.history().page(Where(failed=True))]
+
+        await store.add(delivery())
+        one, other = [await store.begin_attempt(attempt(1)) for _ in range(2)]
+        assert failed() == []
+        await store.end_attempt(replace(one, status=500, duration_ms=1.0))
+        assert failed() == [1]
+        await store.end_attempt(replace(other, status=200, duration_ms=1.0))
+        assert failed() == []
+        await store.end_attempt(replace(one, status=500, duration_ms=2.0))
+        assert failed() == []
+
+    async def test_one_of_a_delivery_that_is_gone_is_not_kept(self, store: Store) -> None:
+        begun = await store.begin_attempt(attempt(9))
+        await store.end_attempt(replace(begun, status=200, duration_ms=1.0))
+        assert begun.number == 1
+        assert store.history().attempts(9) == []
+
+
+class TestQueue:
+    async def test_what_waits_is_read_in_order(self, store: Store) -> None:
+        for queue in (FIRST, None, Queue("hold", TARGET), Queue("first", "http://else/"), FIRST):
+            await store.add(delivery(), queue=queue)
+        history = store.history()
+        assert [each.id for each in history.pending()] == [1, 3, 4, 5]
+        assert [each.id for each in history.pending(TARGET)] == [1, 3, 5]
+        assert [each.id for each in history.pending(TARGET, "first")] == [1, 5]
+        assert [each.id for each in history.pending(mode="hold")] == [3]
+        assert history.counts().pending == 4
+        assert history.queue_of(1) == FIRST
+        assert history.queue_of(2) is None
+
+    async def test_it_can_be_left_entered_and_changed(self, store: Store) -> None:
+        for queue in (FIRST, None, FIRST):
+            await store.add(delivery(), queue=queue)
+        store.set_queue(1, None)
+        store.set_queue(2, FIRST)
+        store.set_queue(3, Queue("hold", TARGET))
+        await store.flush()
+        assert [each.id for each in store.history().pending(mode="first")] == [2]
+        assert [each.id for each in store.history().pending(mode="hold")] == [3]
+
+    async def test_a_long_one_is_read_whole(self, store: Store) -> None:
+        await asyncio.gather(*(store.add(delivery(), queue=FIRST) for _ in range(250)))
+        assert [each.id for each in store.history().pending()] == list(range(1, 251))
+
+    async def test_it_is_there_after_a_restart(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db") as store:
+            await store.add(delivery(), queue=FIRST)
+        with open_store(tmp_path / "history.db") as store:
+            assert [each.id for each in store.history().pending(TARGET, "first")] == [1]
+
+
+class TestRetention:
+    async def test_only_so_many_stay_the_oldest_go_first(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep=10) as store:
+            await asyncio.gather(*(store.add(delivery()) for _ in range(700)))
+            await store.add(delivery(), attempt=attempt(0))
+            assert [each.id for each in store.history().page()] == list(range(701, 691, -1))
+
+    async def test_a_smaller_bound_is_caught_up_with_when_opening(self, tmp_path: Path) -> None:
+        path = tmp_path / "history.db"
+        with open_store(path) as store:
+            await store.add_many([delivery() for _ in range(1500)])
+        with open_store(path, keep=5) as store:
+            wait_until(lambda: store.history().counts().received == 5)
+            assert [each.id for each in store.history().walk()] == list(range(1496, 1501))
+
+    async def test_only_so_many_bytes_stay(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep_bytes=1_000_000) as store:
+            for _ in range(30):
+                await store.add(delivery(bytes(100_000)))
+            assert [each.id for each in store.history().walk()] == list(range(22, 31))
+
+    async def test_bytes_of_attempts_count_too(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep_bytes=1_000_000) as store:
+            for number in range(1, 31):
+                await store.add(delivery())
+                begun = await store.begin_attempt(attempt(number))
+                await store.end_attempt(
+                    replace(begun, status=200, duration_ms=1.0, body=bytes(100_000))
+                )
+            await store.add(delivery())
+            kept = [each.id for each in store.history().walk()]
+            assert kept == list(range(22, 32))
+            assert store.history().attempts(21) == []
+            assert len(store.history().attempts(22)) == 1
+
+    async def test_what_waits_for_the_app_stays(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep=3) as store:
+            for number in range(1, 11):
+                await store.add(delivery(), queue=FIRST if number in {2, 4} else None)
+            assert [each.id for each in store.history().walk()] == [2, 4, 10]
+            store.set_queue(2, None)
+            await store.add(delivery())
+            assert [each.id for each in store.history().walk()] == [4, 10, 11]
+
+    async def test_more_may_wait_than_may_stay(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep=3) as store:
+            for _ in range(10):
+                await store.add(delivery(), queue=FIRST)
+            await store.add(delivery())
+            assert [each.id for each in store.history().pending()] == list(range(1, 11))
+            store.set_queue(10, None)
+            await store.add(delivery(), queue=FIRST)
+            assert [each.id for each in store.history().walk()] == [*range(1, 10), 12]
+
+    async def test_refused_ones_have_a_ring_of_their_own(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep=5) as store:
+            real = await store.add(delivery())
+            refused = [delivery(state=State.INVALID) for _ in range(RING + 20)]
+            await asyncio.gather(*(store.add(each) for each in refused))
+            found = [each.id for each in store.history().walk()]
+            assert found[0] == real.id
+            assert found[1:] == list(range(22, RING + 22))
+
+    async def test_the_body_of_a_refused_one_is_cut(self, store: Store) -> None:
+        whole = event_body(padding="x" * REFUSED_BODY_BYTES)
+        returned = await store.add(delivery(whole, state=State.MISSING))
+        found = store.history().get(returned.id)
+        assert found is not None
+        assert returned.body == whole
+        assert found.body == whole[:REFUSED_BODY_BYTES]
+        # It was searched for before it was cut.
+        assert store.history().page(Where(events=("post.publish.complete",))) == [found]
+
+    async def test_an_imported_one_is_never_cut_nor_in_the_ring(self, store: Store) -> None:
+        whole = event_body(padding="x" * REFUSED_BODY_BYTES)
+        await store.add(delivery(whole, state=State.INVALID, source=Source.IMPORT))
+        await store.add_many([delivery(state=State.INVALID) for _ in range(RING + 1)])
+        found = store.history().get(1)
+        assert found is not None
+        assert found.body == whole
+
+
+class TestClear:
+    async def test_everything_goes_and_no_id_comes_back(self, store: Store) -> None:
+        for _ in range(3):
+            await store.add(delivery(), queue=FIRST, attempt=attempt(0))
+        assert await store.clear() == 3
+        history = store.history()
+        assert (history.page(), history.attempts(1), list(history.pending())) == ([], [], [])
+        assert (await store.add(delivery())).id == 4
+
+    async def test_ids_do_not_come_back_after_a_restart_either(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db") as store:
+            await store.add(delivery())
+            await store.clear()
+        with open_store(tmp_path / "history.db") as store:
+            assert (await store.add(delivery())).id == 2
+
+    async def test_only_what_came_before_goes(self, store: Store) -> None:
+        for at in (10.0, 20.0, 30.0):
+            await store.add(delivery(received_at=at))
+        assert await store.clear(before=30.0) == 2
+        assert [each.id for each in store.history().page()] == [3]
+
+    async def test_more_than_one_slice_goes(self, store: Store) -> None:
+        await store.add_many([delivery() for _ in range(1200)])
+        assert await store.clear() == 1200
+        assert store.history().counts().received == 0
+
+    async def test_the_bytes_are_gone_from_the_disk(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db") as store:
+            for state in (State.VALID, State.INVALID):
+                await store.add(delivery(event_body(publish_id="find-me" * 2000), state=state))
+            await store.clear()
+            on_disk = bytes_of(tmp_path)
+        assert b"find-me" not in on_disk
+        assert len(on_disk) < 200_000
+
+    async def test_the_bytes_of_some_are_gone_from_the_disk(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db") as store:
+            await store.add(delivery(event_body(publish_id="find-me"), received_at=10.0))
+            await store.add_many([delivery(received_at=20.0) for _ in range(300)])
+            await store.clear(before=15.0)
+            on_disk = bytes_of(tmp_path)
+        assert b"find-me" not in on_disk
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+class TestAddMany:
+    async def test_all_are_stored_with_the_ids_they_came_from(self, store: Store) -> None:
+        given = [delivery(source=Source.IMPORT, imported_id=each) for each in range(1000, 1600)]
+        stored = await store.add_many(given)
+        assert [each.id for each in stored] == list(range(1, 601))
+        assert list(store.history().walk()) == stored
+
+    async def test_one_that_cannot_be_stored_takes_all_out_again(self, store: Store) -> None:
+        before = await store.add(delivery())
+        with pytest.raises(StoreError):
+            await store.add_many([*(delivery() for _ in range(600)), delivery(imported_id=1 << 63)])
+        await store.flush()
+        assert store.history().page() == [before]
+        assert store.history().counts().received == 1

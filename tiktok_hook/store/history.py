@@ -223,7 +223,7 @@ class History:
     ) -> Iterator[Delivery]:
         """What waits for the app, in the order of its coming; for one target or mode if given."""
         after = 0
-        while found := self._all(_PENDING, (after, target, target, mode, mode)):
+        while found := self._all(_PENDING, (after, target, mode)):
             for each in found:
                 yield rows.delivery_of(each)
             after = found[-1][0]

@@ -7,7 +7,6 @@ import threading
 import uuid
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Literal
 
 from tiktok_hook.errors import StoreError
 
@@ -158,14 +157,13 @@ class Database:
             StoreError: The file is gone, or not a history of this version any more.
         """
         try:
-            connection = self._open(self._uri("rw"))
+            connection = self._open(self._uri("mode=rw"))
             try:
                 for pragma in (
                     "synchronous = FULL",
                     # A plain fsync on macOS leaves the data in the drive's own cache.
                     "fullfsync = ON",
                     "checkpoint_fullfsync = ON",
-                    "wal_autocheckpoint = 2000",
                     "journal_size_limit = 67108864",
                 ):
                     connection.execute(f"PRAGMA {pragma}")
@@ -185,16 +183,24 @@ class Database:
             StoreError: There is no such file, or it is no history of this version.
         """
         try:
-            connection = self._open(self._uri("rw"))
+            try:
+                return self._open_reader(self._uri("mode=rw"))
+            except sqlite3.OperationalError as error:
+                # In a folder that is read-only SQLite cannot share a log; without one it need not.
+                if self.path is None or self.path.with_name(f"{self.path.name}-wal").exists():
+                    raise
+                if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                    raise
+                return self._open_reader(self._uri("immutable=1"))
         except sqlite3.Error as error:
             raise self.explain(error) from error
+
+    def _open_reader(self, uri: str) -> sqlite3.Connection:
+        connection = self._open(uri)
         try:
             connection.execute("PRAGMA query_only = ON")
             self._require_ours(connection)
-        except sqlite3.Error as error:
-            connection.close()
-            raise self.explain(error) from error
-        except StoreError:
+        except BaseException:
             connection.close()
             raise
         return connection
@@ -253,10 +259,8 @@ class Database:
             hint="Check the disk, or use --db PATH or --ephemeral.",
         )
 
-    def _uri(self, mode: Literal["rw", "ro"]) -> str:
-        if self.path is None:
-            return self._name
-        return f"{self.path.absolute().as_uri()}?mode={mode}"
+    def _uri(self, query: str) -> str:
+        return self._name if self.path is None else f"{self.path.absolute().as_uri()}?{query}"
 
     @staticmethod
     def _open(uri: str) -> sqlite3.Connection:

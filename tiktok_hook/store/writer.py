@@ -269,16 +269,16 @@ class Store:
         """Commit a batch and tell those who wait."""
         try:
             results = self._commit(jobs)
-        except sqlite3.OperationalError as error:
-            self._fail(jobs, self._database.explain(error), error)
         except StoreError as error:
-            self._fail(jobs, error, error)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one row, the others are written
-            if len(jobs) > 1:
+            self._fail(jobs, error)
+        except Exception as error:  # noqa: BLE001 - also what a bug in reading one body raises
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_A_ROW):
+                self._fail(jobs, self._database.explain(error), error)
+            elif len(jobs) == 1:
+                self._drop(jobs[0], error)
+            else:  # whatever is wrong with one of them, the others are written
                 for job in jobs:
                     self._write([job])
-            else:
-                self._drop(jobs, error)
         else:
             self._linger = LINGER_SECONDS
             _tell([(job, result, None) for job, result in zip(jobs, results, strict=True)])
@@ -324,21 +324,31 @@ class Store:
                 self._connection.close()
             self._connection = None
 
-    def _fail(self, jobs: list[Job], reason: StoreError, cause: Exception) -> None:
+    def _fail(
+        self, jobs: list[Job], reason: StoreError, cause: sqlite3.Error | None = None
+    ) -> None:
         """Tell those who wait; keep for later what nobody waits for."""
         self._disconnect()
         self._over = False
         self._linger = RETRY_SECONDS
         if not self._closing:
             self._later.extendleft(job for job in reversed(jobs) if job.future is None)
-        reason.__cause__ = cause if cause is not reason else None
+        if cause is not None:
+            reason.__cause__ = cause
         _tell([(job, None, reason) for job in jobs])
 
-    def _drop(self, jobs: list[Job], cause: Exception) -> None:
-        self._disconnect()
+    def _drop(self, job: Job, cause: Exception) -> None:
         reason = StoreError(f"{self._database.name} cannot take this: {cause}.")
         reason.__cause__ = cause
-        _tell([(job, None, reason) for job in jobs])
+        _tell([(job, None, reason)])
+
+
+_FAULTS_OF_A_ROW = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
 
 
 def _tell(outcomes: Sequence[tuple[Job, Any, StoreError | None]]) -> None:
