@@ -9,7 +9,7 @@ from tiktok_hook.delivery import Ready, Summary
 from tiktok_hook.plain import visible
 
 _ACK_WORDS = {
-    "app": "its answer goes back to TikTok",
+    "app": "TikTok gets what your app answers",
     "first": "TikTok gets 200 first, forwarding follows",
     "hold": "TikTok gets 200, forwarding waits for p or replay --pending",
 }
@@ -56,7 +56,7 @@ def _portal(ready: Ready, paint: Paint) -> Iterator[str]:
         return
     if ready.memory == "changed":
         yield f"  {paint.amber}Changed since last time: paste it again.{paint.off}"
-        yield "  Developer Portal > your app > Webhooks > Callback URL > Test URL > Save changes"
+        yield "  Developer Portal > your app > Webhooks > Callback URL, Test URL, Save changes"
         return
     yield "  In TikTok's Developer Portal, once:"
     yield "  1. developers.tiktok.com > Manage apps > your app (or its Sandbox)"

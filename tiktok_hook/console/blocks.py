@@ -62,7 +62,7 @@ def delivery_block(
         shown = visible(value[:MAX_HEADER_CHARS] + "…" if long else value)
         text.append(f"  {paint.dim}{visible(name)}:{paint.off} {shown}")
     text.append("")
-    text += [f"  {line}" for line in body_lines(delivery, paint, whole=whole)]
+    text += [f"  {line}" for line in body_lines(delivery, paint, width=width - 2, whole=whole)]
     return "\n".join(text) + "\n\n"
 
 

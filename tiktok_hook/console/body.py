@@ -1,10 +1,11 @@
 """A delivery's body for eyes: JSON in colours with words beside the codes, text, or a hex dump."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 
 from tiktok_hook import events, exact_json
-from tiktok_hook.console import words
-from tiktok_hook.console.paint import Paint
+from tiktok_hook.console import lines, words
+from tiktok_hook.console.paint import Paint, bare
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.plain import visible
 
@@ -23,12 +24,16 @@ _ROW = 16
 _ENDLESS = 1 << 40
 
 
-def body_lines(delivery: Delivery, paint: Paint, *, whole: bool = False) -> list[str]:
+def body_lines(
+    delivery: Delivery, paint: Paint, *, width: int = 80, whole: bool = False
+) -> list[str]:
     """The body over several lines, without newlines, every character harmless.
 
     Args:
         delivery: As stored.
         paint: Colours.
+        width: Columns for the words beside codes, which take a line of their own if need be; the
+            body's own lines are left to the terminal.
         whole: Leave nothing out, as for `show`; else the last line says what was left out and how
             to see it.
     """
@@ -38,28 +43,29 @@ def body_lines(delivery: Delivery, paint: Paint, *, whole: bool = False) -> list
     event = delivery.event
     value: object = event.envelope if event is not None else _parsed(body, whole=whole)
     if value is None:
-        lines, left = _text_or_hex(body, whole=whole)
+        shown, left = _text_or_hex(body, whole=whole)
         cut = f"{words.plural(left, 'more byte')}" if left else ""
     else:
-        lines, cut = [], ""
+        shown, cut = [], ""
         limit = _ENDLESS if whole else MAX_LINES
-        for line in _Json(paint, event, _ENDLESS if whole else MAX_TEXT).lines(value):
-            if len(lines) == limit:
+        for line in _Json(paint, event, _ENDLESS if whole else MAX_TEXT, width).lines(value):
+            if len(shown) == limit:
                 cut = f"cut here, {words.plural(len(body), 'byte')} in all"
                 break
-            lines.append(line)
+            shown.append(line)
     if cut:
-        lines.append(f"{paint.dim}… {cut}: tiktok-hook show {delivery.id}{paint.off}")
-    return lines
+        shown.append(f"{paint.dim}… {cut}: tiktok-hook show {delivery.id}{paint.off}")
+    return shown
 
 
 class _Json:
     """Pretty JSON, made line by line so that a long body costs only what is shown of it."""
 
-    def __init__(self, paint: Paint, event: events.Event | None, max_text: int) -> None:
+    def __init__(self, paint: Paint, event: events.Event | None, max_text: int, width: int) -> None:
         self._paint = paint
         self._event = event
         self._max_text = max_text
+        self._width = width
 
     def lines(
         self, value: object, *, path: str = "", depth: int = 0, lead: str = "", end: str = ""
@@ -68,9 +74,9 @@ class _Json:
         indent = "  " * depth
         is_object = isinstance(value, Mapping)
         if not value or depth >= _DEEPEST or not isinstance(value, Mapping | list):
-            yield f"{indent}{lead}{self._short(value)}{end}{self._note(path)}"
+            yield from self._noted(f"{indent}{lead}{self._short(value)}{end}", path)
             return
-        yield f"{indent}{lead}{'{' if is_object else '['}{self._note(path)}"
+        yield from self._noted(f"{indent}{lead}{'{' if is_object else '['}", path)
         last = len(value) - 1
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for place, (key, inner) in enumerate(items):
@@ -98,15 +104,28 @@ class _Json:
         start = visible(exact_json.dumps(text[: self._max_text]))
         return f'{start[:-1]}…" ({words.count(len(text) - self._max_text)} more characters)'
 
+    def _noted(self, line: str, path: str) -> Iterator[str]:
+        """The line with words for its code: beside it where there is room, else under it."""
+        note = self._note(path)
+        if not note:
+            yield line
+            return
+        paint, note = self._paint, visible(note)
+        if lines.columns(bare(line)) + lines.columns(note) + 4 <= self._width:
+            yield f"{line}  {paint.dim}← {note}{paint.off}"
+            return
+        yield line
+        indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+        for part in textwrap.wrap(f"← {note}", max(self._width - len(indent), 30)):
+            yield f"{indent}{paint.dim}{part}{paint.off}"
+
     def _note(self, path: str) -> str:
-        """Words for a code, and where the second JSON inside the first begins."""
-        if self._event is None or not path:
-            return ""
-        note = events.meaning(self._event, path)
+        if self._event is None or not path or path == "event":
+            return ""  # the event's own meaning stands above
         if path == "content" and self._event.content_text is not None:
             decoded = not isinstance(self._event.content, str)
-            note = "sent as JSON inside a string" if decoded else "text that is not JSON"
-        return f"  {self._paint.dim}← {visible(note)}{self._paint.off}" if note else ""
+            return "sent as JSON inside a string" if decoded else "text that is not JSON"
+        return events.meaning(self._event, path) or ""
 
 
 def _parsed(body: bytes, *, whole: bool) -> object:

@@ -7,6 +7,7 @@ have to undo it.
 import asyncio
 import atexit
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
 _POLL_SECONDS = 0.05
+_SEQUENCES = re.compile("\x1b(\\[[0-?]*[ -/]*[@-~]|O.|[^\x1b])?", re.DOTALL)
 _saved: dict[int, Any] = {}
 
 
@@ -141,9 +143,9 @@ class _Posix:
             data = b""
         if not data:  # hung up
             self._loop.remove_reader(self._fd)
-        elif not data.startswith(b"\x1b"):
-            for key in data.decode(errors="ignore"):
-                self._on_key(key)
+            return
+        for key in _SEQUENCES.sub("", data.decode(errors="ignore")):
+            self._on_key(key)
 
     def _stop(self) -> None:
         """Ctrl-Z: leave the terminal as it was, then stop as everybody does."""

@@ -3,7 +3,10 @@
 Written by hand: in an f-string an attribute costs 20 ns, where styled text of rich costs 100 µs.
 """
 
+import re
 from typing import Final
+
+_CODES = re.compile("\x1b\\[[0-9]+m")
 
 
 class Paint:
@@ -28,6 +31,11 @@ class Paint:
         self.blue = "\x1b[34m" if enabled else ""
         self.magenta = "\x1b[35m" if enabled else ""
         self.cyan = "\x1b[36m" if enabled else ""
+
+
+def bare(text: str) -> str:
+    """The text without the colours of `Paint`."""
+    return _CODES.sub("", text)
 
 
 PLAIN = Paint(enabled=False)

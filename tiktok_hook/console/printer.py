@@ -4,6 +4,7 @@ Receiving never waits for a screen: handing something in costs an append, and wh
 counted. The thread joins what gathered within a tenth of a second into one write.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -133,4 +134,9 @@ class Printer:
             self._bytes_out += size
             batch.append(item)
         more, self._told = dropped - self._told, dropped
-        return self._draw(batch, more, final=final)
+        try:
+            return self._draw(batch, more, final=final)
+        except Exception:  # noqa: BLE001 - a bug shows its traceback, and printing goes on
+            found = (*sys.exc_info(), threading.current_thread())
+            threading.excepthook(threading.ExceptHookArgs(found))
+            return Drawn(wrote=True, holds=False)

@@ -75,6 +75,7 @@ class Text:
         self._tunnel = "connecting"
         self._apps: dict[str | None, AppState] = {}
         self._ping_passed = False
+        self._last_hint = ""
 
     @property
     def holds(self) -> bool:
@@ -127,9 +128,9 @@ class Text:
                 first_at=first_at,
             )
             yield out(line + "\n")
-            for attempt in attempts:
-                if attempt is not attempts[0] or attempt.hint:
-                    yield from self._attempt_text(attempt, width)
+            for attempt in attempts[1:]:
+                yield from self._attempt_text(attempt, width)
+            yield from self._news(attempts[0].hint if attempts else "", width)
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
             yield from self._ping(delivery)
 
@@ -160,6 +161,13 @@ class Text:
 
     def _attempt_text(self, attempt: Attempt, width: int | None) -> Iterator[Piece]:
         yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
+
+    def _news(self, hint: str, width: int | None) -> Iterator[Piece]:
+        """Under a line, the hint only if it is another one than last time."""
+        if hint and hint != self._last_hint:
+            text = blocks.hint(hint, self._out_paint, width or 80, indent="    ")
+            yield out(text.removeprefix("\n") + "\n")
+        self._last_hint = hint
 
     def _release(self, keys: Sequence[int]) -> Iterator[Piece]:
         for key in keys:

@@ -1,0 +1,235 @@
+"""The console without a terminal: pipes, files, streams."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.console.samples import AT, TARGET, attempt, delivery, refused_by_app
+from tiktok_hook import console
+from tiktok_hook.delivery import AppState, Notice, Probe, Ready, Source, Summary, TunnelState
+from tiktok_hook.signature import State, Verdict
+
+DEADLINE = 10.0
+READY = Ready(callback_url="https://x.ngrok.app/hook", local_url="http://127.0.0.1:3000")
+
+
+class Pipe:
+    """A pipe whose reader the test is."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = os.pipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for end in (self.write_end, self.read_end):
+            with suppress(OSError):
+                os.close(end)
+
+    def end(self) -> None:
+        """No more will be written."""
+        os.close(self.write_end)
+
+    def leave(self) -> None:
+        """Nobody reads any more."""
+        os.close(self.read_end)
+
+    def rest(self) -> str:
+        """Everything up to the end, which the writer has to make."""
+        data = b""
+        while piece := os.read(self.read_end, 65536):
+            data += piece
+        return data.decode()
+
+
+def printed(form: console.Format | None, *items: object) -> tuple[str, str]:
+    """What a session prints without a terminal: stdout and stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with console.make(form, out=out, err=err) as screen:
+        for item in items:
+            screen.show(item)
+    return out.getvalue(), err.getvalue()
+
+
+def test_without_a_terminal_each_delivery_is_one_line_without_colour() -> None:
+    out, err = printed(None, delivery(12), delivery(13))
+    assert [line.split()[1] for line in out.splitlines()] == ["#12", "#13"]
+    assert "\x1b" not in out
+    assert err == ""
+
+
+def test_deliveries_go_to_stdout_and_words_for_people_to_stderr() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with console.make("compact", out=out, err=err) as screen:
+        screen.banner(READY)
+        screen.show(delivery())
+        screen.show(Notice("Mind this."))
+        screen.show(Probe("GET", "/", 200, AT))
+        screen.write("app | hello")
+        screen.summary(Summary(received=1))
+    assert out.getvalue().count("\n") == 1
+    for text in (READY.callback_url, "Mind this.", "GET / 200", "app | hello", "1 delivery in"):
+        assert text in err.getvalue()
+
+
+def test_an_attempt_that_ended_before_its_delivery_is_shown_is_shown_with_it() -> None:
+    out, _ = printed("compact", attempt(12), delivery(12), delivery(13), attempt(13))
+    first, second, third = out.splitlines()
+    assert first.endswith("→ 200 in 3 ms")
+    assert "#13" in second
+    assert third == f"  → #13.1 {TARGET} 200 in 3 ms"
+
+
+def test_a_replay_does_not_wait_for_its_delivery() -> None:
+    out, _ = printed("full", attempt(7, replay=True, resigned=True))
+    assert out == f"  → #7.1 replay signed afresh {TARGET} 200 in 3 ms\n"
+
+
+def test_one_hint_is_said_once_while_it_stays_the_same_in_compact_form() -> None:
+    items: list[object] = []
+    for number in (1, 2, 3):
+        items += [refused_by_app(number), delivery(number, status=502)]
+    out, _ = printed("compact", *items)
+    assert out.count("is your app up?") == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (Verdict(State.VALID), "Its signature verified."),
+        (Verdict(State.UNCHECKED), "Its signature was not checked."),
+        (Verdict(State.INVALID, "no match"), "Its signature did not verify, though."),
+    ],
+    ids=["valid", "unchecked", "invalid"],
+)
+def test_the_portal_s_test_says_once_what_to_press_next(verdict: Verdict, said: str) -> None:
+    pings = [delivery(number, "tiktok.ping", verdict=verdict) for number in (1, 2)]
+    _, err = printed("compact", *pings)
+    assert err == f"Test URL passed: now press Save changes. {said}\n"
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": 502}, {"source": Source.TRIGGER}], ids=["not 200", "our own trigger"]
+)
+def test_a_ping_that_proves_nothing_is_not_called_passed(changes: dict[str, object]) -> None:
+    assert printed("compact", delivery(1, "tiktok.ping", **changes))[1] == ""
+
+
+def test_states_are_said_only_when_they_change() -> None:
+    online = [TunnelState("online", "https://x", AT, latency_ms=n) for n in range(3)]
+    lost = TunnelState("reconnecting", "https://x", AT, "hung up")
+    back = TunnelState("online", "https://x", AT, outage_seconds=134)
+    up, down = AppState("up", TARGET), AppState("down", TARGET)
+    _, err = printed("compact", *online, lost, lost, back, back, up, up, down, down)
+    assert err.count("tunnel lost: hung up") == 1
+    assert err.count("online again after 2 min 14 s") == 1
+    assert err.count("is up") == 1
+    assert err.count("is down") == 1
+    assert err.count("tunnel") == 2
+
+
+def test_the_time_since_the_first_delivery_is_looked_up_where_it_is_not_on_the_screen() -> None:
+    out, history = io.StringIO(), {9: AT - 840}
+    third = delivery(12, redelivery_of=9, redelivery_number=3)
+    with console.make("compact", out=out, err=io.StringIO(), first_seen=history.get) as screen:
+        screen.show(third)
+    assert "delivery 3 of this event, +14 min after #9" in out.getvalue()
+    assert "+1 min after #9" in printed("compact", delivery(9, received_at=AT - 60), third)[0]
+
+
+def test_a_pipe_gets_every_line_of_a_burst() -> None:
+    texts: list[str] = []
+    with Pipe() as out:
+        reader = threading.Thread(target=lambda: texts.append(out.rest()))
+        reader.start()
+        with console.make("json", out=out.write_end, err=io.StringIO()) as screen:
+            for number in range(5000):
+                screen.show(delivery(number))
+            assert screen.flush(DEADLINE)
+        out.end()
+        reader.join(DEADLINE)
+    assert [json.loads(line)["id"] for line in texts[0].splitlines()] == list(range(5000))
+    assert screen.dropped == 0
+
+
+def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None:
+    calls: list[int] = []
+    err = io.StringIO()
+    with Pipe() as out, console.make("json", out=out.write_end, err=err) as screen:
+        screen.on_closed = lambda: calls.append(1)
+        out.leave()
+        for number in range(5):
+            screen.show(delivery(number))
+            assert screen.flush(DEADLINE)
+        assert calls == [1]
+        screen.show(Notice("Still here."))
+    assert err.getvalue() == "Warning: Still here.\n"
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
+    big = delivery(body=b"x" * 100_000)
+    with Pipe() as out:
+        screen = console.make("json", out=out.write_end, err=io.StringIO())
+        started = time.monotonic()
+        for _ in range(2000):  # 200 MB, if it were all kept
+            screen.show(big)
+        assert time.monotonic() - started < 2.0
+        assert screen.dropped > 1500
+        started = time.monotonic()
+        screen.close(0.2)
+        assert time.monotonic() - started < 1.0
+        out.leave()
+        screen.close(DEADLINE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_an_output_that_is_full_is_reported_once_and_tried_again() -> None:
+    err = io.StringIO()
+    with (
+        Path("/dev/full").open("w") as full,
+        console.make("compact", out=full, err=err) as screen,
+    ):
+        for number in range(3):
+            screen.show(delivery(number))
+            screen.flush(DEADLINE)
+    assert err.getvalue() == "Warning: the output cannot be written: No space left on device\n"
+
+
+def test_an_encoding_that_lacks_our_signs_gets_plain_ones() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
+    with console.make("compact", out=out, err=io.StringIO()) as screen:
+        screen.show(attempt(1))
+        screen.show(delivery(1))
+    assert raw.getvalue().endswith(b"-> 200 in 3 ms\n")
+
+
+def test_rich_is_not_imported_for_a_session() -> None:
+    code = (
+        "import sys; from tests.console.samples import delivery, attempt; "
+        "from tiktok_hook import console; "
+        "c = console.make('full', color=True); c.show(attempt()); c.show(delivery()); c.close(); "
+        "sys.exit(any(name.split('.')[0] == 'rich' for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30, capture_output=True)
+
+
+def test_one_delivery_can_be_had_as_a_line_or_a_block() -> None:
+    assert "#12" in console.line(delivery(), attempt(), width=80)
+    assert "x" * 3000 in console.block(delivery(headers=(("X", "x" * 3000),)), [attempt()])

@@ -1,0 +1,149 @@
+"""The console on a real pseudo-terminal."""
+
+import pytest
+
+from tests.console.samples import AT, HOSTILE, attempt, delivery, refused_by_app
+from tests.console.terminal import Terminal
+from tiktok_hook import console, exact_json
+from tiktok_hook.console.text import BLOCKS_AT_ONCE
+from tiktok_hook.delivery import Notice, Ready, TunnelState
+from tiktok_hook.signature import State, Verdict
+
+READY = Ready(callback_url="https://x.ngrok.app/hook", local_url="http://127.0.0.1:3000")
+
+
+def test_an_attempt_whose_delivery_never_shows_is_shown_alone() -> None:
+    with (
+        Terminal() as terminal,
+        console.make("full", out=terminal.slave, err=terminal.slave) as screen,
+    ):
+        screen.show(attempt(7))
+        terminal.wait_for("#7.1")
+
+
+def test_a_full_session_on_a_terminal_keeps_its_order_and_its_status_line_below() -> None:
+    with Terminal() as terminal:
+        with console.make(out=terminal.slave, err=terminal.slave, keys=True) as screen:
+            screen.show(TunnelState("connecting", None, AT))
+            screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
+            screen.banner(READY)
+            screen.show(delivery(1))
+            screen.show(delivery(2, verdict=Verdict(State.INVALID, "no match"), status=403))
+            screen.show(Notice("Mind this."))
+            seen = terminal.wait_for_bottom("2 received")
+            assert seen.bottom == "● online 23 ms · 2 received · 1 refused · ? keys"
+            rows = "\n".join(seen.rows)
+            places = [rows.index(text) for text in (READY.callback_url, "#1", "#2", "Mind this.")]
+            assert places == sorted(places)
+            assert rows.count("● online") == 1
+        left = terminal.settled()
+        assert "● online" not in "\n".join(left.rows)
+        assert left.column == 0
+
+
+def test_on_80_columns_the_whole_screen_keeps_within_them() -> None:
+    with Terminal(columns=80) as terminal:
+        with console.make(out=terminal.slave, err=terminal.slave) as screen:
+            screen.banner(READY)
+            screen.show(refused_by_app(1))
+            screen.show(delivery(1, "post.publish.failed", status=502))
+        seen = terminal.settled()
+        assert any("#1.1" in row for row in seen.rows)
+        assert seen.widest <= 80
+
+
+@pytest.mark.parametrize("columns", [1, 10, 30, 60])
+def test_the_status_line_is_never_wider_than_the_terminal(columns: int) -> None:
+    with Terminal(columns=columns) as terminal:
+        with console.make("full", out=terminal.slave, err=terminal.slave, keys=True) as screen:
+            screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
+            for number in range(3):
+                screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=number))
+                screen.flush()
+        seen = terminal.settled()
+        assert seen.widest < columns
+        assert seen.widest or columns == 1
+
+
+def test_the_status_line_follows_the_terminal_s_width() -> None:
+    with (
+        Terminal(columns=80) as terminal,
+        console.make(out=terminal.slave, err=terminal.slave, keys=True) as screen,
+    ):
+        screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
+        terminal.wait_for_bottom("? keys")
+        terminal.resize(20)
+        screen.resized()
+        screen.flush()
+        assert terminal.settled().bottom == "● online 23 ms"
+
+
+def test_suspending_takes_the_status_line_away_and_resuming_brings_it_back() -> None:
+    with Terminal() as terminal, console.make(out=terminal.slave, err=terminal.slave) as screen:
+        screen.show(TunnelState("online", "https://x.ngrok.app", AT))
+        terminal.wait_for_bottom("● online")
+        screen.suspend()
+        assert terminal.settled().rows == [""]
+        screen.resume()
+        terminal.wait_for_bottom("● online")
+
+
+def test_the_clipboard_is_reached_through_the_terminal() -> None:
+    with Terminal() as terminal:
+        with console.make(out=terminal.slave, err=terminal.slave) as screen:
+            screen.copy("https://x.ngrok.app/hook")
+            terminal.wait_for("\x07")
+        assert terminal.screen.commands == ["52;c;aHR0cHM6Ly94Lm5ncm9rLmFwcC9ob29r"]
+
+
+def test_hostile_payloads_cannot_touch_the_terminal() -> None:
+    body = exact_json.dumps({"event": HOSTILE, "content": {"a": HOSTILE}}).encode()
+    with Terminal() as terminal:
+        with console.make("full", out=terminal.slave, err=terminal.slave) as screen:
+            screen.show(delivery(1, body=body, path=HOSTILE, headers=((HOSTILE, HOSTILE),)))
+            screen.flush()
+            raw = terminal.wait_for("[red]x[/red]")
+        assert terminal.screen.commands == []
+        assert "\x1b[2J" not in raw
+        assert "\x9b" not in raw
+        assert "\u202e" not in raw
+
+
+@pytest.mark.parametrize(
+    ("variables", "colour", "coloured"),
+    [
+        ({"TERM": "xterm"}, None, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, None, False),
+        ({"TERM": "dumb"}, None, False),
+        ({"TERM": "xterm"}, False, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, True, True),
+    ],
+)
+def test_colour_is_for_terminals_that_want_it(
+    variables: dict[str, str],
+    colour: bool | None,  # noqa: FBT001 - a table's column
+    coloured: bool,  # noqa: FBT001 - a table's column
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with Terminal() as terminal:
+        with console.make(
+            "compact", out=terminal.slave, err=terminal.slave, color=colour
+        ) as screen:
+            screen.show(delivery())
+        assert ("\x1b[32m" in terminal.wait_for("#12")) is coloured
+
+
+def test_a_burst_on_a_terminal_goes_from_blocks_to_lines_to_a_count() -> None:
+    with Terminal() as terminal:
+        with console.make("full", out=terminal.slave, err=terminal.slave) as screen:
+            for number in range(1, 5001):
+                screen.show(delivery(number))
+            terminal.wait_for(" more, see tiktok-hook events")
+        rows = terminal.settled().rows
+        assert sum("HTTP/1.1" in row for row in rows) == int(BLOCKS_AT_ONCE)
+        lines = [row for row in rows if " valid" in row and "#" in row]
+        counted = screen.dropped
+        assert 50 <= len(lines) <= 1000
+        assert counted + len(lines) + int(BLOCKS_AT_ONCE) == 5000
