@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +17,16 @@ from tiktok_hook.signature import State
 from tiktok_hook.store import rows
 from tiktok_hook.store.batch import Queue
 from tiktok_hook.store.schema import Database
-from tiktok_hook.store.where import Clause, Where, conditions, id_list, seeds, text_condition
+from tiktok_hook.store.where import (
+    ALL,
+    Clause,
+    Way,
+    Where,
+    conditions,
+    id_list,
+    seeds,
+    text_condition,
+)
 
 Order = Literal["DESC", "ASC"]
 
@@ -197,21 +206,24 @@ class History:
     def counts(self, where: Where = EVERYTHING) -> Counts:
         """How many of each sort; all of them at once are counted from the indexes alone."""
         if where == EVERYTHING:
-            by_verdict = dict(
-                self._all("SELECT verdict, count(*) FROM deliveries GROUP BY verdict")
-            )
+            by_verdict = Counter(dict(self._all(_COUNT_VERDICTS)))
             others = self._all(_COUNT_ALL)[0]
         else:
             condition, values = self._condition(where)
-            found = self._all(f"{_COUNT_SOME} WHERE {condition} GROUP BY verdict", values)
-            by_verdict = {each[0]: each[1] for each in found}
+            found = []
+            for index, (seed, seed_values) in self._ways(where) or [ALL]:
+                sql = f"{_COUNT_SOME} {index} WHERE {seed} AND {condition} GROUP BY verdict"
+                found += self._all(sql, (*seed_values, *values))
+            by_verdict = Counter[str]()
+            for verdict, number, *_ in found:
+                by_verdict[verdict] += number
             others = [sum(each[place] for each in found) for place in range(2, 6)]
         return Counts(
             received=sum(by_verdict.values()),
-            valid=by_verdict.get(State.VALID, 0),
-            stale=by_verdict.get(State.STALE, 0),
-            refused=by_verdict.get(State.INVALID, 0) + by_verdict.get(State.MISSING, 0),
-            unchecked=by_verdict.get(State.UNCHECKED, 0),
+            valid=by_verdict[State.VALID],
+            stale=by_verdict[State.STALE],
+            refused=by_verdict[State.INVALID] + by_verdict[State.MISSING],
+            unchecked=by_verdict[State.UNCHECKED],
             redeliveries=others[0],
             failed=others[1],
             replayed=others[2],
@@ -252,24 +264,20 @@ class History:
         """Deliveries with ids from `low` to below `high`."""
         if limit <= 0 or low >= high:
             return []
-        names = self._names(where.events) if where.events else None
-        ways = seeds(where, names)
+        ways = self._ways(where)
         if not ways:
             low, high = self._within_time(where, low, high, order)
         condition, values = self._condition(where, low, high)
         condition = f"id >= {low:d} AND id < {high:d} AND {condition}"
         tail = f"ORDER BY id {order} LIMIT {limit:d}"
         if len(ways) < 2:
-            index, (seed, seed_values) = ways[0] if ways else (None, ("1", ()))
-            by = f"INDEXED BY {index}" if index else "NOT INDEXED"
-            sql = f"SELECT {_COLUMNS} FROM deliveries {by} WHERE {seed} AND {condition} {tail}"
+            index, (seed, seed_values) = ways[0] if ways else ALL
+            sql = f"SELECT {_COLUMNS} FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
             return [rows.delivery_of(each) for each in self._all(sql, (*seed_values, *values))]
         # One look into the index for each, so that none has to be read to its end and sorted.
         ids: set[int] = set()
         for index, (seed, seed_values) in ways:
-            sql = (
-                f"SELECT id FROM deliveries INDEXED BY {index} WHERE {seed} AND {condition} {tail}"
-            )
+            sql = f"SELECT id FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
             ids.update(each for (each,) in self._all(sql, (*seed_values, *values)))
         nearest = sorted(ids, reverse=order == "DESC")[:limit]
         sql = f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT value FROM json_each(?))"
@@ -305,9 +313,10 @@ class History:
         if all(since <= received_at < until for (received_at,) in first):
             return low, high
         ((least, most),) = self._all(_IDS_IN_TIME, (since, until, low, high))
-        if least is None:
-            return low, low
-        return (least, high) if order == "ASC" else (low, most + 1)
+        return (low, low) if least is None else (least, most + 1)
+
+    def _ways(self, where: Where) -> list[Way]:
+        return seeds(where, self._names(where.events) if where.events else None)
 
     def _condition(self, where: Where, low: int = 0, high: int = 1 << 62) -> Clause:
         condition, values = conditions(where)
@@ -408,6 +417,7 @@ _PENDING = (
     "WHERE delivery_id > ? AND target = coalesce(?, target) AND mode = coalesce(?, mode) "
     "ORDER BY delivery_id LIMIT 100) ORDER BY id"
 )
+_COUNT_VERDICTS = "SELECT verdict, count(*) FROM deliveries GROUP BY verdict"
 _COUNT_ALL = (
     "SELECT (SELECT count(*) FROM deliveries WHERE redelivery_of IS NOT NULL), "
     "(SELECT count(*) FROM deliveries WHERE failed = 1), "

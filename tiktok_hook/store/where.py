@@ -63,34 +63,44 @@ def seeds(where: Where, names: Sequence[str] | None) -> list[Way]:
     """
     narrow = {State.INVALID, State.MISSING, State.STALE}
     verdicts: list[Way] = [
-        ("deliveries_verdict", ("verdict = ?", (each.value,)))
+        ("INDEXED BY deliveries_verdict", ("verdict = ?", (each.value,)))
         for each in dict.fromkeys(where.verdicts)
     ]
     if where.publish_id:
         return [
-            ("deliveries_publish", ("publish_id = ? AND publish_id <> ''", (where.publish_id,)))
+            (
+                "INDEXED BY deliveries_publish",
+                ("publish_id = ? AND publish_id <> ''", (where.publish_id,)),
+            )
         ]
     if where.user:
-        return [("deliveries_user", ("user_openid = ? AND user_openid <> ''", (where.user,)))]
+        return [
+            ("INDEXED BY deliveries_user", ("user_openid = ? AND user_openid <> ''", (where.user,)))
+        ]
     if where.verdicts and narrow.issuperset(where.verdicts):
         return verdicts
     if where.failed:
-        return [("deliveries_failed", ("failed = 1", ()))]
+        return [("INDEXED BY deliveries_failed", ("failed = 1", ()))]
     if where.replays:
-        return [("deliveries_replayed", ("replayed = 1", ()))]
+        return [("INDEXED BY deliveries_replayed", ("replayed = 1", ()))]
     if where.statuses and 200 not in where.statuses:
         return [
-            ("deliveries_status", ("status = ? AND status <> 200", (each,)))
+            ("INDEXED BY deliveries_status", ("status = ? AND status <> 200", (each,)))
             for each in dict.fromkeys(where.statuses)
         ]
     if where.redeliveries:
-        return [("deliveries_again", ("redelivery_of IS NOT NULL", ()))]
+        return [("INDEXED BY deliveries_again", ("redelivery_of IS NOT NULL", ()))]
     if where.events and names is not None:
-        return [("deliveries_event", ("event = ?", (each,))) for each in names] or [NOTHING]
+        return [("INDEXED BY deliveries_event", ("event = ?", (each,))) for each in names] or [
+            NOTHING
+        ]
     return verdicts
 
 
-NOTHING: Way = ("deliveries_failed", ("failed = 1 AND 0", ()))
+ALL: Way = ("NOT INDEXED", ("1", ()))
+"""The way through everything, by id."""
+
+NOTHING: Way = ("INDEXED BY deliveries_failed", ("failed = 1 AND 0", ()))
 """A way in that holds no delivery."""
 
 
