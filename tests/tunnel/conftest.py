@@ -1,0 +1,130 @@
+"""A stand-in of ngrok, an app behind the tunnel, and a tunnel between them in quick time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from tests.ngrok_service import NgrokService
+from tiktok_hook.delivery import Notice, TunnelState
+from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
+
+TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
+SECRET = "example-client-secret"
+QUICK = Timing(heartbeat_interval=1, heartbeat_tolerance=1, watchdog=0.5, tick=0.1)
+
+
+@dataclass
+class Log:
+    """What a tunnel told, and a way to wait for it."""
+
+    states: list[TunnelState] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    _told: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def state(self, state: TunnelState) -> None:
+        self.states.append(state)
+        self._wake()
+
+    def notice(self, notice: Notice) -> None:
+        self.notices.append(notice)
+        self._wake()
+
+    def _wake(self) -> None:
+        told, self._told = self._told, asyncio.Event()
+        told.set()
+
+    async def until(self, condition: Callable[["Log"], bool], within: float = 10.0) -> None:
+        async with asyncio.timeout(within):
+            while not condition(self):
+                await self._told.wait()
+
+    async def online(self, times: int, within: float = 10.0) -> TunnelState:
+        """Wait until it has been online so many times; the last of these states."""
+        await self.until(lambda log: len(log.onlines) >= times, within)
+        return self.onlines[times - 1]
+
+    @property
+    def onlines(self) -> list[TunnelState]:
+        return [state for state in self.states if state.state == "online"]
+
+    @property
+    def words(self) -> list[str]:
+        return [state.state for state in self.states]
+
+
+class Open(Protocol):
+    def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Tunnel]: ...
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[NgrokService]:
+    async with NgrokService() as service:
+        yield service
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[str]:
+    """A user's app that sends back what it was sent; its URL."""
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read(), headers={"App": "yes"})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", echo)
+    runner = web.AppRunner(application, shutdown_timeout=1.0, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def open_quick(service: NgrokService, app: str, log: Log) -> Open:
+    """Opens a tunnel from the stand-in to the app with quick heartbeats."""
+
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[Tunnel]:
+        options: dict[str, Any] = {
+            "upstream": app,
+            "authtoken": TOKEN,
+            "connect_url": service.connect_url,
+            "connect_cas": str(service.ca_file),
+            "on_state": log.state,
+            "on_notice": log.notice,
+            "timing": QUICK,
+        }
+        async with open_tunnel(**options | changes) as tunnel:
+            yield tunnel
+
+    return opened
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+async def post(url: str, body: bytes = b"{}", **headers: str) -> Answer:
+    """Send a body as TikTok would, and read the answer."""
+    timeout = aiohttp.ClientTimeout(total=5)
+    async with (
+        aiohttp.ClientSession(timeout=timeout) as client,
+        client.post(url, data=body, headers=headers) as answer,
+    ):
+        return Answer(answer.status, await answer.read(), answer.headers)

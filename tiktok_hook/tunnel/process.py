@@ -1,0 +1,123 @@
+"""One life of the child: started, listened to, ended and reaped."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from tiktok_hook.tunnel import protocol
+from tiktok_hook.tunnel.protocol import Message, Order
+from tiktok_hook.tunnel.refusals import NotOnlineError, Refusal, redact
+
+STDERR_BYTES = 8192
+"""How much of the end of the child's stderr is kept, to say what a crash was about."""
+
+
+class Child:
+    """A running child; made by `running`.
+
+    Attributes:
+        orderly: Whether it is to be asked to leave, which takes the URL offline at ngrok, or
+            killed, because the connection is of no use any more.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, order: Order) -> None:
+        self.orderly = True
+        self._process = process
+        self._secrets = (order.authtoken, order.webhook_secret)
+        self._stderr = b""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is its process group's too where there are such."""
+        return self._process.pid
+
+    async def next(self) -> Message | None:
+        """The next message, for whom it may take long; None once the child says no more.
+
+        Safe to cancel: nothing is lost.
+        """
+        assert self._process.stdout is not None
+        while line := await self._process.stdout.readline():
+            if (message := protocol.load(line)) is not None:
+                return message
+        return None
+
+    async def end(self, patience: float) -> None:
+        """See it out: by the end of its stdin if `orderly`, else, or after patience s, by force."""
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None
+        assert stdout is not None
+        assert stderr is not None
+        stdin.close()
+        try:
+            if self.orderly:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        await self._process.wait()
+        finally:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+            await self._process.wait()
+        # To their ends, so that the descriptors are closed when this returns.
+        await stdout.read()
+        self._stderr += await stderr.read()
+        with contextlib.suppress(OSError):
+            await stdin.wait_closed()
+
+    def last_words(self) -> tuple[int | None, str]:
+        """After its `end`: exit code, negative for a signal, and the end of its stderr."""
+        text = self._stderr[-STDERR_BYTES:].decode("utf-8", "replace")
+        return self._process.returncode, redact(text, self._secrets)
+
+
+def environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Ours without tokens and secrets, which other users' programs can read at times."""
+    return {
+        name: value
+        for name, value in own.items()
+        # RUST_BACKTRACE would bury the one line that says what a panic was about.
+        if not name.upper().startswith(("NGROK_", "TIKTOK_", "RUST_"))
+    }
+
+
+@asynccontextmanager
+async def running(order: Order, *, patience: float) -> AsyncIterator[Child]:
+    """Start a child with an order, and see it out on every way out.
+
+    Args:
+        order: Token and secret go through stdin, so that no list of processes shows them.
+        patience: Seconds it may take to leave before it is killed.
+
+    Raises:
+        NotOnlineError: The process cannot be started.
+    """
+    try:
+        # -P: a file named ngrok.py or json.py in the working directory must not come first.
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "tiktok_hook.tunnel.child",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(os.environ),
+            # A group of its own: a terminal's Ctrl-C is for us to pass on, by closing stdin.
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+    except OSError as error:
+        message = f"The tunnel's process could not be started: {error}."
+        raise NotOnlineError(Refusal(message, "Is this machine short of something?")) from error
+    child = Child(process, order)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(order.line())
+        yield child
+    finally:
+        await child.end(patience)

@@ -1,0 +1,306 @@
+"""Why there is no tunnel, in one sentence, with one thing to do about it.
+
+Codes and their causes: https://ngrok.com/docs/errors/. The SDK's own texts are those of 1.4 to 1.7.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tiktok_hook.plain import visible
+from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Refused
+
+DASHBOARD = "https://dashboard.ngrok.com"
+TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What to tell the user.
+
+    Attributes:
+        message: One sentence with the value in it; never token or secret.
+        hint: One thing to do.
+        code: ngrok's code; None when ngrok itself said nothing.
+        heals: Whether trying again later can help once the tunnel has been online.
+    """
+
+    message: str
+    hint: str
+    code: str | None = None
+    heals: bool = True
+
+
+class NotOnlineError(Exception):
+    """A try that brought no URL, in words."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    codes: tuple[int, ...]
+    message: str
+    hint: str
+    heals: bool = False
+
+
+_COPY_TOKEN = f"Copy the token again from {TOKEN_PAGE}"
+_DOMAINS = f"Leave out --domain for your dev domain, or see {DASHBOARD}/domains"
+_LOCALLY = "Leave out --verify-webhook: with a secret the signature is checked here anyway."
+_POLICY = "Correct the document given with --traffic-policy: {said}"
+
+# {domain} is the domain asked for, {said} ngrok's own message. Tokens are never quoted, so neither
+# is what ngrok says about them: it repeats the token.
+_TABLE = (
+    _Words(
+        (4018,),
+        "ngrok wants an authtoken and none was given",
+        f"Get one at {TOKEN_PAGE} and set NGROK_AUTHTOKEN, or give --authtoken.",
+    ),
+    _Words(
+        (105,),
+        "What was given as ngrok authtoken does not look like one",
+        f"{_COPY_TOKEN}: not an API key, whole, without quotes or line breaks.",
+    ),
+    _Words((106,), "The ngrok authtoken is of an old kind", f"{_COPY_TOKEN}."),
+    _Words(
+        (107,),
+        "ngrok does not know this authtoken (any more): it was reset, revoked or mistyped",
+        f"{_COPY_TOKEN}; --authtoken wins over NGROK_AUTHTOKEN, that over ngrok's config file.",
+    ),
+    _Words(
+        (102,),
+        "The ngrok account is suspended because a payment failed",
+        f"See {DASHBOARD}/billing",
+    ),
+    _Words((103,), "The ngrok account is suspended", "Write to ngrok's support."),
+    _Words(
+        (108, 348, 350),
+        "The ngrok account has as many agent sessions online as it may (3 on the free plan)",
+        f"End one of the others: {DASHBOARD}/agents",
+        heals=True,
+    ),
+    _Words(
+        (115, 116),
+        "This machine's address is outside what the ngrok account's IP policy allows",
+        "Use another network, or change the policy in ngrok's dashboard.",
+        heals=True,
+    ),
+    _Words(
+        (120, 121),
+        "This version of ngrok's SDK is too old for the account",
+        "Update it: pip install --upgrade ngrok, on Python 3.12 or newer.",
+    ),
+    _Words(
+        (123,),
+        "The e-mail address of the ngrok account is not verified",
+        f"Verify it: {DASHBOARD}/user/settings",
+    ),
+    _Words((8014,), "ngrok has blocked this agent for abuse", "Write to ngrok's support."),
+    _Words(
+        (9040,),
+        "ngrok accepts no agent from this machine's address",
+        "Use another network: VPN, Tor and some countries are blocked.",
+        heals=True,
+    ),
+    _Words(
+        (9009,),
+        "The ngrok account may not connect through a proxy",
+        "Unset http_proxy, or see https://ngrok.com/pricing",
+    ),
+    _Words(
+        (334,),
+        "{domain} is already online from somewhere else",
+        "Stop the other one (another terminal, another machine), or give --pooling to both.",
+        heals=True,
+    ),
+    _Words(
+        (6030,),
+        "{domain} is online from somewhere else, without pooling",
+        "Give --pooling to all of them, or stop the others.",
+        heals=True,
+    ),
+    _Words((313, 314, 15002), "The ngrok account's plan does not allow {domain}", f"{_DOMAINS}"),
+    _Words(
+        (319, 15013),
+        "{domain} is not reserved for the ngrok account",
+        f"Reserve it first: {DASHBOARD}/domains",
+    ),
+    _Words(
+        (320,),
+        "{domain} belongs to another ngrok account",
+        "Use that account's authtoken, or a domain of your own.",
+    ),
+    _Words(
+        (324,),
+        "The ngrok account has as many endpoints online as it may",
+        f"End one of the others: {DASHBOARD}/endpoints",
+        heals=True,
+    ),
+    _Words(
+        (349, 351),
+        "ngrok says that sessions or endpoints were opened too fast",
+        "Wait a minute, and stop what restarts in a loop.",
+        heals=True,
+    ),
+    _Words(
+        (9036, 9037, 9038),
+        "ngrok cannot use {domain} as an address",
+        "Give --domain the host alone, such as name.ngrok.app.",
+    ),
+    _Words((364, 7030), 'ngrok does not know the webhook provider "tiktok"', _LOCALLY),
+    _Words(
+        (7027, 15007),
+        "ngrok got no secret to verify webhooks with",
+        "Give the client secret: TIKTOK_CLIENT_SECRET or --secret.",
+    ),
+    _Words(
+        (15001, 7154),
+        "The client secret is longer than ngrok allows",
+        "Look at what was pasted; the secret is in the TikTok Developer Portal.",
+    ),
+    _Words(
+        (9016, 7031),
+        "The ngrok account may not verify webhooks",
+        _LOCALLY,
+    ),
+    _Words((2201, 2203, 2204, 2236), "ngrok cannot use the traffic policy", _POLICY),
+)
+_BY_CODE = {code: words for words in _TABLE for code in words.codes}
+
+DOMAIN_CODES = frozenset(f"ERR_NGROK_{code}" for code in (313, 314, 319, 320, 15002, 15013))
+"""A host was asked for that the account may not ask for."""
+
+TAKEN = frozenset({"ERR_NGROK_334", "ERR_NGROK_6030"})
+"""The host is online already: perhaps from a session of our own that ngrok still believes in."""
+
+
+def explain(
+    refused: Refused,
+    *,
+    domain: str | None,
+    server: str,
+    cas: str | None,
+    proxy: str | None = None,
+) -> Refusal:
+    """Put ngrok's or the SDK's no into words.
+
+    Args:
+        refused: What the child reported.
+        domain: The host that was asked for; None when none was.
+        server: ``host:port`` that was connected to.
+        cas: What certificates were trusted; None for ngrok's own.
+        proxy: Name of a proxy variable that is set; the SDK cannot use one.
+    """
+    said = one_line(refused.message)
+    if refused.code == NO_POOLING:
+        return Refusal(
+            "This version of ngrok's SDK cannot pool endpoints.",
+            "Use Python 3.12 or newer, where pip installs one that can; or leave out --pooling.",
+            NO_POOLING,
+            heals=False,
+        )
+    if refused.code is not None:
+        return _by_code(refused.code, said, domain)
+    if refused.cause is not None:
+        return _unreachable(refused.cause, server, proxy)
+    if "tls" in said:
+        return _untrusted(server, cas)
+    if "rpc response" in said:
+        return Refusal(
+            f"{server} hung up while signing in.",
+            "Try again; if it stays so, see https://status.ngrok.com",
+        )
+    return Refusal(f"No tunnel: {said or refused.stage}.", "Try again in a moment.")
+
+
+def _by_code(code: str, said: str, domain: str | None) -> Refusal:
+    number = code.removeprefix("ERR_NGROK_")
+    words = _BY_CODE.get(int(number)) if number.isascii() and number.isdigit() else None
+    if words is None:
+        return Refusal(
+            f"ngrok refused the tunnel: {said or 'no reason given'} ({visible(code)}).",
+            f"See https://ngrok.com/docs/errors/{visible(code).lower()}",
+            code,
+        )
+    values = {"domain": domain or "The account's domain", "said": said}
+    message = f"{words.message.format_map(values)} ({code})."
+    return Refusal(message, words.hint.format_map(values), code, words.heals)
+
+
+def _unreachable(cause: Cause, server: str, proxy: str | None) -> Refusal:
+    host = server.rpartition(":")[0]
+    message = {
+        "dns": f"The name {host} cannot be found (DNS).",
+        "refused": f"{server} refuses the connection.",
+        "timeout": f"{server} does not answer.",
+        "unreachable": f"{server} cannot be reached from here.",
+        "ok": f"The connection to {server} could not be made, but a second try went through.",
+    }[cause]
+    if proxy is not None:
+        hint = f"{proxy} is set, but ngrok's SDK cannot use a proxy: let this machine out directly."
+    elif cause == "dns":
+        hint = "Is this machine online? Check its network and DNS."
+    elif cause == "ok":
+        hint = "Try again in a moment."
+    else:
+        hint = f"Check the network and the firewall: TLS to {server} must be let out."
+    return Refusal(message, hint)
+
+
+def _untrusted(server: str, cas: str | None) -> Refusal:
+    trusted = {None: "ngrok's own", "trusted": "ngrok's own", "host": "this system's"}
+    trust = trusted.get(cas, cas)
+    return Refusal(
+        f"{server} showed a certificate that is not trusted ({trust}), or does not speak TLS.",
+        "Where a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
+    )
+
+
+def silent(server: str, seconds: float) -> Refusal:
+    """Nothing came back within the deadline."""
+    return Refusal(
+        f"{server} did not answer within {seconds:g} s.",
+        "Check the network and the firewall, and https://status.ngrok.com",
+    )
+
+
+def ended(code: int | None, stderr: str) -> Refusal:
+    """The child ended without a word to us: a crash or panic of the SDK, or somebody killed it."""
+    how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    last = [line.strip() for line in stderr.splitlines() if line.strip()][-1:]
+    hint = f"Its last words: {one_line(last[0])}" if last else "Try again."
+    return Refusal(f"The tunnel's process ended unexpectedly ({how}).", hint)
+
+
+_CLOSED = re.compile(r'ListenerClosed \{ message: "(.*?)", error_code: (?:Some\("(\w+)"\)|None)')
+
+
+def lost(error: str) -> str:
+    """The sentence for a tunnel that was online and is not any more.
+
+    Args:
+        error: The SDK's word for it, such as ``transport error``.
+    """
+    if (closed := _CLOSED.search(error)) is not None:
+        code = f" ({closed[2]})" if closed[2] else ""
+        return f"ngrok took the URL offline: {one_line(closed[1]) or 'no reason given'}{code}."
+    return f"The connection to ngrok was lost ({one_line(error)})."
+
+
+def one_line(text: str) -> str:
+    """Foreign text as part of a sentence: its lines joined, bounded, nothing hidden in it."""
+    joined = " ".join(text.split())
+    return visible(joined if len(joined) <= 300 else joined[:299] + "…").rstrip(".")
+
+
+def redact(text: str, secrets: Iterable[str | None]) -> str:
+    """The text without any of the secrets, as they are or as a quoted literal would hold them."""
+    forms = {form for secret in secrets if secret for form in (secret, secret.strip())}
+    forms |= {repr(form)[1:-1] for form in forms}
+    for form in sorted(forms - {""}, key=len, reverse=True):
+        text = text.replace(form, "[hidden]")
+    return text
