@@ -1,21 +1,17 @@
 """The reading side: lists by key, search in windows, one delivery with all that belongs to it."""
 
 import json
-import sqlite3
-import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import count
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State
 from tiktok_hook.store import rows
 from tiktok_hook.store.batch import Queue
+from tiktok_hook.store.readers import Readers
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.where import (
     ALL,
@@ -29,9 +25,6 @@ from tiktok_hook.store.where import (
 )
 
 Order = Literal["DESC", "ASC"]
-
-IDLE_CONNECTIONS = 4
-"""Readers kept open between queries; more are opened when more ask at once."""
 
 WINDOW = 50_000
 """How many ids a search for a text looks at in one go."""
@@ -78,13 +71,7 @@ class History:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-        self._idle: deque[tuple[object, sqlite3.Connection]] = deque()
-        self._closed = False
-        self._watch_lock = threading.Lock()
-        self._watch: tuple[object, sqlite3.Connection] | None = None
-        self._epochs = count()
-        self._epoch = 0
+        self._readers = Readers(database)
 
     def __enter__(self) -> Self:
         return self
@@ -99,26 +86,20 @@ class History:
 
     def close(self) -> None:
         """Close what is open; a query that still runs closes its own at its end."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop()[1].close()
-        with self._watch_lock:
-            if self._watch is not None:
-                self._watch[1].close()
-                self._watch = None
+        self._readers.close()
 
     def get(self, delivery_id: int) -> Delivery | None:
         """One delivery; None when there is none of this id."""
         if not _is_id(delivery_id):
             return None
-        found = self._all(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,))
+        found = self._readers.all(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,))
         return rows.delivery_of(found[0]) if found else None
 
     def attempts(self, delivery_id: int) -> list[Attempt]:
         """All attempts of a delivery, in order."""
         if not _is_id(delivery_id):
             return []
-        found = self._all(
+        found = self._readers.all(
             f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempts WHERE delivery_id = ? ORDER BY number",
             (delivery_id,),
         )
@@ -127,7 +108,7 @@ class History:
     def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
         # Of an aggregate with max(), SQLite takes the other columns from the row that has it.
-        found = self._all(
+        found = self._readers.all(
             f"SELECT {rows.ATTEMPT_COLUMNS}, max(number) FROM attempts WHERE delivery_id IN "
             "(SELECT value FROM json_each(?)) GROUP BY delivery_id",
             (id_list(ids),),
@@ -200,20 +181,20 @@ class History:
         """The ids of all deliveries of the same event, in order, its own included."""
         if not _is_id(delivery_id):
             return []
-        found = self._all(_SAME_EVENT, (delivery_id, delivery_id))
+        found = self._readers.all(_SAME_EVENT, (delivery_id, delivery_id))
         return [each for (each,) in found]
 
     def counts(self, where: Where = EVERYTHING) -> Counts:
         """How many of each sort; all of them at once are counted from the indexes alone."""
         if where == EVERYTHING:
-            by_verdict = Counter(dict(self._all(_COUNT_VERDICTS)))
-            others = self._all(_COUNT_ALL)[0]
+            by_verdict = Counter(dict(self._readers.all(_COUNT_VERDICTS)))
+            others = self._readers.all(_COUNT_ALL)[0]
         else:
             condition, values = self._condition(where)
             found = []
             for index, (seed, seed_values) in self._ways(where) or [ALL]:
                 sql = f"{_COUNT_SOME} {index} WHERE {seed} AND {condition} GROUP BY verdict"
-                found += self._all(sql, (*seed_values, *values))
+                found += self._readers.all(sql, (*seed_values, *values))
             by_verdict = Counter[str]()
             for verdict, number, *_ in found:
                 by_verdict[verdict] += number
@@ -235,30 +216,21 @@ class History:
     ) -> Iterator[Delivery]:
         """What waits for the app, in the order of its coming; for one target or mode if given."""
         after = 0
-        while found := self._all(_PENDING, (after, target, mode)):
+        while found := self._readers.all(_PENDING, (after, target, mode)):
             for each in found:
                 yield rows.delivery_of(each)
             after = found[-1][0]
 
     def queue_of(self, delivery_id: int) -> Queue | None:
         """Where a delivery waits; None when it does not."""
-        found = self._all("SELECT mode, target FROM queue WHERE delivery_id = ?", (delivery_id,))
+        found = self._readers.all(
+            "SELECT mode, target FROM queue WHERE delivery_id = ?", (delivery_id,)
+        )
         return Queue(*found[0]) if found else None
 
     def changes(self) -> int:
         """A number that is another one whenever something has been written, by any process."""
-        with self._watch_lock, self._database.turn:
-            try:
-                if self._watch is None or self._watch[0] != self._database.identity():
-                    if self._watch is not None:
-                        self._watch[1].close()
-                        self._watch = None
-                    self._watch = (self._database.identity(), self._database.connect_reader())
-                    self._epoch = next(self._epochs)
-                version: int = self._watch[1].execute("PRAGMA data_version").fetchone()[0]
-            except (sqlite3.Error, StoreError):
-                return -1
-            return self._epoch << 40 | version
+        return self._readers.changes()
 
     def _some(self, where: Where, low: int, high: int, limit: int, order: Order) -> list[Delivery]:
         """Deliveries with ids from `low` to below `high`."""
@@ -273,15 +245,17 @@ class History:
         if len(ways) < 2:
             index, (seed, seed_values) = ways[0] if ways else ALL
             sql = f"SELECT {_COLUMNS} FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
-            return [rows.delivery_of(each) for each in self._all(sql, (*seed_values, *values))]
+            return [
+                rows.delivery_of(each) for each in self._readers.all(sql, (*seed_values, *values))
+            ]
         # One look into the index for each, so that none has to be read to its end and sorted.
         ids: set[int] = set()
         for index, (seed, seed_values) in ways:
             sql = f"SELECT id FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
-            ids.update(each for (each,) in self._all(sql, (*seed_values, *values)))
+            ids.update(each for (each,) in self._readers.all(sql, (*seed_values, *values)))
         nearest = sorted(ids, reverse=order == "DESC")[:limit]
         sql = f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT value FROM json_each(?))"
-        found = self._all(f"{sql} ORDER BY id {order}", (id_list(nearest),))
+        found = self._readers.all(f"{sql} ORDER BY id {order}", (id_list(nearest),))
         return [rows.delivery_of(each) for each in found]
 
     def _windows(
@@ -309,10 +283,10 @@ class History:
             return low, high
         since = _LONG_AGO if where.since is None else where.since
         until = _FAR_AWAY if where.until is None else where.until
-        first = self._all(f"{_TIME_OF_FIRST} {order} LIMIT 1", (low, high))
+        first = self._readers.all(f"{_TIME_OF_FIRST} {order} LIMIT 1", (low, high))
         if all(since <= received_at < until for (received_at,) in first):
             return low, high
-        ((least, most),) = self._all(_IDS_IN_TIME, (since, until, low, high))
+        ((least, most),) = self._readers.all(_IDS_IN_TIME, (since, until, low, high))
         return (low, low) if least is None else (least, most + 1)
 
     def _ways(self, where: Where) -> list[Way]:
@@ -329,57 +303,17 @@ class History:
         """The event names that are there and fit; None when they are too many to ask for each."""
         if not any(set("*?[") & set(each) for each in globs):
             return list(dict.fromkeys(globs))
-        found = [name for (name,) in self._all(_NAMES)]
+        found = [name for (name,) in self._readers.all(_NAMES)]
         if len(found) > MANY_NAMES:
             return None
         condition = " OR ".join(["value GLOB ?"] * len(globs))
         fitting = f"SELECT value FROM json_each(?) WHERE {condition}"
-        return [name for (name,) in self._all(fitting, (json.dumps(found), *globs))]
+        return [name for (name,) in self._readers.all(fitting, (json.dumps(found), *globs))]
 
     def _bounds(self) -> tuple[int, int]:
         """The oldest and the newest id there is; zeros when there is none."""
-        ((oldest, newest),) = self._all(_BOUNDS)
+        ((oldest, newest),) = self._readers.all(_BOUNDS)
         return oldest, newest
-
-    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Every row of a query; the connection is given back before anybody looks at them."""
-        try:
-            with self._database.turn, self._connection() as connection:
-                return connection.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._database.explain(error) from error
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile."""
-        if self._closed:
-            raise StoreError("The history is closed.")
-        identity = self._database.identity()
-        connection = None
-        with suppress(IndexError):
-            while connection is None:
-                kept_for, idle = self._idle.pop()
-                if kept_for == identity:
-                    connection = idle
-                else:  # another file has taken its place
-                    idle.close()
-        if connection is None:
-            connection = self._database.connect_reader()
-        try:
-            yield connection
-        except sqlite3.Error:
-            connection.close()
-            raise
-        self._give_back(identity, connection)
-
-    def _give_back(self, identity: object, connection: sqlite3.Connection) -> None:
-        self._idle.append((identity, connection))
-        # Looked at afterwards, so that none is left open by a `close` at the same time.
-        while self._closed or len(self._idle) > IDLE_CONNECTIONS:
-            try:
-                self._idle.popleft()[1].close()
-            except IndexError:
-                break
 
 
 def _is_id(number: int) -> bool:

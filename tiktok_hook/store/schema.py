@@ -13,6 +13,9 @@ from tiktok_hook.errors import StoreError
 APPLICATION_ID = 0x54_74_48_6B
 """``TtHk`` in the file's header: how a history is told from any other SQLite file."""
 
+Identity = tuple[int, int] | None
+"""What tells a file from another one in its place; None when there is none."""
+
 BUSY_SECONDS = 5.0
 """How long a transaction waits for one of another process."""
 
@@ -205,7 +208,7 @@ class Database:
             raise
         return connection
 
-    def identity(self) -> tuple[int, int] | None:
+    def identity(self) -> Identity:
         """What tells this file from another one in its place; None when there is none."""
         if self.path is None:
             return (0, 0)

@@ -1,0 +1,110 @@
+"""Connections that read: kept between queries, one query each at a time, from any thread."""
+
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store.schema import Database, Identity
+
+IDLE_CONNECTIONS = 4
+"""How many are kept between queries; more are opened when more ask at once."""
+
+
+class Readers:
+    """The reading connections of one history."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._idle: deque[tuple[Identity, sqlite3.Connection]] = deque()
+        self._closed = False
+        self._watching = threading.Lock()
+        self._watch: tuple[Identity, sqlite3.Connection] | None = None
+        self._watches = 0
+
+    def close(self) -> None:
+        """Close what is idle; a query that still runs closes its own at its end."""
+        self._closed = True
+        self._close_idle()
+        with self._watching:
+            if self._watch is not None:
+                self._watch[1].close()
+                self._watch = None
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
+        """Every row of a query; the connection is free again before anybody looks at them.
+
+        Raises:
+            StoreError: The history cannot be read, or is closed.
+        """
+        try:
+            with self._database.turn, self._connection() as connection:
+                return connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._database.explain(error) from error
+
+    def changes(self) -> int:
+        """A number that is another one whenever something has been written, by any process.
+
+        Takes microseconds. -1 while the history cannot be read.
+        """
+        with self._watching, self._database.turn:
+            try:
+                return self._data_version()
+            except (sqlite3.Error, StoreError):
+                if self._watch is not None:
+                    self._watch[1].close()
+                    self._watch = None
+                return -1
+
+    def _data_version(self) -> int:
+        identity = self._database.identity()
+        if self._watch is not None and self._watch[0] != identity:
+            self._watch[1].close()
+            self._watch = None
+        if self._watch is None:
+            if self._closed:
+                raise StoreError("The history is closed.")
+            self._watch = (identity, self._database.connect_reader())
+            self._watches += 1
+        (version,) = self._watch[1].execute("PRAGMA data_version").fetchone()
+        # Each connection counts for itself, so a new one must not look like the one before.
+        return self._watches << 40 | int(version)
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection that nobody else uses meanwhile."""
+        if self._closed:
+            raise StoreError("The history is closed.")
+        identity = self._database.identity()
+        connection = self._idle_one(identity) or self._database.connect_reader()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append((identity, connection))
+        # Looked at afterwards, so that none is left open by a `close` at the same time.
+        self._close_idle()
+
+    def _idle_one(self, identity: Identity) -> sqlite3.Connection | None:
+        while self._idle:
+            try:
+                kept_for, connection = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            if kept_for == identity:
+                return connection
+            connection.close()  # another file has taken its place
+        return None
+
+    def _close_idle(self) -> None:
+        allowed = 0 if self._closed else IDLE_CONNECTIONS
+        while len(self._idle) > allowed:
+            try:
+                self._idle.popleft()[1].close()
+            except IndexError:  # another thread was quicker
+                break
