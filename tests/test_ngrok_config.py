@@ -1,0 +1,213 @@
+"""ngrok's own config file, in both layouts."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tiktok_hook import ngrok_config
+from tiktok_hook.errors import UsageError
+from tiktok_hook.ngrok_config import NgrokConfig, keep_authtoken, read
+
+TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
+
+LAYOUT_2 = f"""\
+version: "2"
+authtoken: {TOKEN}
+region: eu
+root_cas: host
+server_addr: tunnel.example.com:443
+tunnels:
+  tiktok: {{proto: http, addr: 3000}}
+"""
+LAYOUT_3 = f"""\
+# my agent
+version: 3
+agent:
+  # from the dashboard
+  authtoken: {TOKEN}
+  connect_url: connect.example.com:443
+  connect_cas: trusted
+endpoints:
+  - name: tiktok
+    upstream: {{url: 3000}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "ngrok.yml"
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "cas"),
+    [
+        (LAYOUT_2, "tunnel.example.com:443", "host"),
+        (LAYOUT_3, "connect.example.com:443", "trusted"),
+        (f"version: 2\nauthtoken: '{TOKEN}'\n", None, None),
+        (f"version: 3\nagent: {{authtoken: {TOKEN}}}\ntunnels: {{a: {{addr: 1}}}}\n", None, None),
+        (f"version: 3\nauthtoken: {TOKEN}\n", None, None),
+        (f"\ufeffauthtoken: {TOKEN}\r\n", None, None),
+        (f"agent:\nauthtoken: {TOKEN}\n", None, None),
+    ],
+    ids=["2", "3", "2-short", "3-flow", "mixed", "windows", "empty-agent"],
+)
+def test_both_layouts_are_read(file: Path, text: str, url: str | None, cas: str | None) -> None:
+    file.write_text(text, "utf-8")
+    assert read(file) == NgrokConfig(TOKEN, url, cas, file)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "authtoken:\n", "authtoken: ''\n", "authtoken: [a]\n", "agent: 3\n"]
+)
+def test_a_file_without_a_token_has_none(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert read(file) == NgrokConfig(path=file)
+
+
+def test_a_token_of_digits_alone_is_text(file: Path) -> None:
+    file.write_text("authtoken: 12345\n")
+    assert read(file).authtoken == "12345"
+
+
+def test_without_a_file_there_is_nothing(home: Path) -> None:
+    assert read() == NgrokConfig()
+
+
+@pytest.mark.parametrize("place", [".config/ngrok/ngrok.yml", ".ngrok2/ngrok.yml"])
+@pytest.mark.skipif(os.name != "posix", reason="other systems keep it elsewhere")
+def test_the_usual_places_are_looked_at(
+    home: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    file = home / place
+    file.parent.mkdir(parents=True)
+    file.write_text(LAYOUT_2)
+    assert read().path == file
+
+
+def test_the_file_of_todays_agent_wins_over_that_of_an_old_one(home: Path) -> None:
+    for file, token in (
+        (ngrok_config.default_path(), "new_token"),
+        (home / ".ngrok2/ngrok.yml", "old_token"),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(f"authtoken: {token}\n")
+    assert read().authtoken == "new_token"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"authtoken: 2secret_token\n\tbroken: [\n", "not valid YAML in line 2"),
+        (b"authtoken: !!binary 2secret_token: {\n", "not valid YAML"),
+        (b"authtoken: 2secret_token\nwhen: 2026-13-45\n", "not valid YAML"),
+        (b"- 2secret_token\n", "holds no settings"),
+        (b"2secret_token\n", "holds no settings"),
+        (b"authtoken: \xff2secret_token\n", "not UTF-8"),
+    ],
+    ids=["tab", "tag", "date", "list", "text", "bytes"],
+)
+def test_a_broken_file_is_a_usage_error_that_quotes_nothing(
+    file: Path, content: bytes, words: str
+) -> None:
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match=words) as caught:
+        read(file)
+    assert str(file) in str(caught.value)
+    assert "2secret_token" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_named_file_that_is_missing_is_a_usage_error(file: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        read(file)
+
+
+def test_a_folder_in_place_of_the_file_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path)
+
+
+def test_the_token_is_not_in_the_configs_repr(file: Path) -> None:
+    file.write_text(LAYOUT_3)
+    assert TOKEN not in repr(read(file))
+
+
+def test_a_new_file_is_made_where_the_agent_looks(home: Path) -> None:
+    file = keep_authtoken(TOKEN)
+    assert file == ngrok_config.default_path()
+    assert read().authtoken == TOKEN
+    assert yaml.safe_load(file.read_text()) == {"version": "3", "agent": {"authtoken": TOKEN}}
+    if os.name == "posix":
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+NEW = "2newToken_6NEW"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (LAYOUT_2, LAYOUT_2.replace(TOKEN, NEW)),
+        (LAYOUT_3, LAYOUT_3.replace(TOKEN, NEW)),
+        ("version: 2\nregion: eu", f"version: 2\nregion: eu\nauthtoken: {NEW}\n"),
+        ("version: 3\n", f"version: 3\nagent:\n  authtoken: {NEW}\n"),
+        (
+            "agent: # mine\n\n    web_addr: 127.0.0.1:1\nversion: 3\n",
+            f"agent: # mine\n    authtoken: {NEW}\n\n    web_addr: 127.0.0.1:1\nversion: 3\n",
+        ),
+        ("", f"authtoken: {NEW}\n"),
+    ],
+    ids=["2", "3", "2-without", "3-without", "3-section", "empty"],
+)
+def test_keeping_a_token_leaves_the_rest_as_it_was(file: Path, before: str, after: str) -> None:
+    file.write_text(before)
+    keep_authtoken(NEW, file)
+    assert file.read_text() == after
+    assert read(file).authtoken == NEW
+
+
+@pytest.mark.parametrize("token", ["12345", "null", 'with "quotes" and: more', "1e5", "0x1F"])
+def test_any_token_comes_back_as_it_went_in(file: Path, token: str) -> None:
+    keep_authtoken(token, file)
+    assert read(file).authtoken == token
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 3\nagent: {web_addr: 127.0.0.1:1}\n",
+        "authtoken: >\n  folded\nversion: 2\n",
+        '{"version": "2"}\n',
+        "agent: 3\n",
+        "agent: {}\n",
+        "version: 3\nagent: &anchor\n  a: 1\nother: *anchor\n",
+    ],
+    ids=["flow", "folded", "json", "scalar", "empty", "anchor"],
+)
+def test_a_file_that_cannot_be_changed_safely_stays_as_it_is(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError, match="not safe") as caught:
+        keep_authtoken(NEW, file)
+    assert "ngrok config add-authtoken" in caught.value.hint
+    assert file.read_text() == text
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX's")
+def test_a_link_and_the_files_mode_are_kept(tmp_path: Path, file: Path) -> None:
+    real = tmp_path / "dotfiles.yml"
+    real.write_text(LAYOUT_3)
+    real.chmod(0o640)
+    file.symlink_to(real)
+    keep_authtoken(NEW, file)
+    assert file.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert read(real).authtoken == NEW
+
+
+def test_an_unwritable_place_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        keep_authtoken(NEW, tmp_path / "file" / "ngrok.yml")

@@ -1,0 +1,223 @@
+"""ngrok's own config file: the authtoken that is kept there, read and written.
+
+ngrok's SDK does not look at it, its agent does: who has used that before need not give the token
+again. Both layouts are understood: https://ngrok.com/docs/agent/config/
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+
+from tiktok_hook.errors import UsageError
+
+_BY_HAND = "Correct it, or run: ngrok config check"
+
+
+@dataclass(frozen=True, slots=True)
+class NgrokConfig:
+    """What the file holds that concerns us.
+
+    Attributes:
+        authtoken: None without one.
+        connect_url: ``host:port`` of another server than ngrok's; None for ngrok's.
+        connect_cas: ``trusted``, ``host`` or a path; None when it says nothing.
+        path: The file it was read from; None when there is none.
+    """
+
+    authtoken: str | None = field(default=None, repr=False)
+    connect_url: str | None = None
+    connect_cas: str | None = None
+    path: Path | None = None
+
+
+def default_path() -> Path:
+    """Where today's ngrok agent keeps its file on this system."""
+    return platformdirs.user_config_path("ngrok", appauthor=False) / "ngrok.yml"
+
+
+def find() -> Path | None:
+    """The file of the user's ngrok agent, or that of an old one; None when neither is there."""
+    places = (default_path(), Path.home() / ".ngrok2" / "ngrok.yml")
+    return next((place for place in places if _is_file(place)), None)
+
+
+def _is_file(place: Path) -> bool:
+    try:
+        return place.is_file()
+    except OSError:
+        return False  # in a folder that is closed to us: not ours either
+
+
+def read(path: Path | None = None) -> NgrokConfig:
+    """Read the authtoken and where to connect to, from layout 2 or 3.
+
+    Args:
+        path: The file; None looks in the usual places and takes none for an answer.
+
+    Raises:
+        UsageError: The file cannot be read or is broken. No message quotes what is in it.
+    """
+    file = path or find()
+    if file is None:
+        return NgrokConfig()
+    content = _parse(_text(file), file)
+    inner = content.get("agent")
+    agent = inner if isinstance(inner, dict) else {}
+    # Layout 3 keeps its options under `agent` and has new names for two of them.
+    return NgrokConfig(
+        authtoken=_word(agent.get("authtoken")) or _word(content.get("authtoken")),
+        connect_url=_word(agent.get("connect_url")) or _word(content.get("server_addr")),
+        connect_cas=_word(agent.get("connect_cas")) or _word(content.get("root_cas")),
+        path=file,
+    )
+
+
+def keep_authtoken(token: str, path: Path | None = None) -> Path:
+    """Keep a token where ngrok's agent keeps it, everything else in the file left as it is.
+
+    Args:
+        token: It replaces the one that is there.
+        path: The file; None takes the one that exists, else makes a new one with mode 0600.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: The file cannot be read, written or changed safely; it is as before then.
+    """
+    file = path or find() or default_path()
+    try:
+        before = _text(file) if file.exists() else 'version: "3"\n'
+        after = _with_token(before, token, file)
+        _replace(file.resolve(), after)
+    except OSError as error:
+        raise UsageError(
+            f"ngrok's config file {file} cannot be written: {error.strerror}.",
+            hint="Check the permissions, or set NGROK_AUTHTOKEN instead.",
+        ) from error
+    return file
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(
+            f"ngrok's config file {file} does not exist.", hint="Check the path, or leave it out."
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"ngrok's config file {file} cannot be read: {error.strerror}.",
+            hint="Check its permissions, or give the token with NGROK_AUTHTOKEN.",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"ngrok's config file {file} is not UTF-8.", hint=_BY_HAND) from error
+
+
+def _parse(text: str, file: Path) -> Mapping[str, Any]:
+    """The file's mapping; an empty file is an empty one."""
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        # The parser's own message quotes the line, which may be the token's.
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(
+            f"ngrok's config file {file} is not valid YAML{where}.", hint=_BY_HAND
+        ) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(
+            f"ngrok's config file {file} holds no settings (NAME: VALUE).", hint=_BY_HAND
+        )
+    return content
+
+
+def _word(value: object) -> str | None:
+    """A scalar as text; a token or port of digits alone is a number to YAML."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value).strip() or None
+
+
+def _with_token(text: str, token: str, file: Path) -> str:
+    """The file's text with the token in it; comments, order and spelling of the rest stay."""
+    content = _parse(text, file)
+    plain = re.fullmatch(r"\w+", token, re.ASCII) and yaml.safe_load(token) == token
+    line = f"authtoken: {token if plain else json.dumps(token)}"
+    whole = text if not text or text.endswith("\n") else text + "\n"
+    expected: dict[str, Any]
+    if "agent" in content or str(content.get("version")) == "3":
+        inner = content.get("agent")
+        agent = inner if isinstance(inner, dict) else {}
+        expected = {**content, "agent": {**agent, "authtoken": token}}
+        result = _in_agent(whole, line, new="agent" not in content)
+    else:
+        expected = {**content, "authtoken": token}
+        result = _LINE.sub(lambda _: line, whole, count=1)
+        if "authtoken" not in content:
+            result += f"{line}\n"
+    try:
+        safe = yaml.safe_load(result) == expected
+    except yaml.YAMLError:
+        safe = False
+    if not safe:
+        raise UsageError(
+            f"ngrok's config file {file} is written in a way that is not safe to change here.",
+            hint="Run: ngrok config add-authtoken TOKEN, or set NGROK_AUTHTOKEN.",
+        )
+    return result
+
+
+_LINE = re.compile(r"^authtoken:.*$", re.MULTILINE)
+_LINE_IN_AGENT = re.compile(r"^([ \t]+)authtoken:.*$", re.MULTILINE)
+_AGENT = re.compile(r"^agent:[ \t]*(?:#.*)?\n", re.MULTILINE)
+
+
+def _in_agent(text: str, line: str, *, new: bool) -> str:
+    """The text with a line in its section ``agent``; unchanged when that is written in one line."""
+    if new:
+        return f"{text}agent:\n  {line}\n"
+    if (found := _AGENT.search(text)) is None:
+        return text
+    head, body, rest = _section(text, found.end())
+    if _LINE_IN_AGENT.search(body):
+        body = _LINE_IN_AGENT.sub(lambda there: there[1] + line, body, count=1)
+    else:
+        indent = re.search(r"^([ \t]+)[^\s#]", body, re.MULTILINE)
+        body = f"{indent[1] if indent else '  '}{line}\n{body}"
+    return head + body + rest
+
+
+def _section(text: str, start: int) -> tuple[str, str, str]:
+    """What is before, in and after the indented block that begins at start."""
+    end = re.compile(r"^(?![ \t]|#|$)", re.MULTILINE).search(text, start)
+    stop = end.start() if end else len(text)
+    return text[:start], text[start:stop], text[stop:]
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file in one step, for its owner's eyes when it is new."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".ngrok.yml.")  # mode 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
