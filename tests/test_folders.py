@@ -101,6 +101,7 @@ def test_the_callback_url_is_compared_with_the_last_one() -> None:
 
 def test_a_listener_is_found_while_it_runs() -> None:
     assert folders.listeners() == []
+    assert folders.newest_listener() is None
     with folders.listening(
         local_url="http://127.0.0.1:3000/hook", callback_url="https://a.example/hook"
     ) as mine:
@@ -169,5 +170,6 @@ def test_the_newest_listener_comes_first() -> None:
         older = {"pid": other.pid, "started_at": 1.0, "local_url": "http://127.0.0.1:3001/"}
         path.write_text(json.dumps(older))
         found = [each.pid for each in folders.listeners()]
+        assert folders.newest_listener() == mine
         other.communicate(b"\n", timeout=30)
     assert found == [mine.pid, other.pid]

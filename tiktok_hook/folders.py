@@ -151,6 +151,11 @@ def listeners() -> list[Listener]:
     return sorted(found, key=lambda each: each.started_at, reverse=True)
 
 
+def newest_listener() -> Listener | None:
+    """The listener that was started last, of those that run now; None when none does."""
+    return next(iter(listeners()), None)
+
+
 def _listeners_dir() -> Path:
     return state_dir() / "listeners"
 

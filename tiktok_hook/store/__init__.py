@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.batch import RING, Queue
-from tiktok_hook.store.history import Counts, History
+from tiktok_hook.store.history import Bucket, Counts, History
 from tiktok_hook.store.rows import REFUSED_BODY_BYTES
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.where import Where
@@ -15,6 +15,7 @@ __all__ = [
     "KEEP_BYTES",
     "REFUSED_BODY_BYTES",
     "RING",
+    "Bucket",
     "Counts",
     "History",
     "Queue",
