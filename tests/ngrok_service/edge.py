@@ -83,7 +83,7 @@ class _Connection:
 
     def drop_streams(self) -> None:
         for stream in self.streams.values():
-            stream.reset()
+            stream.release()
         self.streams.clear()
 
     async def serve(self) -> None:
@@ -168,7 +168,7 @@ class _Connection:
             stream.write(first)
         else:
             if stream is not None:
-                stream.reset()
+                stream.release()
             async with asyncio.timeout(SLOT_TIMEOUT):
                 agent = tunnel.agent
                 assert isinstance(agent, Agent)
@@ -186,7 +186,7 @@ class _Connection:
         except StreamError:
             return  # the answer, or that there is none, says the rest
         except (MessageError, ConnectionError, asyncio.IncompleteReadError):
-            stream.reset()
+            stream.finish()  # the application sees that the rest will not come
 
     async def relay_answer(self, stream: Stream, request: Head, *, keep: bool) -> bool:
         """Pass the answer on; true when keep was asked for and the connection can go on."""
@@ -243,9 +243,8 @@ class _Connection:
                     stream.write(data)
                     await stream.drain()
             except ConnectionError:
-                stream.reset()
-            else:
-                stream.finish()
+                pass
+            stream.finish()
 
         async with asyncio.TaskGroup() as group:
             upward = group.create_task(up())

@@ -35,7 +35,9 @@ class Stream:
         self._session = session
         self._reader = asyncio.StreamReader(limit=WINDOW_BYTES * 2)
         self._receive_window = WINDOW_BYTES
+        self._unread = 0
         self._uncredited = 0
+        self._released = False
         self._send_window = WINDOW_BYTES
         self._pending = bytearray()
         self._flushed: asyncio.Future[None] | None = None
@@ -89,6 +91,17 @@ class Stream:
         self._finishing = True
         self._flush()
 
+    def release(self) -> None:
+        """Send FIN, drop what has not left yet, and let whatever still comes go unread.
+
+        A reset would end the stream at once, but the SDK then keeps its connection to the
+        application open; after a FIN the application is told and ends it.
+        """
+        self._released = True
+        self._pending.clear()
+        self.finish()
+        self._consumed(self._unread)
+
     def reset(self, code: Code = Code.STREAM_CANCELLED) -> None:
         """Give the stream up at once, both ways; nothing happens when it is over already."""
         if self._error is None and not (self._sent_fin and self._received_fin):
@@ -103,7 +116,10 @@ class Stream:
         if self._receive_window < 0:
             self.reset(Code.FLOW_CONTROL)
             return
-        if data:
+        self._unread += len(data)
+        if self._released:
+            self._consumed(self._unread)
+        elif data:
             self._reader.feed_data(data)
         if fin:
             self._received_fin = True
@@ -149,6 +165,7 @@ class Stream:
             self._flushed = None
 
     def _consumed(self, n: int) -> None:
+        self._unread -= n
         self._uncredited += n
         if self._uncredited >= CHUNK_BYTES and self.usable:
             self._session.send(encode(Kind.WNDINC, self.id, self._uncredited.to_bytes(4, "big")))
