@@ -17,8 +17,11 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import (
     KEPT_BYTES,
     Forwarder,
+    Reply,
     Request,
+    begun,
     build,
+    ended,
     join,
     local_port,
     parse_header,
@@ -27,6 +30,7 @@ from tiktok_hook.forward import (
     refuse_loop,
     with_header,
 )
+from tiktok_hook.signature import State
 
 BODY = b'{"event":"post.publish.complete",  "content":"{}"}'
 
@@ -634,3 +638,43 @@ async def test_a_cancelled_request_leaves_no_connection(forwarder: Forwarder) ->
         app.answer = OK
         assert (await forwarder.send(Request("POST", app.url))).status == 200
         assert app.connections == 2
+
+
+# What is recorded.
+
+
+def test_an_attempt_begins_with_what_goes_out_and_ends_with_what_came_back() -> None:
+    came = delivery(path="/hook")
+    request = build(came, "http://app:1")
+    attempt = begun(came, request, now=5.0)
+    assert (attempt.target, attempt.started_at, attempt.ended) == ("http://app:1/hook", 5.0, False)
+    assert (attempt.request_headers, attempt.request_body) == (request.headers, None)
+    reply = Reply(302, (("LOCATION", "/hook/"),), b"said", truncated=True, duration_ms=3.0)
+    done = ended(attempt, reply, verdict=State.VALID)
+    assert (done.status, done.body, done.truncated, done.duration_ms) == (302, b"said", True, 3.0)
+    assert "slash at its end" in done.hint
+
+
+def test_a_changed_body_is_recorded_too() -> None:
+    request = Request("POST", "http://app:1/", (), b"other")
+    assert begun(delivery(), request, now=5.0, replay=True).request_body == b"other"
+
+
+@pytest.mark.parametrize(
+    ("reply", "verdict", "words"),
+    [
+        (Reply(200), State.VALID, ""),
+        (Reply(200), State.INVALID, "does not verify"),
+        (Reply(200), State.MISSING, "does not verify"),
+        (Reply(403), State.VALID, "refuses a good signature"),
+        (Reply(None, error="tls", detail="expired\x1b[2J"), State.VALID, "(expired\\x1b[2J)"),
+    ],
+    ids=["fine", "forged-accepted", "unsigned-accepted", "good-refused", "detail"],
+)
+def test_the_hint_weighs_the_answer_against_the_signature(
+    reply: Reply, verdict: State, words: str
+) -> None:
+    attempt = begun(delivery(), Request("POST", "http://app:1/"), now=5.0)
+    hint = ended(attempt, reply, verdict=verdict).hint
+    assert words in hint
+    assert bool(words) == bool(hint)

@@ -96,7 +96,7 @@ def prepare(
     """
     verb = (method or delivery.method).upper()
     if not _METHOD.fullmatch(verb):
-        raise UsageError(f"{method!r} is not an HTTP method.", hint="For instance --method PUT.")
+        raise UsageError(f"{verb!r} is not an HTTP method.", hint="For instance --method PUT.")
     final = edits.apply(delivery.body if body is None else body, sets=sets, unsets=unsets)
     header, verdict = _signature(delivery, final, secrets, signing, now)
     resigned = signing.mode not in {Mode.AS_IS, Mode.NONE}

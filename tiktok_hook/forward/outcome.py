@@ -6,7 +6,11 @@ from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.forward.client import Reply
 from tiktok_hook.forward.request import Request
+from tiktok_hook.plain import visible
 from tiktok_hook.signature import State
+
+_WITH_DETAIL = frozenset({"tls", "protocol", "unreachable"})
+"""Errors of which the system or the answer says more than the word does."""
 
 
 def begun(
@@ -54,6 +58,8 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         body=reply.body,
         location=reply.header("location"),
     )
+    if reply.error in _WITH_DETAIL and reply.detail:
+        hint = f"{hint} ({visible(reply.detail)})"
     if reply.status == 200 and verdict in {State.INVALID, State.MISSING}:
         hint = hints.for_accepted_forgery()
     return replace(
