@@ -14,7 +14,8 @@ import termios
 def say(what: str) -> None:
     line_mode = bool(termios.tcgetattr(0)[3] & termios.ICANON)
     echo = bool(termios.tcgetattr(0)[3] & termios.ECHO)
-    os.write(1, f"[{what}, lines {line_mode}, echo {echo}]\n".encode())
+    blocking = "" if os.get_blocking(0) else ", NOT BLOCKING"
+    os.write(1, f"[{what}, lines {line_mode}, echo {echo}{blocking}]\n".encode())
 
 
 def foreground(group: int) -> None:

@@ -147,7 +147,8 @@ def test_states_are_said_only_when_they_change() -> None:
 def test_the_time_since_the_first_delivery_is_looked_up_where_it_is_not_on_the_screen() -> None:
     out, history = io.StringIO(), {9: AT - 840}
     third = delivery(12, redelivery_of=9, redelivery_number=3)
-    with console.make("compact", out=out, err=io.StringIO(), first_seen=history.get) as screen:
+    with console.make("compact", out=out, err=io.StringIO()) as screen:
+        screen.first_seen = history.get
         screen.show(third)
     assert "delivery 3 of this event, +14 min after #9" in out.getvalue()
     assert "+1 min after #9" in printed("compact", delivery(9, received_at=AT - 60), third)[0]
@@ -233,3 +234,24 @@ def test_rich_is_not_imported_for_a_session() -> None:
 def test_one_delivery_can_be_had_as_a_line_or_a_block() -> None:
     assert "#12" in console.line(delivery(), attempt(), width=80)
     assert "x" * 3000 in console.block(delivery(headers=(("X", "x" * 3000),)), [attempt()])
+
+
+def test_output_of_an_app_that_prints_without_end_is_counted_apart_from_deliveries() -> None:
+    with Pipe() as err:
+        screen = console.make("compact", out=io.StringIO(), err=err.write_end)
+        for _ in range(200):
+            screen.write("x" * 100_000)
+        assert screen.dropped == 0
+        reader = threading.Thread(target=lambda: texts.append(err.rest()))
+        texts: list[str] = []
+        reader.start()
+        assert screen.flush(DEADLINE)
+        screen.write("the end")
+        screen.close(DEADLINE)
+        err.end()
+        reader.join(DEADLINE)
+    lines = texts[0].splitlines()
+    counted = sum(int(line.split()[1]) for line in lines if line.startswith("…"))
+    assert lines[-1] == "the end"
+    assert counted > 0
+    assert sum(line.startswith("x") for line in lines) == 200 - counted

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TextIO, TypeAlias
 
-from tiktok_hook.console import blocks, lines
+from tiktok_hook.console import blocks, lines, words
 from tiktok_hook.console.jsonl import JsonLines
 from tiktok_hook.console.live import StatusLine
 from tiktok_hook.console.paint import COLOURED, PLAIN, Paint
@@ -20,7 +20,7 @@ from tiktok_hook.console.screen import Control, Screen
 from tiktok_hook.console.sink import Sink
 from tiktok_hook.console.text import Text
 from tiktok_hook.console.view import Piece, View
-from tiktok_hook.delivery import Attempt, Delivery, Ready, Summary
+from tiktok_hook.delivery import Attempt, Delivery, Probe, Ready, Summary
 
 __all__ = ["Console", "Format", "block", "line", "make", "paint_for"]
 
@@ -53,6 +53,8 @@ class Console:
         live: Whether there is a terminal to draw a status line on.
         keys: Whether single keys can be read.
         on_closed: Called on the printing thread, once, when nobody reads the data any more.
+        first_seen: Finds when an older delivery came, by its id, in Unix seconds; called on the
+            printing thread. None: the time since the first one is told only if that is on screen.
     """
 
     def __init__(
@@ -68,8 +70,10 @@ class Console:
     ) -> None:
         self._received = 0
         self._refused = 0
+        self._lost = 0
         self.keys = keys
         self.on_closed: Callable[[], None] | None = None
+        self.first_seen: Callable[[int], float | None] | None = None
         self._attempt_weight = 1 if attempts_count else 0
         self.live = status is not None
         self._status = status
@@ -113,8 +117,10 @@ class Console:
         elif isinstance(item, Attempt):
             size = len(item.body) + _RECORD_BYTES
             self._printer.put(item, size=size, weight=self._attempt_weight)
+        elif isinstance(item, Probe):
+            self._printer.put(item, weight=0)
         else:
-            self._printer.put(item, vital=True)
+            self._printer.put(item, weight=0, vital=True)
 
     def summary(self, summary: Summary) -> None:
         """The exit screen."""
@@ -126,7 +132,11 @@ class Console:
         Args:
             text: Written as it is, escape sequences included; a newline is added where it lacks.
         """
-        self._printer.put(text, size=len(text))
+        lines_here = text.count("\n") or 1
+        if self._lost:
+            text = f"… {words.plural(self._lost, 'more line')} of output left out\n{text}"
+        taken = self._printer.put(text, size=len(text), weight=0, vital=True)
+        self._lost = 0 if taken else self._lost + lines_here
 
     def help(self) -> None:
         """Show what the keys do."""
@@ -193,7 +203,6 @@ def make(
     color: bool | None = None,
     width: int | None = None,
     keys: bool | None = None,
-    first_seen: Callable[[int], float | None] | None = None,
 ) -> Console:
     """Make the console of a session.
 
@@ -205,8 +214,6 @@ def make(
         width: Columns; None asks the terminal each time, and cuts nothing where there is none.
         keys: Whether single keys work, so that they are mentioned; None when stdin and the screen
             are terminals.
-        first_seen: Finds when an older delivery came, by its id, in Unix seconds. Called on the
-            printing thread.
     """
     out_sink = Sink(sys.stdout if out is None else out)
     err_sink = Sink(sys.stderr if err is None else err)
@@ -228,10 +235,9 @@ def make(
             out_width=lambda: width or out_sink.width,
             err_width=lambda: width or err_sink.width,
             keys=keys,
-            first_seen=first_seen,
         )
     on_screen = out_sink.is_terminal and chosen != "json"
-    return Console(
+    made = Console(
         view,
         out_sink,
         err_sink,
@@ -240,6 +246,9 @@ def make(
         limit=SCREEN_LIMIT if on_screen else PIPE_LIMIT,
         attempts_count=chosen == "json",
     )
+    if isinstance(view, Text):
+        view.first_seen = lambda number: made.first_seen(number) if made.first_seen else None
+    return made
 
 
 def paint_for(stream: TextIO | int, *, color: bool | None = None) -> Paint:

@@ -82,11 +82,24 @@ def _descriptor(stream: TextIO | int | None) -> int | None:
         return None
 
 
+def _reopened(fd: int) -> int:
+    """A descriptor of our own for the terminal.
+
+    uvloop makes what it watches non-blocking. Stdin shares that mode with stdout, the shell and
+    every other program on the terminal, and they would all fail in odd ways.
+    """
+    try:
+        return os.open(os.ttyname(fd), os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:  # the device is out of sight, as in some containers
+        return os.dup(fd)
+
+
 class _Posix:
     """Keys of one terminal, by termios and the event loop."""
 
     def __init__(self, fd: int, on_key: Callable[[str], None], screen: Suspendable) -> None:
         self._fd = fd
+        self._input = _reopened(fd)
         self._on_key = on_key
         self._screen = screen
         self._loop = asyncio.get_running_loop()
@@ -106,8 +119,9 @@ class _Posix:
         finally:
             for number, _ in handlers:
                 self._loop.remove_signal_handler(number)
-            self._loop.remove_reader(self._fd)
+            self._loop.remove_reader(self._input)
             self._restore()
+            os.close(self._input)
 
     def _start(self) -> None:
         """Switch to single keys; not from the background, where the shell would stop us for it."""
@@ -123,7 +137,8 @@ class _Posix:
             mode[3] &= ~(termios.ICANON | termios.ECHO)
             mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
             termios.tcsetattr(self._fd, termios.TCSANOW, mode)
-            self._loop.add_reader(self._fd, self._readable)
+            self._loop.add_reader(self._input, self._readable)
+            os.set_blocking(self._fd, True)  # in case the loop's change reached it
 
     def _restore(self) -> None:
         if not self._in_background():
@@ -138,11 +153,13 @@ class _Posix:
 
     def _readable(self) -> None:
         try:
-            data = os.read(self._fd, 256)
+            data = os.read(self._input, 256)
+        except BlockingIOError:  # somebody else was faster
+            return
         except OSError:
             data = b""
         if not data:  # hung up
-            self._loop.remove_reader(self._fd)
+            self._loop.remove_reader(self._input)
             return
         for key in _SEQUENCES.sub("", data.decode(errors="ignore")):
             self._on_key(key)
@@ -150,11 +167,11 @@ class _Posix:
     def _stop(self) -> None:
         """Ctrl-Z: leave the terminal as it was, then stop as everybody does."""
         self._screen.suspend()
-        self._loop.remove_reader(self._fd)
+        self._loop.remove_reader(self._input)
         restore()
         self._loop.remove_signal_handler(signal.SIGTSTP)  # gives it its default back
         try:
-            os.kill(os.getpid(), signal.SIGTSTP)
+            signal.raise_signal(signal.SIGTSTP)  # to this thread, so that it stops right here
         finally:
             self._loop.add_signal_handler(signal.SIGTSTP, self._stop)
             # Without job control nothing stops us and no SIGCONT will come.

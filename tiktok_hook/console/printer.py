@@ -69,7 +69,7 @@ class Printer:
         """How many items were only counted so far."""
         return self._dropped
 
-    def put(self, item: object, *, size: int = 0, weight: int = 1, vital: bool = False) -> None:
+    def put(self, item: object, *, size: int = 0, weight: int = 1, vital: bool = False) -> bool:
         """Hand in one item; never waits.
 
         Args:
@@ -77,20 +77,24 @@ class Printer:
             size: Bytes it keeps alive.
             weight: What it counts when it is dropped.
             vital: Not to be dropped unless ten times the limit is waiting.
+
+        Returns:
+            Whether it was taken.
         """
         if self._closed:
-            return
+            return False
         waiting = len(self._queue)
         if waiting and (
             waiting >= (self._limit * 10 if vital else self._limit)
-            or (not vital and self._bytes_in - self._bytes_out + size > self._limit_bytes)
+            or (size and self._bytes_in - self._bytes_out + size > self._limit_bytes)
         ):
             self._dropped += weight
-            return
+            return False
         self._bytes_in += size
         self._queue.append((item, size))
         if not self._wake.is_set():
             self._wake.set()
+        return True
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything handed in is written; False when `timeout` seconds did not do."""
@@ -128,10 +132,11 @@ class Printer:
                 self._hurry.wait(INTERVAL)
 
     def _draw_all(self, *, final: bool) -> Drawn:
-        dropped, batch = self._dropped, []
+        dropped, size = self._dropped, 0
+        batch = []
         for _ in range(len(self._queue)):
-            item, size = self._queue.popleft()
-            self._bytes_out += size
+            item, item_size = self._queue.popleft()
+            size += item_size
             batch.append(item)
         more, self._told = dropped - self._told, dropped
         try:
@@ -140,3 +145,5 @@ class Printer:
             found = (*sys.exc_info(), threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(found))
             return Drawn(wrote=True, holds=False)
+        finally:
+            self._bytes_out += size  # only now can they be let go

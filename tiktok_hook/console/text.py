@@ -43,9 +43,10 @@ class Text:
         out_width: Columns of stdout at this moment; None for no limit.
         err_width: Columns of stderr, likewise.
         keys: Whether single keys work.
-        first_seen: Finds when an older delivery came, by id, in Unix seconds; called on the
-            printing thread.
         clock: Monotonic seconds.
+
+    Attributes:
+        first_seen: Finds when an older delivery came, by its id, in Unix seconds; None if unknown.
     """
 
     def __init__(
@@ -57,7 +58,6 @@ class Text:
         out_width: Callable[[], int | None],
         err_width: Callable[[], int | None],
         keys: bool = False,
-        first_seen: Callable[[int], float | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._full = full
@@ -66,14 +66,14 @@ class Text:
         self._out_width = out_width
         self._err_width = err_width
         self._keys = keys
-        self._first_seen = first_seen
+        self.first_seen: Callable[[int], float | None] = lambda _: None
         self._clock = clock
         self._blocks_left = BLOCKS_AT_ONCE
         self._blocks_at = clock()
         self._shown: OrderedDict[int, float] = OrderedDict()
         self._held: dict[int, tuple[float, list[Attempt]]] = {}
         self._tunnel = "connecting"
-        self._apps: dict[str | None, AppState] = {}
+        self._apps: dict[str | None, str] = {}
         self._ping_passed = False
         self._last_hint = ""
 
@@ -139,7 +139,7 @@ class Text:
         if first is None:
             return None
         known = self._shown.get(first)
-        return known if known is not None or self._first_seen is None else self._first_seen(first)
+        return self.first_seen(first) if known is None else known
 
     def _room_for_block(self) -> bool:
         now = self._clock()
@@ -181,16 +181,15 @@ class Text:
         elif isinstance(item, TunnelState):
             yield from self._tunnel_state(item)
         elif isinstance(item, AppState):
-            if self._apps.get(item.target) != item:
-                self._apps[item.target] = item
+            if self._apps.get(item.target) != item.state:
+                self._apps[item.target] = item.state
                 yield err(lines.app_line(item, paint) + "\n")
         elif isinstance(item, Notice):
             yield err(lines.notice_line(item, paint) + "\n")
         elif isinstance(item, Ready):
             if item.target is not None and item.target_up is not None:
                 # The banner has said it, so only a change is news.
-                state = AppState("up" if item.target_up else "down", item.target)
-                self._apps[item.target] = state
+                self._apps[item.target] = "up" if item.target_up else "down"
             yield err(banner.banner(item, paint, width=self._err_width() or 80, keys=self._keys))
         elif isinstance(item, Summary):
             yield err(banner.summary(item, paint))
