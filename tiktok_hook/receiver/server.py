@@ -1,0 +1,121 @@
+"""All connections to the receiver: how many there may be, their deadlines, their end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from tiktok_hook.receiver.connection import Connection
+from tiktok_hook.receiver.rules import Limits, Receiver
+
+_YIELDS_AFTER_SECONDS = 1.0
+"""A connection idle for longer makes room for a new one."""
+
+
+class Server:
+    """Takes connections for a `Receiver`."""
+
+    def __init__(self, rules: Receiver, limits: Limits) -> None:
+        self.rules = rules
+        self.limits = limits
+        self.loop = asyncio.get_running_loop()
+        self.bodies_bytes = 0
+        self.leaving = False
+        self._connections: set[Connection] = set()
+        self._turned_away: set[Connection] = set()
+        self._work: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def running(
+        self, sockets: Sequence[socket.socket], *, drain_seconds: float
+    ) -> AsyncIterator[None]:
+        """Serve on bound sockets until the block ends, and `drain_seconds` longer at most."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            sweeping = tasks.create_task(self._sweep())
+            servers = [
+                await self.loop.create_server(lambda: Connection(self), sock=each, backlog=1024)
+                for each in sockets
+            ]
+            try:
+                yield
+            finally:
+                for server in servers:
+                    server.close()
+                try:
+                    await self._drain(drain_seconds)
+                finally:
+                    sweeping.cancel()
+                    for work in self._work:
+                        work.cancel()
+                    for connection in [*self._connections, *self._turned_away]:
+                        connection.leave(now=True)
+
+    def opened(self, connection: Connection) -> bool:
+        """Take in a connection; False when there are too many."""
+        if len(self._connections) >= self.limits.connections:
+            self._make_room()
+        if len(self._connections) < self.limits.connections:
+            self._connections.add(connection)
+            return True
+        self._turned_away.add(connection)
+        if len(self._turned_away) > self.limits.connections:
+            connection.leave(now=True)
+        return False
+
+    def closed(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+        self._turned_away.discard(connection)
+        self._changed.set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run what answers a request; False when too many run already.
+
+        They are counted apart from connections: one whose client has gone runs on.
+        """
+        if len(self._work) >= self.limits.in_flight or self._tasks is None:
+            return False
+        task = self._tasks.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._ended)
+        return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        self._changed.set()
+
+    def _make_room(self) -> None:
+        """Close the connection that has been idle for longest, if any has for a while."""
+        idle = [connection for connection in self._connections if connection.idle]
+        oldest = min(idle, key=lambda connection: connection.idle_since, default=None)
+        if oldest and self.loop.time() - oldest.idle_since > _YIELDS_AFTER_SECONDS:
+            self._connections.discard(oldest)
+            oldest.leave()
+
+    async def _sweep(self) -> None:
+        limits = self.limits
+        shortest = min(
+            limits.request_seconds,
+            limits.unused_seconds,
+            limits.idle_seconds,
+            limits.linger_seconds,
+        )
+        while True:
+            await asyncio.sleep(min(1.0, shortest / 4))
+            now = self.loop.time()
+            for connection in [*self._connections, *self._turned_away]:
+                connection.check(now)
+
+    async def _drain(self, seconds: float) -> None:
+        self.leaving = True
+        for connection in [*self._connections, *self._turned_away]:
+            connection.leave()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._work or self._connections:
+                    self._changed.clear()
+                    await self._changed.wait()
