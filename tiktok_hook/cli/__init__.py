@@ -21,7 +21,7 @@ COMMANDS = {
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
 }
-"""Name and one sentence each, in the order of ``--help``; a test holds them to the commands' own."""
+"""Name and one sentence each, in the order of ``--help``; a test compares the commands' own."""
 
 FIRST_STEPS = """\
 tiktok-hook receives TikTok webhooks on your machine. Three commands to try:

@@ -11,7 +11,7 @@ from tiktok_hook import ngrok_config
 from tiktok_hook.cli import options
 from tiktok_hook.errors import TunnelError, UsageError
 
-NO_TOKEN = (
+THREE_WAYS = (
     "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
     "2. without an account: tiktok-hook demo; "
     "3. without a tunnel: tiktok-hook listen --no-tunnel"
@@ -77,7 +77,7 @@ def _ack(text: str) -> Any:
         return int(text)
     raise UsageError(
         f"--ack {text} is neither app, first, hold nor a status from 200 to 599.",
-        hint="app answers what your app answers; first answers 200 at once; 500 makes TikTok retry.",
+        hint="app: what your app answers. first: 200 at once. 500 makes TikTok retry.",
     )
 
 
@@ -129,9 +129,11 @@ def _asked_authtoken() -> str:
         TunnelError: There is no terminal to ask on.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise TunnelError("The tunnel needs an ngrok authtoken, and none was given.", hint=NO_TOKEN)
+        raise TunnelError(
+            "The tunnel needs an ngrok authtoken, and none was given.", hint=THREE_WAYS
+        )
     click.echo("The tunnel needs an ngrok authtoken. Three ways on:", err=True)
-    for way in NO_TOKEN.split("; "):
+    for way in THREE_WAYS.split("; "):
         click.echo(f"  {way}", err=True)
     token: str = click.prompt("Authtoken", hide_input=True, err=True).strip()
     if click.confirm("Keep it in ngrok's config file?", default=True, err=True):

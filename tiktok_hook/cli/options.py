@@ -5,6 +5,7 @@
 file, default.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,13 +99,13 @@ def _all_names(parent: click.Context | None) -> set[str]:
 
 
 def option(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """A click option with its ``TIKTOK_HOOK_…`` variable, which is named after its first long name."""
+    """A click option and its ``TIKTOK_HOOK_…`` variable, named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", settings.variable(long))
     return click.option(*names, **attributes)
 
 
-def _given_path(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+def _given_path(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
     return None if value is None else Path(value).expanduser()
 
 
@@ -148,11 +149,10 @@ def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, .
 
 def _asked() -> str:
     """A secret typed at a prompt that does not show it, or the first line of what is piped in."""
-    stream = click.get_text_stream("stdin")
-    if stream.isatty():
+    if sys.stdin.isatty():
         answer: str = click.prompt("Client secret", hide_input=True, err=True)
         return answer
-    return stream.readline().rstrip("\r\n")
+    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
 
 
 def required_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ def read_body(source: str) -> bytes:
         UsageError: The file cannot be read.
     """
     if source == "-":
-        return click.get_binary_stream("stdin").read()
+        return sys.stdin.buffer.read()
     try:
         return Path(source).expanduser().read_bytes()
     except OSError as error:

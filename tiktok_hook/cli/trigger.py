@@ -61,7 +61,7 @@ def _list() -> None:
         if kind.product != product:
             product = kind.product
             click.echo(product)
-        mark = "" if kind.mark.value == "documented" else f" [{kind.mark.value}]"
+        mark = "" if kind.mark == "documented" else f" [{kind.mark}]"
         click.echo(f"  {kind.name:<44} {kind.meaning}{mark}")
 
 
@@ -79,13 +79,13 @@ def _listener_url() -> str:
     """
     from tiktok_hook import folders
 
-    newest = folders.newest_listener()
-    if newest is None:
+    running = folders.listeners()
+    if not running:
         raise UsageError(
             "No listener is running.",
             hint="Start one with tiktok-hook listen, or name an address with --to.",
         )
-    return newest.local_url
+    return running[0].local_url
 
 
 def _hint(url: str, status: int | None, error: str | None, body: bytes) -> str:

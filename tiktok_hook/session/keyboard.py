@@ -1,0 +1,52 @@
+"""Single keys while a session runs on a terminal."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tiktok_hook.console import Console, keys
+from tiktok_hook.delivery import Notice
+from tiktok_hook.errors import HookError
+from tiktok_hook.session.state import Session
+
+
+@asynccontextmanager
+async def keyboard(
+    session: Session, console: Console, stop: Callable[[], None]
+) -> AsyncIterator[None]:
+    """Act on single keys until the block ends; without a terminal nothing is read.
+
+    ``r`` sends the last delivery again, ``o`` opens the inspector, ``c`` copies the Callback URL,
+    ``p`` pauses forwarding and lets go again, ``?`` shows the keys, ``q`` quits.
+    """
+    if not console.keys:
+        yield
+        return
+    async with asyncio.TaskGroup() as group:
+
+        def pressed(key: str) -> None:
+            if key == "q":
+                stop()
+            elif key == "?":
+                console.help()
+            elif key == "c":
+                console.copy(session.callback_url)
+                session.take(Notice("Callback URL copied.", level="info"))
+            elif key == "o":
+                session.open_inspector()
+            elif key in "rp":
+                group.create_task(_act(session, key))
+
+        async with keys.read(pressed, console):
+            yield
+
+
+async def _act(session: Session, key: str) -> None:
+    """What takes time; its failure is told on the screen and ends nothing."""
+    try:
+        if key == "r":
+            await session.replay_last()
+        else:
+            await session.toggle_pause()
+    except HookError as error:
+        session.take(Notice(str(error), hint=error.hint, level="error"))

@@ -1,0 +1,171 @@
+"""A session that is running: what is known of it, and what happened so far."""
+
+import asyncio
+import time
+import traceback
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from tiktok_hook import replay
+from tiktok_hook.app_process import AppProcess
+from tiktok_hook.delivery import AppState, Delivery, Notice, Ready, Summary, TunnelState
+from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.feed import Feed
+from tiktok_hook.forward import Forwarder
+from tiktok_hook.relay import Relay
+from tiktok_hook.session.tally import Tally
+from tiktok_hook.store import Store
+
+
+@dataclass(kw_only=True)
+class Session:
+    """A `listen` that is running.
+
+    Iterate over it for every delivery that has been answered, as it happens.
+
+    Attributes:
+        store: The history, open.
+        forwarder: Talks to apps.
+        secrets: The client secrets, first one first.
+        tally: Counts.
+        on_item: Called with everything that happens; None calls nobody.
+        feed: Whoever wants to be told subscribes here.
+        relay: Stores and hands on; holds the queue.
+        ready: Everything known once the URL is up.
+        tunnel: Where the tunnel stands; None without one.
+        app: What is known of the first target; None without one.
+        app_process: The command beside; None without one.
+        exit_code: Of the command beside; None while it runs or without one.
+        ended: Set when the session has a reason of its own to end.
+    """
+
+    store: Store
+    forwarder: Forwarder
+    secrets: tuple[str, ...] = field(repr=False)
+    tally: Tally
+    on_item: Callable[[object], None] | None = None
+    feed: Feed = field(default_factory=Feed)
+    relay: Relay = field(init=False)
+    ready: Ready = field(init=False)
+    tunnel: TunnelState | None = None
+    app: AppState | None = None
+    app_process: AppProcess | None = None
+    exit_code: int | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _cannot_store: bool = False
+    _bugs: set[str] = field(default_factory=set)
+
+    @property
+    def callback_url(self) -> str:
+        """The public HTTPS address to paste into TikTok."""
+        return self.ready.callback_url
+
+    @property
+    def local_url(self) -> str:
+        """Where the receiver listens on this machine, path included."""
+        return self.ready.local_url
+
+    @property
+    def inspector_url(self) -> str | None:
+        """The page of this session; None without an inspector."""
+        return self.ready.inspector_url
+
+    def summary(self) -> Summary:
+        """The counts so far."""
+        counts = self.tally.total()
+        counts.pending = self.relay.waiting
+        return counts
+
+    async def __aiter__(self) -> AsyncIterator[Delivery]:
+        with self.feed.subscribe() as arrivals:
+            async for item in arrivals:
+                if isinstance(item, Delivery):
+                    yield item
+
+    def take(self, item: object) -> None:
+        """Take note of something that happened, and tell everybody who listens."""
+        if isinstance(item, TunnelState):
+            self.tunnel = item
+        elif isinstance(item, AppState):
+            self.app = item
+        elif isinstance(item, Delivery) and self._cannot_store:
+            self._cannot_store = False
+            self.take(Notice("Deliveries are stored again.", level="info"))
+        self.tally.add(item)
+        if self.on_item is not None:
+            self.on_item(item)
+        self.feed.publish(item)
+
+    def unstored(self, error: StoreError) -> None:
+        """A delivery was answered 503; said once until deliveries are stored again."""
+        self.tally.count_unstored()
+        if not self._cannot_store:
+            self._cannot_store = True
+            words = f"{error} TikTok is answered 503 and keeps what it has."
+            self.take(Notice(words, hint=error.hint, level="error"))
+
+    def bug(self, error: Exception) -> None:
+        """Something of ours failed in a request; each kind is shown once, with its traceback."""
+        text = "".join(traceback.format_exception(error))
+        kind = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1:]}"
+        if kind not in self._bugs:
+            self._bugs.add(kind)
+            self.take(Notice(f"A bug of tiktok-hook: {text}", level="error"))
+
+    def open_inspector(self) -> None:
+        """Show the inspector in the user's browser."""
+        if self.inspector_url is None:
+            self.take(Notice("There is no inspector in this session.", level="info"))
+        else:
+            webbrowser.open(self.inspector_url)
+
+    async def replay_last(self) -> None:
+        """Send the newest delivery to the first target again, freshly signed.
+
+        Raises:
+            UsageError: There is nothing to send, or nowhere to send it.
+            StoreError: The attempt could not be recorded.
+        """
+        history = self.store.history()
+        newest = await asyncio.to_thread(history.page, limit=1)
+        if not newest:
+            raise UsageError("There is no delivery to replay yet.")
+        if not self.relay.targets:
+            raise UsageError(
+                "There is no target to replay to.", hint="Start with --forward-to 3000."
+            )
+        signing = replay.Signing() if self.secrets else replay.Signing(replay.Mode.AS_IS)
+        prepared = replay.prepare(
+            newest[0],
+            self.relay.targets[0],
+            secrets=self.secrets,
+            signing=signing,
+            now=time.time(),
+        )
+        attempt = await replay.replay(
+            newest[0], prepared, forwarder=self.forwarder, store=self.store
+        )
+        self.take(attempt)
+
+    async def toggle_pause(self) -> None:
+        """Let deliveries wait, or hand on what waits.
+
+        Raises:
+            UsageError: There is no target, so nothing can wait for it.
+            StoreError: The history cannot be read.
+        """
+        if not self.relay.targets:
+            raise UsageError("There is no target to pause.", hint="Start with --forward-to 3000.")
+        if self.relay.paused or self.relay.ack == "hold":
+            await self.relay.release()
+            words = "Forwarding goes on."
+        else:
+            self.relay.pause()
+            words = "Forwarding is paused: deliveries are stored, answered 200 and wait. p lets go."
+        self.take(Notice(words, level="info"))
+
+    def abandon(self) -> None:
+        """End what would outlive this process, at once; for a second Ctrl-C."""
+        if self.app_process is not None:
+            self.app_process.abandon()

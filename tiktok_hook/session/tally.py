@@ -1,0 +1,85 @@
+"""Counts what happened in one session, for the exit screen and the inspector's header."""
+
+import time
+from collections import OrderedDict, deque
+
+from tiktok_hook.delivery import Attempt, Delivery, Probe, Source, Summary, TunnelState
+from tiktok_hook.signature import State
+
+_DURATIONS = 10_000
+_FAILED = 100
+
+
+class Tally:
+    """Running counts; every method is constant in time and memory."""
+
+    def __init__(self, *, started_at: float) -> None:
+        self.started_at = started_at
+        self.summary = Summary(started_at=started_at)
+        self._durations: deque[float] = deque(maxlen=_DURATIONS)
+        self._failed: OrderedDict[int, None] = OrderedDict()
+        self._offline_since: float | None = None
+
+    def add(self, item: object) -> None:
+        """Count one item of the feed; kinds that are not counted pass by."""
+        if isinstance(item, Delivery):
+            self._add_delivery(item)
+        elif isinstance(item, Attempt):
+            self._add_attempt(item)
+        elif isinstance(item, Probe):
+            self.summary.probes += 1
+        elif isinstance(item, TunnelState):
+            self._add_tunnel(item)
+
+    def _add_delivery(self, delivery: Delivery) -> None:
+        if delivery.source is Source.IMPORT:
+            return
+        counts = self.summary
+        counts.received += 1
+        state = delivery.verdict.state
+        if state is State.VALID:
+            counts.valid += 1
+        elif state is State.STALE:
+            counts.stale += 1
+        elif state is State.UNCHECKED:
+            counts.unchecked += 1
+        if delivery.status == 403:
+            counts.refused += 1
+        if delivery.redelivery_of is not None:
+            counts.redeliveries += 1
+
+    def _add_attempt(self, attempt: Attempt) -> None:
+        counts = self.summary
+        counts.attempts += 1
+        if attempt.duration_ms is not None and attempt.status is not None:
+            self._durations.append(attempt.duration_ms)
+        if attempt.failed:
+            counts.failed_attempts += 1
+            self._failed[attempt.delivery_id] = None
+            if len(self._failed) > _FAILED:
+                self._failed.popitem(last=False)
+        else:
+            self._failed.pop(attempt.delivery_id, None)
+
+    def _add_tunnel(self, state: TunnelState) -> None:
+        if state.state == "reconnecting" and self._offline_since is None:
+            self._offline_since = state.since
+            self.summary.outages += 1
+        elif state.state == "online" and self._offline_since is not None:
+            self.summary.offline_seconds += max(0.0, state.since - self._offline_since)
+            self._offline_since = None
+
+    def count_unstored(self) -> None:
+        """One delivery was answered 503 because it could not be stored."""
+        self.summary.unstored += 1
+
+    def total(self, *, now: float | None = None) -> Summary:
+        """The counts so far; `now` in Unix seconds, None reads the clock."""
+        moment = time.time() if now is None else now
+        counts = self.summary
+        counts.seconds = max(0.0, moment - self.started_at)
+        counts.failed = tuple(self._failed)
+        if self._durations:
+            ordered = sorted(self._durations)
+            counts.p95_ms = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+        return counts

@@ -1,0 +1,195 @@
+"""Runs a session for somebody at a terminal, or behind a pipe: screen, signals, the end."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from typing import Any
+
+from tiktok_hook import console
+from tiktok_hook.console import Format
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.session.keyboard import keyboard
+from tiktok_hook.session.state import Session
+from tiktok_hook.session.wiring import listen
+
+SECOND_INTERRUPT = 130
+
+Script = Callable[[Session], AbstractAsyncContextManager[None]]
+"""What runs beside a session from its start to its end, such as the demo's own deliveries."""
+
+
+def run(
+    listening: listen,
+    *,
+    format: Format | None = None,  # noqa: A002 - named as the option is
+    exit_after: int | None = None,
+    timeout: float | None = None,
+    open_page: bool = False,
+    script: Script | None = None,
+) -> int:
+    """Run one session on the terminal until somebody or something ends it.
+
+    Args:
+        listening: The session, not yet entered.
+        format: How deliveries are shown; None is ``full`` on a terminal, else ``compact``.
+        exit_after: End after this many deliveries; None goes on.
+        timeout: End after this many seconds; None goes on.
+        open_page: Open the inspector in a browser once it is up.
+        script: Runs beside the session once it is ready; None runs nothing.
+
+    Returns:
+        0, or 1 when `exit_after` was not reached in time, or the code of the command beside.
+
+    Raises:
+        HookError: What kept it from starting or going on.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(
+            _Run(
+                listening,
+                format=format,
+                exit_after=exit_after,
+                timeout=timeout,
+                open_page=open_page,
+                script=script,
+            ).main()
+        )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of uvloop where it is installed: a third more requests than on asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+class _Run:
+    def __init__(
+        self,
+        listening: listen,
+        *,
+        format: Format | None,  # noqa: A002 - named as the option is
+        exit_after: int | None,
+        timeout: float | None,
+        open_page: bool,
+        script: Script | None,
+    ) -> None:
+        self._listening = listening
+        self._exit_after = exit_after
+        self._timeout = timeout
+        self._open_page = open_page
+        self._script = script
+        self._seen = 0
+        self._session: Session | None = None
+        self._stopping = asyncio.Event()
+        self._console = console.make(format)
+
+    async def main(self) -> int:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+
+        def interrupt(*, again: bool) -> None:
+            if again:
+                self._leave_now()
+            self._stopping.set()
+            if self._session is None:
+                task.cancel()  # still starting: give it up
+
+        def closed() -> None:
+            """Whoever read our output has left: end, as other programs in a pipe do."""
+            loop.call_soon_threadsafe(self._stopping.set)
+
+        self._console.on_closed = closed
+        with _signals(interrupt), self._console:
+            try:
+                return await self._listen()
+            except asyncio.CancelledError:
+                if not self._stopping.is_set():
+                    raise
+                task.uncancel()
+                return 0
+
+    async def _listen(self) -> int:
+        self._listening.on_item = self._show
+        self._listening.on_line = self._console.write
+        async with self._listening as session:
+            self._session = session
+            self._console.banner(session.ready)
+            async with AsyncExitStack() as stack:
+                if self._script is not None:
+                    await stack.enter_async_context(self._script(session))
+                await stack.enter_async_context(
+                    keyboard(session, self._console, self._stopping.set)
+                )
+                if self._open_page and session.inspector_url is not None:
+                    session.open_inspector()
+                reached = await self._until_the_end(session)
+        self._console.summary(session.summary())
+        if session.exit_code is not None:
+            return session.exit_code
+        return 0 if reached else 1
+
+    async def _until_the_end(self, session: Session) -> bool:
+        """Wait for whatever comes first; False when `exit_after` was not reached in time."""
+        try:
+            async with asyncio.timeout(self._timeout), asyncio.TaskGroup() as group:
+                ends = [
+                    group.create_task(self._stopping.wait()),
+                    group.create_task(session.ended.wait()),
+                ]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for end in ends:
+                    end.cancel()
+        except TimeoutError:
+            return self._exit_after is None or self._seen >= self._exit_after
+        return True
+
+    def _show(self, item: object) -> None:
+        self._console.show(item)
+        if isinstance(item, Delivery) and self._exit_after is not None:
+            self._seen += 1
+            if self._seen >= self._exit_after:
+                self._stopping.set()
+
+    def _leave_now(self) -> None:
+        """A second Ctrl-C: nothing is waited for, nothing of ours is left running."""
+        if self._session is not None:
+            self._session.abandon()
+        self._console.abandon()
+        os._exit(SECOND_INTERRUPT)
+
+
+@contextmanager
+def _signals(interrupt: Callable[..., None]) -> Iterator[None]:
+    """Call `interrupt` on Ctrl-C, SIGTERM and SIGHUP; with ``again`` from the second Ctrl-C on."""
+    loop = asyncio.get_running_loop()
+    interrupts = 0
+
+    def came(number: int) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        interrupt(again=interrupts > 1)
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers: list[int] = [getattr(signal, name) for name in names]
+    previous: dict[int, Any] = {}
+    for number in numbers:
+        try:
+            loop.add_signal_handler(number, came, number)
+        except NotImplementedError:  # Windows: the loop takes no signals
+            previous[number] = signal.signal(
+                number, lambda received, _: loop.call_soon_threadsafe(came, received)
+            )
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if number in previous:
+                signal.signal(number, previous[number])
+            else:
+                loop.remove_signal_handler(number)

@@ -1,0 +1,416 @@
+"""Opens the parts of one `listen` in their order, and closes them in the reverse one."""
+
+import asyncio
+import re
+import secrets as random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+from urllib.parse import urlsplit
+
+from tiktok_hook import app_process, folders, serving
+from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
+from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
+from tiktok_hook.receiver import Receiver
+from tiktok_hook.relay import open_relay
+from tiktok_hook.session.self_check import self_check
+from tiktok_hook.session.state import Session
+from tiktok_hook.session.tally import Tally
+from tiktok_hook.store import open_store
+from tiktok_hook.tunnel import open_tunnel
+
+HOST = "127.0.0.1"
+RECEIVER_PORT = 3000
+INSPECTOR_PORTS = range(4040, 4050)
+
+
+@dataclass(kw_only=True)
+class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a function
+    """Receive deliveries until the block ends: receiver and tunnel together.
+
+    ``async with tiktok_hook.listen(secret=…, forward_to="3000") as session:``
+
+    Args:
+        secret: The app's client secret, or several; without one nothing is verified.
+        forward_to: The app's addresses: ``3000``, ``:3000/path``, ``host:port`` or a URL. The
+            first one's answer counts.
+        port: Of the receiver; None takes 3000 or a free one, 0 any free one.
+        path: Appended to the Callback URL that is printed and checked; every path is received.
+        tunnel: False opens none.
+        authtoken: ngrok's.
+        domain: Host to ask ngrok for; None takes the one that the account has.
+        verify_webhook: Let ngrok's edge refuse forged requests, with the first secret.
+        connect_url: ``host:port`` of another ngrok ingress; None is ngrok's own.
+        connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's) or a PEM file.
+        traffic_policy: A policy document for ngrok; None without.
+        pooling: Share the URL with other listeners.
+        public_url: What is public instead of our tunnel; only without one.
+        self_checked: Whether to ask the public URL if it leads here.
+        db: The history; None is the one in the user's data folder.
+        ephemeral: Keep the history for this session only.
+        keep: How many deliveries the history keeps.
+        keep_bytes: How many bytes of bodies it keeps.
+        tolerance: Seconds beyond which a right signature is refused; None accepts any age.
+        max_body_bytes: Longer bodies are answered 413.
+        serve_file: A file answered to GET ``/<its name>``, for TikTok's ownership check.
+        ack: When TikTok is answered: ``app``, ``first``, ``hold`` or a status to send.
+        pass_through: Hand everything that is not a POST to the first target.
+        headers: ``NAME: VALUE`` to set on what is forwarded.
+        insecure: Do not check the certificate of an https target.
+        forward_timeout: Seconds that an app may take.
+        events: Globs of the events to forward; empty forwards all.
+        command: Your app, started beside; needs a target.
+        app: An app of our own that lives as long as the session and yields its address, which
+            becomes the target: the demo's.
+        inspect: Whether to serve the inspector.
+        inspect_port: Of the inspector; None takes the first free one of 4040 to 4049, 0 any.
+        inspect_host: Address it listens on.
+        inspect_allow_hosts: Further names it may be asked by, for containers.
+        inspect_open: Let programs in that cannot send the token.
+        on_item: Called on the event loop with everything that happens, from the start on.
+        on_line: Called with each line that `command` prints; None drops them.
+
+    Raises:
+        UsageError: Arguments that do not go together or cannot be used.
+        TunnelError: ngrok refused, or cannot be reached.
+        ListenError: The port is taken.
+        StoreError: The history cannot be opened.
+    """
+
+    secret: str | Sequence[str] = field(default=(), repr=False)
+    forward_to: str | Sequence[str] = ()
+    port: int | None = None
+    path: str = "/"
+    tunnel: bool = True
+    authtoken: str | None = field(default=None, repr=False)
+    domain: str | None = None
+    verify_webhook: bool = False
+    connect_url: str | None = None
+    connect_cas: str = "trusted"
+    traffic_policy: str | None = field(default=None, repr=False)
+    pooling: bool = False
+    public_url: str | None = None
+    self_checked: bool = True
+    db: Path | None = None
+    ephemeral: bool = False
+    keep: int = 100_000
+    keep_bytes: int = 1 << 30
+    tolerance: float | None = None
+    max_body_bytes: int = 1 << 20
+    serve_file: Path | None = None
+    ack: Literal["app", "first", "hold"] | int = "app"
+    pass_through: bool = False
+    headers: Sequence[str] = field(default=(), repr=False)
+    insecure: bool = False
+    forward_timeout: float = 10.0
+    events: Sequence[str] = ()
+    command: Sequence[str] = ()
+    app: Callable[[], AbstractAsyncContextManager[str]] | None = None
+    inspect: bool = True
+    inspect_port: int | None = None
+    inspect_host: str = HOST
+    inspect_allow_hosts: Sequence[str] = ()
+    inspect_open: bool = False
+    on_item: Callable[[object], None] | None = None
+    on_line: Callable[[str], None] | None = None
+
+    def __post_init__(self) -> None:
+        self._secrets = (self.secret,) if isinstance(self.secret, str) else tuple(self.secret)
+        given = [self.forward_to] if isinstance(self.forward_to, str) else self.forward_to
+        self._targets = tuple(parse_target(text) for text in given)
+        self._headers = tuple(parse_header(text) for text in self.headers)
+        self._opened: AbstractAsyncContextManager[Session] | None = None
+        self._check()
+
+    async def __aenter__(self) -> Session:
+        self._opened = self._open()
+        return await self._opened.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        assert self._opened is not None
+        return await self._opened.__aexit__(kind, error, trace)
+
+    def _check(self) -> None:
+        """Refuse arguments that do not go together, before anything is opened."""
+        if self.verify_webhook and not self._secrets:
+            raise UsageError(
+                "--verify-webhook needs the client secret.",
+                hint="Give it with TIKTOK_CLIENT_SECRET, --secret-file or --secret -.",
+            )
+        if self.command and not self._targets:
+            raise UsageError(
+                "There is a command to start, but no target to hand deliveries to.",
+                hint=f"tiktok-hook listen --forward-to 3000 -- {' '.join(self.command)}",
+            )
+        if self.pass_through and not self._targets:
+            raise UsageError("--pass needs a target.", hint="Add --forward-to 3000.")
+        if not self.path.startswith("/"):
+            raise UsageError(
+                f"--path {self.path} does not begin with a slash.", hint=f"Try --path /{self.path}"
+            )
+        if not re.fullmatch(r"[!-~]+", self.path) or set(self.path) & set("?#"):
+            raise UsageError(
+                f"--path {self.path!r} is more than a path.", hint="Give a path such as /tiktok."
+            )
+        refuse_loop(
+            self._targets,
+            receiver_port=self.port or None,
+            inspector_port=self.inspect_port or None,
+            callback_url=self.public_url,
+        )
+        if self.public_url is not None:
+            self._check_public_url(self.public_url)
+
+    def _check_public_url(self, url: str) -> None:
+        if self.tunnel:
+            raise UsageError(
+                "--public-url says that something else is public instead of our tunnel.",
+                hint="Add --no-tunnel.",
+            )
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError(
+                f"--public-url {url} is not a URL.",
+                hint="For instance --public-url https://hooks.example.com",
+            )
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Session]:
+        with _one_failure():
+            async with AsyncExitStack() as stack:
+                yield await _Wiring(self, stack).session()
+
+    @property
+    def known_secrets(self) -> tuple[str, ...]:
+        """The client secrets, first one first."""
+        return self._secrets
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The addresses of `forward_to`, as URLs."""
+        return self._targets
+
+    @property
+    def extra_headers(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of `headers`."""
+        return self._headers
+
+
+class _Wiring:
+    """Opens the parts in their order; what is entered last is closed first."""
+
+    def __init__(self, plan: listen, stack: AsyncExitStack) -> None:
+        self.plan = plan
+        self.stack = stack
+
+    async def session(self) -> Session:
+        plan, enter = self.plan, self.stack.enter_async_context
+        path = None if plan.ephemeral else plan.db or folders.history_path()
+        store = self.stack.enter_context(
+            open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes)
+        )
+        forwarder = await enter(Forwarder(insecure=plan.insecure))
+        session = Session(
+            store=store,
+            forwarder=forwarder,
+            secrets=plan.known_secrets,
+            tally=Tally(started_at=time.time()),
+            on_item=plan.on_item,
+        )
+        targets = plan.targets
+        if plan.app is not None:
+            targets = (await enter(plan.app()),)
+        sockets = serving.bind(
+            plan.port,
+            host=HOST,
+            preferred=RECEIVER_PORT,
+            avoid=[taken for target in targets if (taken := local_port(target)) is not None],
+            flag="--port",
+        )
+        port = sockets[0].getsockname()[1]
+        await self._start_command(session, targets)
+        session.relay = await enter(
+            open_relay(
+                store=store,
+                forwarder=forwarder,
+                publish=session.take,
+                targets=targets,
+                ack=plan.ack,
+                secrets=plan.known_secrets,
+                events=plan.events,
+                extra_headers=plan.extra_headers,
+                timeout=plan.forward_timeout,
+            )
+        )
+        local_url = f"http://{HOST}:{port}"
+        public_url = await self._public_url(session, local_url)
+        token = random.token_urlsafe(24)
+        await self._receive(session, sockets, token)
+        callback_url = _joined(public_url or local_url, plan.path)
+        refuse_loop(targets, receiver_port=port, callback_url=callback_url)
+        inspector_url = None
+        session.ready = Ready(
+            callback_url=callback_url,
+            local_url=_joined(local_url, plan.path),
+            inspector_url=inspector_url,
+            self_check=await self._self_check(session, callback_url, token),
+            memory=_memory(session, callback_url) if public_url else "first",
+            secrets=len(plan.known_secrets),
+            edge_verification=plan.verify_webhook,
+            target=targets[0] if targets else None,
+            target_up=session.relay.target_up,
+            ack=str(plan.ack) if targets else None,
+            tunnelled=plan.tunnel,
+            public=public_url is not None,
+            history=None if path is None else str(path),
+        )
+        self._announce(session, path)
+        return session
+
+    async def _start_command(self, session: Session, targets: Sequence[str]) -> None:
+        """Start the app beside us and wait until it accepts connections."""
+        plan = self.plan
+        if not plan.command:
+            return
+        port = local_port(targets[0])
+        process = await self.stack.enter_async_context(
+            app_process.running(
+                plan.command, port=port, on_line=plan.on_line or (lambda _line: None)
+            )
+        )
+        session.app_process = process
+        await self.stack.enter_async_context(_beside(_follow(session, process)))
+        if port is None:
+            return
+        found = await process.wait_for_port(port)
+        if found == "late":
+            session.take(
+                Notice(
+                    f"The app does not listen on port {port} yet.",
+                    hint="Does it read the PORT variable, or name another port?",
+                )
+            )
+
+    async def _public_url(self, session: Session, local_url: str) -> str | None:
+        """Open the tunnel; None when nothing is public."""
+        plan = self.plan
+        if not plan.tunnel:
+            return plan.public_url
+        tunnel = await self.stack.enter_async_context(
+            open_tunnel(
+                upstream=local_url,
+                authtoken=plan.authtoken,
+                domain=plan.domain,
+                verify_secret=plan.known_secrets[0] if plan.verify_webhook else None,
+                connect_url=plan.connect_url,
+                connect_cas=plan.connect_cas,
+                traffic_policy=plan.traffic_policy,
+                pooling=plan.pooling,
+                on_state=session.take,
+                on_notice=session.take,
+            )
+        )
+        await self.stack.enter_async_context(_beside(tunnel.wait_closed()))
+        return tunnel.url
+
+    async def _receive(
+        self, session: Session, sockets: Sequence[socket.socket], token: str
+    ) -> None:
+        plan = self.plan
+        receiver = Receiver(
+            handle=session.relay.handle,
+            secrets=plan.known_secrets,
+            tolerance=plan.tolerance,
+            max_body_bytes=plan.max_body_bytes,
+            serve_file=plan.serve_file,
+            self_check_token=token,
+            path=plan.path,
+            pass_through=session.relay.pass_through if plan.pass_through else None,
+            on_probe=session.take,
+            on_unstored=session.unstored,
+            on_bug=session.bug,
+        )
+        await self.stack.enter_async_context(receiver.serving(sockets))
+
+    async def _self_check(self, session: Session, url: str, token: str) -> SelfCheck:
+        plan = self.plan
+        if not plan.self_checked or not (plan.tunnel or plan.public_url):
+            return SelfCheck(result="skipped")
+        return await self_check(
+            url, token, plan.known_secrets, session.forwarder, through_edge=plan.verify_webhook
+        )
+
+    def _announce(self, session: Session, path: Path | None) -> None:
+        """Let ``trigger`` and others find this session."""
+        ready = session.ready
+        try:
+            self.stack.enter_context(
+                folders.listening(
+                    local_url=ready.local_url,
+                    callback_url=ready.callback_url if ready.public else None,
+                    inspector_url=ready.inspector_url,
+                    history=path,
+                )
+            )
+        except StoreError as error:
+            session.take(Notice(str(error), hint=error.hint))
+
+
+def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
+    """Whether the Callback URL is that of the last run; a folder that fails is only told."""
+    try:
+        return folders.remember_callback(url)
+    except StoreError as error:
+        session.take(Notice(str(error), hint=error.hint))
+        return "first"
+
+
+def _joined(url: str, path: str) -> str:
+    return url.rstrip("/") + ("" if path == "/" else path)
+
+
+async def _follow(session: Session, process: app_process.AppProcess) -> None:
+    """End the session when the command beside it ends."""
+    code = await process.wait()
+    session.exit_code = code
+    session.take(AppState("exited", exit_code=code, detail=f"The app ended with {code}."))
+    session.ended.set()
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run something until the end of the block; its failure ends the block."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+@contextmanager
+def _one_failure() -> Iterator[None]:
+    """Raise what a task group wraps as itself, when it is alone in there."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        failure: BaseException = group
+        while isinstance(failure, BaseExceptionGroup) and len(failure.exceptions) == 1:
+            failure = failure.exceptions[0]
+        raise failure from failure.__cause__
