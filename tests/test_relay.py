@@ -1,0 +1,585 @@
+"""The ack modes, the queue and its crashes: real store, real apps, real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.apps import OK, App, free_port, hang, http, reset, running_app
+from tests.apps import Answer as AppAnswer
+from tiktok_hook import signature
+from tiktok_hook.delivery import AppState, Attempt, Delivery
+from tiktok_hook.errors import StoreError
+from tiktok_hook.forward import KEPT_BYTES, Forwarder
+from tiktok_hook.relay import Relay, open_relay
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store import Store, open_store
+
+SECRET = "example-secret"
+Item = TypeVar("Item")
+Opener = Callable[..., AbstractAsyncContextManager[Relay]]
+
+
+def delivery(
+    event: str = "post.publish.complete",
+    *,
+    number: int = 0,
+    state: State = State.VALID,
+    received_at: float | None = None,
+) -> Delivery:
+    body = json.dumps({"event": event, "create_time": number, "content": "{}"}).encode()
+    now = time.time() if received_at is None else received_at
+    headers = (
+        ("Host", "me.app"),
+        ("Content-Type", "application/json"),
+        (signature.HEADER, signature.sign(body, SECRET, timestamp=int(now))),
+    )
+    verdict = Verdict(state, secret=1 if state in {State.VALID, State.STALE} else None)
+    return Delivery(received_at=now, headers=headers, body=body, verdict=verdict)
+
+
+class Told(list[object]):
+    """What the relay published."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Event()
+
+    def take(self, item: object) -> None:
+        self.append(item)
+        self._more.set()
+
+    def of(self, kind: type[Item]) -> list[Item]:
+        return [item for item in self if isinstance(item, kind)]
+
+    async def until(self, kind: type[Item], count: int = 1, *, seconds: float = 10) -> list[Item]:
+        """Wait until so many of a kind came."""
+        async with asyncio.timeout(seconds):
+            while len(found := self.of(kind)) < count:
+                self._more.clear()
+                await self._more.wait()
+        return found
+
+    async def until_app(self, *states: str, seconds: float = 10) -> None:
+        """Wait until exactly these states of the app were told."""
+        async with asyncio.timeout(seconds):
+            while [item.state for item in self.of(AppState)] != list(states):
+                self._more.clear()
+                await self._more.wait()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "history.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def forwarder() -> AsyncIterator[Forwarder]:
+    async with Forwarder() as made:
+        yield made
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def relaying(store: Store, forwarder: Forwarder, told: Told) -> Opener:
+    def opener(*apps: App | str, **options: object) -> AbstractAsyncContextManager[Relay]:
+        targets = [app if isinstance(app, str) else app.url for app in apps]
+        return open_relay(
+            store=store,
+            forwarder=forwarder,
+            publish=told.take,
+            targets=targets,
+            secrets=[SECRET],
+            **options,  # type: ignore[arg-type]  # options are open_relay's own
+        )
+
+    return opener
+
+
+async def eventually(condition: Callable[[], bool], *, seconds: float = 10) -> None:
+    """Wait for what nothing announces."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.005)
+
+
+# app
+
+
+async def test_the_apps_answer_goes_back_as_it_is(relaying: Opener, store: Store) -> None:
+    body = b"\x1f\x8bzipped"
+    answer = http(201, body, "Content-Type: text/plain; x=y", "Content-Encoding: gzip", "X-A: 1")
+    async with running_app(answer) as app, relaying(app) as relay:
+        result = await relay.handle(delivery())
+    assert (result.status, result.body) == (201, body)
+    assert result.content_type == "text/plain; x=y"
+    assert tuple(result.headers) == (("Content-Encoding", "gzip"),)
+    history = store.history()
+    await store.flush()
+    (attempt,) = history.attempts(1)
+    assert (attempt.status, attempt.body, attempt.replay, attempt.resigned) == (
+        201,
+        body,
+        False,
+        False,
+    )
+    assert "not 200" in attempt.hint
+    stored = history.get(1)
+    assert stored is not None
+    assert stored.status == 201
+
+
+async def test_the_delivery_and_its_attempt_are_on_disk_before_the_app_sees_them(
+    relaying: Opener, store: Store
+) -> None:
+    seen: list[tuple[bytes, bool]] = []
+
+    async def look(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stored = store.history().get(1)
+        (attempt,) = store.history().attempts(1)
+        assert stored is not None
+        seen.append((stored.body, attempt.ended))
+        writer.write(OK)
+
+    sent = delivery()
+    async with running_app(look) as app, relaying(app) as relay:
+        await relay.handle(sent)
+    assert seen == [(sent.body, False)]
+
+
+async def test_the_delivery_is_told_before_its_attempt(relaying: Opener, told: Told) -> None:
+    async with running_app() as app, running_app() as second, relaying(app, second) as relay:
+        await relay.handle(delivery())
+        await told.until(Attempt, 2)
+    kinds = [type(item) for item in told]
+    assert kinds == [Delivery, Attempt, Attempt]
+    (stored,) = told.of(Delivery)
+    assert (stored.id, stored.status) == (1, 200)
+    assert {attempt.id for attempt in told.of(Attempt)} == {"1.1", "1.2"}
+
+
+async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n")
+    for _piece in range(1600):
+        writer.write(b"x" * 65536)
+        await writer.drain()
+
+
+async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await writer.drain()
+    reset(writer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "hint"),
+    [
+        (None, 502, "Nothing listens"),
+        (hang, 504, "in time"),
+        (cut, 502, "cut the connection"),
+        (endless, 200, ""),
+        (http(302, b"", "Location: /login"), 302, "redirect"),
+        (http(204), 204, "not 200"),
+        (http(403), 403, "refuses a good signature"),
+        (http(500, b"boom"), 500, "boom"),
+        (b"garbage\r\n\r\n", 502, "not HTTP"),
+    ],
+    ids=["refuses", "hangs", "resets", "for-ever", "redirects", "204", "403", "500", "garbage"],
+)
+async def test_tiktok_gets_the_right_status_and_the_user_the_right_words(
+    relaying: Opener, told: Told, answer: bytes | AppAnswer | None, status: int, hint: str
+) -> None:
+    async with running_app(answer or OK) as app:
+        target = f"http://localhost:{free_port()}" if answer is None else app.url
+        async with relaying(target, timeout=1.0) as relay:
+            result = await relay.handle(delivery())
+    (attempt,) = told.of(Attempt)
+    assert result.status == status
+    assert len(result.body) <= KEPT_BYTES
+    assert hint in attempt.hint
+    assert bool(hint) == bool(attempt.hint)
+
+
+@pytest.mark.parametrize("ack", ["app", "first", "hold", 500])
+async def test_a_forged_delivery_is_kept_and_never_forwarded(
+    relaying: Opener, store: Store, told: Told, ack: str | int
+) -> None:
+    async with running_app() as app:
+        async with relaying(app, ack=ack) as relay:
+            for state in (State.INVALID, State.MISSING):
+                result = await relay.handle(replace(delivery(state=state), status=403))
+                assert (result.status, b"false" in result.body) == (403, True)
+            await relay.release()
+        assert app.requests == []
+    assert [each.status for each in told.of(Delivery)] == [403, 403]
+    assert store.history().counts().refused == 2
+    assert relay.waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "forwarded"),
+    [
+        (State.VALID, 1),
+        (State.STALE, 1),
+        (State.UNCHECKED, 1),
+        (State.INVALID, 0),
+        (State.MISSING, 0),
+    ],
+)
+async def test_a_ping_is_answered_200_and_forwarded_only_when_its_signature_is_right(
+    relaying: Opener, state: State, forwarded: int
+) -> None:
+    decided = None if forwarded else 200  # as the receiver hands them over
+    ping = replace(delivery("tiktok.ping", state=state), status=decided)
+    async with running_app() as app, relaying(app) as relay:
+        assert (await relay.handle(ping)).status == 200
+        assert len(app.requests) == forwarded
+
+
+async def test_only_the_wanted_events_are_forwarded(relaying: Opener) -> None:
+    wanted = ["post.*", "portability.download.ready"]
+    async with running_app(http(404)) as app, relaying(app, events=wanted) as relay:
+        answers = [
+            (await relay.handle(delivery(event))).status
+            for event in ("post.publish.failed", "authorization.removed", "Post.x")
+        ]
+        plain = replace(delivery(), body=b"no event")
+        answers.append((await relay.handle(plain)).status)
+    assert answers == [404, 200, 200, 200]
+    assert len(app.requests) == 1
+
+
+async def test_without_a_target_everything_is_stored_and_answered(
+    relaying: Opener, store: Store, told: Told
+) -> None:
+    async with relaying() as relay:
+        assert (await relay.handle(delivery())).status == 200
+        relay.pause()
+        await relay.release()
+        assert relay.target_up is None
+    assert store.history().newest_id() == 1
+    assert [type(item) for item in told] == [Delivery]
+
+
+async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_it(
+    relaying: Opener, store: Store, told: Told
+) -> None:
+    gate = asyncio.Event()
+
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(http(500))
+
+    async with running_app() as first, running_app(slow) as second:
+        async with relaying(first, second) as relay:
+            assert (await relay.handle(delivery())).status == 200
+            assert not gate.is_set()
+            gate.set()
+        assert first.bodies == second.bodies
+    await store.flush()
+    attempts = {each.target: each.status for each in store.history().attempts(1)}
+    assert attempts == {f"{first.url}/": 200, f"{second.url}/": 500}
+    assert len(told.of(Attempt)) == 2
+
+
+async def test_extra_headers_go_out(relaying: Opener) -> None:
+    async with running_app() as app, relaying(app, extra_headers=[("X-Env", "dev")]) as relay:
+        await relay.handle(delivery())
+    assert b"\r\nX-Env: dev\r\n" in app.requests[0]
+
+
+async def test_what_cannot_be_stored_goes_nowhere(relaying: Opener, store: Store) -> None:
+    async with running_app() as app:
+        async with relaying(app) as relay:
+            store.close()
+            with pytest.raises(StoreError):
+                await relay.handle(delivery())
+        assert app.requests == []
+
+
+# A number
+
+
+async def test_a_number_makes_tiktok_retry_while_the_app_gets_everything(
+    relaying: Opener, told: Told
+) -> None:
+    async with running_app() as app, relaying(app, ack=503) as relay:
+        assert (await relay.handle(delivery())).status == 503
+        assert (await told.until(Attempt))[0].status == 200
+    assert len(app.requests) == 1
+    assert [each.status for each in told.of(Delivery)] == [503]
+
+
+# first
+
+
+async def test_first_answers_at_once_and_forwards_in_order(
+    relaying: Opener, store: Store, told: Told
+) -> None:
+    gate = asyncio.Event()
+
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gate.wait()
+        writer.write(http(500 if len(app.requests) == 2 else 200))
+
+    async with running_app(slow) as app, relaying(app, ack="first") as relay:
+        for number in range(50):
+            assert (await relay.handle(delivery(number=number))).status == 200
+        assert relay.waiting == 50
+        gate.set()
+        await told.until(Attempt, 50)
+        numbers = [json.loads(body)["create_time"] for body in app.bodies]
+        assert numbers == list(range(50))  # an answer of 500 is an answer
+        assert relay.waiting == 0
+    await store.flush()
+    assert list(store.history().pending()) == []
+
+
+async def test_first_waits_for_an_app_that_is_not_there_and_says_so_once(
+    relaying: Opener, told: Told
+) -> None:
+    port = free_port()
+    async with relaying(f"http://127.0.0.1:{port}", ack="first") as relay:
+        assert relay.target_up is False
+        for number in range(5):
+            assert (await relay.handle(delivery(number=number))).status == 200
+        await told.until_app("paused")
+        async with running_app(port=port) as app:
+            await app.wait_for(5)
+            await told.until_app("paused", "up")
+            await eventually(lambda: relay.waiting == 0)
+            assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2, 3, 4]
+    assert Counter(each.error for each in told.of(Attempt))["refused"] == 1
+
+
+async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
+    relaying: Opener, told: Told
+) -> None:
+    port, other = free_port(), free_port()
+    target = f"http://127.0.0.1:{port}"
+    async with relaying(target, ack="first") as relay:
+        for number in range(3):
+            await relay.handle(delivery(number=number))
+        await told.until_app("paused")
+    async with running_app(port=other) as wrong, relaying(wrong, ack="first") as relay:
+        await relay.handle(delivery(number=99))
+        await wrong.wait_for(1)
+        await eventually(lambda: relay.waiting == 0)
+    assert len(wrong.requests) == 1
+    async with running_app(port=port) as app, relaying(target, ack="app") as relay:
+        await relay.handle(delivery(number=100))
+        assert len(app.requests) == 1
+    async with running_app(port=port) as app, relaying(target, ack="first"):
+        await app.wait_for(3)
+        assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
+
+
+async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, told: Told) -> None:
+    now = time.time()
+    async with running_app() as app, relaying(app, ack="hold") as relay:
+        await relay.handle(delivery(number=1, received_at=now - 3600))
+        await relay.handle(delivery(number=2, received_at=now - 30))
+        await relay.release()
+        late, soon = await told.until(Attempt, 2)
+    assert (late.resigned, soon.resigned) == (True, False)
+    headers = [dict(each.request_headers) for each in (late, soon)]
+    ages = [
+        signature.check(each[signature.HEADER], body, SECRET, now=now).age_seconds
+        for each, body in zip(headers, app.bodies, strict=True)
+    ]
+    assert [age is not None and abs(age) < 20 for age in ages] == [True, False]
+    assert late.request_body is None
+
+
+async def test_the_other_targets_get_what_waited_in_order_too(relaying: Opener, told: Told) -> None:
+    async with running_app() as first, running_app() as second:
+        async with relaying(first, second, ack="first") as relay:
+            for number in range(30):
+                await relay.handle(delivery(number=number))
+            await told.until(Attempt, 60)
+        numbers = [json.loads(body)["create_time"] for body in second.bodies]
+    assert numbers == list(range(30))
+
+
+# hold, pause and release
+
+
+async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> None:
+    async with running_app() as app:
+        async with relaying(app, ack="hold") as relay:
+            for number in range(3):
+                assert (await relay.handle(delivery(number=number))).status == 200
+            assert relay.waiting == 3
+        async with relaying(app, ack="hold") as relay:
+            assert relay.waiting == 3
+            assert app.requests == []
+            await relay.release()
+            await told.until(Attempt, 3)
+            await relay.handle(delivery(number=4))
+            assert relay.waiting == 1
+        assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("ack", ["app", "first", 500])
+async def test_a_pause_holds_deliveries_back_and_a_release_keeps_their_order(
+    relaying: Opener, told: Told, ack: str | int
+) -> None:
+    async with running_app() as app, relaying(app, ack=ack) as relay:
+        relay.pause()
+        for number in range(20):
+            assert (await relay.handle(delivery(number=number))).status == 200
+        assert relay.paused
+        assert app.requests == []
+        await relay.release()
+        for number in range(20, 30):
+            await relay.handle(delivery(number=number))
+        await app.wait_for(30)
+        await eventually(lambda: not relay.paused and relay.waiting == 0)
+        result = await relay.handle(delivery(number=30))
+        assert result.status == (ack if isinstance(ack, int) else 200)
+        await told.until(Attempt, 31)
+        numbers = [json.loads(body)["create_time"] for body in app.bodies]
+    assert numbers == list(range(31))
+
+
+# Whether the app is there
+
+
+async def test_the_apps_state_is_told_when_it_changes(relaying: Opener, told: Told) -> None:
+    async with running_app() as app:
+        port = app.port
+        async with relaying(app) as relay:
+            assert relay.target_up is True
+    told.clear()
+    async with relaying(f"http://127.0.0.1:{port}") as relay:
+        assert relay.target_up is False
+        assert (await relay.handle(delivery())).status == 502
+        assert told.of(AppState) == []
+        async with running_app(port=port):
+            await told.until_app("up")
+        assert (await relay.handle(delivery())).status == 502
+        await told.until_app("up", "down")
+        assert told.of(AppState)[-1].target == f"http://127.0.0.1:{port}"
+
+
+# Passing through
+
+
+async def test_other_requests_pass_through_whole_and_unstored(
+    relaying: Opener, store: Store
+) -> None:
+    page = b"p" * (3 * KEPT_BYTES)
+    answer = http(302, page, "Location: /x", "Set-Cookie: a", "Set-Cookie: b", "Connection: close")
+    async with running_app(answer) as app, relaying(app) as relay:
+        result = await relay.pass_through("GET", "/login//%2f", "a=+", (("Cookie", "c"),), b"")
+    assert (result.status, result.body) == (302, page)
+    assert tuple(result.headers) == (("Location", "/x"), ("Set-Cookie", "a"), ("Set-Cookie", "b"))
+    assert app.requests[0].startswith(b"GET /login//%2f?a=+ HTTP/1.1\r\n")
+    assert b"\r\nCookie: c\r\n" in app.requests[0]
+    assert store.history().newest_id() == 0
+
+
+# The end
+
+
+async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told) -> None:
+    async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.2)
+        writer.write(OK)
+
+    async with running_app(slow) as app, relaying(app, ack="first") as relay:
+        await relay.handle(delivery(number=1))
+        await relay.handle(delivery(number=2))
+        await app.wait_for(1)
+    assert [each.status for each in told.of(Attempt)] == [200]
+
+
+async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, told: Told) -> None:
+    async with running_app(hang) as app, relaying(app, ack="first", timeout=60) as relay:
+        await relay.handle(delivery())
+        await app.wait_for(1)
+        began = time.monotonic()
+        await relay.drain(0.1)
+        assert time.monotonic() - began < 2
+    assert told.of(Attempt) == []
+    await store.flush()
+    assert [each.id for each in store.history().pending()] == [1]
+
+
+# The crash
+
+CRASHING = """
+import asyncio, sys, time
+from pathlib import Path
+from tests.test_relay import delivery
+from tiktok_hook.forward import Forwarder
+from tiktok_hook.receiver import Request
+from tiktok_hook.relay import open_relay
+from tiktok_hook.store import open_store
+
+async def main(path, target, count):
+    with open_store(Path(path)) as store:
+        async with Forwarder() as forwarder, open_relay(
+            store=store, forwarder=forwarder, publish=lambda _: None, targets=[target], ack="first"
+        ) as relay:
+            for number in range(count):
+                await relay.handle(delivery(number=number))
+            print("queued", flush=True)
+            await asyncio.sleep(60)
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+async def test_after_kill_9_each_of_200_reaches_the_app_in_order_and_one_at_most_twice(
+    tmp_path: Path,
+) -> None:
+    count = 200
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+
+    def start(new: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", CRASHING, str(tmp_path / "history.db"), app.url, str(new)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
+
+    async with running_app(slow) as app:
+        for new, until in ((count, 20), (0, 40), (0, 0)):
+            process = await asyncio.to_thread(start, new)
+            assert process.stdout is not None
+            try:
+                assert await asyncio.to_thread(process.stdout.readline) == b"queued\n"
+                if until:
+                    await app.wait_for(until, seconds=30)
+                else:
+                    app.answer = OK
+                    await eventually(
+                        lambda: json.loads(app.bodies[-1])["create_time"] == count - 1, seconds=60
+                    )
+            finally:
+                os.kill(process.pid, signal.SIGKILL)
+                await asyncio.to_thread(process.wait)
+                process.stdout.close()
+    numbers = [json.loads(body)["create_time"] for body in app.bodies]
+    assert set(numbers) == set(range(count))
+    assert numbers == sorted(numbers)
+    twice = [number for number, times in Counter(numbers).items() if times > 1]
+    assert len(twice) <= 2  # one for each of the two crashes before the end
+    assert max(Counter(numbers).values()) <= 3

@@ -1,0 +1,5 @@
+"""From the receiver to the store, to the app, and back with what TikTok is answered."""
+
+from tiktok_hook.relay.relay import Ack, Relay, open_relay
+
+__all__ = ["Ack", "Relay", "open_relay"]

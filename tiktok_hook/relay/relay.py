@@ -1,0 +1,375 @@
+"""Takes deliveries from the receiver and decides what TikTok is answered, and when."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from tiktok_hook.delivery import Attempt, Delivery, Headers, Notice
+from tiktok_hook.errors import StoreError
+from tiktok_hook.forward import Forwarder, Reply, compose, join
+from tiktok_hook.receiver import Answer
+from tiktok_hook.relay.backlog import NOT_SENT, Backlog, Mode
+from tiktok_hook.relay.sender import Sender
+from tiktok_hook.relay.watch import Watch
+from tiktok_hook.store import Store
+
+Ack = Literal["app", "first", "hold"] | int
+
+DRAIN_SECONDS = 5.0
+
+_AT_ONCE = 256
+"""How many attempts may run beside the answers; beyond it an answer waits for one to end."""
+
+_PASSED_BYTES = 8 << 20
+"""The longest answer to a request that is passed through."""
+
+_OF_THE_CONNECTION = frozenset(
+    {"connection", "content-length", "content-type", "keep-alive", "transfer-encoding", "upgrade"}
+)
+
+
+class Relay:
+    """Stores each delivery, hands it to the app, and gives the receiver its answer.
+
+    Made by `open_relay`.
+
+    Attributes:
+        targets: Where deliveries go; the first one's answer counts.
+        ack: When TikTok is answered.
+        paused: Whether deliveries wait until `release`, though the ack mode would not have it so.
+    """
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        sender: Sender,
+        *,
+        store: Store,
+        forwarder: Forwarder,
+        targets: Sequence[str],
+        ack: Ack,
+        events: Sequence[str],
+        timeout: float,
+        publish: Callable[[object], None],
+    ) -> None:
+        self.targets = tuple(targets)
+        self.ack: Ack = ack
+        self.paused = False
+        self._group = group
+        self._sender = sender
+        self._store = store
+        self._forwarder = forwarder
+        self._events = tuple(events)
+        self._timeout = timeout
+        self._publish = publish
+        self._beside: set[asyncio.Task[None]] = set()
+        self._last: dict[str, asyncio.Task[None]] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._worker: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._watch = Watch(self.targets[0], publish) if self.targets else None
+        self._backlog = (
+            Backlog(
+                self.targets[0],
+                store=store,
+                watch=self._watch,
+                send=sender.send,
+                passed=self._to_the_others,
+                publish=publish,
+            )
+            if self._watch is not None
+            else None
+        )
+
+    # What the session asks.
+
+    @property
+    def target_up(self) -> bool | None:
+        """Whether the first target accepts connections; None without one."""
+        return None if self._watch is None else self._watch.up
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for the first target."""
+        return 0 if self._backlog is None else self._backlog.waiting
+
+    async def look(self) -> None:
+        """See at once whether the first target is there, say after its app was started."""
+        if self._watch is not None:
+            await self._watch.look()
+
+    def pause(self) -> None:
+        """Let deliveries wait, each answered 200, until `release`; nothing without a target."""
+        if self._backlog is None or self.ack == "hold":
+            return
+        self.paused = True
+        self._backlog.keep("first")
+
+    async def release(self) -> None:
+        """Hand on what waits. With ``hold`` that is what waits now; else all, and go on as before.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        if self._backlog is None:
+            return
+        if self.ack == "first":
+            self.paused = False
+            self._backlog.drain("first")
+        elif self.ack == "hold":
+            await self._store.flush()
+            newest = await asyncio.to_thread(self._store.history().newest_id)
+            self._backlog.drain("hold", up_to=newest)
+        elif self.paused:
+            # What comes meanwhile goes behind what waits, so that the order stays.
+            self._backlog.drain("hold")
+
+    def _is_holding(self) -> bool:
+        """Whether what comes while paused is to wait, no release being under way."""
+        return self.paused and self._backlog is not None and not self._backlog.wants("hold")
+
+    def _emptied(self, mode: Mode) -> None:
+        if mode == "hold" and self._backlog is not None:
+            self._backlog.keep("hold")
+            self.paused = False
+
+    # What the receiver asks.
+
+    async def handle(self, delivery: Delivery) -> Answer:
+        """Store a delivery and decide its answer; the receiver's `handle`.
+
+        One that comes with its status is decided already and goes to no app.
+
+        Raises:
+            StoreError: It could not be stored; nothing has been sent anywhere.
+        """
+        if delivery.status is not None:
+            return self._told(await self._store.add(delivery), _plain(delivery.status))
+        if not self.targets or not self._is_forwarded(delivery):
+            status = self.ack if isinstance(self.ack, int) else 200
+            return self._told(await self._store.add(delivery), _plain(status))
+        if self._backlog is not None and (self.ack in {"first", "hold"} or self.paused):
+            mode: Mode = "first" if self.ack == "first" else "hold"
+            stored = await self._store.add(delivery, queue=self._backlog.queue(mode))
+            self._backlog.waiting += 1
+            if mode == "first" and not self.paused:
+                self._backlog.drain("first")
+            elif mode == "hold" and self.ack != "hold" and not self._is_holding():
+                self._backlog.drain("hold")  # a release is under way, or just ended
+            return self._told(stored, _plain(200))
+        if isinstance(self.ack, int):
+            stored = await self._store.add(delivery)
+            await self._send_beside(stored, self.targets)
+            return self._told(stored, _plain(self.ack))
+        return await self._through_the_app(delivery)
+
+    async def _through_the_app(self, delivery: Delivery) -> Answer:
+        """Answer what the app answers."""
+        request, attempt = self._sender.prepare(delivery, self.targets[0])
+        stored = await self._store.add(delivery, attempt=attempt)
+        attempt = _numbered(attempt, stored.id)
+        announced = asyncio.Event()
+        await self._send_beside(stored, self.targets[1:], after=announced)
+        try:
+            attempt, reply = await self._sender.finish(stored, request, attempt)
+            self._saw(reply.error)
+            answer = self._told(stored, _from_app(reply))
+            self._publish(attempt)
+        finally:
+            announced.set()
+        return answer
+
+    async def pass_through(
+        self, method: str, path: str, query: str, headers: Headers, body: bytes
+    ) -> Answer:
+        """Hand a request that is no delivery to the first target, unstored, for ``--pass``."""
+        request = compose(method, join(self.targets[0], path, query), headers, body)
+        reply = await self._forwarder.send(request, timeout=self._timeout, keep_bytes=_PASSED_BYTES)
+        if reply.status is None:
+            return _from_app(reply)
+        if reply.truncated:  # half a page under a whole one's status would deceive
+            return Answer(502, b'{"ok":false,"error":"the answer is too long to pass"}')
+        kept = tuple(
+            (name, value) for name, value in reply.headers if name.lower() not in _OF_THE_CONNECTION
+        )
+        return Answer(reply.status, reply.body, reply.header("content-type") or "", kept)
+
+    def _is_forwarded(self, delivery: Delivery) -> bool:
+        """Whether this event goes to the app at all."""
+        if delivery.verdict.refused:
+            return False
+        if not self._events:
+            return True
+        event = delivery.event
+        return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
+
+    def _told(self, stored: Delivery, answer: Answer) -> Answer:
+        """Record what TikTok is answered, and tell everybody."""
+        self._store.set_status(stored.id, answer.status)
+        self._publish(stored.stored(status=answer.status))
+        return answer
+
+    # What runs beside.
+
+    async def _send_beside(
+        self,
+        delivery: Delivery,
+        targets: Sequence[str],
+        *,
+        after: asyncio.Event | None = None,
+    ) -> None:
+        for target in targets:
+            await self._room.acquire()
+            self._begin(self._attempt_beside(delivery, target, after))
+
+    def _begin(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        async def run() -> None:
+            try:
+                await work
+            finally:
+                self._room.release()
+
+        task = self._group.create_task(run())
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    async def _attempt_beside(
+        self, delivery: Delivery, target: str, after: asyncio.Event | None
+    ) -> None:
+        try:
+            attempt = await self._sender.send(delivery, target)
+        except StoreError as error:
+            self._publish(Notice(f"Not forwarded to {target}: {error}", error.hint, "error"))
+            return
+        if after is not None:
+            await after.wait()
+        if target == self.targets[0]:
+            self._saw(attempt.error)
+        self._publish(attempt)
+
+    def _saw(self, error: str | None) -> None:
+        """Learn from an attempt whether the first target is there."""
+        if self._watch is not None and (error is None or error in NOT_SENT):
+            self._watch.saw(up=error is None)
+
+    async def _to_the_others(self, delivery: Delivery) -> None:
+        """Hand a delivery that left the queue to all targets but the first, each in order."""
+        for target in self.targets[1:]:
+            await self._room.acquire()
+            work = self._attempt_behind(delivery, target, self._last.get(target))
+            self._last[target] = self._begin(work)
+
+    async def _attempt_behind(
+        self, delivery: Delivery, target: str, last: asyncio.Task[None] | None
+    ) -> None:
+        if last is not None:
+            await asyncio.wait([last])
+        await self._attempt_beside(delivery, target, None)
+
+    async def start(self) -> None:
+        """Look for the app, and go on with what waits since last time."""
+        if self._watch is None or self._backlog is None:
+            return
+        await self._watch.look()
+        await self._backlog.count()
+        self._watcher = self._group.create_task(self._watch.run())
+        self._worker = self._group.create_task(self._backlog.run(self._emptied))
+        if self.ack == "first":
+            self._backlog.drain("first")
+
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Begin nothing more, let what is under way end, and cut off what takes longer."""
+        working = set(self._beside)
+        if self._backlog is not None and self._worker is not None:
+            self._backlog.stopping = True
+            if self._backlog.busy:
+                working.add(self._worker)
+            else:
+                self._worker.cancel()
+        if working:
+            await asyncio.wait(working, timeout=seconds)
+        for task in (self._watcher, self._worker, *self._beside):
+            if task is not None:
+                task.cancel()
+
+
+@asynccontextmanager
+async def open_relay(
+    *,
+    store: Store,
+    forwarder: Forwarder,
+    publish: Callable[[object], None],
+    targets: Sequence[str] = (),
+    ack: Ack = "app",
+    secrets: Sequence[str] = (),
+    events: Sequence[str] = (),
+    extra_headers: Sequence[tuple[str, str]] = (),
+    timeout: float = 10.0,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Relay]:
+    """Relay deliveries until the end of the block; what is under way then has 5 s to end.
+
+    Args:
+        store: Where deliveries, attempts and the queue are kept.
+        forwarder: Talks to the apps.
+        publish: Told each `Delivery` when TikTok is answered, each `Attempt` when it has ended,
+            `AppState` and `Notice`.
+        targets: URLs from `parse_target`; without any, deliveries are stored and answered 200.
+        ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
+            forwarded in order, going on after a restart. ``hold``: 200, forwarded by `release`. A
+            number: that status, forwarded all the same, so that an app meets its redeliveries.
+        secrets: Client secrets, to sign afresh what goes out late.
+        events: Globs of the event names that are forwarded; empty for all. Others are stored and
+            answered 200, or with the number of `ack`.
+        extra_headers: Set on everything that is forwarded.
+        timeout: Seconds that an app may take.
+        clock: Unix seconds.
+    """
+    sender = Sender(
+        store=store,
+        forwarder=forwarder,
+        secrets=secrets,
+        extra_headers=extra_headers,
+        timeout=timeout,
+        clock=clock,
+    )
+    async with asyncio.TaskGroup() as group:
+        relay = Relay(
+            group,
+            sender,
+            store=store,
+            forwarder=forwarder,
+            targets=targets,
+            ack=ack,
+            events=events,
+            timeout=timeout,
+            publish=publish,
+        )
+        await relay.start()
+        try:
+            yield relay
+        finally:
+            await relay.drain()
+
+
+def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
+    return replace(attempt, delivery_id=delivery_id, number=1)
+
+
+def _plain(status: int) -> Answer:
+    return Answer(status) if status == 200 else Answer(status, b'{"ok":false}')
+
+
+def _from_app(reply: Reply) -> Answer:
+    """The app's answer as TikTok gets it, as through a bare tunnel."""
+    if reply.status is None:
+        status = 504 if reply.error == "timeout" else 502
+        return Answer(status, b'{"ok":false,"error":"app %s"}' % (reply.error or "").encode())
+    coding = reply.header("content-encoding")
+    headers: Headers = () if coding is None else (("Content-Encoding", coding),)
+    return Answer(reply.status, reply.body, reply.header("content-type") or "", headers)
