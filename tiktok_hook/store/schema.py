@@ -150,6 +150,10 @@ class Database:
                 self._require_ours(connection, new_allowed=True)
                 self._require_wal(connection)
                 _migrate(connection)
+                # SQLite opens what it may only read without a word, until the first write.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("UPDATE counters SET last_id = last_id")
+                connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise self.explain(error) from error
 
@@ -190,9 +194,10 @@ class Database:
                 return self._open_reader(self._uri("mode=rw"))
             except sqlite3.OperationalError as error:
                 # In a folder that is read-only SQLite cannot share a log; without one it need not.
-                if self.path is None or self.path.with_name(f"{self.path.name}-wal").exists():
-                    raise
-                if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                forbidden = error.sqlite_errorname.startswith(
+                    ("SQLITE_CANTOPEN", "SQLITE_READONLY")
+                )
+                if self.path is None or not forbidden or _log_of(self.path).exists():
                     raise
                 return self._open_reader(self._uri("immutable=1"))
         except sqlite3.Error as error:
@@ -307,6 +312,10 @@ class Database:
             raise StoreError(
                 f"{self.name} lies where SQLite cannot keep a write-ahead log.", hint=hint
             )
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -328,7 +328,10 @@ class Store:
         self, jobs: list[Job], reason: StoreError, cause: sqlite3.Error | None = None
     ) -> None:
         """Tell those who wait; keep for later what nobody waits for."""
-        self._disconnect()
+        # A connection that only found no space or no turn is as good as a new one, and as long as
+        # it is open readers need no space for a log of their own.
+        if not getattr(cause, "sqlite_errorname", "").startswith(("SQLITE_FULL", "SQLITE_BUSY")):
+            self._disconnect()
         self._over = False
         self._linger = RETRY_SECONDS
         if not self._closing:
