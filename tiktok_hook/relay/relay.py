@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -148,23 +148,24 @@ class Relay:
             StoreError: It could not be stored; nothing has been sent anywhere.
         """
         if delivery.status is not None:
-            return self._told(await self._store.add(delivery), _plain(delivery.status))
+            return self._told(await self._store.add(delivery))
+        status = self.ack if isinstance(self.ack, int) else 200
         if not self.targets or not self._is_forwarded(delivery):
-            status = self.ack if isinstance(self.ack, int) else 200
-            return self._told(await self._store.add(delivery), _plain(status))
+            return self._told(await self._store.add(delivery.stored(status=status)))
         if self._backlog is not None and (self.ack in {"first", "hold"} or self.paused):
             mode: Mode = "first" if self.ack == "first" else "hold"
-            stored = await self._store.add(delivery, queue=self._backlog.queue(mode))
+            queue = self._backlog.queue(mode)
+            stored = await self._store.add(delivery.stored(status=200), queue=queue)
             self._backlog.waiting += 1
             if mode == "first" and not self.paused:
                 self._backlog.drain("first")
             elif mode == "hold" and self.ack != "hold" and not self._is_holding():
                 self._backlog.drain("hold")  # a release is under way, or just ended
-            return self._told(stored, _plain(200))
+            return self._told(stored)
         if isinstance(self.ack, int):
-            stored = await self._store.add(delivery)
+            stored = await self._store.add(delivery.stored(status=status))
             await self._send_beside(stored, self.targets)
-            return self._told(stored, _plain(self.ack))
+            return self._told(stored)
         return await self._through_the_app(delivery)
 
     async def _through_the_app(self, delivery: Delivery) -> Answer:
@@ -177,7 +178,9 @@ class Relay:
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
             self._saw(reply.error)
-            answer = self._told(stored, _from_app(reply))
+            answer = _from_app(reply)
+            self._store.set_status(stored.id, answer.status)
+            self._publish(stored.stored(status=answer.status))
             self._publish(attempt)
         finally:
             announced.set()
@@ -207,11 +210,10 @@ class Relay:
         event = delivery.event
         return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
 
-    def _told(self, stored: Delivery, answer: Answer) -> Answer:
-        """Record what TikTok is answered, and tell everybody."""
-        self._store.set_status(stored.id, answer.status)
-        self._publish(stored.stored(status=answer.status))
-        return answer
+    def _told(self, stored: Delivery) -> Answer:
+        """Tell everybody of a delivery whose answer the app has no part in."""
+        self._publish(stored)
+        return _plain(stored.status or 200)
 
     # What runs beside.
 
@@ -226,17 +228,15 @@ class Relay:
             await self._room.acquire()
             self._begin(self._attempt_beside(delivery, target, after))
 
-    def _begin(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        async def run() -> None:
-            try:
-                await work
-            finally:
-                self._room.release()
-
-        task = self._group.create_task(run())
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(work)
         self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
+        task.add_done_callback(self._end)
         return task
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        self._room.release()
 
     async def _attempt_beside(
         self, delivery: Delivery, target: str, after: asyncio.Event | None
