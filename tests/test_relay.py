@@ -22,6 +22,7 @@ from tiktok_hook import signature
 from tiktok_hook.delivery import AppState, Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
+from tiktok_hook.receiver import Request
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Store, open_store
@@ -487,7 +488,7 @@ async def test_other_requests_pass_through_whole_and_unstored(
     page = b"p" * (3 * KEPT_BYTES)
     answer = http(302, page, "Location: /x", "Set-Cookie: a", "Set-Cookie: b", "Connection: close")
     async with running_app(answer) as app, relaying(app) as relay:
-        result = await relay.pass_through("GET", "/login//%2f", "a=+", (("Cookie", "c"),), b"")
+        result = await relay.pass_through(Request("GET", "/login//%2f?a=+", (("Cookie", "c"),)))
     assert (result.status, result.body) == (302, page)
     assert tuple(result.headers) == (("Location", "/x"), ("Set-Cookie", "a"), ("Set-Cookie", "b"))
     assert app.requests[0].startswith(b"GET /login//%2f?a=+ HTTP/1.1\r\n")

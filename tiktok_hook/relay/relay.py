@@ -11,7 +11,7 @@ from typing import Literal
 from tiktok_hook.delivery import Attempt, Delivery, Headers, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
-from tiktok_hook.receiver import Answer
+from tiktok_hook.receiver import Answer, Request
 from tiktok_hook.relay.backlog import NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.relay.watch import Watch
@@ -186,12 +186,14 @@ class Relay:
             announced.set()
         return answer
 
-    async def pass_through(
-        self, method: str, path: str, query: str, headers: Headers, body: bytes
-    ) -> Answer:
+    async def pass_through(self, request: Request) -> Answer:
         """Hand a request that is no delivery to the first target, unstored, for ``--pass``."""
-        request = compose(method, join(self.targets[0], path, query), headers, body)
-        reply = await self._forwarder.send(request, timeout=self._timeout, keep_bytes=_PASSED_BYTES)
+        path, _, query = request.target.partition("?")
+        url = join(self.targets[0], path, query)
+        outgoing = compose(request.method, url, request.headers, request.body)
+        reply = await self._forwarder.send(
+            outgoing, timeout=self._timeout, keep_bytes=_PASSED_BYTES
+        )
         if reply.status is None:
             return _from_app(reply)
         if reply.truncated:  # half a page under a whole one's status would deceive
