@@ -126,6 +126,20 @@ class Store:
             raise
         return stored
 
+    async def remove(self, ids: Sequence[int]) -> int:
+        """Take deliveries out again, with their attempts; on return that is synced to disk.
+
+        Returns:
+            How many of them were there.
+
+        Raises:
+            StoreError: They could not be deleted, or not all.
+        """
+        gone = 0
+        for start in range(0, len(ids), BATCH_ROWS):
+            gone += await self._submit(batch.Remove(ids[start : start + BATCH_ROWS]))
+        return gone
+
     def set_status(self, delivery_id: int, status: int) -> None:
         """Record what TikTok was answered; within 20 ms, not waited for."""
         self._submit_later(batch.SetStatus(delivery_id, status))
