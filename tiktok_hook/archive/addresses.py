@@ -1,0 +1,34 @@
+"""Addresses that other programs accept, made from what was received."""
+
+import re
+from urllib.parse import quote
+
+from tiktok_hook.delivery import Delivery
+
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+_SAFE = "/!$&'()*+,;=:@%~?-._"
+"""What may stand in a path and query as it is; the rest is percent-encoded."""
+
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+
+
+def target_of(delivery: Delivery) -> str:
+    """Path and query in characters that every reader of addresses takes."""
+    path = delivery.target if delivery.target.startswith("/") else f"/{delivery.target}"
+    text = quote(path, safe=_SAFE, errors="surrogatepass")
+    return _LONE_PERCENT.sub("%25", text)
+
+
+def url_of(delivery: Delivery) -> str:
+    """The address that a delivery was sent to, as well as its headers tell."""
+    host = (delivery.header("Host") or "").strip()
+    scheme = (delivery.header("X-Forwarded-Proto") or "").strip().lower()
+    if not _AUTHORITY.fullmatch(host):
+        host = "localhost"
+    return f"{'https' if scheme == 'https' else 'http'}://{host}{target_of(delivery)}"
+
+
+def valid_url(url: str) -> str:
+    """An address in characters that every reader of addresses takes."""
+    return _LONE_PERCENT.sub("%25", quote(url, safe=_SAFE + "[]#", errors="surrogatepass"))

@@ -1,0 +1,195 @@
+"""A file of deliveries opened for import: checked from end to end before any of it is stored."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from tiktok_hook.archive import har_reader
+from tiktok_hook.archive.entry import Entry
+from tiktok_hook.archive.fields import Fields, loads
+from tiktok_hook.archive.shapes import attempt_of, delivery_of
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import UsageError
+from tiktok_hook.exact_json import Json
+
+HINT = "Nothing was imported. The file has to be JSON Lines of tiktok-hook, or a HAR."
+
+_OTHERS = {"ready", "tunnel", "app", "summary"}
+"""Lines of ``listen --format json`` that are no deliveries."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a delivery stands in a file, or what it is, and likewise its attempts."""
+
+    delivery: int | Delivery
+    attempts: list[int | Attempt] = field(default_factory=list)
+
+
+class Capture:
+    """What a file holds. Of JSON Lines only the places are kept in memory.
+
+    Attributes:
+        deliveries: How many.
+        attempts: How many belong to them.
+        strays: Attempts of deliveries that the file does not hold; left out.
+        others: Requests of a HAR that are no POST; left out.
+    """
+
+    def __init__(self, stream: BinaryIO, found: "_Places") -> None:
+        self._stream = stream
+        self._places = found.places
+        self.deliveries = len(found.places)
+        self.attempts = sum(len(each.attempts) for each in found.places)
+        self.strays = found.strays
+        self.others = found.others
+
+    def entries(self) -> Iterator[Entry]:
+        """Every delivery with its attempts, in the order of the file."""
+        for place in self._places:
+            attempts = tuple(self._attempt(each) for each in place.attempts)
+            yield Entry(self._delivery(place.delivery), attempts)
+
+    def _delivery(self, place: int | Delivery) -> Delivery:
+        return place if isinstance(place, Delivery) else delivery_of(self._line(place))
+
+    def _attempt(self, place: int | Attempt) -> Attempt:
+        return place if isinstance(place, Attempt) else attempt_of(self._line(place))
+
+    def _line(self, offset: int) -> Fields:
+        self._stream.seek(offset)
+        return Fields(loads(self._stream.readline()))
+
+
+class _Places:
+    """Deliveries in the order of a file, with the attempts that belong to each.
+
+    An attempt may come before its delivery, as in what ``listen`` prints, and ids may come again
+    where two files were put together: it belongs to the nearest one before it, else to the next.
+    """
+
+    def __init__(self) -> None:
+        self.places: list[_Place] = []
+        self.others = 0
+        self._latest: dict[int, _Place] = {}
+        self._waiting: dict[int, list[int | Attempt]] = {}
+
+    @property
+    def strays(self) -> int:
+        """Attempts without their delivery."""
+        return sum(len(each) for each in self._waiting.values())
+
+    def delivery(self, number: int | None, where: int | Delivery) -> None:
+        place = _Place(where)
+        self.places.append(place)
+        if number is not None:
+            place.attempts = self._waiting.pop(number, [])
+            self._latest[number] = place
+
+    def attempt(self, number: int, where: int | Attempt) -> None:
+        place = self._latest.get(number)
+        there = self._waiting.setdefault(number, []) if place is None else place.attempts
+        there.append(where)
+
+
+def load(stream: BinaryIO, name: str) -> Capture:
+    """Check a whole file.
+
+    Args:
+        stream: Open for reading at its beginning, seekable, and kept open as long as the capture
+            is used.
+        name: What it is called in messages.
+
+    Raises:
+        UsageError: It is neither JSON Lines nor HAR, or some line cannot be used; the message
+            tells which and why.
+    """
+    first = stream.readline()
+    while first and not first.removeprefix(_BOM).strip():
+        first = stream.readline()
+    stream.seek(0)
+    if not first:
+        raise UsageError(f"{name} is empty.", hint=HINT)
+    found = _read_har(stream, name) if _begins_har(first) else _read_lines(stream, name)
+    if not found.places:
+        what = "no POST request" if found.others else "no delivery"
+        raise UsageError(f"{name} holds {what}.", hint=HINT)
+    return Capture(stream, found)
+
+
+def _begins_har(first: bytes) -> bool:
+    """Whether a file with this first line is one document rather than a line for each delivery."""
+    try:
+        value = loads(first.removeprefix(_BOM))
+    except ValueError:
+        # A document over several lines begins with a brace and not much more.
+        return first.removeprefix(_BOM).lstrip()[:1] == b"{" and b'"type"' not in first
+    return isinstance(value, dict) and "log" in value
+
+
+def _read_lines(stream: BinaryIO, name: str) -> _Places:
+    found = _Places()
+    offset = 0
+    for number, raw in enumerate(stream, 1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        here = offset + len(raw) - len(line)
+        offset += len(raw)
+        if not line.strip():
+            continue
+        try:
+            _read_line(loads(line), here, found)
+        except ValueError as error:
+            raise UsageError(f"{name}, line {number}: {_reason(error)}.", hint=HINT) from None
+    return found
+
+
+def _read_line(value: Json, offset: int, found: _Places) -> None:
+    fields = Fields(value)
+    kind = fields.text("type", "delivery")
+    if kind == "delivery":
+        found.delivery(delivery_of(fields).imported_id, offset)
+        nested = [attempt_of(Fields(each, "attempts")) for each in fields.list("attempts")]
+        found.places[-1].attempts.extend(nested)
+    elif kind == "attempt":
+        found.attempt(attempt_of(fields).delivery_id, offset)
+    elif kind not in _OTHERS:
+        raise ValueError(f"type is {kind[:40]!r}, not delivery or attempt")
+
+
+def _read_har(stream: BinaryIO, name: str) -> _Places:
+    def fail(entry: int, reason: str) -> UsageError:
+        where = f"{name}, entry {entry} of the HAR" if entry else name
+        return UsageError(f"{where}: {reason}.", hint=HINT)
+
+    try:
+        document = loads(stream.read().removeprefix(_BOM))
+    except json.JSONDecodeError as error:
+        reason = f"{name}, line {error.lineno}: {_reason(error)}."
+        raise UsageError(reason, hint=HINT) from None
+    except ValueError as error:
+        raise fail(0, _reason(error)) from None
+    return _sorted_out(har_reader.read(document, fail))
+
+
+def _sorted_out(entries: Sequence[Delivery | Attempt | None]) -> _Places:
+    found = _Places()
+    for each in entries:
+        if isinstance(each, Delivery):
+            found.delivery(each.imported_id, each)
+        elif isinstance(each, Attempt):
+            found.attempt(each.delivery_id, each)
+        else:
+            found.others += 1
+    return found
+
+
+def _reason(error: ValueError) -> str:
+    """Why something is not JSON, in few words."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg} at column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    return str(error)

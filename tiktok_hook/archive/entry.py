@@ -1,0 +1,25 @@
+"""One delivery with all that was tried with it: what every format of the archive is made of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store import History, Where
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A delivery and its attempts, in order."""
+
+    delivery: Delivery
+    attempts: tuple[Attempt, ...] = ()
+
+
+def entries(history: History, where: Where) -> Iterator[Entry]:
+    """Everything that fits, oldest first, a few at a time.
+
+    Raises:
+        StoreError: The history cannot be read.
+    """
+    for delivery in history.walk(where):
+        yield Entry(delivery, tuple(history.attempts(delivery.id)))
