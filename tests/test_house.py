@@ -33,10 +33,10 @@ HOMES = {
     "sqlite3": {"store"},
     "click": {"cli"},
     "rich": {"console"},
-    "aiohttp": {"receiver", "inspector", "forward", "serving", "testing"},
+    "aiohttp": {"receiver", "inspector", "testing"},
     "yaml": {"ngrok_config"},
     "platformdirs": {"folders", "ngrok_config"},
-    "orjson": {"delivery", "events"},
+    "orjson": {"delivery", "store"},
     "uvloop": {"session"},
 }
 

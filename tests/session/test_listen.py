@@ -1,0 +1,276 @@
+"""The whole command against the stand-in of ngrok's service: real SDK, real sockets, real file."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, signed
+from tests.ngrok_service import NgrokService
+from tiktok_hook.forward import Forwarder
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[NgrokService]:
+    async with NgrokService() as running:
+        yield running
+
+
+def tunnelled(service: NgrokService) -> list[str]:
+    return ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+
+
+TOKEN_ONLY = {"NGROK_AUTHTOKEN": TOKEN}
+
+
+async def test_a_signed_post_through_the_tunnel_is_stored_shown_and_answered_200(
+    service: NgrokService, tmp_path: Path
+) -> None:
+    db = tmp_path / "history.db"
+    async with listening(*tunnelled(service), "--db", str(db), environment=TOKEN_ONLY) as listener:
+        assert listener.ready["self_check"] == "ok"
+        reply = await post(listener.url)
+        assert (reply.status, reply.error) == (200, None)
+        delivery = await listener.wait_for("delivery")
+        assert delivery["id"] == 1, "the self-check is not stored"
+        assert delivery["body"] == BODY.decode()
+        assert delivery["verdict"]["state"] == "valid"
+        assert delivery["status"] == 200
+        assert await listener.end() == 0
+    assert listener.of("summary")[0]["received"] == 1
+    assert TOKEN not in listener.errors
+    assert SECRET not in listener.errors
+
+
+async def test_a_forged_post_is_refused_here_stored_and_explained(service: NgrokService) -> None:
+    async with listening(*tunnelled(service), environment=TOKEN_ONLY) as listener:
+        reply = await post(listener.url, BODY, signed(BODY, secret="another"))
+        delivery = await listener.wait_for("delivery")
+    assert reply.status == 403
+    assert delivery["status"] == 403
+    assert delivery["verdict"]["state"] == "invalid"
+    assert delivery["verdict"]["reason"]
+
+
+async def test_with_verification_at_the_edge_a_forged_post_never_arrives(
+    service: NgrokService,
+) -> None:
+    async with listening(
+        *tunnelled(service), "--verify-webhook", environment=TOKEN_ONLY
+    ) as listener:
+        forged = await post(listener.url, BODY, signed(BODY, secret="another"))
+        good = await post(listener.url)
+        delivery = await listener.wait_for("delivery")
+    assert forged.status == 403
+    assert forged.header("Ngrok-Error-Code") == "ERR_NGROK_3204"
+    assert good.status == 200
+    assert delivery["id"] == 1
+
+
+async def test_the_domain_and_path_asked_for_are_in_the_callback_url(
+    service: NgrokService,
+) -> None:
+    async with listening(
+        *tunnelled(service), "--domain", "calm-otter.localhost", "--path", "/tiktok",
+        environment=TOKEN_ONLY,
+    ) as listener:  # fmt: skip
+        assert "calm-otter.localhost" in listener.url
+        assert listener.url.endswith("/tiktok")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [("ERR_NGROK_105", "authtoken"), ("ERR_NGROK_108", "session"), ("ERR_NGROK_9016", "webhook")],
+)
+async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
+    service: NgrokService, code: str, words: str
+) -> None:
+    service.refuse_auth(code, f"The authtoken {TOKEN} is not good.")
+    process = await asyncio.create_subprocess_exec(
+        *command(*tunnelled(service)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **TOKEN_ONLY},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    lines = err.decode().splitlines()
+    assert process.returncode == 3, err.decode()
+    assert [line.partition(":")[0] for line in lines] == ["Error", "Hint"]
+    assert words in err.decode().lower()
+    assert TOKEN not in err.decode()
+    assert out == b""
+
+
+async def test_the_same_callback_url_is_recognised_at_the_next_start(
+    service: NgrokService, home: Path
+) -> None:
+    words = [*tunnelled(service), "--domain", "same.localhost"]
+    texts = []
+    for _ in range(2):
+        process = await asyncio.create_subprocess_exec(
+            *command(*words, "--timeout", "0.5", form="compact"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **TOKEN_ONLY},
+        )
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+        texts.append(err.decode())
+    assert "Test URL" in texts[0], "the first run tells what to do in the portal"
+    assert "same as last time" in texts[1].lower()
+
+
+async def test_a_parent_killed_outright_takes_its_url_offline_within_2_seconds(
+    service: NgrokService,
+) -> None:
+    async with listening(*tunnelled(service), environment=TOKEN_ONLY) as listener:
+        children = psutil.Process(listener.process.pid).children(recursive=True)
+        listener.process.kill()
+        started = time.monotonic()
+        await service.wait_offline(timeout=5)
+        assert time.monotonic() - started < 2
+        _, alive = psutil.wait_procs(children, timeout=5)
+    assert not alive
+
+
+async def test_leaving_cleanly_leaves_nothing_behind_50_times(service: NgrokService) -> None:
+    limit = asyncio.Semaphore(4)
+
+    async def once() -> tuple[int, str]:
+        async with (
+            limit,
+            listening(
+                *tunnelled(service), "--ephemeral", "--no-self-check", environment=TOKEN_ONLY
+            ) as listener,
+        ):
+            code = await listener.end()
+        return code, listener.errors
+
+    async with asyncio.TaskGroup() as group:
+        runs = [group.create_task(once()) for _ in range(50)]
+    assert [run.result() for run in runs] == [(0, "")] * 50
+    assert service.online == []
+
+
+# Without a tunnel: what is promised about the disk.
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncIterator[Listener]:
+    async with listening("--no-tunnel", "--db", str(tmp_path / "history.db")) as listener:
+        yield listener
+
+
+READER = """
+import sqlite3, sys
+rows = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+print(rows.execute("select count(*) from deliveries").fetchone()[0])
+"""
+
+
+async def test_a_delivery_is_read_by_another_process_once_it_is_answered(
+    local: Listener, tmp_path: Path
+) -> None:
+    assert (await post(local.local_url)).status == 200
+    db = str(tmp_path / "history.db")
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", READER, db, stdout=asyncio.subprocess.PIPE
+    )
+    seen, _ = await asyncio.wait_for(reader.communicate(), 10)
+    assert seen == b"1\n"
+
+
+SLOW_FSYNC = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <unistd.h>
+static int slow(const char *name, int fd) {
+    int (*real)(int) = dlsym(RTLD_NEXT, name);
+    usleep(50000);
+    return real(fd);
+}
+int fsync(int fd) { return slow("fsync", fd); }
+int fdatasync(int fd) { return slow("fdatasync", fd); }
+"""
+
+
+@pytest.fixture(scope="session")
+def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that makes every sync to disk take 50 ms longer."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("a C compiler is needed to slow the disk down")
+        pytest.skip("no C compiler to slow the disk down with")
+    folder = tmp_path_factory.mktemp("slow")
+    (folder / "slow.c").write_text(SLOW_FSYNC)
+    library = folder / "slow.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", library, folder / "slow.c", "-ldl"], check=True
+    )
+    return library
+
+
+async def test_the_answer_waits_for_the_disk_and_32_wait_together(
+    slow_disk: Path, tmp_path: Path
+) -> None:
+    async with listening(
+        "--no-tunnel", "--db", str(tmp_path / "history.db"),
+        environment={"LD_PRELOAD": str(slow_disk)},
+    ) as listener, Forwarder() as forwarder:  # fmt: skip
+        await post(listener.local_url, forwarder=forwarder)
+        started = time.perf_counter()
+        assert (await post(listener.local_url, forwarder=forwarder)).status == 200
+        assert time.perf_counter() - started >= 0.05
+        started = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            posts = [
+                group.create_task(post(listener.local_url, forwarder=forwarder)) for _ in range(32)
+            ]
+        together = time.perf_counter() - started
+    assert {done.result().status for done in posts} == {200}
+    assert 0.05 <= together < 0.4
+
+
+@pytest.mark.parametrize("round_", range(10))
+async def test_after_kill_9_under_load_everything_answered_200_is_there(
+    round_: int, tmp_path: Path
+) -> None:
+    db = tmp_path / "history.db"
+    answered: list[int] = []
+    enough = asyncio.Event()
+
+    async def load(forwarder: Forwarder, url: str, worker: int) -> None:
+        for number in range(worker * 10_000, (worker + 1) * 10_000):
+            body = b'{"event":"load","number":%d}' % number
+            reply = await post(url, body, signed(body), forwarder=forwarder)
+            if reply.status != 200:
+                return
+            answered.append(number)
+            if len(answered) >= 200 + 37 * round_:
+                enough.set()
+
+    async with (
+        listening("--no-tunnel", "--db", str(db)) as listener,
+        Forwarder() as forwarder,
+        asyncio.timeout(30),
+        asyncio.TaskGroup() as group,
+    ):
+        for worker in range(16):
+            group.create_task(load(forwarder, listener.local_url, worker))
+        await enough.wait()
+        listener.process.send_signal(signal.SIGKILL)
+    rows = sqlite3.connect(db)
+    stored = {json.loads(body)["number"] for (body,) in rows.execute("select body from deliveries")}
+    assert rows.execute("pragma integrity_check").fetchone() == ("ok",)
+    rows.close()
+    assert set(answered) <= stored
