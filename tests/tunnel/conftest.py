@@ -16,7 +16,13 @@ from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
 
 TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
 SECRET = "example-client-secret"
-QUICK = Timing(heartbeat_interval=1, heartbeat_tolerance=1, watchdog=0.5, tick=0.1)
+QUICK = Timing(
+    heartbeat_interval=1,
+    heartbeat_tolerance=1,
+    watchdog=0.5,
+    tick=0.1,
+    waits=(0.0, 0.05, 0.1, 0.2, 0.5),
+)
 
 
 @dataclass
@@ -73,8 +79,8 @@ async def service() -> AsyncIterator[NgrokService]:
         yield service
 
 
-@pytest.fixture
-async def app() -> AsyncIterator[str]:
+@asynccontextmanager
+async def echoing() -> AsyncIterator[str]:
     """A user's app that sends back what it was sent; its URL."""
 
     async def echo(request: web.Request) -> web.Response:
@@ -90,6 +96,12 @@ async def app() -> AsyncIterator[str]:
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[str]:
+    async with echoing() as url:
+        yield url
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ class _Wire:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.leave = asyncio.Event()
+        self.online = False
 
     def tell(self, message: protocol.Message) -> None:
         """Hand a message to the event loop: the SDK's threads must not wait for a full pipe."""
@@ -92,8 +93,9 @@ def _follow_stdin(wire: _Wire) -> None:
     with contextlib.suppress(OSError):
         while sys.stdin.buffer.read(4096):
             pass
-    wire.loop.call_soon_threadsafe(wire.leave.set)
-    time.sleep(LEAVE_SECONDS)
+    if wire.online:
+        wire.loop.call_soon_threadsafe(wire.leave.set)
+        time.sleep(LEAVE_SECONDS)
     os._exit(0)
 
 
@@ -176,6 +178,7 @@ async def _serve(order: Order) -> int:
     except ValueError as error:
         _write(_refusal(error, order))
         return 0
+    wire.online = True
     _write(Online(listener.url()))
     async with asyncio.TaskGroup() as group:
         joined = group.create_task(_joined(listener, wire))
