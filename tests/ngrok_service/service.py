@@ -310,13 +310,17 @@ def _bound(host: str, port: int) -> socket.socket:
     """A socket that holds a port without listening: connections to it are refused."""
     # The protocol is named because asyncio turns off Nagle's algorithm only where it is.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.settimeout(0)
     try:
+        if port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except OSError:
         bound.close()
         raise
+    # Set late for a free port: before, the kernel may pick one that another process holds just so.
+    # The connections inherit it, so that the port can be taken again while they stand.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return bound
 
 
