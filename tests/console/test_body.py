@@ -67,11 +67,15 @@ def test_binary_is_shown_as_a_hex_dump_of_its_head() -> None:
     assert len(shown(body, whole=True)) == len(body) // 16
 
 
-@pytest.mark.parametrize("text", ["x" * 5000, "é" * 5000, "日" * 5000, "a\n" * 5000])
+@pytest.mark.parametrize(
+    "text", ["x" * 5000, "é" * 5000, "a" + "é" * 5000, "日" * 5000, "a" + "日" * 5000, "a\n" * 5000]
+)
 def test_a_long_text_is_cut_with_the_bytes_that_are_left(text: str) -> None:
     body = text.encode()
     *lines, last = shown(body)
-    kept = len("\n".join(lines).encode())
+    shown_text = "\n".join(lines)
+    assert text.startswith(shown_text)
+    kept = len(shown_text.encode())
     assert kept <= MAX_TEXT * 3
     assert last == f"… {f'{len(body) - kept:,}'.replace(',', ' ')} more bytes: tiktok-hook show 12"
     assert "\n".join(shown(body, whole=True)) == text

@@ -199,6 +199,21 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
         screen.close(DEADLINE)
 
 
+def test_a_pipe_that_somebody_made_non_blocking_loses_nothing() -> None:
+    texts: list[str] = []
+    with Pipe() as out:
+        os.set_blocking(out.write_end, False)
+        with console.make("compact", out=out.write_end, err=io.StringIO()) as screen:
+            for number in range(3000):  # several times what the pipe holds
+                screen.show(delivery(number))
+            reader = threading.Thread(target=lambda: texts.append(out.rest()))
+            reader.start()
+            assert screen.flush(DEADLINE)
+        out.end()
+        reader.join(DEADLINE)
+    assert texts[0].count("\n") == 3000
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_an_output_that_is_full_is_reported_once_and_tried_again() -> None:
     err = io.StringIO()

@@ -75,6 +75,7 @@ def test_a_crash_puts_the_terminal_back() -> None:
 
 def test_a_narrower_terminal_gets_a_shorter_status_line() -> None:
     with job() as terminal:
+        terminal.wait_for("keys True")
         terminal.wait_for_bottom("● online 23 ms · 0 received · ? keys")
         terminal.raw = ""
         terminal.resize(30)

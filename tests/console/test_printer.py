@@ -94,6 +94,17 @@ def test_bytes_are_bounded_as_well_as_items() -> None:
     assert recorder.items == ["first", 0, 1, 2]
 
 
+def test_what_was_drawn_makes_room_again() -> None:
+    recorder = Recorder()
+    one = printer(recorder, limit_bytes=1000)
+    for number in range(10):
+        one.put(number, size=400)
+        one.put(number, size=400)
+        assert one.flush(DEADLINE)
+    assert one.close(DEADLINE)
+    assert recorder.items == [number for number in range(10) for _ in range(2)]
+
+
 def test_one_item_past_every_limit_is_still_shown_alone() -> None:
     recorder = Recorder()
     one = printer(recorder, limit_bytes=10)

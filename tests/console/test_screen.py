@@ -52,6 +52,19 @@ def test_on_80_columns_the_whole_screen_keeps_within_them() -> None:
         assert seen.widest <= 80
 
 
+def test_what_is_printed_takes_the_place_of_the_status_line_and_pushes_it_down() -> None:
+    with (
+        Terminal() as terminal,
+        console.make(out=terminal.slave, err=terminal.slave) as screen,
+    ):
+        screen.show(TunnelState("online", "https://x.ngrok.app", AT))
+        for number in range(3):
+            terminal.wait_for_bottom("● online")
+            screen.write(f"{number}")
+            assert screen.flush()
+        assert terminal.settled().rows == ["0", "1", "2", "● online · 0 received"]
+
+
 @pytest.mark.parametrize("columns", [1, 10, 30, 60])
 def test_the_status_line_is_never_wider_than_the_terminal(columns: int) -> None:
     with Terminal(columns=columns) as terminal:

@@ -42,7 +42,7 @@ class Screen:
         *,
         status: StatusLine | None,
         status_text: Callable[[int], str],
-        on_closed: Callable[[], None] | None,
+        on_closed: Callable[[], None],
     ) -> None:
         self._view = view
         self._sinks = {"out": out, "err": err}
@@ -122,9 +122,8 @@ class Screen:
             self._sinks[channel].write(text)
         except Closed:
             self._open[channel] = False
-            if channel == "out" and self._on_closed is not None:
-                callback, self._on_closed = self._on_closed, None
-                callback()
+            if channel == "out":
+                self._on_closed()
         except OSError as error:
             self._report(channel, error.strerror or str(error))
 
