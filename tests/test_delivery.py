@@ -119,6 +119,10 @@ class TestDelivery:
         assert original.event is not None
         assert original.stored(body=b"").event is None
 
+    def test_a_copy_has_no_fields_of_its_own(self) -> None:
+        with pytest.raises(TypeError, match="no number"):
+            delivery().stored(number=1)
+
     @pytest.mark.parametrize(
         ("body", "words"),
         [

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -114,11 +114,14 @@ class Delivery:
 
     def stored(self, **changes: Any) -> "Delivery":
         """A copy with fields changed; what was parsed already is not parsed again."""
-        copy = replace(self, **changes)
-        if "body" not in changes:
+        if not changes.keys() <= Delivery.__dataclass_fields__.keys():
+            raise TypeError(f"a delivery has no {', '.join(changes)}")
+        # Twice for each delivery, on the way to its answer: `replace` takes six times as long.
+        copy = object.__new__(Delivery)
+        copy.__dict__.update(self.__dict__, **changes)
+        if "body" in changes:
             for name in ("event", "summary", "fingerprint"):
-                if name in self.__dict__:
-                    copy.__dict__[name] = self.__dict__[name]
+                copy.__dict__.pop(name, None)
         return copy
 
 
