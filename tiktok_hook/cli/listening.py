@@ -105,11 +105,16 @@ def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "authtoken": token,
         "domain": given["domain"],
-        "connect_url": given["connect_url"] or config.connect_url,
-        "connect_cas": given["connect_cas"] or config.connect_cas or "trusted",
+        "connect_url": _first(given["connect_url"], config.connect_url),
+        "connect_cas": _first(given["connect_cas"], config.connect_cas, "trusted"),
         "traffic_policy": None if policy is None else _policy_text(policy),
         "pooling": given["pooling"],
     }
+
+
+def _first(*values: str | None) -> str | None:
+    """The first that was given at all; an empty one counts, so that it is refused by name."""
+    return next((value for value in values if value is not None), None)
 
 
 def _policy_text(file: Path) -> str:

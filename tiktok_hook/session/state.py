@@ -85,9 +85,7 @@ class Session:
 
     def take(self, item: object) -> None:
         """Take note of something that happened, and tell everybody who listens."""
-        if isinstance(item, TunnelState):
-            self.tunnel = item
-        elif isinstance(item, AppState):
+        if isinstance(item, AppState):
             self.app = item
         elif isinstance(item, Delivery) and self._cannot_store:
             self._cannot_store = False
@@ -96,6 +94,12 @@ class Session:
         if self.on_item is not None:
             self.on_item(item)
         self.feed.publish(item)
+
+    def tunnel_changed(self, state: TunnelState) -> None:
+        """Keep where the tunnel stands; before the session is ready nobody has to be told."""
+        self.tunnel = state
+        if hasattr(self, "ready"):
+            self.take(state)
 
     def unstored(self, error: StoreError) -> None:
         """A delivery was answered 503; said once until deliveries are stored again."""

@@ -168,14 +168,14 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
             raise UsageError(
                 f"--path {self.path!r} is more than a path.", hint="Give a path such as /tiktok."
             )
+        if self.public_url is not None:
+            self._check_public_url(self.public_url)
         refuse_loop(
             self._targets,
             receiver_port=self.port or None,
             inspector_port=self.inspect_port or None,
             callback_url=self.public_url,
         )
-        if self.public_url is not None:
-            self._check_public_url(self.public_url)
 
     def _check_public_url(self, url: str) -> None:
         if self.tunnel:
@@ -322,7 +322,7 @@ class _Wiring:
                 connect_cas=plan.connect_cas,
                 traffic_policy=plan.traffic_policy,
                 pooling=plan.pooling,
-                on_state=session.take,
+                on_state=session.tunnel_changed,
                 on_notice=session.take,
             )
         )

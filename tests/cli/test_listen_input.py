@@ -1,0 +1,196 @@
+"""What a user can get wrong with `listen`: one sentence, one hint, one exit code, no traceback."""
+
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.runner import Result, invoke
+
+BASE = ("listen", "--no-tunnel", "--no-inspect", "--timeout", "0.2")
+
+
+def failed(result: Result, code: int) -> str:
+    """The message of a run that failed as users should see it."""
+    assert result.exit_code == code, result.output
+    lines = result.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["Error", "Hint"], result.stderr
+    assert all(line.partition(": ")[2] for line in lines)
+    assert result.stdout == ""
+    return result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--secret", ""], "client secret from --secret is empty"),
+        (["--secret", "two words"], "carries whitespace"),
+        (["--secret-file", "no-such-file"], "no-such-file cannot be read"),
+        (["--header", "X-Debug: 1\r\nX-Other: 2", "-f", "3999"], "line break"),
+        (["--header", "no colon", "-f", "3999"], "NAME: VALUE"),
+        (["--path", "tiktok"], "does not begin with a slash"),
+        (["--path", "/a?b"], "more than a path"),
+        (["--ack", "later"], "--ack later"),
+        (["--ack", "99"], "--ack 99"),
+        (["--forward-to", "nonsense"], "nonsense"),
+        (["--forward-to", "ftp://localhost/x"], "ftp"),
+        (["--port", "3998", "--forward-to", "3998"], "own receiver"),
+        (["--pass"], "--pass needs a target"),
+        (["--public-url", "hooks.example.com"], "not a URL"),
+        (["--ephemeral", "--db", "x.db"], "do not go together"),
+        (["--inspect-port", "4999"], "do not go together"),
+        (["--verify-webhook"], "needs the client secret"),
+        (["--config", "no-such.toml"], "no-such.toml does not exist"),
+        (["3000"], "listen takes no port"),
+        (["--secret", "x", "3000"], "listen takes no port"),
+        (["npm"], "listen takes no arguments"),
+        (["--", "npm", "start"], "no target"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_an_unusable_option_is_a_usage_error(options: list[str], words: str) -> None:
+    assert words in failed(invoke(*BASE, *options), 2)
+
+
+def test_the_port_meant_as_ngrok_has_it_gets_the_right_command() -> None:
+    hint = failed(invoke("listen", "3000"), 2)
+    assert "tiktok-hook listen --forward-to 3000" in hint
+
+
+def test_a_command_without_a_target_is_shown_with_one() -> None:
+    hint = failed(invoke(*BASE, "--", "npm", "start"), 2)
+    assert "tiktok-hook listen --forward-to 3000 -- npm start" in hint
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--connect-url", "https://connect.example.com:443"], "--connect-url"),
+        (["--connect-url", "[::1]:443"], "--connect-url"),
+        (["--connect-url", ""], "--connect-url"),
+        (["--connect-url", "host:99999"], "--connect-url"),
+        (["--connect-cas", "no-such.pem"], "no-such.pem"),
+        (["--traffic-policy", "no-such.yml"], "no-such.yml"),
+        (["--public-url", "https://hooks.example.com"], "--no-tunnel"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_unusable_tunnel_option_is_a_usage_error(options: list[str], words: str) -> None:
+    result = invoke("listen", "--no-inspect", "--authtoken", "example-token", *options)
+    assert words in failed(result, 2)
+
+
+def test_no_authtoken_shows_the_three_ways_on_and_ends_with_3() -> None:
+    message = failed(invoke("listen"), 3)
+    assert "NGROK_AUTHTOKEN" in message
+    assert "tiktok-hook demo" in message
+    assert "--no-tunnel" in message
+
+
+def test_a_broken_config_file_of_ngrok_is_named(home: Path) -> None:
+    file = home / ".config" / "ngrok" / "ngrok.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text("agent: [")
+    assert str(file) in failed(invoke("listen"), 2)
+
+
+def test_the_secret_ngrok_has_for_verification_is_understood() -> None:
+    result = invoke(
+        *BASE, "--verify-webhook", "tiktok", "--verify-webhook-secret", "example-secret"
+    )
+    assert result.exit_code == 0, result.output
+
+
+@contextmanager
+def taken(address: str) -> Iterator[int]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_named_port_in_use_is_never_moved_and_a_free_one_is_named(address: str) -> None:
+    try:
+        with taken(address) as port:
+            message = failed(invoke(*BASE, "--port", str(port)), 4)
+    except OSError:
+        pytest.skip(f"this machine has no {address}")
+    assert str(port) in message
+    assert "--port" in message.split("Hint:")[1]
+
+
+def test_a_target_on_port_3000_moves_the_receiver() -> None:
+    result = invoke(*BASE, "--forward-to", "3000", "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert '"local_url":"http://127.0.0.1:3000"' not in result.stdout
+
+
+def foreign(file: Path) -> None:
+    rows = sqlite3.connect(file)
+    rows.execute("create table contacts (name text)")
+    rows.close()
+
+
+def newer(file: Path) -> None:
+    assert invoke(*BASE, "--db", str(file)).exit_code == 0
+    rows = sqlite3.connect(file)
+    rows.execute("pragma user_version = 999")
+    rows.close()
+
+
+def text(file: Path) -> None:
+    file.write_text("this is no database at all, but it is long enough to be looked at" * 20)
+
+
+@pytest.mark.parametrize("make", [foreign, newer, text, Path.mkdir])
+def test_a_history_that_cannot_be_used_is_left_alone(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    file = tmp_path / "history.db"
+    make(file)
+    before = file.read_bytes() if file.is_file() else b""
+    message = failed(invoke(*BASE, "--db", str(file)), 5)
+    assert str(file) in message
+    assert (file.read_bytes() if file.is_file() else b"") == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into every folder")
+def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert str(tmp_path) in failed(invoke(*BASE, "--db", str(tmp_path / "history.db")), 5)
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    message = failed(invoke(*BASE, "--db", str(tmp_path / "file" / "history.db")), 5)
+    assert str(tmp_path / "file") in message
+
+
+def test_an_unwritable_state_folder_is_told_and_does_not_keep_it_from_starting(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "file"))
+    result = invoke(*BASE, "--ephemeral")
+    assert result.exit_code == 0, result.output
+    assert "state folder" in result.stderr
+
+
+def test_an_exit_after_that_is_not_reached_ends_with_1() -> None:
+    assert invoke(*BASE, "--ephemeral", "--exit-after", "1").exit_code == 1
+
+
+def test_without_arguments_the_first_three_commands_are_shown() -> None:
+    result = invoke()
+    assert result.exit_code == 0
+    assert [line.split()[1] for line in result.stdout.splitlines() if line.startswith("  ")] == [
+        "demo",
+        "listen",
+        "trigger",
+    ]
