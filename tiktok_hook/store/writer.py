@@ -64,7 +64,8 @@ class Store:
         self._identity = database.identity()
         self._last_id = 0  # the newest that this process has seen, should the file be replaced
         self._floor = 0
-        self._over = True  # older rows than may stay: look once at the start
+        # Whether more rows are there than may stay: the bounds may be others than last time.
+        self._over = self._look_over(self._connection)
         self._thread = threading.Thread(target=self._run, name="history writer", daemon=True)
         self._thread.start()
 
@@ -231,6 +232,14 @@ class Store:
             if self._asleep:
                 self._asleep = False
                 self._wake.put(None)
+
+    def _look_over(self, connection: sqlite3.Connection) -> bool:
+        try:
+            counters = Counters.read(connection, 0, 0)
+        except sqlite3.Error as error:
+            connection.close()
+            raise self._database.explain(error) from error
+        return counters.kept > self._keep or counters.kept_bytes > self._keep_bytes
 
     # From here on everything runs in the writer's thread.
 
