@@ -409,6 +409,15 @@ class TestClear:
         assert b"find-me" not in on_disk
 
 
+async def test_some_can_be_removed(store: Store) -> None:
+    await store.add_many([delivery() for _ in range(600)])
+    await store.begin_attempt(attempt(1))
+    assert await store.remove([*range(1, 500), 599, 7_000]) == 500
+    assert store.history().counts().received == 100
+    assert store.history().attempts(1) == []
+    assert await store.remove([]) == 0
+
+
 def bytes_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 

@@ -5,11 +5,11 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
@@ -31,6 +31,7 @@ LINGER_SECONDS = 0.02
 RETRY_SECONDS = 0.5
 """How long what nobody waits for lies after a failure."""
 
+Item = TypeVar("Item")
 Outcome = tuple[asyncio.Future[Any], Any, StoreError | None]
 
 
@@ -117,15 +118,21 @@ class Store:
         """
         stored: list[Delivery] = []
         try:
-            for start in range(0, len(deliveries), BATCH_ROWS):
-                adds = batch.AddMany(deliveries[start : start + BATCH_ROWS])
-                stored += await self._submit(adds)
+            for each in _slices(deliveries):
+                stored += await self._submit(batch.AddMany(each))
         except (StoreError, asyncio.CancelledError):
-            for start in range(0, len(stored), BATCH_ROWS):
-                ids = [each.id for each in stored[start : start + BATCH_ROWS]]
+            for ids in _slices([each.id for each in stored]):
                 self._submit_later(batch.Remove(ids))
             raise
         return stored
+
+    async def remove(self, ids: Sequence[int]) -> int:
+        """Delete these deliveries and their attempts; how many of them there were.
+
+        Raises:
+            StoreError: They could not be deleted, or not all.
+        """
+        return sum([await self._submit(batch.Remove(each)) for each in _slices(ids)])
 
     async def remove(self, ids: Sequence[int]) -> int:
         """Take deliveries out again, with their attempts; on return that is synced to disk.
@@ -367,6 +374,11 @@ class Store:
         reason = StoreError(f"{self._database.name} cannot take this: {cause}.")
         reason.__cause__ = cause
         _tell([(job, None, reason)])
+
+
+def _slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), BATCH_ROWS):
+        yield items[start : start + BATCH_ROWS]
 
 
 _FAULTS_OF_A_ROW = (
