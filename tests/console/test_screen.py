@@ -1,8 +1,10 @@
 """The console on a real pseudo-terminal."""
 
+from dataclasses import replace
+
 import pytest
 
-from tests.console.samples import AT, HOSTILE, attempt, delivery, refused_by_app
+from tests.console.samples import AT, HOSTILE, delivery, refused_by_app
 from tests.console.terminal import Terminal
 from tiktok_hook import console, exact_json
 from tiktok_hook.console.text import BLOCKS_AT_ONCE
@@ -12,13 +14,14 @@ from tiktok_hook.signature import State, Verdict
 READY = Ready(callback_url="https://x.ngrok.app/hook", local_url="http://127.0.0.1:3000")
 
 
-def test_an_attempt_whose_delivery_never_shows_is_shown_alone() -> None:
+def test_a_delivery_without_an_answer_of_the_app_is_shown_all_the_same() -> None:
     with (
         Terminal() as terminal,
         console.make("full", out=terminal.slave, err=terminal.slave) as screen,
     ):
-        screen.show(attempt(7))
-        terminal.wait_for("#7.1")
+        screen.banner(replace(READY, target="http://127.0.0.1:3001", ack="app"))
+        screen.show(delivery(7))
+        terminal.wait_for("#7")
 
 
 def test_a_full_session_on_a_terminal_keeps_its_order_and_its_status_line_below() -> None:
@@ -45,8 +48,8 @@ def test_on_80_columns_the_whole_screen_keeps_within_them() -> None:
     with Terminal(columns=80) as terminal:
         with console.make(out=terminal.slave, err=terminal.slave) as screen:
             screen.banner(READY)
-            screen.show(refused_by_app(1))
             screen.show(delivery(1, "post.publish.failed", status=502))
+            screen.show(refused_by_app(1))
         seen = terminal.settled()
         assert any("#1.1" in row for row in seen.rows)
         assert seen.widest <= 80

@@ -1,13 +1,20 @@
 """The view for people, with a clock that stands still."""
 
+from dataclasses import replace
+
+import pytest
+
 from tests.console.samples import TARGET, attempt, delivery
 from tiktok_hook.console.paint import PLAIN
 from tiktok_hook.console.text import (
     BLOCKS_AT_ONCE,
     BLOCKS_PER_SECOND,
-    HOLD_SECONDS,
     Text,
 )
+from tiktok_hook.delivery import Delivery, Ready
+from tiktok_hook.signature import State, Verdict
+
+FORWARDED = Ready(callback_url="", local_url="", target=TARGET, ack="app")
 
 
 class Clock:
@@ -48,41 +55,55 @@ def test_blocks_are_for_the_first_few_and_come_back_with_time() -> None:
     assert blocks(draw(text, *map(delivery, range(301, 401)))) == BLOCKS_AT_ONCE
 
 
-def test_an_attempt_waits_for_its_delivery_only_so_long() -> None:
-    clock = Clock()
-    text = view(clock)
-    assert draw(text, attempt(7)) == ""
+def test_a_delivery_waits_for_the_app_s_answer_that_follows_it() -> None:
+    text = view(Clock(), full=False)
+    draw(text, FORWARDED)
+    assert draw(text, delivery(7), attempt(7), delivery(8)).count("\n") == 1
     assert text.holds
-    clock.now += HOLD_SECONDS / 2
-    assert draw(text) == ""
-    clock.now += HOLD_SECONDS
-    assert draw(text) == f"  → #7.1 {TARGET} 200 in 3 ms\n"
+    assert draw(text, attempt(8), delivery(9)).endswith("→ 200 in 3 ms\n")
+    assert "#9" in "".join(piece.text for piece in text.rest())
     assert not text.holds
 
 
-def test_a_replay_does_not_wait() -> None:
-    assert "#7.1 replay" in draw(view(Clock()), attempt(7, replay=True))
-
-
-def test_an_attempt_of_a_delivery_already_shown_does_not_wait() -> None:
+def test_a_delivery_waits_for_one_call_only() -> None:
     text = view(Clock(), full=False)
-    draw(text, delivery(7))
+    draw(text, FORWARDED)
+    assert draw(text, delivery(7)) == ""
+    assert "#7" in draw(text)
     assert "#7.1" in draw(text, attempt(7))
 
 
-def test_attempts_of_several_targets_stay_with_their_delivery() -> None:
+@pytest.mark.parametrize(
+    ("ready", "item"),
+    [
+        (Ready(callback_url="", local_url=""), delivery(7)),
+        (replace(FORWARDED, ack="first"), delivery(7)),
+        (FORWARDED, delivery(7, verdict=Verdict(State.INVALID), status=403)),
+    ],
+    ids=["no target", "answered first", "refused"],
+)
+def test_a_delivery_that_no_answer_follows_does_not_wait(ready: Ready, item: Delivery) -> None:
+    text = view(Clock())
+    draw(text, ready)
+    assert "#7" in draw(text, item)
+    assert not text.holds
+
+
+def test_a_replay_has_a_line_of_its_own() -> None:
     text = view(Clock(), full=False)
-    shown = draw(text, attempt(7), attempt(7, number=2, target="http://127.0.0.1:4000/"))
-    assert shown == ""
-    first, second = draw(text, delivery(7)).splitlines()
+    lines = draw(text, delivery(7), attempt(7, replay=True)).splitlines()
+    assert lines[1] == f"  → #7.1 replay {TARGET} 200 in 3 ms"
+
+
+def test_attempts_of_several_targets_stay_with_their_delivery() -> None:
+    other = attempt(7, number=2, target="http://127.0.0.1:4000/")
+    items = delivery(7), attempt(7), other, delivery(8)
+    first, second, third = draw(view(Clock(), full=False), *items).splitlines()
     assert first.endswith("→ 200 in 3 ms")
     assert second == "  → #7.2 http://127.0.0.1:4000/ 200 in 3 ms"
-
-
-def test_what_is_held_stays_bounded() -> None:
-    text = view(Clock())
-    shown = draw(text, *(attempt(number) for number in range(1, 1001)))
-    assert shown.count("\n") == 1000 - 256
+    assert "#8" in third
+    block = draw(view(Clock()), *items)
+    assert block.index("#7.1") < block.index("#7.2") < block.index("HTTP/1.1")
 
 
 def test_what_was_left_out_is_a_count() -> None:

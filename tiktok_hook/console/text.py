@@ -26,11 +26,8 @@ BLOCKS_PER_SECOND = 4.0
 BLOCKS_AT_ONCE = 6.0
 """Full blocks after a pause: a burst that a person may want to read."""
 
-HOLD_SECONDS = 0.25
-"""How long an attempt waits for its delivery, which is shown once TikTok is answered."""
-
 _REMEMBERED = 4096
-_HELD = 256
+_TARGETS = 16
 
 
 class Text:
@@ -71,7 +68,8 @@ class Text:
         self._blocks_left = BLOCKS_AT_ONCE
         self._blocks_at = clock()
         self._shown: OrderedDict[int, float] = OrderedDict()
-        self._held: dict[int, tuple[float, list[Attempt]]] = {}
+        self._kept: Delivery | None = None
+        self._answered_by_app = False
         self._tunnel = "connecting"
         self._apps: dict[str | None, str] = {}
         self._ping_passed = False
@@ -79,35 +77,49 @@ class Text:
 
     @property
     def holds(self) -> bool:
-        """Whether an attempt waits for its delivery."""
-        return bool(self._held)
+        """Whether a delivery waits for the app's answer, which follows on its heels."""
+        return self._kept is not None
 
     def draw(self, items: Sequence[object], dropped: int) -> Iterator[Piece]:
         """Make the text of a batch; see `tiktok_hook.console.view.View`."""
         width = self._out_width()
-        for item in items:
+        batch = list(items) if self._kept is None else [self._kept, *items]
+        self._kept = None
+        last = items[-1] if items else None
+        if isinstance(last, Delivery) and self._expects_attempt(last):
+            self._kept = last
+            batch.pop()
+        at = 0
+        while at < len(batch):
+            item = batch[at]
+            at += 1
             if isinstance(item, Delivery):
-                yield from self._delivery(item, width)
+                attempts = _following(item, batch[at : at + _TARGETS])
+                at += len(attempts)
+                yield from self._delivery(item, attempts, width)
             elif isinstance(item, Attempt):
-                yield from self._attempt(item, width)
+                yield out(blocks.attempt_block(item, self._out_paint, width or 80) + "\n")
             else:
                 yield from self._other(item)
         if dropped:
             paint = self._out_paint
             more = f"… {words.count(dropped)} more, see tiktok-hook events"
             yield out(f"{paint.dim}{more}{paint.off}\n")
-        now = self._clock()
-        yield from self._release([key for key, (at, _) in self._held.items() if at <= now])
 
     def rest(self) -> Iterator[Piece]:
-        """Attempts whose delivery has not come."""
-        yield from self._release(list(self._held))
+        """A delivery whose attempt has not come."""
+        return self.draw((), 0)
 
-    def _delivery(self, delivery: Delivery, width: int | None) -> Iterator[Piece]:
+    def _expects_attempt(self, delivery: Delivery) -> bool:
+        answered = delivery.status is not None and not delivery.verdict.refused
+        return self._answered_by_app and answered
+
+    def _delivery(
+        self, delivery: Delivery, attempts: Sequence[Attempt], width: int | None
+    ) -> Iterator[Piece]:
         self._shown[delivery.id] = delivery.received_at
         if len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
-        _, attempts = self._held.pop(delivery.id, (0.0, []))
         first_at = self._first(delivery)
         if self._full and self._room_for_block():
             yield out(
@@ -128,9 +140,9 @@ class Text:
                 first_at=first_at,
             )
             yield out(line + "\n")
-            for attempt in attempts[1:]:
-                yield from self._attempt_text(attempt, width)
             yield from self._news(attempts[0].hint if attempts else "", width)
+            for attempt in attempts[1:]:
+                yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
             yield from self._ping(delivery)
 
@@ -151,28 +163,12 @@ class Text:
         self._blocks_left -= 1.0
         return True
 
-    def _attempt(self, attempt: Attempt, width: int | None) -> Iterator[Piece]:
-        early = not attempt.replay and attempt.delivery_id not in self._shown
-        if early and len(self._held) < _HELD:
-            deadline = self._clock() + HOLD_SECONDS
-            self._held.setdefault(attempt.delivery_id, (deadline, []))[1].append(attempt)
-        else:
-            yield from self._attempt_text(attempt, width)
-
-    def _attempt_text(self, attempt: Attempt, width: int | None) -> Iterator[Piece]:
-        yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
-
     def _news(self, hint: str, width: int | None) -> Iterator[Piece]:
         """Under a line, the hint only if it is another one than last time."""
         if hint and hint != self._last_hint:
             text = blocks.hint(hint, self._out_paint, width or 80, indent="    ")
             yield out(text.removeprefix("\n") + "\n")
         self._last_hint = hint
-
-    def _release(self, keys: Sequence[int]) -> Iterator[Piece]:
-        for key in keys:
-            for attempt in self._held.pop(key)[1]:
-                yield from self._attempt_text(attempt, self._out_width())
 
     def _other(self, item: object) -> Iterator[Piece]:
         paint = self._err_paint
@@ -187,6 +183,7 @@ class Text:
         elif isinstance(item, Notice):
             yield err(lines.notice_line(item, paint) + "\n")
         elif isinstance(item, Ready):
+            self._answered_by_app = item.target is not None and item.ack == "app"
             if item.target is not None and item.target_up is not None:
                 # The banner has said it, so only a change is news.
                 self._apps[item.target] = "up" if item.target_up else "down"
@@ -220,3 +217,13 @@ class Text:
         else:
             text += " Its signature verified."
         yield err(text + "\n")
+
+
+def _following(delivery: Delivery, items: Sequence[object]) -> list[Attempt]:
+    """Its attempts that come right behind it."""
+    found = []
+    for item in items:
+        if not isinstance(item, Attempt) or item.delivery_id != delivery.id or item.replay:
+            break
+        found.append(item)
+    return found
