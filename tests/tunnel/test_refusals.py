@@ -1,0 +1,200 @@
+"""What a user is told when there is no tunnel."""
+
+import pytest
+
+from tests.tunnel.conftest import SECRET, TOKEN
+from tiktok_hook.tunnel import refusals
+from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Refused
+from tiktok_hook.tunnel.refusals import Refusal
+
+SERVER = "connect.example.com:443"
+
+
+def explain(
+    message: str = "",
+    *,
+    code: str | None = None,
+    cause: Cause | None = None,
+    domain: str | None = None,
+    cas: str | None = None,
+    proxy: str | None = None,
+) -> Refusal:
+    refused = Refused("failed to connect session", message, code, cause)
+    return refusals.explain(refused, domain=domain, server=SERVER, cas=cas, proxy=proxy)
+
+
+KNOWN = {
+    4018: ("wants an authtoken", "your-authtoken", False),
+    105: ("does not look like one", "without quotes", False),
+    106: ("of an old kind", "your-authtoken", False),
+    107: ("does not know this authtoken", "config file", False),
+    102: ("payment failed", "billing", False),
+    103: ("suspended", "support", False),
+    108: ("as many agent sessions", "agents", True),
+    348: ("as many agent sessions", "agents", True),
+    115: ("IP policy", "network", True),
+    120: ("too old", "pip install --upgrade ngrok", False),
+    121: ("too old", "pip install --upgrade ngrok", False),
+    123: ("not verified", "settings", False),
+    8014: ("abuse", "support", False),
+    9040: ("address", "VPN", True),
+    9009: ("proxy", "http_proxy", False),
+    334: ("already online from somewhere else", "--pooling", True),
+    6030: ("without pooling", "--pooling", True),
+    313: ("plan does not allow", "--domain", False),
+    319: ("not reserved", "Reserve", False),
+    320: ("belongs to another", "authtoken", False),
+    324: ("as many endpoints", "endpoints", True),
+    349: ("too fast", "Wait", True),
+    9036: ("cannot use", "host alone", False),
+    364: ("webhook provider", "--verify-webhook", False),
+    7030: ("webhook provider", "--verify-webhook", False),
+    7027: ("no secret", "TIKTOK_CLIENT_SECRET", False),
+    15001: ("longer than", "pasted", False),
+    9016: ("may not verify webhooks", "--verify-webhook", False),
+    7031: ("may not verify webhooks", "--verify-webhook", False),
+    2201: ("traffic policy", "--traffic-policy", False),
+}
+
+
+@pytest.mark.parametrize("number", KNOWN)
+def test_a_known_code_has_a_sentence_a_hint_and_whether_it_heals(number: int) -> None:
+    message, hint, heals = KNOWN[number]
+    refusal = explain("what ngrok says", code=f"ERR_NGROK_{number}")
+    assert message in refusal.message
+    assert refusal.message.endswith(f"(ERR_NGROK_{number}).")
+    assert hint in refusal.hint
+    assert refusal.heals is heals
+
+
+@pytest.mark.parametrize("number", [334, 6030, 313, 319, 320, 9036])
+def test_a_refused_domain_is_named(number: int) -> None:
+    assert "x.ngrok.app" in explain(code=f"ERR_NGROK_{number}", domain="x.ngrok.app").message
+
+
+@pytest.mark.parametrize("number", [105, 106, 107])
+def test_what_ngrok_says_about_a_token_is_never_repeated(number: int) -> None:
+    refusal = explain(f"The token {TOKEN} is bad.", code=f"ERR_NGROK_{number}")
+    assert TOKEN not in f"{refusal.message}{refusal.hint}"
+
+
+def test_what_is_wrong_with_a_traffic_policy_is_repeated() -> None:
+    assert "line 3: no such action" in explain("line 3: no such action", code="ERR_NGROK_2201").hint
+
+
+@pytest.mark.parametrize("code", ["ERR_NGROK_77777", "ERR_NGROK_x", "ERR_NGROK_²", "ODD"])
+def test_an_unknown_code_shows_what_ngrok_said_and_its_page(code: str) -> None:
+    refusal = explain("Something new.\nIn two lines.", code=code)
+    assert refusal.message == f"ngrok refused the tunnel: Something new. In two lines ({code})."
+    assert refusal.hint == f"See https://ngrok.com/docs/errors/{code.lower()}"
+    assert refusal.heals
+
+
+def test_hostile_words_are_made_visible_and_bounded() -> None:
+    refusal = explain("\x1b[31m\u202e" + "x" * 5000, code="ERR_NGROK_77777")
+    assert "\x1b" not in refusal.message
+    assert "\u202e" not in refusal.message
+    assert len(refusal.message) < 400
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("dns", "The name connect.example.com cannot be found (DNS)."),
+        ("refused", f"{SERVER} refuses the connection."),
+        ("timeout", f"{SERVER} does not answer."),
+        ("unreachable", f"{SERVER} cannot be reached from here."),
+        ("ok", f"The connection to {SERVER} could not be made, but a second try went through."),
+    ],
+)
+def test_each_cause_of_no_connection_has_its_words(cause: Cause, words: str) -> None:
+    refusal = explain("failed to establish tcp connection", cause=cause)
+    assert refusal.message == words
+    assert refusal.hint
+    assert refusal.heals
+
+
+def test_a_proxy_variable_is_named_when_there_is_no_connection() -> None:
+    assert explain(cause="timeout", proxy="ALL_PROXY").hint.startswith("ALL_PROXY is set")
+
+
+@pytest.mark.parametrize(
+    ("cas", "words"),
+    [
+        (None, "ngrok's own"),
+        ("trusted", "ngrok's own"),
+        ("host", "this system's"),
+        ("/etc/ca.pem", "/etc/ca.pem"),
+    ],
+)
+def test_a_tls_failure_says_what_was_trusted(cas: str | None, words: str) -> None:
+    refusal = explain("tls handshake error", cas=cas)
+    assert f"not trusted ({words})" in refusal.message
+    assert "--connect-cas" in refusal.hint
+
+
+def test_a_hang_up_while_signing_in_is_told() -> None:
+    assert "hung up" in explain("failed to deserialize rpc response").message
+
+
+def test_a_failure_that_nobody_knows_keeps_the_sdks_words() -> None:
+    assert explain("something odd").message == "No tunnel: something odd."
+    assert explain().message == "No tunnel: failed to connect session."
+
+
+def test_an_sdk_without_pooling_cannot_heal() -> None:
+    refusal = explain(code=NO_POOLING)
+    assert "Python 3.12" in refusal.hint
+    assert not refusal.heals
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "message", "hint"),
+    [
+        (1, "Traceback\n\nValueError: odd\n", "exit code 1", "Its last words: ValueError: odd"),
+        (-6, "", "signal 6", "Try again."),
+        (None, " \n", "exit code None", "Try again."),
+    ],
+)
+def test_a_crash_shows_its_last_words(
+    code: int | None, stderr: str, message: str, hint: str
+) -> None:
+    refusal = refusals.ended(code, stderr)
+    assert message in refusal.message
+    assert refusal.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("transport error", "The connection to ngrok was lost (transport error)."),
+        (
+            'Custom { error: ListenerClosed { message: "why", error_code: Some("ERR_NGROK_1") } }',
+            "ngrok took the URL offline: why (ERR_NGROK_1).",
+        ),
+        (
+            'ListenerClosed { message: "", error_code: None }',
+            "ngrok took the URL offline: no reason given.",
+        ),
+    ],
+)
+def test_a_loss_is_one_sentence(error: str, words: str) -> None:
+    assert refusals.lost(error) == words
+
+
+@pytest.mark.parametrize(
+    "text", [f"a {SECRET} b", f"{TOKEN}{SECRET}", repr(f'"{SECRET}"')], ids=["in", "both", "quoted"]
+)
+def test_secrets_are_hidden_wherever_they_stand(text: str) -> None:
+    hidden = refusals.redact(text, (TOKEN, SECRET, None, ""))
+    assert SECRET not in hidden
+    assert TOKEN not in hidden
+    assert "[hidden]" in hidden
+
+
+def test_a_secret_with_a_line_break_is_hidden_as_a_literal_too() -> None:
+    assert refusals.redact(repr("in se\ncret"), ("se\ncret",)) == "'in [hidden]'"
+
+
+def test_text_without_a_secret_stays() -> None:
+    assert refusals.redact("nothing here", (TOKEN, None, "")) == "nothing here"
