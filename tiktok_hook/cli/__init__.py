@@ -18,6 +18,11 @@ COMMANDS = {
     "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",
     "demo": "Show everything on this machine, without account or network.",
     "trigger": "Send a signed sample event.",
+    "events": "List what was received.",
+    "show": "Show one delivery whole.",
+    "export": "Write deliveries to a file.",
+    "import": "Put deliveries from a file into the history.",
+    "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
 }

@@ -1,0 +1,79 @@
+"""``tiktok-hook clear``: the history emptied, after asking."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import click
+
+from tiktok_hook.cli import options, selection
+from tiktok_hook.errors import UsageError
+
+
+@click.command(cls=options.Command, example="tiktok-hook clear --before 30d")
+@options.option(
+    "--before",
+    metavar="WHEN",
+    help="Only what was received before: 30d (ago), 2026-11-23, RFC 3339.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@options.db_option
+@options.config_option
+def command(
+    before: str | None,
+    yes: bool,  # noqa: FBT001 - click hands it over by name
+    db: Path | None,
+    config: Path | None,  # noqa: ARG001 - read before the options are
+) -> int:
+    """Empty the history.
+
+    Deletes deliveries and their attempts for good, after asking. Their ids are not given again.
+    Exits with 1 when the answer was no.
+    """
+    until = None
+    if before is not None:
+        until = selection.moment(before, option="--before", now=time.time())
+    path = selection.history_path(db)
+    if db is None and not path.exists():
+        click.echo("No history yet: there is nothing to delete.", err=True)
+        return 0
+    count = _count(db, until)
+    what = "1 delivery" if count == 1 else f"{count} deliveries"
+    if not count:
+        click.echo("There is nothing to delete.", err=True)
+        return 0
+    if not yes and not _confirmed(f"Delete {what} from {path} for good?"):
+        click.echo("Nothing was deleted.", err=True)
+        return 1
+    gone = asyncio.run(_clear(path, until))
+    click.echo(f"Deleted {gone} {'delivery' if gone == 1 else 'deliveries'}.", err=True)
+    return 0
+
+
+def _count(db: Path | None, until: float | None) -> int:
+    from tiktok_hook.store import Where
+
+    with selection.opened(db) as history:
+        return history.counts(Where(until=until)).received
+
+
+def _confirmed(question: str) -> bool:
+    """Whether somebody said yes.
+
+    Raises:
+        UsageError: There was nobody to ask.
+    """
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        raise UsageError(
+            "Nothing was deleted: nobody confirmed it.", hint="Without a terminal, add --yes."
+        ) from None
+
+
+async def _clear(path: Path, until: float | None) -> int:
+    from tiktok_hook.store import open_store
+
+    with open_store(path) as store:
+        return await store.clear(before=until)

@@ -1,0 +1,153 @@
+"""``tiktok-hook events``: the history as a table or as JSON Lines."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tiktok_hook.cli import options, selection
+
+if TYPE_CHECKING:
+    from tiktok_hook.cli.table import Table
+    from tiktok_hook.delivery import Attempt, Delivery
+    from tiktok_hook.store import History, Where
+
+Found = list[tuple["Delivery", "Attempt | None"]]
+
+_WAIT_SECONDS = 0.1
+
+
+@click.command(
+    cls=options.Command,
+    example="tiktok-hook events --event 'post.publish.*' --failed --since 2d",
+)
+@selection.filters
+@options.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="The newest so many; 0 is all.",
+)
+@options.option("--follow", is_flag=True, help="Go on with what comes in, from any process.")
+@options.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="json prints lines as listen does.",
+)
+@options.db_option
+@options.config_option
+def command(
+    limit: int,
+    follow: bool,  # noqa: FBT001 - click hands it over by name
+    form: str,
+    db: Path | None,
+    config: Path | None,  # noqa: ARG001 - read before the options are
+    **given: Any,
+) -> None:
+    """List what was received.
+
+    The newest deliveries, oldest first: time, id, event, summary, verdict, what TikTok was
+    answered and what your app said last. Filters are combined; show ID shows one whole.
+    """
+    fitting = selection.where(given)
+    path = selection.history_path(db)
+    if not path.exists():
+        if db is None or follow:
+            click.echo(f"No history yet: tiktok-hook listen makes {path}.", err=True)
+        if db is None and not follow:
+            return
+    while follow and not path.exists():
+        time.sleep(_WAIT_SECONDS)
+    from tiktok_hook.store import open_history
+
+    with open_history(path) as history:
+        before = history.newest_id()
+        show = _Lines() if form == "json" else _Rows()
+        newest = show.all(history, fitting, limit)
+        if follow:
+            show.rest(history, fitting, max(before, newest))
+        elif not newest:
+            click.echo("No delivery fits.", err=True)
+
+
+def _found(history: "History", fitting: "Where", limit: int) -> Found:
+    """The newest deliveries, oldest first, each with its last attempt."""
+    deliveries = history.page(fitting, limit=limit)[::-1]
+    last = history.last_attempts([each.id for each in deliveries])
+    return [(each, last.get(each.id)) for each in deliveries]
+
+
+class _Rows:
+    """The table."""
+
+    def __init__(self) -> None:
+        self._table: Table | None = None
+
+    def all(self, history: "History", fitting: "Where", limit: int) -> int:
+        """Print what is there; the newest id of it, 0 without any."""
+        from tiktok_hook.cli import table
+
+        found = _found(history, fitting, limit or sys.maxsize)
+        self._table = table.Table(
+            found,
+            now=time.time(),
+            width=table.terminal_width(),
+            coloured=table.colours_wanted(),
+        )
+        lines = [self._table.line(*each) for each in found]
+        if found:
+            lines.insert(0, self._table.heading())
+            click.echo("\n".join(lines))
+        return found[-1][0].id if found else 0
+
+    def rest(self, history: "History", fitting: "Where", after: int) -> None:
+        """Print what comes, for ever."""
+        from tiktok_hook.cli.follow import follow
+        from tiktok_hook.console import lines, paint_for
+
+        assert self._table is not None
+        paint = paint_for(sys.stdout)
+        for each in follow(history, fitting, after):
+            if isinstance(each, tuple):
+                click.echo(self._table.line(*each))
+            else:
+                click.echo(lines.attempt_line(each, paint))
+            sys.stdout.flush()
+
+
+class _Lines:
+    """One line for each delivery and each attempt, as `listen` prints them."""
+
+    @staticmethod
+    def all(history: "History", fitting: "Where", limit: int) -> int:
+        from tiktok_hook import archive
+
+        narrowed = selection.newest(history, fitting, limit or None)
+        newest = 0
+        for entry in archive.entries(history, narrowed):
+            newest = entry.delivery.id
+            for line in archive.write([entry], "jsonl"):
+                click.echo(line, nl=False)
+        return newest
+
+    @staticmethod
+    def rest(history: "History", fitting: "Where", after: int) -> None:
+        from tiktok_hook.cli.follow import follow
+        from tiktok_hook.delivery import attempt_json, delivery_json, dump
+
+        for each in follow(history, fitting, after):
+            if isinstance(each, tuple):
+                delivery, attempt = each
+                click.echo(dump({"type": "delivery", **delivery_json(delivery)}))
+            else:
+                attempt = each
+            if attempt is not None:
+                click.echo(dump({"type": "attempt", **attempt_json(attempt)}))
+            sys.stdout.flush()

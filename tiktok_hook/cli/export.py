@@ -1,0 +1,133 @@
+"""``tiktok-hook export``: deliveries written to a file, for people, tools and tests."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tiktok_hook.cli import options, selection
+from tiktok_hook.errors import UsageError
+
+if TYPE_CHECKING:
+    from tiktok_hook.archive import Entry
+
+
+@click.command(
+    cls=options.Command,
+    example="tiktok-hook export last --format pytest -o test_tiktok_webhooks.py",
+)
+@click.argument("ids", metavar="[IDS]...", nargs=-1)
+@selection.filters
+@options.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="The newest so many.  [default: all]"
+)
+@options.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "har", "curl", "pytest"]),
+    default="jsonl",
+    show_default=True,
+    help="jsonl and har can be imported again; curl and pytest sign when they run.",
+)
+@options.path_option("--output", "-o", help="File to write; - is stdout.  [default: -]")
+@options.option(
+    "--redact",
+    is_flag=True,
+    help="Put pseudonyms for user ids, client keys, signatures and addresses.",
+)
+@options.db_option
+@options.config_option
+def command(
+    ids: tuple[str, ...],
+    limit: int | None,
+    form: Any,
+    output: Path | None,
+    redact: bool,  # noqa: FBT001 - click hands it over by name
+    db: Path | None,
+    config: Path | None,  # noqa: ARG001 - read before the options are
+    **given: Any,
+) -> None:
+    """Write deliveries to a file.
+
+    IDS are numbers, ranges (3-7), last, last-2; without IDS all that the filters let through.
+    JSON Lines hold everything exactly; HAR 1.2 opens in browsers and proxies; a curl script and a
+    pytest module send the deliveries to your app, signed afresh with TIKTOK_CLIENT_SECRET.
+    """
+    from tiktok_hook import archive
+
+    with selection.opened(db) as history:
+        fitting = selection.chosen(history, ids, selection.where(given))
+        fitting = selection.newest(history, fitting, limit)
+
+        def again() -> Iterable["Entry"]:
+            return archive.entries(history, fitting)
+
+        counted = _Counted(archive.redacted(again) if redact else again())
+        first = list(islice(counted, 1))
+        if not first:
+            raise selection.nothing_fits()
+        to_file = output is not None and str(output) != "-"
+        name = {"name": output.name} if to_file and output is not None else {}
+        pieces = archive.write(chain(first, counted), form, **name)
+        if to_file and output is not None:
+            _write_file(output, pieces)
+        else:
+            sys.stdout.buffer.writelines(pieces)
+        click.echo(f"Exported {counted.words}{f' to {output}' if to_file else ''}.", err=True)
+
+
+class _Counted:
+    """Entries on their way, counted."""
+
+    def __init__(self, entries: Iterable["Entry"]) -> None:
+        self._entries = iter(entries)
+        self._deliveries = self._attempts = 0
+
+    def __iter__(self) -> Iterator["Entry"]:
+        for entry in self._entries:
+            self._deliveries += 1
+            self._attempts += len(entry.attempts)
+            yield entry
+
+    @property
+    def words(self) -> str:
+        """How many there were."""
+        return counted(self._deliveries, self._attempts)
+
+
+def counted(deliveries: int, attempts: int) -> str:
+    """``1 delivery and 2 attempts``."""
+    return (
+        f"{deliveries} {'delivery' if deliveries == 1 else 'deliveries'} and "
+        f"{attempts} {'attempt' if attempts == 1 else 'attempts'}"
+    )
+
+
+def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
+    """Write a file whole or not at all, for its owner alone: it may tell who the users are.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:  # a pipe or a device
+                stream.writelines(pieces)
+            return
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.writelines(pieces)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            hint="Name another file with -o, or leave it out for stdout.",
+        ) from error

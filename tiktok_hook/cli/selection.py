@@ -1,0 +1,256 @@
+"""Which deliveries a command is about: ids as people type them, and the filters they share.
+
+12  #12        one delivery
+3-7  last-4..last   from one to another, both included
+last  last-2   the newest, and the one two before it; with filters, of those that fit
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tiktok_hook.cli import options
+from tiktok_hook.errors import UsageError
+
+if TYPE_CHECKING:
+    from tiktok_hook.delivery import Delivery
+    from tiktok_hook.store import History, Where
+
+VERDICTS = ("valid", "stale", "invalid", "missing", "unchecked")
+SOURCES = ("tiktok", "trigger", "import")
+"""Written out, so that ``--help`` has nothing to load; a test holds them to the real ones."""
+
+LAST_PLACES = 10_000
+"""How far back ``last-N`` reaches."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGO = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+")
+_STEP = re.compile(r"([0-9.]+)([smhdw])")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+_NUMBER = re.compile(r"#?([0-9]{1,18})")
+_LAST = re.compile(r"last(?:-([0-9]{1,9}))?")
+_ATTEMPT = re.compile(r"#?([0-9]{1,18})\.[0-9]+")
+_RANGE = re.compile(r"(#?[0-9]{1,18})-(#?[0-9]{1,18})|(.+?)\.\.(.+)")
+
+
+def filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filters of ``events``, for every command that picks deliveries; read by `where`."""
+    option = options.option
+    for add in reversed(
+        (
+            option(
+                "--event", "events", multiple=True, metavar="GLOB",
+                help="Only these events, as in 'post.publish.*'. Repeatable.",
+            ),
+            option(
+                "--verdict", "verdicts", multiple=True, type=click.Choice(VERDICTS),
+                help="Only deliveries judged so. Repeatable.",
+            ),
+            option(
+                "--status", "statuses", multiple=True, type=click.IntRange(100, 999), metavar="N",
+                help="Only what TikTok was answered so. Repeatable.",
+            ),
+            option("--failed", is_flag=True, help="Only where the app's last answer was not 200."),
+            option("--redeliveries", is_flag=True, help="Only repetitions of an earlier one."),
+            option("--replayed", "replays", is_flag=True, help="Only what was replayed."),
+            option(
+                "--since", metavar="WHEN",
+                help="Received at or after: 1h, 2d (ago), 14:30, 2026-11-23, RFC 3339.",
+            ),
+            option("--until", metavar="WHEN", help="Received before; as --since."),
+            option(
+                "--search", "text", metavar="TEXT",
+                help="Found anywhere: body, headers, path, attempts.",
+            ),
+            option("--user", metavar="ID", help="Only of this user_openid."),
+            option("--publish-id", metavar="ID", help="Only of this publish_id."),
+            option(
+                "--source", type=click.Choice(SOURCES), help="Only what came from there.",
+            ),
+        )
+    ):  # fmt: skip
+        function = add(function)
+    return function
+
+
+def where(given: Mapping[str, Any]) -> "Where":
+    """The filters as the history takes them.
+
+    Args:
+        given: What click read for the options of `filters`.
+
+    Raises:
+        UsageError: A time cannot be read.
+    """
+    from tiktok_hook.delivery import Source
+    from tiktok_hook.signature import State
+    from tiktok_hook.store import Where
+
+    now = time.time()
+    since, until = given["since"], given["until"]
+    return Where(
+        events=tuple(given["events"]),
+        verdicts=tuple(State(each) for each in given["verdicts"]),
+        statuses=tuple(given["statuses"]),
+        failed=given["failed"],
+        redeliveries=given["redeliveries"],
+        replays=given["replays"],
+        since=None if since is None else moment(since, option="--since", now=now),
+        until=None if until is None else moment(until, option="--until", now=now),
+        user=given["user"],
+        publish_id=given["publish_id"],
+        text=given["text"] or None,
+        source=None if given["source"] is None else Source(given["source"]),
+    )
+
+
+def moment(text: str, *, option: str, now: float) -> float:
+    """A point in time as people write it, in Unix seconds.
+
+    Args:
+        text: How long ago (``90s``, ``1h30m``, ``2d``, ``1w``), a time of today (``14:30``), or a
+            date with or without a time, RFC 3339 among them; local time where no offset is given.
+        option: Where it came from, for the message.
+        now: Unix seconds.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    text = text.strip()
+    if _AGO.fullmatch(text):
+        return now - sum(float(number) * _SECONDS[unit] for number, unit in _STEP.findall(text))
+    try:
+        if _CLOCK.fullmatch(text):
+            hour, _, rest = text.partition(":")
+            today = time.strftime("%Y-%m-%d", time.localtime(now))
+            text = f"{today}T{hour:0>2}:{rest}"
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"{option} {text!r} is no time.",
+            hint=f"For instance {option} 1h, {option} 2d, {option} 14:30 or {option} 2026-11-23.",
+        ) from None
+
+
+def history_path(db: Path | None) -> Path:
+    """Where the history lies: ``--db``, else the one in the user's data folder."""
+    if db is not None:
+        return db
+    from tiktok_hook import folders
+
+    return folders.history_path()
+
+
+def opened(db: Path | None) -> "History":
+    """The history, to read from; nothing is made where there is none.
+
+    Raises:
+        StoreError: There is none, or it cannot be read.
+    """
+    from tiktok_hook.store import open_history
+
+    return open_history(history_path(db))
+
+
+def chosen(history: "History", words: Iterable[str], fitting: "Where") -> "Where":
+    """The filters narrowed to the ids that were named; without ids, just the filters.
+
+    Raises:
+        UsageError: A word is no id, or a delivery is not there.
+    """
+    ids: dict[int, None] = {}
+    for word in (part for each in words for part in each.split(",") if part):
+        ids.update(dict.fromkeys(_ids(history, word, fitting)))
+    return replace(fitting, ids=tuple(ids)) if ids else fitting
+
+
+def newest(history: "History", fitting: "Where", limit: int | None) -> "Where":
+    """The same, but for the newest so many only; None is no limit."""
+    if limit is None:
+        return fitting
+    found = history.page(fitting, limit=limit)
+    return replace(fitting, ids=tuple(each.id for each in found)) if found else fitting
+
+
+def one(history: "History", word: str) -> "Delivery":
+    """The one delivery that a word names.
+
+    Raises:
+        UsageError: It is no id, or there is no such delivery.
+    """
+    from tiktok_hook.store import Where
+
+    found = history.get(_number(history, word, Where()))
+    if found is None:
+        raise _unknown(history, word)
+    return found
+
+
+def nothing_fits() -> UsageError:
+    """The error of a selection that came out empty."""
+    return UsageError(
+        "No delivery fits.", hint="tiktok-hook events with the same filters shows what does."
+    )
+
+
+def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
+    found = None if _LAST.fullmatch(word) else _RANGE.fullmatch(word)
+    if found is None:
+        number = _number(history, word, fitting)
+        if history.get(number) is None:
+            raise _unknown(history, word)
+        return (number,)
+    ends = [end for end in found.groups() if end is not None]
+    first, last = sorted(_number(history, end, fitting) for end in ends)
+    from tiktok_hook.store import Where
+
+    there = history.page(Where(), after=max(first - 1, 0), limit=1)
+    if not there or there[0].id > last:
+        raise _unknown(history, word)
+    return range(there[0].id, min(last, history.newest_id()) + 1)
+
+
+def _number(history: "History", word: str, fitting: "Where") -> int:
+    """The id that one word means, whether or not it is there."""
+    if found := _NUMBER.fullmatch(word):
+        return int(found[1])
+    if found := _LAST.fullmatch(word):
+        back = int(found[1] or 0)
+        newest = history.page(fitting, limit=min(back, LAST_PLACES) + 1)
+        if len(newest) <= back:
+            raise UsageError(
+                f"There is no {word}: {len(newest)} {_plural(len(newest))} fit.",
+                hint="tiktok-hook events lists them.",
+            )
+        return newest[back].id
+    if found := _ATTEMPT.fullmatch(word):
+        raise UsageError(
+            f"{word} is an attempt; ids of deliveries are whole numbers.",
+            hint=f"The delivery it was made of is {found[1]}.",
+        )
+    raise UsageError(
+        f"{word!r} is no id of a delivery.", hint="Ids are 12, 3-7, last and last-2, for instance."
+    )
+
+
+def _unknown(history: "History", word: str) -> UsageError:
+    oldest = history.page(after=0, limit=1)
+    if not oldest:
+        return UsageError(
+            f"There is no delivery {word}: the history is empty.",
+            hint="tiktok-hook listen receives some.",
+        )
+    return UsageError(
+        f"There is no delivery {word}.",
+        hint=f"There are {oldest[0].id} to {history.newest_id()}: tiktok-hook events lists them.",
+    )
+
+
+def _plural(number: int) -> str:
+    return "delivery" if number == 1 else "deliveries"
