@@ -192,6 +192,7 @@ async def test_a_folder_that_goes_away_is_said_and_found_again(store: Store, pat
 
 async def test_a_file_that_was_deleted_is_made_anew_and_ids_go_on(store: Store, path: Path) -> None:
     await store.add(delivery())
+    assert store.history().newest_id() == 1
     _delete(path)
     assert (await store.add(delivery())).id == 2
     with open_history(path) as history:

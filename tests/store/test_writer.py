@@ -436,3 +436,13 @@ class TestAddMany:
         await store.flush()
         assert store.history().page() == [before]
         assert store.history().counts().received == 1
+
+    @pytest.mark.parametrize("turns", [1, 2, 3, 5, 8, 20, 50])
+    async def test_giving_up_takes_all_out_again(self, store: Store, turns: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            adding = group.create_task(store.add_many([delivery() for _ in range(2000)]))
+            for _ in range(turns):
+                await asyncio.sleep(0.0005)
+            adding.cancel()
+        await store.flush()
+        assert store.history().counts().received == (0 if adding.cancelled() else 2000)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.batch import RING, Queue
-from tiktok_hook.store.history import Bucket, Counts, History
+from tiktok_hook.store.history import Counts, History
 from tiktok_hook.store.rows import REFUSED_BODY_BYTES
 from tiktok_hook.store.schema import Database
+from tiktok_hook.store.timeline import Bucket
 from tiktok_hook.store.where import Where
 from tiktok_hook.store.writer import Store
 

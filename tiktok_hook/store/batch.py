@@ -100,14 +100,22 @@ class Add(Job):
 
 
 class AddMany(Job):
-    """Several deliveries: all of them or none."""
+    """Several deliveries: all of them or none.
 
-    __slots__ = ("adds", "size")
+    Attributes:
+        ids: What they got, once committed.
+        abandoned: Set by a caller that gave up: what is not begun yet is not done.
+    """
+
+    __slots__ = ("_given", "abandoned", "adds", "ids", "size")
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         super().__init__()
         self.adds = [Add(each, None, None) for each in deliveries]
         self.size = sum(each.size for each in self.adds)
+        self.ids: list[int] = []
+        self.abandoned = False
+        self._given: list[int] = []
 
     def prepare(self) -> None:
         """Prepare each."""
@@ -115,7 +123,28 @@ class AddMany(Job):
             each.prepare()
 
     def run(self, connection: sqlite3.Connection, counters: "Counters") -> list[Delivery]:
-        return [each.run(connection, counters) for each in self.adds]
+        if self.abandoned:
+            return []
+        stored = [each.run(connection, counters) for each in self.adds]
+        self._given = [each.id for each in stored]
+        return stored
+
+    def afterwards(self, connection: sqlite3.Connection) -> None:  # noqa: ARG002 - as every job's
+        """Only now are the ids theirs; after a rollback others get them."""
+        self.ids = self._given
+
+
+class TakeBack(Job):
+    """What an abandoned import had stored by then."""
+
+    __slots__ = ("_added",)
+
+    def __init__(self, added: AddMany) -> None:
+        super().__init__()
+        self._added = added
+
+    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+        return delete(connection, self._added.ids, counters)
 
 
 class SetStatus(Job):
@@ -200,7 +229,7 @@ class Flush(Job):
 
 
 class Remove(Job):
-    """Deliveries that should not have been added after all."""
+    """Deliveries that somebody named."""
 
     __slots__ = ("_ids",)
 

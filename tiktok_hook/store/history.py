@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -13,6 +13,7 @@ from tiktok_hook.store import rows
 from tiktok_hook.store.batch import Queue
 from tiktok_hook.store.readers import Readers
 from tiktok_hook.store.schema import Database
+from tiktok_hook.store.timeline import Bucket, timeline
 from tiktok_hook.store.where import (
     ALL,
     Clause,
@@ -58,25 +59,6 @@ class Counts:
     failed: int = 0
     replayed: int = 0
     pending: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
-    """One span of a timeline.
-
-    Attributes:
-        since: Where it begins, in Unix seconds.
-        verdicts: How many deliveries of each verdict came in; those with none are left out.
-        attempts: How many attempts of deliveries of the whole timeline began and ended.
-        failed: How many of them did not get 200.
-        mean_ms: What the app took for them on average; None without any.
-    """
-
-    since: float
-    verdicts: Mapping[State, int]
-    attempts: int
-    failed: int
-    mean_ms: float | None
 
 
 EVERYTHING = Where()
@@ -249,30 +231,7 @@ class History:
 
     def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
         """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
-        width = (until - since) / buckets
-        spans: list[dict[State, int]] = [{} for _ in range(buckets)]
-        for number, verdict, received in self._readers.all(
-            _RECEIVED_BY_SPAN, (since, width, since, until)
-        ):
-            spans[min(number, buckets - 1)][State(verdict)] = received
-        tries = [(0, 0, 0.0)] * buckets
-        ((least, most),) = self._readers.all(_IDS_IN_TIME, (since, until, 0, 1 << 62))
-        for number, *outcome in self._readers.all(
-            _TRIES_BY_SPAN, (since, width, least, most, since, until)
-        ):
-            tries[min(number, buckets - 1)] = tuple(outcome)
-        return [
-            Bucket(
-                since=since + number * width,
-                verdicts=verdicts,
-                attempts=attempts,
-                failed=failed,
-                mean_ms=total_ms / attempts if attempts else None,
-            )
-            for number, (verdicts, (attempts, failed, total_ms)) in enumerate(
-                zip(spans, tries, strict=True)
-            )
-        ]
+        return timeline(self._readers, since, until, buckets=buckets)
 
     def queue_of(self, delivery_id: int) -> Queue | None:
         """Where a delivery waits; None when it does not."""
@@ -406,16 +365,6 @@ _PENDING = (
 )
 _PENDING_COUNT = (
     "SELECT count(*) FROM queue WHERE target = coalesce(?, target) AND mode = coalesce(?, mode)"
-)
-_RECEIVED_BY_SPAN = (
-    "SELECT CAST((received_at - ?) / ? AS INTEGER) AS span, verdict, count(*) FROM deliveries "
-    "INDEXED BY deliveries_received WHERE received_at >= ? AND received_at < ? "
-    "GROUP BY span, verdict"
-)
-_TRIES_BY_SPAN = (
-    "SELECT CAST((started_at - ?) / ? AS INTEGER) AS span, count(*), sum(status IS NOT 200), "
-    "sum(duration_ms) FROM attempts WHERE delivery_id >= ? AND delivery_id <= ? "
-    "AND started_at >= ? AND started_at < ? AND duration_ms IS NOT NULL GROUP BY span"
 )
 _COUNT_VERDICTS = "SELECT verdict, count(*) FROM deliveries GROUP BY verdict"
 _COUNT_ALL = (

@@ -116,13 +116,16 @@ class Store:
         Raises:
             StoreError: They could not be stored; those that were are taken out again.
         """
+        jobs: list[batch.AddMany] = []
         stored: list[Delivery] = []
         try:
             for each in _slices(deliveries):
-                stored += await self._submit(batch.AddMany(each))
+                jobs.append(batch.AddMany(each))
+                stored += await self._submit(jobs[-1])
         except (StoreError, asyncio.CancelledError):
-            for ids in _slices([each.id for each in stored]):
-                self._submit_later(batch.Remove(ids))
+            for job in jobs:
+                job.abandoned = True
+                self._submit_later(batch.TakeBack(job))
             raise
         return stored
 
@@ -133,20 +136,6 @@ class Store:
             StoreError: They could not be deleted, or not all.
         """
         return sum([await self._submit(batch.Remove(each)) for each in _slices(ids)])
-
-    async def remove(self, ids: Sequence[int]) -> int:
-        """Take deliveries out again, with their attempts; on return that is synced to disk.
-
-        Returns:
-            How many of them were there.
-
-        Raises:
-            StoreError: They could not be deleted, or not all.
-        """
-        gone = 0
-        for start in range(0, len(ids), BATCH_ROWS):
-            gone += await self._submit(batch.Remove(ids[start : start + BATCH_ROWS]))
-        return gone
 
     def set_status(self, delivery_id: int, status: int) -> None:
         """Record what TikTok was answered; within 20 ms, not waited for."""
