@@ -134,6 +134,16 @@ async def test_it_tells_a_refusal_without_token_or_secret(
     )
 
 
+async def test_a_message_longer_than_a_line_may_be_is_cut(
+    order: Order, service: NgrokService
+) -> None:
+    service.refuse_auth("ERR_NGROK_1", "x" * 100_000)
+    async with raw(order) as child:
+        refused = await child.until(Refused)
+    assert isinstance(refused, Refused)
+    assert refused.message == "x" * 4000
+
+
 async def test_it_leaves_the_sdk_no_back_off_after_a_loss(
     order: Order, service: NgrokService
 ) -> None:

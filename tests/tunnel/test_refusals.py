@@ -72,6 +72,13 @@ def test_a_refused_domain_is_named(number: int) -> None:
     assert "x.ngrok.app" in explain(code=f"ERR_NGROK_{number}", domain="x.ngrok.app").message
 
 
+def test_a_domain_that_ngrok_chose_is_named_as_ngrok_says_it() -> None:
+    said = "The endpoint 'https://dev-one.ngrok-free.app' is already online."
+    message = explain(said, code="ERR_NGROK_334").message
+    assert message.startswith("dev-one.ngrok-free.app is already online")
+    assert explain(code="ERR_NGROK_334").message.startswith("The account's domain is")
+
+
 @pytest.mark.parametrize("number", [105, 106, 107])
 def test_what_ngrok_says_about_a_token_is_never_repeated(number: int) -> None:
     refusal = explain(f"The token {TOKEN} is bad.", code=f"ERR_NGROK_{number}")

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psutil
 import pytest
@@ -383,6 +385,21 @@ async def test_a_server_that_hangs_up_is_told_so(open_quick: Open) -> None:
             await open_quick(connect_url=f"127.0.0.1:{port}").__aenter__()
 
 
+async def test_a_service_that_hangs_up_while_signing_in_is_told_so(
+    open_quick: Open, service: NgrokService
+) -> None:
+    service.muted = {Request.AUTH}
+
+    async def hang_up() -> None:
+        await service.wait_for(lambda: bool(service.auths))
+        service.cut()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hang_up())
+        with pytest.raises(TunnelError, match="hung up while signing in"):
+            await open_quick().__aenter__()
+
+
 async def test_pooling_wants_an_sdk_that_can(open_quick: Open, service: NgrokService) -> None:
     if sys.version_info >= (3, 12):
         shared = {"pooling": True, "domain": "127.9.8.3"}
@@ -463,27 +480,52 @@ async def test_the_callers_own_error_comes_out_as_it_went_in(open_quick: Open) -
             raise KeyError("mine")
 
 
-@posix
-async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
+@asynccontextmanager
+async def parent_of_a_tunnel(
     service: NgrokService, app: str
-) -> None:
+) -> AsyncIterator[asyncio.subprocess.Process]:
     program = (
         "import asyncio\n"
-        "from tiktok_hook.tunnel import open_tunnel\n"
+        "from tiktok_hook.tunnel import Timing, open_tunnel\n"
         "async def main():\n"
-        f"    async with open_tunnel(upstream={app!r}, authtoken={TOKEN!r},\n"
+        f"    async with open_tunnel(upstream={app!r}, authtoken={TOKEN!r}, timing={QUICK!r},\n"
         f"            connect_url={service.connect_url!r}, connect_cas={str(service.ca_file)!r}):\n"
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     try:
-        await service.wait_online()
+        yield parent
     finally:
+        if parent.returncode is None:
+            parent.kill()
+        await parent.wait()
+
+
+@posix
+async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
+    service: NgrokService, app: str
+) -> None:
+    async with parent_of_a_tunnel(service, app) as parent:
+        await service.wait_online()
         parent.kill()
-    await service.wait_offline(timeout=2)
-    await service.wait_for(lambda: not service.connections, timeout=2)
-    await parent.wait()
+        await service.wait_offline(timeout=2)
+        await service.wait_for(lambda: not service.connections, timeout=2)
+
+
+@posix
+async def test_a_suspended_parent_goes_on_with_the_same_child(
+    service: NgrokService, app: str
+) -> None:
+    async with parent_of_a_tunnel(service, app) as parent:
+        await service.wait_online()
+        (child,) = psutil.Process(parent.pid).children()
+        parent.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(QUICK.silence + 1)
+        parent.send_signal(signal.SIGCONT)
+        await asyncio.sleep(0.5)  # what must not happen would happen at once
+        assert psutil.Process(parent.pid).children() == [child]
+        assert len(service.auths) == 1
 
 
 def test_it_runs_on_uvloop_too() -> None:

@@ -29,6 +29,8 @@ CLOSE_SECONDS = 1.0
 LEAVE_SECONDS = 1.5
 """After the end of stdin the process is gone within this time, whatever the SDK does."""
 PROBE_SECONDS = 3.0
+MESSAGE_CHARACTERS = 4000
+"""What is passed on of a foreign message: a line must fit the parent's buffer of 64 KiB."""
 
 
 class _Wire:
@@ -52,7 +54,7 @@ class _Wire:
 
     def disconnected(self, _address: str, error: str) -> None:
         """Report a lost connection; raising keeps the SDK from its back-off of minutes."""
-        self.end(Lost(error))
+        self.end(Lost(error[:MESSAGE_CHARACTERS]))
         raise ConnectionAbortedError("reconnecting is the supervisor's work")
 
     def beat(self, *latency_ms: int) -> None:
@@ -102,7 +104,7 @@ def _follow_stdin(wire: _Wire) -> None:
 def _refusal(error: ValueError, order: Order) -> Refused:
     """ngrok's or the SDK's no; all of them are a ValueError with two or three arguments."""
     stage, message, code = (*(str(part) for part in error.args), "", "", "")[:3]
-    message = redact(message, (order.authtoken, order.webhook_secret))
+    message = redact(message, (order.authtoken, order.webhook_secret))[:MESSAGE_CHARACTERS]
     cause = None
     if "tcp connection" in message and not code:
         cause = _probe(order.server_addr or protocol.NGROK_SERVER)
@@ -161,7 +163,7 @@ async def _joined(listener: Any, wire: _Wire) -> None:
     try:
         await listener.join()
     except ValueError as error:
-        wire.end(Lost(" ".join(str(part) for part in error.args)))
+        wire.end(Lost(" ".join(str(part) for part in error.args)[:MESSAGE_CHARACTERS]))
     else:
         wire.end(Lost("the endpoint was closed"))
 

@@ -226,6 +226,8 @@ def _by_code(code: str, said: str, domain: str | None) -> Refusal:
             f"See https://ngrok.com/docs/errors/{visible(code).lower()}",
             code,
         )
+    if domain is None and (named := _URL.search(said)) is not None:
+        domain = named[1]
     values = {"domain": domain or "The account's domain", "said": said}
     message = f"{words.message.format_map(values)} ({code})."
     return Refusal(message, words.hint.format_map(values), code, words.heals)
@@ -276,6 +278,7 @@ def ended(code: int | None, stderr: str) -> Refusal:
     return Refusal(f"The tunnel's process ended unexpectedly ({how}).", hint)
 
 
+_URL = re.compile(r"https?://([\w.-]+\w)", re.ASCII)
 _CLOSED = re.compile(r'ListenerClosed \{ message: "(.*?)", error_code: (?:Some\("(\w+)"\)|None)')
 
 
