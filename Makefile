@@ -9,7 +9,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format clean
+.PHONY: help demo test lint types unit wheel system format reference pictures clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,12 @@ wheel: $(VENV)/development
 format: $(VENV)/development ## bring the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(VENV)/development ## the README's list of options, from the commands
+	$(RUN) -m tests.reference
+
+pictures: $(VENV)/development ## the README's pictures, from the real program
+	$(RUN) -m tests.pictures.terminal
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -116,9 +116,10 @@ class _Run:
 
     async def _listen(self) -> int:
         self._listening.on_item = self._show
-        self._listening.on_line = self._console.write
+        self._listening.on_line = lambda line: self._console.write(f"app │ {line}")
         async with self._listening as session:
             self._session = session
+            self._console.first_seen = self._first_seen
             self._console.banner(session.ready)
             async with AsyncExitStack() as stack:
                 if self._script is not None:
@@ -129,7 +130,9 @@ class _Run:
                 if self._open_page and session.inspector_url is not None:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
-        self._console.summary(session.summary())
+        summary = session.summary()
+        summary.dropped_lines = self._console.dropped
+        self._console.summary(summary)
         if session.exit_code is not None:
             return session.exit_code
         return 0 if reached else 1
@@ -155,6 +158,13 @@ class _Run:
             self._seen += 1
             if self._seen >= self._exit_after:
                 self._stopping.set()
+
+    def _first_seen(self, delivery_id: int) -> float | None:
+        """When a delivery came, in Unix seconds: "delivery 3 of this event, +14 min"."""
+        if self._session is None:
+            return None
+        delivery = self._session.store.history().get(delivery_id)
+        return None if delivery is None else delivery.received_at
 
     def _leave_now(self) -> None:
         """A second Ctrl-C: nothing is waited for, nothing of ours is left running."""

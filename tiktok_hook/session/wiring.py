@@ -11,6 +11,7 @@ from contextlib import (
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -278,7 +279,7 @@ class _Wiring:
             ack=str(plan.ack) if targets else None,
             tunnelled=plan.tunnel,
             public=public_url is not None,
-            history=None if path is None else str(path),
+            history=None if path is None else _as_typed(path),
         )
         self._announce(session, path)
         return session
@@ -379,6 +380,13 @@ def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
     except StoreError as error:
         session.take(Notice(str(error), hint=error.hint))
         return "first"
+
+
+def _as_typed(path: Path) -> str:
+    """A path as its owner would type it, from the home folder where it lies in there."""
+    with suppress(ValueError, RuntimeError):
+        return str("~" / path.relative_to(Path.home()))
+    return str(path)
 
 
 def _joined(url: str, path: str) -> str:
