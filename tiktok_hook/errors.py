@@ -7,7 +7,8 @@
     ├── StoreError         5   the history cannot be opened, read or written
     └── AppError           6   an app did not answer 200
 
-A bad signature, an unknown event or a failed forward is none of these: it is data, stored and shown.
+A bad signature, an unknown event or a failed forward is none of these: it is data, stored and
+shown.
 Bugs are not of this family and keep their traceback.
 """
 

@@ -25,5 +25,6 @@ def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 30.0) -> Result
         capture_output=True,
         timeout=timeout,
         env=os.environ,
+        check=False,
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
