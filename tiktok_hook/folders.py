@@ -4,12 +4,11 @@ The state folder holds three things, each readable by its owner alone: the inspe
 last Callback URL, and one file for each running listener. Never a secret of TikTok's or ngrok's.
 """
 
+import base64
 import contextlib
 import json
 import os
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +56,7 @@ def user_token() -> str:
     found = _read(path).strip()
     if len(found) == _TOKEN_CHARACTERS and _private(path):
         return found
-    token = secrets.token_urlsafe(32)
+    token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
     if found or path.exists():
         _write(path, token)
         return token
@@ -240,17 +239,19 @@ def _write(path: Path, text: str, *, replace: bool = True) -> None:
     """
     try:
         _make_folder(path.parent)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
+        # Not `tempfile`: its import takes longer than all of this.
+        draft = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(text)
             if replace:
-                Path(name).replace(path)
+                draft.replace(path)
             else:
                 with contextlib.suppress(FileExistsError):
-                    path.hardlink_to(name)
+                    path.hardlink_to(draft)
         finally:
-            Path(name).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(
             f"The state folder {path.parent} cannot be written to: {error.strerror or error}.",

@@ -1,15 +1,17 @@
 """The history: everything received and tried, in one SQLite file, on disk before TikTok's 200."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store.batch import RING, Queue
 from tiktok_hook.store.history import Counts, History
-from tiktok_hook.store.rows import REFUSED_BODY_BYTES
+from tiktok_hook.store.rows import REFUSED_BODY_BYTES, RING, Queue
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.timeline import Bucket
 from tiktok_hook.store.where import Where
-from tiktok_hook.store.writer import Store
+
+if TYPE_CHECKING:
+    from tiktok_hook.store.writer import Store
 
 __all__ = [
     "KEEP",
@@ -34,7 +36,7 @@ KEEP_BYTES_IN_MEMORY = 256 << 20
 """The most that an ephemeral history keeps, whatever is said."""
 
 
-def open_store(path: Path | None, *, keep: int = KEEP, keep_bytes: int = KEEP_BYTES) -> Store:
+def open_store(path: Path | None, *, keep: int = KEEP, keep_bytes: int = KEEP_BYTES) -> "Store":
     """Open a history to write to and read from; close it, or use it as a context manager.
 
     Args:
@@ -46,6 +48,8 @@ def open_store(path: Path | None, *, keep: int = KEEP, keep_bytes: int = KEEP_BY
     Raises:
         StoreError: It is no history, of a newer version, or cannot be used where it lies.
     """
+    from tiktok_hook.store.writer import Store
+
     if path is None:
         keep_bytes = min(keep_bytes, KEEP_BYTES_IN_MEMORY)
     return Store(Database(path), keep=keep, keep_bytes=keep_bytes)
@@ -64,3 +68,12 @@ def open_history(path: Path) -> History:
     history = History(Database(path))
     history.newest_id()
     return history
+
+
+def __getattr__(name: str) -> object:
+    # Only writing needs asyncio, whose import takes longer than a list of the newest.
+    if name == "Store":
+        from tiktok_hook.store.writer import Store
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

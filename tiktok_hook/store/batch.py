@@ -5,29 +5,14 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
-
-RING = 1_000
-"""How many refused deliveries are kept, whatever `keep` says."""
+from tiktok_hook.store.rows import RING, Queue
 
 SLICE = 512
 """The most old rows that one transaction deletes, so that none takes long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """Where a delivery waits for the app.
-
-    Attributes:
-        mode: ``first`` goes on by itself, ``hold`` when it is told to.
-        target: The whole address it waits for.
-    """
-
-    mode: Literal["first", "hold"]
-    target: str
 
 
 class Job:

@@ -10,8 +10,8 @@ from typing import Literal, Self
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.signature import State
 from tiktok_hook.store import rows
-from tiktok_hook.store.batch import Queue
 from tiktok_hook.store.readers import Readers
+from tiktok_hook.store.rows import Queue
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.timeline import Bucket, timeline
 from tiktok_hook.store.where import (

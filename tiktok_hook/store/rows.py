@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import orjson
 
@@ -12,6 +12,9 @@ from tiktok_hook.signature import State, Verdict
 
 REFUSED_BODY_BYTES = 16 * 1024
 """What is kept of the body of a refused delivery."""
+
+RING = 1_000
+"""How many refused deliveries are kept, whatever `keep` says."""
 
 ROW_BYTES = 400
 """What a row takes besides its headers and body: the other columns and its index entries, about."""
@@ -37,6 +40,19 @@ REFUSED, SIZE = 19, 20
 INSERT_ATTEMPT = f"INSERT INTO attempts ({ATTEMPT_COLUMNS}, size) VALUES ({', '.join('?' * 17)})"
 OUTCOME = 9
 """From here on an attempt's values say how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where a delivery waits for the app.
+
+    Attributes:
+        mode: ``first`` goes on by itself, ``hold`` when it is told to.
+        target: The whole address it waits for.
+    """
+
+    mode: Literal["first", "hold"]
+    target: str
 
 
 def in_ring(delivery: Delivery) -> bool:

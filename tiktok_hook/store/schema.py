@@ -4,7 +4,6 @@ import contextlib
 import os
 import sqlite3
 import threading
-import uuid
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
@@ -123,7 +122,7 @@ class Database:
                 hint="Use a Python that brings a newer SQLite.",
             )
         self.path = path
-        self._name = f"file:/tiktok-hook-{uuid.uuid4().hex}?vfs=memdb"
+        self._name = f"file:/tiktok-hook-{os.urandom(16).hex()}?vfs=memdb"
         # In memory a reader and the writer shut each other out; taking turns beats polling.
         self.turn: AbstractContextManager[object] = nullcontext() if path else threading.RLock()
         # Memory is freed with its last connection.

@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import batch
-from tiktok_hook.store.batch import Counters, Job, Queue
+from tiktok_hook.store.batch import Counters, Job
 from tiktok_hook.store.history import History
+from tiktok_hook.store.rows import Queue
 from tiktok_hook.store.schema import Database
 
 BATCH_ROWS = 256
