@@ -112,7 +112,7 @@ def _any_free(host: str, avoid: Collection[int], flag: str) -> socket.socket:
 
 
 def _free_number(host: str, avoid: Collection[int]) -> int:
-    with closing(_any_free(host, avoid, "")) as bound:
+    with closing(_any_free(host, avoid, "--port")) as bound:
         port: int = bound.getsockname()[1]
         return port
 

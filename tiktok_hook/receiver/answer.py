@@ -57,6 +57,9 @@ def error(status: int, message: str, *, headers: Headers = ()) -> Answer:
     return Answer(status, b'{"ok":false,"error":"%s"}' % message.encode("ascii"), headers=headers)
 
 
+NOT_ALLOWED = error(405, "POST here", headers=(("Allow", "GET, HEAD, POST"),))
+
+
 def busy(message: str) -> Answer:
     """TikTok keeps what was answered so, and sends it again."""
     return error(503, message, headers=(("Retry-After", "5"),))

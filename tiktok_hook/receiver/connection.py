@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
-from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp.http import HttpRequestParser, HttpVersion10, HttpVersion11, RawRequestMessage
 from aiohttp.http_exceptions import (
     BadHttpMethod,
     HttpProcessingError,
@@ -17,7 +17,7 @@ from aiohttp.http_exceptions import (
 )
 from aiohttp.streams import StreamReader
 
-from tiktok_hook.receiver.answer import Answer, Request, busy, error, render
+from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error, render
 from tiktok_hook.receiver.rules import Limits, Receiver
 
 MAX_PIPELINED = 32
@@ -29,7 +29,12 @@ MAX_DISCARDED_BYTES = 4 << 20
 _NEVER = 1 << 30
 """Above any size here: the parser's own flow control stays out of it."""
 
+_LONG = "headers too large"
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+_VERSIONS = {HttpVersion11: "1.1", HttpVersion10: "1.0"}
+_MALFORMED = error(400, "malformed request")
+_HEAD_TOO_LARGE = error(431, "headers too large")
+_NOT_SPOKEN = error(505, "HTTP/1.1 is spoken here")
 _TOO_LARGE = error(413, "body too large")
 _TOO_SLOW = error(408, "request took too long")
 _FULL = busy("too many requests at once")
@@ -46,6 +51,9 @@ class Home(Protocol):
 
     def opened(self, connection: "Connection") -> bool:
         """Take in a connection; False when there are too many."""
+
+    def refused(self, connection: "Connection") -> None:
+        """Give its place to another: what it still sends is thrown away."""
 
     def closed(self, connection: "Connection") -> None:
         """Forget it."""
@@ -69,7 +77,6 @@ class Connection(asyncio.Protocol):
         self._payload: StreamReader | None = None
         self._parts: list[bytes] = []
         self._body_bytes = 0
-        self._held_bytes = 0
         self._raw_bytes = 0
         self._started: float | None = None
         self._since = 0.0
@@ -78,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._clogged = False
         self._last = False
+        self._unread = False
         self._lingering = False
         self._discarded = 0
         self.busy = False
@@ -116,7 +124,8 @@ class Connection(asyncio.Protocol):
         if self._started is not None and not self.busy and not self._lingering:
             self._broken_off()
         self._home.closed(self)
-        self._forget_body()
+        if not self.busy:
+            self._release_body()
         self._waiting.clear()
         self._transport = None
         self._parser = None
@@ -166,9 +175,9 @@ class Connection(asyncio.Protocol):
             if len(self._waiting) > MAX_PIPELINED:
                 while len(self._waiting) > MAX_PIPELINED:
                     self._waiting.pop()
-                self._last = True
+                self._cut_off()
         if upgraded:
-            self._last = True
+            self._cut_off()
         if self.busy or self._clogged:
             self._pause()
         else:
@@ -223,18 +232,21 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         """All that came is answered; what is left, if anything, is a part of a head."""
         if self._started is not None and self._raw_bytes > self._limits.head_bytes:
-            self._refuse(error(431, "headers too large"), "headers too large")
+            self._refuse(_HEAD_TOO_LARGE, "headers too large")
             return
-        if self._last and self._transport is not None:
-            self._transport.close()
-        elif self._started is not None:
+        if self._started is not None:
             self._acknowledge()
+        elif self._last and self._transport is not None:
+            self._transport.close()
         self._resume()
 
     def _begin(self, message: RawRequestMessage, payload: StreamReader) -> bool:
         """Judge a head whose body may not be here yet; False when that ended the connection."""
         if message.method == "CONNECT":
-            self._refuse(error(405, "POST here", headers=(("Allow", "GET, HEAD, POST"),)), "")
+            self._refuse(NOT_ALLOWED, "this is no proxy")
+            return False
+        if message.version not in _VERSIONS:
+            self._refuse(_NOT_SPOKEN, "HTTP/1.1 is spoken here")
             return False
         if payload.is_eof():
             return True
@@ -254,20 +266,19 @@ class Connection(asyncio.Protocol):
         if data:
             self._parts.append(data)
             self._body_bytes += len(data)
+            self._home.bodies_bytes += len(data)
         limit = self._home.rules.max_body_bytes
         if self._body_bytes > limit:
             self._refuse(_TOO_LARGE, f"body of more than {limit} bytes")
-            return False
-        if payload.is_eof():
-            return True
-        self._home.bodies_bytes += len(data)
-        self._held_bytes += len(data)
-        if self._home.bodies_bytes > self._limits.bodies_bytes:
+        elif self._home.bodies_bytes > self._limits.bodies_bytes:
             self._refuse(_FULL, "too many bytes at once")
+        elif payload.is_eof():
+            return True
         elif self._raw_bytes > 4 * limit + self._limits.head_bytes:
-            self._refuse(error(400, "malformed request"), "chunks too small")
+            self._refuse(_MALFORMED, "chunks too small")
         else:
             self._acknowledge()
+            self._resume()
         return False
 
     def _dispatch(self) -> None:
@@ -284,11 +295,16 @@ class Connection(asyncio.Protocol):
                 ]
             ),
             body,
-            "1.1" if message.version[1] == 1 else "1.0",
+            _VERSIONS[message.version],
             self._peer,
         )
         self._last = self._last or message.should_close or self._home.leaving
-        self._forget_body()
+        if message.chunked:
+            # aiohttp 3.14's parser takes its trailers for headers of the next request.
+            self._cut_off()
+            self._waiting.clear()
+        self._payload = None
+        self._parts = []
         self.busy = True
         work = self._home.rules.respond(request, self._send)
         if work is not None and not self._home.start(work):
@@ -300,6 +316,7 @@ class Connection(asyncio.Protocol):
         """Write the answer of the request at hand, and go on with the next."""
         message, self._message = self._message, None
         self.busy = False
+        self._release_body()
         self._used = True
         self._since = self._loop.time()
         self._raw_bytes = 0
@@ -312,10 +329,12 @@ class Connection(asyncio.Protocol):
                 answer,
                 head=message.method == "HEAD",
                 close=last,
-                old=message.version[1] == 0,
+                old=message.version == HttpVersion10,
             )
         )
-        if last:
+        if last and self._unread:
+            self._linger()
+        elif last:
             self._transport.close()
         elif self._waiting or self._paused:
             self._loop.call_soon(self._advance)
@@ -324,28 +343,38 @@ class Connection(asyncio.Protocol):
         """Answer a request that is not whole, and end the connection."""
         message = self._message or (self._waiting[0][0] if self._waiting else None)
         method, target = (message.method, _target(message.path)) if message else ("", "")
-        self._lingering = True
-        self._since = self._loop.time()
-        self._forget_body()
+        self._release_body()
         self._waiting.clear()
-        self._parser = None
         if self._transport is not None:
             self._transport.write(render(answer, head=method == "HEAD", close=True))
+        self._linger()
+        self._home.rules.probe(method, target, answer.status, reason)
+
+    def _cut_off(self) -> None:
+        """End the connection with the answer at hand, whatever came behind it."""
+        self._last = True
+        self._unread = True
+
+    def _linger(self) -> None:
+        """End our side and throw away what still comes: closing now would take the answer back."""
+        self._lingering = True
+        self._since = self._loop.time()
+        self._parser = None
+        if self._transport is not None:
             if self._transport.can_write_eof():
                 self._transport.write_eof()
             self._resume()
-        self._home.rules.probe(method, target, answer.status, reason)
+            self._home.refused(self)
 
     def _malformed(self, problem: Exception, data: bytes) -> None:
-        if self.busy:  # the request before it is being answered: this one is not, and ends it
-            self._last = True
+        reason = _reason(problem, data)
+        if self.busy:  # what came before it gets its answer; this ends the connection unanswered
+            self._cut_off()
             self._waiting.clear()
             self._pause()
-            return
-        if isinstance(problem, LineTooLong):
-            self._refuse(error(431, "headers too large"), "headers too large")
+            self._home.rules.probe("", "", 400, reason)
         else:
-            self._refuse(error(400, "malformed request"), _reason(problem, data))
+            self._refuse(_HEAD_TOO_LARGE if reason == _LONG else _MALFORMED, reason)
 
     def _broken_off(self) -> None:
         message = self._message
@@ -358,12 +387,11 @@ class Connection(asyncio.Protocol):
         if self._discarded > MAX_DISCARDED_BYTES and self._transport is not None:
             self._transport.abort()
 
-    def _forget_body(self) -> None:
-        self._home.bodies_bytes -= self._held_bytes
-        self._held_bytes = 0
+    def _release_body(self) -> None:
+        self._home.bodies_bytes -= self._body_bytes
+        self._body_bytes = 0
         self._payload = None
         self._parts = []
-        self._body_bytes = 0
 
     def _pause(self) -> None:
         if not self._paused and self._transport is not None:
@@ -402,7 +430,10 @@ def _reason(problem: Exception, data: bytes) -> str:
     """What is wrong with a request, in words that quote nothing of it."""
     if data[:2] == b"\x16\x03":
         return "TLS spoken to a plain HTTP port"
+    if "Too many headers" in str(problem):  # has no class of its own
+        return _LONG
     for kind, words in (
+        (LineTooLong, _LONG),
         (InvalidURLError, "target is no path"),
         (InvalidHeader, "malformed header"),
         (BadHttpMethod, "not HTTP"),

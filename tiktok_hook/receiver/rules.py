@@ -21,7 +21,7 @@ from tiktok_hook.delivery import (
     Source,
 )
 from tiktok_hook.errors import StoreError
-from tiktok_hook.receiver.answer import Answer, Request, busy, error
+from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error
 from tiktok_hook.signature import State, Verdict
 
 Handle = Callable[[Delivery], Awaitable[Answer]]
@@ -32,6 +32,7 @@ One that comes with its `status` set is decided already: it is stored and shown,
 
 Send = Callable[[Answer], None]
 
+MAX_SHOWN_CHARS = 500
 MAX_FILE_BYTES = 1 << 20
 MAX_EXPLAINED_BYTES = 64 * 1024
 EXPLAINED_PER_SECOND = 20
@@ -46,7 +47,6 @@ _FRIENDLY_PAGE = Answer(
 )
 _LOOP = error(508, "this request was forwarded by tiktok-hook itself")
 _FORGED = error(403, "signature refused")
-_NOT_ALLOWED = error(405, "POST here", headers=(("Allow", "GET, HEAD, POST"),))
 _UNSTORED = busy("cannot be stored now")
 _BUG = error(500, "internal error")
 _NO_FILE = error(404, "not here")
@@ -65,7 +65,7 @@ class Limits:
     Attributes:
         connections: At once; ngrok's SDK drops its whole session at 513 streams.
         in_flight: Requests being handled at once.
-        bodies_bytes: Of all request bodies that are not whole yet, together.
+        bodies_bytes: Of all bodies that are being received or handled, together.
         head_bytes: Of one request's line and headers.
         request_seconds: For one whole request, from its first byte, and for taking its answer.
         unused_seconds: Until a connection that never sent anything is closed.
@@ -180,7 +180,7 @@ class Receiver:
 
     def probe(self, method: str, target: str, status: int, reason: str = "") -> None:
         """Tell of a request that is not a delivery."""
-        path = target.partition("?")[0]
+        path = target.partition("?")[0][:MAX_SHOWN_CHARS]
         self._tell(self._on_probe, Probe(method, path, status, self._clock(), reason))
 
     def _is_self_check(self, watched: dict[str, str]) -> bool:
@@ -268,7 +268,7 @@ class Receiver:
 
     async def _show_file(self, file: Path, request: Request, send: Send) -> None:
         if request.method not in {"GET", "HEAD"}:
-            answer, reason = _NOT_ALLOWED, ""
+            answer, reason = NOT_ALLOWED, ""
         else:
             try:
                 body = await asyncio.to_thread(_read, file)
@@ -314,7 +314,7 @@ def _path(request: Request) -> str:
 
 def _plain_answer(request: Request) -> Answer:
     if request.method not in {"GET", "HEAD"}:
-        return _NOT_ALLOWED
+        return NOT_ALLOWED
     accepts = any(
         name.lower() == "accept" and "text/html" in value.lower() for name, value in request.headers
     )

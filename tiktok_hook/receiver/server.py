@@ -12,6 +12,9 @@ from tiktok_hook.receiver.rules import Limits, Receiver
 _YIELDS_AFTER_SECONDS = 1.0
 """A connection idle for longer makes room for a new one."""
 
+_WHOLE_SECONDS = 1.0
+"""How long a request that is being received at the end may take to become whole."""
+
 
 class Server:
     """Takes connections for a `Receiver`."""
@@ -23,7 +26,7 @@ class Server:
         self.bodies_bytes = 0
         self.leaving = False
         self._connections: set[Connection] = set()
-        self._turned_away: set[Connection] = set()
+        self._refused: set[Connection] = set()
         self._work: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -51,7 +54,7 @@ class Server:
                     sweeping.cancel()
                     for work in self._work:
                         work.cancel()
-                    for connection in [*self._connections, *self._turned_away]:
+                    for connection in [*self._connections, *self._refused]:
                         connection.leave(now=True)
 
     def opened(self, connection: Connection) -> bool:
@@ -61,15 +64,21 @@ class Server:
         if len(self._connections) < self.limits.connections:
             self._connections.add(connection)
             return True
-        self._turned_away.add(connection)
-        if len(self._turned_away) > self.limits.connections:
-            connection.leave(now=True)
+        self.refused(connection)
         return False
+
+    def refused(self, connection: Connection) -> None:
+        """Give a connection's place to another; beyond as many again they are cut off at once."""
+        self._connections.discard(connection)
+        self._refused.add(connection)
+        self._changed.set()
+        if len(self._refused) > self.limits.connections:
+            connection.leave(now=True)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.discard(connection)
-        self._turned_away.discard(connection)
+        self._refused.discard(connection)
         self._changed.set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -107,15 +116,23 @@ class Server:
         while True:
             await asyncio.sleep(min(1.0, shortest / 4))
             now = self.loop.time()
-            for connection in [*self._connections, *self._turned_away]:
+            for connection in [*self._connections, *self._refused]:
                 connection.check(now)
 
     async def _drain(self, seconds: float) -> None:
         self.leaving = True
-        for connection in [*self._connections, *self._turned_away]:
+        now = self.loop.time()
+        for connection in [*self._connections, *self._refused]:
             connection.leave()
+        await self._wait_for_end(until=now + min(seconds, _WHOLE_SECONDS))
+        for connection in [*self._connections]:
+            if not connection.busy:
+                connection.leave(now=True)
+        await self._wait_for_end(until=now + seconds)
+
+    async def _wait_for_end(self, *, until: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(until):
                 while self._work or self._connections:
                     self._changed.clear()
                     await self._changed.wait()

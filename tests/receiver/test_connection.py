@@ -1,0 +1,571 @@
+"""HTTP/1.1 as clients speak it, well and badly."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import socket
+import time
+import tracemalloc
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+import uvloop
+
+from tests.receiver.listening import BODY, HOST, Client, Listening, get, listening, post, until
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.receiver import Answer, Limits
+from tiktok_hook.signature import State
+
+LINES = f"POST /hook HTTP/1.1\r\n{HOST}\r\n".encode()
+QUICK = Limits(request_seconds=0.4, unused_seconds=0.4, idle_seconds=0.4, linger_seconds=0.2)
+
+
+class Gate:
+    """A handle that holds every delivery until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.held = 0
+
+    async def __call__(self, _: Delivery) -> Answer:
+        self.held += 1
+        await self.open.wait()
+        return Answer()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+
+
+async def test_an_ordinary_client_is_served_on_one_connection() -> None:
+    async with listening(secrets=[]) as seen, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{seen.port}/hook"
+        for number in range(3):
+            async with session.post(url, data=b"%d" % number) as reply:
+                assert (reply.status, await reply.json()) == (200, {"ok": True})
+                assert "Connection" not in reply.headers
+    assert [delivery.body for delivery in seen.deliveries] == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [bytes([byte]) for byte in post()],
+        [post()[:40], post()[40:]],
+        [post()[: -len(BODY)], BODY[:5], BODY[5:]],
+    ],
+    ids=["byte-by-byte", "in-the-head", "in-the-body"],
+)
+async def test_a_request_may_come_in_parts(parts: list[bytes]) -> None:
+    async with listening() as seen:
+        assert (await seen.ask(*parts)).status == 200
+    assert [delivery.body for delivery in seen.deliveries] == [BODY]
+
+
+async def test_a_chunked_body_is_put_together_and_ends_the_connection() -> None:
+    chunked = (
+        LINES + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n"
+    )
+    async with listening(secrets=[]) as seen, seen.connect() as client:
+        await client.send(chunked)
+        reply = await client.answer()
+        assert (reply.status, reply.headers["connection"]) == (200, "close")
+        assert await client.rest() == b""
+    assert [delivery.body for delivery in seen.deliveries] == [b"abcde"]
+
+
+async def test_requests_sent_at_once_are_answered_in_order() -> None:
+    async def echo(delivery: Delivery) -> Answer:
+        await asyncio.sleep(0)
+        return Answer(200, delivery.body, "text/plain")
+
+    async with listening(echo, secrets=[]) as seen, seen.connect() as client:
+        bodies = [b"%d" % number for number in range(30)]
+        await client.send(b"".join(post(body=body, signed=False) for body in bodies) + get())
+        assert [(await client.answer()).body for _ in bodies] == bodies
+        assert b"is listening" in (await client.answer()).body
+
+
+async def test_what_follows_a_request_that_is_handled_waits() -> None:
+    gate = Gate()
+    async with listening(gate) as seen, seen.connect() as client:
+        await client.send(post("/1"))
+        await until(lambda: gate.held == 1)
+        await client.send(post("/2")[:-10])
+        gate.open.set()
+        assert (await client.answer()).status == 200
+        await client.send(post("/2")[-10:])
+        assert (await client.answer()).status == 200
+    assert [delivery.path for delivery in seen.deliveries] == ["/1", "/2"]
+
+
+async def test_too_many_requests_at_once_are_cut_off() -> None:
+    async with listening(secrets=[]) as seen, seen.connect() as client:
+        await client.send(get() * 5000)
+        answers = (await client.rest()).count(b"HTTP/1.1 200")
+    assert 1 <= answers <= 33
+    assert len(seen.probes) == answers
+
+
+async def test_a_client_that_never_reads_is_not_read_from() -> None:
+    async def large(_: Delivery) -> Answer:
+        return Answer(200, b"x" * (1 << 20), "text/plain")
+
+    async with listening(large, secrets=[], limits=QUICK) as seen, seen.connect() as client:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined] # asyncio's has it
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(5):
+                while True:
+                    await client.send(post(signed=False) * 4)
+    assert len(seen.deliveries) < 60
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "stays"),
+    [
+        (get(), True),
+        (get("/", "Connection: close"), False),
+        (get(version="1.0"), False),
+        (get("/", "Connection: keep-alive", version="1.0"), True),
+    ],
+    ids=["1.1", "1.1-close", "1.0", "1.0-keep-alive"],
+)
+async def test_a_connection_stays_as_http_has_it(request_bytes: bytes, stays: bool) -> None:  # noqa: FBT001 - a table
+    async with listening() as seen, seen.connect() as client:
+        await client.send(request_bytes)
+        reply = await client.answer()
+        if stays:
+            await client.send(get())
+            assert (await client.answer()).status == 200
+        else:
+            assert reply.headers["connection"] == "close"
+            assert await client.rest() == b""
+
+
+async def test_the_http_version_is_kept() -> None:
+    async with listening() as seen:
+        await seen.ask(post(version="1.0"))
+        await seen.ask(post())
+    assert [delivery.http_version for delivery in seen.deliveries] == ["1.0", "1.1"]
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("http://hooks.example/hook?x=1", "/hook"),
+        ("https://hooks.example?x=1", "/"),
+        ("http://hooks.example", "/"),
+        ("/http://a/b?x=1", "/http://a/b"),
+    ],
+)
+async def test_an_absolute_target_is_reduced_to_its_path(target: str, path: str) -> None:
+    async with listening() as seen:
+        assert (await seen.ask(post(target))).status == 200
+    assert seen.deliveries[0].path == path
+
+
+async def test_an_asterisk_is_no_delivery() -> None:
+    async with listening() as seen:
+        assert (await seen.ask(get("*", method="OPTIONS"))).status == 405
+        assert (await seen.ask(post("*"))).status == 400
+        assert (await seen.ask(get("hooks.example:443", method="CONNECT"))).status == 405
+    assert not seen.deliveries
+
+
+async def test_an_upgrade_is_not_taken_up() -> None:
+    headers = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
+    async with listening() as seen:
+        assert (await seen.ask(post("/", *headers))).status == 200
+    assert [delivery.body for delivery in seen.deliveries] == [BODY]
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+    head, body = post("/", "Expect: 100-continue")[: -len(BODY)], BODY
+    async with listening() as seen, seen.connect() as client:
+        await client.send(head)
+        async with asyncio.timeout(5):
+            assert await client.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+            assert await client.reader.readline() == b"\r\n"
+        await client.send(body)
+        assert (await client.answer()).status == 200
+    assert seen.deliveries[0].verdict.state is State.VALID
+
+
+async def test_a_client_that_asks_first_for_too_much_is_told_no() -> None:
+    head = LINES + b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
+    async with listening() as seen:
+        assert (await seen.ask(head)).status == 413
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "reason"),
+    [
+        (b"nonsense\r\n\r\n", 400, ""),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "TLS"),
+        (b"\x00" * 100, 400, ""),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, ""),
+        (b"POST / HTTP/2.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 505, ""),
+        (b"POST / HTTP/1.9\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (b"POST /a b HTTP/1.1\r\nHost: x\r\n\r\n", 400, ""),
+        (LINES + b"X: a\x00b\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (LINES + b"X: a\rb\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (LINES + b"X\x00: a\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (LINES + b"X : a\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (LINES + b"X: a\r\n folded\r\nContent-Length: 0\r\n\r\n", 400, ""),
+        (LINES + b"no colon\r\n\r\n", 400, ""),
+        (LINES + b"Content-Length: -1\r\n\r\n", 400, ""),
+        (LINES + b"Content-Length: +1\r\n\r\na", 400, ""),
+        (LINES + b"Content-Length: 1, 1\r\n\r\na", 400, ""),
+        (LINES + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400, ""),
+        (LINES + b"Content-Length: " + b"9" * 40 + b"\r\n\r\n", 400, ""),
+        (LINES + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, ""),
+        (LINES + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc", 400, ""),
+        (LINES + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400, ""),
+        (LINES + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, ""),
+        (LINES + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n", 400, ""),
+        (LINES + b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n", 400, ""),
+        (LINES + b"X: " + b"a" * 9000 + b"\r\n\r\n", 431, "headers"),
+        (b"POST /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", 431, "headers"),
+        (LINES + b"X: a\r\n" * 200 + b"\r\n", 431, "headers"),
+        (LINES + b"Content-Length: 1048577\r\n\r\n", 413, "1048577"),
+        (LINES + b"Transfer-Encoding: chunked\r\n\r\n100001\r\n" + b"a" * 1048577, 413, "body"),
+    ],
+    ids=[
+        "nonsense",
+        "tls",
+        "zeros",
+        "no-host",
+        "http2-preface",
+        "http-2.0",
+        "http-1.9",
+        "blank-in-target",
+        "nul-in-value",
+        "cr-in-value",
+        "nul-in-name",
+        "blank-before-colon",
+        "folded",
+        "no-colon",
+        "negative-length",
+        "plus-length",
+        "listed-length",
+        "two-lengths",
+        "huge-length",
+        "length-and-chunked",
+        "chunked-and-length",
+        "chunked-not-last",
+        "bad-chunk-size",
+        "chunk-too-long",
+        "negative-chunk",
+        "long-header",
+        "long-target",
+        "many-headers",
+        "too-large-said",
+        "too-large-chunked",
+    ],
+)
+async def test_a_bad_request_is_refused_told_and_the_connection_closed(
+    request_bytes: bytes, status: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(secrets=[]) as seen, seen.connect() as client:
+        await client.send(request_bytes)
+        reply = await client.answer()
+        assert (reply.status, reply.headers["connection"]) == (status, "close")
+        assert await client.rest() == b""
+        assert (await seen.ask(post(signed=False))).status == 200
+    (probe,) = seen.probes
+    assert probe.status == status
+    assert reason in probe.reason
+    assert len(seen.deliveries) == 1
+    assert not caplog.records
+
+
+async def test_headers_without_an_end_are_refused() -> None:
+    limits = Limits(head_bytes=4096)
+    async with listening(limits=limits) as seen, seen.connect() as client:
+        await client.send(LINES)
+        for number in range(10):
+            await client.send(b"X-%d: %s\r\n" % (number, b"a" * 500))
+        assert (await client.answer()).status == 431
+
+
+async def test_garbage_behind_a_request_being_handled_ends_the_connection_after_it() -> None:
+    gate = Gate()
+    async with listening(gate) as seen, seen.connect() as client:
+        await client.send(post())
+        await until(lambda: gate.held)
+        await client.send(b"\x00garbage\r\n\r\n")
+        await until(lambda: seen.probes)
+        gate.open.set()
+        assert (await client.answer()).status == 200
+        assert await client.rest() == b""
+    assert len(seen.deliveries) == 1
+
+
+async def test_a_body_shorter_than_said_is_no_delivery() -> None:
+    async with listening() as seen:
+        async with seen.connect() as client:
+            await client.send(post()[:-1])
+        await until(lambda: seen.probes)
+    (probe,) = seen.probes
+    assert (probe.method, probe.path) == ("POST", "/hook")
+    assert "broken off" in probe.reason
+    assert not seen.deliveries
+
+
+async def test_a_body_longer_than_said_is_cut_and_its_rest_is_no_request() -> None:
+    async with listening() as seen, seen.connect() as client:
+        await client.send(post())
+        assert (await client.answer()).status == 200
+        await client.send(b'{"more":1}\r\n\r\n')
+        assert (await client.answer()).status == 400
+    assert [delivery.body for delivery in seen.deliveries] == [BODY]
+
+
+async def test_a_client_that_ends_its_side_still_gets_its_answer() -> None:
+    gate = Gate()
+    async with listening(gate) as seen, seen.connect() as client:
+        await client.send(post())
+        client.writer.write_eof()
+        await until(lambda: gate.held)
+        gate.open.set()
+        assert (await client.answer()).status == 200
+        assert await client.rest() == b""
+
+
+async def test_a_client_that_leaves_does_not_stop_its_delivery() -> None:
+    gate = Gate()
+    finished: list[Delivery] = []
+
+    async def handle(delivery: Delivery) -> Answer:
+        answer = await gate(delivery)
+        finished.append(delivery)
+        return answer
+
+    async with listening(handle) as seen:
+        async with seen.connect() as client:
+            await client.send(post())
+            await until(lambda: gate.held)
+        gate.open.set()
+        await until(lambda: finished)
+    assert not seen.probes
+
+
+async def dribble(client: Client, data: bytes) -> None:
+    """Send a byte now and then until the receiver has had enough."""
+    with contextlib.suppress(ConnectionError):
+        for byte in data:
+            await client.send(bytes([byte]))
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("at_once", [0, len(post()) - 60], ids=["head", "body"])
+async def test_a_slow_loris_is_ended_at_the_deadline(at_once: int) -> None:
+    async with listening(limits=QUICK) as seen, seen.connect() as client:
+        began = time.monotonic()
+        await client.send(post()[:at_once])
+        async with asyncio.TaskGroup() as group:
+            slow = group.create_task(dribble(client, post()[at_once:]))
+            assert (await client.answer()).status == 408
+            slow.cancel()
+        assert 0.35 < time.monotonic() - began < 2
+    assert not seen.deliveries
+    assert [probe.status for probe in seen.probes] == [408]
+
+
+@pytest.mark.parametrize("first", [b"", get()], ids=["unused", "used"])
+async def test_an_idle_connection_is_closed(first: bytes) -> None:
+    async with listening(limits=QUICK) as seen, seen.connect() as client:
+        if first:
+            await client.send(first)
+            await client.answer()
+        assert await client.rest() == b""
+    assert len(seen.probes) == bool(first)
+
+
+async def test_handling_may_take_longer_than_sending() -> None:
+    gate = Gate()
+    async with listening(gate, limits=QUICK) as seen, seen.connect() as client:
+        await client.send(post())
+        await asyncio.sleep(QUICK.request_seconds * 2)
+        gate.open.set()
+        assert (await client.answer()).status == 200
+
+
+async def test_connections_beyond_the_limit_are_told_to_come_again() -> None:
+    limits = Limits(connections=2, linger_seconds=0.2)
+    async with listening(limits=limits) as seen, contextlib.AsyncExitStack() as stack:
+        first, _ = [await stack.enter_async_context(seen.connect()) for _ in range(2)]
+        await first.send(get())
+        await first.answer()
+        reply = await seen.ask(post())
+        assert (reply.status, reply.headers["retry-after"]) == (503, "5")
+        async with seen.connect() as silent:
+            assert (await silent.answer()).status == 503
+        await first.send(post())
+        assert (await first.answer()).status == 200
+    assert len(seen.deliveries) == 1
+
+
+async def test_a_connection_long_idle_makes_room_for_a_new_one() -> None:
+    async with listening(limits=Limits(connections=2)) as seen, seen.connect() as older:
+        await older.send(get())
+        await older.answer()
+        async with seen.connect() as younger:
+            await younger.send(get())
+            await younger.answer()
+            assert (await seen.ask(post())).status == 503
+            await asyncio.sleep(1.1)
+            assert (await seen.ask(post())).status == 200
+            assert await older.rest() == b""
+
+
+async def test_requests_beyond_the_limit_are_told_to_come_again() -> None:
+    gate = Gate()
+    async with listening(gate, limits=Limits(in_flight=2)) as seen:
+        for _ in range(2):  # their clients leave, they go on
+            async with seen.connect() as client:
+                await client.send(post())
+            await until(lambda: gate.held == len(seen.deliveries) > 0)
+        await until(lambda: gate.held == 2)
+        assert (await seen.ask(post())).status == 503
+        gate.open.set()
+        await until(lambda: len(seen.answered) == 2)
+        assert (await seen.ask(post())).status == 200
+
+
+async def test_bodies_beyond_the_budget_are_told_to_come_again() -> None:
+    limits = Limits(bodies_bytes=1_000_000)
+    part = b"x" * 400_000
+    head = LINES + b"Content-Length: 800000\r\n\r\n"
+    async with listening(secrets=[], limits=limits) as seen, seen.connect() as first:
+        await first.send(head + part)
+        await asyncio.sleep(0.05)
+        assert (await seen.ask(head + part + part)).status == 503
+        await first.send(part)
+        assert (await first.answer()).status == 200
+        assert (await seen.ask(head + part + part)).status == 200
+
+
+async def flood_idle(seen: Listening) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(600):
+            with contextlib.suppress(OSError):
+                await stack.enter_async_context(seen.connect())
+
+
+async def flood_halves(seen: Listening) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(200):
+            client = await stack.enter_async_context(seen.connect())
+            with contextlib.suppress(ConnectionError):
+                await client.send(
+                    LINES + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 999
+                )
+
+
+async def flood_pipelined(seen: Listening) -> None:
+    for _ in range(20):
+        async with seen.connect() as client:
+            with contextlib.suppress(ConnectionError):
+                await client.send(get() * 4000)
+                await client.rest()
+
+
+def held() -> int:
+    """Bytes in use; asyncio's own transports are cycles, so what is garbage goes first."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+@pytest.mark.parametrize("flood", [flood_idle, flood_halves, flood_pipelined])
+async def test_memory_stays_flat_under_a_flood(
+    flood: Callable[[Listening], Awaitable[None]],
+) -> None:
+    async with listening(secrets=[]) as seen:
+        await flood(seen)
+        seen.probes.clear()
+        tracemalloc.start()
+        try:
+            before = held()
+            await flood(seen)
+            seen.probes.clear()
+            await until(lambda: held() - before < 1 << 20)
+        finally:
+            tracemalloc.stop()
+        assert (await seen.ask(post(signed=False))).status == 200
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")
+def test_a_sender_with_nagles_algorithm_is_not_kept_waiting() -> None:
+    """Each part of a request leaves the sender only once the part before it is acknowledged."""
+
+    def send(port: int) -> float:
+        with socket.create_connection(("127.0.0.1", port)) as sender:
+            for _ in range(10):  # so that both ends take it for a conversation
+                sender.sendall(post())
+                sender.recv(4096)
+            began = time.monotonic()
+            for _ in range(10):
+                sender.sendall(post()[:-20])
+                sender.sendall(post()[-20:-10])
+                sender.sendall(post()[-10:])
+                sender.recv(4096)
+            return (time.monotonic() - began) / 10
+
+    async def run() -> float:
+        async with listening() as seen:
+            return await asyncio.to_thread(send, seen.port)
+
+    assert uvloop.run(run()) < 0.02
+
+
+async def test_leaving_takes_nothing_new_and_finishes_what_is_handled() -> None:
+    gate = Gate()
+    opened = asyncio.Event()
+
+    async def client_of(seen: Listening) -> int:
+        async with seen.connect() as busy, seen.connect() as idle:
+            await idle.send(get())
+            await idle.answer()
+            await busy.send(post())
+            await until(lambda: gate.held)
+            opened.set()
+            assert await idle.rest() == b""
+            with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+                await seen.ask(post())
+            gate.open.set()
+            reply = await busy.answer()
+            assert reply.headers["connection"] == "close"
+            return reply.status
+
+    async with asyncio.TaskGroup() as group, listening(gate) as seen:
+        client = group.create_task(client_of(seen))
+        await opened.wait()
+    assert client.result() == 200
+    assert len(seen.answered) == 1
+
+
+async def test_leaving_waits_no_longer_than_it_was_told() -> None:
+    gate = Gate()
+    async with contextlib.AsyncExitStack() as stack:
+        async with listening(gate, drain_seconds=0.3) as seen:
+            client = await stack.enter_async_context(seen.connect())
+            await client.send(post())
+            await until(lambda: gate.held)
+            began = time.monotonic()
+        assert 0.25 < time.monotonic() - began < 2
+        with contextlib.suppress(ConnectionError):
+            assert await client.rest() == b""
+
+
+async def test_a_failure_inside_the_block_closes_everything() -> None:
+    with pytest.raises(ExceptionGroup) as raised:
+        async with listening() as seen:
+            raise LookupError("inside")
+    assert isinstance(raised.value.exceptions[0], LookupError)
+    with pytest.raises(OSError):  # noqa: PT011 - refused or reset
+        await seen.ask(get())

@@ -1,0 +1,375 @@
+"""What a request is, and what it is answered."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.receiver.listening import BODY, HOST, NOW, SECRET, get, listening, post
+from tiktok_hook import signature
+from tiktok_hook.delivery import (
+    FORWARDED_HEADER,
+    SELF_CHECK_HEADER,
+    SOURCE_HEADER,
+    Delivery,
+    Source,
+)
+from tiktok_hook.errors import StoreError
+from tiktok_hook.receiver import Answer, Request
+from tiktok_hook.receiver.rules import EXPLAINED_PER_SECOND, MAX_EXPLAINED_BYTES
+from tiktok_hook.signature import State
+
+PING = b'{"event":"tiktok.ping","create_time":1795000000000,"content":"{}"}'
+
+
+async def test_a_signed_post_is_handled_and_answered_what_handling_says() -> None:
+    async def teapot(_: Delivery) -> Answer:
+        return Answer(418, b"short", "text/plain", (("X-App", "yes"), ("Content-Length", "9")))
+
+    async with listening(teapot) as seen:
+        reply = await seen.ask(post())
+        assert (reply.status, reply.body) == (418, b"short")
+        assert reply.headers["content-type"] == "text/plain"
+        assert reply.headers["x-app"] == "yes"
+        assert reply.headers["content-length"] == "5"
+    (delivery,) = seen.deliveries
+    assert delivery.verdict.state is State.VALID
+    assert delivery.status is None
+    assert delivery.received_at == NOW
+    assert [(each.body, answer.status) for each, answer in seen.answered] == [(BODY, 418)]
+    assert not seen.probes
+
+
+async def test_the_default_answer_is_a_short_json_200() -> None:
+    async with listening() as seen:
+        reply = await seen.ask(post())
+    assert (reply.status, json.loads(reply.body)) == (200, {"ok": True})
+    assert reply.headers["content-type"] == "application/json"
+    assert "server" not in reply.headers
+
+
+async def test_headers_path_and_query_are_kept_as_received() -> None:
+    request = (
+        b"POST //a/../%2e%2F%ff/b;c=1?x=%20&&y=a+b?z HTTP/1.1\r\nhOST: hooks.example\r\n"
+        b"X-Twice: 1\r\nx-TWICE:   2  \r\nX-Empty:\r\nX-Latin: caf\xe9 \xff\r\n"
+        b"Content-Length: 0\r\n\r\n"
+    )
+    async with listening(secrets=[]) as seen:
+        await seen.ask(request)
+    (delivery,) = seen.deliveries
+    assert delivery.path == "//a/../%2e%2F%ff/b;c=1"
+    assert delivery.query == "x=%20&&y=a+b?z"
+    assert delivery.headers == (
+        ("hOST", "hooks.example"),
+        ("X-Twice", "1"),
+        ("x-TWICE", "2"),
+        ("X-Empty", ""),
+        ("X-Latin", "café ÿ"),
+        ("Content-Length", "0"),
+    )
+    assert delivery.verdict.state is State.UNCHECKED
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (bytes(range(256)) * 4, ()),
+        (gzip.compress(BODY), ("Content-Encoding: gzip",)),
+        (b"not gzip", ("Content-Encoding: gzip",)),
+        (gzip.compress(b"\0" * (1 << 27)), ("Content-Encoding: gzip",)),
+        (b"", ()),
+        (b"x" * (1 << 20), ()),
+    ],
+    ids=["binary", "gzip", "no-gzip", "gzip-bomb", "empty", "largest"],
+)
+async def test_a_body_is_kept_byte_for_byte(body: bytes, headers: tuple[str, ...]) -> None:
+    async with listening() as seen:
+        reply = await seen.ask(post("/", *headers, body=body))
+    assert reply.status == 200
+    assert seen.deliveries[0].body == body
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "state", "status"),
+    [
+        (post(secret="another"), State.INVALID, 403),
+        (post(signed=False), State.MISSING, 403),
+        (post(at=NOW - 900), State.STALE, 200),
+        (post(at=NOW + 900), State.STALE, 200),
+        (post(secret="second"), State.VALID, 200),
+        (post(body=PING, signed=False), State.MISSING, 200),
+        (post(body=PING, secret="another"), State.INVALID, 200),
+        (post(body=b"tiktok.ping", signed=False), State.MISSING, 403),
+        (post(body=b'{"event":"x","y":"tiktok.ping"}', signed=False), State.MISSING, 403),
+    ],
+    ids=[
+        "forged",
+        "unsigned",
+        "stale",
+        "from-the-future",
+        "second-secret",
+        "unsigned-ping",
+        "forged-ping",
+        "no-envelope",
+        "another-event",
+    ],
+)
+async def test_the_verdict_decides(request_bytes: bytes, state: State, status: int) -> None:
+    async with listening(secrets=[SECRET, "second"]) as seen:
+        reply = await seen.ask(request_bytes)
+    (delivery,) = seen.deliveries
+    assert delivery.verdict.state is state
+    assert reply.status == status
+    decided = delivery.verdict.refused
+    assert delivery.status == (status if decided else None)
+
+
+async def test_a_tolerance_refuses_what_is_older() -> None:
+    async with listening(tolerance=60.0) as seen:
+        assert (await seen.ask(post(at=NOW - 50))).status == 200
+        assert (await seen.ask(post(at=NOW - 70))).status == 403
+        assert (await seen.ask(post(at=NOW - 70, body=PING))).status == 200
+    assert [delivery.status for delivery in seen.deliveries] == [None, 403, 200]
+
+
+async def test_a_refused_one_is_answered_403_whatever_handling_says() -> None:
+    async def accept(_: Delivery) -> Answer:
+        return Answer(200)
+
+    async with listening(accept) as seen:
+        reply = await seen.ask(post(signed=False))
+    assert reply.status == 403
+    assert b"ignature" in reply.body
+    assert seen.deliveries[0].verdict.reason
+
+
+async def test_a_refused_one_comes_with_its_diagnosis() -> None:
+    made = signature.sign(BODY, f"{SECRET}\n", timestamp=int(NOW))
+    async with listening() as seen:
+        await seen.ask(post("/", f"{signature.HEADER}: {made}", signed=False))
+    assert seen.deliveries[0].verdict.hint
+
+
+async def test_a_flood_of_forgeries_gets_no_more_than_a_few_diagnoses() -> None:
+    async with listening() as seen, seen.connect() as client:
+        for _ in range(EXPLAINED_PER_SECOND + 10):
+            await client.send(post(secret="another"))
+            assert (await client.answer()).status == 403
+        seen.now += 1
+        await client.send(post(secret="another"))
+        await client.answer()
+    explained = [bool(delivery.verdict.hint) for delivery in seen.deliveries]
+    assert explained == [True] * EXPLAINED_PER_SECOND + [False] * 10 + [True]
+
+
+async def test_a_long_forged_body_gets_no_diagnosis() -> None:
+    async with listening() as seen:
+        await seen.ask(post(signed=False, body=b"x" * (MAX_EXPLAINED_BYTES + 1)))
+    assert not seen.deliveries[0].verdict.hint
+
+
+async def test_a_signature_sent_twice_is_judged_as_both() -> None:
+    extra = f"{signature.HEADER.lower()}: {signature.sign(BODY, SECRET, timestamp=int(NOW))}"
+    async with listening() as seen:
+        assert (await seen.ask(post("/", extra))).status == 403
+    assert "t" in seen.deliveries[0].verdict.reason
+
+
+async def test_what_cannot_be_stored_is_answered_503_so_that_tiktok_keeps_it() -> None:
+    async def full(_: Delivery) -> Answer:
+        raise StoreError("The disk is full.")
+
+    async with listening(full) as seen:
+        for request in (post(), post(signed=False)):
+            reply = await seen.ask(request)
+            assert (reply.status, reply.headers["retry-after"]) == (503, "5")
+            assert b"disk" not in reply.body
+    assert [str(error) for error in seen.unstored] == ["The disk is full."] * 2
+    assert not seen.bugs
+    assert not seen.answered
+
+
+async def test_a_bug_is_answered_500_and_told_and_the_receiver_goes_on() -> None:
+    async def broken(delivery: Delivery) -> Answer:
+        if delivery.path == "/bad":
+            raise RuntimeError("a secret detail")
+        return Answer()
+
+    async with listening(broken) as seen, seen.connect() as client:
+        await client.send(post("/bad"))
+        reply = await client.answer()
+        assert reply.status == 500
+        assert b"secret detail" not in reply.body
+        await client.send(post())
+        assert (await client.answer()).status == 200
+    assert [repr(bug) for bug in seen.bugs] == ["RuntimeError('a secret detail')"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("text/html,application/xhtml+xml", "text/html; charset=utf-8"),
+        ("*/*", "application/json"),
+        ("", "application/json"),
+    ],
+    ids=["browser", "anything", "nothing"],
+)
+async def test_a_get_is_told_to_post_and_nothing_else(accept: str, content_type: str) -> None:
+    async with listening() as seen:
+        reply = await seen.ask(get("/any/where?x=1", f"Accept: {accept}"))
+    assert reply.status == 200
+    assert reply.headers["content-type"] == content_type
+    assert b"tiktok-hook is listening" in reply.body
+    assert not seen.deliveries
+    (probe,) = seen.probes
+    assert (probe.method, probe.path, probe.status, probe.at) == ("GET", "/any/where", 200, NOW)
+
+
+async def test_a_head_gets_the_same_without_a_body() -> None:
+    async with listening() as seen, seen.connect() as client:
+        await client.send(get(method="HEAD") + get())
+        head = await client.answer(to_head=True)
+        assert head.status == 200
+        following = await client.answer()
+        assert head.headers["content-length"] == str(len(following.body))
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND"])
+async def test_other_methods_are_not_allowed(method: str) -> None:
+    async with listening() as seen:
+        reply = await seen.ask(get(method=method))
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD, POST")
+    assert [(probe.method, probe.status) for probe in seen.probes] == [(method, 405)]
+    assert not seen.deliveries
+
+
+async def test_the_self_check_is_answered_and_leaves_no_trace() -> None:
+    async with listening(self_check_token="one-time") as seen:
+        reply = await seen.ask(post("/", f"{SELF_CHECK_HEADER}: one-time", signed=False))
+        assert reply.status == 200
+        assert json.loads(reply.body) == {"ok": True, "self_check": "one-time"}
+    assert not seen.deliveries
+    assert not seen.probes
+    assert not seen.answered
+
+
+@pytest.mark.parametrize("given", ["", "wrong", "one-time ", "ümlaut"])
+async def test_a_wrong_token_is_an_ordinary_post(given: str) -> None:
+    async with listening(self_check_token="one-tim") as seen:
+        assert (await seen.ask(post("/", f"{SELF_CHECK_HEADER}: {given}"))).status == 200
+    assert len(seen.deliveries) == 1
+
+
+async def test_without_a_self_check_an_empty_token_opens_nothing() -> None:
+    async with listening() as seen:
+        assert (await seen.ask(post("/", f"{SELF_CHECK_HEADER}: ", signed=False))).status == 403
+    assert len(seen.deliveries) == 1
+
+
+async def test_the_token_works_for_post_only() -> None:
+    async with listening(self_check_token="one-time") as seen:
+        reply = await seen.ask(get("/", f"{SELF_CHECK_HEADER}: one-time"))
+    assert b"self_check" not in reply.body
+    assert len(seen.probes) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_what_we_forwarded_ourselves_is_a_loop(method: str) -> None:
+    request = get("/", f"{FORWARDED_HEADER}: 1", "Content-Length: 0", method=method)
+    async with listening(secrets=[]) as seen:
+        assert (await seen.ask(request)).status == 508
+    assert not seen.deliveries
+    assert "loop" in seen.probes[0].reason
+
+
+async def test_a_triggered_sample_is_told_from_tiktoks() -> None:
+    async with listening() as seen:
+        await seen.ask(post("/", f"{SOURCE_HEADER}: trigger"))
+        await seen.ask(post("/", f"{SOURCE_HEADER}: tiktok"))
+        await seen.ask(post("/"))
+    assert [delivery.source for delivery in seen.deliveries] == [
+        Source.TRIGGER,
+        Source.TIKTOK,
+        Source.TIKTOK,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ((), "127.0.0.1"),
+        (("X-Forwarded-For: 203.0.113.9",), "203.0.113.9"),
+        (("X-Forwarded-For: 10.0.0.1, 203.0.113.9",), "203.0.113.9"),
+        (("X-Forwarded-For: 10.0.0.1", "x-forwarded-for: 2001:db8::1"), "2001:db8::1"),
+        (("X-Forwarded-For: ",), "127.0.0.1"),
+    ],
+    ids=["none", "one", "the-last", "repeated", "empty"],
+)
+async def test_the_client_is_whom_the_tunnel_names(headers: tuple[str, ...], address: str) -> None:
+    async with listening() as seen:
+        await seen.ask(post("/", *headers))
+    assert seen.deliveries[0].remote_addr == address
+
+
+@pytest.mark.parametrize("path", ["/proof.txt", "/hook/proof.txt", "/pr%6fof.txt?x=1"])
+async def test_a_served_file_is_read_at_each_request(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "proof.txt"
+    async with listening(serve_file=file, path="/hook") as seen, seen.connect() as client:
+        await client.send(get(path))
+        assert (await client.answer()).status == 404
+        file.write_text("tiktok-developers-site-verification=abc")
+        await client.send(get(path))
+        reply = await client.answer()
+        assert (reply.status, reply.body) == (200, b"tiktok-developers-site-verification=abc")
+        assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+        await client.send(get("/other.txt"))
+        assert b"is listening" in (await client.answer()).body
+    assert [probe.status for probe in seen.probes] == [404, 200, 200]
+    assert "cannot read" in seen.probes[0].reason
+
+
+async def test_a_served_file_that_is_too_long_is_not_here(tmp_path: Path) -> None:
+    file = tmp_path / "proof.bin"
+    file.write_bytes(b"x" * ((1 << 20) + 1))
+    async with listening(serve_file=file) as seen:
+        assert (await seen.ask(get("/proof.bin"))).status == 404
+        assert (await seen.ask(get("/proof.bin", method="PUT"))).status == 405
+        reply = await seen.ask(post("/proof.bin"))
+    assert reply.status == 200
+    assert len(seen.deliveries) == 1
+
+
+async def test_passing_hands_on_whatever_is_no_post() -> None:
+    passed: list[Request] = []
+
+    async def through(request: Request) -> Answer:
+        passed.append(request)
+        return Answer(302, b"", "", (("Location", "/login\r\nX-Evil: 1"),))
+
+    async with listening(pass_through=through) as seen:
+        reply = await seen.ask(
+            get("/callback?code=a%2Fb", "Content-Length: 3", method="PUT") + b"\x00\xffz"
+        )
+        assert (await seen.ask(post())).status == 200
+    assert reply.status == 302
+    assert reply.headers["location"] == "/login  X-Evil: 1"
+    assert "content-type" not in reply.headers
+    (request,) = passed
+    assert (request.method, request.target, request.body) == (
+        "PUT",
+        "/callback?code=a%2Fb",
+        b"\x00\xffz",
+    )
+    assert request.headers[0] == tuple(HOST.split(": "))
+    assert [(probe.method, probe.status) for probe in seen.probes] == [("PUT", 302)]
+    assert len(seen.deliveries) == 1
+
+
+async def test_a_bug_in_passing_is_answered_500() -> None:
+    async def through(_: Request) -> Answer:
+        raise RuntimeError("no")
+
+    async with listening(pass_through=through) as seen:
+        assert (await seen.ask(get())).status == 500
+    assert len(seen.bugs) == 1
