@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -398,6 +399,24 @@ async def test_a_service_that_hangs_up_while_signing_in_is_told_so(
         group.create_task(hang_up())
         with pytest.raises(TunnelError, match="hung up while signing in"):
             await open_quick().__aenter__()
+
+
+async def test_a_crash_at_the_start_says_the_last_words_without_the_token(
+    open_quick: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ngrok.py").write_text(f"raise ImportError('libexample.so: {TOKEN}')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(TunnelError, match=r"ended unexpectedly \(exit code 1\)") as caught:
+        await open_quick().__aenter__()
+    assert caught.value.hint == "Its last words: ImportError: libexample.so: [hidden]"
+
+
+async def test_a_process_that_cannot_be_started_is_told(
+    open_quick: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(TunnelError, match="could not be started"):
+        await open_quick().__aenter__()
 
 
 async def test_pooling_wants_an_sdk_that_can(open_quick: Open, service: NgrokService) -> None:

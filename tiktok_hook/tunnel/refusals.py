@@ -31,6 +31,10 @@ class Refusal:
     heals: bool = True
 
 
+TOO_FAST = frozenset({"ERR_NGROK_349", "ERR_NGROK_351"})
+"""Trying again soon would make it worse."""
+
+
 class NotOnlineError(Exception):
     """A try that brought no URL, in words."""
 

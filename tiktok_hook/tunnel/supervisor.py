@@ -141,6 +141,8 @@ class Tunnel:
             raise _error(refusal)
         elif refusal.code in refusals.TAKEN:
             wait = min(wait, self._timing.taken)
+        elif refusal.code in refusals.TOO_FAST:
+            wait = self._timing.waits[-1]
         if self.state.error != refusal.message:
             self._set(replace(self.state, error=refusal.message))
         return wait
