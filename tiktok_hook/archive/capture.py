@@ -1,9 +1,9 @@
 """A file of deliveries opened for import: checked from end to end before any of it is stored."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from tiktok_hook.archive import har_reader
 from tiktok_hook.archive.entry import Entry
@@ -12,6 +12,8 @@ from tiktok_hook.archive.shapes import attempt_of, delivery_of
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
+
+T = TypeVar("T")
 
 HINT = "Nothing was imported. The file has to be JSON Lines of tiktok-hook, or a HAR."
 
@@ -39,8 +41,9 @@ class Capture:
         others: Requests of a HAR that are no POST; left out.
     """
 
-    def __init__(self, stream: BinaryIO, found: "_Places") -> None:
+    def __init__(self, stream: BinaryIO, name: str, found: "_Places") -> None:
         self._stream = stream
+        self._name = name
         self._places = found.places
         self.deliveries = len(found.places)
         self.attempts = sum(len(each.attempts) for each in found.places)
@@ -48,20 +51,27 @@ class Capture:
         self.others = found.others
 
     def entries(self) -> Iterator[Entry]:
-        """Every delivery with its attempts, in the order of the file."""
+        """Every delivery with its attempts, in the order of the file.
+
+        Raises:
+            UsageError: The file is not any more what it was when it was checked.
+        """
         for place in self._places:
             attempts = tuple(self._attempt(each) for each in place.attempts)
             yield Entry(self._delivery(place.delivery), attempts)
 
     def _delivery(self, place: int | Delivery) -> Delivery:
-        return place if isinstance(place, Delivery) else delivery_of(self._line(place))
+        return place if isinstance(place, Delivery) else self._line(place, delivery_of)
 
     def _attempt(self, place: int | Attempt) -> Attempt:
-        return place if isinstance(place, Attempt) else attempt_of(self._line(place))
+        return place if isinstance(place, Attempt) else self._line(place, attempt_of)
 
-    def _line(self, offset: int) -> Fields:
+    def _line(self, offset: int, read: Callable[[Fields], T]) -> T:
         self._stream.seek(offset)
-        return Fields(loads(self._stream.readline()))
+        try:
+            return read(Fields(loads(self._stream.readline())))
+        except ValueError:
+            raise UsageError(f"{self._name} was changed meanwhile.", hint=HINT) from None
 
 
 class _Places:
@@ -117,7 +127,7 @@ def load(stream: BinaryIO, name: str) -> Capture:
     if not found.places:
         what = "no POST request" if found.others else "no delivery"
         raise UsageError(f"{name} holds {what}.", hint=HINT)
-    return Capture(stream, found)
+    return Capture(stream, name, found)
 
 
 def _begins_har(first: bytes) -> bool:

@@ -30,6 +30,7 @@ signature() {
     now=$(date +%s)
     digest=$( { printf '%s.' "$now"; cat "$body"; } |
       openssl dgst -sha256 -hmac "$TIKTOK_CLIENT_SECRET" -r | cut -d ' ' -f 1)
+    [ -n "$digest" ]
     printf 'Tiktok-Signature: t=%s,s=%s' "$now" "$digest"
   else
     tiktok-hook sign --body "$body"
@@ -39,8 +40,9 @@ signature() {
 send() {
   name=$1
   shift
+  header=$(signature)
   status=$(curl -sS -o /dev/null -w '%{http_code}' --globoff --path-as-is --max-time 30 \
-    -H "$(signature)" --data-binary "@$body" "$@") || status='no answer'
+    -H "$header" --data-binary "@$body" "$@") || status='no answer'
   echo "$name: $status"
   [ "$status" = 200 ] || failed=1
 }

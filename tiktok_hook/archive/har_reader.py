@@ -1,5 +1,6 @@
 """HAR read: our own back to what it was, those of other tools as well as they tell."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlencode
 
@@ -8,6 +9,8 @@ from tiktok_hook.archive.har import EXTENSION
 from tiktok_hook.archive.shapes import attempt_from, delivery_from
 from tiktok_hook.delivery import Attempt, Delivery, Headers, Source
 from tiktok_hook.exact_json import Json
+
+_UP_TO_PATH = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
 
 Found = Delivery | Attempt | None
 
@@ -72,10 +75,8 @@ def _foreign(entry: Fields, request: Fields) -> Delivery | None:
 
 def _path_and_query(url: str) -> tuple[str, str]:
     """As they stand in the request line, still percent-encoded."""
-    _, found, rest = url.partition("://")
-    after_host = rest if found else url
-    _, slash, target = after_host.partition("/")
-    path, _, query = (slash + target).partition("#")[0].partition("?")
+    after_host = _UP_TO_PATH.sub("", url, count=1)
+    path, _, query = after_host.partition("#")[0].partition("?")
     unfit = {ord(each): f"%{ord(each):02X}" for each in map(chr, (*range(33), 127))}
     return path.translate(unfit) or "/", query.translate(unfit)
 

@@ -15,11 +15,9 @@ from tiktok_hook.delivery import Attempt, Delivery, Headers
 
 _KEYS = rb"(?:client_?key|user_?open_?id|open_?id|union_?id|creator_?id|user_?id|username)"
 _KEYED = re.compile(
-    rb'(?P<key>\\*"%s\\*"\s*:\s*)'
-    rb'(?:(?P<quote>\\*")(?P<text>.*?)(?<!\\)(?P=quote)|(?P<number>-?[0-9]+))' % _KEYS,
-    re.IGNORECASE | re.DOTALL,
+    rb'(?P<key>"%s\\*"\s*:\s*)(?:(?P<quote>\\*")|(?P<number>-?[0-9]+))' % _KEYS, re.IGNORECASE
 )
-"""A value by its key, in JSON and in JSON inside a string, however often it is escaped."""
+"""A key and where its value begins, in JSON and in JSON inside a string, however often escaped."""
 
 _IN_FORM = re.compile(rb"(?P<key>\b%s=)(?P<text>[^&\s\"';,]+)" % _KEYS, re.IGNORECASE)
 """The same in a query or a form."""
@@ -27,7 +25,8 @@ _IN_FORM = re.compile(rb"(?P<key>\b%s=)(?P<text>[^&\s\"';,]+)" % _KEYS, re.IGNOR
 _WORD = re.compile(rb"[A-Za-z0-9_-]{8,}")
 _CREDENTIAL = re.compile(rb"[A-Za-z0-9+/_.~-]{16,}={0,2}")
 _HEX_DIGEST = re.compile(rb"[0-9A-Fa-f]{64}")
-_ADDRESS = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+|[0-9]+(?:\.[0-9]+){3}")
+_ADDRESS = re.compile(r"[0-9A-Fa-f:]{0,45}:[0-9A-Fa-f:.]+|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_BACKSLASH = ord("\\")
 
 _SECRETIVE_HEADER = re.compile(
     "signature|authorization|cookie|token|secret|api-?key|password", re.IGNORECASE
@@ -118,21 +117,31 @@ class Redactor:
         return _WORD.sub(self._word, self._keyed(raw))
 
     def _keyed(self, raw: bytes) -> bytes:
-        return _IN_FORM.sub(self._by_key, _KEYED.sub(self._by_key, raw))
+        parts: list[bytes] = []
+        done = 0
+        for found in _KEYED.finditer(raw):
+            if found.start() < done:
+                continue  # it only looks like a key: it stands inside a value
+            start, end = found.span("number")
+            if found["number"] is None:
+                start = found.end()
+                end = _closing(raw, start, len(found["quote"]) - 1)
+            parts += raw[done:start], self._pseudonym(found["key"], raw[start:end])
+            done = end
+        parts.append(raw[done:])
+        return _IN_FORM.sub(
+            lambda found: found["key"] + self._pseudonym(found["key"], found["text"]),
+            b"".join(parts),
+        )
 
-    def _by_key(self, found: Match) -> bytes:
-        groups = found.groupdict()
-        value = groups.get("text")
-        quote = groups.get("quote") or b""
-        if value is None:
-            value = groups["number"]
+    def _pseudonym(self, key: bytes, value: bytes) -> bytes:
         if not value:
-            return found[0]
-        of_app = b"client" in found["key"].lower()
+            return value
+        of_app = b"client" in key.lower()
         known = self._keys if of_app else self._users
         if value not in known:
             known[value] = (_app if of_app else _user)(value, len(known) + 1)
-        return found["key"] + quote + known[value] + quote
+        return known[value]
 
     def _word(self, found: Match) -> bytes:
         word = found[0]
@@ -174,6 +183,30 @@ class Redactor:
         if bare not in self._addresses:
             self._addresses[bare] = _documented(address.version, len(self._addresses) + 1)
         return self._addresses[bare] + (f":{port}" if port else "")
+
+
+def _closing(raw: bytes, start: int, escapes: int) -> int:
+    """Where a JSON string ends.
+
+    Args:
+        raw: JSON, perhaps inside strings of JSON.
+        start: After the opening quote.
+        escapes: How many backslashes stand before that: 0, inside a string 1, inside one in that 3.
+
+    Returns:
+        The place of the closing quote's own backslashes; the very end where there is none.
+    """
+    at = raw.find(b'"', start)
+    while at >= 0:
+        first = at
+        while first > start and raw[first - 1] == _BACKSLASH:
+            first -= 1
+        run = at - first
+        # More of them belong to a backslash or a quote of the value itself.
+        if run % (2 * escapes + 2) == escapes:
+            return at - escapes
+        at = raw.find(b'"', at + 1)
+    return len(raw)
 
 
 def _user(value: bytes, number: int) -> bytes:
