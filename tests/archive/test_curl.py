@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 
 
 async def run(
-    tmp_path: Path, app: App, *entries: Entry, path: str | None = None
+    tmp_path: Path, app: App, *entries: Entry, path: str | None = None, secret: str = SECRET
 ) -> tuple[int, str]:
     """Run the exported script in an empty folder; its exit code and what it printed."""
     folder = tmp_path / "empty"
