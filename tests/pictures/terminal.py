@@ -1,23 +1,18 @@
 """What `listen` shows on a terminal, recorded from a real one and drawn as an SVG."""
 
-import fcntl
 import io
 import os
-import pty
 import re
-import select
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from tests.listener import BODY, SECRET, signed
+from tests.terminal import Terminal
 from tiktok_hook import trigger
 from tiktok_hook.session import demo
 
@@ -31,7 +26,6 @@ FAILED = (
 )
 
 _STATUS_LINE = re.compile("[^\n]*\r\x1b\\[J")
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _DRIVER = """
 import asyncio, sys
 from tests.pictures.terminal import serve_app
@@ -46,49 +40,6 @@ async def serve_app() -> None:
     async with demo.app() as url:
         print(url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
-
-
-class Terminal:
-    """A command on a pseudo-terminal of its own, and everything it wrote."""
-
-    def __init__(self, words: list[str], *, columns: int, environment: dict[str, str]) -> None:
-        self.text = ""
-        self._main, other = pty.openpty()
-        fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        self.process = subprocess.Popen(
-            words, stdin=other, stdout=other, stderr=other, env=environment, start_new_session=True
-        )
-        os.close(other)
-
-    def read_until(self, words: str, *, seconds: float = 15.0) -> None:
-        """Take what it writes until some words have come."""
-        deadline = time.monotonic() + seconds
-        while words not in _COLOUR.sub("", self.text):
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._read(left):
-                raise AssertionError(f"{words!r} never came: {self.text[-2000:]}")
-
-    def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self._main, keys.encode())
-
-    def end(self, *, seconds: float = 10.0) -> int:
-        """Take the rest, and the exit code."""
-        while self._read(seconds):
-            pass
-        os.close(self._main)
-        return self.process.wait(seconds)
-
-    def _read(self, seconds: float) -> bool:
-        ready, _, _ = select.select([self._main], [], [], seconds)
-        if not ready:
-            return False
-        try:
-            data = os.read(self._main, 65536)
-        except OSError:  # the other side is gone
-            return False
-        self.text += data.decode()
-        return bool(data)
 
 
 def record_listen() -> str:

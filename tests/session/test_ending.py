@@ -1,0 +1,218 @@
+"""How a session ends, and what of it works on a terminal."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.apps import running_app
+from tests.listener import BODY, SECRET, command, listening, post, signed
+from tests.terminal import Terminal
+
+INTERRUPTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", INTERRUPTS, ids=lambda number: number.name)
+async def test_a_signal_ends_it_in_order(number: signal.Signals) -> None:
+    async with listening("--no-tunnel", "--ephemeral") as listener:
+        await post(listener.local_url)
+        assert await listener.end(number) == 0
+    assert [line["received"] for line in listener.of("summary")] == [1]
+    assert listener.errors == ""
+
+
+async def test_what_is_under_way_is_answered_before_it_ends() -> None:
+    async with running_app() as app:
+        held = asyncio.Event()
+        let_go = asyncio.Event()
+
+        async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            held.set()
+            await let_go.wait()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+
+        app.answer = slow
+        async with (
+            listening("--no-tunnel", "--ephemeral", "-f", app.url) as listener,
+            asyncio.TaskGroup() as group,
+        ):
+            answer = group.create_task(post(listener.local_url))
+            await held.wait()
+            listener.process.send_signal(signal.SIGINT)
+            let_go.set()
+            assert (await answer).status == 200
+            assert await listener.exit_code() == 0
+
+
+def piped() -> "subprocess.Popen[bytes]":
+    """The command with a pipe that its reader may close."""
+    words = command("--no-tunnel", "--ephemeral")
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ)
+
+
+async def test_a_reader_that_leaves_ends_it_quietly() -> None:
+    listener = piped()
+    assert listener.stdout is not None
+    assert listener.stderr is not None
+    ready = await asyncio.to_thread(listener.stdout.readline)
+    url = ready.decode().partition('"local_url":"')[2].partition('"')[0]
+    listener.stdout.close()
+    await post(url)
+    code = await asyncio.to_thread(listener.wait, 10)
+    with listener.stderr:
+        assert (code, listener.stderr.read()) == (0, b"")
+
+
+@pytest.fixture
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "TERM": "xterm-256color", "TIKTOK_CLIENT_SECRET": SECRET, "TZ": "UTC"}
+
+
+@pytest.fixture
+def screen(environment: dict[str, str]) -> Iterator[Terminal]:
+    words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+    terminal = Terminal(
+        [*words, "--port", "0", "--inspect-port", "0"], columns=100, environment=environment
+    )
+    yield terminal
+    if terminal.process.poll() is None:
+        terminal.process.kill()
+        terminal.end()
+
+
+def local_url(terminal: Terminal) -> str:
+    terminal.read_until("Ctrl-C stops")
+    return terminal.plain.partition("Callback URL")[2].split("\n")[1].strip()
+
+
+async def test_a_ping_passes_the_portals_test(screen: Terminal) -> None:
+    body = b'{"client_key":"awexampleclient1","event":"tiktok.ping","create_time":1756684800123}'
+    await post(local_url(screen), body, signed(body))
+    screen.read_until("Test URL passed: now press Save changes")
+    screen.type("q")
+    assert screen.end() == 0
+
+
+def test_ctrl_c_ends_it_with_a_summary_and_the_terminal_as_it_was(screen: Terminal) -> None:
+    local_url(screen)
+    screen.type("\x03")
+    assert screen.end() == 0
+    assert "0 deliveries" in screen.plain
+    assert "Traceback" not in screen.plain
+    assert "^C" not in screen.plain.splitlines()[-1]
+
+
+async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_running(
+    environment: dict[str, str],
+) -> None:
+    async with running_app() as app:
+        reached = asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reached.set()
+            await reader.read()
+
+        app.answer = hang
+        words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+        words += ["--port", "0", "--inspect-port", "0", "--forward-to", app.url]
+        screen = Terminal(
+            [*words, "--", sys.executable, "-c", "import time; time.sleep(60)"],
+            columns=100,
+            environment=environment,
+        )
+        url = await asyncio.to_thread(local_url, screen)
+        children = psutil.Process(screen.process.pid).children(recursive=True)
+        async with asyncio.TaskGroup() as group:
+            answer = group.create_task(post(url))
+            await reached.wait()
+            screen.type("\x03")
+            await asyncio.sleep(0.2)  # two Ctrl-C of one moment are one
+            screen.type("\x03")
+            assert await asyncio.to_thread(screen.end) == 130
+            assert (await answer).status is None
+        assert children
+        _, alive = psutil.wait_procs(children, timeout=5)
+        assert not alive
+
+
+async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> None:
+    async with running_app() as app:
+        words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+        words += ["--port", "0", "--inspect-port", "0", "--forward-to", app.url]
+        screen = Terminal(words, columns=100, environment=environment)
+        url = await asyncio.to_thread(local_url, screen)
+        await post(url)
+        await asyncio.to_thread(screen.read_until, "#1.1")
+        screen.type("r")
+        await app.wait_for(2)
+        await asyncio.to_thread(screen.read_until, "#1.2 replay signed afresh")
+        assert app.bodies == [BODY, BODY]
+        screen.type("p")
+        await asyncio.to_thread(screen.read_until, "Forwarding is paused")
+        assert (await post(url)).status == 200
+        assert len(app.requests) == 2
+        screen.type("p")
+        await app.wait_for(3)
+        screen.type("?")
+        await asyncio.to_thread(screen.read_until, "send the last delivery again")
+        screen.type("q")
+        assert await asyncio.to_thread(screen.end) == 0
+
+
+APP = """
+import http.server, os, sys
+class App(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200); self.end_headers()
+        print("seen", flush=True)
+        if os.environ.get("LEAVE"): os._exit(int(os.environ["LEAVE"]))
+    def log_message(self, *_): pass
+print("token" if "NGROK_AUTHTOKEN" in os.environ else "no token", flush=True)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), App).serve_forever()
+"""
+
+
+@pytest.mark.parametrize("leave", ["", "7"], ids=["stays", "leaves"])
+async def test_the_app_beside_is_awaited_shown_and_ended(leave: str, unused_port: int) -> None:
+    environment = {"LEAVE": leave, "NGROK_AUTHTOKEN": "example-token"}
+    async with listening(
+        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", APP,
+        environment=environment,
+    ) as listener:  # fmt: skip
+        (child,) = psutil.Process(listener.process.pid).children()
+        assert (await post(listener.local_url)).status == 200
+        await listener.wait_for("attempt")
+        code = await (listener.exit_code() if leave else listener.end())
+        await asyncio.to_thread(psutil.wait_procs, [child], 5)
+        assert not child.is_running()
+    assert code == int(leave or 0)
+    assert listener.errors.splitlines()[:2] == ["app │ no token", "app │ seen"]
+
+
+@pytest.fixture
+def unused_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_a_command_that_is_not_there_is_a_usage_error() -> None:
+    from tests.cli.runner import invoke
+
+    result = invoke(
+        "listen", "--no-tunnel", "--ephemeral", "-f", "3999", "--", "no-such-command-here"
+    )
+    assert result.exit_code == 2
+    assert "no-such-command-here" in result.stderr
+    assert "Traceback" not in result.stderr
