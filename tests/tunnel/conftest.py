@@ -1,7 +1,7 @@
 """A stand-in of ngrok, an app behind the tunnel, and a tunnel between them in quick time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -66,6 +66,14 @@ class Log:
 
 class Open(Protocol):
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Tunnel]: ...
+
+
+@pytest.fixture(autouse=True)
+def asyncio_knows_its_children(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Fails a test in which a child was reaped behind asyncio's back, which users would see."""
+    yield
+    told = [record.getMessage() for record in caplog.get_records("call")]
+    assert not [message for message in told if "Unknown child process" in message]
 
 
 @pytest.fixture

@@ -74,8 +74,6 @@ async def raw(order: Order | bytes) -> AsyncIterator[Raw]:
         yield child
     finally:
         child.stdin.close()
-        if process.returncode is None:
-            process.kill()
         await child.end()
 
 

@@ -46,7 +46,8 @@ class _Wire:
         self.loop.call_soon_threadsafe(_write, message)
 
     def end(self, message: protocol.Message) -> None:
-        """Say why, then leave."""
+        """Say why, then leave; there is nothing left to close."""
+        self.online = False
         self.tell(message)
         self.loop.call_soon_threadsafe(self.leave.set)
 
@@ -186,8 +187,9 @@ async def _serve(order: Order) -> int:
         joined = group.create_task(_joined(listener, wire))
         await wire.leave.wait()
         joined.cancel()
-    with contextlib.suppress(ValueError, TimeoutError):
-        await asyncio.wait_for(listener.close(), CLOSE_SECONDS)
+    if wire.online:
+        with contextlib.suppress(ValueError, TimeoutError):
+            await asyncio.wait_for(listener.close(), CLOSE_SECONDS)
     return 0
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -60,14 +61,22 @@ class Child:
                         await self._process.wait()
         finally:
             if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
+                self._kill()
             await self._process.wait()
         # To their ends, so that the descriptors are closed when this returns.
         await stdout.read()
         self._stderr += await stderr.read()
         with contextlib.suppress(OSError):
             await stdin.wait_closed()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if os.name == "posix":
+                # Process.kill looks first whether it is dead, and reaps it behind asyncio's back,
+                # which then complains on stderr of an unknown child.
+                os.kill(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
     def last_words(self) -> tuple[int | None, str]:
         """After its `end`: exit code, negative for a signal, and the end of its stderr."""

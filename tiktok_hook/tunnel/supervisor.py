@@ -237,11 +237,11 @@ class Tunnel:
             case Missed():
                 return _Loss("The connection to ngrok went silent.", well)
             case Lost(error):
-                return _Loss(refusals.lost(error), self._clock())
+                return _Loss(refusals.lost(error), self._clock(), hung=False)
             case Command():
                 return self._commanded(message)
             case None:
-                return _Loss("The tunnel's process ended unexpectedly.", self._clock())
+                return _Loss("The tunnel's process ended unexpectedly.", self._clock(), hung=False)
         return None
 
     def _commanded(self, command: Command) -> _Loss | None:
