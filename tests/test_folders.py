@@ -3,7 +3,9 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -77,10 +79,27 @@ def test_processes_that_start_at_once_get_the_same_token() -> None:
     assert len({process.communicate(timeout=30)[0] for process in started}) == 1
 
 
+@pytest.fixture
+def not_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder of somebody who may not write everywhere, as root may."""
+    with TemporaryDirectory() as name:
+        monkeypatch.setenv("XDG_STATE_HOME", name)
+        folder = Path(name)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(folder, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            folder.chmod(0o700)
+            if is_root:
+                os.seteuid(0)
+
+
 @_posix
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write all")
-def test_a_state_folder_that_cannot_be_written_says_so() -> None:
-    folders.state_dir().mkdir(parents=True, mode=0o500)
+def test_a_state_folder_that_cannot_be_written_says_so(not_root: Path) -> None:
+    not_root.chmod(0o500)
     with pytest.raises(StoreError, match=r"state folder .* cannot be written"):
         folders.user_token()
 
