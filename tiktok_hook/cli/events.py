@@ -119,7 +119,6 @@ class _Rows:
                 click.echo(self._table.line(*each))
             else:
                 click.echo(lines.attempt_line(each, paint))
-            sys.stdout.flush()
 
 
 class _Lines:
@@ -150,4 +149,3 @@ class _Lines:
                 attempt = each
             if attempt is not None:
                 click.echo(dump({"type": "attempt", **attempt_json(attempt)}))
-            sys.stdout.flush()

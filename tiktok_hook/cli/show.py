@@ -1,6 +1,8 @@
 """``tiktok-hook show``: one delivery whole, or one part of it exactly."""
 
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,8 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
-    from tiktok_hook.delivery import Headers
+    from tiktok_hook.console.paint import Paint
+    from tiktok_hook.delivery import Attempt, Headers
     from tiktok_hook.store import History
 
 
@@ -83,16 +86,59 @@ def _json(entry: "Entry") -> bytes:
 
 
 def _whole(entry: "Entry", history: "History") -> str:
-    """The block that a session shows, with nothing left out of it."""
+    """The block that a session shows, with nothing left out, and what each attempt brought."""
     from tiktok_hook import console
     from tiktok_hook.cli import table
 
-    delivery = entry.delivery
+    delivery, paint = entry.delivery, console.paint_for(sys.stdout)
     first = None if delivery.redelivery_of is None else history.get(delivery.redelivery_of)
-    return console.block(
+    block = console.block(
         delivery,
         entry.attempts,
-        paint=console.paint_for(sys.stdout),
+        paint=paint,
         width=table.terminal_width() or 100,
         first_at=None if first is None else first.received_at,
     )
+    parts = [_received(entry, history.redeliveries(delivery.id)), block.rstrip("\n")]
+    parts += [_exchanged(each, paint) for each in entry.attempts]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _received(entry: "Entry", same: Sequence[int]) -> str:
+    """When it came, to the day, and what it has to do with others."""
+    delivery = entry.delivery
+    moment = datetime.fromtimestamp(delivery.received_at).astimezone()
+    words = f"Delivery {delivery.id}, received {moment:%Y-%m-%d %H:%M:%S %z}"
+    if delivery.imported_id is not None:
+        words += f", imported: it was {delivery.imported_id} where it came from"
+    others = [f"#{each}" for each in same if each != delivery.id]
+    if others:
+        words += f"\nOf the same event: {', '.join(others[:20])}"
+    return words + (", ..." if len(others) > 20 else "")
+
+
+def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
+    """What was changed for an attempt, and what the app answered; empty when that is nothing."""
+    from tiktok_hook.console import lines
+    from tiktok_hook.plain import visible
+
+    shown = []
+    if attempt.request_body is not None:
+        shown += ["    sent instead of the body above:", *_indented(attempt.request_body)]
+    if attempt.headers or attempt.body:
+        shown.append("    answered:")
+        shown += [visible(f"    {name}: {value}") for name, value in attempt.headers]
+        shown += _indented(attempt.body) if attempt.body else []
+        shown += ["    (cut here)"] if attempt.truncated else []
+    return "\n".join([lines.attempt_line(attempt, paint), *shown]) if shown else ""
+
+
+def _indented(body: bytes) -> list[str]:
+    """A body's lines, harmless to look at; of one that is no text, how long it is."""
+    from tiktok_hook.plain import visible
+
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return [f"      {len(body)} bytes that are no text"]
+    return [f"      {visible(line)}" for line in text.splitlines()]

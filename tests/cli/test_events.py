@@ -1,0 +1,202 @@
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.history import filled
+from tests.cli.runner import invoke
+from tests.store.samples import attempt, delivery, event_body
+from tiktok_hook import folders
+from tiktok_hook.signature import State
+from tiktok_hook.store import Store, open_store
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(filled(tmp_path_factory.mktemp("history") / "history.db"))
+
+
+def ids(printed: str) -> list[int]:
+    """The second cell of every line but the heading; dates take one more."""
+    lines = [line.split() for line in printed.splitlines()[1:]]
+    return [int(cells[1] if cells[1].isdigit() else cells[2]) for cells in lines]
+
+
+def test_the_table_shows_the_newest_last(db: str) -> None:
+    result = invoke("events", "--db", db)
+    heading, *lines = result.stdout.splitlines()
+    assert heading.split() == ["TIME", "ID", "EVENT", "SUMMARY", "VERDICT", "ANSWER", "APP"]
+    assert ids(result.stdout) == [1, 2, 3, 4, 5, 6]
+    assert lines[1].endswith("valid    500      200 in 3 ms")
+    assert "redelivery 2 of #2: spam_risk" in lines[2]
+    assert lines[2].endswith("refused")
+    assert lines[5].endswith("waiting")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--event", "post.*"], [2, 3, 6]),
+        (["--event", "post.publish.failed", "--event", "forged"], [2, 3, 4]),
+        (["--verdict", "invalid"], [4]),
+        (["--status", "500", "--status", "403"], [2, 4]),
+        (["--failed"], [3]),
+        (["--redeliveries"], [3]),
+        (["--replayed"], [2]),
+        (["--since", "2026-11-23T05:08:00Z"], [3, 4, 5, 6]),
+        (["--since", "2026-11-23T05:07:00Z", "--until", "2026-11-23T05:09:00Z"], [2, 3]),
+        (["--search", "SPAM_risk"], [2, 3]),
+        (["--user", "u-9"], [1]),
+        (["--publish-id", "v_pub_url~mine"], [2, 3]),
+        (["--source", "trigger"], [5]),
+        (["--limit", "2"], [5, 6]),
+        (["--limit", "0"], [1, 2, 3, 4, 5, 6]),
+        (["--event", "post.*", "--status", "200"], [3]),
+    ],
+    ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
+)
+def test_filters_narrow_the_list(db: str, options: list[str], found: list[int]) -> None:
+    assert ids(invoke("events", "--db", db, *options).stdout) == found
+
+
+def test_json_is_the_lines_of_listen(db: str) -> None:
+    result = invoke("events", "--db", db, "--format", "json", "--limit", "5")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["id"] for line in lines] == [2, "2.1", "2.2", 3, "3.1", 4, 5, 6]
+    assert {line["type"] for line in lines} == {"delivery", "attempt"}
+
+
+def test_nothing_that_fits_is_said_on_stderr(db: str) -> None:
+    result = invoke("events", "--db", db, "--event", "nothing")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No delivery fits.\n")
+
+
+def test_without_a_history_none_is_made(home: Path) -> None:
+    result = invoke("events")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("No history yet: tiktok-hook listen makes ")
+    assert not folders.history_path().exists()
+
+
+def test_a_history_that_was_named_has_to_be_there(tmp_path: Path) -> None:
+    result = invoke("events", "--db", str(tmp_path / "none.db"))
+    assert result.exit_code == 5
+    assert result.stderr.startswith("Error: There is no history at ")
+
+
+def test_a_foreign_file_is_no_history(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes " * 1000)
+    result = invoke("events", "--db", str(tmp_path / "notes.txt"))
+    assert result.exit_code == 5
+    assert "is not a tiktok-hook history" in result.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error(db: str) -> None:
+    command = f'"{sys.executable}" -m tiktok_hook events --db "{db}" --format json | head -n 1'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, timeout=30)
+    assert json.loads(done.stdout)["id"] == 1
+    assert done.stderr == b""
+
+
+@dataclass
+class Following:
+    """A running ``events --follow``."""
+
+    process: asyncio.subprocess.Process
+
+    async def line(self) -> str:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(10):
+            return (await self.process.stdout.readline()).decode()
+
+
+@asynccontextmanager
+async def following(*options: str) -> AsyncIterator[Following]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tiktok_hook", "events", "--follow", *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL, env=os.environ,
+    )  # fmt: skip
+    try:
+        yield Following(process)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "live.db") as opened:
+        yield opened
+
+
+async def test_follow_shows_what_another_process_stores_within_200_ms(store: Store) -> None:
+    await store.add(delivery(status=200))
+    async with following("--db", str(store.path), "--format", "json") as live:
+        assert json.loads(await live.line())["id"] == 1
+        took = []
+        for number in range(2, 9):
+            added = await store.add(delivery())
+            since = time.monotonic()
+            store.set_status(added.id, 200)
+            shown = json.loads(await live.line())
+            took.append(time.monotonic() - since)
+            assert (shown["id"], shown["status"]) == (number, 200)
+    assert sorted(took)[len(took) // 2] < 0.2, took
+
+
+async def test_follow_shows_what_is_not_answered_yet_and_its_attempt_later(store: Store) -> None:
+    await store.add(delivery(status=200))
+    async with following("--db", str(store.path)) as live:
+        assert "TIME" in await live.line()
+        await live.line()
+        added = await store.add(delivery())
+        assert "waiting" in await live.line()
+        begun = await store.begin_attempt(attempt(added.id))
+        await store.end_attempt(attempt(added.id, number=begun.number, status=500, duration_ms=3.0))
+        assert "#2.1 http://127.0.0.1:3000/hook 500 in 3 ms" in await live.line()
+
+
+async def test_follow_shows_each_delivery_once_and_in_order(store: Store) -> None:
+    await store.add(delivery(status=200))
+    async with following("--db", str(store.path), "--format", "json") as live:
+        await live.line()
+        await asyncio.gather(*(store.add(delivery(status=200)) for _ in range(500)))
+        found = [json.loads(await live.line())["id"] for _ in range(500)]
+    assert found == list(range(2, 502))
+
+
+async def test_follow_waits_for_the_first_delivery_that_fits(store: Store) -> None:
+    async with following("--db", str(store.path), "--verdict", "invalid") as live:
+        await store.add(delivery(status=200))
+        await store.add(delivery(state=State.INVALID, status=403))
+        heading = await live.line()
+        assert heading.startswith("TIME")
+        assert " 2  post.publish.complete" in await live.line()
+
+
+async def test_follow_shows_what_fails_later(store: Store) -> None:
+    await store.add(delivery(event_body(), status=500))
+    async with following("--db", str(store.path), "--status", "500", "--failed") as live:
+        added = await store.add(delivery(status=200))
+        store.set_status(added.id, 500)
+        begun = await store.begin_attempt(attempt(added.id))
+        await store.end_attempt(attempt(added.id, number=begun.number, status=500, duration_ms=3.0))
+        await live.line()
+        assert (await live.line()).endswith("500 in 3 ms\n")
+
+
+async def test_follow_waits_for_a_history_to_be_made(tmp_path: Path) -> None:
+    path = tmp_path / "later.db"
+    async with following("--db", str(path), "--format", "json") as live:
+        with open_store(path) as store:
+            await store.add(delivery(status=200))
+            assert json.loads(await live.line())["id"] == 1

@@ -1,0 +1,158 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.cli.history import HOSTILE, deliveries, filled
+from tests.cli.runner import invoke
+from tests.store.samples import delivery
+from tiktok_hook import archive
+from tiktok_hook.signature import sign
+from tiktok_hook.store import Where, open_history
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(filled(tmp_path_factory.mktemp("history") / "history.db"))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "har"])
+def test_what_is_exported_can_be_imported_elsewhere(db: str, form: str, tmp_path: Path) -> None:
+    file, other = tmp_path / f"capture.{form}", tmp_path / "other.db"
+    done = invoke("export", "--format", form, "-o", str(file), "--db", db)
+    assert done.stderr == f"Exported 6 deliveries and 3 attempts to {file}.\n"
+    done = invoke("import", str(file), "--db", str(other))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "Imported 6 deliveries and 3 attempts as 1 to 6.\n"
+    with open_history(other) as history:
+        found = list(archive.entries(history, Where()))
+    assert [each.delivery.body for each in found] == [each.body for each in deliveries()]
+    assert [each.delivery.source for each in found] == ["import"] * 6
+    assert [each.delivery.imported_id for each in found] == [1, 2, 3, 4, 5, 6]
+    assert [len(each.attempts) for each in found] == [0, 2, 1, 0, 0, 0]
+    assert found[2].delivery.redelivery_of == 2
+
+
+def test_an_import_comes_after_what_is_there(db: str, tmp_path: Path) -> None:
+    file, other = tmp_path / "capture.jsonl", filled(tmp_path / "other.db")
+    invoke("export", "2-3", "-o", str(file), "--db", db)
+    done = invoke("import", str(file), "--db", str(other))
+    assert done.stderr.endswith(" as 7 to 8.\n")
+
+
+def test_a_pipe_goes_from_one_history_into_the_default_one(db: str) -> None:
+    exported = invoke("export", "last", "--db", db)
+    done = invoke("import", "-", stdin=exported.stdout.encode())
+    assert done.stderr == "Imported 1 delivery and 0 attempts as 1.\n"
+    assert json.loads(invoke("show", "1", "--json").stdout)["imported_id"] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ([], [1, 2, 3, 4, 5, 6]),
+        (["2-3", "last"], [2, 3, 6]),
+        (["--event", "post.*"], [2, 3, 6]),
+        (["--limit", "2"], [5, 6]),
+        (["last", "--event", "post.publish.failed"], [3]),
+        (["1-4", "--verdict", "invalid"], [4]),
+    ],
+    ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
+)
+def test_ids_and_filters_choose_together(db: str, options: list[str], found: list[int]) -> None:
+    lines = invoke("export", *options, "--db", db).stdout.splitlines()
+    shapes = [json.loads(line) for line in lines]
+    assert [each["id"] for each in shapes if each["type"] == "delivery"] == found
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--event", "nothing"], "No delivery fits."),
+        (["9"], "There is no delivery 9."),
+        (["1", "--event", "post.*"], "No delivery fits."),
+        (["-o", "/nowhere/file"], "/nowhere/file cannot be written: No such file or directory."),
+    ],
+    ids=["empty-selection", "unknown-id", "nothing-in-common", "no-folder"],
+)
+def test_what_cannot_be_exported_is_a_usage_error(db: str, options: list[str], error: str) -> None:
+    result = invoke("export", *options, "--db", db)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {error}\nHint: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a POSIX matter")
+def test_a_file_is_its_owners_alone(db: str, tmp_path: Path) -> None:
+    file = tmp_path / "capture.jsonl"
+    file.write_text("something older")
+    invoke("export", "last", "-o", str(file), "--db", db)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["capture.jsonl"]
+
+
+def test_redaction_leaves_no_user_id(db: str) -> None:
+    clear = invoke("export", "--db", db).stdout
+    redacted = invoke("export", "--redact", "--db", db).stdout
+    assert "u-9" in clear
+    assert "u-9" not in redacted
+    assert "awexampleclient1" not in redacted
+    assert len(clear.splitlines()) == len(redacted.splitlines())
+
+
+@pytest.mark.parametrize("form", ["curl", "pytest"])
+def test_code_that_is_exported_holds_nothing_hostile(db: str, form: str) -> None:
+    printed = invoke("export", "--format", form, "--db", db).stdout
+    assert HOSTILE[:4] not in printed
+    assert printed.count("\n") == len(printed.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "FILE is empty."),
+        (b'{"type":"delivery","received_at":"2026-11-23"}\n?\n', "FILE, line 2: not JSON"),
+        (b"PK\x03\x04", "FILE, line 1: not JSON"),
+        (b'{"log":{}}', "FILE holds no delivery."),
+    ],
+    ids=["empty", "broken", "zip", "no-entries"],
+)
+def test_a_file_that_cannot_be_used_leaves_the_history_alone(
+    data: bytes, error: str, tmp_path: Path
+) -> None:
+    file, other = tmp_path / "capture", tmp_path / "other.db"
+    file.write_bytes(data)
+    result = invoke("import", str(file), "--db", str(other))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {error.replace('FILE', str(file))}")
+    assert "Hint: Nothing was imported." in result.stderr
+    assert not other.exists()
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    result = invoke("import", str(tmp_path / "none"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {tmp_path / 'none'} cannot be read: No such file")
+
+
+def test_with_a_secret_unchecked_deliveries_are_checked(tmp_path: Path) -> None:
+    body = delivery().body
+    request = {
+        "method": "POST",
+        "url": "https://a/",
+        "headers": [
+            {"name": "Tiktok-Signature", "value": sign(body, "secret", timestamp=1_795_410_390)}
+        ],
+        "postData": {"text": body.decode()},
+    }
+    entry = {"startedDateTime": "2026-11-23T05:06:31Z", "request": request}
+    file = tmp_path / "capture.har"
+    file.write_text(
+        json.dumps({"log": {"entries": [entry, {**entry, "request": {"method": "GET"}}]}})
+    )
+    done = invoke("import", str(file), "--secret", "secret")
+    assert done.stderr == (
+        "Imported 1 delivery and 0 attempts as 1.\nLeft out: 1 requests that are no POST.\n"
+    )
+    assert json.loads(invoke("show", "--json").stdout)["verdict"]["state"] == "valid"

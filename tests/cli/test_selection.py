@@ -1,0 +1,116 @@
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.history import filled
+from tiktok_hook.cli import selection
+from tiktok_hook.delivery import Source
+from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.signature import State
+from tiktok_hook.store import History, Where, open_history
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    with open_history(filled(tmp_path_factory.mktemp("history") / "history.db")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["2"], [2]),
+        (["#2"], [2]),
+        (["last"], [6]),
+        (["last-2"], [4]),
+        (["2-4"], [2, 3, 4]),
+        (["4-2"], [2, 3, 4]),
+        (["#2-#3"], [2, 3]),
+        (["last-1..last"], [5, 6]),
+        (["5-999999999"], [5, 6]),
+        (["1,3-4", "3", "last"], [1, 3, 4, 6]),
+    ],
+)
+def test_ids_are_read_as_people_write_them(
+    history: History, words: list[str], ids: list[int]
+) -> None:
+    assert sorted(selection.chosen(history, words, Where()).ids) == ids
+
+
+def test_last_is_the_newest_that_fits_the_filters(history: History) -> None:
+    failed = Where(events=("post.publish.failed",))
+    assert selection.chosen(history, ["last", "last-1"], failed).ids == (3, 2)
+
+
+def test_without_ids_the_filters_alone_count(history: History) -> None:
+    assert selection.chosen(history, [], Where(failed=True)) == Where(failed=True)
+
+
+def test_a_limit_keeps_the_newest(history: History) -> None:
+    found = selection.newest(history, Where(redeliveries=False), 2)
+    assert [each.id for each in history.walk(found)] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("7", "There is no delivery 7."),
+        ("0", "There is no delivery 0."),
+        ("7-9", "There is no delivery 7-9."),
+        ("999999999999999999", "There is no delivery 999999999999999999."),
+        ("9999999999999999999", "'9999999999999999999' is no id of a delivery."),
+        ("last-6", "There is no last-6: 6 deliveries fit."),
+        ("2.1", "2.1 is an attempt"),
+        ("two", "'two' is no id of a delivery."),
+        ("-2", "'-2' is no id of a delivery."),
+        ("..", "'..' is no id of a delivery."),
+    ],
+)
+def test_what_is_not_there_is_named(history: History, word: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        selection.chosen(history, [word], Where())
+    assert str(raised.value).startswith(message)
+    assert raised.value.hint
+
+
+NOW = time.mktime((2026, 11, 23, 12, 0, 0, 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", NOW - 90),
+        ("1h30m", NOW - 5400),
+        ("2d", NOW - 172_800),
+        ("1.5h", NOW - 5400),
+        ("1w", NOW - 604_800),
+        ("11:30", NOW - 1800),
+        ("9:00:30", NOW - 10_770),
+        ("2026-11-23", NOW - 43_200),
+        ("2026-11-23 11:00", NOW - 3600),
+        ("2026-11-23T08:00:00Z", 1_795_420_800.0),
+        ("2026-11-23T09:00:00.5+01:00", 1_795_420_800.5),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert selection.moment(text, option="--since", now=NOW) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "1", "1y", "25:00", "2026-13-01", "h", "1h ago"])
+def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--until '.*' is no time") as raised:
+        selection.moment(text, option="--until", now=NOW)
+    assert "--until 1h" in raised.value.hint
+
+
+def test_the_choices_are_all_that_there_are() -> None:
+    assert list(selection.VERDICTS) == list(State)
+    assert list(selection.SOURCES) == list(Source)
+
+
+def test_where_there_is_no_history_none_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="There is no history at"):
+        selection.opened(tmp_path / "none.db")
+    assert not list(tmp_path.iterdir())

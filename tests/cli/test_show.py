@@ -1,0 +1,91 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.history import deliveries, filled
+from tests.cli.runner import invoke
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(filled(tmp_path_factory.mktemp("history") / "history.db"))
+
+
+def test_a_delivery_is_shown_whole(db: str) -> None:
+    result = invoke("show", "2", "--db", db)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for part in (
+        "Delivery 2, received 2026-11-23 ",
+        "Of the same event: #3",
+        "post.publish.failed",
+        "from 203.0.113.9",
+        "the request was judged risky: no retry",
+        "#2.1 http://127.0.0.1:3000/hook 500 in 3 ms",
+        "#2.2 replay signed afresh",
+        '{"said":"so"}',
+        "Content-Type: application/json",
+    ):
+        assert part in result.stdout
+
+
+def test_hostile_text_is_shown_harmless(db: str) -> None:
+    printed = invoke("show", "last", "--db", db).stdout
+    assert "\\u001b[31m\\u202eevil\\r\\n" in printed
+    assert all(line.isprintable() for line in printed.splitlines())
+
+
+def test_without_an_id_it_is_the_newest(db: str) -> None:
+    assert json.loads(invoke("show", "--json", "--db", db).stdout)["id"] == 6
+
+
+def test_last_2_is_the_one_two_before_the_newest(db: str) -> None:
+    assert json.loads(invoke("show", "last-2", "--json", "--db", db).stdout)["id"] == 4
+
+
+def test_the_body_is_printed_byte_for_byte(db: str, tmp_path: Path) -> None:
+    output = invoke("show", "3", "--body", "--db", db)
+    assert output.stdout.encode() == deliveries()[2].body
+
+
+def test_headers_are_one_line_each(db: str) -> None:
+    assert invoke("show", "3", "--headers", "--db", db).stdout == "Content-Type: application/json\n"
+
+
+def test_json_is_one_line_with_the_attempts_inside(db: str) -> None:
+    shown = json.loads(invoke("show", "2", "--json", "--db", db).stdout)
+    assert (shown["type"], shown["id"]) == ("delivery", 2)
+    assert [each["id"] for each in shown["attempts"]] == ["2.1", "2.2"]
+
+
+def test_har_and_curl_are_those_of_export(db: str) -> None:
+    har = invoke("show", "2", "--har", "--db", db).stdout
+    assert len(json.loads(har)["log"]["entries"]) == 3
+    assert har == invoke("export", "2", "--format", "har", "--db", db).stdout
+    curl = invoke("show", "2", "--curl", "--db", db).stdout
+    assert curl == invoke("export", "2", "--format", "curl", "--db", db).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error", "hint"),
+    [
+        (["7"], 2, "There is no delivery 7.", "There are 1 to 6"),
+        (["last-6"], 2, "There is no last-6: 6 deliveries fit.", "tiktok-hook events"),
+        (["2.1"], 2, "2.1 is an attempt", "The delivery it was made of is 2."),
+        (["2", "--json", "--har"], 2, "--json and --har do not go together.", "one of them"),
+    ],
+    ids=["unknown", "too-far-back", "attempt", "two-parts"],
+)
+def test_what_cannot_be_shown_is_one_sentence_and_a_hint(
+    db: str, arguments: list[str], code: int, error: str, hint: str
+) -> None:
+    result = invoke("show", *arguments, "--db", db)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert result.stderr.startswith(f"Error: {error}")
+    assert hint in result.stderr.splitlines()[1]
+
+
+def test_without_a_history_there_is_nothing_to_show(tmp_path: Path) -> None:
+    result = invoke("show", "last")
+    assert result.exit_code == 5
+    assert result.stderr.startswith("Error: There is no history at ")
