@@ -97,8 +97,14 @@ def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Authtoken and ingress: option, then environment, then ngrok's own config file."""
-    config = ngrok_config.read()
-    token = given["authtoken"] or config.authtoken
+    token: str | None = given["authtoken"]
+    try:
+        config = ngrok_config.read()
+    except UsageError:
+        if not token:
+            raise
+        config = ngrok_config.NgrokConfig()  # broken, but not needed
+    token = token or config.authtoken
     if token is None:
         token = _asked_authtoken()
     policy: Path | None = given["traffic_policy"]
