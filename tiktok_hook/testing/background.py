@@ -1,0 +1,82 @@
+"""An event loop in a thread, where apps run while a test waits, whether or not it has its own."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Background:
+    """An event loop in a thread of its own, which starts when it is first needed.
+
+    A context manager; leaving it cancels what still runs there and ends the thread.
+    """
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stop = asyncio.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something over there, and wait for it here."""
+        running = self._submit(work)
+        try:
+            return running.result()
+        except BaseException:
+            running.cancel()  # Ctrl-C came, or a test's own deadline
+            raise
+
+    @contextmanager
+    def entered(self, resource: AbstractAsyncContextManager[T]) -> Iterator[T]:
+        """Keep something open over there until the block ends; one task enters and leaves it."""
+        ready: Future[T] = Future()
+        leave = asyncio.Event()
+
+        async def hold() -> None:
+            async with resource as value:
+                ready.set_result(value)
+                await leave.wait()
+
+        holding = self._submit(hold())
+        either: tuple[Future[Any], ...] = (ready, holding)
+        wait(either, return_when=FIRST_COMPLETED)
+        if not ready.done():
+            holding.result()  # raises what kept it from opening
+        try:
+            yield ready.result()
+        finally:
+            self._loop.call_soon_threadsafe(leave.set)
+            holding.result()
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        with self._starting:
+            if self._thread is None:
+                self._start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _start(self) -> None:
+        started = threading.Event()
+
+        async def live() -> None:
+            self._loop = asyncio.get_running_loop()
+            started.set()
+            await self._stop.wait()
+
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(live()), name="tiktok-webhook", daemon=True
+        )
+        self._thread.start()
+        started.wait()
