@@ -4,9 +4,7 @@ click reads flags and the environment; this module reads the file and the client
 ways in are more than one. Used by `cli` only: everything below takes plain arguments.
 """
 
-import difflib
 import os
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +32,7 @@ def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
     """
     file = path or default
     try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
+        text = file.read_text("utf-8")
     except FileNotFoundError:
         if path is None:
             return {}
@@ -43,15 +40,19 @@ def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
             f"The settings file {file} does not exist.",
             hint="Check --config, or leave it out.",
         ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            f"The settings file {file} is not valid TOML: {error}.",
-            hint='A line reads NAME = VALUE, text in quotes: forward_to = ["3000"].',
-        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"The settings file {file} cannot be read: {error}.",
             hint="Check the path and its permissions.",
+        ) from error
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"The settings file {file} is not valid TOML: {error}.",
+            hint='A line reads NAME = VALUE, text in quotes: forward_to = ["3000"].',
         ) from error
 
 
@@ -83,6 +84,8 @@ def defaults_for(
             if name in options:
                 values[name] = value
             elif name not in allowed:
+                import difflib
+
                 near = difflib.get_close_matches(name, allowed, n=2)
                 raise UsageError(
                     f"The settings file has an unknown key {key!r}.",
