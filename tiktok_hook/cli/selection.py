@@ -30,13 +30,14 @@ LAST_PLACES = 10_000
 """How far back ``last-N`` reaches."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGO = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+")
-_STEP = re.compile(r"([0-9.]+)([smhdw])")
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
-_NUMBER = re.compile(r"#?([0-9]{1,18})")
-_LAST = re.compile(r"last(?:-([0-9]{1,9}))?")
-_ATTEMPT = re.compile(r"#?([0-9]{1,18})\.[0-9]+")
-_RANGE = re.compile(r"(#?[0-9]{1,18})-(#?[0-9]{1,18})|(.+?)\.\.(.+)")
+# Compiled when they are used, by `re` itself: most calls name no ids and no times.
+_AGO = r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+"
+_STEP = r"([0-9.]+)([smhdw])"
+_CLOCK = r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+_NUMBER = r"#?([0-9]{1,18})"
+_LAST = r"last(?:-([0-9]{1,9}))?"
+_ATTEMPT = r"#?([0-9]{1,18})\.[0-9]+"
+_RANGE = r"(#?[0-9]{1,18})-(#?[0-9]{1,18})|(.+?)\.\.(.+)"
 
 
 def filters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,10 +124,10 @@ def moment(text: str, *, option: str, now: float) -> float:
         UsageError: It is none of these.
     """
     text = text.strip()
-    if _AGO.fullmatch(text):
-        return now - sum(float(number) * _SECONDS[unit] for number, unit in _STEP.findall(text))
+    if re.fullmatch(_AGO, text):
+        return now - sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_STEP, text))
     try:
-        if _CLOCK.fullmatch(text):
+        if re.fullmatch(_CLOCK, text):
             hour, _, rest = text.partition(":")
             today = time.strftime("%Y-%m-%d", time.localtime(now))
             text = f"{today}T{hour:0>2}:{rest}"
@@ -200,7 +201,7 @@ def nothing_fits() -> UsageError:
 
 
 def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
-    found = None if _LAST.fullmatch(word) else _RANGE.fullmatch(word)
+    found = None if re.fullmatch(_LAST, word) else re.fullmatch(_RANGE, word)
     if found is None:
         number = _number(history, word, fitting)
         if history.get(number) is None:
@@ -218,9 +219,9 @@ def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
 
 def _number(history: "History", word: str, fitting: "Where") -> int:
     """The id that one word means, whether or not it is there."""
-    if found := _NUMBER.fullmatch(word):
+    if found := re.fullmatch(_NUMBER, word):
         return int(found[1])
-    if found := _LAST.fullmatch(word):
+    if found := re.fullmatch(_LAST, word):
         back = int(found[1] or 0)
         newest = history.page(fitting, limit=min(back, LAST_PLACES) + 1)
         if len(newest) <= back:
@@ -229,7 +230,7 @@ def _number(history: "History", word: str, fitting: "Where") -> int:
                 hint="tiktok-hook events lists them.",
             )
         return newest[back].id
-    if found := _ATTEMPT.fullmatch(word):
+    if found := re.fullmatch(_ATTEMPT, word):
         raise UsageError(
             f"{word} is an attempt; ids of deliveries are whole numbers.",
             hint=f"The delivery it was made of is {found[1]}.",
