@@ -25,6 +25,7 @@ COMMANDS = {
     "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
+    "audit": "Play good and bad deliveries at your handler and judge its answers.",
 }
 """Name and one sentence each, in the order of ``--help``; a test compares the commands' own."""
 

@@ -1,0 +1,89 @@
+"""``tiktok-hook audit`` as a user runs it."""
+
+import asyncio
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tests.apps import free_port, http, running_app
+from tests.cli.runner import Result, invoke
+
+SECRET = "example-client-secret"
+
+
+async def run(*arguments: str) -> Result:
+    """The command beside an app that this process serves."""
+    return await asyncio.to_thread(invoke, "audit", "--secret", SECRET, *arguments)
+
+
+async def test_a_failed_case_is_explained_and_ends_with_1(tmp_path: Path) -> None:
+    report = tmp_path / "audit.xml"
+    async with running_app(http(202)) as app:
+        done = await run(app.url, "--only", "valid,forged", "--junit", str(report))
+    assert done.exit_code == 1
+    assert "fail  valid" in done.stdout
+    assert "Your app answered 202." in done.stdout
+    assert "In production: TikTok counts anything but 200 as a failure" in done.stdout
+    assert "not-200" in done.stdout
+    assert "0 passed, 0 warned, 2 failed." in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    assert "\x1b" not in done.stdout
+    assert SECRET not in done.output
+    assert ElementTree.parse(report).getroot().find("testsuite") is not None
+
+
+async def test_passed_cases_end_with_0() -> None:
+    async with running_app() as app:
+        done = await run(app.url, "--only", "valid,event:*")
+    assert done.exit_code == 0, done.output
+    assert "pass  event:authorization.removed" in done.stdout
+
+
+async def test_json_is_one_object_on_stdout() -> None:
+    async with running_app() as app:
+        done = await run(app.url, "--only", "valid,forged", "--json")
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    assert report["counts"] == {"pass": 1, "warn": 0, "fail": 1}
+    assert report["mistakes"][0]["name"] == "fails-open"
+
+
+def test_an_app_out_of_reach_ends_with_6() -> None:
+    done = invoke("audit", f"127.0.0.1:{free_port()}", "--secret", SECRET)
+    assert done.exit_code == 6
+    assert "could not be reached" in done.stderr
+    assert "Hint: Nothing listens at" in done.stderr
+
+
+def test_list_shows_the_cases_without_an_address_or_a_secret() -> None:
+    done = invoke("audit", "--list", "--only", "stale*")
+    assert done.exit_code == 0
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["stale", "refused"],
+        ["stale-week", "refused"],
+    ]
+
+
+def test_without_an_address_it_is_a_usage_error() -> None:
+    done = invoke("audit", "--secret", SECRET)
+    assert done.exit_code == 2
+    assert "needs the address" in done.stderr
+
+
+def test_without_a_secret_it_is_a_usage_error() -> None:
+    done = invoke("audit", "3000")
+    assert done.exit_code == 2
+    assert "No client secret" in done.stderr
+
+
+def test_an_unknown_case_is_a_usage_error() -> None:
+    done = invoke("audit", "3000", "--secret", SECRET, "--only", "nothing")
+    assert done.exit_code == 2
+    assert "--list" in done.stderr
+
+
+async def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    async with running_app() as app:
+        done = await run(app.url, "--only", "valid", "--junit", str(tmp_path / "no" / "x.xml"))
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr

@@ -1,0 +1,1 @@
+"""The README's handlers, each with the real framework; `serving` runs them, good or spoilt."""

@@ -1,0 +1,320 @@
+"""Playing the table of cases at an app, judging its answers, naming its mistakes."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from xml.etree import ElementTree
+
+import pytest
+from aiohttp import web
+
+from tests.apps import free_port, hang, http, running_app
+from tiktok_hook import audit, signature
+from tiktok_hook.audit.mistakes import NAMES
+from tiktok_hook.errors import AppError, UsageError
+
+SECRET = "example-client-secret"
+Verify = Callable[[web.Request, bytes], int]
+
+
+def good(request: web.Request, body: bytes) -> int:
+    """What an app should do."""
+    header = request.headers.get("Tiktok-Signature")
+    verdict = signature.check(header, body, SECRET, now=time.time())
+    return 200 if verdict.state == "valid" else 403
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """An app with one route for everything; its URL."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application, shutdown_timeout=1.0, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/webhook"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def app(verify: Verify, *, get: int = 405) -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.read()
+        return web.Response(status=verify(request, body) if request.method == "POST" else get)
+
+    async with serving(answer) as url:
+        yield url
+
+
+def outcomes(report: audit.Report) -> dict[str, str]:
+    return {each.case.id: each.outcome.value for each in report.results}
+
+
+def named(report: audit.Report) -> list[str]:
+    return [mistake.name for mistake in report.mistakes]
+
+
+async def test_a_good_app_passes_every_case() -> None:
+    async with app(good) as url:
+        report = await audit.play(url, secret=SECRET)
+    assert set(outcomes(report).values()) == {"pass"}
+    assert report.passed
+    assert report.counts == {"pass": len(audit.CASES), "warn": 0, "fail": 0}
+    assert report.mistakes == ()
+
+
+def test_no_two_cases_share_an_id() -> None:
+    ids = [case.id for case in audit.CASES]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("case", audit.CASES, ids=lambda case: case.id)
+def test_a_case_is_what_its_expectation_says_to_our_own_check(case: audit.Case) -> None:
+    now = time.time()
+    for request in case.build(audit.Kit("http://127.0.0.1/", SECRET, now)):
+        if case.expected is audit.Expected.IGNORED:
+            assert request.method == "GET"
+            continue
+        headers = {name.lower(): value for name, value in request.headers}
+        verdict = signature.check(
+            headers.get("tiktok-signature"), request.body, SECRET, now=now, tolerance=300
+        )
+        assert (verdict.state == "valid") is (case.expected is audit.Expected.ACCEPTED)
+
+
+def digest(key: str, message: bytes) -> str:
+    return hmac.new(key.encode(), message, hashlib.sha256).hexdigest()
+
+
+def by_recipe(make: Callable[[str, bytes], str], *, window: float = 300) -> Verify:
+    """An app that compares s with something, and looks at the age of t."""
+
+    def verify(request: web.Request, body: bytes) -> int:
+        parts = dict(
+            part.partition("=")[::2]
+            for part in request.headers.get("Tiktok-Signature", "").split(",")
+        )
+        t = parts.get("t", "")
+        fresh = t.isdigit() and abs(time.time() - int(t)) <= window
+        return 200 if fresh and parts.get("s") == make(t, body) else 401
+
+    return verify
+
+
+def signed(t: str, body: bytes) -> bytes:
+    return b"%b.%b" % (t.encode(), body)
+
+
+def freshness(low: float, high: float) -> Verify:
+    """An app that verifies well, and allows for an age between two limits."""
+
+    def verify(request: web.Request, body: bytes) -> int:
+        header = request.headers.get("Tiktok-Signature")
+        verdict = signature.check(header, body, SECRET, now=time.time(), tolerance=1e18)
+        age = verdict.age_seconds
+        return 200 if verdict.state == "valid" and age is not None and low <= age <= high else 403
+
+    return verify
+
+
+MISTAKES: dict[str, tuple[Verify, str]] = {
+    "takes-all": (lambda *_: 200, "fails-open"),
+    "without-a-header": (
+        lambda request, body: good(request, body) if "Tiktok-Signature" in request.headers else 200,
+        "missing-header-passes",
+    ),
+    "body-alone": (by_recipe(lambda _, body: digest(SECRET, body)), "unsigned-timestamp"),
+    "no-dot": (by_recipe(lambda t, body: digest(SECRET, t.encode() + body)), "no-dot"),
+    "base64": (
+        by_recipe(
+            lambda t, body: base64.b64encode(
+                bytes.fromhex(digest(SECRET, signed(t, body)))
+            ).decode()
+        ),
+        "base64",
+    ),
+    "empty-secret": (by_recipe(lambda t, body: digest("", signed(t, body))), "empty-secret"),
+    "own-secret": (
+        by_recipe(lambda t, body: digest("my-own", signed(t, body))),
+        "other-secret-or-login",
+    ),
+    "a-day": (freshness(-300, 86_400), "wide-freshness-window"),
+    "no-past-limit": (freshness(-300, 1e18), "no-freshness-check"),
+    "no-future-limit": (freshness(-1e18, 300), "future-passes"),
+    "five-seconds": (freshness(-5, 5), "narrow-freshness-window"),
+    "204": (lambda request, body: 204 if good(request, body) == 200 else 403, "not-200"),
+    "redirect": (lambda *_: 307, "redirects"),
+}
+
+
+@pytest.mark.parametrize(("verify", "name"), MISTAKES.values(), ids=MISTAKES)
+async def test_a_mistake_is_named(verify: Verify, name: str) -> None:
+    async with app(verify) as url:
+        report = await audit.play(url, secret=SECRET)
+    assert not report.passed
+    assert named(report) == [name]
+
+
+def test_every_mistake_has_a_test_that_meets_it() -> None:
+    elsewhere = {"wrong-header", "reserialised-body", "challenge-echo", "slow-answer"}
+    assert {name for _, name in MISTAKES.values()} | elsewhere == set(NAMES)
+
+
+async def test_an_app_that_knows_only_some_events_fails_by_the_others_names() -> None:
+    def verify(request: web.Request, body: bytes) -> int:
+        return good(request, body) if b'"authorization.removed"' in body else 400
+
+    async with app(verify) as url:
+        cases = audit.select(["event:a*", "event:portability*", "unknown-event"])
+        report = await audit.play(url, secret=SECRET, cases=cases)
+    assert outcomes(report) == {
+        "event:authorization.removed": "pass",
+        "event:portability.download.ready": "fail",
+        "unknown-event": "fail",
+    }
+    assert "72 hours" in report.results[1].means
+    assert "no picking" in report.results[1].likely
+
+
+async def test_an_app_that_refuses_a_repetition_fails() -> None:
+    seen: set[bytes] = set()
+
+    def verify(request: web.Request, body: bytes) -> int:
+        status = 409 if body in seen else good(request, body)
+        seen.add(body)
+        return status
+
+    async with app(verify) as url:
+        report = await audit.play(url, secret=SECRET, cases=audit.select(["redelivery"]))
+    assert (report.results[0].outcome, report.results[0].status) == ("fail", 409)
+    assert "at least once" in report.results[0].means
+
+
+async def test_a_slow_answer_is_a_warning() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        await asyncio.sleep(0.15)
+        return web.Response(status=200)
+
+    async with serving(answer) as url:
+        report = await audit.play(url, secret=SECRET, cases=audit.select(["valid"]), slow=0.1)
+    assert outcomes(report) == {"valid": "warn"}
+    assert report.passed
+    assert named(report) == ["slow-answer"]
+    assert report.slowest_ms > 100
+
+
+async def test_an_app_that_never_answers_fails() -> None:
+    async with running_app(hang) as silent:
+        report = await audit.play(
+            silent.url, secret=SECRET, cases=audit.select(["valid", "forged"]), timeout=0.2
+        )
+    assert outcomes(report) == {"valid": "fail", "forged": "fail"}
+    assert report.results[0].said == "gave no answer: no complete answer within 0.2 s"
+
+
+async def test_a_refusal_by_an_error_is_a_warning() -> None:
+    async with running_app(http(500)) as failing:
+        report = await audit.play(failing.url, secret=SECRET, cases=audit.select(["no-t", "get"]))
+    assert outcomes(report) == {"no-t": "warn", "get": "warn"}
+
+
+async def test_a_failure_like_that_of_the_plainest_delivery_gets_no_guess_of_its_own() -> None:
+    async with running_app(http(404)) as lost:
+        report = await audit.play(lost.url, secret=SECRET, cases=audit.select(["valid", "late"]))
+    assert "Is it the path" in report.results[0].likely
+    assert report.results[1].likely == "The same as with the case valid."
+    assert not report.proves_refusals
+
+
+async def test_where_nothing_listens_the_audit_does_not_start() -> None:
+    target = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(AppError, match="could not be reached: nothing listens at") as raised:
+        await audit.play(target, secret=SECRET)
+    assert "is the app up" in raised.value.hint
+
+
+async def test_results_come_in_the_tables_order_also_when_played_side_by_side() -> None:
+    told: list[str] = []
+    async with app(good) as url:
+        report = await audit.play(
+            url, secret=SECRET, concurrency=8, on_result=lambda result: told.append(result.case.id)
+        )
+    assert told == [case.id for case in audit.CASES]
+    assert report.passed
+
+
+async def test_an_app_that_checks_the_client_key_gets_it() -> None:
+    keys: set[bool] = set()
+
+    def verify(request: web.Request, body: bytes) -> int:
+        if request.headers.get("Tiktok-Signature"):
+            keys.add(b'"client_key":"awminedamine1234"' in body)
+        return good(request, body)
+
+    async with app(verify) as url:
+        cases = audit.select(["valid", "event:*", "unicode"])
+        report = await audit.play(url, secret=SECRET, client_key="awminedamine1234", cases=cases)
+    assert report.passed
+    assert keys == {True}
+
+
+async def test_a_wider_tolerance_moves_the_limits() -> None:
+    async with app(freshness(-3600, 3600)) as url:
+        report = await audit.play(url, secret=SECRET, tolerance=3600)
+    assert report.passed
+
+
+def test_select_takes_globs_in_the_tables_order() -> None:
+    assert [case.id for case in audit.select(["stale*", "valid"])] == [
+        "valid",
+        "stale",
+        "stale-week",
+    ]
+    assert audit.select([]) == audit.CASES
+
+
+def test_a_glob_that_fits_no_case_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="No case of the audit is called 'vlaid'"):
+        audit.select(["valid", "vlaid"])
+
+
+async def test_junit_holds_every_case_and_says_what_failed() -> None:
+    async with running_app(http(200)) as careless:
+        cases = audit.select(["valid", "forged", "get"])
+        report = await audit.play(careless.url, secret=SECRET, cases=cases)
+    suite = ElementTree.fromstring(audit.junit(report)).find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    failed = {case.get("name"): case.find("failure") for case in suite.iter("testcase")}
+    assert failed["valid"] is None
+    failure = failed["forged"]
+    assert failure is not None
+    assert failure.get("message") == "a made-up signature: answered 200, has to be refused"
+    assert "Anybody" in (failure.text or "")
+
+
+async def test_what_an_app_says_cannot_break_the_report() -> None:
+    async with running_app(http(500, b"\x1b[2J\x00]]></failure>\xff")) as hostile:
+        report = await audit.play(hostile.url, secret=SECRET, cases=audit.select(["valid"]))
+    document = audit.junit(report)
+    ElementTree.fromstring(document)
+    assert b"\x1b" not in document
+    assert SECRET.encode() not in document
+
+
+async def test_the_json_report_holds_counts_mistakes_and_cases() -> None:
+    async with running_app(http(202)) as app:
+        report = await audit.play(app.url, secret=SECRET, cases=audit.select(["valid"]))
+    shown = report.as_json()
+    assert shown["passed"] is False
+    assert shown["counts"] == {"pass": 0, "warn": 0, "fail": 1}
+    assert isinstance(shown["cases"], list)
+    case = shown["cases"][0]
+    assert isinstance(case, dict)
+    assert (case["id"], case["status"], case["outcome"]) == ("valid", 202, "fail")

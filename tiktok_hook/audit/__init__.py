@@ -1,0 +1,23 @@
+"""Plays good, forged, stale, repeated and odd deliveries at an app, and judges its answers."""
+
+from tiktok_hook.audit.case import Case, Expected, Kit
+from tiktok_hook.audit.cases import CASES, select
+from tiktok_hook.audit.judging import Outcome, Result
+from tiktok_hook.audit.junit import junit
+from tiktok_hook.audit.mistakes import Mistake
+from tiktok_hook.audit.playing import play
+from tiktok_hook.audit.report import Report
+
+__all__ = [
+    "CASES",
+    "Case",
+    "Expected",
+    "Kit",
+    "Mistake",
+    "Outcome",
+    "Report",
+    "Result",
+    "junit",
+    "play",
+    "select",
+]

@@ -1,0 +1,55 @@
+"""The table of cases, in the order they are played."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from tiktok_hook.audit.accepted import ACCEPTED
+from tiktok_hook.audit.case import Case, Expected
+from tiktok_hook.audit.refused import REFUSED
+from tiktok_hook.errors import UsageError
+
+CHALLENGE = "tiktok-hook-challenge-7302"
+
+IGNORED: tuple[Case, ...] = (
+    Case(
+        id="get",
+        title="a GET, as a browser or a health check sends it",
+        expected=Expected.IGNORED,
+        build=lambda kit: [kit.get()],
+        means="Whatever looks at the address, the portal's reviewer included, makes the app fail.",
+        likely="The handler reads a body that a GET does not have: take POST only.",
+    ),
+    Case(
+        id="get-challenge",
+        title="a GET with a challenge, as other platforms send it",
+        expected=Expected.IGNORED,
+        build=lambda kit: [
+            kit.get(
+                f"hub.mode=subscribe&hub.verify_token=x&hub.challenge={CHALLENGE}"
+                f"&challenge={CHALLENGE}"
+            )
+        ],
+        means="TikTok has no handshake and never asks, so this proves nothing to it; and anybody "
+        "can make the app's own address show a text of theirs.",
+        likely="The route was copied from a handler for Meta's webhooks: take its GET out.",
+    ),
+)
+
+CASES: tuple[Case, ...] = (*ACCEPTED, *REFUSED, *IGNORED)
+
+
+def select(globs: Sequence[str]) -> tuple[Case, ...]:
+    """The cases whose id fits one of the globs, in their order; all without globs.
+
+    Raises:
+        UsageError: A glob fits none.
+    """
+    for glob in globs:
+        if not any(fnmatchcase(case.id, glob) for case in CASES):
+            raise UsageError(
+                f"No case of the audit is called {glob!r}.",
+                hint="tiktok-hook audit --list shows their names; * stands for anything.",
+            )
+    if not globs:
+        return CASES
+    return tuple(case for case in CASES if any(fnmatchcase(case.id, glob) for glob in globs))

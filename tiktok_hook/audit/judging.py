@@ -1,0 +1,151 @@
+"""An app's answers to a case, judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tiktok_hook import hints
+from tiktok_hook.audit.case import Case, Expected
+from tiktok_hook.audit.cases import CHALLENGE
+from tiktok_hook.forward import Reply
+from tiktok_hook.signature import State
+
+
+class Outcome(StrEnum):
+    """How a case went."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a case.
+
+    Attributes:
+        case: What was played.
+        outcome: How it went.
+        status: The app's, of the answer that decided; None when it did not answer.
+        duration_ms: Of that answer.
+        said: What the app did, in a few words: ``answered 202``.
+        means: What that means in production; empty when it passed.
+        likely: The likely mistake; empty when it passed or nothing is known.
+        echoed: Whether the answer held the challenge that was sent.
+    """
+
+    case: Case
+    outcome: Outcome
+    status: int | None
+    duration_ms: float
+    said: str
+    means: str = ""
+    likely: str = ""
+    echoed: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the app took it, as far as its answer tells: any success does."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
+    """Judge what an app answered.
+
+    Args:
+        case: What was played.
+        replies: One for each of its requests, at least one.
+        target: The app's address, for the words.
+        slow: Seconds from which on an answer is called slow.
+    """
+    if case.expected is Expected.ACCEPTED:
+        return _accepted(case, replies, target=target, slow=slow)
+    if case.expected is Expected.REFUSED:
+        return _refused(case, replies)
+    return _ignored(case, replies)
+
+
+def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
+    wrong = next((reply for reply in replies if reply.status != 200), None)
+    if wrong is not None:
+        told = hints.for_answer(
+            status=wrong.status,
+            error=wrong.error,
+            verdict=State.VALID,
+            target=target,
+            body=wrong.body,
+            location=wrong.header("Location"),
+        )
+        # A refusal is the case's own matter; a 202, a redirect or silence tells more than it does.
+        ours = wrong.status is not None and wrong.status >= 400 and case.likely
+        return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else told)
+    slowest = max(replies, key=lambda reply: reply.duration_ms)
+    if slowest.duration_ms > slow * 1000:
+        return _result(
+            case,
+            Outcome.WARN,
+            slowest,
+            said=f"took {slowest.duration_ms / 1000:.1f} s to answer 200",
+            means="TikTok wants its answer at once; how long it waits is not documented. What it "
+            "gives up on it counts as failed and delivers again.",
+            likely="The work is done before the answer: answer 200 first, then work.",
+        )
+    return _result(case, Outcome.PASS, slowest)
+
+
+def _refused(case: Case, replies: Sequence[Reply]) -> Result:
+    reply = replies[-1]
+    if reply.status is None:
+        return _result(
+            case,
+            Outcome.FAIL,
+            reply,
+            means="A stranger's request makes the app hang or fall over.",
+            likely="The header is taken apart without expecting anything else than the usual.",
+        )
+    if 200 <= reply.status < 300:
+        return _result(case, Outcome.FAIL, reply, means=case.means, likely=case.likely)
+    if reply.status >= 500:
+        return _result(
+            case,
+            Outcome.WARN,
+            reply,
+            means="It is refused, but by an error: strangers can fill the app's log with them.",
+            likely="The header is taken apart without expecting anything else than the usual: "
+            "answer 401 or 403.",
+        )
+    return _result(case, Outcome.PASS, reply)
+
+
+def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
+    reply = replies[-1]
+    if CHALLENGE.encode() in reply.body and reply.status is not None and reply.status < 300:
+        return _result(
+            case,
+            Outcome.FAIL,
+            reply,
+            said=f"answered {reply.status} with the challenge",
+            means=case.means,
+            likely=case.likely,
+            echoed=True,
+        )
+    if reply.status is None or reply.status >= 500:
+        return _result(case, Outcome.WARN, reply, means=case.means, likely=case.likely)
+    return _result(case, Outcome.PASS, reply)
+
+
+def _result(
+    case: Case,
+    outcome: Outcome,
+    reply: Reply,
+    *,
+    said: str = "",
+    means: str | None = None,
+    likely: str = "",
+    echoed: bool = False,
+) -> Result:
+    if not said:
+        said = f"answered {reply.status}" if reply.status else f"gave no answer: {reply.detail}"
+    if means is None:
+        means = "" if outcome is Outcome.PASS else case.means
+    return Result(case, outcome, reply.status, reply.duration_ms, said, means, likely, echoed)

@@ -1,0 +1,221 @@
+"""``tiktok-hook audit``: good and bad deliveries played at the user's own handler."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tiktok_hook.cli import options
+from tiktok_hook.cli.marks import Marks
+from tiktok_hook.errors import UsageError
+
+if TYPE_CHECKING:
+    from tiktok_hook.audit import Case, Report, Result
+
+
+@click.command(
+    cls=options.Command,
+    example="tiktok-hook audit http://localhost:3000/webhook --secret - --junit audit.xml",
+)
+@click.argument("url", required=False, metavar="URL")
+@options.secret_option
+@options.secret_file_option
+@options.option(
+    "--client-key",
+    metavar="TEXT",
+    help="Client key in the bodies, for an app that checks it.  [default: an invented one]",
+)
+@options.option(
+    "--only",
+    metavar="GLOB[,GLOB]",
+    default="",
+    help="Play only these cases: valid, stale*, event:post.*",
+)
+@click.option("--list", "listed", is_flag=True, help="Show the cases and play none.")
+@options.option(
+    "--tolerance",
+    type=click.FloatRange(min=20),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Age of a signature up to which your app accepts it.",
+)
+@options.option(
+    "--slow",
+    type=click.FloatRange(min=0.01),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Warn about answers slower than this.",
+)
+@options.option(
+    "--forward-timeout",
+    "timeout",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long your app may take.",
+)
+@options.option(
+    "--concurrency",
+    type=click.IntRange(1, 32),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Cases to play at a time.",
+)
+@options.option(
+    "--insecure",
+    "--skip-verify",
+    is_flag=True,
+    help="Do not check the certificate of an https URL.",
+)
+@options.path_option("--junit", help="Write a report in JUnit's XML for CI.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@options.config_option
+def command(**given: Any) -> int:
+    """Play good and bad deliveries at your handler and judge its answers.
+
+    What TikTok may send has to be answered with exactly 200; what is forged, altered, unsigned or
+    stale has to be refused. Every failure says what it means in production and the likely mistake.
+    Your app gets some forty rightly signed sample events: give it a database for tests.
+
+    Exits with 0 when no case failed, with 1 when one did, with 6 when URL cannot be reached.
+    """
+    from tiktok_hook import audit
+
+    cases = audit.select([part.strip() for part in given["only"].split(",") if part.strip()])
+    if given["listed"]:
+        width = max(len(case.id) for case in cases)
+        for case in cases:
+            click.echo(f"{case.id:<{width}}  {case.expected:<8}  {case.title}")
+        return 0
+    if given["url"] is None:
+        raise UsageError(
+            "audit needs the address of your handler.",
+            hint="For instance: tiktok-hook audit http://localhost:3000/webhook",
+        )
+    if not given["url"].strip():
+        raise UsageError("The address of your handler is empty.", hint="Give a port or a URL.")
+    secret = options.required_secrets(given["secrets"], given["secret_files"])[0]
+    screen = Screen(Marks.for_stdout(), cases, quiet=given["as_json"])
+    report = _played(given, secret, cases, screen)
+    if given["junit"] is not None:
+        _write(given["junit"], audit.junit(report))
+    if given["as_json"]:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        screen.end(report)
+    return 0 if report.passed else 1
+
+
+class Screen:
+    """The lines of an audit, each as soon as its case is judged.
+
+    Args:
+        marks: How they look.
+        cases: What will be played.
+        quiet: Show nothing of all this.
+    """
+
+    def __init__(self, marks: Marks, cases: "Sequence[Case]", *, quiet: bool) -> None:
+        self._marks = marks
+        self._total = len(cases)
+        self._title_width = max(len(case.id) for case in cases)
+        self._quiet = quiet
+        self._expected = ""
+        self._said: set[str] = set()
+        self.shown = 0
+
+    def add(self, result: "Result") -> None:
+        """Show a case, and what is to be said about it."""
+        self.shown += 1
+        if self._quiet:
+            return
+        if result.case.expected != self._expected:
+            self._expected = result.case.expected
+            click.echo(self._marks.heading(_HEADINGS[self._expected]))
+        status = "-" if result.status is None else str(result.status)
+        detail = f"{status:>3} {result.duration_ms:6.0f} ms"
+        for line in self._marks.line(
+            result.outcome.value, result.case.id, detail, title_width=self._title_width
+        ):
+            click.echo(line)
+        if result.outcome == "pass":
+            return
+        below = [f"Sent: {result.case.title}. Your app {result.said}."]
+        # What was said once need not be read thirty times.
+        for what, text in (("In production", result.means), ("Likely", result.likely)):
+            if text and text not in self._said:
+                self._said.add(text)
+                below.append(f"{what}: {text}")
+        for line in self._marks.below(*below):
+            click.echo(line)
+
+    def end(self, report: "Report") -> None:
+        """Show what all cases together tell."""
+        click.echo("")
+        if report.mistakes:
+            click.echo("What your app seems to do wrong:")
+            for mistake in report.mistakes:
+                click.echo(f"  {mistake.name}")
+                for line in self._marks.below(mistake.words):
+                    click.echo(line)
+            click.echo("")
+        if not report.proves_refusals:
+            click.echo("It accepted no good delivery, so its refusals prove nothing yet.")
+        counts = self._marks.counts(list(report.counts.items()))
+        click.echo(f"{counts}. Slowest answer to a good delivery: {report.slowest_ms:.0f} ms.")
+
+    def stop(self) -> None:
+        """Say how far it came."""
+        click.echo(f"Stopped after {self.shown} of {self._total} cases.", err=True)
+
+
+_HEADINGS = {
+    "accepted": "To be answered 200",
+    "refused": "To be refused",
+    "ignored": "No deliveries",
+}
+
+
+def _played(
+    given: Mapping[str, Any], secret: str, cases: "Sequence[Case]", screen: Screen
+) -> "Report":
+    from tiktok_hook import audit
+    from tiktok_hook.audit.case import CLIENT_KEY
+
+    key = given["client_key"]
+    if key is not None and not key.strip():
+        raise UsageError("--client-key is empty.", hint="Leave it out to use an invented one.")
+    try:
+        return asyncio.run(
+            audit.play(
+                given["url"],
+                secret=secret,
+                client_key=key or CLIENT_KEY,
+                cases=cases,
+                on_result=screen.add,
+                **{
+                    name: given[name]
+                    for name in ("tolerance", "slow", "timeout", "concurrency", "insecure")
+                },
+            )
+        )
+    except KeyboardInterrupt:
+        screen.stop()
+        raise
+
+
+def _write(file: Path, document: bytes) -> None:
+    try:
+        file.write_bytes(document)
+    except OSError as error:
+        raise UsageError(
+            f"The report {file} cannot be written: {error.strerror}.",
+            hint="Give --junit a file in a folder that exists.",
+        ) from error
