@@ -123,12 +123,14 @@ async def listening(
     arguments.setdefault("secrets", [SECRET])
     receiver = Receiver(
         handle=keep,
-        on_probe=seen.probes.append,
-        answered=lambda delivery, answer: seen.answered.append((delivery, answer)),
+        **{
+            "on_probe": seen.probes.append,
+            "answered": lambda delivery, answer: seen.answered.append((delivery, answer)),
+            **arguments,
+        },
         on_unstored=seen.unstored.append,
         on_bug=seen.bugs.append,
         clock=lambda: seen.now,
-        **arguments,
     )
     sockets = serving.bind(0, preferred=1)
     seen.port = sockets[0].getsockname()[1]

@@ -292,6 +292,13 @@ async def test_headers_without_an_end_are_refused() -> None:
         assert (await client.answer()).status == 431
 
 
+async def test_a_body_in_too_small_chunks_is_refused() -> None:
+    async with listening(secrets=[], max_body_bytes=60_000) as seen, seen.connect() as client:
+        await client.send(LINES + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 59_000)
+        assert (await client.answer()).status == 400
+    assert [probe.reason for probe in seen.probes] == ["chunks too small"]
+
+
 async def test_garbage_behind_a_request_being_handled_ends_the_connection_after_it() -> None:
     gate = Gate()
     async with listening(gate) as seen, seen.connect() as client:
@@ -560,6 +567,17 @@ async def test_leaving_waits_no_longer_than_it_was_told() -> None:
         assert 0.25 < time.monotonic() - began < 2
         with contextlib.suppress(ConnectionError):
             assert await client.rest() == b""
+
+
+async def test_leaving_does_not_wait_for_half_a_request() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        async with listening() as seen:
+            client = await stack.enter_async_context(seen.connect())
+            await client.send(post()[:-10])
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+        assert time.monotonic() - began < 3
+    assert [probe.reason for probe in seen.probes] == ["broken off before it was whole"]
 
 
 async def test_a_failure_inside_the_block_closes_everything() -> None:

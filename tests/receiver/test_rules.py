@@ -373,3 +373,15 @@ async def test_a_bug_in_passing_is_answered_500() -> None:
     async with listening(pass_through=through) as seen:
         assert (await seen.ask(get())).status == 500
     assert len(seen.bugs) == 1
+
+
+async def test_what_a_callback_raises_is_told_and_stops_nothing() -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("callback")
+
+    async with listening(on_probe=broken, answered=broken) as seen, seen.connect() as client:
+        for request in (get(), post(), get(), post()):
+            await client.send(request)
+            assert (await client.answer()).status == 200
+    assert len(seen.bugs) == 4
+    assert len(seen.deliveries) == 2

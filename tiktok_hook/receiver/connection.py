@@ -6,18 +6,12 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Protocol, cast
 
-from aiohttp.http import HttpRequestParser, HttpVersion10, HttpVersion11, RawRequestMessage
-from aiohttp.http_exceptions import (
-    BadHttpMethod,
-    HttpProcessingError,
-    InvalidHeader,
-    InvalidURLError,
-    LineTooLong,
-    TransferEncodingError,
-)
+from aiohttp.http import HttpRequestParser, HttpVersion10, RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error, render
+from tiktok_hook.receiver.parsing import TOO_LONG, VERSIONS, parser_for, reason_for, target_of
 from tiktok_hook.receiver.rules import Limits, Receiver
 
 MAX_PIPELINED = 32
@@ -26,12 +20,7 @@ MAX_PIPELINED = 32
 MAX_DISCARDED_BYTES = 4 << 20
 """What is read and thrown away after a refusal, before the connection is reset."""
 
-_NEVER = 1 << 30
-"""Above any size here: the parser's own flow control stays out of it."""
-
-_LONG = "headers too large"
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-_VERSIONS = {HttpVersion11: "1.1", HttpVersion10: "1.0"}
 _MALFORMED = error(400, "malformed request")
 _HEAD_TOO_LARGE = error(431, "headers too large")
 _NOT_SPOKEN = error(505, "HTTP/1.1 is spoken here")
@@ -89,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._discarded = 0
         self.busy = False
-        # The parser's payloads ask their protocol for these; see `_NEVER`.
+        # The parser's payloads ask their protocol for these; see `parser_for`.
         self._reading_paused = False
 
     @property
@@ -108,15 +97,7 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         if self._home.opened(self):
-            self._parser = HttpRequestParser(
-                self,  # type: ignore[arg-type] # it needs only pause_reading and resume_reading
-                self._loop,
-                _NEVER,
-                max_line_size=8190,
-                max_headers=128,
-                max_field_size=8190,
-                auto_decompress=False,
-            )
+            self._parser = parser_for(self, self._loop)
         else:
             self._turned_away = True
 
@@ -139,10 +120,10 @@ class Connection(asyncio.Protocol):
         return False
 
     def pause_reading(self) -> None:
-        """Asked by the parser's payloads; never needed, see `_NEVER`."""
+        """Asked by the parser's payloads; never needed, see `parser_for`."""
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - theirs
-        """Asked by the parser's payloads; never needed, see `_NEVER`."""
+        """Asked by the parser's payloads; never needed, see `parser_for`."""
 
     def pause_writing(self) -> None:
         self._clogged = True
@@ -245,7 +226,7 @@ class Connection(asyncio.Protocol):
         if message.method == "CONNECT":
             self._refuse(NOT_ALLOWED, "this is no proxy")
             return False
-        if message.version not in _VERSIONS:
+        if message.version not in VERSIONS:
             self._refuse(_NOT_SPOKEN, "HTTP/1.1 is spoken here")
             return False
         if payload.is_eof():
@@ -287,7 +268,7 @@ class Connection(asyncio.Protocol):
         body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         request = Request(
             message.method,
-            _target(message.path),
+            target_of(message.path),
             tuple(
                 [
                     (name.decode("latin-1"), value.decode("latin-1"))
@@ -295,7 +276,7 @@ class Connection(asyncio.Protocol):
                 ]
             ),
             body,
-            _VERSIONS[message.version],
+            VERSIONS[message.version],
             self._peer,
         )
         self._last = self._last or message.should_close or self._home.leaving
@@ -342,7 +323,7 @@ class Connection(asyncio.Protocol):
     def _refuse(self, answer: Answer, reason: str) -> None:
         """Answer a request that is not whole, and end the connection."""
         message = self._message or (self._waiting[0][0] if self._waiting else None)
-        method, target = (message.method, _target(message.path)) if message else ("", "")
+        method, target = (message.method, target_of(message.path)) if message else ("", "")
         self._release_body()
         self._waiting.clear()
         if self._transport is not None:
@@ -367,18 +348,18 @@ class Connection(asyncio.Protocol):
             self._home.refused(self)
 
     def _malformed(self, problem: Exception, data: bytes) -> None:
-        reason = _reason(problem, data)
+        reason = reason_for(problem, data)
         if self.busy:  # what came before it gets its answer; this ends the connection unanswered
             self._cut_off()
             self._waiting.clear()
             self._pause()
             self._home.rules.probe("", "", 400, reason)
         else:
-            self._refuse(_HEAD_TOO_LARGE if reason == _LONG else _MALFORMED, reason)
+            self._refuse(_HEAD_TOO_LARGE if reason == TOO_LONG else _MALFORMED, reason)
 
     def _broken_off(self) -> None:
         message = self._message
-        method, target = (message.method, _target(message.path)) if message else ("", "")
+        method, target = (message.method, target_of(message.path)) if message else ("", "")
         self._started = None
         self._home.rules.probe(method, target, 400, "broken off before it was whole")
 
@@ -410,35 +391,3 @@ class Connection(asyncio.Protocol):
         """
         if _QUICKACK is not None and self._transport is not None:
             self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-
-
-def _target(target: str) -> str:
-    """Path and query of a request's target as Latin-1 text; an absolute URL's host is left out."""
-    if not target.isascii():
-        target = target.encode("utf-8", "surrogateescape").decode("latin-1")
-    if target.startswith("/"):
-        return target
-    scheme, mark, rest = target.partition("://")
-    if not mark or not scheme.isalnum():
-        return target
-    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    rest = rest[cut:]
-    return rest if rest.startswith("/") else f"/{rest}"
-
-
-def _reason(problem: Exception, data: bytes) -> str:
-    """What is wrong with a request, in words that quote nothing of it."""
-    if data[:2] == b"\x16\x03":
-        return "TLS spoken to a plain HTTP port"
-    if "Too many headers" in str(problem):  # has no class of its own
-        return _LONG
-    for kind, words in (
-        (LineTooLong, _LONG),
-        (InvalidURLError, "target is no path"),
-        (InvalidHeader, "malformed header"),
-        (BadHttpMethod, "not HTTP"),
-        (TransferEncodingError, "malformed chunks"),
-    ):
-        if isinstance(problem, kind):
-            return words
-    return "malformed request"

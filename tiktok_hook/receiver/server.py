@@ -25,8 +25,9 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self.bodies_bytes = 0
         self.leaving = False
-        self._connections: set[Connection] = set()
-        self._refused: set[Connection] = set()
+        # Dictionaries for their order: the oldest first.
+        self._connections: dict[Connection, None] = {}
+        self._refused: dict[Connection, None] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -62,23 +63,23 @@ class Server:
         if len(self._connections) >= self.limits.connections:
             self._make_room()
         if len(self._connections) < self.limits.connections:
-            self._connections.add(connection)
+            self._connections[connection] = None
             return True
         self.refused(connection)
         return False
 
     def refused(self, connection: Connection) -> None:
         """Give a connection's place to another; beyond as many again they are cut off at once."""
-        self._connections.discard(connection)
-        self._refused.add(connection)
+        self._connections.pop(connection, None)
+        self._refused[connection] = None
         self._changed.set()
         if len(self._refused) > self.limits.connections:
             connection.leave(now=True)
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
-        self._refused.discard(connection)
+        self._connections.pop(connection, None)
+        self._refused.pop(connection, None)
         self._changed.set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -102,7 +103,7 @@ class Server:
         idle = [connection for connection in self._connections if connection.idle]
         oldest = min(idle, key=lambda connection: connection.idle_since, default=None)
         if oldest and self.loop.time() - oldest.idle_since > _YIELDS_AFTER_SECONDS:
-            self._connections.discard(oldest)
+            self._connections.pop(oldest, None)
             oldest.leave()
 
     async def _sweep(self) -> None:
