@@ -39,6 +39,15 @@ def test_a_table_of_a_command_goes_before_the_top() -> None:
     assert values == {"port": 2, "keep": 5}
 
 
+def test_an_option_may_be_named_like_a_command() -> None:
+    known = {"events", "limit"}
+    defaults_for = settings.defaults_for
+    text = defaults_for("events", {"events": "post.*"}, options={"limit"}, known=known)
+    table = defaults_for("events", {"events": {"limit": 5}}, options={"limit"}, known=known)
+    listen = defaults_for("listen", {"events": {"limit": 5}}, options={"events"}, known=known)
+    assert (text, table, listen) == ({}, {"limit": 5}, {})
+
+
 def test_a_key_of_another_command_is_left_alone() -> None:
     config = {"tolerance": 3, "listen": {"port": 1}}
     known = {"tolerance", "listen", "port", "body"}

@@ -78,10 +78,13 @@ def defaults_for(
         UsageError: A key that no command knows; the nearest names are in the hint.
     """
     values: dict[str, Any] = {}
-    for table, allowed in ((config, known), (config.get(command, {}), options)):
+    # `events` is an option of `listen` and a command as well: a text is the one's value, a table
+    # the other's settings.
+    own = config.get(command)
+    for table, allowed in ((config, known), (own if isinstance(own, Mapping) else {}, options)):
         for key, value in table.items():
             name = key.replace("_", "-")
-            if name in options:
+            if name in options and not isinstance(value, Mapping):
                 values[name] = value
             elif name not in allowed:
                 import difflib

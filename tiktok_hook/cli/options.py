@@ -6,7 +6,7 @@ file, default.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,10 +98,33 @@ def _all_names(parent: click.Context | None) -> set[str]:
     return names
 
 
+_FORMATS = {"full", "compact", "json", "table", "jsonl", "har", "curl", "pytest"}
+
+
+class FormatOption(click.Option):
+    """``--format``, whose values differ from command to command.
+
+    What the environment or the settings file says for all of them counts where it is one of the
+    command's own formats.
+    """
+
+    def consume_value(
+        self, ctx: click.Context, opts: Mapping[str, Any]
+    ) -> tuple[Any, click.core.ParameterSource]:
+        value, source = super().consume_value(ctx, opts)
+        shared = {click.core.ParameterSource.ENVIRONMENT, click.core.ParameterSource.DEFAULT_MAP}
+        own = getattr(self.type, "choices", ())
+        if source in shared and value in _FORMATS and value not in own:
+            return self.default, click.core.ParameterSource.DEFAULT
+        return value, source
+
+
 def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """A click option and its ``TIKTOK_HOOK_…`` variable, named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", settings.variable(long))
+    if long == "--format":
+        attributes.setdefault("cls", FormatOption)
     return click.option(*names, **attributes)
 
 
