@@ -96,31 +96,23 @@ def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Authtoken and ingress: option, then environment, then ngrok's own config file."""
-    token: str | None = given["authtoken"]
-    try:
-        config = ngrok_config.read()
-    except UsageError:
-        if not token:
-            raise
-        config = ngrok_config.NgrokConfig()  # broken, but not needed
-    token = token or config.authtoken
-    if token is None:
-        token = _asked_authtoken()
+    """Authtoken and ingress as far as they are found, and asked for otherwise."""
+    from tiktok_hook import session
+
+    ingress = session.find_ingress(
+        authtoken=given["authtoken"],
+        connect_url=given["connect_url"],
+        connect_cas=given["connect_cas"],
+    )
     policy: Path | None = given["traffic_policy"]
     return {
-        "authtoken": token,
+        "authtoken": ingress.authtoken or _asked_authtoken(),
         "domain": given["domain"],
-        "connect_url": _first(given["connect_url"], config.connect_url),
-        "connect_cas": _first(given["connect_cas"], config.connect_cas, "trusted"),
+        "connect_url": ingress.connect_url,
+        "connect_cas": ingress.connect_cas,
         "traffic_policy": None if policy is None else _policy_text(policy),
         "pooling": given["pooling"],
     }
-
-
-def _first(*values: str | None) -> str | None:
-    """The first that was given at all; an empty one counts, so that it is refused by name."""
-    return next((value for value in values if value is not None), None)
 
 
 def _policy_text(file: Path) -> str:

@@ -1,8 +1,9 @@
 """One `listen`, wired together: store, receiver, relay, tunnel, inspector, and their end."""
 
 from tiktok_hook.session import demo
+from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.terminal import run
 from tiktok_hook.session.wiring import listen
 
-__all__ = ["Session", "demo", "listen", "run"]
+__all__ = ["Session", "demo", "find_ingress", "listen", "run"]

@@ -5,13 +5,14 @@ import time
 import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from tiktok_hook import replay
 from tiktok_hook.app_process import AppProcess
 from tiktok_hook.delivery import AppState, Delivery, Notice, Ready, Summary, TunnelState
 from tiktok_hook.errors import StoreError, UsageError
-from tiktok_hook.feed import Feed
+from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
 from tiktok_hook.session.tally import Tally
@@ -22,7 +23,8 @@ from tiktok_hook.store import Store
 class Session:
     """A `listen` that is running.
 
-    Iterate over it for every delivery that has been answered, as it happens.
+    Iterate over it for every delivery that is answered from then on, as it happens; it ends when
+    the command beside does.
 
     Attributes:
         store: The history, open.
@@ -77,11 +79,20 @@ class Session:
         counts.pending = self.relay.waiting
         return counts
 
-    async def __aiter__(self) -> AsyncIterator[Delivery]:
-        with self.feed.subscribe() as arrivals:
+    def __aiter__(self) -> AsyncIterator[Delivery]:
+        # Subscribed here and not at the first step, so that what comes in between is not missed.
+        stack = ExitStack()
+        return self._deliveries(stack.enter_context(self.feed.subscribe()), stack)
+
+    async def _deliveries(
+        self, arrivals: Subscription, stack: ExitStack
+    ) -> AsyncIterator[Delivery]:
+        with stack:
             async for item in arrivals:
                 if isinstance(item, Delivery):
                     yield item
+                elif self.ended.is_set():
+                    return
 
     def take(self, item: object) -> None:
         """Take note of something that happened, and tell everybody who listens."""

@@ -25,6 +25,7 @@ from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
+from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.tally import Tally
@@ -49,11 +50,13 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
         port: Of the receiver; None takes 3000 or a free one, 0 any free one.
         path: Appended to the Callback URL that is printed and checked; every path is received.
         tunnel: False opens none.
-        authtoken: ngrok's.
+        authtoken: ngrok's; None takes ``NGROK_AUTHTOKEN``, else that of ngrok's own config file.
         domain: Host to ask ngrok for; None takes the one that the account has.
         verify_webhook: Let ngrok's edge refuse forged requests, with the first secret.
-        connect_url: ``host:port`` of another ngrok ingress; None is ngrok's own.
-        connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's) or a PEM file.
+        connect_url: ``host:port`` of another ngrok ingress; None is what ngrok's config file says,
+            else ngrok's own.
+        connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's) or a PEM file; None is what
+            ngrok's config file says, else ``trusted``.
         traffic_policy: A policy document for ngrok; None without.
         pooling: Share the URL with other listeners.
         public_url: What is public instead of our tunnel; only without one.
@@ -98,7 +101,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     domain: str | None = None
     verify_webhook: bool = False
     connect_url: str | None = None
-    connect_cas: str = "trusted"
+    connect_cas: str | None = None
     traffic_policy: str | None = field(default=None, repr=False)
     pooling: bool = False
     public_url: str | None = None
@@ -244,6 +247,8 @@ class _Wiring:
             avoid=[taken for target in targets if (taken := local_port(target)) is not None],
             flag="--port",
         )
+        for each in sockets:
+            self.stack.callback(each.close)
         port = sockets[0].getsockname()[1]
         await self._start_command(session, targets)
         session.relay = await enter(
@@ -313,14 +318,19 @@ class _Wiring:
         plan = self.plan
         if not plan.tunnel:
             return plan.public_url
+        ingress = find_ingress(
+            authtoken=plan.authtoken,
+            connect_url=plan.connect_url,
+            connect_cas=plan.connect_cas,
+        )
         tunnel = await self.stack.enter_async_context(
             open_tunnel(
                 upstream=local_url,
-                authtoken=plan.authtoken,
+                authtoken=ingress.authtoken,
                 domain=plan.domain,
                 verify_secret=plan.known_secrets[0] if plan.verify_webhook else None,
-                connect_url=plan.connect_url,
-                connect_cas=plan.connect_cas,
+                connect_url=ingress.connect_url,
+                connect_cas=ingress.connect_cas,
                 traffic_policy=plan.traffic_policy,
                 pooling=plan.pooling,
                 on_state=session.tunnel_changed,

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from tiktok_hook import ngrok_config
+from tiktok_hook.errors import UsageError
+from tiktok_hook.session import find_ingress
+
+
+@pytest.fixture
+def ngrok_file(home: Path) -> Path:
+    """ngrok's own config file, with an authtoken."""
+    return ngrok_config.keep_authtoken("from-the-file")
+
+
+@pytest.mark.parametrize(
+    ("given", "in_environment", "found"),
+    [
+        ("given", "from-the-environment", "given"),
+        (None, "from-the-environment", "from-the-environment"),
+        ("", "from-the-environment", "from-the-environment"),
+        (None, None, "from-the-file"),
+        (None, "", "from-the-file"),
+    ],
+    ids=["given", "environment", "empty-is-not-given", "file", "empty-variable"],
+)
+def test_an_authtoken_is_the_one_given_then_the_environments_then_ngroks(
+    monkeypatch: pytest.MonkeyPatch,
+    ngrok_file: Path,
+    given: str | None,
+    in_environment: str | None,
+    found: str,
+) -> None:
+    if in_environment is not None:
+        monkeypatch.setenv("NGROK_AUTHTOKEN", in_environment)
+    assert find_ingress(authtoken=given).authtoken == found
+
+
+def test_without_any_there_is_none() -> None:
+    assert find_ingress(authtoken=None).authtoken is None
+
+
+def test_where_to_connect_is_what_was_given_else_what_ngroks_file_says(ngrok_file: Path) -> None:
+    ngrok_file.write_text(
+        'version: "3"\nagent:\n  connect_url: example.com:443\n  connect_cas: host\n'
+    )
+    found = find_ingress(authtoken="a", connect_url="other.example.com:443")
+    assert (found.connect_url, found.connect_cas) == ("other.example.com:443", "host")
+    assert find_ingress(authtoken="a", connect_url="").connect_url == "", "to be refused by name"
+
+
+def test_a_broken_file_of_ngroks_matters_only_when_it_is_needed(ngrok_file: Path) -> None:
+    ngrok_file.write_text("{")
+    assert find_ingress(authtoken="given").authtoken == "given"
+    with pytest.raises(UsageError):
+        find_ingress(authtoken=None)
+
+
+def test_an_authtoken_is_not_in_what_is_printed_of_it() -> None:
+    assert "a-secret-token" not in repr(find_ingress(authtoken="a-secret-token"))

@@ -1,0 +1,134 @@
+"""`tiktok_hook.listen` as a program uses it, without the command line."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+import tiktok_hook
+from tests.apps import http, running_app
+from tests.listener import BODY, SECRET, TOKEN, post, signed
+from tests.ngrok_service import NgrokService
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[NgrokService]:
+    async with NgrokService() as running:
+        yield running
+
+
+def local(**arguments: object) -> tiktok_hook.listen:
+    """Without tunnel, inspector and file, on a free port."""
+    basics = {"secret": SECRET, "tunnel": False, "inspect": False, "port": 0, "ephemeral": True}
+    return tiktok_hook.listen(**{**basics, **arguments})  # type: ignore[arg-type] # by name
+
+
+async def test_a_delivery_through_the_tunnel_comes_out_of_the_session_and_reaches_the_app(
+    service: NgrokService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
+    async with (
+        running_app() as app,
+        tiktok_hook.listen(
+            secret=SECRET,
+            forward_to=str(app.port),
+            port=0,
+            inspect=False,
+            connect_url=service.connect_url,
+            connect_cas=str(service.ca_file),
+        ) as session,
+        asyncio.timeout(20),
+    ):
+        assert session.callback_url == service.online[0].url
+        deliveries = aiter(session)
+        assert (await post(session.callback_url)).status == 200
+        delivery = await anext(deliveries)
+    assert delivery.body == BODY
+    assert delivery.verdict.state is tiktok_hook.State.VALID
+    assert delivery.status == 200
+    assert app.bodies == [BODY]
+
+
+async def test_without_any_authtoken_it_is_a_tunnel_error() -> None:
+    with pytest.raises(tiktok_hook.TunnelError, match="authtoken"):
+        async with local(tunnel=True):
+            pass
+
+
+async def test_what_came_before_the_first_step_of_an_iteration_is_not_missed() -> None:
+    async with local() as session, asyncio.timeout(10):
+        deliveries = aiter(session)
+        for _ in range(2):
+            await post(session.local_url)
+        assert [(await anext(deliveries)).redelivery_number for _ in range(2)] == [1, 2]
+
+
+async def test_a_refused_delivery_comes_out_too() -> None:
+    async with local() as session, asyncio.timeout(10):
+        deliveries = aiter(session)
+        await post(session.local_url, BODY, signed(BODY, secret="another"))
+        delivery = await anext(deliveries)
+    assert (delivery.verdict.state, delivery.status) == ("invalid", 403)
+
+
+async def test_everything_that_happens_is_told_if_asked_for() -> None:
+    items: list[object] = []
+    async with (
+        running_app(http(500)) as app,
+        local(forward_to=app.url, on_item=items.append) as session,
+    ):
+        await post(session.local_url)
+    (attempt,) = [item for item in items if isinstance(item, tiktok_hook.Attempt)]
+    assert attempt.status == 500
+
+
+async def test_an_iteration_ends_with_the_command_beside() -> None:
+    async with (
+        running_app() as app,
+        local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
+        asyncio.timeout(20),
+    ):
+        assert [delivery async for delivery in session] == []
+        assert session.exit_code == 0
+
+
+async def test_a_refusal_that_ends_a_running_session_is_one_plain_error(
+    service: NgrokService,
+) -> None:
+    async def lose_it() -> None:
+        async with local(
+            tunnel=True,
+            authtoken=TOKEN,
+            connect_url=service.connect_url,
+            connect_cas=str(service.ca_file),
+        ) as session:
+            service.refuse_auth("ERR_NGROK_105", "The authtoken is not good.")
+            service.cut()
+            async for _ in session:
+                pass
+
+    with pytest.raises(tiktok_hook.TunnelError) as caught:
+        await asyncio.wait_for(lose_it(), 20)
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
+
+
+async def test_a_taken_port_is_one_plain_error() -> None:
+    async with local() as session:
+        port = int(session.local_url.rpartition(":")[2])
+        with pytest.raises(tiktok_hook.ListenError, match=str(port)):
+            async with local(port=port):
+                pass
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"forward_to": "what?"}, {"command": ["true"]}, {"path": "hook"}, {"verify_webhook": True}],
+    ids=["target", "command-without-target", "path", "verify-without-secret"],
+)
+def test_arguments_that_do_not_go_together_are_refused_before_anything_opens(
+    arguments: dict[str, object],
+) -> None:
+    with pytest.raises(tiktok_hook.UsageError):
+        local(**{"secret": (), **arguments})
