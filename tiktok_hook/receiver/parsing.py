@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp.http import HttpRequestParser, HttpVersion10, HttpVersion11
 from aiohttp.http_exceptions import (
-    BadHttpMethod,
+    BadStatusLine,
     InvalidHeader,
     InvalidURLError,
     LineTooLong,
@@ -60,7 +60,7 @@ def reason_for(problem: Exception, data: bytes) -> str:
         (LineTooLong, TOO_LONG),
         (InvalidURLError, "target is no path"),
         (InvalidHeader, "malformed header"),
-        (BadHttpMethod, "not HTTP"),
+        (BadStatusLine, "not HTTP"),
         (TransferEncodingError, "malformed chunks"),
     ):
         if isinstance(problem, kind):
