@@ -1,6 +1,10 @@
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,7 @@ from tests.cli.history import HOSTILE, deliveries, filled
 from tests.cli.runner import invoke
 from tests.store.samples import delivery
 from tiktok_hook import archive
+from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import sign
 from tiktok_hook.store import Where, open_history
 
@@ -128,6 +133,34 @@ def test_a_file_that_cannot_be_used_leaves_the_history_alone(
     assert result.stderr.startswith(f"Error: {error.replace('FILE', str(file))}")
     assert "Hint: Nothing was imported." in result.stderr
     assert not other.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are a POSIX matter")
+def test_ctrl_c_leaves_nothing_of_an_import(tmp_path: Path) -> None:
+    file, other = tmp_path / "capture.jsonl", tmp_path / "other.db"
+    shape = {"type": "delivery", "received_at": "2026-11-23T08:00:00Z", "body": "x" * 500}
+    file.write_text(f"{json.dumps(shape)}\n" * 20_000)
+    importing = subprocess.Popen(
+        [sys.executable, "-m", "tiktok_hook", "import", str(file), "--db", str(other)],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 20
+    while stored(other) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    importing.send_signal(signal.SIGINT)
+    _, printed = importing.communicate(timeout=20)
+    assert printed.split(b"\n")[1:] == [b"Interrupted: nothing was imported.", b"", b""]
+    assert (importing.returncode, stored(other)) == (0, 0)
+
+
+def stored(db: Path) -> int:
+    """How many deliveries are there; none where the database is still being made."""
+    try:
+        with open_history(db) as history:
+            return history.counts().received
+    except StoreError:
+        return 0
 
 
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import click
 
-from tiktok_hook.cli.group import LazyGroup
+from tiktok_hook.cli.group import LazyGroup, ReaderLeft
 from tiktok_hook.errors import HookError
 
 COMMANDS = {
@@ -74,13 +74,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
-    except click.Abort:
+    except click.Abort as aborted:
+        if isinstance(aborted.__cause__, KeyboardInterrupt):
+            return 0  # Ctrl-C; a command that has something to say about it has said it
         click.echo("\nAborted.", err=True)
         return 1
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderLeft):
         # Whoever read our output has left; nothing is lost by not telling them more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

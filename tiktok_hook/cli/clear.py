@@ -45,7 +45,12 @@ def command(
     if not yes and not _confirmed(f"Delete {what} from {path} for good?"):
         click.echo("Nothing was deleted.", err=True)
         return 1
-    gone = asyncio.run(_clear(path, until))
+    try:
+        gone = asyncio.run(_clear(path, until))
+    except KeyboardInterrupt:
+        left = _count(db, until)
+        click.echo(f"\nInterrupted: {left} of {what} left.", err=True)
+        raise
     click.echo(f"Deleted {gone} {'delivery' if gone == 1 else 'deliveries'}.", err=True)
     return 0
 

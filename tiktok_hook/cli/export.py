@@ -74,10 +74,16 @@ def command(
         to_file = output is not None and str(output) != "-"
         name = {"name": output.name} if to_file and output is not None else {}
         pieces = archive.write(chain(first, counted), form, **name)
-        if to_file and output is not None:
-            _write_file(output, pieces)
-        else:
-            sys.stdout.buffer.writelines(pieces)
+        try:
+            if to_file and output is not None:
+                _write_file(output, pieces)
+            else:
+                sys.stdout.buffer.writelines(pieces)
+                sys.stdout.buffer.flush()
+        except KeyboardInterrupt:
+            done = "nothing was written" if to_file else f"{counted.words} were begun"
+            click.echo(f"\nInterrupted: {done}.", err=True)
+            raise
         click.echo(f"Exported {counted.words}{f' to {output}' if to_file else ''}.", err=True)
 
 

@@ -7,6 +7,10 @@ from typing import Any
 import click
 
 
+class ReaderLeft(Exception):
+    """Nobody reads our output any more."""
+
+
 class LazyGroup(click.Group):
     """Commands live in modules of this folder, named like them.
 
@@ -28,6 +32,12 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"tiktok_hook.cli.{name}")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderLeft from error  # click would end the process with 1
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):

@@ -44,7 +44,11 @@ def command(
     with _opened(file) as stream:
         capture = archive.load(stream, "stdin" if file == "-" else file)
         path = selection.history_path(db)
-        kept = asyncio.run(_keep(capture, path, known))
+        try:
+            kept = asyncio.run(_keep(capture, path, known))
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted: nothing was imported.", err=True)
+            raise
     ids = str(kept.first) if kept.deliveries == 1 else f"{kept.first} to {kept.last}"
     click.echo(f"Imported {counted(kept.deliveries, kept.attempts)} as {ids}.", err=True)
     if capture.strays:
