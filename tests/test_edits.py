@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiktok_hook.edits import EditError, apply
+from tiktok_hook.edits import EditError, apply, assignments
 from tiktok_hook.errors import UsageError
 
 BODY = (
@@ -254,3 +254,9 @@ def test_an_edit_gives_json_or_an_edit_error(
     except EditError:
         return
     assert isinstance(json.loads(edited), dict)
+
+
+def test_assignments_of_values_take_them_as_they_are() -> None:
+    sets = assignments({"event": "7", "content.new+": ["ü", None], "create_time": 12})
+    body = apply(b'{"event":"a","create_time":1,"content":"{}"}', sets=sets)
+    assert body == '{"event":"7","create_time":12,"content":"{\\"new\\":[\\"ü\\",null]}"}'.encode()

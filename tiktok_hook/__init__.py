@@ -17,14 +17,17 @@ if TYPE_CHECKING:
         UsageError,
     )
     from tiktok_hook.events import Event, sample, samples
+    from tiktok_hook.history import History
     from tiktok_hook.session import Session, listen
     from tiktok_hook.signature import State, Verdict, check, diagnose, sign
+    from tiktok_hook.store import Where
 
 _HOMES = {
     "AppError": "errors",
     "Attempt": "delivery",
     "Delivery": "delivery",
     "Event": "events",
+    "History": "history",
     "HookError": "errors",
     "ListenError": "errors",
     "Session": "session",
@@ -33,6 +36,7 @@ _HOMES = {
     "TunnelError": "errors",
     "UsageError": "errors",
     "Verdict": "signature",
+    "Where": "store",
     "check": "signature",
     "diagnose": "signature",
     "listen": "session",
@@ -46,6 +50,7 @@ __all__ = [
     "Attempt",
     "Delivery",
     "Event",
+    "History",
     "HookError",
     "ListenError",
     "Session",
@@ -54,6 +59,7 @@ __all__ = [
     "TunnelError",
     "UsageError",
     "Verdict",
+    "Where",
     "check",
     "diagnose",
     "listen",

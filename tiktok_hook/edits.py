@@ -6,7 +6,7 @@ TikTok sends; a dot that belongs to a key is written ``\.``.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from tiktok_hook.errors import UsageError
@@ -50,6 +50,16 @@ def apply(body: bytes, *, sets: Sequence[str] = (), unsets: Sequence[str] = ()) 
     for text in unsets:
         document.take(_path(text))
     return document.written()
+
+
+def assignments(changes: Mapping[str, Json]) -> list[str]:
+    """``PATH=VALUE`` for `apply`, from values that are taken as they are.
+
+    Args:
+        changes: Values by their path. Text stays text, even where it would read as JSON; a plus at
+            the path's end adds a key.
+    """
+    return [f"{path}={dumps(value)}" for path, value in changes.items()]
 
 
 class _Document:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tiktok_hook import exact_json, signature, trigger
+from tiktok_hook import edits, signature, trigger
 from tiktok_hook.delivery import SOURCE_HEADER, Source
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
@@ -92,7 +92,7 @@ def signed_event(
         UsageError: There is no such event or path; the hint has the nearest names.
     """
     moment = time.time() if now is None else now
-    sets = [f"{path}={exact_json.dumps(value)}" for path, value in (changes or {}).items()]
+    sets = edits.assignments(changes or {})
     return signed(
         trigger.body_of(name, sets=sets, now=moment - age),
         secret,

@@ -1,0 +1,204 @@
+"""`tiktok_hook.History`, as a program reads and replays with it."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiktok_hook
+from tests.apps import free_port
+from tests.listener import BODY, SECRET, signed
+from tests.store.samples import attempt, delivery, event_body
+from tiktok_hook import State, Where, folders
+from tiktok_hook.store import open_store
+
+SAMPLES = [
+    delivery(BODY, headers=(("Content-Type", "application/json"), signed(BODY, at=1_756_684_801))),
+    delivery(event_body("post.publish.failed"), path="/hook", query="a=1"),
+    delivery(event_body("authorization.removed"), state=State.INVALID),
+]
+
+
+async def filled(path: Path | None) -> None:
+    with open_store(path) as store:
+        for each in SAMPLES:
+            await store.add(each)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "history.db"
+    asyncio.run(filled(file))
+    return file
+
+
+@pytest.fixture
+def history(path: Path) -> Iterator[tiktok_hook.History]:
+    with tiktok_hook.History(path) as opened:
+        yield opened
+
+
+Seen = list[tuple[str, State, bytes, dict[str, str]]]
+
+
+@contextmanager
+def app(status: int = 200) -> Iterator[tuple[str, Seen]]:
+    """An app in a thread, which notes path, verdict, body and headers."""
+    seen: Seen = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            header = self.headers["Tiktok-Signature"]
+            verdict = tiktok_hook.check(header, body, SECRET, now=time.time())
+            seen.append((self.path, verdict.state, body, dict(self.headers)))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_deliveries_come_oldest_first(history: tiktok_hook.History) -> None:
+    assert [each.id for each in history] == [1, 2, 3]
+
+
+def test_a_filter_leaves_those_that_fit(history: tiktok_hook.History) -> None:
+    fitting = Where(events=("post.publish.*",))
+    assert [each.id for each in history.find(fitting)] == [1, 2]
+    assert history.counts(fitting).received == 2
+    newest = history.last(fitting)
+    assert newest is not None
+    assert newest.id == 2
+
+
+def test_one_delivery_is_got_by_its_id(history: tiktok_hook.History) -> None:
+    found = history.get(1)
+    assert found is not None
+    assert found.body == BODY
+    assert history.get(99) is None
+
+
+def test_without_a_path_it_is_the_users_own(home: Path) -> None:
+    asyncio.run(filled(folders.history_path()))
+    with tiktok_hook.History() as history:
+        newest = history.last()
+    assert newest is not None
+    assert newest.id == 3
+
+
+def test_where_there_is_none_it_is_a_store_error(tmp_path: Path) -> None:
+    with pytest.raises(tiktok_hook.StoreError, match="no history"):
+        tiktok_hook.History(tmp_path / "none.db")
+
+
+def test_a_replay_is_signed_afresh_answered_and_recorded(history: tiktok_hook.History) -> None:
+    with app(500) as (address, seen):
+        made = history.replay(2, to=f"http://{address}/base", secret=SECRET)
+    assert [(path, state) for path, state, *_ in seen] == [("/base/hook?a=1", State.VALID)]
+    assert (made.status, made.replay, made.resigned) == (500, True, True)
+    assert history.attempts(2) == [made]
+
+
+def test_it_can_be_read_on_and_replayed_at_once(history: tiktok_hook.History) -> None:
+    with app() as (address, seen):
+        statuses = [history.replay(each, to=address, secret=SECRET).status for each in history]
+    assert statuses == [200, 200, 200]
+    assert [body for *_, body, _ in seen] == [each.body for each in SAMPLES]
+
+
+def test_changes_body_and_headers_are_what_the_app_gets(history: tiktok_hook.History) -> None:
+    with app() as (address, seen):
+        history.replay(
+            1,
+            to=address,
+            secret=SECRET,
+            changes={"content.publish_type": "7", "content.new+": 1},
+            headers={"X-Extra": "yes"},
+        )
+        history.replay(1, to=address, secret=SECRET, body=b"{}")
+    (_, first, body, headers), (_, second, whole, _) = seen
+    assert json.loads(json.loads(body)["content"])["publish_type"] == "7"
+    assert json.loads(json.loads(body)["content"])["new"] == 1
+    assert headers["X-Extra"] == "yes"
+    assert (first, second, whole) == (State.VALID, State.VALID, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("variant", "state"),
+    [
+        ({"age": 3600}, State.STALE),
+        ({"bad_signature": True}, State.INVALID),
+        ({"no_signature": True}, State.MISSING),
+        ({"as_is": True}, State.STALE),
+    ],
+    ids=["age", "bad", "none", "as-is"],
+)
+def test_a_replay_can_be_signed_otherwise(
+    history: tiktok_hook.History, variant: dict[str, Any], state: State
+) -> None:
+    with app() as (address, seen):
+        history.replay(1, to=address, secret=SECRET, **variant)
+    assert [found for _, found, *_ in seen] == [state]
+
+
+def test_without_an_address_it_goes_where_it_went_first(
+    path: Path, history: tiktok_hook.History
+) -> None:
+    async def sent(target: str) -> None:
+        with open_store(path) as store:
+            await store.begin_attempt(attempt(2, target=target))
+
+    with app() as (address, seen):
+        asyncio.run(sent(f"http://{address}/where/it/went"))
+        history.replay(2, secret=SECRET)
+    assert [each for each, *_ in seen] == ["/where/it/went"]
+
+
+async def test_it_works_while_an_event_loop_is_running(history: tiktok_hook.History) -> None:
+    with app() as (address, _):
+        assert history.replay(1, to=address, secret=SECRET).status == 200
+
+
+def test_an_app_that_is_not_there_is_no_exception(history: tiktok_hook.History) -> None:
+    made = history.replay(1, to=str(free_port()), secret=SECRET)
+    assert (made.status, made.error) == (None, "refused")
+    assert made.hint
+
+
+@pytest.mark.parametrize(
+    ("number", "arguments", "words"),
+    [
+        (9, {"to": "3000"}, "no delivery 9"),
+        (1, {}, "never sent anywhere"),
+        (1, {"to": "what?"}, "what"),
+        (1, {"to": "3000", "secret": ()}, "secret"),
+        (1, {"to": "3000", "changes": {"nothing": 1}}, "nothing"),
+        (1, {"to": "3000", "age": 1, "as_is": True}, "exclude"),
+        (1, {"to": "3000", "headers": {"A": "b\nc"}}, "line break"),
+    ],
+    ids=["id", "no-target", "target", "secret", "path", "signing", "header"],
+)
+def test_what_cannot_be_sent_is_a_usage_error(
+    history: tiktok_hook.History, number: int, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(tiktok_hook.UsageError, match=words):
+        history.replay(number, **{"secret": SECRET, **arguments})
+    assert history.attempts(1) == []

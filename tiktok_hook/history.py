@@ -1,0 +1,175 @@
+"""The history for programs: what was received, read and sent again in a line or two."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from tiktok_hook import edits, folders
+from tiktok_hook import replay as replays
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import UsageError
+from tiktok_hook.exact_json import Json
+from tiktok_hook.forward import Forwarder, parse_header, parse_target
+from tiktok_hook.replay import Mode, Prepared, Signing
+from tiktok_hook.store import Counts, Where, open_history, open_store
+
+T = TypeVar("T")
+
+_UNBOUNDED = 1 << 62
+"""A replay adds attempts and nothing else, so what has to go is left to who receives."""
+
+
+class History:
+    """What was received and tried, whether or not a listener is running.
+
+    ``with tiktok_hook.History() as history:`` Iterate over it for every delivery, oldest first.
+
+    Args:
+        path: The file; None is the one in the user's data folder.
+
+    Raises:
+        StoreError: There is none, or it cannot be read; so do all its methods.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = folders.history_path() if path is None else Path(path)
+        self._reading = open_history(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return self.find()
+
+    def close(self) -> None:
+        """Close the file; a ``with`` block does it at its end."""
+        self._reading.close()
+
+    def find(self, where: Where = Where()) -> Iterator[Delivery]:
+        """Every delivery that fits, oldest first; they are read as they are asked for."""
+        return self._reading.walk(where)
+
+    def get(self, delivery_id: int) -> Delivery | None:
+        """One delivery; None when there is none of this id."""
+        return self._reading.get(delivery_id)
+
+    def last(self, where: Where = Where()) -> Delivery | None:
+        """The newest delivery that fits; None when none does."""
+        return next(iter(self._reading.page(where, limit=1)), None)
+
+    def attempts(self, delivery: Delivery | int) -> list[Attempt]:
+        """What was tried with a delivery, in order, replays included."""
+        return self._reading.attempts(delivery if isinstance(delivery, int) else delivery.id)
+
+    def counts(self, where: Where = Where()) -> Counts:
+        """How many deliveries there are of each sort."""
+        return self._reading.counts(where)
+
+    def replay(
+        self,
+        delivery: Delivery | int,
+        *,
+        to: str | None = None,
+        secret: str | Sequence[str] = (),
+        changes: Mapping[str, Json] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        age: float = 0.0,
+        bad_signature: bool = False,
+        no_signature: bool = False,
+        as_is: bool = False,
+        timeout: float = 10.0,
+    ) -> Attempt:
+        """Send a delivery to an app again, signed afresh, and record the attempt.
+
+        It waits for the answer. Where the app runs on the event loop that calls this, use
+        ``await asyncio.to_thread(history.replay, …)``.
+
+        Args:
+            delivery: The delivery or its id.
+            to: ``3000``, ``host:port`` or a URL, to which the delivery's path is joined; None
+                sends it where it went first.
+            secret: The client secret, or several: the one it was signed with signs again, else
+                the first one.
+            changes: Values by their path, ``{"content.reason": "spam_risk"}``; one that the event
+                lacks is added with a plus at the path's end.
+            body: Sent instead of the delivery's own, before `changes`.
+            headers: Set on the request.
+            age: Seconds since it was signed; negative is in the future.
+            bad_signature: Get one digit of the signature wrong.
+            no_signature: Leave it out.
+            as_is: Send the stored signature.
+            timeout: Seconds that the app may take.
+
+        Returns:
+            The attempt; what the app answers, or that it does not, is never an exception.
+
+        Raises:
+            UsageError: There is no such delivery, address, path or secret.
+            StoreError: It cannot be recorded.
+        """
+        found = self._found(delivery)
+        prepared = replays.prepare(
+            found,
+            self._recorded_target(found) if to is None else parse_target(to),
+            secrets=(secret,) if isinstance(secret, str) else secret,
+            signing=_signing(age, bad=bad_signature, none=no_signature, as_is=as_is),
+            sets=edits.assignments(changes or {}),
+            body=body,
+            headers=[parse_header(f"{name}: {value}") for name, value in (headers or {}).items()],
+            whole_target=to is None,
+            now=time.time(),
+        )
+        return _finished(self._replay(found, prepared, timeout))
+
+    def _found(self, delivery: Delivery | int) -> Delivery:
+        number = delivery if isinstance(delivery, int) else delivery.id
+        found = self.get(number)
+        if found is None:
+            raise UsageError(f"There is no delivery {number} in {self.path}.")
+        return found
+
+    def _recorded_target(self, delivery: Delivery) -> str:
+        target = replays.recorded_target(self._reading, delivery.id)
+        if target is None:
+            raise UsageError(
+                f"Delivery {delivery.id} was never sent anywhere.", hint="Name an app with `to`."
+            )
+        return target
+
+    async def _replay(self, delivery: Delivery, prepared: Prepared, timeout: float) -> Attempt:
+        with open_store(self.path, keep=_UNBOUNDED, keep_bytes=_UNBOUNDED) as store:
+            async with Forwarder() as forwarder:
+                return await replays.replay(
+                    delivery, prepared, forwarder=forwarder, store=store, timeout=timeout
+                )
+
+
+def _signing(age: float, *, bad: bool, none: bool, as_is: bool) -> Signing:
+    asked = {Mode.AGED: age != 0, Mode.BAD: bad, Mode.NONE: none, Mode.AS_IS: as_is}
+    wanted = [mode for mode, is_asked in asked.items() if is_asked]
+    if len(wanted) > 1:
+        raise UsageError("age, bad_signature, no_signature and as_is exclude each other.")
+    return Signing(wanted[0] if wanted else Mode.FRESH, age)
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end, also where an event loop is running: in a notebook, for one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(asyncio.run, work).result()
