@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tiktok_hook import replay
 from tiktok_hook.app_process import AppProcess
@@ -17,6 +18,9 @@ from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.store import Store
+
+if TYPE_CHECKING:
+    from tiktok_hook.inspector import Status
 
 
 @dataclass(kw_only=True)
@@ -35,6 +39,8 @@ class Session:
         feed: Whoever wants to be told subscribes here.
         relay: Stores and hands on; holds the queue.
         ready: Everything known once the URL is up.
+        public_url: The Callback URL where it can be reached from outside, else None.
+        receiver_url: Where the receiver listens, path included; None before it does.
         tunnel: Where the tunnel stands; None without one.
         app: What is known of the first target; None without one.
         app_process: The command beside; None without one.
@@ -50,6 +56,8 @@ class Session:
     feed: Feed = field(default_factory=Feed)
     relay: Relay = field(init=False)
     ready: Ready = field(init=False)
+    public_url: str | None = None
+    receiver_url: str | None = None
     tunnel: TunnelState | None = None
     app: AppState | None = None
     app_process: AppProcess | None = None
@@ -72,6 +80,25 @@ class Session:
     def inspector_url(self) -> str | None:
         """The page of this session; None without an inspector."""
         return self.ready.inspector_url
+
+    def status(self) -> "Status":
+        """Where the session stands, for the inspector."""
+        from tiktok_hook.inspector import Status
+
+        return Status(
+            callback_url=self.public_url or self.receiver_url,
+            local_url=self.receiver_url,
+            tunnel=self.tunnel,
+            app=self.app,
+            target_up=self.relay.target_up,
+            targets=self.relay.targets,
+            ack=str(self.relay.ack) if self.relay.targets else None,
+            started_at=self.tally.started_at,
+            counts=self.tally.total(),
+            waiting=self.relay.waiting,
+            signed=bool(self.secrets),
+            public=self.public_url is not None,
+        )
 
     def summary(self) -> Summary:
         """The counts so far."""

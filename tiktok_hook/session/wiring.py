@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from tiktok_hook import app_process, folders, serving
 from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
-from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.errors import ListenError, StoreError, UsageError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
@@ -269,11 +269,13 @@ class _Wiring:
         token = random.token_urlsafe(24)
         await self._receive(session, sockets, token)
         callback_url = _joined(public_url or local_url, plan.path)
+        session.public_url = None if public_url is None else callback_url
+        session.receiver_url = _joined(local_url, plan.path)
         refuse_loop(targets, receiver_port=port, callback_url=callback_url)
-        inspector_url = None
+        inspector_url = await self._inspect(session)
         session.ready = Ready(
             callback_url=callback_url,
-            local_url=_joined(local_url, plan.path),
+            local_url=session.receiver_url,
             inspector_url=inspector_url,
             self_check=await self._self_check(session, callback_url, token),
             memory=_memory(session, callback_url) if public_url else "first",
@@ -359,6 +361,35 @@ class _Wiring:
         )
         await self.stack.enter_async_context(receiver.serving(sockets))
 
+    async def _inspect(self, session: Session) -> str | None:
+        """Serve the inspector; its address, token included, or None without one."""
+        plan = self.plan
+        if not plan.inspect:
+            return None
+        # Imported here: it is a third of the start, and scripts leave it out.
+        from tiktok_hook import inspector
+
+        sockets = _inspector_sockets(plan.inspect_port, plan.inspect_host)
+        port = sockets[0].getsockname()[1]
+        token = folders.user_token()
+        page = inspector.Inspector(
+            inspector.Parts(
+                history=session.store.history(),
+                store=session.store,
+                forwarder=session.forwarder,
+                secrets=plan.known_secrets,
+                status=session.status,
+                publish=session.take,
+            ),
+            feed=session.feed,
+            token=token,
+            port=port,
+            names=[plan.inspect_host, *plan.inspect_allow_hosts],
+            open_access=plan.inspect_open,
+        )
+        await self.stack.enter_async_context(inspector.serving(page, sockets))
+        return inspector.url(plan.inspect_host, port, token)
+
     async def _self_check(self, session: Session, url: str, token: str) -> SelfCheck:
         plan = self.plan
         if not plan.self_checked or not (plan.tunnel or plan.public_url):
@@ -375,12 +406,20 @@ class _Wiring:
                 folders.listening(
                     local_url=ready.local_url,
                     callback_url=ready.callback_url if ready.public else None,
-                    inspector_url=ready.inspector_url,
+                    inspector_url=(ready.inspector_url or "").partition("?")[0] or None,
                     history=path,
                 )
             )
         except StoreError as error:
             session.take(Notice(str(error), hint=error.hint))
+
+
+def _inspector_sockets(port: int | None, host: str) -> list[socket.socket]:
+    """The port named; else the first free one of 4040 to 4049, else any."""
+    for candidate in INSPECTOR_PORTS if port is None else ():
+        with suppress(ListenError):
+            return serving.bind(candidate, host=host, preferred=0, flag="--inspect-port")
+    return serving.bind(port or 0, host=host, preferred=0, flag="--inspect-port")
 
 
 def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:

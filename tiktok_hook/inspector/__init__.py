@@ -1,0 +1,11 @@
+"""The inspector: a local page, its API, and a look-alike of the ngrok agent's, behind doors.
+
+It listens on sockets of its own. The tunnel publishes the receiver's port, so nothing of this can
+be reached from outside.
+"""
+
+from tiktok_hook.inspector.parts import Parts
+from tiktok_hook.inspector.serving import Inspector, serving, url
+from tiktok_hook.inspector.status import Source, Status
+
+__all__ = ["Inspector", "Parts", "Source", "Status", "serving", "url"]

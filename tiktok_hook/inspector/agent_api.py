@@ -1,0 +1,359 @@
+"""A look-alike of the ngrok agent's local API, so that scripts made for it work unchanged.
+
+Field for field after https://ngrok.com/docs/agent/api/: compact JSON, ids that sort by time, `raw`
+in base64, 204 where clients look for it. It lists what came since this start; what it cannot do
+(open or close tunnels) it says with 501 in the agent's own error shape.
+"""
+
+import asyncio
+import base64
+import html
+import statistics
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from tiktok_hook import replay
+from tiktok_hook.delivery import Attempt, Delivery, Headers, dump, timestamp
+from tiktok_hook.errors import HookError
+from tiktok_hook.inspector.parts import Parts
+from tiktok_hook.replay import Mode, Signing
+
+NAME = "command_line"
+AGENT_VERSION = "3.30.0"
+"""The agent whose shapes these are: the first one with endpoints."""
+
+KEPT = 500
+"""How many captured requests are listed at most."""
+
+_SPANS = (60, 300, 900)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One request that came through, or one replay: what it is made of lies in the history."""
+
+    id: str
+    delivery_id: int
+    attempt_number: int | None
+    started_at: float
+    duration_ms: float
+    status: int | None
+
+
+class AgentApi:
+    """The handlers of `/api` and `/status`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._history = parts.history
+        self._captured: deque[Captured] = deque(maxlen=KEPT)
+        self._times: deque[float] = deque(maxlen=10_000)
+        self._durations: deque[float] = deque(maxlen=1_000)
+        self._count = 0
+
+    def note(self, item: object) -> None:
+        """Take note of what the feed tells: deliveries and replays become captured requests."""
+        now = time.time()
+        if isinstance(item, Delivery):
+            took = max(0.0, now - item.received_at) * 1000
+            self._add(item.id, None, item.received_at, took, item.status)
+        elif isinstance(item, Attempt) and item.replay:
+            took = item.duration_ms or 0.0
+            self._add(item.delivery_id, item.number, item.started_at, took, item.status)
+
+    def _add(
+        self, number: int, attempt: int | None, at: float, took: float, status: int | None
+    ) -> None:
+        self._count += 1
+        name = f"{int(time.time()):08x}{self._count:08x}"
+        self._captured.append(Captured(name, number, attempt, at, took, status))
+        self._times.append(at)
+        self._durations.append(took)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Paths and what answers them."""
+        pairs: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [
+            ("GET", "/status", self.page),
+            ("GET", "/api", self.root),
+            ("GET", "/api/", self.root),
+            ("GET", "/api/status", self.status),
+            ("GET", "/api/tunnels", self.tunnels),
+            ("POST", "/api/tunnels", self.cannot),
+            ("GET", "/api/tunnels/{name}", self.tunnel),
+            ("DELETE", "/api/tunnels/{name}", self.cannot),
+            ("GET", "/api/endpoints", self.endpoints),
+            ("POST", "/api/endpoints", self.cannot),
+            ("GET", "/api/endpoints/{name}", self.endpoint),
+            ("PUT", "/api/endpoints/{name}", self.cannot),
+            ("DELETE", "/api/endpoints/{name}", self.cannot),
+            ("GET", "/api/requests/http", self.requests),
+            ("POST", "/api/requests/http", self.replay),
+            ("DELETE", "/api/requests/http", self.hide),
+            ("GET", "/api/requests/http/{id}", self.request),
+        ]
+        return [web.route(method, path, handler) for method, path, handler in pairs]
+
+    async def page(self, _: web.Request) -> web.Response:
+        """What some clients ask to see whether an agent runs."""
+        status = self._parts.status()
+        words = html.escape(status.callback_url or "no public URL")
+        return web.Response(
+            text=f"<!doctype html><title>tiktok-hook</title><p>online: {words}</p>\n",
+            content_type="text/html",
+        )
+
+    async def root(self, _: web.Request) -> web.Response:
+        """Where the rest is."""
+        return _answer(
+            {
+                "uri": "/api",
+                "status_uri": "/api/status",
+                "tunnels_uri": "/api/tunnels",
+                "endpoints_uri": "/api/endpoints",
+                "requests_uri": "/api/requests/http",
+            }
+        )
+
+    async def status(self, _: web.Request) -> web.Response:
+        """Whether we are online, and how far ngrok is."""
+        tunnel = self._parts.status().tunnel
+        latency = 0 if tunnel is None or tunnel.latency_ms is None else tunnel.latency_ms
+        online = tunnel is None or tunnel.state == "online"
+        return _answer(
+            {
+                "status": "online" if online else "connecting",
+                "agent_version": AGENT_VERSION,
+                "session": {"legs": [{"region": "", "latency": f"{latency}ms"}]},
+                "uri": "/api/status",
+            }
+        )
+
+    async def tunnels(self, _: web.Request) -> web.Response:
+        """The one tunnel, or none."""
+        tunnel = self._tunnel()
+        return _answer({"tunnels": [tunnel] if tunnel else [], "uri": "/api/tunnels"})
+
+    async def tunnel(self, request: web.Request) -> web.Response:
+        """A tunnel by its name."""
+        tunnel = self._tunnel()
+        if tunnel is None or request.match_info["name"] != NAME:
+            return _error(404, "no such tunnel", f"there is only {NAME}")
+        return _answer(tunnel)
+
+    async def endpoints(self, _: web.Request) -> web.Response:
+        """The same in the newer shape."""
+        endpoint = self._endpoint()
+        return _answer({"endpoints": [endpoint] if endpoint else [], "uri": "/api/endpoints"})
+
+    async def endpoint(self, request: web.Request) -> web.Response:
+        """An endpoint by its name."""
+        endpoint = self._endpoint()
+        if endpoint is None or request.match_info["name"] != NAME:
+            return _error(404, "no such endpoint", f"there is only {NAME}")
+        return _answer(endpoint | {"metrics": self._metrics()})
+
+    async def cannot(self, _: web.Request) -> web.Response:
+        """What only the agent itself can do."""
+        return _error(
+            501,
+            "not supported",
+            "tiktok-hook opens its one endpoint at the start and closes it at the end",
+        )
+
+    async def requests(self, request: web.Request) -> web.Response:
+        """What was captured, newest first."""
+        limit = request.query.get("limit", "")
+        most = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 9 else KEPT
+        found = list(self._captured)[::-1][:most]
+        if request.query.get("tunnel_name", NAME) != NAME:
+            found = []
+        shapes = await asyncio.to_thread(
+            lambda: [shape for each in found if (shape := self._shape(each)) is not None]
+        )
+        return _answer({"uri": "/api/requests/http", "requests": shapes})
+
+    async def request(self, request: web.Request) -> web.Response:
+        """One captured request."""
+        found = self._by_id(request.match_info["id"])
+        shape = None if found is None else await asyncio.to_thread(self._shape, found)
+        if shape is None:
+            return _error(404, "no such request", "it is too old, hidden or never was")
+        return _answer(shape)
+
+    async def replay(self, request: web.Request) -> web.Response:
+        """Send a captured request again, signed afresh, to where deliveries go."""
+        try:
+            wish = await request.json()
+        except (ValueError, RecursionError):
+            return _error(400, "invalid request", "the body is not valid JSON")
+        name = wish.get("id") if isinstance(wish, dict) else None
+        found = self._by_id(name) if isinstance(name, str) else None
+        delivery = (
+            None if found is None else await asyncio.to_thread(self._history.get, found.delivery_id)
+        )
+        if delivery is None:
+            return _error(404, "no such request", "it is too old, hidden or never was")
+        targets = self._parts.status().targets
+        if not targets:
+            return _error(502, "no upstream", "start with --forward-to to replay to your app")
+        signing = Signing() if self._parts.secrets else Signing(Mode.AS_IS)
+        try:
+            prepared = replay.prepare(
+                delivery, targets[0], secrets=self._parts.secrets, signing=signing, now=time.time()
+            )
+            attempt = await replay.replay(
+                delivery, prepared, forwarder=self._parts.forwarder, store=self._parts.store
+            )
+        except HookError as error:
+            return _error(502, "the replay failed", str(error))
+        self._parts.publish(attempt)
+        return web.Response(status=204)
+
+    async def hide(self, _: web.Request) -> web.Response:
+        """Forget what is listed here; the history stays as it is."""
+        self._captured.clear()
+        return web.Response(status=204)
+
+    def _by_id(self, name: str) -> Captured | None:
+        return next((each for each in self._captured if each.id == name), None)
+
+    def _tunnel(self) -> dict[str, Any] | None:
+        status = self._parts.status()
+        if status.callback_url is None or not status.public:
+            return None
+        parts = urlsplit(status.callback_url)
+        return {
+            "name": NAME,
+            "ID": f"{int(status.started_at):024x}",
+            "uri": f"/api/tunnels/{NAME}",
+            "public_url": f"{parts.scheme}://{parts.netloc}",
+            "proto": parts.scheme,
+            "config": {"addr": _upstream(status.local_url), "inspect": True},
+            "metrics": self._metrics(),
+        }
+
+    def _endpoint(self) -> dict[str, Any] | None:
+        tunnel = self._tunnel()
+        if tunnel is None:
+            return None
+        return {
+            "name": NAME,
+            "uri": f"/api/endpoints/{NAME}",
+            "url": tunnel["public_url"],
+            "upstream": {"url": tunnel["config"]["addr"], "protocol": "http1"},
+            "inspect": True,
+            "traffic_policy": "",
+            "pooling_enabled": False,
+        }
+
+    def _metrics(self) -> dict[str, Any]:
+        now = time.time()
+        rates = {
+            f"rate{span // 60}": round(sum(at > now - span for at in self._times) / span, 6)
+            for span in _SPANS
+        }
+        took = [int(each * 1e6) for each in self._durations]
+        shares = statistics.quantiles(took, n=100) if len(took) > 1 else (took or [0]) * 99
+        spread = {f"p{share}": int(shares[share - 1]) for share in (50, 90, 95, 99)}
+        # Some clients read the rates of connections as whole numbers.
+        whole = {name: int(rate) for name, rate in rates.items()}
+        return {
+            "conns": {"count": self._count, "gauge": 0, **whole, **spread},
+            "http": {"count": self._count, **rates, **spread},
+        }
+
+    def _shape(self, captured: Captured) -> dict[str, Any] | None:
+        delivery = self._history.get(captured.delivery_id)
+        if delivery is None:
+            return None
+        attempts = self._history.attempts(captured.delivery_id)
+        if captured.attempt_number is None:
+            method, uri, headers, body = (
+                delivery.method, delivery.target, delivery.headers, delivery.body,
+            )  # fmt: skip
+            own = next((each for each in attempts if not each.replay), None)
+            response = _response(delivery.status, own)
+        else:
+            attempt = next(
+                (each for each in attempts if each.number == captured.attempt_number), None
+            )
+            if attempt is None:
+                return None
+            parts = urlsplit(attempt.target)
+            uri = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            method, headers = attempt.request_method, attempt.request_headers
+            body = delivery.body if attempt.request_body is None else attempt.request_body
+            response = None if attempt.status is None else _response(attempt.status, attempt)
+        return {
+            "uri": f"/api/requests/http/{quote(captured.id)}",
+            "id": captured.id,
+            "tunnel_name": NAME,
+            "remote_addr": delivery.remote_addr,
+            "start": timestamp(captured.started_at),
+            "duration": int(captured.duration_ms * 1e6),
+            "request": {
+                "method": method,
+                "proto": f"HTTP/{delivery.http_version}",
+                "headers": _canonical(headers),
+                "uri": uri,
+                "raw": _raw(f"{method} {uri} HTTP/{delivery.http_version}", headers, body),
+            },
+            "response": response,
+        }
+
+
+def _response(status: int | None, attempt: Attempt | None) -> dict[str, Any] | None:
+    if status is None:
+        return None
+    answered = attempt is not None and attempt.status == status
+    headers: Headers = attempt.headers if attempt is not None and answered else ()
+    body = attempt.body if attempt is not None and answered else b""
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    line = f"{status} {phrase}".rstrip()
+    return {
+        "status": line,
+        "status_code": status,
+        "proto": "HTTP/1.1",
+        "headers": _canonical(headers),
+        "raw": _raw(f"HTTP/1.1 {line}", headers, body),
+    }
+
+
+def _canonical(headers: Headers) -> dict[str, list[str]]:
+    """Header names as Go writes them, each with all its values."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        key = "-".join(part[:1].upper() + part[1:].lower() for part in name.split("-"))
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def _raw(line: str, headers: Headers, body: bytes) -> str:
+    head = "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""])
+    return base64.b64encode(head.encode("latin-1", "replace") + body).decode("ascii")
+
+
+def _upstream(local_url: str | None) -> str:
+    parts = urlsplit(local_url or "")
+    return f"{parts.scheme}://localhost:{parts.port}" if parts.port else ""
+
+
+def _error(status: int, message: str, reason: str) -> web.Response:
+    body = {
+        "error_code": status,
+        "status_code": status,
+        "msg": message,
+        "details": {"err": reason},
+    }
+    return _answer(body, status=status)
+
+
+def _answer(value: dict[str, Any], *, status: int = 200) -> web.Response:
+    return web.Response(body=dump(value), status=status, content_type="application/json")

@@ -1,0 +1,108 @@
+"""Puts the inspector together and serves it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import web
+
+from tiktok_hook.feed import Feed
+from tiktok_hook.inspector import openapi
+from tiktok_hook.inspector.agent_api import AgentApi
+from tiktok_hook.inspector.api import Api
+from tiktok_hook.inspector.doors import Doors
+from tiktok_hook.inspector.parts import Parts
+from tiktok_hook.inspector.stream import Stream
+
+MAX_BODY_BYTES = 8 << 20
+STATIC = Path(__file__).with_name("static")
+_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+
+
+def url(host: str, port: int, token: str) -> str:
+    """The address that lets its reader in.
+
+    Args:
+        host: Where it listens; one that means every address is shown as the loopback.
+        port: Its port.
+        token: The user's.
+    """
+    name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+    if ":" in name:
+        name = f"[{name}]"
+    return f"http://{name}:{port}/?token={token}"
+
+
+class Inspector:
+    """Everything the inspector serves; `app` is one for aiohttp.
+
+    Args:
+        parts: What is shown and used.
+        feed: What happens in this process.
+        token: Has to be known.
+        port: Where it listens.
+        names: Further names it may be asked by.
+        open_access: Let in who has no token.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        feed: Feed,
+        token: str,
+        port: int,
+        names: Collection[str] = (),
+        open_access: bool = False,
+    ) -> None:
+        doors = Doors(token, port=port, names=names, open_access=open_access)
+        self._feed = feed
+        self._agent = AgentApi(parts)
+        self.app = web.Application(middlewares=[doors.middleware], client_max_size=MAX_BODY_BYTES)
+        self.app.add_routes(Api(parts).routes())
+        self.app.router.add_get("/api/v1/stream", Stream(feed=feed, history=parts.history).handle)
+        self.app.router.add_get("/api/v1/openapi.json", openapi.handle)
+        self.app.add_routes(self._agent.routes())
+        self.app.router.add_get("/", _static)
+        self.app.router.add_get("/static/{name:[a-z_-]+[.](?:js|css|svg)}", _static)
+
+    async def follow(self) -> None:
+        """Keep the look-alike's list up to date; runs as long as it is let."""
+        with self._feed.subscribe(size=10_000) as arrivals:
+            async for item in arrivals:
+                self._agent.note(item)
+
+
+@asynccontextmanager
+async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """Serve on bound sockets until the block ends; open streams are cut off then."""
+    runner = web.AppRunner(
+        inspector.app, access_log=None, shutdown_timeout=0.1, handle_signals=False
+    )
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(inspector.follow())
+        try:
+            await runner.setup()
+            for each in sockets:
+                await web.SockSite(runner, each).start()
+            yield
+        finally:
+            await runner.cleanup()
+            following.cancel()
+
+
+async def _static(request: web.Request) -> web.Response:
+    """A file of the page."""
+    file = STATIC / request.match_info.get("name", "index.html")
+    try:
+        data = await asyncio.to_thread(file.read_bytes)
+    except FileNotFoundError:
+        raise web.HTTPNotFound(text="There is no such file.") from None
+    return web.Response(body=data, content_type=_TYPES[file.suffix], charset="utf-8")
