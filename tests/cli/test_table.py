@@ -34,6 +34,21 @@ def test_columns_stand_under_their_headings() -> None:
     assert line[heading.index("APP") :] == "200 in 3 ms"
 
 
+def test_eighty_columns_leave_room_for_event_and_summary() -> None:
+    found = replace(deliveries()[1], received_at=NOW)
+    made = table(found, width=80)
+    line = made.line(found, ANSWERED)
+    assert "post.publish.failed" in line
+    assert "spam_risk for" in line
+    assert line.endswith("500     200")
+
+
+def test_of_a_long_name_the_end_stays() -> None:
+    found = delivery(b'{"event":"minis.trade_order.redeem.refund_traceback"}')
+    line = table(found, width=80).line(found, None)
+    assert "minis.trade...d_traceback" in line
+
+
 def test_without_a_terminal_nothing_is_cut() -> None:
     found = delivery(b'{"event":"' + b"a" * 40 + b'"}', path="/" + "p" * 300)
     assert "a" * 40 in table(found).line(found, None)

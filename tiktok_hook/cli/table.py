@@ -17,8 +17,8 @@ GAP = "  "
 LONGEST_EVENT = 44
 """The longest name of the catalogue has 40 characters; anybody may send a longer one."""
 
-LEAST_SUMMARY = 16
-"""With less room than this for the summary, the event's name is cut instead."""
+NARROW = 100
+"""With fewer columns than this, times lose their seconds and answers their milliseconds."""
 
 _GREEN, _AMBER, _RED, _DIM, _BOLD = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[1m"
 _OFF = "\x1b[0m"
@@ -27,7 +27,9 @@ _VERDICT_COLOUR = {"valid": _GREEN, "stale": _AMBER, "unchecked": _DIM}
 
 FIELDS = ("time", "id", "event", "summary", "verdict", "answer", "app")
 HEADINGS = tuple(name.upper() for name in FIELDS)
-_NARROWEST = ("", "", " " * 20, " " * 20, "valid", "", "200 in 999 ms")
+_LEAST = ("", "", " " * 20, " " * 20, "valid", "", "200 in 999 ms")
+_LEAST_NARROW = (*_LEAST[:-1], "")
+"""Room for what may follow rows that need less."""
 
 Row = tuple[str, ...]
 """The cells of a line, safe to print; a named tuple would take a millisecond to make."""
@@ -53,8 +55,13 @@ class Table:
     ) -> None:
         self._coloured = coloured
         self._cut = width is not None
-        self._time = _time_format([each.received_at for each, _ in found], now)
-        rows = [HEADINGS, _NARROWEST, *(self._row(*each) for each in found)]
+        self._narrow = width is not None and width < NARROW
+        self._time = _time_format([each.received_at for each, _ in found], now, narrow=self._narrow)
+        rows = [
+            HEADINGS,
+            _LEAST_NARROW if self._narrow else _LEAST,
+            *(self._row(*each) for each in found),
+        ]
         widths = [max(columns(row[place]) for row in rows) for place in range(len(HEADINGS))]
         self._widths = _fitted(FIELDS, widths, width)
 
@@ -90,11 +97,11 @@ class Table:
         return (
             time.strftime(self._time, time.localtime(delivery.received_at)),
             str(delivery.id),
-            cut(visible(name), LONGEST_EVENT),
+            cut_inside(visible(name), LONGEST_EVENT),
             visible(summary),
             delivery.verdict.state.value,
             "waiting" if delivery.status is None else str(delivery.status),
-            outcome(attempt),
+            outcome(attempt, timed=not self._narrow),
         )
 
     def _line(self, row: Row, colours: dict[str, str]) -> str:
@@ -102,7 +109,9 @@ class Table:
         for name, text, room in zip(FIELDS, row, self._widths, strict=True):
             if room == 0:
                 continue
-            shown = cut(text, room) if self._cut else text
+            shown = text
+            if self._cut:
+                shown = (cut_inside if name == "event" else cut)(text, room)
             padding = " " * (room - columns(shown))
             colour = colours.get(name, "") if self._coloured else ""
             cell = f"{colour}{shown}{_OFF}" if colour and shown else shown
@@ -110,8 +119,13 @@ class Table:
         return GAP.join(cells).rstrip()
 
 
-def outcome(attempt: Attempt | None) -> str:
-    """What the app said to the last attempt, in few words; empty without one."""
+def outcome(attempt: Attempt | None, *, timed: bool = True) -> str:
+    """What the app said to the last attempt, in few words; empty without one.
+
+    Args:
+        attempt: The last one.
+        timed: Whether to say how long it took.
+    """
     if attempt is None:
         return ""
     if attempt.duration_ms is None:
@@ -119,6 +133,8 @@ def outcome(attempt: Attempt | None) -> str:
     if attempt.error is not None or attempt.status is None:
         return visible(attempt.error or "no answer")
     took = attempt.duration_ms
+    if not timed:
+        return str(attempt.status)
     return f"{attempt.status} in {f'{took:.0f} ms' if took < 1000 else f'{took / 1000:.1f} s'}"
 
 
@@ -146,6 +162,14 @@ def cut(text: str, room: int) -> str:
     return "".join(kept) + dots
 
 
+def cut_inside(text: str, room: int) -> str:
+    """The same for names, whose last part tells more than the middle: ``minis.sub...cancel``."""
+    if len(text) <= room or room < 12 or not text.isascii():
+        return cut(text, room)
+    tail = (room - 3) // 2
+    return f"{text[: room - 3 - tail]}...{text[-tail:]}"
+
+
 def terminal_width() -> int | None:
     """Columns of the terminal that stdout is; None where it is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -157,12 +181,13 @@ def colours_wanted() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not dumb
 
 
-def _time_format(times: Sequence[float], now: float) -> str:
+def _time_format(times: Sequence[float], now: float, *, narrow: bool) -> str:
     """No more of the date than tells the times apart from today's."""
     today, days = time.localtime(now)[:3], {time.localtime(each)[:3] for each in times}
     if days <= {today}:
         return "%H:%M:%S"
-    return "%m-%d %H:%M:%S" if {day[0] for day in days} == {today[0]} else "%Y-%m-%d %H:%M:%S"
+    date = "%m-%d" if {day[0] for day in days} == {today[0]} else "%Y-%m-%d"
+    return f"{date} %H:%M" if narrow else f"{date} %H:%M:%S"
 
 
 def _fitted(names: Sequence[str], widths: Sequence[int], width: int | None) -> list[int]:
@@ -171,7 +196,7 @@ def _fitted(names: Sequence[str], widths: Sequence[int], width: int | None) -> l
     if width is None:
         return list(result.values())
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    for name, least in (("summary", LEAST_SUMMARY), ("event", 12), ("summary", 0), ("event", 4)):
+    for name, least in (("summary", 16), ("event", 20), ("summary", 0), ("event", 4)):
         taken = min(max(excess, 0), max(result[name] - least, 0))
         result[name] -= taken
         excess -= taken
