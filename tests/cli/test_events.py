@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.history import filled
 from tests.cli.runner import invoke
-from tests.store.samples import attempt, delivery, event_body
+from tests.store.samples import attempt, delivery
 from tiktok_hook import folders
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store, open_store
@@ -186,15 +186,34 @@ async def test_follow_waits_for_the_first_delivery_that_fits(store: Store) -> No
         assert " 2  post.publish.complete" in await live.line()
 
 
-async def test_follow_shows_what_fails_later(store: Store) -> None:
-    await store.add(delivery(event_body(), status=500))
-    async with following("--db", str(store.path), "--status", "500", "--failed") as live:
-        added = await store.add(delivery(status=200))
-        store.set_status(added.id, 500)
-        begun = await store.begin_attempt(attempt(added.id))
-        await store.end_attempt(attempt(added.id, number=begun.number, status=500, duration_ms=3.0))
+async def fail(store: Store, delivery_id: int) -> None:
+    begun = await store.begin_attempt(attempt(delivery_id))
+    await store.end_attempt(attempt(delivery_id, number=begun.number, status=500, duration_ms=3.0))
+
+
+async def test_follow_shows_what_fails_later_and_each_only_once(store: Store) -> None:
+    await store.add(delivery(status=200))
+    await fail(store, 1)
+    async with following("--db", str(store.path), "--failed", "--format", "json") as live:
         await live.line()
-        assert (await live.line()).endswith("500 in 3 ms\n")
+        await live.line()
+        for _ in range(3):
+            await store.add(delivery(status=200))
+        shown = []
+        for number in (4, 2, 3):
+            await fail(store, number)
+            shown.append(json.loads(await live.line())["id"])
+            await live.line()
+    assert shown == [4, 2, 3]
+
+
+async def test_follow_keeps_the_order_of_what_waits_for_its_answer(store: Store) -> None:
+    await store.add(delivery(status=200))
+    async with following("--db", str(store.path), "--format", "json") as live:
+        await live.line()
+        await asyncio.gather(*(store.add(delivery(status=status)) for status in (None, 200, None)))
+        shown = [json.loads(await live.line())["id"] for _ in range(3)]
+    assert shown == [2, 3, 4]
 
 
 async def test_follow_waits_for_a_history_to_be_made(tmp_path: Path) -> None:

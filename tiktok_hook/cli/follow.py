@@ -70,18 +70,20 @@ class _News:
     def look(self) -> Iterator[tuple[Delivery, Attempt | None] | Attempt]:
         """All that is new now."""
         yield from self._ended()
+        late = time.monotonic() - 1.0  # one that was cleared meanwhile will not come
+        self._first_seen = {key: at for key, at in self._first_seen.items() if at > late}
         after = self._after
         if self._late:
             after = max(self._start, self._history.newest_id() - LOOK_BACK)
         while found := self._history.page(self._where, after=after, limit=_PAGE):
             after = found[-1].id
             fresh = [each for each in found if each.id not in self._shown]
-            ready = [each for each in fresh if not self._holds(each)]
-            last = self._history.last_attempts([each.id for each in ready])
-            for each in ready:
+            held = {each.id for each in fresh if self._holds(each)}
+            last = self._history.last_attempts([each.id for each in fresh])
+            for each in fresh:
+                if each.id in held:
+                    return  # those after it wait with it, so that the order is kept
                 yield each, self._show(each, last.get(each.id))
-            if len(ready) < len(fresh):
-                return
 
     def _holds(self, delivery: Delivery) -> bool:
         """Whether its answer may be written in a moment."""
@@ -96,8 +98,7 @@ class _News:
         if len(self._shown) > 4 * LOOK_BACK:
             for old in list(islice(self._shown, LOOK_BACK)):
                 del self._shown[old]
-        if not self._first_seen:
-            self._after = max(self._after, delivery.id)
+        self._after = max(self._after, delivery.id)
         ended = attempt if attempt is not None and attempt.ended else None
         self._open[delivery.id] = (time.monotonic(), 0 if ended is None else ended.number)
         return ended
