@@ -206,6 +206,8 @@ async def test_a_client_that_asks_first_for_too_much_is_told_no() -> None:
         (b"nonsense\r\n\r\n", 400, ""),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "TLS"),
         (b"\x00" * 100, 400, ""),
+        (b"CONNECT \r\nHost: x\r\n\r\n", 405, "proxy"),
+        (b"GET /\r\n\r\n", 505, ""),
         (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 400, ""),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, ""),
         (b"POST / HTTP/2.0\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 505, ""),
@@ -238,6 +240,8 @@ async def test_a_client_that_asks_first_for_too_much_is_told_no() -> None:
         "nonsense",
         "tls",
         "zeros",
+        "connect-to-nowhere",
+        "http-0.9",
         "no-host",
         "http2-preface",
         "http-2.0",
@@ -359,6 +363,28 @@ async def test_a_client_that_leaves_does_not_stop_its_delivery() -> None:
         gate.open.set()
         await until(lambda: finished)
     assert not seen.probes
+
+
+async def test_clients_that_vanish_do_no_harm() -> None:
+    """Each goes away at another moment, half of them with a reset."""
+
+    async def slowly(delivery: Delivery) -> Answer:
+        await asyncio.sleep(0.001 * int(delivery.query))
+        return Answer(200, b"x" * 50_000, "text/plain")
+
+    limits = Limits(request_seconds=0.3, linger_seconds=0.1)
+    async with listening(slowly, secrets=[], limits=limits) as seen:
+        for number in range(150):
+            request = post(f"/?{number % 3}", signed=False)
+            parts = (request * 40, request + b"\x00", request[: number % len(request)])
+            async with seen.connect() as client:
+                with contextlib.suppress(ConnectionError):
+                    await client.send(parts[number % 3])
+                    if number % 2:
+                        await asyncio.sleep(0.001 * (number % 5))
+                        client.writer.transport.abort()
+        assert (await seen.ask(post("/?0", signed=False))).status == 200
+    assert not seen.bugs
 
 
 async def dribble(client: Client, data: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Protocol, cast
 
 from aiohttp.http import HttpRequestParser, HttpVersion10, RawRequestMessage
@@ -133,9 +134,15 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._clogged = False
         if not self.busy:
-            self._advance()
+            self._go_on()
 
     def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except Exception as bug:  # noqa: BLE001 - the loop would print it and go on
+            self._fail(bug)
+
+    def _take(self, data: bytes) -> None:
         if self._lingering or self._transport is None:
             self._discard(data)
             return
@@ -163,6 +170,17 @@ class Connection(asyncio.Protocol):
             self._pause()
         else:
             self._advance()
+
+    def _go_on(self) -> None:
+        try:
+            self._advance()
+        except Exception as bug:  # noqa: BLE001 - the loop would print it and go on
+            self._fail(bug)
+
+    def _fail(self, bug: Exception) -> None:
+        self._home.rules.bug(bug)
+        if self._transport is not None:
+            self._transport.abort()
 
     def check(self, now: float) -> None:
         """Keep the deadlines; called about once a second."""
@@ -318,7 +336,7 @@ class Connection(asyncio.Protocol):
         elif last:
             self._transport.close()
         elif self._waiting or self._paused:
-            self._loop.call_soon(self._advance)
+            self._loop.call_soon(self._go_on)
 
     def _refuse(self, answer: Answer, reason: str) -> None:
         """Answer a request that is not whole, and end the connection."""
@@ -342,7 +360,7 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         self._parser = None
         if self._transport is not None:
-            if self._transport.can_write_eof():
+            with suppress(OSError):  # the client may be gone
                 self._transport.write_eof()
             self._resume()
             self._home.refused(self)
@@ -389,5 +407,7 @@ class Connection(asyncio.Protocol):
 
         A sender with Nagle's algorithm on, as ngrok's SDK is, holds the rest back for 40 ms else.
         """
-        if _QUICKACK is not None and self._transport is not None:
+        if _QUICKACK is None or self._transport is None:
+            return
+        with suppress(OSError):  # the client may be gone
             self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

@@ -38,6 +38,8 @@ def parser_for(protocol: asyncio.Protocol, loop: asyncio.AbstractEventLoop) -> H
 
 def target_of(target: str) -> str:
     """Path and query of a request's target as Latin-1 text; an absolute URL's host is left out."""
+    if not target:  # a CONNECT to nowhere
+        return ""
     if not target.isascii():
         target = target.encode("utf-8", "surrogateescape").decode("latin-1")
     if target.startswith("/"):

@@ -183,6 +183,10 @@ class Receiver:
         path = target.partition("?")[0][:MAX_SHOWN_CHARS]
         self._tell(self._on_probe, Probe(method, path, status, self._clock(), reason))
 
+    def bug(self, bug: Exception) -> None:
+        """Tell of something that must not happen."""
+        self._tell(self._on_bug, bug)
+
     def _is_self_check(self, watched: dict[str, str]) -> bool:
         given = watched.get(_SELF_CHECK)
         if given is None or not self._token:
@@ -243,7 +247,7 @@ class Receiver:
             return
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             send(_BUG)
-            self._tell(self._on_bug, bug)
+            self.bug(bug)
             return
         if delivery.status is not None:
             answer = Answer() if delivery.status == 200 else _FORGED
@@ -252,7 +256,7 @@ class Receiver:
             try:
                 self._answered(delivery, answer)
             except Exception as bug:  # noqa: BLE001 - the delivery is stored and answered
-                self._tell(self._on_bug, bug)
+                self.bug(bug)
 
     async def _pass(
         self, through: Callable[[Request], Awaitable[Answer]], request: Request, send: Send
@@ -261,7 +265,7 @@ class Receiver:
             answer = await through(request)
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             send(_BUG)
-            self._tell(self._on_bug, bug)
+            self.bug(bug)
             return
         send(answer)
         self.probe(request.method, request.target, answer.status, "passed to the app")

@@ -89,10 +89,16 @@ class Server:
         """
         if len(self._work) >= self.limits.in_flight or self._tasks is None:
             return False
-        task = self._tasks.create_task(work)
+        task = self._tasks.create_task(self._run(work))
         self._work.add(task)
         task.add_done_callback(self._ended)
         return True
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
+            self.rules.bug(bug)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
@@ -118,7 +124,10 @@ class Server:
             await asyncio.sleep(min(1.0, shortest / 4))
             now = self.loop.time()
             for connection in [*self._connections, *self._refused]:
-                connection.check(now)
+                try:
+                    connection.check(now)
+                except Exception as bug:  # noqa: BLE001 - the others have deadlines too
+                    self.rules.bug(bug)
 
     async def _drain(self, seconds: float) -> None:
         self.leaving = True
