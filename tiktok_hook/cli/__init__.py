@@ -26,6 +26,7 @@ COMMANDS = {
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
     "audit": "Play good and bad deliveries at your handler and judge its answers.",
+    "doctor": "Check token, secret, clock, ports, tunnel and disk, and say what to do.",
 }
 """Name and one sentence each, in the order of ``--help``; a test compares the commands' own."""
 

@@ -1,0 +1,130 @@
+"""``tiktok-hook doctor``: everything that `listen` needs, looked at."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tiktok_hook.cli import options
+from tiktok_hook.cli.marks import Marks
+from tiktok_hook.errors import UsageError
+
+if TYPE_CHECKING:
+    from tiktok_hook.doctor import Finding, Subject
+
+_WIDEST = 12
+"""Columns of the longest name of a check."""
+
+
+@click.command(cls=options.Command, example="tiktok-hook doctor --forward-to 3000")
+@options.secret_option
+@options.secret_file_option
+@options.option(
+    "--client-key",
+    metavar="TEXT",
+    help="The app's client key.  [default: that of the newest delivery]",
+)
+@options.option(
+    "--authtoken",
+    metavar="TEXT",
+    envvar=["TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"],
+    help="ngrok's authtoken; else NGROK_AUTHTOKEN, else ngrok's config file.",
+)
+@options.option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address.")
+@options.option(
+    "--connect-cas",
+    metavar="trusted|host|PATH",
+    help="Who may have signed the ingress's certificate.  [default: trusted]",
+)
+@options.option(
+    "--clock-url",
+    metavar="URL",
+    help="Whose Date header the clock is compared with.  [default: ngrok's API; with "
+    "--connect-url nobody's]",
+)
+@options.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the receiver.")
+@options.option(
+    "--inspect-port", type=click.IntRange(0, 65535), metavar="N", help="Port of the inspector."
+)
+@options.option(
+    "--forward-to",
+    "-f",
+    multiple=True,
+    metavar="TARGET",
+    help="Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+)
+@options.db_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@options.config_option
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> int:
+    """Check token, secret, clock, ports, tunnel and disk, and say what to do.
+
+    Give it the options that you give listen, or set them in the same places. It connects to
+    ngrok's ingress and asks ngrok's API for the time; nothing else leaves this machine, and no
+    token or secret is shown.
+
+    Exits with 0 when nothing failed, else with 1.
+    """
+    from tiktok_hook import doctor
+
+    marks = Marks.for_stdout()
+    subject = _subject(context, given)
+    told = None if given["as_json"] else lambda finding: _show(marks, finding)
+    report = asyncio.run(doctor.examine(subject, on_finding=told))
+    if given["as_json"]:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    else:
+        click.echo("")
+        click.echo(f"{marks.counts(list(report.counts.items()))}.")
+    return 0 if report.passed else 1
+
+
+def _show(marks: Marks, finding: "Finding") -> None:
+    for line in marks.line(finding.status.value, finding.id, finding.found, title_width=_WIDEST):
+        click.echo(line)
+    if finding.next_step:
+        for line in marks.below(f"→ {finding.next_step}"):
+            click.echo(line)
+
+
+def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
+    from tiktok_hook import doctor, folders
+    from tiktok_hook.doctor import account
+    from tiktok_hook.doctor.clock import NGROK_API
+
+    problem = None
+    secrets: tuple[str, ...] = ()
+    try:
+        secrets = options.resolve_secrets(given["secrets"], given["secret_files"])
+    except UsageError as error:
+        problem = error
+    elsewhere = given["connect_url"] is not None or account.config().connect_url is not None
+    return doctor.Subject(
+        db=given["db"] or folders.history_path(),
+        authtoken=given["authtoken"],
+        authtoken_from=_origin(context, "authtoken"),
+        connect_url=given["connect_url"],
+        connect_cas=given["connect_cas"],
+        clock_url=given["clock_url"] or (None if elsewhere else NGROK_API),
+        secrets=secrets,
+        secret_problem=problem,
+        client_key=given["client_key"],
+        port=given["port"],
+        inspect_port=given["inspect_port"],
+        targets=given["forward_to"],
+    )
+
+
+def _origin(context: click.Context, name: str) -> str:
+    """Where an option's value came from, in words."""
+    source = context.get_parameter_source(name)
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        names = ("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN")
+        return next((each for each in names if os.environ.get(each)), names[-1])
+    if source is click.core.ParameterSource.DEFAULT_MAP:
+        return "config.toml"
+    return f"--{name}"

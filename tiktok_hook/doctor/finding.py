@@ -1,0 +1,44 @@
+"""What a check found."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """How a check went."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report.
+
+    Args:
+        id: A stable name.
+        status: A warning is worth a look; a failure keeps `listen` from its work.
+        found: What was found, never a token or secret.
+        next_step: What to do about it; empty when there is nothing to do.
+    """
+
+    id: str
+    status: Status
+    found: str
+    next_step: str = ""
+
+
+def good(name: str, found: str) -> Finding:
+    """All is well."""
+    return Finding(name, Status.PASS, found)
+
+
+def doubtful(name: str, found: str, next_step: str) -> Finding:
+    """Worth a look."""
+    return Finding(name, Status.WARN, found, next_step)
+
+
+def bad(name: str, found: str, next_step: str) -> Finding:
+    """It keeps `listen` from its work."""
+    return Finding(name, Status.FAIL, found, next_step)

@@ -1,0 +1,64 @@
+"""The history: where it lies, whether it can be written, whether it is whole."""
+
+import os
+
+from tiktok_hook import folders
+from tiktok_hook.doctor.finding import Finding, bad, good
+from tiktok_hook.doctor.machine import existing
+from tiktok_hook.doctor.subject import Subject
+from tiktok_hook.doctor.waiting import in_thread
+from tiktok_hook.errors import StoreError
+from tiktok_hook.plain import visible
+
+_SECONDS = 4.0
+
+
+async def database(subject: Subject) -> list[Finding]:
+    """Whether the database can be written and is whole."""
+    return [await in_thread(lambda: _database(subject))]
+
+
+def _database(subject: Subject) -> Finding:
+    path = subject.db
+    if not path.exists():
+        folder = existing(path.parent)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return bad(
+                "database",
+                f"there is none yet, and {folder} cannot be written to",
+                "Check its permissions, or name another place with --db PATH.",
+            )
+        return good("database", f"none yet; listen will make {path}")
+    from tiktok_hook.store import open_history
+    from tiktok_hook.store.soundness import examine
+
+    try:
+        state = examine(path, seconds=_SECONDS)
+        with open_history(path) as history:
+            count = history.counts().received
+    except StoreError as error:
+        return bad("database", str(error).removesuffix("."), error.hint)
+    if state.damage:
+        return bad(
+            "database",
+            f"{path} is damaged: {visible(state.damage[:200])}",
+            "Save what can be read with tiktok-hook export -o FILE, then move the file away.",
+        )
+    whole = "sound" if state.complete else f"sound as far as was read in {_SECONDS:.0f} s"
+    noun = "delivery" if count == 1 else "deliveries"
+    return good("database", f"{path}: writable, {whole}, {count:,} {noun}")
+
+
+async def state(_subject: Subject) -> list[Finding]:
+    """Whether the state folder can be written to."""
+    folder = folders.state_dir()
+    there = existing(folder)
+    if os.access(there, os.W_OK | os.X_OK):
+        return [good("state-folder", f"{folder} can be written to")]
+    return [
+        bad(
+            "state-folder",
+            f"{there} cannot be written to",
+            "Check its permissions, or set XDG_STATE_HOME to a folder of yours.",
+        )
+    ]

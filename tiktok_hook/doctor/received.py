@@ -1,0 +1,19 @@
+"""What TikTok has sent already tells about the settings, too."""
+
+from pathlib import Path
+
+from tiktok_hook.delivery import Delivery, Source
+from tiktok_hook.errors import StoreError
+
+_HOW_MANY = 20
+
+
+def newest(db: Path) -> list[Delivery]:
+    """TikTok's newest deliveries, newest first; none where there is no history to be read."""
+    from tiktok_hook.store import Where, open_history
+
+    try:
+        with open_history(db) as history:
+            return history.page(Where(source=Source.TIKTOK), limit=_HOW_MANY)
+    except StoreError:
+        return []

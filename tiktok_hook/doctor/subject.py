@@ -1,0 +1,39 @@
+"""What is examined: the settings that `listen` would use."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tiktok_hook.errors import HookError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The settings that `listen` would use.
+
+    Args:
+        db: Where the history lies, or would lie.
+        authtoken: ngrok's, from an option or the environment; None looks in ngrok's file.
+        authtoken_from: Where it came from, in words.
+        connect_url: ``host:port`` of another ingress; None asks ngrok's file, then takes ngrok's.
+        connect_cas: ``trusted``, ``host`` or a path; None asks ngrok's file.
+        clock_url: Whose ``Date`` header the clock is compared with; None asks nobody.
+        secrets: The app's client secrets.
+        secret_problem: Why they cannot be used; None when they can.
+        client_key: The app's; None takes the one in the newest delivery.
+        port: Of the receiver; None for `listen`'s own choice.
+        inspect_port: Of the inspector; None for `listen`'s own choice.
+        targets: Where deliveries would be forwarded to, as typed.
+    """
+
+    db: Path
+    authtoken: str | None = field(default=None, repr=False)
+    authtoken_from: str = "an option"
+    connect_url: str | None = None
+    connect_cas: str | None = None
+    clock_url: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secret_problem: HookError | None = None
+    client_key: str | None = None
+    port: int | None = None
+    inspect_port: int | None = None
+    targets: tuple[str, ...] = ()
