@@ -183,6 +183,65 @@ def test_an_app_that_is_not_there_is_no_exception(history: tiktok_hook.History) 
     assert made.hint
 
 
+def test_an_export_is_taken_in_by_another_history(
+    history: tiktok_hook.History, tmp_path: Path
+) -> None:
+    file = tmp_path / "history.jsonl"
+    with file.open("wb") as stream:
+        stream.writelines(history.export())
+    with tiktok_hook.History(tmp_path / "other.db", create=True) as other:
+        kept = other.import_from(file)
+        assert (kept.deliveries, kept.first, kept.last) == (3, 1, 3)
+        assert [each.body for each in other] == [each.body for each in history]
+        assert {each.source for each in other} == {"import"}
+
+
+def test_an_export_holds_what_fits_under_pseudonyms(history: tiktok_hook.History) -> None:
+    fitting = Where(events=("post.publish.complete",))
+    (line,) = b"".join(history.export("jsonl", fitting, redact=True)).splitlines()
+    assert b"post.publish.complete" in line
+    assert b"awexampleclient1" not in line
+
+
+async def test_an_import_is_judged_by_the_secret(
+    history: tiktok_hook.History, tmp_path: Path
+) -> None:
+    unjudged = tmp_path / "captured.jsonl"
+    header = json.dumps([list(signed(BODY, at=1_795_410_390))])
+    unjudged.write_bytes(
+        b'{"type":"delivery","received_at":"2026-11-23T08:00:00Z","headers":%b,"body":%b}'
+        % (header.encode(), json.dumps(BODY.decode()).encode())
+    )
+    kept = history.import_from(unjudged, secret=SECRET)
+    found = history.get(kept.last)
+    assert found is not None
+    assert found.verdict.secret == 1
+
+
+def test_a_foreign_file_leaves_everything_as_it_is(
+    history: tiktok_hook.History, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "notes.txt"
+    foreign.write_text("hello")
+    with pytest.raises(tiktok_hook.UsageError, match=r"notes\.txt"):
+        history.import_from(foreign)
+    assert history.counts().received == 3
+
+
+def test_clearing_deletes_what_came_before(history: tiktok_hook.History) -> None:
+    assert history.clear(before=1.0) == 0
+    assert history.clear() == 3
+    assert list(history) == []
+
+
+def test_a_history_that_is_made_is_empty_and_one_that_is_there_stays(
+    path: Path, tmp_path: Path
+) -> None:
+    for file, count in ((tmp_path / "new.db", 0), (path, 3)):
+        with tiktok_hook.History(file, create=True) as opened:
+            assert opened.counts().received == count
+
+
 @pytest.mark.parametrize(
     ("number", "arguments", "words"),
     [

@@ -306,6 +306,11 @@ def test_what_is_no_app_is_refused(tiktok_webhook: TiktokWebhook, app: object) -
         tiktok_webhook(app, secret=SECRET)
 
 
+def test_a_path_without_a_slash_is_refused(tiktok_webhook: TiktokWebhook) -> None:
+    with pytest.raises(UsageError, match="slash"):
+        tiktok_webhook(asgi_app, secret=SECRET, path="webhook")
+
+
 def test_outside_its_block_nothing_is_opened() -> None:
     with pytest.raises(RuntimeError, match="with TiktokWebhook"):
         TiktokWebhook()(asgi_app, secret=SECRET)

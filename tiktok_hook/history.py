@@ -1,6 +1,7 @@
-"""The history for programs: what was received, read and sent again in a line or two."""
+"""The history for programs: what was received is read, sent again, taken out and in."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,19 +9,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tiktok_hook import edits, folders
+from tiktok_hook import archive, edits, folders
 from tiktok_hook import replay as replays
+from tiktok_hook.archive import Format
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header, parse_target
 from tiktok_hook.replay import Mode, Prepared, Signing
-from tiktok_hook.store import Counts, Where, open_history, open_store
+from tiktok_hook.store import Counts, Store, Where, open_history, open_store
 
 T = TypeVar("T")
 
-_UNBOUNDED = 1 << 62
-"""A replay adds attempts and nothing else, so what has to go is left to who receives."""
+_KEEP_ALL = sys.maxsize
+"""What has to go for lack of room is left to who receives."""
 
 
 class History:
@@ -30,13 +32,16 @@ class History:
 
     Args:
         path: The file; None is the one in the user's data folder.
+        create: Make an empty one if there is none.
 
     Raises:
         StoreError: There is none, or it cannot be read; so do all its methods.
     """
 
-    def __init__(self, path: Path | str | None = None) -> None:
+    def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
         self.path = folders.history_path() if path is None else Path(path)
+        if create and not self.path.exists():
+            self._opened_to_write().close()
         self._reading = open_history(self.path)
 
     def __enter__(self) -> Self:
@@ -124,7 +129,7 @@ class History:
         prepared = replays.prepare(
             found,
             self._recorded_target(found) if to is None else parse_target(to),
-            secrets=(secret,) if isinstance(secret, str) else secret,
+            secrets=_several(secret),
             signing=_signing(age, bad=bad_signature, none=no_signature, as_is=as_is),
             sets=edits.assignments(changes or {}),
             body=body,
@@ -133,6 +138,64 @@ class History:
             now=time.time(),
         )
         return _finished(self._replay(found, prepared, timeout))
+
+    def export(
+        self, form: Format = "jsonl", where: Where = Where(), *, redact: bool = False
+    ) -> Iterator[bytes]:
+        """The pieces of a file that holds deliveries: ``file.writelines(history.export("har"))``.
+
+        Args:
+            form: ``jsonl`` and ``har`` can be imported again, ``curl`` and ``pytest`` sign and send
+                when they run.
+            where: Which deliveries.
+            redact: Put pseudonyms for user ids, client keys, signatures and addresses.
+        """
+
+        def again() -> Iterator[archive.Entry]:
+            return archive.entries(self._reading, where)
+
+        return archive.write(archive.redacted(again) if redact else again(), form)
+
+    def import_from(self, file: Path | str, *, secret: str | Sequence[str] = ()) -> archive.Kept:
+        """Take in everything that an export or a HAR of any tool holds, or nothing.
+
+        Args:
+            file: Its path.
+            secret: Client secrets by which deliveries are judged that nobody has judged yet.
+
+        Returns:
+            How many there were, and their new ids.
+
+        Raises:
+            UsageError: The file is none of these; the message has line and reason.
+            OSError: It cannot be read.
+        """
+
+        async def keep(capture: archive.Capture) -> archive.Kept:
+            with self._opened_to_write() as store:
+                return await archive.keep(capture, store, secrets=_several(secret))
+
+        with Path(file).open("rb") as stream:
+            return _finished(keep(archive.load(stream, str(file))))
+
+    def clear(self, *, before: float | None = None) -> int:
+        """Delete deliveries and their attempts for good; their ids are not given again.
+
+        Args:
+            before: Only what was received before this, in Unix seconds; None is everything.
+
+        Returns:
+            How many.
+        """
+
+        async def clear() -> int:
+            with self._opened_to_write() as store:
+                return await store.clear(before=before)
+
+        return _finished(clear())
+
+    def _opened_to_write(self) -> Store:
+        return open_store(self.path, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
 
     def _found(self, delivery: Delivery | int) -> Delivery:
         number = delivery if isinstance(delivery, int) else delivery.id
@@ -150,11 +213,15 @@ class History:
         return target
 
     async def _replay(self, delivery: Delivery, prepared: Prepared, timeout: float) -> Attempt:
-        with open_store(self.path, keep=_UNBOUNDED, keep_bytes=_UNBOUNDED) as store:
+        with self._opened_to_write() as store:
             async with Forwarder() as forwarder:
                 return await replays.replay(
                     delivery, prepared, forwarder=forwarder, store=store, timeout=timeout
                 )
+
+
+def _several(secret: str | Sequence[str]) -> Sequence[str]:
+    return (secret,) if isinstance(secret, str) else secret
 
 
 def _signing(age: float, *, bad: bool, none: bool, as_is: bool) -> Signing:

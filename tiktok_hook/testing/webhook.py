@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Self, overload
 
+from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.testing.apps import Call, opened
 from tiktok_hook.testing.background import Background
@@ -158,9 +159,11 @@ class TiktokWebhook:
             timeout: Seconds that an answer may take; a WSGI application has no limit.
 
         Raises:
-            UsageError: It is none of these.
+            UsageError: It is none of these, or the path is none.
             AppError: It did not start.
         """
+        if not path.startswith("/"):
+            raise UsageError(f"The path {path!r} does not begin with a slash.")
         if self._background is None:
             raise RuntimeError("use it as a context manager: with TiktokWebhook() as webhook")
         if id(app) not in self._calls:
