@@ -270,6 +270,11 @@ async def test_a_wider_tolerance_moves_the_limits() -> None:
     assert report.passed
 
 
+async def test_an_empty_secret_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="secret is empty"):
+        await audit.play("3000", secret=" ")
+
+
 def test_select_takes_globs_in_the_tables_order() -> None:
     assert [case.id for case in audit.select(["stale*", "valid"])] == [
         "valid",

@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from email.utils import formatdate
@@ -19,6 +20,7 @@ from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.doctor import account, app, clock, history, ingress, machine
 from tiktok_hook.doctor.finding import Finding
 from tiktok_hook.doctor.subject import Subject
+from tiktok_hook.doctor.waiting import in_thread
 from tiktok_hook.errors import UsageError
 from tiktok_hook.store import open_store
 
@@ -114,6 +116,25 @@ async def silent_port() -> AsyncIterator[int]:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         yield listening.getsockname()[1]
+
+
+def test_a_blocked_thread_does_not_hold_up_the_end() -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await in_thread(lambda: release.wait(30))
+
+    started = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - started < 5
+    release.set()
+
+
+async def test_what_a_thread_raises_is_raised_where_it_is_awaited() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(lambda: 1 / 0)
 
 
 # ngrok's account.
@@ -383,6 +404,11 @@ async def test_a_sound_history_is_counted(db: Path) -> None:
     await keep(db)
     (finding,) = await history.database(Subject(db=db))
     assert (finding.status, finding.found) == ("pass", f"{db}: writable, sound, 1 delivery")
+
+
+async def test_a_folder_in_the_historys_place_fails(tmp_path: Path) -> None:
+    (finding,) = await history.database(Subject(db=tmp_path))
+    assert (finding.id, finding.status) == ("database", "fail")
 
 
 async def test_a_foreign_file_fails(db: Path) -> None:

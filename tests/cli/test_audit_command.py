@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import signal
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.apps import free_port, http, running_app
+from tests.apps import free_port, hang, http, running_app
 from tests.cli.runner import Result, invoke
 
 SECRET = "example-client-secret"
@@ -46,6 +48,30 @@ async def test_json_is_one_object_on_stdout() -> None:
     report = json.loads(done.stdout)
     assert report["counts"] == {"pass": 1, "warn": 0, "fail": 1}
     assert report["mistakes"][0]["name"] == "fails-open"
+
+
+async def test_ctrl_c_says_how_far_it_came() -> None:
+    async def second_hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if app.connections == 1:
+            writer.write(http(200, b"", "Connection: close"))
+            await writer.drain()
+        else:
+            await hang(reader, writer)
+
+    async with running_app(second_hangs) as app:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tiktok_hook", "audit", app.url, "--secret", SECRET),
+            "--forward-timeout=60",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await app.wait_for(2)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            out, err = await process.communicate()
+    assert process.returncode == 0
+    assert b"pass  valid" in out
+    assert b"Stopped after 1 of " in err
 
 
 def test_an_app_out_of_reach_ends_with_6() -> None:

@@ -10,7 +10,7 @@ from tiktok_hook.audit.case import CLIENT_KEY, Case, Kit
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import Report
-from tiktok_hook.errors import AppError
+from tiktok_hook.errors import AppError, UsageError
 from tiktok_hook.forward import Forwarder, Reply, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
@@ -47,10 +47,12 @@ async def play(
         on_result: Told each result as soon as it and all before it are there.
 
     Raises:
-        UsageError: The target is no address.
+        UsageError: The target is no address, or the secret is empty.
         AppError: No way leads to the app.
     """
     url = parse_target(target)
+    if not secret.strip():
+        raise UsageError("The client secret is empty.", hint="Give the app's own.")
     started_at, started = time.time(), time.perf_counter()
     turns = asyncio.Semaphore(concurrency)
 

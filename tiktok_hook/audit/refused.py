@@ -11,6 +11,7 @@ from tiktok_hook.audit.case import PLAIN_EVENT, Case, Expected, Kit
 from tiktok_hook.exact_json import dumps, loads
 from tiktok_hook.forward import Request
 from tiktok_hook.signature import HEADER
+from tiktok_hook.signature.scheme import key_of
 
 FORGED = (
     "Anybody who learns the address can send the app events that never happened. (An app that "
@@ -77,7 +78,7 @@ def _sorted(body: bytes) -> bytes:
 
 
 def _digest(kit: Kit, message: bytes) -> str:
-    return hmac.new(kit.secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.new(key_of(kit.secret), message, hashlib.sha256).hexdigest()
 
 
 def _changed(kit: Kit) -> Request:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option("--list", "listed", is_flag=True, help="Show the cases and play none.")
 @options.option(
     "--tolerance",
-    type=click.FloatRange(min=20),
+    type=click.FloatRange(min=1),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -107,7 +107,7 @@ def command(**given: Any) -> int:
     if given["junit"] is not None:
         _write(given["junit"], audit.junit(report))
     if given["as_json"]:
-        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        click.echo(json.dumps(report.as_json()))
     else:
         screen.end(report)
     return 0 if report.passed else 1

@@ -76,7 +76,7 @@ def command(context: click.Context, /, **given: Any) -> int:
     told = None if given["as_json"] else lambda finding: _show(marks, finding)
     report = asyncio.run(doctor.examine(subject, on_finding=told))
     if given["as_json"]:
-        click.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        click.echo(json.dumps(report.as_json()))
     else:
         click.echo("")
         click.echo(f"{marks.counts(list(report.counts.items()))}.")
