@@ -2,7 +2,8 @@
 
 `rules` decides what a request is and what it is answered; `connection` and `server` speak HTTP/1.1
 with llhttp, as aiohttp brings it, but without aiohttp's own server: that one inflates bodies, waits
-for ever for a half-sent header, prints tracebacks for malformed requests, and takes twice the time.
+for ever for a half-sent header and prints tracebacks for malformed requests. Verifying included,
+this way takes no more time than that server does for an empty answer.
 """
 
 from tiktok_hook.receiver.answer import Answer, Request

@@ -149,7 +149,8 @@ class Receiver:
         """Serve on bound sockets until the block ends.
 
         On the way out nothing new is taken in, what is being answered gets `drain_seconds`, and
-        then every connection is closed. The sockets are closed too.
+        then every connection is closed. The sockets are closed too. What the block raises comes
+        out in a group, as from every `asyncio.TaskGroup`.
         """
         from tiktok_hook.receiver.server import Server  # brings aiohttp: 250 ms
 
