@@ -251,6 +251,23 @@ def test_an_app_that_ends_without_an_answer_is_an_error(tiktok_webhook: TiktokWe
         tiktok_webhook(silent, secret=SECRET)(BODY)
 
 
+def test_an_answer_that_breaks_off_is_an_error(tiktok_webhook: TiktokWebhook) -> None:
+    async def broken(scope: Message, receive: Receive, send: SendMessage) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+
+    with pytest.raises(AppError, match="without a complete answer"):
+        tiktok_webhook(broken, secret=SECRET)(BODY)
+
+
+def test_a_timeout_of_the_apps_own_is_not_taken_for_ours(tiktok_webhook: TiktokWebhook) -> None:
+    async def hasty(scope: Message, receive: Receive, send: SendMessage) -> None:
+        raise TimeoutError("no database")
+
+    with pytest.raises(TimeoutError, match="no database"):
+        tiktok_webhook(hasty, secret=SECRET)(BODY)
+
+
 def test_an_app_that_takes_too_long_is_an_error(tiktok_webhook: TiktokWebhook) -> None:
     async def slow(scope: Message, receive: Receive, send: SendMessage) -> None:
         if scope["type"] == "http":
@@ -260,13 +277,20 @@ def test_an_app_that_takes_too_long_is_an_error(tiktok_webhook: TiktokWebhook) -
         tiktok_webhook(slow, secret=SECRET, timeout=0.05)(BODY)
 
 
-def test_a_disconnect_is_told_once_the_answer_is_complete(tiktok_webhook: TiktokWebhook) -> None:
+def test_a_disconnect_is_told_once_the_answer_is_complete_and_not_before(
+    tiktok_webhook: TiktokWebhook,
+) -> None:
     told: list[str] = []
 
     async def curious(scope: Message, receive: Receive, send: SendMessage) -> None:
-        if scope["type"] == "http":
-            await asgi_app(scope, receive, send)
-            told.append((await receive())["type"])
+        if scope["type"] != "http":
+            return
+        await receive()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive(), 0.01)
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+        told.append((await receive())["type"])
 
     tiktok_webhook(curious, secret=SECRET, path=PATH)(BODY)
     assert told == ["http.disconnect"]
@@ -276,12 +300,14 @@ async def test_an_app_that_listens_somewhere_gets_it_over_the_network(
     tiktok_webhook: TiktokWebhook,
 ) -> None:
     async with running_app(http(200, b"over there", "X-A: 1", "X-A: 2")) as app:
-        send = tiktok_webhook(app.url, secret=SECRET, path=PATH)
+        headers = {"content-type": "a/b"}
+        send = tiktok_webhook(app.url, secret=SECRET, path=PATH, headers=headers)
         # It runs in this test's own loop, which must not be kept waiting.
         response = await asyncio.to_thread(send, BODY)
     assert (response.status, response.body) == (200, b"over there")
     assert response.headers["x-a"] == "1, 2"
     assert app.requests[0].startswith(b"POST /webhooks/tiktok HTTP/1.1\r\n")
+    assert app.requests[0].lower().count(b"content-type: ") == 1
     assert app.bodies == [BODY]
 
 
