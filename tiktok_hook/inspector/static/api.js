@@ -1,0 +1,33 @@
+// Calls to the API. Our own JSON holds small numbers only, but for those inside `event`, whose values are
+// therefore never shown: what a body means is read from its own text (see exact.js).
+
+export class ApiError extends Error {
+  constructor(message, hint, status) { super(message); this.hint = hint; this.status = status; }
+}
+
+export async function call(path, { method = "GET", body } = {}) {
+  let answer;
+  try {
+    answer = await fetch(`/api/v1/${path}`, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new ApiError("tiktok-hook does not answer.", "Has the session ended?", 0);
+  }
+  const value = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new ApiError(value.error ?? `It answered ${answer.status}.`, value.hint ?? "", answer.status);
+  return value;
+}
+
+const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+
+// A delivery's or attempt's body: its text, or null and its bytes.
+export function bodyOf(record) {
+  if (record.body !== undefined) return { text: record.body, bytes: new TextEncoder().encode(record.body) };
+  return { text: null, bytes: bytesOf(record.body_base64 ?? "") };
+}
+
+export const header = (record, name) =>
+  record.headers.find(([key]) => key.toLowerCase() === name.toLowerCase())?.[1];

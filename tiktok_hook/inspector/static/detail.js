@@ -1,0 +1,184 @@
+// One delivery whole: what it means, the verdict, headers, body, answer, attempts.
+
+import { bodyOf, call } from "./api.js";
+import { byId, copy, el, fill, say } from "./dom.js";
+import { ExactNumber, tryParse, write } from "./exact.js";
+import { openReplay, replayNow } from "./replay.js";
+import { setAddress, state } from "./state.js";
+import { VERDICTS, ago, eventName, milliseconds, moment, productClass, size, statusClass, visible } from "./words.js";
+
+let shown = 0;
+
+export async function drawDetail(id) {
+  const mine = ++shown;
+  document.body.classList.toggle("showing", id !== null);
+  const pane = byId("detail");
+  if (id === null) {
+    fill(pane, el("p", { class: "dim" }, "Choose a delivery: j and k go through the list, ? shows all keys."));
+    return;
+  }
+  try {
+    const whole = await call(`deliveries/${id}`);
+    if (mine === shown) fill(pane, ...parts(whole));
+  } catch (error) {
+    if (mine === shown) fill(pane, el("p", { class: "bad" }, error.message));
+  }
+}
+
+function parts(whole) {
+  const { delivery, attempts } = whole;
+  const [verdict, kind] = VERDICTS[delivery.verdict.state];
+  const body = bodyOf(delivery);
+  const parsed = body.text === null ? {} : tryParse(body.text);
+  return [
+    el("button", { type: "button", class: "back", onclick: () => { history.replaceState(null, "", "/"); document.dispatchEvent(new CustomEvent("leave")); } }, "← List"),
+    el("h1", {}, el("span", { class: "dim number" }, `#${delivery.id} `), el("span", { class: productClass(whole.product) }, visible(eventName(delivery)))),
+    el("div", {}, visible(delivery.summary), " ", whole.meaning ? el("span", { class: "dim" }, `· ${whole.meaning}`) : null),
+    el("div", { class: "dim" }, el("time", { datetime: delivery.received_at }, moment(delivery.received_at)), ` · ${ago((Date.now() - new Date(delivery.received_at)) / 1000)} · from ${visible(delivery.remote_addr) || "unknown"}`,
+      delivery.source === "tiktok" ? "" : ` · ${delivery.source}`, delivery.imported_id ? ` · was #${delivery.imported_id}` : ""),
+    redelivery(whole),
+    el("div", { class: `verdict ${kind}`, role: "note" },
+      el("b", {}, `Signature ${verdict}`), delivery.verdict.reason ? `: ${visible(delivery.verdict.reason)}` : "",
+      delivery.verdict.secret > 1 ? ` (secret ${delivery.verdict.secret})` : "",
+      delivery.verdict.hint ? el("p", {}, visible(delivery.verdict.hint)) : null),
+    el("div", {}, "TikTok was answered ", el("b", { class: statusClass(delivery.status) }, delivery.status ?? "nothing yet")),
+    actions(whole, body),
+    meaning(whole, parsed),
+    el("h2", {}, "Attempts"),
+    attempts.length ? attempts.toReversed().map((each) => attempt(each, delivery)) : el("p", { class: "dim" }, "Not handed to an app."),
+    el("h2", {}, "Request"),
+    el("p", { class: "mono" }, visible(`${delivery.method} ${delivery.path}${delivery.query ? `?${delivery.query}` : ""} HTTP/${delivery.http_version}`)),
+    headers(delivery.headers),
+    el("h2", {}, `Body, ${size(body.bytes.length)}`),
+    bodyView(body, parsed),
+  ].filter(Boolean);
+}
+
+const link = (id) => el("button", { type: "button", onclick: () => document.dispatchEvent(new CustomEvent("go", { detail: id })) }, `#${id}`);
+
+function redelivery({ delivery, redeliveries }) {
+  const others = redeliveries.filter((id) => id !== delivery.id);
+  if (!others.length) return null;
+  return el("p", { class: "warn" }, `Delivery ${delivery.redelivery_number} of this event; the others: `, others.slice(0, 12).map((id) => [link(id), " "]));
+}
+
+function actions(whole, body) {
+  const { delivery } = whole;
+  const target = state.status?.target ?? whole.recorded_target;
+  return el("div", { class: "actions" },
+    el("button", { type: "button", class: "main", id: "replay", disabled: !target, title: target ? `To ${target}` : "There is no target: use Edit and replay", onclick: () => replayNow(delivery) }, "Replay"),
+    el("button", { type: "button", id: "edit", onclick: () => openReplay(whole) }, "Edit and replay…"),
+    el("button", { type: "button", onclick: async () => {
+      const answer = await fetch(`/api/v1/export?format=curl&ids=${delivery.id}`);
+      copy(await answer.text(), "cURL");
+    } }, "Copy as cURL"),
+    body.text === null ? null : el("button", { type: "button", onclick: () => copy(body.text, "Body") }, "Copy body"),
+    [["har", "HAR"], ["jsonl", "JSON Lines"], ["pytest", "pytest"]].map(([format, words]) =>
+      el("button", { type: "button", onclick: () => download(`/api/v1/export?format=${format}&ids=${delivery.id}`) }, words)),
+    el("button", { type: "button", onclick: () => download(`/api/v1/deliveries/${delivery.id}/body`) }, "Raw body"));
+}
+
+export function download(address) {
+  const anchor = el("a", { href: address, download: "" });
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+}
+
+function meaning({ meanings, documentation }, parsed) {
+  if (!(parsed.value instanceof Map)) return null;
+  const rows = [];
+  const add = (key, value, path) => rows.push(el("tr", {}, el("th", { scope: "row" }, visible(key)), el("td", {}, valueView(value),
+    meanings[path] ? el("span", { class: "words" }, visible(meanings[path])) : null,
+    path === "create_time" ? el("span", { class: "words" }, when(value)) : null)));
+  for (const [key, value] of parsed.value) {
+    const inner = key === "content" && typeof value === "string" ? tryParse(value) : {};
+    if (inner.value instanceof Map) for (const [name, each] of inner.value) add(`content.${name}`, each, `content.${name}`);
+    else add(key, value, key);
+  }
+  return el("div", {}, el("h2", {}, "Event"), el("table", { class: "pairs" }, el("tbody", {}, rows)),
+    documentation ? el("p", { class: "dim" }, el("a", { href: documentation, target: "_blank", rel: "noreferrer noopener" }, "TikTok's documentation")) : null);
+}
+
+function when(value) {
+  if (!(value instanceof ExactNumber) || !/^\d{1,14}$/.test(value.text)) return "";
+  const stamp = Number(value.text) * (value.text.length > 11 ? 1 : 1000);
+  return `${moment(stamp)}, ${ago((Date.now() - stamp) / 1000)}`;
+}
+
+const valueView = (value) => visible(typeof value === "string" ? value : write(value, "  "));
+
+const headers = (pairs) => el("table", { class: "pairs" }, el("tbody", {}, pairs.map(([name, value]) =>
+  el("tr", {}, el("th", { scope: "row" }, visible(name)), el("td", {}, visible(value))))));
+
+// Keys, strings, numbers and words of a JSON text, each as a text node.
+const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g;
+function coloured(text) {
+  const found = [];
+  let at = 0;
+  for (const token of text.matchAll(TOKEN)) {
+    found.push(visible(text.slice(at, token.index)));
+    const kind = token[1] ? (token[2] ? "key" : "string") : token[3] ? "number" : "word";
+    const word = token[1] ?? token[0];
+    found.push(el("span", { class: kind }, visible(word)), visible(token[0].slice(word.length)));
+    at = token.index + token[0].length;
+  }
+  return [...found, visible(text.slice(at))];
+}
+
+function hex(bytes) {
+  const lines = [];
+  for (let at = 0; at < Math.min(bytes.length, 8192); at += 16) {
+    const row = [...bytes.slice(at, at + 16)];
+    const digits = row.map((each) => each.toString(16).padStart(2, "0")).join(" ");
+    lines.push(`${at.toString(16).padStart(6, "0")}  ${digits.padEnd(47)}  ${row.map((each) => (each > 31 && each < 127 ? String.fromCharCode(each) : "·")).join("")}`);
+  }
+  return lines.join("\n") + (bytes.length > 8192 ? `\n… ${size(bytes.length - 8192)} more` : "");
+}
+
+function bodyView(body, parsed) {
+  const views = [];
+  if (parsed.value !== undefined) views.push(["Pretty", () => el("pre", { class: "json", tabindex: "0" }, coloured(write(unfolded(parsed.value), "  ")))]);
+  if (body.text !== null) views.push(["Raw", () => el("pre", { tabindex: "0" }, parsed.error ? broken(body.text, parsed.error) : visible(body.text))]);
+  views.push(["Hex", () => el("pre", { tabindex: "0" }, hex(body.bytes))]);
+  const place = el("div", { role: "tabpanel" });
+  const tabs = views.map(([name, make], number) => el("button", { type: "button", role: "tab", "aria-selected": String(number === 0), onclick: (event) => {
+    for (const tab of tabs) tab.setAttribute("aria-selected", String(tab === event.target));
+    fill(place, make());
+  } }, name));
+  if (!body.bytes.length) return el("p", { class: "dim" }, "Empty.");
+  place.append(views[0][1]());
+  return el("div", {}, el("div", { class: "tabs", role: "tablist" }, tabs), place);
+}
+
+// TikTok's content decoded in its place.
+function unfolded(value) {
+  if (!(value instanceof Map) || typeof value.get("content") !== "string") return value;
+  const inner = tryParse(value.get("content")).value;
+  return inner instanceof Map || Array.isArray(inner) ? new Map([...value, ["content", inner]]) : value;
+}
+
+const broken = (text, error) => [visible(text.slice(0, error.at)), el("mark", { title: error.message }, visible(text.slice(error.at, error.at + 1) || " ")),
+  visible(text.slice(error.at + 1)), "\n\n", el("span", { class: "bad" }, `Not JSON: ${error.message} (character ${error.at + 1}).`)];
+
+export function attempt(record, delivery, { open = false } = {}) {
+  const outcome = record.status ?? record.error ?? "not finished";
+  const sent = record.request.body === undefined && record.request.body_base64 === undefined ? null : bodyOf(record.request);
+  const got = bodyOf(record);
+  return el("details", { class: "attempt", open, id: `attempt-${record.id}` },
+    el("summary", {}, el("span", { class: "number" }, `${record.id} `), el("b", { class: statusClass(record.status ?? 0) }, outcome), ` ${milliseconds(record.duration_ms)} `,
+      el("span", { class: "dim" }, `${visible(record.target)} `), record.replay ? el("span", { class: "tag" }, "replay") : null, " ", record.resigned ? el("span", { class: "tag dim" }, "signed afresh") : null),
+    el("div", {},
+      record.hint ? el("p", { class: "hint" }, visible(record.hint)) : null,
+      el("div", { class: "dim" }, moment(record.started_at)),
+      el("h2", {}, "Sent"), el("p", { class: "mono" }, visible(`${record.request.method} ${record.target}`)), headers(record.request.headers),
+      sent === null ? el("p", { class: "dim" }, `The body of #${delivery.id}, unchanged.`) : bodyView(sent, sent.text === null ? {} : tryParse(sent.text)),
+      el("h2", {}, "Answered"), headers(record.headers), bodyView(got, got.text === null ? {} : tryParse(got.text)),
+      record.truncated ? el("p", { class: "dim" }, "There was more than is kept.") : null));
+}
+
+document.addEventListener("go", (event) => {
+  setAddress({ id: String(event.detail) });
+  state.chosen = event.detail;
+  drawDetail(event.detail).catch((error) => say(error.message));
+});

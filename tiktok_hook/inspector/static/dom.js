@@ -1,0 +1,48 @@
+// Elements without markup: whatever a payload holds is put in as text.
+
+export function el(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key === "value") element.value = value;
+    else element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...there(children));
+  return element;
+}
+
+const there = (children) => children.flat(4).filter((child) => child !== null && child !== undefined);
+
+// Puts children in the place of what an element held; lists are laid flat, nulls left out.
+export const fill = (element, ...children) => element.replaceChildren(...there(children));
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+let quiet;
+export function say(words) {
+  byId("said").textContent = words;
+  clearTimeout(quiet);
+  quiet = setTimeout(() => { byId("said").textContent = ""; }, 4000);
+}
+
+export async function copy(text, what) {
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied.`);
+  } catch {
+    say(`The browser does not allow copying the ${what.toLowerCase()}.`);
+  }
+}

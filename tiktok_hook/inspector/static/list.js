@@ -1,0 +1,167 @@
+// The list: pages by key, live rows on top, never more than MOST of them in the page.
+
+import { call } from "./api.js";
+import { byId, el, fill, say } from "./dom.js";
+import { filters, grouping, setAddress, state } from "./state.js";
+import { VERDICTS, eventName, milliseconds, productClass, statusClass, time, visible } from "./words.js";
+
+const MOST = 600;
+let next = null;
+let asked = 0;
+
+export async function reload() {
+  const mine = ++asked;
+  state.rows.clear();
+  state.detached = false;
+  next = null;
+  byId("left").setAttribute("aria-busy", "true");
+  try {
+    const page = await call(`deliveries?${filters()}`);
+    if (mine !== asked) return;
+    for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
+    next = page.next;
+    draw();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    byId("left").removeAttribute("aria-busy");
+  }
+}
+
+export async function older() {
+  if (next === null) return;
+  const query = filters();
+  query.set("before", next);
+  const page = await call(`deliveries?${query}`);
+  for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
+  next = page.next;
+  while (state.rows.size > MOST) {
+    state.rows.delete(state.rows.keys().next().value);
+    state.detached = true;
+  }
+  draw();
+}
+
+// A row that came in just now; filters that the server has to judge make it ask.
+export function arrived(row) {
+  const id = row.delivery.id;
+  if (state.rows.has(id)) return;
+  if (state.detached) { drawMore(); return; }
+  if ([...filters()].length) { askAgain(); return; }
+  state.rows = new Map([[id, row], ...state.rows].sort(([one], [other]) => other - one));
+  while (state.rows.size > MOST) {
+    const last = [...state.rows.keys()].at(-1);
+    state.rows.delete(last);
+    next = last + 1;
+  }
+  draw(id);
+}
+
+let waiting;
+function askAgain() {
+  clearTimeout(waiting);
+  waiting = setTimeout(reload, 120);
+}
+
+export function attempted(attempt) {
+  const row = state.rows.get(attempt.delivery_id);
+  if (!row) return;
+  row.last_attempt = attempt;
+  const item = byId(`row-${attempt.delivery_id}`);
+  if (item) item.replaceWith(rowOf(row, false));
+}
+
+let pending = null;
+const fresh = new Set();
+function draw(id) {
+  if (id !== undefined) fresh.add(id);
+  if (pending !== null) return;
+  pending = requestAnimationFrame(() => {
+    pending = null;
+    const key = { publish_id: (d) => contentOf(d, "publish_id"), user: (d) => d.event?.user_openid, redelivery: (d) => d.redelivery_of ?? d.id }[grouping()];
+    const rows = [...state.rows.values()];
+    fill(byId("list"), ...(key ? grouped(rows, key) : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)))));
+    fresh.clear();
+    drawMore();
+  });
+}
+export { draw as drawList };
+
+const contentOf = (delivery, name) => {
+  const content = delivery.event?.content;
+  return content && typeof content === "object" ? content[name] : undefined;
+};
+
+// The life of one post on one line, its deliveries below it.
+function grouped(rows, key) {
+  const groups = new Map();
+  for (const row of rows) {
+    const name = key(row.delivery);
+    const found = name === undefined || name === "" ? `#${row.delivery.id}` : String(name);
+    groups.set(found, [...(groups.get(found) ?? []), row]);
+  }
+  return [...groups].flatMap(([name, members]) => {
+    const life = members.toReversed().map((row) => eventName(row.delivery).split(".").at(-1).replaceAll("_", " "));
+    const title = members.length > 1 || !name.startsWith("#") ? el("li", { class: "group" }, `${visible(grouping() === "redelivery" ? `#${name}` : name)}: ${life.join(" → ")}`) : null;
+    return [title, ...members.map((row) => rowOf(row, false))].filter(Boolean);
+  });
+}
+
+function rowOf(row, isFresh) {
+  const { delivery, last_attempt: attempt } = row;
+  const [verdict, kind] = VERDICTS[delivery.verdict.state];
+  const chosen = state.chosen === delivery.id;
+  const app = attempt === null ? "" : attempt.status === null ? attempt.error ?? "…" : String(attempt.status);
+  return el("li", { id: `row-${delivery.id}`, class: [chosen ? "chosen" : "", isFresh ? "fresh" : ""].join(" ").trim() || null },
+    el("input", {
+      type: "checkbox", "aria-label": `Pick delivery ${delivery.id}`, checked: state.picked.has(delivery.id),
+      onchange: (event) => {
+        if (event.target.checked) state.picked.add(delivery.id); else state.picked.delete(delivery.id);
+        document.dispatchEvent(new Event("picked"));
+      },
+    }),
+    el("button", { type: "button", class: "row", "aria-current": chosen ? "true" : null, onclick: () => choose(delivery.id) },
+      el("span", { class: "id" }, `#${delivery.id}`),
+      el("time", { class: "dim", datetime: delivery.received_at }, time(delivery.received_at)),
+      el("span", {}, el("span", { class: `event ${productClass(row.product)}` }, visible(eventName(delivery))), " ",
+        delivery.redelivery_of ? el("span", { class: "tag warn", title: `of #${delivery.redelivery_of}` }, `↻ ${delivery.redelivery_number}`) : null, " ",
+        delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source)),
+      el("span", { class: "answer" }, el("span", { class: kind }, verdict), " ", el("b", { class: statusClass(delivery.status) }, delivery.status ?? "…")),
+      el("span", { class: "words" }, visible(delivery.summary)),
+      el("span", { class: "took" }, app ? ["app ", el("span", { class: statusClass(attempt.status ?? 0) }, app), ` ${milliseconds(attempt.duration_ms)}`] : ""),
+    ));
+}
+
+function drawMore() {
+  byId("older").hidden = next === null;
+  byId("older").textContent = filters().get("q") ? "Search older" : "Older";
+  const empty = byId("empty");
+  empty.hidden = state.rows.size > 0 && !state.detached;
+  fill(empty, ...(state.detached
+    ? [el("button", { type: "button", onclick: reload }, "Back to the newest")]
+    : [[...filters()].length ? "Nothing fits these filters." : "Nothing has arrived yet. Press Test URL in the Developer Portal, or send a sample."]));
+}
+
+export function choose(id) {
+  const before = state.chosen;
+  state.chosen = id;
+  setAddress({ id: id === null ? null : String(id) }, { push: before === null && id !== null });
+  for (const each of [before, id]) {
+    const row = state.rows.get(each);
+    const item = byId(`row-${each}`);
+    if (!row || !item) continue;
+    const focused = item.contains(document.activeElement);
+    const made = rowOf(row, false);
+    item.replaceWith(made);
+    if (focused) made.querySelector("button").focus({ preventScroll: true });
+    if (each === id) made.scrollIntoView({ block: "nearest" });
+  }
+  document.dispatchEvent(new CustomEvent("chosen", { detail: id }));
+}
+
+export function step(by) {
+  const ids = [...byId("list").querySelectorAll("li[id]")].map((item) => Number(item.id.slice(4)));
+  if (!ids.length) return;
+  const at = ids.indexOf(state.chosen);
+  choose(ids[at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by))]);
+}

@@ -1,0 +1,68 @@
+// The last hours drawn: deliveries by verdict, the app's answers, outages; a click filters the list.
+
+import { call } from "./api.js";
+import { byId, el, fill, svg } from "./dom.js";
+import { filters, setAddress } from "./state.js";
+import { milliseconds, moment } from "./words.js";
+
+const HOURS = 6;
+const WIDTH = 720;
+const HEIGHT = 44;
+const ORDER = ["valid", "unchecked", "stale", "missing", "invalid"];
+const outages = [];
+
+export function noteTunnel(tunnel) {
+  const at = new Date(tunnel.since) / 1000;
+  const last = outages.at(-1);
+  if (tunnel.state === "online") { if (last && last.until === null) last.until = at; }
+  else if (!last || last.until !== null) outages.push({ since: at, until: null });
+}
+
+export async function drawStrip(changed) {
+  const until = Math.ceil(Date.now() / 300000) * 300;
+  const since = until - HOURS * 3600;
+  let found;
+  try {
+    found = await call(`timeline?since=${since}&until=${until}&buckets=72`);
+  } catch {
+    return;
+  }
+  const buckets = found.buckets;
+  const span = (until - since) / buckets.length;
+  const x = (at) => ((at - since) / (until - since)) * WIDTH;
+  const total = (bucket) => Object.values(bucket.verdicts).reduce((sum, count) => sum + count, 0);
+  const highest = Math.max(1, ...buckets.map(total));
+  const slowest = Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
+  const now = filters();
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${HOURS} hours` });
+  for (const outage of outages) {
+    const end = x(outage.until ?? Date.now() / 1000);
+    picture.append(svg("rect", { class: "outage", x: x(outage.since), y: 0, width: Math.max(1, end - x(outage.since)), height: HEIGHT }));
+  }
+  const width = WIDTH / buckets.length;
+  const line = [];
+  buckets.forEach((bucket, number) => {
+    const left = number * width;
+    const chosen = Number(now.get("since")) === Math.floor(bucket.since);
+    const hit = svg("rect", {
+      class: chosen ? "chosen" : "hit", x: left, y: 0, width, height: HEIGHT,
+      onclick: () => { setAddress(chosen ? { since: null, until: null } : { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) }); changed(); },
+    });
+    hit.append(svg("title"));
+    hit.firstChild.textContent = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app`;
+    picture.append(hit);
+    let top = HEIGHT - 4;
+    for (const verdict of ORDER) {
+      const count = bucket.verdicts[verdict] ?? 0;
+      if (!count) continue;
+      const height = Math.max(1.5, (count / highest) * (HEIGHT - 10));
+      top -= height;
+      picture.append(svg("rect", { class: verdict, x: left + 1, y: Math.max(0, top), width: width - 2, height, "pointer-events": "none" }));
+    }
+    if (bucket.failed) picture.append(svg("circle", { class: "failed", cx: left + width / 2, cy: HEIGHT - 2, r: 2, "pointer-events": "none" }));
+    if (bucket.mean_ms !== null) line.push(`${(left + width / 2).toFixed(1)},${(HEIGHT - 6 - (bucket.mean_ms / slowest) * (HEIGHT - 14)).toFixed(1)}`);
+  });
+  if (line.length > 1) picture.append(svg("polyline", { class: "mean", points: line.join(" "), "pointer-events": "none" }));
+  picture.append(svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 4, y2: HEIGHT - 4 }));
+  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${HOURS} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, el("span", {}, "now"))));
+}
