@@ -149,6 +149,10 @@ MISTAKES: dict[str, tuple[Verify, str]] = {
     "no-future-limit": (freshness(-1e18, 300), "future-passes"),
     "five-seconds": (freshness(-5, 5), "narrow-freshness-window"),
     "204": (lambda request, body: 204 if good(request, body) == 200 else 403, "not-200"),
+    "unescaped-slashes": (
+        lambda request, body: good(request, body.replace(rb"\/", b"/")),
+        "reserialised-body",
+    ),
     "redirect": (lambda *_: 307, "redirects"),
 }
 
@@ -311,6 +315,14 @@ async def test_what_an_app_says_cannot_break_the_report() -> None:
     ElementTree.fromstring(document)
     assert b"\x1b" not in document
     assert SECRET.encode() not in document
+
+
+def test_what_xml_cannot_hold_is_left_out_of_it() -> None:
+    (case,) = audit.select(["valid"])
+    result = audit.Result(case, audit.Outcome.FAIL, 500, 1.0, "\x1b\ufffe", "\x00", "\ud800")
+    document = audit.junit(audit.Report("http://\x07", 0.0, 0.0, (result,)))
+    ElementTree.fromstring(document)
+    assert b"\\x1b?" in document
 
 
 async def test_the_json_report_holds_counts_mistakes_and_cases() -> None:

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from pathlib import Path
 
@@ -420,15 +420,24 @@ async def test_a_foreign_file_fails(db: Path) -> None:
     assert finding.next_step
 
 
-def damage(file: Path) -> None:
-    """Spoil the beginning of every page but the first."""
+def spoil_pages(file: Path) -> None:
+    """Overwrite the beginning of every page but the first."""
     whole, page = bytearray(file.read_bytes()), 4096
     for start in range(page, len(whole), page):
         whole[start : start + 64] = b"\xff" * 64
     file.write_bytes(whole)
 
 
-async def test_a_damaged_history_fails(db: Path) -> None:
+def lose_an_index(file: Path) -> None:
+    """Leave pages behind that nothing leads to, and everything else readable."""
+    with contextlib.closing(sqlite3.connect(file)) as vandal:
+        vandal.execute("PRAGMA writable_schema = ON")
+        vandal.execute("DELETE FROM sqlite_schema WHERE name = 'deliveries_received'")
+        vandal.commit()
+
+
+@pytest.mark.parametrize("damage", [spoil_pages, lose_an_index])
+async def test_a_damaged_history_fails(damage: Callable[[Path], None], db: Path) -> None:
     await keep(db)
     damage(db)
     (finding,) = await history.database(Subject(db=db))

@@ -38,7 +38,6 @@ async def test_a_row_that_an_index_has_lost_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     await filled(path)
     with contextlib.closing(sqlite3.connect(path)) as vandal:
-        vandal.execute("PRAGMA ignore_check_constraints = ON")
         vandal.execute("PRAGMA writable_schema = ON")
         vandal.execute("DELETE FROM sqlite_schema WHERE name = 'deliveries_received'")
         vandal.commit()
