@@ -8,6 +8,7 @@ in base64, 204 where clients look for it. It lists what came since this start; w
 import asyncio
 import base64
 import html
+import json
 import statistics
 import time
 from collections import deque
@@ -190,7 +191,7 @@ class AgentApi:
     async def replay(self, request: web.Request) -> web.Response:
         """Send a captured request again, signed afresh, to where deliveries go."""
         try:
-            wish = await request.json()
+            wish = json.loads((await request.read()).decode("utf-8"))
         except (ValueError, RecursionError):
             return _error(400, "invalid request", "the body is not valid JSON")
         name = wish.get("id") if isinstance(wish, dict) else None

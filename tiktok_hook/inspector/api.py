@@ -355,9 +355,9 @@ class _Wish:
 
 
 async def _wish(request: web.Request) -> _Wish:
-    text = await request.text()
+    data = await request.read()
     try:
-        value = json.loads(text) if text else {}
+        value = json.loads(data.decode("utf-8")) if data else {}
     except (ValueError, RecursionError):
         raise UsageError("The body is not valid JSON.") from None
     if not isinstance(value, dict):

@@ -8,9 +8,9 @@ of this machine, which is the same *site* (so `Sec-Fetch-Site` and `Origin` are 
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -35,6 +35,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
 
 _HOW_IN = (
     "The inspector needs its token. Open the address that tiktok-hook printed, which carries it, "
@@ -62,7 +64,7 @@ class Doors:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse or pass on, and put the same headers on whatever is answered."""
+        """Refuse or pass on."""
         refusal = self._refusal(request)
         if refusal is not None:
             answer: web.StreamResponse = refusal
@@ -75,10 +77,13 @@ class Doors:
                 answer = await handler(request)
             except web.HTTPException as status:
                 answer = error(status.status, status.reason.lower(), status.text or "", request)
-        if not answer.prepared:
-            for name, value in HEADERS.items():
-                answer.headers.setdefault(name, value)
         return answer
+
+    @staticmethod
+    async def label(_: web.Request, answer: web.StreamResponse) -> None:
+        """Put the same headers on whatever is about to be answered, a stream included."""
+        for name, value in HEADERS.items():
+            answer.headers.setdefault(name, value)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not self._knows_host(request.headers.get("Host", "")):
@@ -86,7 +91,7 @@ class Doors:
         if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
             return error(403, "requests from other sites are refused", "", request)
         origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != request.host.lower():
+        if origin is not None and origin.partition("://")[2].lower() != request.host.lower():
             return error(403, "requests from other origins are refused", "", request)
         has_body = request.body_exists or request.method in {"POST", "PUT", "PATCH"}
         if has_body and request.content_type != "application/json":
@@ -94,11 +99,10 @@ class Doors:
         return None
 
     def _knows_host(self, host: str) -> bool:
-        name = host.lower()
-        if name.startswith("["):
-            name = name[1:].partition("]")[0]
-        elif name.count(":") == 1:
-            name = name.partition(":")[0]
+        parts = _HOST.fullmatch(host.lower())
+        if parts is None:
+            return False
+        name = parts[1] or parts[2]
         if name in self._names:
             return True
         try:

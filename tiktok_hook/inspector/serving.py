@@ -66,6 +66,7 @@ class Inspector:
         self._feed = feed
         self._agent = AgentApi(parts)
         self.app = web.Application(middlewares=[doors.middleware], client_max_size=MAX_BODY_BYTES)
+        self.app.on_response_prepare.append(doors.label)
         self.app.add_routes(Api(parts).routes())
         self.app.router.add_get("/api/v1/stream", Stream(feed=feed, history=parts.history).handle)
         self.app.router.add_get("/api/v1/openapi.json", openapi.handle)
