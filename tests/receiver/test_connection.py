@@ -437,6 +437,22 @@ async def test_connections_beyond_the_limit_are_told_to_come_again() -> None:
     assert len(seen.deliveries) == 1
 
 
+async def test_connections_far_beyond_the_limit_are_cut_off_at_once() -> None:
+    limits = Limits(connections=1, linger_seconds=4)
+    async with (
+        listening(limits=limits) as seen,
+        seen.connect() as served,
+        seen.connect() as refused,
+    ):
+        await served.send(get())
+        assert (await served.answer()).status == 200
+        async with seen.connect() as cut_off, asyncio.timeout(2):
+            with contextlib.suppress(ConnectionError):
+                assert await cut_off.rest() == b""
+        await refused.send(get())
+        assert (await refused.answer()).status == 503
+
+
 async def test_a_connection_long_idle_makes_room_for_a_new_one() -> None:
     async with listening(limits=Limits(connections=2)) as seen, seen.connect() as older:
         await older.send(get())
