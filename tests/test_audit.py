@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -153,6 +154,12 @@ MISTAKES: dict[str, tuple[Verify, str]] = {
         lambda request, body: good(request, body.replace(rb"\/", b"/")),
         "reserialised-body",
     ),
+    "sha256-prefix": (
+        by_recipe(lambda t, body: f"sha256={digest(SECRET, signed(t, body))}"),
+        "digest-format",
+    ),
+    "another-path": (lambda *_: 404, "no-route"),
+    "crash": (lambda *_: 500, "crash"),
     "redirect": (lambda *_: 307, "redirects"),
 }
 
@@ -168,6 +175,38 @@ async def test_a_mistake_is_named(verify: Verify, name: str) -> None:
 def test_every_mistake_has_a_test_that_meets_it() -> None:
     elsewhere = {"wrong-header", "reserialised-body", "challenge-echo", "slow-answer"}
     assert {name for _, name in MISTAKES.values()} | elsewhere == set(NAMES)
+
+
+def reserialising_another_header(request: web.Request, body: bytes) -> int:
+    """Falls over without the header that it reads, and does not look at the age."""
+    header = request.headers.get("X-Signature")
+    if header is None:
+        return 500
+    written = json.dumps(json.loads(body)).encode()
+    return 200 if signature.check(header, written, SECRET, now=0, tolerance=1e18).secret else 401
+
+
+def digest_of_the_body(request: web.Request, body: bytes) -> int:
+    return 200 if request.headers.get("X-Hub-Signature-256") == digest(SECRET, body) else 401
+
+
+@pytest.mark.parametrize(
+    ("verify", "names"),
+    [
+        (
+            reserialising_another_header,
+            ["wrong-header", "reserialised-body", "no-freshness-check"],
+        ),
+        (digest_of_the_body, ["wrong-header", "digest-format", "no-freshness-check"]),
+    ],
+    ids=["reserialised-under-another-header", "digest-of-the-body"],
+)
+async def test_mistakes_in_company_are_named(verify: Verify, names: list[str]) -> None:
+    async with app(verify) as url:
+        report = await audit.play(url, secret=SECRET, cases=audit.select(["valid", "forged"]))
+    assert named(report) == names
+    assert report.way is not None
+    assert report.way.header in report.mistakes[0].words
 
 
 async def test_an_app_that_knows_only_some_events_fails_by_the_others_names() -> None:

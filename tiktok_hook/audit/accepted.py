@@ -153,7 +153,7 @@ ACCEPTED: tuple[Case, ...] = (
     _case(
         "header-case",
         "the header spelled tiktok-signature, as proxies rewrite it",
-        lambda kit: kit.post(body := kit.sample(), kit.sign(body), name="tiktok-signature"),
+        lambda kit: kit.post(body := kit.sample(), kit.sign(body), names=["tiktok-signature"]),
         "The header is looked up with regard to case: header names have none.",
     ),
     _case(

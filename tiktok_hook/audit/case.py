@@ -81,7 +81,7 @@ class Kit:
         body: bytes,
         header: str | None,
         *,
-        name: str = signature.HEADER,
+        names: Sequence[str] = (signature.HEADER,),
         content_type: str = trigger.CONTENT_TYPE,
     ) -> Request:
         """A delivery with any header.
@@ -89,12 +89,12 @@ class Kit:
         Args:
             body: Exactly the bytes to send.
             header: The signature header's value; None leaves it out.
-            name: The signature header's name.
+            names: The signature header's name, or several that all carry it.
             content_type: As it is sent.
         """
         headers: Headers = (("Content-Type", content_type), *self._marks)
         if header is not None:
-            headers += ((name, header),)
+            headers += tuple((name, header) for name in names)
         return Request("POST", self.url, headers, body)
 
     def get(self, query: str = "") -> Request:

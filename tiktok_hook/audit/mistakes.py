@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tiktok_hook.audit.case import Expected
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.refused import X_HEADER
+from tiktok_hook.audit.searching import Way
 from tiktok_hook.signature import HEADER
 
 
@@ -79,19 +80,22 @@ class Answers:
         )
 
 
+_OF_RECIPE = {
+    "reserialised-spaced": "reserialised-body",
+    "reserialised-compact": "reserialised-body",
+    "reserialised-sorted": "reserialised-body",
+    "newline": "reserialised-body",
+    "body-alone": "unsigned-timestamp",
+    "no-dot": "no-dot",
+    "base64": "base64",
+    "sha256-prefix": "digest-format",
+    "empty-secret": "empty-secret",
+    "digest": "digest-format",
+    "digest-prefix": "digest-format",
+    "digest-base64": "digest-format",
+}
 _WRITTEN_AGAIN = ("reserialised-spaced", "reserialised-compact", "reserialised-sorted")
 _SAME_MEANING = ("spaced-body", "escaped-slashes", "unicode-escaped", "key-order")
-_WRONG_RECIPES = (
-    *_WRITTEN_AGAIN,
-    "x-header",
-    "newline",
-    "body-alone",
-    "no-dot",
-    "base64",
-    "sha256-prefix",
-    "empty-secret",
-)
-
 _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     (
         "fails-open",
@@ -115,7 +119,7 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         "It verifies the body after parsing it and writing it again: read the raw bytes of the "
         "request first, verify those, then parse.",
         lambda app: (
-            (app.verifies and app.took_one(*_WRITTEN_AGAIN))
+            (app.verifies and app.took_one(*_WRITTEN_AGAIN, "newline"))
             or (app.took("valid") and app.turned_down_one(*_SAME_MEANING))
         ),
     ),
@@ -133,6 +137,12 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         "base64",
         "It compares the signature in base64: TikTok writes 64 hex digits.",
         lambda app: app.verifies and app.took("base64"),
+    ),
+    (
+        "digest-format",
+        "It expects the signature in another form: TikTok's header is t=<unix seconds>,s=<64 hex "
+        "digits>.",
+        lambda app: app.verifies and app.took("sha256-prefix"),
     ),
     (
         "empty-secret",
@@ -186,18 +196,50 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         lambda app: app.slow,
     ),
     (
+        "no-route",
+        "There is no route for a POST at that address: give the audit the address that is "
+        "registered, with its path.",
+        lambda app: app.status("valid") in {404, 405},
+    ),
+    (
+        "crash",
+        "It falls over on a good delivery: its own log knows why.",
+        lambda app: (app.status("valid") or 0) >= 500,
+    ),
+    (
         "other-secret-or-login",
         "It refuses what is rightly signed: does it have the same client secret as this audit, of "
         "the same environment, and no login or filter before it? If it checks the client key, "
         "give --client-key.",
-        lambda app: app.turned_down("valid", "late") and not app.took_one(*_WRONG_RECIPES),
+        lambda app: app.status("valid") in {400, 401, 403},
     ),
 )
 
 NAMES = tuple(name for name, _, _ in _RULES)
 
 
-def mistakes(results: Sequence[Result]) -> tuple[Mistake, ...]:
-    """The mistakes that fit an app's answers, the gravest first; empty when all is well."""
+_UNEXPLAINED = {"crash", "other-secret-or-login"}
+"""What is left to say when nothing else explains why a good delivery is not taken."""
+
+_WHY_REFUSED = {"wrong-header", *_OF_RECIPE.values()}
+
+
+def mistakes(results: Sequence[Result], way: Way | None = None) -> tuple[Mistake, ...]:
+    """The mistakes that fit an app's answers, the gravest first; empty when all is well.
+
+    Args:
+        results: Of the cases played.
+        way: The wrong way of signing that it takes, when one was looked for and found.
+    """
     app = Answers(results)
-    return tuple(Mistake(name, words) for name, words, fits in _RULES if fits(app))
+    names = {name for name, _, fits in _RULES if fits(app)}
+    if way is not None:
+        names |= {"wrong-header"} if way.header != HEADER else set()
+        names |= {_OF_RECIPE[way.recipe]} if way.recipe else set()
+        names |= {"no-freshness-check"} if way.takes_old else set()
+    if names & _WHY_REFUSED:
+        names -= _UNEXPLAINED
+    words = {name: words for name, words, _ in _RULES}
+    if way is not None:
+        words["wrong-header"] = words["wrong-header"].replace(X_HEADER, way.header)
+    return tuple(Mistake(name, words[name]) for name in NAMES if name in names)

@@ -10,8 +10,9 @@ from tiktok_hook.audit.case import CLIENT_KEY, Case, Kit
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import Report
+from tiktok_hook.audit.searching import find_way
 from tiktok_hook.errors import AppError, UsageError
-from tiktok_hook.forward import Forwarder, Reply, parse_target
+from tiktok_hook.forward import Forwarder, Reply, Request, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
 
@@ -58,12 +59,17 @@ async def play(
 
     async with Forwarder(insecure=insecure) as forwarder:
 
+        def kit() -> Kit:
+            return Kit(url, secret, time.time(), client_key, tolerance)
+
         async def one(case: Case) -> tuple[Case, list[Reply]]:
             async with turns:
-                kit = Kit(url, secret, time.time(), client_key, tolerance)
-                return case, [
-                    await forwarder.send(request, timeout=timeout) for request in case.build(kit)
-                ]
+                requests = case.build(kit())
+                return case, [await forwarder.send(each, timeout=timeout) for each in requests]
+
+        async def accepts(request: Request) -> bool:
+            reply = await forwarder.send(request, timeout=timeout)
+            return reply.status is not None and 200 <= reply.status < 300
 
         # The first alone: where no way leads, nothing else is worth a try.
         first = await one(cases[0])
@@ -80,7 +86,17 @@ async def play(
         async with asyncio.TaskGroup() as group:
             for task in [group.create_task(one(case)) for case in cases[1:]]:
                 add(await task)
-    return Report(url, started_at, time.perf_counter() - started, tuple(results))
+        way = None
+        if _baffling(results):
+            way = await find_way(kit, accepts)
+    return Report(url, started_at, time.perf_counter() - started, tuple(results), way)
+
+
+def _baffling(results: Sequence[Result]) -> bool:
+    """Whether the plainest delivery was refused, for a reason that its answer does not tell."""
+    first = results[0]
+    refused = first.status is not None and (first.status in {400, 401, 403} or first.status >= 500)
+    return first.case.id == "valid" and refused
 
 
 def _plainer(result: Result, first: Result) -> Result:

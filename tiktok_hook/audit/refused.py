@@ -1,17 +1,13 @@
 """Deliveries that cannot be TikTok's, or not any more: an app refuses each of them."""
 
-import base64
-import hashlib
-import hmac
-import json
 import secrets
 from collections.abc import Callable
 
 from tiktok_hook.audit.case import PLAIN_EVENT, Case, Expected, Kit
-from tiktok_hook.exact_json import dumps, loads
+from tiktok_hook.audit.recipes import WRONG, digest, taken_apart
+from tiktok_hook.exact_json import dumps
 from tiktok_hook.forward import Request
 from tiktok_hook.signature import HEADER
-from tiktok_hook.signature.scheme import key_of
 
 FORGED = (
     "Anybody who learns the address can send the app events that never happened. (An app that "
@@ -48,37 +44,14 @@ def _with_header(make: Callable[[Kit, str, str], str | None]) -> Callable[[Kit],
 
     def build(kit: Kit) -> Request:
         body = kit.sample()
-        t, s = (part.partition("=")[2] for part in kit.sign(body).split(","))
-        return kit.post(body, make(kit, t, s))
+        return kit.post(body, make(kit, *taken_apart(kit.sign(body))))
 
     return build
 
 
-def _signed_over(change: Callable[[bytes], bytes]) -> Callable[[Kit], Request]:
-    """A delivery whose signature is right for other bytes than those sent."""
-
-    def build(kit: Kit) -> Request:
-        body = kit.sample()
-        return kit.post(body, kit.sign(change(body)))
-
-    return build
-
-
-def _compacted(kit: Kit) -> Request:
-    body = kit.sample()
-    return kit.post(_spaced(body), kit.sign(body))
-
-
-def _spaced(body: bytes) -> bytes:
-    return json.dumps(json.loads(body)).encode()
-
-
-def _sorted(body: bytes) -> bytes:
-    return dumps(loads(body), sort_keys=True).encode()
-
-
-def _digest(kit: Kit, message: bytes) -> str:
-    return hmac.new(key_of(kit.secret), message, hashlib.sha256).hexdigest()
+def _signed_as(recipe: str) -> Callable[[Kit], Request]:
+    """A delivery signed in one of the wrong ways."""
+    return lambda kit: kit.post(*WRONG[recipe](kit))
 
 
 def _changed(kit: Kit) -> Request:
@@ -90,7 +63,7 @@ def _changed(kit: Kit) -> Request:
 
 def _nonsense_time(kit: Kit) -> Request:
     body = kit.sample()
-    return kit.post(body, f"t=nan,s={_digest(kit, b'nan.' + body)}")
+    return kit.post(body, f"t=nan,s={digest(kit, b'nan.' + body).hex()}")
 
 
 def _sandbox(kit: Kit) -> Request:
@@ -130,7 +103,7 @@ REFUSED: tuple[Case, ...] = (
     _case(
         "empty-secret",
         "signed with an empty secret",
-        lambda kit: kit.signed(kit.sample(), secret=""),
+        _signed_as("empty-secret"),
         "The app's own client secret is empty, and it verifies with that: anybody can sign so. "
         "Refuse to start without a secret.",
     ),
@@ -204,59 +177,56 @@ REFUSED: tuple[Case, ...] = (
     _case(
         "x-header",
         f"the right signature under {X_HEADER}",
-        lambda kit: kit.post(body := kit.sample(), kit.sign(body), name=X_HEADER),
+        lambda kit: kit.post(body := kit.sample(), kit.sign(body), names=[X_HEADER]),
         f"The app reads {X_HEADER}, which TikTok does not send: the header is {HEADER}.",
     ),
     _case(
         "reserialised-spaced",
         "a signature over the body written again with spaces",
-        _signed_over(_spaced),
+        _signed_as("reserialised-spaced"),
         "The body is parsed and written again before it is verified: use its raw bytes.",
     ),
     _case(
         "reserialised-compact",
         "a signature over the body written again without spaces",
-        _compacted,
+        _signed_as("reserialised-compact"),
         "The body is parsed and written again before it is verified: use its raw bytes.",
     ),
     _case(
         "reserialised-sorted",
         "a signature over the body with its keys sorted",
-        _signed_over(_sorted),
+        _signed_as("reserialised-sorted"),
         "The body is parsed and written again before it is verified: use its raw bytes.",
     ),
     _case(
         "newline",
         "a signature over the body and a line break",
-        _signed_over(lambda body: body + b"\n"),
+        _signed_as("newline"),
         "A line break is added to the body before it is verified: use its raw bytes.",
     ),
     _case(
         "body-alone",
         "a signature over the body without t",
-        lambda kit: kit.post(body := kit.sample(), f"t={int(kit.now)},s={_digest(kit, body)}"),
+        _signed_as("body-alone"),
         "The body alone is signed: the message is t, a dot and the body.",
         f"{_REPLAYED} Nothing binds t to the signature.",
     ),
     _case(
         "no-dot",
         "a signature over t and the body without the dot",
-        lambda kit: kit.post(
-            body := kit.sample(),
-            f"t={int(kit.now)},s={_digest(kit, str(int(kit.now)).encode() + body)}",
-        ),
+        _signed_as("no-dot"),
         "The dot between t and the body is left out.",
     ),
     _case(
         "base64",
         "the right signature in base64",
-        _with_header(lambda _kit, t, s: f"t={t},s={base64.b64encode(bytes.fromhex(s)).decode()}"),
+        _signed_as("base64"),
         "The signature is compared in base64: TikTok writes 64 hex digits.",
     ),
     _case(
         "sha256-prefix",
         "the right signature with sha256= before it",
-        _with_header(lambda _kit, t, s: f"t={t},s=sha256={s}"),
+        _signed_as("sha256-prefix"),
         "sha256= is expected before the digits, as other platforms write it; TikTok does not.",
     ),
 )

@@ -7,6 +7,7 @@ from functools import cached_property
 from tiktok_hook.audit.case import Expected
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.mistakes import Mistake, mistakes
+from tiktok_hook.audit.searching import Way
 from tiktok_hook.exact_json import Json
 
 
@@ -19,12 +20,14 @@ class Report:
         started_at: Unix seconds.
         duration_seconds: From the first request to the last answer.
         results: One for each case, in the order of the table.
+        way: The wrong way of signing that the app takes, where it does not take the right one.
     """
 
     target: str
     started_at: float
     duration_seconds: float
     results: tuple[Result, ...]
+    way: Way | None = None
 
     @property
     def passed(self) -> bool:
@@ -40,7 +43,7 @@ class Report:
     @cached_property
     def mistakes(self) -> tuple[Mistake, ...]:
         """The mistakes behind the answers, the gravest first."""
-        return mistakes(self.results)
+        return mistakes(self.results, self.way)
 
     @property
     def slowest_ms(self) -> float:

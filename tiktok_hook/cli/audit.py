@@ -147,14 +147,15 @@ class Screen:
             click.echo(line)
         if result.outcome == "pass":
             return
-        below = [f"Sent: {result.case.title}. Your app {result.said}."]
         # What was said once need not be read thirty times.
-        for what, text in (("In production", result.means), ("Likely", result.likely)):
-            if text and text not in self._said:
-                self._said.add(text)
-                below.append(f"{what}: {text}")
-        for line in self._marks.below(*below):
-            click.echo(line)
+        texts = {"In production": result.means, "Likely": result.likely}
+        new = {what: text for what, text in texts.items() if text and text not in self._said}
+        self._said.update(new.values())
+        if new:
+            told = [f"Sent: {result.case.title}. Your app {result.said}."]
+            told += [f"{what}: {text}" for what, text in new.items()]
+            for line in self._marks.below(*told):
+                click.echo(line)
 
     def end(self, report: "Report") -> None:
         """Show what all cases together tell."""
