@@ -1,15 +1,136 @@
-"""An inspector for every test that asks for one."""
+"""A real inspector on a real socket over a real history."""
 
+import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
-from tests.inspector.running import Running, running
+from tests.listener import BODY, SECRET, signed
+from tiktok_hook import inspector, serving
+from tiktok_hook.delivery import Delivery, TunnelState
+from tiktok_hook.feed import Feed
+from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.inspector import Inspector, Parts, Status
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store import Store, open_store
+
+TOKEN = "a-token-of-this-test"
+URL = "https://calm-otter.ngrok-free.app"
+
+
+@dataclass
+class House:
+    """An inspector that is running, and the parts behind it."""
+
+    port: int
+    store: Store
+    feed: Feed
+    forwarder: Forwarder
+    status: Status
+    published: list[object] = field(default_factory=list)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *headers: tuple[str, str],
+        body: Any = None,
+        token: str | None = TOKEN,
+    ) -> Reply:
+        """Send a request; with the token unless told otherwise."""
+        sent = list(headers)
+        if token is not None:
+            sent.append(("Authorization", f"Bearer {token}"))
+        data = (
+            b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        )
+        if body is not None and not any(name == "Content-Type" for name, _ in headers):
+            sent.append(("Content-Type", "application/json"))
+        request = Request(method, f"{self.address}{path}", tuple(sent), data)
+        return await self.forwarder.send(request, keep_bytes=1 << 22)
+
+    async def get(self, path: str) -> Any:
+        """The JSON at a path."""
+        reply = await self.ask("GET", path)
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    async def post(self, path: str, body: Any) -> Any:
+        """The JSON answered to a JSON body."""
+        reply = await self.ask("POST", path, body=body)
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    async def receive(self, body: bytes = BODY, **changes: Any) -> Delivery:
+        """Store a delivery and tell the feed, as a session does."""
+        delivery = Delivery(
+            received_at=time.time(),
+            remote_addr="203.0.113.7",
+            headers=(("Host", "example"), signed(body)),
+            body=body,
+            verdict=Verdict(State.VALID, age_seconds=0.0, secret=1),
+            status=200,
+        )
+        stored = await self.store.add(replace(delivery, **changes))
+        self.feed.publish(stored)
+        await asyncio.sleep(0)
+        return stored
+
+
+@asynccontextmanager
+async def running(**changes: Any) -> AsyncIterator[House]:
+    """An inspector; `changes` are for its status, or `open_access` and `names`."""
+    options = {name: changes.pop(name) for name in ("open_access", "names") if name in changes}
+    sockets = serving.bind(0, preferred=0, flag="--inspect-port")
+    port = sockets[0].getsockname()[1]
+    status = Status(
+        callback_url=URL,
+        local_url="http://127.0.0.1:3000",
+        tunnel=TunnelState("online", URL, time.time(), latency_ms=31),
+        started_at=time.time(),
+        signed=True,
+        public=True,
+    )
+    feed = Feed()
+    with open_store(None) as store:
+        async with Forwarder() as forwarder:
+            house = House(port, store, feed, forwarder, replace(status, **changes))
+
+            def publish(item: object) -> None:
+                house.published.append(item)
+                feed.publish(item)
+
+            page = Inspector(
+                Parts(
+                    history=store.history(),
+                    store=store,
+                    forwarder=forwarder,
+                    secrets=(SECRET,),
+                    status=lambda: house.status,
+                    publish=publish,
+                ),
+                feed=feed,
+                token=TOKEN,
+                port=port,
+                **options,
+            )
+            async with inspector.serving(page, sockets):
+                yield house
+                for writer in house.writers:
+                    writer.close()
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Running]:
-    """One over an empty history in a file."""
-    async with running(tmp_path / "history.db") as made:
+async def house() -> AsyncIterator[House]:
+    async with running() as made:
         yield made

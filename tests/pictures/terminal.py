@@ -78,7 +78,8 @@ def record_listen() -> str:
             assert screen.end() == 0
         finally:
             app.communicate(b"")
-    return _STATUS_LINE.sub("", screen.text).replace("\r\n", "\n").rstrip()
+    text = re.sub(r"token=[\w-]+", "token=…", _STATUS_LINE.sub("", screen.text))
+    return text.replace("\r\n", "\n").rstrip()
 
 
 def _post(url: str, body: bytes, secret: str) -> None:

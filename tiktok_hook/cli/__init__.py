@@ -25,6 +25,7 @@ COMMANDS = {
     "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
+    "inspect": "Show the page over a stored history, without a listener.",
     "audit": "Play good and bad deliveries at your handler and judge its answers.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and say what to do.",
 }

@@ -2,8 +2,9 @@
 
 from tiktok_hook.session import demo
 from tiktok_hook.session.ingress import find_ingress
+from tiktok_hook.session.page import inspect, run_page
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.terminal import run
 from tiktok_hook.session.wiring import listen
 
-__all__ = ["Session", "demo", "find_ingress", "listen", "run"]
+__all__ = ["Session", "demo", "find_ingress", "inspect", "listen", "run", "run_page"]

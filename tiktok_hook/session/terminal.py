@@ -105,7 +105,7 @@ class _Run:
             loop.call_soon_threadsafe(self._stopping.set)
 
         self._console.on_closed = closed
-        with _signals(interrupt), self._console:
+        with signals(interrupt), self._console:
             try:
                 return await self._listen()
             except asyncio.CancelledError:
@@ -175,7 +175,7 @@ class _Run:
 
 
 @contextmanager
-def _signals(interrupt: Callable[..., None]) -> Iterator[None]:
+def signals(interrupt: Callable[..., None]) -> Iterator[None]:
     """Call `interrupt` on Ctrl-C, SIGTERM and SIGHUP; with ``again`` from the second Ctrl-C on."""
     loop = asyncio.get_running_loop()
     interrupts = 0

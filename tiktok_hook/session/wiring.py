@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 
 from tiktok_hook import app_process, folders, serving
 from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
-from tiktok_hook.errors import ListenError, StoreError, UsageError
+from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
+from tiktok_hook.session import page
 from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
@@ -34,7 +35,6 @@ from tiktok_hook.tunnel import open_tunnel
 
 HOST = "127.0.0.1"
 RECEIVER_PORT = 3000
-INSPECTOR_PORTS = range(4040, 4050)
 
 
 @dataclass(kw_only=True)
@@ -366,29 +366,26 @@ class _Wiring:
         plan = self.plan
         if not plan.inspect:
             return None
-        # Imported here: it is a third of the start, and scripts leave it out.
         from tiktok_hook import inspector
 
-        sockets = _inspector_sockets(plan.inspect_port, plan.inspect_host)
-        port = sockets[0].getsockname()[1]
-        token = folders.user_token()
-        page = inspector.Inspector(
-            inspector.Parts(
-                history=session.store.history(),
-                store=session.store,
-                forwarder=session.forwarder,
-                secrets=plan.known_secrets,
-                status=session.status,
-                publish=session.take,
-            ),
-            feed=session.feed,
-            token=token,
-            port=port,
-            names=[plan.inspect_host, *plan.inspect_allow_hosts],
-            open_access=plan.inspect_open,
+        parts = inspector.Parts(
+            history=session.store.history(),
+            store=session.store,
+            forwarder=session.forwarder,
+            secrets=plan.known_secrets,
+            status=session.status,
+            publish=session.take,
         )
-        await self.stack.enter_async_context(inspector.serving(page, sockets))
-        return inspector.url(plan.inspect_host, port, token)
+        return await self.stack.enter_async_context(
+            page.showing(
+                parts,
+                session.feed,
+                port=plan.inspect_port,
+                host=plan.inspect_host,
+                allow_hosts=plan.inspect_allow_hosts,
+                open_access=plan.inspect_open,
+            )
+        )
 
     async def _self_check(self, session: Session, url: str, token: str) -> SelfCheck:
         plan = self.plan
@@ -412,14 +409,6 @@ class _Wiring:
             )
         except StoreError as error:
             session.take(Notice(str(error), hint=error.hint))
-
-
-def _inspector_sockets(port: int | None, host: str) -> list[socket.socket]:
-    """The port named; else the first free one of 4040 to 4049, else any."""
-    for candidate in INSPECTOR_PORTS if port is None else ():
-        with suppress(ListenError):
-            return serving.bind(candidate, host=host, preferred=0, flag="--inspect-port")
-    return serving.bind(port or 0, host=host, preferred=0, flag="--inspect-port")
 
 
 def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:

@@ -1,0 +1,260 @@
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.apps import http, running_app
+from tests.inspector.conftest import House
+from tests.listener import BODY, SECRET
+from tiktok_hook import signature
+from tiktok_hook.delivery import delivery_json
+from tiktok_hook.inspector import openapi
+from tiktok_hook.signature import State, Verdict
+
+FORGED = Verdict(State.INVALID, reason="signature does not match")
+
+
+async def test_pages_go_on_by_key(house: House) -> None:
+    for _ in range(5):
+        await house.receive()
+    first = await house.get("/api/v1/deliveries?limit=2")
+    second = await house.get(f"/api/v1/deliveries?limit=2&before={first['next']}")
+    last = await house.get(f"/api/v1/deliveries?limit=2&before={second['next']}")
+    ids = [[row["delivery"]["id"] for row in page["deliveries"]] for page in (first, second, last)]
+    assert ids == [[5, 4], [3, 2], [1]]
+    assert last["next"] is None
+
+
+async def test_a_delivery_has_the_one_shape(house: House) -> None:
+    delivery = await house.receive()
+    whole = await house.get("/api/v1/deliveries/1")
+    assert whole["delivery"] == json.loads(json.dumps(delivery_json(delivery)))
+    assert whole["product"] == "Content Posting"
+    assert whole["meanings"]["content.publish_type"] == "direct post"
+
+
+@pytest.mark.parametrize(
+    ("filters", "ids"),
+    [
+        ("verdict=invalid", [2]),
+        ("status=403", [2]),
+        ("event=authorization.*", [3]),
+        ("q=spam_risk", [4]),
+        ("redeliveries=1", [5]),
+        ("publish_id=p1", [4]),
+        ("until=1", []),
+    ],
+)
+async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int]) -> None:
+    await house.receive()
+    await house.receive(verdict=FORGED, status=403)
+    await house.receive(b'{"event":"authorization.removed","content":"{\\"reason\\":1}"}')
+    content = json.dumps({"publish_id": "p1", "reason": "spam_risk"})
+    await house.receive(json.dumps({"event": "post.publish.failed", "content": content}).encode())
+    await house.receive()
+    page = await house.get(f"/api/v1/deliveries?{filters}")
+    assert [row["delivery"]["id"] for row in page["deliveries"]] == ids
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=x", "before=-1", "verdict=good", "failed=yes", "since=nan"]
+)
+async def test_an_unusable_filter_is_one_sentence(house: House, query: str) -> None:
+    reply = await house.ask("GET", f"/api/v1/deliveries?{query}")
+    assert reply.status == 400
+    assert json.loads(reply.body)["error"].endswith(".")
+
+
+async def test_an_unknown_delivery_is_a_404(house: House) -> None:
+    assert (await house.ask("GET", "/api/v1/deliveries/7")).status == 404
+
+
+async def test_a_19_digit_number_keeps_its_digits(house: House) -> None:
+    await house.receive(
+        b'{"event":"x","content":"{\\"post_id\\":7545201234567890123,\\"f\\":1.10}"}'
+    )
+    reply = await house.ask("GET", "/api/v1/deliveries/1")
+    assert b'"post_id":7545201234567890123,"f":1.10' in reply.body
+
+
+async def test_an_edited_replay_reaches_the_app_with_a_right_fresh_signature(house: House) -> None:
+    await house.receive()
+    async with running_app() as app:
+        wish = {"target": app.url, "set": ["content.publish_id=v_edited"]}
+        answer = await house.post("/api/v1/deliveries/1/replay", wish)
+    head, _, body = app.requests[0].partition(b"\r\n\r\n")
+    header = next(
+        line.partition(b": ")[2].decode()
+        for line in head.split(b"\r\n")
+        if line.lower().startswith(b"tiktok-signature:")
+    )
+    now = float(header[2:].partition(",")[0])
+    assert signature.check(header, body, SECRET, now=now).state is State.VALID
+    assert b'\\"publish_id\\":\\"v_edited\\"' in body
+    assert answer["attempt"]["status"] == 200
+    assert answer["attempt"]["replay"]
+    assert [attempt["id"] for attempt in (await house.get("/api/v1/deliveries/1"))["attempts"]] == [
+        "1.1"
+    ]
+    assert house.published
+
+
+@pytest.mark.parametrize(
+    ("signing", "state"),
+    [
+        ("fresh", State.VALID),
+        ("age", State.STALE),
+        ("bad", State.INVALID),
+        ("none", State.MISSING),
+        ("as-is", State.VALID),
+    ],
+)
+async def test_a_replay_is_signed_as_asked(house: House, signing: str, state: State) -> None:
+    delivery = await house.receive()
+    wish = {"target": "3999", "signing": signing, "dry_run": True}
+    request = (await house.post("/api/v1/deliveries/1/replay", wish))["request"]
+    headers = dict(request["headers"])
+    found = signature.check(
+        headers.get("Tiktok-Signature"), BODY, SECRET, now=delivery.received_at + 1
+    )
+    assert found.state is state
+    assert house.published == []
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"target": 3},
+        {"target": "3999", "set": "x"},
+        {"target": "3999", "set": ["no-such-path=1"]},
+        {"target": "3999", "signing": "twice"},
+        {"target": "3999", "signing": "age", "age_seconds": "old"},
+        {"target": "3999", "headers": ["X: 1\r\nY: 2"]},
+        {"target": "3999", "method": "NOT A METHOD"},
+        {"target": "3999", "dry_run": 1},
+        [],
+        b"{",
+    ],
+    ids=str,
+)
+async def test_an_unusable_wish_is_one_sentence(house: House, wish: object) -> None:
+    await house.receive()
+    reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=wish)
+    assert reply.status == 400
+    assert json.loads(reply.body)["error"]
+    assert house.published == []
+
+
+async def test_a_sample_is_sent_signed_to_the_receiver(house: House) -> None:
+    async with running_app() as app:
+        app.answer = http(200)
+        house.status = replace(house.status, local_url=app.url)
+        answer = await house.post("/api/v1/samples/authorization.removed", {})
+    assert answer == {"status": 200, "error": None}
+    assert b"Tiktok-Hook-Source: trigger" in app.requests[0]
+
+
+async def test_an_unknown_sample_names_the_nearest(house: House) -> None:
+    reply = await house.ask("POST", "/api/v1/samples/authorisation.removed", body={})
+    assert reply.status == 400
+    assert "authorization.removed" in json.loads(reply.body)["hint"]
+
+
+async def test_clearing_empties_the_history(house: House) -> None:
+    await house.receive()
+    reply = await house.ask("DELETE", "/api/v1/deliveries")
+    assert json.loads(reply.body) == {"removed": 1}
+    assert (await house.get("/api/v1/deliveries"))["deliveries"] == []
+
+
+@pytest.mark.parametrize("form", ["jsonl", "har", "curl", "pytest"])
+async def test_an_export_is_a_download(house: House, form: str) -> None:
+    await house.receive()
+    reply = await house.ask("GET", f"/api/v1/export?format={form}&ids=1")
+    assert reply.status == 200
+    assert (reply.header("Content-Disposition") or "").startswith("attachment; filename=")
+    assert b"publish.complete" in reply.body or form == "curl"
+
+
+async def test_the_timeline_counts_by_verdict(house: House) -> None:
+    await house.receive()
+    await house.receive(verdict=FORGED)
+    found = await house.get("/api/v1/timeline?buckets=3")
+    totals: dict[str, int] = {}
+    for bucket in found["buckets"]:
+        for state, count in bucket["verdicts"].items():
+            totals[state] = totals.get(state, 0) + count
+    assert len(found["buckets"]) == 3
+    assert totals == {"valid": 1, "invalid": 1}
+
+
+async def stream(house: House, *headers: tuple[str, str]) -> asyncio.StreamReader:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    lines = ["GET /api/v1/stream HTTP/1.1", f"Host: 127.0.0.1:{house.port}"]
+    lines += ["Authorization: Bearer a-token-of-this-test"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    house.writers.append(writer)
+    await asyncio.wait_for(reader.readuntil(b"retry: 1000\n\n"), 5)
+    return reader
+
+
+async def event(reader: asyncio.StreamReader, name: str) -> bytes:
+    async with asyncio.timeout(5):
+        while True:
+            text = await reader.readuntil(b"\n\n")
+            if f"event: {name}\n".encode() in text:
+                return text
+
+
+async def test_the_stream_tells_what_arrives_and_what_was_tried(house: House) -> None:
+    reader = await stream(house)
+    await house.receive()
+    text = await event(reader, "delivery")
+    assert b"id: 1\n" in text
+    async with running_app() as app:
+        await house.post("/api/v1/deliveries/1/replay", {"target": app.url})
+        assert b'"id":"1.1"' in await event(reader, "attempt")
+
+
+async def test_the_stream_goes_on_behind_the_last_event(house: House) -> None:
+    for _ in range(3):
+        await house.receive()
+    reader = await stream(house, ("Last-Event-ID", "1"))
+    assert b"id: 2\n" in await event(reader, "delivery")
+    assert b"id: 3\n" in await event(reader, "delivery")
+
+
+async def test_the_stream_tells_what_another_process_wrote(house: House) -> None:
+    reader = await stream(house)
+    delivery = await house.receive()
+    await event(reader, "delivery")
+    await house.store.add(delivery)  # nobody tells the feed
+    assert b"id: 2\n" in await event(reader, "delivery")
+
+
+async def test_the_document_names_every_route_and_no_other(house: House) -> None:
+    from tiktok_hook.inspector import Inspector, Parts
+
+    parts = Parts(
+        history=house.store.history(),
+        store=house.store,
+        forwarder=house.forwarder,
+        secrets=(),
+        status=lambda: house.status,
+        publish=lambda _: None,
+    )
+    app = Inspector(parts, feed=house.feed, token="t", port=1).app
+    routes = {
+        (route.method.lower(), str(route.resource.canonical))
+        for route in app.router.routes()
+        if route.resource is not None
+        and route.method != "HEAD"
+        and route.resource.canonical.startswith("/api/v1")
+    }
+    document = openapi.document()
+    described = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert described == routes
+    assert (await house.get("/api/v1/openapi.json")) == document

@@ -1,0 +1,44 @@
+"""``tiktok-hook inspect``: the page over a stored history, with no listener running."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tiktok_hook.cli import options
+from tiktok_hook.cli.listen import inspecting
+
+
+@click.command(cls=options.Command, example="tiktok-hook inspect --open")
+@options.db_option
+@options.secret_option
+@options.secret_file_option
+@options.option("--forward-to", "-f", metavar="TARGET", help="Where replays go, unless said else.")
+@inspecting
+@options.config_option
+def command(
+    db: Path | None,
+    secrets: tuple[str, ...],
+    secret_files: tuple[Path, ...],
+    forward_to: str | None,
+    config: Path | None,  # noqa: ARG001 - read before the options are
+    **inspector: Any,
+) -> None:
+    """Show the page over a stored history, without a listener.
+
+    Deliveries can be looked at, compared, exported and replayed; with a client secret replays are
+    signed afresh. What a listener writes meanwhile shows up too. Stop it with Ctrl-C.
+    """
+    known = options.resolve_secrets(secrets, secret_files)
+    from tiktok_hook import session
+
+    page = session.inspect(
+        db=db,
+        secrets=known,
+        forward_to=forward_to,
+        port=inspector["inspect_port"],
+        host=inspector["inspect_host"],
+        allow_hosts=inspector["inspect_allow_hosts"],
+        open_access=inspector["inspect_open"],
+    )
+    session.run_page(page, say=click.echo, open_page=inspector["open_page"])
