@@ -59,7 +59,8 @@ def test_whatever_comes_the_receiver_lives_on(
                     if reset:
                         client.writer.transport.abort()
                     else:
-                        client.writer.write_eof()
+                        with contextlib.suppress(OSError):  # it may be cut off already
+                            client.writer.write_eof()
                         assert (await client.rest())[:9] in {b"", b"HTTP/1.1 "}
             assert (await seen.ask(post(signed=False))).status == 200
         assert not seen.bugs
