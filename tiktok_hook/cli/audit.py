@@ -1,6 +1,5 @@
 """``tiktok-hook audit``: good and bad deliveries played at the user's own handler."""
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -187,6 +186,8 @@ _HEADINGS = {
 def _played(
     given: Mapping[str, Any], secret: str, cases: "Sequence[Case]", screen: Screen
 ) -> "Report":
+    import asyncio
+
     from tiktok_hook import audit
     from tiktok_hook.audit.case import CLIENT_KEY
 

@@ -1,6 +1,5 @@
 """``tiktok-hook doctor``: everything that `listen` needs, looked at."""
 
-import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -69,6 +68,8 @@ def command(context: click.Context, /, **given: Any) -> int:
 
     Exits with 0 when nothing failed, else with 1.
     """
+    import asyncio
+
     from tiktok_hook import doctor
 
     marks = Marks.for_stdout()
