@@ -69,7 +69,7 @@ def command(
 
     with open_history(path) as history:
         before = history.newest_id()
-        show = _Lines() if form == "json" else _Rows()
+        show = _Lines() if form == "json" else _Rows(headed=follow)
         newest = show.all(history, fitting, limit)
         if follow:
             show.rest(history, fitting, max(before, newest))
@@ -85,9 +85,14 @@ def _found(history: "History", fitting: "Where", limit: int) -> Found:
 
 
 class _Rows:
-    """The table."""
+    """The table.
 
-    def __init__(self) -> None:
+    Args:
+        headed: Whether its heading is printed even above nothing.
+    """
+
+    def __init__(self, *, headed: bool) -> None:
+        self._headed = headed
         self._table: Table | None = None
 
     def all(self, history: "History", fitting: "Where", limit: int) -> int:
@@ -102,9 +107,8 @@ class _Rows:
             coloured=table.colours_wanted(),
         )
         lines = [self._table.line(*each) for each in found]
-        if found:
-            lines.insert(0, self._table.heading())
-            click.echo("\n".join(lines))
+        if found or self._headed:
+            click.echo("\n".join([self._table.heading(), *lines]))
         return found[-1][0].id if found else 0
 
     def rest(self, history: "History", fitting: "Where", after: int) -> None:
