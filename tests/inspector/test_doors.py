@@ -68,7 +68,7 @@ async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
 ) -> None:
     for method in ("GET", "POST", "DELETE"):
         path = "/api/v1/deliveries/1/replay" if method == "POST" else "/api/v1/deliveries"
-        body = {} if method == "POST" else None
+        body: object = {} if method == "POST" else None
         reply = await house.ask(method, path, ("Sec-Fetch-Site", site), body=body)
         assert reply.status == 403
 
