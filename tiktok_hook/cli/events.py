@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Found = list[tuple["Delivery", "Attempt | None"]]
 
-_WAIT_SECONDS = 0.1
+_WAIT_SECONDS = 0.05
+_MAKING_SECONDS = 3.0
 
 
 @click.command(
@@ -63,11 +64,7 @@ def command(
             click.echo(f"No history yet: tiktok-hook listen makes {path}.", err=True)
         if db is None and not follow:
             return
-    while follow and not path.exists():
-        time.sleep(_WAIT_SECONDS)
-    from tiktok_hook.store import open_history
-
-    with open_history(path) as history:
+    with _awaited(path) if follow else selection.opened(path) as history:
         before = history.newest_id()
         show = _Lines() if form == "json" else _Rows(headed=follow)
         newest = show.all(history, fitting, limit)
@@ -75,6 +72,28 @@ def command(
             show.rest(history, fitting, max(before, newest))
         elif not newest:
             click.echo("No delivery fits.", err=True)
+
+
+def _awaited(path: Path) -> "History":
+    """The history, as soon as there is one.
+
+    Raises:
+        StoreError: What is there is none, and does not become one soon either.
+    """
+    from tiktok_hook.errors import StoreError
+
+    patience = 0.0
+    while not path.exists():
+        patience = _MAKING_SECONDS
+        time.sleep(_WAIT_SECONDS)
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return selection.opened(path)
+        except StoreError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_WAIT_SECONDS)  # its tables are still being made
 
 
 def _found(history: "History", fitting: "Where", limit: int) -> Found:
