@@ -100,6 +100,20 @@ def test_a_foreign_file_is_no_history(tmp_path: Path) -> None:
     assert "is not a tiktok-hook history" in result.stderr
 
 
+def test_the_table_is_there_without_loading_anything_heavy(db: str) -> None:
+    heavy = ("asyncio", "aiohttp", "ngrok", "rich", "tiktok_hook.console", "tiktok_hook.forward")
+    program = (
+        "import sys\n"
+        "from tiktok_hook.cli import run\n"
+        f"code = run(['events', '--db', {db!r}])\n"
+        f"sys.exit(code or str([name for name in {heavy!r} if name in sys.modules]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == "[]\n"
+
+
 @pytest.mark.parametrize("command", ["events --format json --limit 0", "export", "show 2"])
 def test_a_reader_that_leaves_early_is_no_error(db: str, command: str) -> None:
     words = [sys.executable, "-m", "tiktok_hook", *command.split(), "--db", db]

@@ -108,7 +108,9 @@ def test_redaction_leaves_no_user_id(db: str) -> None:
 
 @pytest.mark.parametrize("form", ["curl", "pytest"])
 def test_code_that_is_exported_holds_nothing_hostile(db: str, form: str) -> None:
-    printed = invoke("export", "--format", form, "--db", db).stdout
+    result = invoke("export", "--format", form, "--db", db)
+    printed = result.stdout
+    assert result.stderr == "Exported 6 deliveries.\n"
     assert HOSTILE[:4] not in printed
     assert printed.count("\n") == len(printed.splitlines())
 

@@ -67,7 +67,8 @@ def command(
         def again() -> Iterable["Entry"]:
             return archive.entries(history, fitting)
 
-        counted = _Counted(archive.redacted(again) if redact else again())
+        chosen = archive.redacted(again) if redact else again()
+        counted = _Counted(chosen, whole=form in {"jsonl", "har"})
         first = list(islice(counted, 1))
         if not first:
             raise selection.nothing_fits()
@@ -88,10 +89,16 @@ def command(
 
 
 class _Counted:
-    """Entries on their way, counted."""
+    """Entries on their way, counted.
 
-    def __init__(self, entries: Iterable["Entry"]) -> None:
+    Args:
+        entries: All of them.
+        whole: Whether their attempts go along.
+    """
+
+    def __init__(self, entries: Iterable["Entry"], *, whole: bool) -> None:
         self._entries = iter(entries)
+        self._whole = whole
         self._deliveries = self._attempts = 0
 
     def __iter__(self) -> Iterator["Entry"]:
@@ -103,15 +110,15 @@ class _Counted:
     @property
     def words(self) -> str:
         """How many there were."""
-        return counted(self._deliveries, self._attempts)
+        return counted(self._deliveries, self._attempts if self._whole else None)
 
 
-def counted(deliveries: int, attempts: int) -> str:
-    """``1 delivery and 2 attempts``."""
-    return (
-        f"{deliveries} {'delivery' if deliveries == 1 else 'deliveries'} and "
-        f"{attempts} {'attempt' if attempts == 1 else 'attempts'}"
-    )
+def counted(deliveries: int, attempts: int | None) -> str:
+    """``1 delivery and 2 attempts``; without the attempts where they are None."""
+    words = f"{deliveries} {'delivery' if deliveries == 1 else 'deliveries'}"
+    if attempts is None:
+        return words
+    return f"{words} and {attempts} {'attempt' if attempts == 1 else 'attempts'}"
 
 
 def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
