@@ -89,7 +89,8 @@ class House:
 
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[House]:
-    """An inspector; `changes` are for its status, or `open_access` and `names`."""
+    """An inspector; `changes` are for its status, or `path`, `open_access` and `names`."""
+    path = changes.pop("path", None)
     options = {name: changes.pop(name) for name in ("open_access", "names") if name in changes}
     sockets = serving.bind(0, preferred=0, flag="--inspect-port")
     port = sockets[0].getsockname()[1]
@@ -102,7 +103,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
         public=True,
     )
     feed = Feed()
-    with open_store(None) as store:
+    with open_store(path) as store:
         async with Forwarder() as forwarder:
             house = House(port, store, feed, forwarder, replace(status, **changes))
 

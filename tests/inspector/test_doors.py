@@ -1,6 +1,9 @@
 """Who may come in; each test fails when its rule is taken out."""
 
+import json
+
 import pytest
+from aiohttp import ClientSession
 
 from tests.inspector.conftest import TOKEN, House, running
 from tests.listener import SECRET
@@ -45,7 +48,11 @@ async def test_a_wrong_token_in_the_address_sets_no_cookie(house: House) -> None
     assert (reply.status, reply.header("Set-Cookie")) == (401, None)
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "0.0.0.0", ""])
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:4040", "127.0.0.1.evil.example", "0.0.0.0", "10.0.0.1", "[::2]",
+     "localhost:1:2", "[::1", "127.0.0.1@evil.example", "@", ""],
+)  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/tunnels"])
 async def test_a_name_that_is_not_ours_is_refused(house: House, host: str, path: str) -> None:
     assert (await house.ask("GET", path, ("Host", host))).status == 403
@@ -62,7 +69,7 @@ async def test_a_container_may_be_asked_by_the_name_it_was_given() -> None:
         assert (await house.ask("GET", "/status", ("Host", "other.box:4040"))).status == 403
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "something-new"])
 async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
     house: House, site: str
 ) -> None:
@@ -73,7 +80,10 @@ async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
         assert reply.status == 403
 
 
-@pytest.mark.parametrize("origin", ["http://127.0.0.1:3000", "https://evil.example", "null"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://127.0.0.1:3000", "https://127.0.0.1", "https://evil.example", "null", "http://[", ""],
+)
 async def test_a_foreign_origin_is_refused(house: House, origin: str) -> None:
     reply = await house.ask("DELETE", "/api/v1/deliveries", ("Origin", origin))
     assert reply.status == 403
@@ -137,3 +147,64 @@ async def test_a_replay_goes_to_http_only(house: House, target: str) -> None:
         "POST", f"/api/v1/deliveries/{delivery.id}/replay", body={"target": target}
     )
     assert reply.status == 400
+
+
+async def test_the_stream_carries_the_strict_headers_too(house: House) -> None:
+    async with (
+        ClientSession(headers={"Authorization": f"Bearer {TOKEN}"}) as client,
+        client.get(f"{house.address}/api/v1/stream") as answer,
+    ):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", TOKEN, "Bearer \xe9"],
+)
+async def test_what_is_nearly_the_token_is_refused(house: House, authorization: str) -> None:
+    header = ("Authorization", authorization)
+    reply = await house.ask("GET", "/api/v1/status", header, token=None)
+    assert reply.status == 401
+    assert TOKEN.encode() not in reply.body
+
+
+async def test_the_cookie_of_another_port_is_not_ours(house: House) -> None:
+    cookie = ("Cookie", f"tiktok_hook_{house.port + 1}={TOKEN}")
+    assert (await house.ask("GET", "/", cookie, token=None)).status == 401
+
+
+async def test_the_token_in_an_apis_address_is_not_looked_at(house: House) -> None:
+    reply = await house.ask("GET", f"/api/v1/deliveries?token={TOKEN}", token=None)
+    assert reply.status == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["//api/v1/deliveries", "/api/tunnels/../v1/deliveries", "/api/tunnelsx",
+             "/api/tunnels/..%2fv1/deliveries", "/api/tunnels/%2e%2e/v1/deliveries"]
+)  # fmt: skip
+async def test_no_spelling_of_a_path_gets_around_the_token(house: House, path: str) -> None:
+    await house.receive()
+    reply = await house.ask("GET", path, token=None)
+    assert reply.status in {401, 404}
+    assert b"v_pub_file" not in reply.body
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b"[" * 100_000, b"{}{}", b'{"set":1}'])
+async def test_a_body_that_cannot_be_used_is_refused_in_words(house: House, body: bytes) -> None:
+    await house.receive()
+    reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=body)
+    assert reply.status == 400
+    assert json.loads(reply.body)["error"].endswith(".")
+
+
+async def test_a_charset_that_nobody_knows_is_of_no_consequence(house: House) -> None:
+    kind = ("Content-Type", "application/json; charset=klingon")
+    for path in ("/api/v1/deliveries/1/replay", "/api/requests/http"):
+        assert (await house.ask("POST", path, kind, body=b"{}")).status == 404
+
+
+async def test_a_body_that_is_too_long_is_refused(house: House) -> None:
+    body = b"{" + b" " * (9 << 20)
+    assert (await house.ask("POST", "/api/v1/deliveries/1/replay", body=body)).status == 413

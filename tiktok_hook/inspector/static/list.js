@@ -45,7 +45,11 @@ export async function older() {
 // A row that came in just now; filters that the server has to judge make it ask.
 export function arrived(row) {
   const id = row.delivery.id;
-  if (state.rows.has(id)) return;
+  if (state.rows.has(id)) { // seen before it was answered
+    state.rows.set(id, row);
+    byId(`row-${id}`)?.replaceWith(rowOf(row, false));
+    return;
+  }
   if (state.detached) { drawMore(); return; }
   if ([...filters()].length) { askAgain(); return; }
   state.rows = new Map([[id, row], ...state.rows].sort(([one], [other]) => other - one));

@@ -1,0 +1,230 @@
+"""The live stream: what it tells, that it can be resumed, and that it misses nothing."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.inspector.conftest import TOKEN, URL, House, running
+from tests.listener import BODY
+from tiktok_hook.delivery import AppState, Attempt, Delivery, TunnelState
+from tiktok_hook.inspector import stream
+from tiktok_hook.store import open_store
+
+
+@dataclass
+class Listening:
+    """A client of the stream, speaking HTTP/1.0 so that nothing is chunked."""
+
+    reader: asyncio.StreamReader
+    last_id: str = ""
+
+    async def next(self, wanted: str, *, seconds: float = 10.0) -> dict[str, Any]:
+        """The data of the next event of one name; others are passed over."""
+        async with asyncio.timeout(seconds):
+            while True:
+                name, data = await self.block()
+                if name == wanted:
+                    value: dict[str, Any] = json.loads(data)
+                    return value
+
+    async def block(self) -> tuple[str, str]:
+        """One block, up to its empty line."""
+        name = data = ""
+        while line := (await self.reader.readline()).decode().rstrip("\n"):
+            field, _, value = line.partition(": ")
+            if field == "id":
+                self.last_id = value
+            elif field == "event":
+                name = value
+            elif field == "data":
+                data = value
+        return name, data
+
+    async def wait_for_id(self, wanted: int) -> None:
+        """Wait until everything up to this delivery has been told."""
+        async with asyncio.timeout(10):
+            while self.last_id != str(wanted):
+                await self.block()
+
+
+@asynccontextmanager
+async def listening(house: House, last_id: int | None = None) -> AsyncIterator[Listening]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, limit=1 << 24)
+    resumed = f"Last-Event-ID: {last_id}\r\n" if last_id is not None else ""
+    writer.write(
+        f"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"{resumed}\r\n".encode()
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 200 " in head
+    assert b"text/event-stream" in head
+    assert b"retry: " in await reader.readline()
+    assert await reader.readline() == b"\n"
+    try:
+        yield Listening(reader)
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def attempt(house: House, delivery: Delivery, **outcome: Any) -> Attempt:
+    """Record an attempt; ended when it has an outcome."""
+    begun = await house.store.begin_attempt(
+        Attempt(delivery_id=delivery.id, started_at=1.0, target="http://127.0.0.1:9/")
+    )
+    if outcome:
+        begun = replace(begun, **outcome)
+        await house.store.end_attempt(begun)
+    return begun
+
+
+async def test_a_delivery_is_told_as_a_row_of_the_list(house: House) -> None:
+    async with listening(house) as events:
+        stored = await house.receive()
+        row = await events.next("delivery")
+        assert row["delivery"]["id"] == stored.id
+        assert row["delivery"]["event"]["event"] == "post.publish.complete"
+        assert row["product"] == "Content Posting"
+        await events.wait_for_id(stored.id)
+
+
+async def test_an_attempt_told_before_its_row_is_not_lost(house: House) -> None:
+    async with listening(house) as events:
+        stored = await house.store.add(Delivery(received_at=1.0, body=BODY, status=500))
+        done = await attempt(house, stored, status=500, duration_ms=3.0)
+        house.feed.publish(done)
+        house.feed.publish(stored)
+        shown: dict[str, Any] | None = None  # as a page would: attempts without a row are nothing
+        async with asyncio.timeout(10):
+            while shown is None or (shown["last_attempt"] or {}).get("status") != 500:
+                name, data = await events.block()
+                if name == "delivery":
+                    shown = json.loads(data)
+                elif name == "attempt" and shown is not None:
+                    shown["last_attempt"] = json.loads(data)
+
+
+async def test_a_row_seen_while_the_app_works_is_told_again_when_it_is_answered(
+    house: House,
+) -> None:
+    async with listening(house) as events:
+        waiting = await house.store.add(Delivery(received_at=1.0, body=BODY))
+        row = await events.next("delivery")
+        assert row["delivery"]["status"] is None
+        house.feed.publish(waiting.stored(status=200))
+        row = await events.next("delivery")
+        assert (row["delivery"]["id"], row["delivery"]["status"]) == (waiting.id, 200)
+
+
+async def test_nothing_is_told_twice_without_a_change(house: House) -> None:
+    async with listening(house) as events:
+        for number in range(1, 4):
+            await house.receive()
+            await events.wait_for_id(number)
+        fourth = await house.receive()
+        assert (await events.next("delivery"))["delivery"]["id"] == fourth.id
+
+
+async def test_it_goes_on_behind_the_last_id(house: House) -> None:
+    for _ in range(4):
+        await house.receive()
+    async with listening(house, 2) as events:
+        told = [(await events.next("delivery"))["delivery"]["id"] for _ in range(2)]
+        assert told == [3, 4]
+        await events.wait_for_id(4)
+
+
+async def test_an_id_never_passes_a_delivery_that_was_not_told(house: House) -> None:
+    async with listening(house) as events:
+        first = Delivery(received_at=1.0, body=BODY)
+        second = await house.store.add(first)
+        house.feed.publish(second.stored(id=second.id + 5, status=200))
+        await events.next("delivery")
+        assert int(events.last_id or 0) <= second.id
+
+
+async def test_who_missed_too_much_is_told_to_start_anew(house: House) -> None:
+    for _ in range(stream.CATCH_UP + 1):
+        await house.receive(b"")
+    async with listening(house, 0) as events:
+        assert await events.next("reset") == {}
+        stored = await house.receive()
+        assert (await events.next("delivery"))["delivery"]["id"] == stored.id
+
+
+async def test_what_another_process_does_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    async with running(path=path) as house, listening(house) as events:
+        with open_store(path) as other:
+            stored = await other.add(Delivery(received_at=1.0, body=BODY))
+            assert (await events.next("delivery"))["delivery"]["status"] is None
+            other.set_status(stored.id, 200)
+            assert (await events.next("delivery"))["delivery"]["status"] == 200
+            begun = await other.begin_attempt(
+                Attempt(delivery_id=stored.id, started_at=1.0, target="http://a/", replay=True)
+            )
+            await other.end_attempt(replace(begun, status=204, duration_ms=1.0))
+            while (told := await events.next("attempt"))["status"] is None:
+                pass
+            assert (told["id"], told["status"], told["replay"]) == ("1.1", 204, True)
+
+
+async def test_attempts_the_tunnel_and_the_app_are_told(house: House) -> None:
+    stored = await house.receive()
+    async with listening(house) as events:
+        house.feed.publish(await attempt(house, stored, status=200, duration_ms=1.0))
+        assert (await events.next("attempt"))["id"] == "1.1"
+        house.feed.publish(TunnelState("reconnecting", URL, 1.0, error="lost"))
+        assert await events.next("tunnel") == {
+            "state": "reconnecting",
+            "url": URL,
+            "since": "1970-01-01T00:00:01.000000Z",
+            "error": "lost",
+        }
+        house.feed.publish(AppState("down", target="http://127.0.0.1:9"))
+        assert (await events.next("app"))["state"] == "down"
+
+
+async def test_a_payload_cannot_break_out_of_its_event(house: House) -> None:
+    async with listening(house) as events:
+        await house.receive(b'\n\nevent: reset\ndata: {}\n\n\r\r\xe2\x80\xa8"')
+        row = await events.next("delivery")
+        assert row["delivery"]["body"].startswith("\n\nevent: reset")
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1e3", "9" * 30, "٣"])
+async def test_a_last_id_that_is_none_begins_now(house: House, last: str) -> None:
+    await house.receive()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(
+        f"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Last-Event-ID: {last}\r\n\r\n".encode()
+    )
+    await reader.readuntil(b"retry: 1000\n\n")
+    stored = await house.receive()
+    async with asyncio.timeout(10):
+        row = await Listening(reader).next("delivery")
+    assert row["delivery"]["id"] == stored.id
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_streams_of_pages_that_left_make_room(house: House) -> None:
+    for _ in range(stream.MAX_STREAMS):
+        async with listening(house):
+            pass
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                async with listening(house) as events:
+                    await house.receive()
+                    await events.next("delivery")
+                    return
+            except AssertionError:
+                continue  # still full: the look at a closed connection takes a moment
