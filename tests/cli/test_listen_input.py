@@ -42,7 +42,6 @@ def failed(result: Result, code: int) -> str:
         (["--pass"], "--pass needs a target"),
         (["--public-url", "hooks.example.com"], "not a URL"),
         (["--ephemeral", "--db", "x.db"], "do not go together"),
-        (["--inspect-port", "4999"], "do not go together"),
         (["--verify-webhook"], "needs the client secret"),
         (["--config", "no-such.toml"], "no-such.toml does not exist"),
         (["3000"], "listen takes no port"),

@@ -82,15 +82,7 @@ def _ack(text: str) -> Any:
 
 
 def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The inspector's part of the arguments, of ``listen`` and ``demo`` alike.
-
-    Raises:
-        UsageError: A port is given for an inspector that is not wanted.
-    """
-    if not given["inspect"] and given["inspect_port"] is not None:
-        raise UsageError(
-            "--no-inspect and --inspect-port do not go together.", hint="Leave one of them out."
-        )
+    """The inspector's part of the arguments, of ``listen`` and ``demo`` alike."""
     same = ("inspect", "inspect_port", "inspect_host", "inspect_allow_hosts", "inspect_open")
     return {name: given[name] for name in same}
 
