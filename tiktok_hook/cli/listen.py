@@ -1,6 +1,5 @@
 """``tiktok-hook listen``: receiver, tunnel and everything that comes in."""
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -51,241 +50,216 @@ def _positional(word: str) -> UsageError:
     )
 
 
-def receiving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the receiver and of the tunnel."""
-    for add in reversed(
-        (
-            option(
-                "--port",
-                type=click.IntRange(0, 65535),
-                metavar="N",
-                help="Port of the receiver; 0 takes a free one.  [default: 3000, else a free one]",
-            ),
-            option(
-                "--path",
-                default="/",
-                show_default=True,
-                metavar="PATH",
-                help="Appended to the Callback URL; every path is received.",
-            ),
-            option(
-                "--max-body",
-                "max_body_bytes",
-                type=click.IntRange(min=1),
-                default=1 << 20,
-                show_default=True,
-                metavar="BYTES",
-                help="Longer bodies are answered 413.",
-            ),
-            option(
-                "--tolerance",
-                type=click.FloatRange(min=0),
-                metavar="SECONDS",
-                help="Refuse right signatures older or newer than this.  [default: accept]",
-            ),
-            path_option("--serve-file", help="Answer GET /NAME with this file (ownership check)."),
-            option(
-                "--tunnel/--no-tunnel",
-                default=True,
-                show_default=True,
-                help="Open an ngrok tunnel.",
-            ),
-            option(
-                "--authtoken",
-                metavar="TEXT",
-                envvar=["TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"],
-                help="ngrok's authtoken; else NGROK_AUTHTOKEN, else ngrok's config file.",
-            ),
-            option("--domain", metavar="HOST", help="Ask ngrok for this domain."),
-            option(
-                "--verify-webhook",
-                is_flag=False,
-                flag_value="tiktok",
-                type=click.Choice(["tiktok"]),
-                help="Let ngrok's edge refuse forged requests, too; needs the secret.",
-            ),
-            option("--verify-webhook-secret", metavar="TEXT", help="ngrok's spelling of --secret."),
-            path_option("--traffic-policy", help="Traffic policy document for ngrok."),
-            option("--pooling", is_flag=True, help="Share the URL with other listeners (SDK 1.5)."),
-            option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address."),
-            option(
-                "--connect-cas",
-                metavar="trusted|host|PATH",
-                help="Who may have signed the ingress's certificate.  [default: trusted]",
-            ),
-            option(
-                "--public-url",
-                metavar="URL",
-                help="The public URL of another tunnel or proxy; with --no-tunnel.",
-            ),
-            option(
-                "--self-check/--no-self-check",
-                "self_checked",
-                default=True,
-                show_default=True,
-                help="Ask the public URL whether it leads here.",
-            ),
-        )
-    ):
-        function = add(function)
-    return function
+receiving = options.together(
+    option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        metavar="N",
+        help="Port of the receiver; 0 takes a free one.  [default: 3000, else a free one]",
+    ),
+    option(
+        "--path",
+        default="/",
+        show_default=True,
+        metavar="PATH",
+        help="Appended to the Callback URL; every path is received.",
+    ),
+    option(
+        "--max-body",
+        "max_body_bytes",
+        type=click.IntRange(min=1),
+        default=1 << 20,
+        show_default=True,
+        metavar="BYTES",
+        help="Longer bodies are answered 413.",
+    ),
+    option(
+        "--tolerance",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="Refuse right signatures older or newer than this.  [default: accept]",
+    ),
+    path_option("--serve-file", help="Answer GET /NAME with this file (ownership check)."),
+    option(
+        "--tunnel/--no-tunnel",
+        default=True,
+        show_default=True,
+        help="Open an ngrok tunnel.",
+    ),
+    option(
+        "--authtoken",
+        metavar="TEXT",
+        envvar=["TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"],
+        help="ngrok's authtoken; else NGROK_AUTHTOKEN, else ngrok's config file.",
+    ),
+    option("--domain", metavar="HOST", help="Ask ngrok for this domain."),
+    option(
+        "--verify-webhook",
+        is_flag=False,
+        flag_value="tiktok",
+        type=click.Choice(["tiktok"]),
+        help="Let ngrok's edge refuse forged requests, too; needs the secret.",
+    ),
+    option("--verify-webhook-secret", metavar="TEXT", help="ngrok's spelling of --secret."),
+    path_option("--traffic-policy", help="Traffic policy document for ngrok."),
+    option("--pooling", is_flag=True, help="Share the URL with other listeners (SDK 1.5)."),
+    option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address."),
+    option(
+        "--connect-cas",
+        metavar="trusted|host|PATH",
+        help="Who may have signed the ingress's certificate.  [default: trusted]",
+    ),
+    option(
+        "--public-url",
+        metavar="URL",
+        help="The public URL of another tunnel or proxy; with --no-tunnel.",
+    ),
+    option(
+        "--self-check/--no-self-check",
+        "self_checked",
+        default=True,
+        show_default=True,
+        help="Ask the public URL whether it leads here.",
+    ),
+)
+"""The options of the receiver and of the tunnel."""
 
 
-def keeping(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the history."""
-    for add in reversed(
-        (
-            options.db_option,
-            option("--ephemeral", is_flag=True, help="Keep nothing when the session ends."),
-            option(
-                "--keep",
-                type=click.IntRange(min=1),
-                default=100_000,
-                show_default=True,
-                metavar="N",
-                help="Deliveries that the history keeps.",
-            ),
-            option(
-                "--keep-bytes",
-                type=click.IntRange(min=1 << 20),
-                default=1 << 30,
-                show_default=True,
-                metavar="BYTES",
-                help="Bytes of bodies that it keeps.",
-            ),
-        )
-    ):
-        function = add(function)
-    return function
+keeping = options.together(
+    options.db_option,
+    option("--ephemeral", is_flag=True, help="Keep nothing when the session ends."),
+    option(
+        "--keep",
+        type=click.IntRange(min=1),
+        default=100_000,
+        show_default=True,
+        metavar="N",
+        help="Deliveries that the history keeps.",
+    ),
+    option(
+        "--keep-bytes",
+        type=click.IntRange(min=1 << 20),
+        default=1 << 30,
+        show_default=True,
+        metavar="BYTES",
+        help="Bytes of bodies that it keeps.",
+    ),
+)
+"""The options of the history."""
 
 
-def forwarding(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of handing deliveries to the developer's own app."""
-    for add in reversed(
-        (
-            option(
-                "--forward-to",
-                "-f",
-                multiple=True,
-                metavar="TARGET",
-                help="Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
-            ),
-            option(
-                "--ack",
-                default="app",
-                show_default=True,
-                metavar="app|first|hold|STATUS",
-                help="When and what TikTok is answered.",
-            ),
-            option(
-                "--pass",
-                "pass_through",
-                is_flag=True,
-                help="Hand everything that is not a POST to the first target.",
-            ),
-            option(
-                "--header",
-                "headers",
-                multiple=True,
-                metavar="'NAME: VALUE'",
-                help="Set a header on what is forwarded. Repeatable.",
-            ),
-            option(
-                "--insecure",
-                "--skip-verify",
-                is_flag=True,
-                help="Do not check the certificate of an https target.",
-            ),
-            option(
-                "--forward-timeout",
-                type=click.FloatRange(min=0.1),
-                default=10.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="How long an app may take.",
-            ),
-            option(
-                "--events",
-                "events",
-                metavar="GLOB[,GLOB]",
-                default="",
-                help="Forward only these events; others are answered 200.",
-            ),
-        )
-    ):
-        function = add(function)
-    return function
+forwarding = options.together(
+    option(
+        "--forward-to",
+        "-f",
+        multiple=True,
+        metavar="TARGET",
+        help="Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+    ),
+    option(
+        "--ack",
+        default="app",
+        show_default=True,
+        metavar="app|first|hold|STATUS",
+        help="When and what TikTok is answered.",
+    ),
+    option(
+        "--pass",
+        "pass_through",
+        is_flag=True,
+        help="Hand everything that is not a POST to the first target.",
+    ),
+    option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="Set a header on what is forwarded. Repeatable.",
+    ),
+    option(
+        "--insecure",
+        "--skip-verify",
+        is_flag=True,
+        help="Do not check the certificate of an https target.",
+    ),
+    option(
+        "--forward-timeout",
+        type=click.FloatRange(min=0.1),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long an app may take.",
+    ),
+    option(
+        "--events",
+        "events",
+        metavar="GLOB[,GLOB]",
+        default="",
+        help="Forward only these events; others are answered 200.",
+    ),
+)
+"""The options of handing deliveries to the developer's own app."""
 
 
-def inspecting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the inspector."""
-    for add in reversed(
-        (
-            option(
-                "--inspect/--no-inspect",
-                default=True,
-                show_default=True,
-                help="Serve the inspector's page and API.",
-            ),
-            option(
-                "--inspect-port",
-                type=click.IntRange(0, 65535),
-                metavar="N",
-                help="Port of the inspector; 0 takes a free one.  [default: 4040 to 4049]",
-            ),
-            option(
-                "--inspect-host",
-                default="127.0.0.1",
-                show_default=True,
-                metavar="ADDR",
-                help="Address of the inspector, for containers.",
-            ),
-            option(
-                "--inspect-allow-host",
-                "inspect_allow_hosts",
-                multiple=True,
-                metavar="NAME",
-                help="Host name the inspector may be asked by. Repeatable.",
-            ),
-            option(
-                "--inspect-open",
-                is_flag=True,
-                help="Let programs of this machine in without the token.",
-            ),
-            option("--open", "open_page", is_flag=True, help="Open the inspector in a browser."),
-        )
-    ):
-        function = add(function)
-    return function
+inspecting = options.together(
+    option(
+        "--inspect/--no-inspect",
+        default=True,
+        show_default=True,
+        help="Serve the inspector's page and API.",
+    ),
+    option(
+        "--inspect-port",
+        type=click.IntRange(0, 65535),
+        metavar="N",
+        help="Port of the inspector; 0 takes a free one.  [default: 4040 to 4049]",
+    ),
+    option(
+        "--inspect-host",
+        default="127.0.0.1",
+        show_default=True,
+        metavar="ADDR",
+        help="Address of the inspector, for containers.",
+    ),
+    option(
+        "--inspect-allow-host",
+        "inspect_allow_hosts",
+        multiple=True,
+        metavar="NAME",
+        help="Host name the inspector may be asked by. Repeatable.",
+    ),
+    option(
+        "--inspect-open",
+        is_flag=True,
+        help="Let programs of this machine in without the token.",
+    ),
+    option("--open", "open_page", is_flag=True, help="Open the inspector in a browser."),
+)
+"""The options of the inspector."""
 
 
-def showing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of the screen and of the end."""
-    for add in reversed(
-        (
-            option(
-                "--format",
-                "form",
-                type=click.Choice(["full", "compact", "json"]),
-                help="How deliveries are shown.  [default: full on a terminal, else compact]",
-            ),
-            option(
-                "--exit-after",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="End after N deliveries.",
-            ),
-            option(
-                "--timeout",
-                type=click.FloatRange(min=0.1),
-                metavar="SECONDS",
-                help="End after this long; with --exit-after not reached, exit with 1.",
-            ),
-            options.config_option,
-        )
-    ):
-        function = add(function)
-    return function
+showing = options.together(
+    option(
+        "--format",
+        "form",
+        type=click.Choice(["full", "compact", "json"]),
+        help="How deliveries are shown.  [default: full on a terminal, else compact]",
+    ),
+    option(
+        "--exit-after",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="End after N deliveries.",
+    ),
+    option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        metavar="SECONDS",
+        help="End after this long; with --exit-after not reached, exit with 1.",
+    ),
+    options.config_option,
+)
+"""The options of the screen and of the end."""
 
 
 @click.command(

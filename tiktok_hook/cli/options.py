@@ -128,6 +128,17 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, **attributes)
 
 
+def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Several options as one decorator, listed in this order by ``--help``."""
+
+    def decorate(function: F) -> F:
+        for add in reversed(options):
+            function = add(function)
+        return function
+
+    return decorate
+
+
 def _given_path(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
     return None if value is None else Path(value).expanduser()
 
