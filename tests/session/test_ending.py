@@ -14,6 +14,7 @@ import pytest
 from tests.apps import running_app
 from tests.listener import BODY, SECRET, command, listening, post, signed
 from tests.terminal import Terminal
+from tiktok_hook.forward import Forwarder
 
 INTERRUPTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -216,3 +217,31 @@ def test_a_command_that_is_not_there_is_a_usage_error() -> None:
     assert result.exit_code == 2
     assert "no-such-command-here" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+async def test_redeliveries_as_the_last_thing_still_get_their_summary(tmp_path: Path) -> None:
+    event = b'{"event":"authorization.removed","create_time":%d,"content":"{\\"reason\\":1}"}'
+    db = ["--no-tunnel", "--db", str(tmp_path / "history.db")]
+    async with listening(*db) as earlier, Forwarder() as forwarder:
+        for number in range(100):
+            body = event % number
+            await post(earlier.local_url, body, signed(body), forwarder=forwarder)
+    listener = subprocess.Popen(  # noqa: ASYNC220 - returns at once
+        command(*db, "--exit-after", "100", "--timeout", "15", form="compact"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ,
+        text=True,
+    )
+    with listener:
+        assert listener.stderr is not None
+        url = ""
+        while not url.startswith("http"):
+            url = (await asyncio.to_thread(listener.stderr.readline)).strip()
+        async with Forwarder() as forwarder:
+            for number in range(100):
+                await post(url, event % number, forwarder=forwarder)
+        _, errors = await asyncio.to_thread(listener.communicate, None, 20)
+    assert "Exception" not in errors
+    assert "100 deliveries" in errors
+    assert listener.returncode == 0

@@ -10,6 +10,7 @@ from typing import Any
 from tiktok_hook import console
 from tiktok_hook.console import Format
 from tiktok_hook.delivery import Delivery
+from tiktok_hook.errors import StoreError
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
@@ -163,7 +164,10 @@ class _Run:
         """When a delivery came, in Unix seconds: "delivery 3 of this event, +14 min"."""
         if self._session is None:
             return None
-        delivery = self._session.store.history().get(delivery_id)
+        try:
+            delivery = self._session.store.history().get(delivery_id)
+        except StoreError:
+            return None  # closed: the last lines are printed while the session ends
         return None if delivery is None else delivery.received_at
 
     def _leave_now(self) -> None:
