@@ -99,6 +99,7 @@ async function start() {
   state.chosen = Number(new URLSearchParams(location.search).get("id")) || null;
   drawDetail(state.chosen);
   samples = (await call("samples")).samples;
+  await refresh();
   changed();
   let lost = false;
   follow({
@@ -107,7 +108,8 @@ async function start() {
     tunnel: (tunnel) => { noteTunnel(tunnel); soon(); },
     app: soon,
     reset: changed,
-    open: () => { if (lost) { lost = false; say("Connected again."); changed(); } },
+    // Whatever came between the list's first page and the stream, or while there was none.
+    open: () => { if (lost) say("Connected again."); lost = false; reload(); soon(); },
     lost: () => { if (!lost) { lost = true; say("The connection to tiktok-hook is lost; trying again."); } },
   });
   setInterval(() => drawStrip(changed), 60000);

@@ -8,6 +8,7 @@ import { setAddress, state } from "./state.js";
 import { VERDICTS, ago, eventName, milliseconds, moment, productClass, size, statusClass, visible } from "./words.js";
 
 let shown = 0;
+let drawn = null;
 
 export async function drawDetail(id) {
   const mine = ++shown;
@@ -19,7 +20,12 @@ export async function drawDetail(id) {
   }
   try {
     const whole = await call(`deliveries/${id}`);
-    if (mine === shown) fill(pane, ...parts(whole));
+    if (mine !== shown) return;
+    const open = drawn === id ? [...pane.querySelectorAll("details[open]")].map((each) => each.id) : [];
+    fill(pane, ...parts(whole));
+    for (const each of open) byId(each)?.setAttribute("open", "");
+    if (drawn !== id) pane.scrollTop = 0;
+    drawn = id;
   } catch (error) {
     if (mine === shown) fill(pane, el("p", { class: "bad" }, error.message));
   }

@@ -14,8 +14,31 @@ export function el(name, attributes = {}, ...children) {
 
 const there = (children) => children.flat(4).filter((child) => child !== null && child !== undefined);
 
-// Puts children in the place of what an element held; lists are laid flat, nulls left out.
-export const fill = (element, ...children) => element.replaceChildren(...there(children));
+// Puts children in the place of what an element held; lists are laid flat, nulls left out. Who was
+// at one of them with the keyboard is then at the one that took its place, a half-typed text in it.
+export function fill(element, ...children) {
+  const back = whereabouts(element);
+  element.replaceChildren(...there(children));
+  back();
+}
+
+const STOPS = "button, input, select, textarea, a[href], summary, [tabindex]";
+const TYPED = "input[type=search]";
+
+function whereabouts(root) {
+  const active = document.activeElement;
+  if (active === root || !root.contains(active)) return () => {};
+  const anchor = active.closest("[id]");
+  const place = [...anchor.querySelectorAll(STOPS)].indexOf(active);
+  return () => {
+    const found = byId(anchor.id);
+    const next = place < 0 ? found : found?.querySelectorAll(STOPS)[place];
+    next?.focus({ preventScroll: true });
+    if (!next?.matches(TYPED) || !active.matches(TYPED)) return;
+    next.value = active.value;
+    next.setSelectionRange(active.selectionStart, active.selectionEnd);
+  };
+}
 
 const SVG = "http://www.w3.org/2000/svg";
 

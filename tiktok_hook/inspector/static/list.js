@@ -47,7 +47,7 @@ export function arrived(row) {
   const id = row.delivery.id;
   if (state.rows.has(id)) { // seen before it was answered
     state.rows.set(id, row);
-    byId(`row-${id}`)?.replaceWith(rowOf(row, false));
+    renew(id);
     return;
   }
   if (state.detached) { drawMore(); return; }
@@ -71,8 +71,18 @@ export function attempted(attempt) {
   const row = state.rows.get(attempt.delivery_id);
   if (!row) return;
   row.last_attempt = attempt;
-  const item = byId(`row-${attempt.delivery_id}`);
-  if (item) item.replaceWith(rowOf(row, false));
+  renew(attempt.delivery_id);
+}
+
+// Draws one row anew, without taking the keyboard from it.
+function renew(id) {
+  const item = byId(`row-${id}`);
+  if (!item || !state.rows.has(id)) return null;
+  const made = rowOf(state.rows.get(id), false);
+  const focused = item.contains(document.activeElement) ? document.activeElement.tagName : null;
+  item.replaceWith(made);
+  if (focused) made.querySelector(focused)?.focus({ preventScroll: true });
+  return made;
 }
 
 let pending = null;
@@ -151,14 +161,8 @@ export function choose(id) {
   state.chosen = id;
   setAddress({ id: id === null ? null : String(id) }, { push: before === null && id !== null });
   for (const each of [before, id]) {
-    const row = state.rows.get(each);
-    const item = byId(`row-${each}`);
-    if (!row || !item) continue;
-    const focused = item.contains(document.activeElement);
-    const made = rowOf(row, false);
-    item.replaceWith(made);
-    if (focused) made.querySelector("button").focus({ preventScroll: true });
-    if (each === id) made.scrollIntoView({ block: "nearest" });
+    const made = renew(each);
+    if (made && each === id) made.scrollIntoView({ block: "nearest" });
   }
   document.dispatchEvent(new CustomEvent("chosen", { detail: id }));
 }

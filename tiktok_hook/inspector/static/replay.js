@@ -55,6 +55,10 @@ export function openReplay(whole) {
   const signing = el("select", { id: "replay-signing" }, SIGNINGS.map(([value, words]) =>
     el("option", { value, selected: value === (canSign ? "fresh" : "as-is"), disabled: !canSign && value !== "as-is" && value !== "none" }, words)));
   const age = el("input", { id: "replay-age", type: "number", value: "600", min: "0" });
+  const aged = field("Age in seconds", age);
+  const showAge = () => { aged.hidden = signing.value !== "age"; };
+  signing.addEventListener("change", showAge);
+  showAge();
   const trouble = el("p", { class: "bad", role: "alert" });
   const changes = el("div", { class: "diff", "aria-label": "Changes" });
 
@@ -110,7 +114,7 @@ export function openReplay(whole) {
   fill(byId("dialog"), el("form", { onsubmit: send },
     el("h1", { id: "dialog-title" }, `Edit and replay #${delivery.id}`),
     el("div", { class: "line" }, field("Target", target), field("Method", method), field("Path and query", where)),
-    el("div", { class: "line" }, field("Signature", signing), field("Age in seconds, for “right, but old”", age)),
+    el("div", { class: "line" }, field("Signature", signing), aged),
     field("Headers to set", heads),
     hasContent ? el("div", { class: "columns" }, field("Envelope", envelope), field("content, written back as a string", inner)) : field("Body", envelope),
     el("h2", { class: "dim" }, "Changes"), changes, trouble,

@@ -2,10 +2,11 @@
 
 import { call } from "./api.js";
 import { byId, el, fill, svg } from "./dom.js";
-import { filters, setAddress } from "./state.js";
+import { filters, setAddress, state } from "./state.js";
 import { milliseconds, moment } from "./words.js";
 
-const HOURS = 6;
+const SPANS = [1, 3, 6, 12, 24]; // hours; the shortest that holds the session is drawn
+const BUCKETS = 72;
 const WIDTH = 720;
 const HEIGHT = 44;
 const ORDER = ["valid", "unchecked", "stale", "missing", "invalid"];
@@ -19,11 +20,14 @@ export function noteTunnel(tunnel) {
 }
 
 export async function drawStrip(changed) {
-  const until = Math.ceil(Date.now() / 300000) * 300;
-  const since = until - HOURS * 3600;
+  const began = state.status?.started_at ? new Date(state.status.started_at) : 0;
+  const hours = SPANS.find((each) => Date.now() - began < each * 3600000) ?? SPANS.at(-1);
+  const step = (hours * 3600) / BUCKETS;
+  const until = Math.ceil(Date.now() / 1000 / step) * step;
+  const since = until - hours * 3600;
   let found;
   try {
-    found = await call(`timeline?since=${since}&until=${until}&buckets=72`);
+    found = await call(`timeline?since=${since}&until=${until}&buckets=${BUCKETS}`);
   } catch {
     return;
   }
@@ -34,7 +38,7 @@ export async function drawStrip(changed) {
   const highest = Math.max(1, ...buckets.map(total));
   const slowest = Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
   const now = filters();
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${HOURS} hours` });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
   for (const outage of outages) {
     const end = x(outage.until ?? Date.now() / 1000);
     picture.append(svg("rect", { class: "outage", x: x(outage.since), y: 0, width: Math.max(1, end - x(outage.since)), height: HEIGHT }));
@@ -44,12 +48,17 @@ export async function drawStrip(changed) {
   buckets.forEach((bucket, number) => {
     const left = number * width;
     const chosen = Number(now.get("since")) === Math.floor(bucket.since);
+    const pick = () => { setAddress(chosen ? { since: null, until: null } : { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) }); changed(); };
+    const words = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app`;
     const hit = svg("rect", {
-      class: chosen ? "chosen" : "hit", x: left, y: 0, width, height: HEIGHT,
-      onclick: () => { setAddress(chosen ? { since: null, until: null } : { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) }); changed(); },
+      class: chosen ? "chosen" : "hit", x: left, y: 0, width, height: HEIGHT, onclick: pick,
+      ...(total(bucket) || chosen ? {
+        id: `bucket-${Math.floor(bucket.since)}`, tabindex: "0", role: "button", "aria-label": words, "aria-pressed": String(chosen),
+        onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(); } },
+      } : {}),
     });
     hit.append(svg("title"));
-    hit.firstChild.textContent = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app`;
+    hit.firstChild.textContent = words;
     picture.append(hit);
     let top = HEIGHT - 4;
     for (const verdict of ORDER) {
@@ -64,5 +73,5 @@ export async function drawStrip(changed) {
   });
   if (line.length > 1) picture.append(svg("polyline", { class: "mean", points: line.join(" "), "pointer-events": "none" }));
   picture.append(svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 4, y2: HEIGHT - 4 }));
-  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${HOURS} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, el("span", {}, "now"))));
+  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${hours} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, el("span", {}, "now"))));
 }

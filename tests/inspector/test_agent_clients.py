@@ -1,0 +1,185 @@
+"""The look-alike of the ngrok agent under clients that nobody here wrote."""
+
+import asyncio
+import base64
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pyngrok.agent import CapturedRequest, NgrokAgent
+from pyngrok.conf import PyngrokConfig
+from pyngrok.exception import PyngrokNgrokHTTPError
+from pyngrok.ngrok import NgrokTunnel, api_request
+
+from tests.apps import App, running_app
+from tests.inspector.conftest import URL, House, running
+from tests.listener import BODY, SECRET
+from tiktok_hook import signature
+
+REQUESTS = "/api/requests/http"
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[App]:
+    async with running_app() as made:
+        yield made
+
+
+@pytest.fixture
+async def agent(app: App) -> AsyncIterator[House]:
+    """The look-alike with `--inspect-open`, since these clients send no token."""
+    async with running(open_access=True, targets=(app.url,)) as made:
+        yield made
+
+
+async def pyngrok(agent: House, path: str, method: str = "GET", **options: Any) -> Any:
+    """A call of pyngrok's own client."""
+    return await asyncio.to_thread(api_request, agent.address + path, method, **options)
+
+
+async def captured(agent: House, **params: Any) -> list[CapturedRequest]:
+    """As pyngrok's get_requests puts it together, newest first."""
+    found = await pyngrok(agent, REQUESTS, params=params)
+    return [CapturedRequest(each) for each in found["requests"]]
+
+
+async def shell(agent: House, line: str) -> str:
+    """What a one-liner prints; PORT in it is the inspector's."""
+    process = await asyncio.create_subprocess_shell(
+        line.replace("PORT", str(agent.port)), stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode().strip()
+
+
+async def test_pyngrok_reads_the_agents_status(agent: House) -> None:
+    status = NgrokAgent(await pyngrok(agent, "/api/status"))
+    assert status.status == "online"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", status.agent_version or "")
+    assert status.session["legs"][0]["latency"] == "31ms"
+
+
+async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: House) -> None:
+    await agent.receive()
+    (found,) = (await pyngrok(agent, "/api/tunnels"))["tunnels"]
+    tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
+    assert (tunnel.public_url, tunnel.proto, tunnel.name) == (URL, "https", "command_line")
+    assert re.fullmatch(r"http://.+:3000", tunnel.config["addr"])
+    again = await pyngrok(agent, found["uri"])
+    assert again["ID"] == tunnel.id
+    assert again["metrics"]["http"]["count"] == 1
+    assert all(isinstance(each, int) for each in again["metrics"]["conns"].values())
+
+
+async def test_pyngrok_reads_the_endpoint(agent: House) -> None:
+    (found,) = (await pyngrok(agent, "/api/endpoints"))["endpoints"]
+    tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
+    assert tunnel.public_url == URL
+    assert found["upstream"] == {"url": "http://localhost:3000", "protocol": "http1"}
+    assert found["traffic_policy"] == ""
+
+
+async def test_pyngrok_lists_replays_and_deletes_requests(agent: House, app: App) -> None:
+    await agent.receive()
+    (first,) = await captured(agent)
+    assert base64.b64decode(first.request["raw"]).partition(b"\r\n\r\n")[2] == BODY
+    assert first.request["headers"]["Tiktok-Signature"]
+    assert first.tunnel_name == "command_line"
+    wish = {"id": first.id, "tunnel_name": None}
+    assert await pyngrok(agent, REQUESTS, "POST", data=wish) == {}
+    await app.wait_for(1)
+    head = re.search(rb"(?i)tiktok-signature: *([^\r]+)", app.requests[0])
+    assert head is not None
+    second, again = await captured(agent)
+    assert again.id == first.id
+    assert str(first.id) < str(second.id)
+    assert second.tunnel_name == first.tunnel_name
+    t = int(head[1].decode().removeprefix("t=").partition(",")[0])
+    assert signature.check(head[1].decode(), BODY, SECRET, now=t).state is signature.State.VALID
+    assert await pyngrok(agent, REQUESTS, "DELETE") == {}
+    assert await captured(agent) == []
+    assert agent.store.history().newest_id() == 1
+
+
+async def test_pyngrok_asks_for_a_few_or_for_one_tunnel(agent: House) -> None:
+    for _ in range(3):
+        await agent.receive()
+    assert len(await captured(agent, limit=2)) == 2
+    assert len(await captured(agent, tunnel_name="command_line")) == 3
+    assert await captured(agent, tunnel_name="an other (one)") == []
+    one = (await captured(agent))[0]
+    assert (await pyngrok(agent, one.uri or ""))["id"] == one.id
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/tunnels/nobody", 404),
+        ("GET", "/api/endpoints/nobody", 404),
+        ("GET", f"{REQUESTS}/nobody", 404),
+        ("POST", REQUESTS, 404),
+        ("POST", "/api/tunnels", 501),
+        ("DELETE", "/api/tunnels/command_line", 501),
+        ("PUT", "/api/endpoints/command_line", 501),
+        ("GET", "/api/nowhere", 404),
+        ("PATCH", "/api/status", 405),
+    ],
+)
+async def test_pyngrok_understands_every_refusal(
+    agent: House, method: str, path: str, status: int
+) -> None:
+    data = {"id": "nobody", "proto": "http", "addr": "80"} if method in {"POST", "PUT"} else None
+    with pytest.raises(PyngrokNgrokHTTPError) as refused:
+        await pyngrok(agent, path, method, data=data)
+    shape = json.loads(refused.value.body)
+    assert refused.value.status_code == status == shape["status_code"]
+    assert shape.keys() == {"error_code", "status_code", "msg", "details"}
+    assert shape["details"]["err"]
+
+
+async def test_a_request_that_is_not_answered_yet_has_a_null_response(agent: House) -> None:
+    await agent.receive(status=None)
+    assert (await captured(agent))[0].data["response"] is None
+
+
+async def test_without_a_tunnel_the_list_is_empty() -> None:
+    async with running(open_access=True, public=False, tunnel=None) as agent:
+        assert await pyngrok(agent, "/api/tunnels") == {"tunnels": [], "uri": "/api/tunnels"}
+        assert (await pyngrok(agent, "/api/endpoints"))["endpoints"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        ("grep -o 'https://[^\"]*ngrok[^\"]*' | head -n1", URL),
+        ('grep -oE \'"public_url":"https:[^"]*\' | cut -d\\" -f4', URL),
+        ('sed -nE \'s/.*public_url":"(https:[^"]*).*/\\1/p\'', URL),
+        ("jq -r '.tunnels[0].public_url'", URL),
+        ("jq -r '.tunnels[] | select(.proto == \"https\") | .public_url'", URL),
+        ("jq -r '.tunnels[] | select(.config.addr | endswith(\":3000\")) | .name'", "command_line"),
+    ],
+    ids=["grep", "grep-cut", "sed", "jq", "jq-proto", "jq-port"],
+)
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_one_liners_find_the_public_address(line: str, printed: str, host: str) -> None:
+    for need in ("curl", line.split(maxsplit=1)[0]):
+        if shutil.which(need) is None:
+            pytest.skip(f"there is no {need} here")
+    async with running() as agent:  # no token is needed for this
+        assert await shell(agent, f"curl -sf -4 {host}:PORT/api/tunnels | {line}") == printed
+
+
+async def test_a_one_liner_with_the_token_reads_the_last_body(agent: House) -> None:
+    if shutil.which("jq") is None or shutil.which("curl") is None:
+        pytest.skip("there is no jq or curl here")
+    await agent.receive()
+    line = (
+        f"curl -s 'localhost:PORT{REQUESTS}?limit=1' | jq -r '.requests[0].request.raw' "
+        "| base64 -d | tail -n1"
+    )
+    assert await shell(agent, line) == BODY.decode()
