@@ -55,6 +55,10 @@ class Terminal:
         os.close(self._main)
         return self.process.wait(seconds)
 
+    def close(self) -> None:
+        """Close the window with the command in it."""
+        os.close(self._main)
+
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._main], [], [], seconds)
         if not ready:

@@ -1,0 +1,21 @@
+"""Waiting for what nobody tells: by looking again and again, in a thread."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Return once it is so.
+
+    Raises:
+        AssertionError: It was not so in time.
+    """
+    await asyncio.to_thread(_look, condition, seconds)
+
+
+def _look(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        time.sleep(0.01)
