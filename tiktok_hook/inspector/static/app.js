@@ -75,7 +75,9 @@ byId("left").addEventListener("scroll", () => {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target.closest("input:not([type=checkbox]), textarea, select");
+  // A field of a dialog that has just closed keeps the keyboard until the next drawing.
+  const left = event.target.closest("dialog:not([open])");
+  const typing = left ? null : event.target.closest("input:not([type=checkbox]), textarea, select");
   if (event.key === "Escape" && !byId("dialog").open) {
     if (typing) typing.blur(); else choose(null);
     return;

@@ -54,11 +54,15 @@ export function svg(name, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+// Beneath an open dialog nothing is seen or read out, so it is said inside.
+const said = byId("said");
+byId("dialog").addEventListener("close", () => document.body.append(said));
 let quiet;
 export function say(words) {
-  byId("said").textContent = words;
+  if (byId("dialog").open && !byId("dialog").contains(said)) byId("dialog").append(said);
+  said.textContent = words;
   clearTimeout(quiet);
-  quiet = setTimeout(() => { byId("said").textContent = ""; }, 4000);
+  quiet = setTimeout(() => { said.textContent = ""; }, 4000);
 }
 
 export async function copy(text, what) {

@@ -8,23 +8,36 @@ import { VERDICTS, eventName, milliseconds, productClass, statusClass, time, vis
 const MOST = 600;
 let next = null;
 let asked = 0;
+let late = null;
 
+// Fetches the first page. What the stream tells meanwhile may be newer than what is fetched, and
+// an answer is told before it is on disk, so neither is undone by what was read.
 export async function reload() {
   const mine = ++asked;
-  state.rows.clear();
-  state.detached = false;
-  next = null;
+  late ??= [];
   byId("left").setAttribute("aria-busy", "true");
   try {
     const page = await call(`deliveries?${filters()}`);
     if (mine !== asked) return;
-    for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
+    const before = state.rows;
+    state.rows = new Map(page.deliveries.map((row) => {
+      const known = before.get(row.delivery.id);
+      row.delivery.status ??= known?.delivery.status ?? null;
+      row.last_attempt ??= known?.last_attempt ?? null;
+      return [row.delivery.id, row];
+    }));
+    state.detached = false;
     next = page.next;
     draw();
   } catch (error) {
     say(error.message);
   } finally {
-    byId("left").removeAttribute("aria-busy");
+    if (mine === asked) {
+      byId("left").removeAttribute("aria-busy");
+      const waited = late;
+      late = null;
+      for (const tell of waited) tell();
+    }
   }
 }
 
@@ -44,6 +57,7 @@ export async function older() {
 
 // A row that came in just now; filters that the server has to judge make it ask.
 export function arrived(row) {
+  if (late) { late.push(() => arrived(row)); return; }
   const id = row.delivery.id;
   if (state.rows.has(id)) { // seen before it was answered
     state.rows.set(id, row);
@@ -68,6 +82,7 @@ function askAgain() {
 }
 
 export function attempted(attempt) {
+  if (late) { late.push(() => attempted(attempt)); return; }
   const row = state.rows.get(attempt.delivery_id);
   if (!row) return;
   row.last_attempt = attempt;

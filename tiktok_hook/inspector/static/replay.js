@@ -47,7 +47,7 @@ export function openReplay(whole) {
   const method = el("input", { id: "replay-method", value: delivery.method, size: "6" });
   const where = el("input", { id: "replay-path", value: path });
   const heads = el("textarea", { id: "replay-headers", rows: "4", spellcheck: "false", placeholder: "NAME: VALUE, one a line; each replaces the header of its name" });
-  const envelope = el("textarea", { id: "replay-body", rows: hasContent ? "6" : "10", spellcheck: "false", disabled: body.text === null });
+  const envelope = el("textarea", { id: "replay-body", rows: hasContent ? "8" : "10", spellcheck: "false", disabled: body.text === null });
   const inner = el("textarea", { id: "replay-content", rows: "8", spellcheck: "false" });
   envelope.value = body.text === null ? "(binary: sent as it is)" : hasContent ? write(new Map([...parsed.value].filter(([key]) => key !== "content")), "  ") : body.text;
   if (hasContent) inner.value = write(content, "  ");

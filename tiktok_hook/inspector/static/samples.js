@@ -22,7 +22,7 @@ export function openSamples(samples) {
     }
   };
   show("Send a sample event", el("ul", { class: "samples" }, samples.map((each) => el("li", {},
-    el("button", { type: "button", onclick: () => send(each.event) }, "Send"),
+    el("button", { type: "button", "aria-label": `Send ${each.event}`, onclick: () => send(each.event) }, "Send"),
     el("b", { class: productClass(each.product) }, each.event),
     el("span", {}, each.meaning, each.mark === "documented" ? "" : ` (${each.mark})`)))), el("div", { class: "buttons" }, close()));
 }
