@@ -9,7 +9,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format reference pictures clean
+.PHONY: help demo test lint types unit wheel system format reference pictures soak clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ system: ## what some tests need beside Python, where it can be installed
 
 unit: $(VENV)/development system
 	$(BIN)/pytest --numprocesses $(JOBS)
+
+soak: $(VENV)/development ## an hour of traffic and 100 times kill -9: SOAK_SECONDS, SOAK_ROUNDS
+	$(RUN) -m tests.faults.soak
 
 wheel: $(VENV)/development
 	sh tests/wheel.sh $(PYTHON)

@@ -1,0 +1,241 @@
+"""The long form of the faults: ``make soak``, or ``python -m tests.faults.soak``.
+
+First the command is killed outright under load, over and over: what was answered 200 is there. Then
+one listener lives through mixed traffic, with its tunnel cut, deliveries replayed and the inspector
+read, while its descriptors, threads, processes and memory are printed. Ends with 1 when they grow.
+
+SOAK_ROUNDS (100) says how often it is killed, SOAK_SECONDS (3600) how long the traffic goes on.
+"""
+
+import asyncio
+import json
+import os
+import random
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from dataclasses import astuple, dataclass, fields
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from tests.apps import OK, App, http, running_app
+from tests.faults.waiting import until
+from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
+from tests.ngrok_service import NgrokService
+from tiktok_hook.forward import Forwarder, Request
+
+SAMPLES = 60
+"""How often the usage is taken, evenly over the whole time."""
+SENDERS = 4
+PAUSE_SECONDS = 0.02
+GROWN_MEMORY_BYTES = 24 << 20
+"""More than this from the second quarter to the last is growth: SQLite's caches fill up early."""
+KEEP = 5_000
+"""The history's bound; reached early, so that the file and the caches stop growing."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the command and all processes below it hold."""
+
+    descriptors: int
+    threads: int
+    processes: int
+    memory_bytes: int
+
+    @classmethod
+    def of(cls, process: psutil.Process) -> "Usage":
+        total = cls(0, 0, 0, 0)
+        for each in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # a tunnel's child that was just replaced
+                total = cls(
+                    total.descriptors + each.num_fds(),
+                    total.threads + each.num_threads(),
+                    total.processes + 1,
+                    total.memory_bytes + each.memory_info().rss,
+                )
+        return total
+
+
+async def kill_rounds(rounds: int, folder: Path) -> None:
+    """Kill it under load at a random moment; fail when anything that was answered 200 is lost."""
+    db = folder / "killed.db"
+    numbers = count()
+    answered: set[int] = set()
+
+    async def load(forwarder: Forwarder, url: str) -> None:
+        while True:
+            number = next(numbers)
+            body = b'{"event":"load","number":%d}' % number
+            if (await post(url, body, signed(body), forwarder=forwarder)).status != 200:
+                return
+            answered.add(number)
+
+    for done in range(1, rounds + 1):
+        async with (
+            listening("--no-tunnel", "--db", str(db), "--keep", "10000000") as listener,
+            Forwarder() as forwarder,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(16):
+                group.create_task(load(forwarder, listener.local_url))
+            await asyncio.sleep(random.uniform(0.05, 0.5))
+            listener.process.kill()
+        with closing(sqlite3.connect(db)) as rows:
+            bodies = rows.execute("SELECT body FROM deliveries").fetchall()
+            sound = rows.execute("PRAGMA quick_check").fetchone() == ("ok",)
+        lost = answered - {json.loads(body)["number"] for (body,) in bodies}
+        if lost or not sound:
+            raise SystemExit(f"killed {done} times: {len(lost)} lost, database sound: {sound}")
+    print(f"killed {rounds} times under load: {len(answered)} answered 200, none lost", flush=True)
+
+
+async def send(listener: Listener, app: App, end: float, answers: Counter[int | None]) -> None:
+    """Deliveries of all kinds through the tunnel; the app's answer changes in between."""
+    async with Forwarder() as forwarder:
+        for number in count():
+            if time.monotonic() >= end:
+                return
+            app.answer = http(500, b"no") if number % 50 == 49 else OK
+            body = BODY.replace(b"7545200", b"%07d" % random.randrange(10**7))
+            headers = signed(body, secret=random.choices((SECRET, "forged"), (9, 1))[0])
+            answers[(await post(listener.url, body, headers, forwarder=forwarder)).status] += 1
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def look(listener: Listener, end: float) -> int:
+    """Load the page's data and replay what is newest, twice a second; how often."""
+    address = urlsplit(listener.ready["inspector_url"])
+    base = f"http://{address.netloc}"
+    token = address.query.partition("=")[2]
+    headers = (
+        ("Host", address.netloc),
+        ("Authorization", f"Bearer {token}"),
+        ("Content-Type", "application/json"),
+    )
+    async with Forwarder() as forwarder:
+        for done in count():
+            if time.monotonic() >= end:
+                return done
+            for path in ("/", "/static/app.js", "/api/v1/status", "/api/v1/deliveries"):
+                reply = await forwarder.send(Request("GET", base + path, headers, b""), timeout=10)
+                assert reply.status == 200, (path, reply)
+            # One connection each, left as a page is that is reloaded.
+            reader, writer = await asyncio.open_connection(address.hostname, address.port)
+            writer.write(
+                f"GET /api/v1/stream HTTP/1.1\r\nHost: {address.netloc}\r\n"
+                f"Authorization: Bearer {token}\r\n\r\n".encode()
+            )
+            await reader.readline()
+            writer.close()
+            shown = listener.of("delivery")[-1:]
+            if shown:
+                path = f"/api/v1/deliveries/{shown[0]['id']}/replay"
+                await forwarder.send(Request("POST", base + path, headers, b"{}"), timeout=10)
+            del listener.lines[:-1]
+            await asyncio.sleep(0.5)
+    return 0
+
+
+async def cut(service: NgrokService, end: float, pause: float) -> int:
+    """Cut the tunnel at intervals and wait until it is back; how often."""
+    for done in count():
+        await asyncio.sleep(pause)
+        if time.monotonic() >= end - 5:
+            return done
+        service.cut()
+        await service.wait_for(lambda: len(service.online) == 1, timeout=30)
+    return 0
+
+
+async def watch(process: psutil.Process, seconds: float) -> list[Usage]:
+    """Print what is held, at intervals."""
+    print("seconds  " + "  ".join(field.name for field in fields(Usage)), flush=True)
+    usages = []
+    started = time.monotonic()
+    for number in range(1, SAMPLES + 1):
+        await asyncio.sleep(started + number * seconds / SAMPLES - time.monotonic())
+        usages.append(Usage.of(process))
+        words = [f"{time.monotonic() - started:7.0f}"]
+        for field, value in zip(fields(Usage), astuple(usages[-1]), strict=True):
+            words.append(f"{value:>{len(field.name)}}")
+        print("  ".join(words), flush=True)
+    return usages
+
+
+def growth(usages: list[Usage]) -> list[str]:
+    """What the last quarter holds more of than the second one did."""
+    quarter = len(usages) // 4
+    grown = []
+    allowed = {"descriptors": 8, "threads": 4, "processes": 0, "memory_bytes": GROWN_MEMORY_BYTES}
+    for name, most in allowed.items():
+        before, after = (
+            statistics.median(getattr(usage, name) for usage in part)
+            for part in (usages[quarter : 2 * quarter], usages[-quarter:])
+        )
+        if after - before > most:
+            grown.append(f"{name} grew from {before:.0f} to {after:.0f}")
+    return grown
+
+
+async def soak(seconds: float, folder: Path) -> list[str]:
+    """Mixed traffic for so long; what went wrong."""
+    answers: Counter[int | None] = Counter()
+    async with NgrokService() as service, running_app() as app:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        words += ["--db", str(folder / "soak.db"), "--keep", str(KEEP), "--forward-to", app.url]
+        async with listening(*words, environment={"NGROK_AUTHTOKEN": TOKEN}) as listener:
+            end = time.monotonic() + seconds
+            async with asyncio.TaskGroup() as group:
+                for _ in range(SENDERS):
+                    group.create_task(send(listener, app, end, answers))
+                looks = group.create_task(look(listener, end))
+                cuts = group.create_task(cut(service, end, max(5.0, seconds / 60)))
+                watching = group.create_task(watch(psutil.Process(listener.process.pid), seconds))
+                tidying = group.create_task(forget(app))
+                await watching
+                tidying.cancel()
+            code = await listener.end()
+            await until(lambda: not service.online)
+    wrong = growth(watching.result())
+    if code != 0:
+        wrong.append(f"it ended with {code}")
+    wrong += [
+        f"stderr says {word}: {listener.errors[-2000:]}"
+        for word in ("Traceback", "Warning", "never retrieved", "A bug of")
+        if word in listener.errors
+    ]
+    print(f"answers: {dict(answers)}; page loads: {looks.result()}; cuts: {cuts.result()}")
+    print(f"summary: {json.dumps(listener.of('summary'))}", flush=True)
+    return wrong
+
+
+async def forget(app: App) -> None:
+    """Keep this program's own memory out of the picture."""
+    while True:
+        app.requests.clear()
+        await asyncio.sleep(1)
+
+
+def main() -> None:
+    seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
+    rounds = int(os.environ.get("SOAK_ROUNDS", "100"))
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+            os.environ[variable] = name
+        asyncio.run(kill_rounds(rounds, Path(name)))
+        wrong = asyncio.run(soak(seconds, Path(name)))
+    if wrong:
+        sys.exit("\n".join(wrong))
+    print("nothing grew, and nothing was complained of")
+
+
+if __name__ == "__main__":
+    main()
