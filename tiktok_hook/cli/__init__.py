@@ -20,6 +20,7 @@ COMMANDS = {
     "trigger": "Send a signed sample event.",
     "events": "List what was received.",
     "show": "Show one delivery whole.",
+    "replay": "Send stored deliveries to your app again.",
     "export": "Write deliveries to a file.",
     "import": "Put deliveries from a file into the history.",
     "clear": "Empty the history.",

@@ -1,0 +1,181 @@
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apps import App, http, running_app
+from tests.cli.runner import Result, invoke
+from tests.listener import BODY, SECRET, listening, post
+from tiktok_hook import signature
+from tiktok_hook.signature import State
+from tiktok_hook.store import open_history
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[App]:
+    async with running_app() as running:
+        yield running
+
+
+@pytest.fixture
+async def db(tmp_path: Path, app: App) -> str:
+    """A history with three deliveries, the second of which the app refused."""
+    file = str(tmp_path / "history.db")
+    async with listening("--no-tunnel", "--db", file, "-f", f"{app.url}/hook") as listener:
+        for status in (200, 500, 200):
+            app.answer = http(status)
+            await post(listener.local_url)
+    app.answer = http(200)
+    app.requests.clear()
+    return file
+
+
+async def replay(db: str, *words: str, secret: str | None = SECRET) -> Result:
+    given = [] if secret is None else ["--secret", secret]
+    return await asyncio.to_thread(invoke, "replay", *words, "--db", db, *given)
+
+
+def verdict(request: bytes) -> State:
+    """What a right check says of a request as it came over the wire."""
+    head, _, body = request.partition(b"\r\n\r\n")
+    header = next(
+        (
+            line.partition(b": ")[2].decode()
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"tiktok-signature:")
+        ),
+        None,
+    )
+    import time
+
+    return signature.check(header, body, SECRET, now=time.time()).state
+
+
+async def test_it_goes_to_where_it_was_sent_before_signed_afresh(db: str, app: App) -> None:
+    result = await replay(db, "last")
+    assert result.exit_code == 0, result.output
+    assert app.requests[0].startswith(b"POST /hook HTTP/1.1\r\n")
+    assert app.bodies == [BODY]
+    assert verdict(app.requests[0]) is State.VALID
+    with open_history(Path(db)) as history:
+        attempts = history.attempts(3)
+    assert [(each.number, each.replay, each.status) for each in attempts] == [
+        (1, False, 200),
+        (2, True, 200),
+    ]
+
+
+async def test_the_failed_ones_are_chosen_by_a_filter(db: str, app: App) -> None:
+    result = await replay(db, "--failed")
+    assert result.stdout.startswith("2.2 → ")
+    assert len(app.requests) == 1
+
+
+async def test_several_go_out_in_order_and_the_rest_is_told(db: str, app: App) -> None:
+    app.answer = http(500)
+    result = await replay(db, "1-3")
+    assert result.exit_code == 6
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["1.2", "2.2", "3.2"]
+    assert "3 of 3 sent, 3 not answered 200." in result.stderr
+    assert "tiktok-hook replay 1 2 3" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "state"),
+    [
+        (["--age", "10m"], State.STALE),
+        (["--bad-signature"], State.INVALID),
+        (["--no-signature"], State.MISSING),
+        (["--as-is"], State.VALID),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+async def test_it_is_signed_as_asked(db: str, app: App, option: list[str], state: State) -> None:
+    await replay(db, "1", *option)
+    assert verdict(app.requests[0]) is state
+
+
+async def test_what_is_changed_is_written_back_and_signed(db: str, app: App) -> None:
+    words = ["--set", "content.publish_id=v_new", "--unset", "user_openid", "--path", "/other?x=1"]
+    result = await replay(db, "1", *words, "--header", "X-Debug: 1", "--to", app.url)
+    assert result.exit_code == 0, result.output
+    assert app.requests[0].startswith(b"POST /other?x=1 HTTP/1.1\r\n")
+    assert b"\r\nX-Debug: 1\r\n" in app.requests[0]
+    assert b'\\"publish_id\\":\\"v_new\\"' in app.bodies[0]
+    assert b"user_openid" not in app.bodies[0]
+    assert verdict(app.requests[0]) is State.VALID
+
+
+async def test_a_dry_run_shows_and_sends_nothing(db: str, app: App) -> None:
+    result = await replay(db, "1", "--dry-run")
+    assert result.exit_code == 0
+    assert "Tiktok-Signature: t=" in result.stdout
+    assert BODY.decode() in result.stdout
+    assert app.requests == []
+
+
+async def test_the_editor_changes_the_body(
+    db: str, app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor.py"
+    editor.write_text(
+        "import sys, pathlib\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "file.write_text(file.read_text().replace('DIRECT_PUBLISH', 'INBOX_SHARE'))\n"
+    )
+    monkeypatch.setenv("EDITOR", f"{sys.executable} {editor}")
+    result = await replay(db, "1", "--edit")
+    assert result.exit_code == 0, result.output
+    assert app.bodies == [BODY.replace(b"DIRECT_PUBLISH", b"INBOX_SHARE")]
+
+
+async def test_an_editor_that_fails_is_one_sentence(
+    db: str, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "false")
+    result = await replay(db, "1", "--edit")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: The editor failed")
+    assert app.requests == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ([], 2, "Which deliveries?"),
+        (["99"], 2, "There is no delivery 99"),
+        (["--event", "no.such"], 2, "No delivery fits"),
+        (["1", "--age", "soon"], 2, "--age 'soon'"),
+        (["1", "--age", "1m", "--as-is"], 2, "exclude each other"),
+        (["1", "--set", "content.no_such=1"], 2, "no_such"),
+        (["1", "--to", "nonsense"], 2, "nonsense"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_cannot_be_sent_is_one_sentence(
+    db: str, app: App, words: list[str], code: int, message: str
+) -> None:
+    result = await replay(db, *words)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert app.requests == []
+
+
+async def test_without_a_secret_the_stored_signature_goes_out(db: str, app: App) -> None:
+    result = await replay(db, "1", secret=None)
+    assert result.exit_code == 0, result.output
+    assert verdict(app.requests[0]) is State.VALID
+
+
+async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) -> None:
+    db = str(tmp_path / "held.db")
+    async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
+        for _ in range(3):
+            await post(listener.local_url)
+    assert app.requests == []
+    assert (await replay(db, "--pending")).exit_code == 0
+    assert len(app.requests) == 3
+    assert "No delivery fits" in (await replay(db, "--pending")).stderr

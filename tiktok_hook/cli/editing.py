@@ -1,0 +1,77 @@
+"""A body in the user's editor: laid out for people, written back as TikTok writes it."""
+
+import json
+from typing import Any
+
+import click
+
+from tiktok_hook import exact_json
+from tiktok_hook.errors import UsageError
+
+
+def edited(body: bytes) -> bytes:
+    """The body as its user leaves it in ``$EDITOR``; unchanged when nothing was saved.
+
+    ``content`` is shown as an object where it holds one, and goes back as a string. A body that is
+    not JSON is edited as it is.
+
+    Raises:
+        UsageError: The body is no text, the editor failed, or what it left is not JSON any more.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise UsageError(
+            "The body is binary and cannot be edited as text.",
+            hint="tiktok-hook show ID --body writes it to a file.",
+        ) from None
+    value, folded = _unfolded(text)
+    before = text if value is None else _laid_out(value)
+    try:
+        after = click.edit(before, extension=".txt" if value is None else ".json")
+    except click.ClickException as error:
+        raise UsageError(
+            f"The editor failed: {error.format_message()}",
+            hint="Set EDITOR to one that works, or use --set.",
+        ) from error
+    if after is None or after.rstrip("\n") == before.rstrip("\n"):
+        return body
+    if value is None:
+        return after.rstrip("\n").encode()
+    return _written_back(after, folded=folded)
+
+
+def _unfolded(text: str) -> tuple[Any, bool]:
+    """The decoded body, None when it is not JSON, and whether `content` was decoded as well."""
+    try:
+        value = exact_json.loads(text)
+    except ValueError:
+        return None, False
+    if isinstance(value, dict) and isinstance(value.get("content"), str):
+        try:
+            inner = exact_json.loads(str(value["content"]))
+        except ValueError:
+            return value, False
+        if isinstance(inner, dict | list):
+            return {**value, "content": inner}, True
+    return value, False
+
+
+def _laid_out(value: Any) -> str:
+    compact = exact_json.dumps(value)
+    laid_out = json.dumps(value, indent=2, ensure_ascii=False)
+    # Python's own writer would spell some fractions otherwise: then one line has to do.
+    same = exact_json.dumps(exact_json.loads(laid_out)) == compact
+    return (laid_out if same else compact) + "\n"
+
+
+def _written_back(text: str, *, folded: bool) -> bytes:
+    try:
+        value = exact_json.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"What the editor left is not JSON: {error}.", hint="Nothing was sent. Try again."
+        ) from error
+    if folded and isinstance(value, dict) and isinstance(value.get("content"), dict | list):
+        value = {**value, "content": exact_json.dumps(value["content"])}
+    return exact_json.dumps(value).encode("utf-8", "surrogatepass")
