@@ -5,7 +5,7 @@ import json
 import pytest
 from aiohttp import ClientSession
 
-from tests.inspector.conftest import TOKEN, House, running
+from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import SECRET
 
 PRIVATE = ["/", "/static/app.js", "/api/v1/deliveries", "/api/v1/status", "/api/requests/http"]
@@ -147,6 +147,15 @@ async def test_a_replay_goes_to_http_only(house: House, target: str) -> None:
         "POST", f"/api/v1/deliveries/{delivery.id}/replay", body={"target": target}
     )
     assert reply.status == 400
+
+
+@pytest.mark.parametrize("target", ["http://localhost:3000/hook", "{page}", f"{URL}/hook"])
+async def test_a_replay_does_not_come_back_to_us(house: House, target: str) -> None:
+    delivery = await house.receive()
+    path = f"/api/v1/deliveries/{delivery.id}/replay"
+    reply = await house.ask("POST", path, body={"target": target.format(page=house.address)})
+    assert reply.status == 400
+    assert "round in circles" in json.loads(reply.body)["error"]
 
 
 async def test_the_stream_carries_the_strict_headers_too(house: House) -> None:

@@ -1,10 +1,10 @@
 """Our own API, `/api/v1`: the history read, replayed, fed with samples, exported and cleared."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,11 +17,11 @@ from tiktok_hook.delivery import (
     dump,
 )
 from tiktok_hook.errors import HookError, StoreError, UsageError
-from tiktok_hook.forward import Request, parse_header, parse_target
+from tiktok_hook.forward import Request, parse_header, parse_target, refuse_loop
 from tiktok_hook.inspector import query
 from tiktok_hook.inspector.parts import Parts
 from tiktok_hook.inspector.status import status_json
-from tiktok_hook.replay import Mode, Signing
+from tiktok_hook.inspector.wish import wish_of
 from tiktok_hook.store import Where
 
 PAGE = 50
@@ -118,9 +118,10 @@ class Api:
     async def replay(self, request: web.Request) -> web.Response:
         """Send a delivery again, changed and signed as asked; or show what would be sent."""
         number = self._id(request)
-        wish = await _wish(request)
+        wish = await wish_of(request)
         delivery = await asyncio.to_thread(self._found, number)
         target, whole = await self._target(delivery, wish.text("target"))
+        self._refuse_loop(target, request)
         prepared = replay.prepare(
             delivery,
             target,
@@ -142,6 +143,16 @@ class Api:
         )
         self._parts.publish(attempt)
         return _answer({"attempt": attempt_json(attempt)})
+
+    def _refuse_loop(self, target: str, request: web.Request) -> None:
+        status = self._parts.status()
+        own = None if request.transport is None else request.transport.get_extra_info("sockname")
+        refuse_loop(
+            [target],
+            receiver_port=None if status.local_url is None else urlsplit(status.local_url).port,
+            inspector_port=own[1] if own else None,
+            callback_url=status.callback_url if status.public else None,
+        )
 
     async def _target(self, delivery: Delivery, asked: str | None) -> tuple[str, bool]:
         """Where a replay goes: what was asked for, else the session's target, else the recorded."""
@@ -177,7 +188,7 @@ class Api:
 
     async def send_sample(self, request: web.Request) -> web.Response:
         """Send a signed sample to the receiver of this session."""
-        wish = await _wish(request)
+        wish = await wish_of(request)
         url = self._parts.status().local_url
         if url is None:
             raise UsageError(
@@ -289,80 +300,6 @@ class Api:
         if delivery is None:
             raise web.HTTPNotFound(text=f"There is no delivery {number}.")
         return delivery
-
-
-class _Wish:
-    """What a client asks for in a JSON body; nothing in it is taken on trust."""
-
-    def __init__(self, value: Mapping[str, Any]) -> None:
-        self._value = value
-
-    def text(self, name: str) -> str | None:
-        """A text, or None when it is left out.
-
-        Raises:
-            UsageError: It is something else.
-        """
-        found = self._value.get(name)
-        if found is None or isinstance(found, str):
-            return found
-        raise UsageError(f"{name} has to be a text.")
-
-    def texts(self, name: str) -> list[str]:
-        """A list of texts.
-
-        Raises:
-            UsageError: It is something else.
-        """
-        found = self._value.get(name, [])
-        if isinstance(found, list) and all(isinstance(each, str) for each in found):
-            return found
-        raise UsageError(f"{name} has to be a list of texts.")
-
-    def flag(self, name: str) -> bool:
-        """True or false.
-
-        Raises:
-            UsageError: It is something else.
-        """
-        found = self._value.get(name, False)
-        if isinstance(found, bool):
-            return found
-        raise UsageError(f"{name} has to be true or false.")
-
-    def body(self) -> bytes | None:
-        """A whole new body; None keeps the stored one."""
-        text = self.text("body")
-        return None if text is None else text.encode("utf-8", "surrogatepass")
-
-    def signing(self, *, signed: bool) -> Signing:
-        """How to sign: as asked, else afresh, or as it was where there is no secret.
-
-        Raises:
-            UsageError: There is no such way.
-        """
-        name = self.text("signing")
-        if name is None:
-            return Signing() if signed else Signing(Mode.AS_IS)
-        age = self._value.get("age_seconds", 600.0)
-        if isinstance(age, bool) or not isinstance(age, int | float) or not abs(age) < 1e10:
-            raise UsageError("age_seconds has to be a number.")
-        try:
-            return Signing(Mode(name), float(age))
-        except ValueError:
-            ways = ", ".join(mode.value for mode in Mode)
-            raise UsageError(f"signing has to be one of {ways}.") from None
-
-
-async def _wish(request: web.Request) -> _Wish:
-    data = await request.read()
-    try:
-        value = json.loads(data.decode("utf-8")) if data else {}
-    except (ValueError, RecursionError):
-        raise UsageError("The body is not valid JSON.") from None
-    if not isinstance(value, dict):
-        raise UsageError("The body has to be a JSON object.")
-    return _Wish(value)
 
 
 def row(delivery: Delivery, last: Attempt | None) -> dict[str, Any]:

@@ -79,10 +79,10 @@ function actions(whole, body) {
       copy(await answer.text(), "cURL");
     } }, "Copy as cURL"),
     body.text === null ? null : el("button", { type: "button", onclick: () => copy(body.text, "Body") }, "Copy body"),
-    el("span", { class: "dim" }, "Download"),
-    [["har", "HAR"], ["jsonl", "JSON Lines"], ["pytest", "pytest"]].map(([format, words]) =>
-      el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/export?format=${format}&ids=${delivery.id}`) }, words)),
-    el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/deliveries/${delivery.id}/body`) }, "raw body"));
+    el("span", { class: "downloads" }, el("span", { class: "dim" }, "Download "),
+      [["har", "HAR"], ["jsonl", "JSON Lines"], ["pytest", "pytest"]].map(([format, words]) =>
+        el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/export?format=${format}&ids=${delivery.id}`) }, words)),
+      el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/deliveries/${delivery.id}/body`) }, "raw body")));
 }
 
 export function download(address) {
