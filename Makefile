@@ -59,8 +59,9 @@ format: $(VENV)/development ## bring the code into its form
 reference: $(VENV)/development ## the README's list of options, from the commands
 	$(RUN) -m tests.reference
 
-pictures: $(VENV)/development ## the README's pictures, from the real program
+pictures: $(VENV)/development system ## the README's pictures, from the real program
 	$(RUN) -m tests.pictures.terminal
+	$(RUN) -m tests.pictures.page
 
 clean: ## remove everything that make made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -16,15 +16,12 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.apps import App, http, running_app
 from tests.listener import BODY, SECRET, Listener, listening, post
+from tests.pictures.page import ARGUMENTS, WORDS, drawn
 from tiktok_hook import events, signature
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CHROMIUM = shutil.which("chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
 FAILURE = events.sample("post.publish.failed")
 BIG = 7545201234567890123
 HOSTILE = (
@@ -395,3 +392,7 @@ async def test_the_strip_narrows_the_list_to_its_time(view: View) -> None:
     await expect(view.page.get_by_text("Clear the selection")).to_be_visible()
     assert "since=" in view.page.url
     await expect(view.page.locator("#list .row")).to_have_count(1)
+
+
+async def test_the_readmes_picture_shows_what_the_page_shows_today(browser: Browser) -> None:
+    assert await drawn(browser) == WORDS.read_text("utf-8"), "run `make pictures`"

@@ -136,6 +136,9 @@ function grouped(rows, key) {
   });
 }
 
+// A long name breaks behind its dots, not within a word.
+const breakable = (name) => name.split(/(?<=\.)/).flatMap((part, number) => (number ? [el("wbr"), part] : [part]));
+
 function rowOf(row, isFresh) {
   const { delivery, last_attempt: attempt } = row;
   const [verdict, kind] = VERDICTS[delivery.verdict.state];
@@ -152,7 +155,7 @@ function rowOf(row, isFresh) {
     el("button", { type: "button", class: "row", "aria-current": chosen ? "true" : null, onclick: () => choose(delivery.id) },
       el("span", { class: "id" }, `#${delivery.id}`),
       el("time", { class: "dim", datetime: delivery.received_at }, time(delivery.received_at)),
-      el("span", {}, el("span", { class: `event ${productClass(row.product)}` }, visible(eventName(delivery))), " ",
+      el("span", {}, el("span", { class: `event ${productClass(row.product)}` }, breakable(visible(eventName(delivery)))), " ",
         delivery.redelivery_of ? el("span", { class: "tag warn", title: `of #${delivery.redelivery_of}` }, `↻ ${delivery.redelivery_number}`) : null, " ",
         delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source)),
       el("span", { class: "answer" }, el("span", { class: kind }, verdict), " ", el("b", { class: statusClass(delivery.status) }, delivery.status ?? "…")),
