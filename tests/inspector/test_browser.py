@@ -340,6 +340,36 @@ async def test_two_pages_of_one_browser_share_one_stream(view: View) -> None:
     await expect(second.locator("#list .row")).to_have_count(2)
 
 
+async def test_a_page_of_another_port_gets_at_nothing(view: View) -> None:
+    await view.receive()
+    view.app.answer = http(200, b"<!doctype html><p>hello", "Content-Type: text/html")
+    other = await view.page.context.new_page()  # with the same cookies, on the same site
+    await other.goto(view.app.url)
+    seen = await other.evaluate(
+        """async (page) => {
+            const ways = [
+                ["GET", "cors", undefined, {}],
+                ["DELETE", "cors", undefined, {}],
+                ["POST", "cors", "{}", {"Content-Type": "application/json"}],
+                ["POST", "no-cors", "{}", {"Content-Type": "text/plain"}],
+            ];
+            const found = [];
+            for (const [method, mode, body, headers] of ways) {
+                const path = method === "POST" ? "deliveries/1/replay" : "deliveries";
+                const options = {method, mode, body, headers, credentials: "include"};
+                const answer = await fetch(`${page}api/v1/${path}`, options).catch(() => null);
+                found.push(answer === null ? "refused" : answer.type);
+            }
+            return found;
+        }""",
+        view.page.url,
+    )
+    assert seen == ["refused"] * 4
+    assert [request for request in view.app.requests[1:] if request.startswith(b"POST")] == []
+    await view.page.reload()
+    await expect(view.page.locator("#list .row")).to_have_count(1)
+
+
 async def test_a_narrow_page_shows_one_thing_at_a_time_and_never_scrolls_sideways(
     browser: Browser,
 ) -> None:

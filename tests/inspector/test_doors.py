@@ -24,6 +24,11 @@ async def test_what_ngroks_clients_ask_first_needs_no_token(house: House, path: 
     assert (await house.ask("GET", path, token=None)).status == 200
 
 
+@pytest.mark.parametrize("path", ["/api/tunnelsx", "/statusx", "/api/endpoints.json", "/api"])
+async def test_only_whole_names_of_open_paths_are_open(house: House, path: str) -> None:
+    assert (await house.ask("GET", path, token=None)).status == 401
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 async def test_an_open_path_is_open_for_reading_only(house: House, method: str) -> None:
     reply = await house.ask(method, "/api/endpoints/command_line", body={}, token=None)
