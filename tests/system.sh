@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
-# inspector's page, a validator for HAR. Only as root on Debian and only what is missing; elsewhere
+# inspector's page, curl and jq for one-liners, a validator for HAR. Only as root on Debian and only what is missing; elsewhere
 # those tests skip and say why, except with CI=true, where they fail.
 set -eu
 command -v apt-get >/dev/null || exit 0
@@ -8,6 +8,8 @@ command -v apt-get >/dev/null || exit 0
 missing=""
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v curl >/dev/null || missing="$missing curl"
+command -v jq >/dev/null || missing="$missing jq"
 [ -d /usr/share/nodejs/har-validator ] || missing="$missing nodejs node-har-validator"
 [ -n "$missing" ] || exit 0
 export DEBIAN_FRONTEND=noninteractive
