@@ -42,6 +42,8 @@ def failed(result: Result, code: int) -> str:
         (["--pass"], "--pass needs a target"),
         (["--public-url", "hooks.example.com"], "not a URL"),
         (["--ephemeral", "--db", "x.db"], "do not go together"),
+        (["--serve-file", "no-such.txt"], "no-such.txt cannot be read"),
+        (["--serve-file", "/"], "/ cannot be read"),
         (["--verify-webhook"], "needs the client secret"),
         (["--config", "no-such.toml"], "no-such.toml does not exist"),
         (["3000"], "listen takes no port"),
@@ -179,6 +181,24 @@ def test_an_unwritable_state_folder_is_told_and_does_not_keep_it_from_starting(
     result = invoke(*BASE, "--ephemeral")
     assert result.exit_code == 0, result.output
     assert "state folder" in result.stderr
+
+
+def test_ephemeral_on_the_command_line_wins_over_a_db_set_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_DB", str(tmp_path / "history.db"))
+    result = invoke(*BASE, "--ephemeral")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "history.db").exists()
+
+
+def test_a_db_on_the_command_line_wins_over_ephemeral_set_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_EPHEMERAL", "1")
+    result = invoke(*BASE, "--db", str(tmp_path / "history.db"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "history.db").exists()
 
 
 def test_an_exit_after_that_is_not_reached_ends_with_1() -> None:

@@ -55,18 +55,48 @@ def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _session_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """What goes to the session under the name it has here."""
-    if given["ephemeral"] and given["db"] is not None:
-        raise UsageError("--ephemeral and --db do not go together.", hint="Leave one of them out.")
     same = (
-        "port", "path", "tunnel", "public_url", "self_checked", "db", "ephemeral", "keep",
-        "keep_bytes", "tolerance", "max_body_bytes", "serve_file", "forward_to", "pass_through",
-        "headers", "insecure", "forward_timeout",
+        "port", "path", "tunnel", "public_url", "self_checked", "keep", "keep_bytes", "tolerance",
+        "max_body_bytes", "forward_to", "pass_through", "headers", "insecure", "forward_timeout",
     )  # fmt: skip
     return {name: given[name] for name in same} | {
+        **_history_arguments(given),
+        "serve_file": _readable(given["serve_file"]),
         "ack": _ack(given["ack"]),
         "events": tuple(part.strip() for part in given["events"].split(",") if part.strip()),
         "verify_webhook": given["verify_webhook"] is not None,
     }
+
+
+def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the history lies; what is typed wins over what is set elsewhere.
+
+    Raises:
+        UsageError: --ephemeral and --db were given at the same place.
+    """
+    if not given["ephemeral"] or given["db"] is None:
+        return {name: given[name] for name in ("ephemeral", "db")}
+    context = click.get_current_context()
+    typed = {
+        name: context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        for name in ("ephemeral", "db")
+    }
+    if typed["ephemeral"] == typed["db"]:
+        raise UsageError("--ephemeral and --db do not go together.", hint="Leave one of them out.")
+    return {"ephemeral": typed["ephemeral"], "db": given["db"] if typed["db"] else None}
+
+
+def _readable(file: Path | None) -> Path | None:
+    """The file to serve, found readable now, and not only when TikTok asks for it."""
+    if file is not None:
+        try:
+            file.open("rb").close()
+        except OSError as error:
+            raise UsageError(
+                f"The file {file} cannot be read: {error.strerror}.",
+                hint="Give --serve-file the file that TikTok's ownership check gave you.",
+            ) from error
+    return file
 
 
 def _ack(text: str) -> Any:
