@@ -88,5 +88,17 @@ def test_the_summary_counts_and_tells_how_to_send_failed_ones_again() -> None:
     ]
 
 
+def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
+    found = Summary(
+        seconds=2, received=3, attempts=3, failed=(1,), failed_attempts=1, pending=2,
+        dropped_lines=4,
+    )  # fmt: skip
+    text = summary(found, PLAIN, kept=False)
+    assert "  1 failed\n" in text
+    assert "  2 still waiting for the app\n" in text
+    assert "  4 only counted on this screen\n" in text
+    assert "tiktok-hook" not in text
+
+
 def test_a_quiet_session_has_a_short_summary() -> None:
     assert summary(Summary(seconds=3), PLAIN) == "\n0 deliveries in 3 s\n"

@@ -123,8 +123,14 @@ def _tunnel(ready: Ready) -> str:
     return ", reached through your own --public-url" if ready.public else ""
 
 
-def summary(found: Summary, paint: Paint) -> str:
-    """The exit screen, with a newline at the end; nothing that is zero takes a line."""
+def summary(found: Summary, paint: Paint, *, kept: bool = True) -> str:
+    """The exit screen, with a newline at the end; nothing that is zero takes a line.
+
+    Args:
+        found: The counts.
+        paint: Colours.
+        kept: Whether the history outlives the session, so that a command can go on from it.
+    """
     text = [
         "",
         f"{paint.bold}{words.plural(found.received, 'delivery', 'deliveries')}{paint.off} "
@@ -149,11 +155,11 @@ def summary(found: Summary, paint: Paint) -> str:
     if found.attempts:
         p95 = "" if found.p95_ms is None else f", 95 % within {words.milliseconds(found.p95_ms)}"
         text.append(f"  {words.plural(found.attempts, 'forward')}{p95}")
-    text += _failed(found, paint)
+    text += _failed(found, paint, kept=kept)
     if found.pending:
         text.append(
-            f"  {words.count(found.pending)} still waiting for the app: "
-            "tiktok-hook replay --pending"
+            f"  {words.count(found.pending)} still waiting for the app"
+            + (": tiktok-hook replay --pending" if kept else "")
         )
     if found.outages:
         text.append(
@@ -162,16 +168,17 @@ def summary(found: Summary, paint: Paint) -> str:
         )
     if found.dropped_lines:
         text.append(
-            f"  {words.count(found.dropped_lines)} only counted on this screen: tiktok-hook events"
+            f"  {words.count(found.dropped_lines)} only counted on this screen"
+            + (": tiktok-hook events" if kept else "")
         )
     return "\n".join(text) + "\n"
 
 
-def _failed(found: Summary, paint: Paint) -> list[str]:
+def _failed(found: Summary, paint: Paint, *, kept: bool) -> list[str]:
     if not found.failed_attempts and not found.failed:
         return []
     again = ""
-    if found.failed:
+    if found.failed and kept:
         ids = " ".join(str(each) for each in found.failed[:12])
         more = " …" if len(found.failed) > 12 else ""
         again = f"; send again: tiktok-hook replay {ids}{more}"

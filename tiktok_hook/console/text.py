@@ -69,6 +69,7 @@ class Text:
         self._blocks_at = clock()
         self._shown: OrderedDict[int, float] = OrderedDict()
         self._kept: Delivery | None = None
+        self._history_stays = True
         self._answered_by_app = False
         self._tunnel = "connecting"
         self._apps: dict[str | None, str] = {}
@@ -184,12 +185,13 @@ class Text:
             yield err(lines.notice_line(item, paint) + "\n")
         elif isinstance(item, Ready):
             self._answered_by_app = item.target is not None and item.ack == "app"
+            self._history_stays = item.history is not None
             if item.target is not None and item.target_up is not None:
                 # The banner has said it, so only a change is news.
                 self._apps[item.target] = "up" if item.target_up else "down"
             yield err(banner.banner(item, paint, width=self._err_width() or 80, keys=self._keys))
         elif isinstance(item, Summary):
-            yield err(banner.summary(item, paint))
+            yield err(banner.summary(item, paint, kept=self._history_stays))
         elif isinstance(item, Piece):
             yield item
         elif isinstance(item, str):
