@@ -93,6 +93,16 @@ async def test_an_iteration_ends_with_the_command_beside() -> None:
         assert session.exit_code == 0
 
 
+async def test_an_iteration_that_begins_after_the_command_ended_ends_at_once() -> None:
+    async with (
+        running_app() as app,
+        local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
+        asyncio.timeout(20),
+    ):
+        await session.ended.wait()
+        assert [delivery async for delivery in session] == []
+
+
 async def test_a_refusal_that_ends_a_running_session_is_one_plain_error(
     service: NgrokService,
 ) -> None:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -86,6 +87,20 @@ def test_several_processes_may_write_at_once(tmp_path: Path) -> None:
     assert sorted(number for _, number in stored if number > 1) == list(range(2, 151))
     with open_history(path) as history:
         assert [each.id for each in history.walk()] == list(range(1, 601))
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.3, other.execute, ["ROLLBACK"])
+    release.start()
+    try:
+        with open_store(path) as store:
+            assert store.history().newest_id() == 0
+    finally:
+        release.join()
+        other.close()
 
 
 def test_several_processes_keep_to_one_bound(tmp_path: Path) -> None:

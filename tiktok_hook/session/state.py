@@ -115,6 +115,11 @@ class Session:
         self, arrivals: Subscription, stack: ExitStack
     ) -> AsyncIterator[Delivery]:
         with stack:
+            if self.ended.is_set():  # what ended it was told before anybody could listen
+                for item in arrivals.drain():
+                    if isinstance(item, Delivery):
+                        yield item
+                return
             async for item in arrivals:
                 if isinstance(item, Delivery):
                     yield item

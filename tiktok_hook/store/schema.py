@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import time
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
@@ -16,6 +17,7 @@ Identity = tuple[int, int] | None
 """What tells a file from another one in its place; None when there is none."""
 
 BUSY_SECONDS = 5.0
+_BUSY_STEP_SECONDS = 0.01
 """How long a transaction waits for one of another process."""
 
 _FIRST = """
@@ -297,7 +299,7 @@ class Database:
             return
         hint = "Network and some container folders cannot: use --db PATH on a local disk."
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            mode = _turn_wal_on(connection)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         except sqlite3.OperationalError as error:
             code = error.sqlite_errorname
@@ -311,6 +313,24 @@ class Database:
             raise StoreError(
                 f"{self.name} lies where SQLite cannot keep a write-ahead log.", hint=hint
             )
+
+
+def _turn_wal_on(connection: sqlite3.Connection) -> str:
+    """The journal mode that came of asking for WAL.
+
+    SQLite waits for other processes everywhere but here: two that make a file at the same moment
+    find it locked, so we wait ourselves.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_STEP_SECONDS)
+        else:
+            return str(mode)
 
 
 def _log_of(path: Path) -> Path:
