@@ -99,6 +99,10 @@ def test_a_broken_config_file_of_ngrok_is_named(home: Path) -> None:
     assert str(file) in failed(invoke("listen"), 2)
 
 
+def test_a_missing_secret_is_said_before_a_missing_authtoken() -> None:
+    assert "needs the client secret" in failed(invoke("listen", "--verify-webhook"), 2)
+
+
 def test_the_secret_ngrok_has_for_verification_is_understood() -> None:
     result = invoke(
         *BASE, "--verify-webhook", "tiktok", "--verify-webhook-secret", "example-secret"

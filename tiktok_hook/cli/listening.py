@@ -30,13 +30,15 @@ def start(given: Mapping[str, Any]) -> int:
     Raises:
         HookError: Whatever kept it from starting or going on.
     """
+    from tiktok_hook import session
+
     secrets = _secrets(given)
     arguments = _session_arguments(given)
+    # Before the authtoken is asked for: what is missing first is said first.
+    session.check_edge(verify_webhook=arguments["verify_webhook"], secrets=secrets)
     if given["tunnel"]:
         arguments |= _tunnel_arguments(given)
     arguments |= inspector_arguments(given)
-    from tiktok_hook import session
-
     return session.run(
         session.listen(secret=secrets, command=given["command_beside"], **arguments),
         format=given["form"],

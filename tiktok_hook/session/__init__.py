@@ -5,6 +5,6 @@ from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.page import inspect, run_page
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.terminal import run
-from tiktok_hook.session.wiring import listen
+from tiktok_hook.session.wiring import check_edge, listen
 
-__all__ = ["Session", "demo", "find_ingress", "inspect", "listen", "run", "run_page"]
+__all__ = ["Session", "check_edge", "demo", "find_ingress", "inspect", "listen", "run", "run_page"]

@@ -37,14 +37,14 @@ class Tally:
         counts = self.summary
         counts.received += 1
         state = delivery.verdict.state
-        if state is State.VALID:
+        if delivery.status == 403:
+            counts.refused += 1
+        elif state is State.VALID:
             counts.valid += 1
         elif state is State.STALE:
             counts.stale += 1
         elif state is State.UNCHECKED:
             counts.unchecked += 1
-        if delivery.status == 403:
-            counts.refused += 1
         if delivery.redelivery_of is not None:
             counts.redeliveries += 1
 

@@ -37,6 +37,19 @@ HOST = "127.0.0.1"
 RECEIVER_PORT = 3000
 
 
+def check_edge(*, verify_webhook: bool, secrets: Sequence[str]) -> None:
+    """Refuse to have ngrok verify without anything to verify with.
+
+    Raises:
+        UsageError: There is no client secret.
+    """
+    if verify_webhook and not secrets:
+        raise UsageError(
+            "--verify-webhook needs the client secret.",
+            hint="Give it with TIKTOK_CLIENT_SECRET, --secret-file or --secret -.",
+        )
+
+
 @dataclass(kw_only=True)
 class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a function
     """Receive deliveries until the block ends: receiver and tunnel together.
@@ -152,11 +165,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
 
     def _check(self) -> None:
         """Refuse arguments that do not go together, before anything is opened."""
-        if self.verify_webhook and not self._secrets:
-            raise UsageError(
-                "--verify-webhook needs the client secret.",
-                hint="Give it with TIKTOK_CLIENT_SECRET, --secret-file or --secret -.",
-            )
+        check_edge(verify_webhook=self.verify_webhook, secrets=self._secrets)
         if self.command and not self._targets:
             raise UsageError(
                 "There is a command to start, but no target to hand deliveries to.",

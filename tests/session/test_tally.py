@@ -1,0 +1,19 @@
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.session.tally import Tally
+from tiktok_hook.signature import State, Verdict
+
+
+def test_each_delivery_is_counted_as_one_thing_only() -> None:
+    tally = Tally(started_at=0.0)
+    for state, status in (
+        (State.VALID, 200),
+        (State.STALE, 200),
+        (State.STALE, 403),
+        (State.INVALID, 403),
+        (State.UNCHECKED, 500),
+    ):
+        tally.add(Delivery(received_at=1.0, verdict=Verdict(state), status=status))
+    counts = tally.total(now=2.0)
+    assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
+        5, 1, 1, 1, 2,
+    )  # fmt: skip
