@@ -1,12 +1,12 @@
-"""Sample events, signed as TikTok would, for a listener or any address."""
+"""One sample event: its body and the signed request that carries it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tiktok_hook import edits, events, signature
 from tiktok_hook.delivery import SOURCE_HEADER, Headers, Source
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.forward import Request
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
 """As TikTok spelled it in a public capture of 2022; the exact text is not documented."""
@@ -39,7 +39,36 @@ def body_of(event: str, *, sets: Sequence[str] = (), now: float | None = None) -
     return edits.apply(events.sample(kind.name), sets=[f"create_time={created}", *name, *sets])
 
 
-def request(url: str, body: bytes, *, secret: str | None, now: float | None = None) -> Request:
+def bodies(
+    event: str, count: int, *, sets: Sequence[str] = (), now: float | None = None
+) -> Iterator[bytes]:
+    """Several different events of one sort, a second apart, the last one created now.
+
+    Equal ones would be taken for redeliveries of one event.
+
+    Args:
+        event: A name of the catalogue.
+        count: How many; they are made as they are asked for.
+        sets: ``PATH=VALUE`` each, made in all of them.
+        now: Unix seconds; None reads the clock.
+
+    Raises:
+        UsageError: At once, for what `body_of` raises it for.
+    """
+    moment = time.time() if now is None else now
+    body_of(event, sets=sets, now=moment)
+    return (body_of(event, sets=sets, now=moment - back) for back in reversed(range(count)))
+
+
+def request(
+    url: str,
+    body: bytes,
+    *,
+    secret: str | None,
+    now: float | None = None,
+    age: float = 0.0,
+    bad_signature: bool = False,
+) -> Request:
     """A signed POST of a body, marked as ours.
 
     Args:
@@ -47,6 +76,8 @@ def request(url: str, body: bytes, *, secret: str | None, now: float | None = No
         body: Exactly the bytes to send.
         secret: The client secret to sign with; None sends it without a signature.
         now: Unix seconds to sign with; None reads the clock.
+        age: Seconds since it was signed; negative is in the future.
+        bad_signature: Get one digit of the signature wrong.
     """
     headers: Headers = (
         ("Content-Type", CONTENT_TYPE),
@@ -54,12 +85,9 @@ def request(url: str, body: bytes, *, secret: str | None, now: float | None = No
         (SOURCE_HEADER, Source.TRIGGER.value),
     )
     if secret is not None:
-        moment = int(time.time() if now is None else now)
-        headers += ((signature.HEADER, signature.sign(body, secret, timestamp=moment)),)
+        moment = int((time.time() if now is None else now) - age)
+        signed = signature.sign(body, secret, timestamp=max(0, moment))
+        if bad_signature:
+            signed = signed[:-1] + ("0" if signed[-1] != "0" else "1")
+        headers += ((signature.HEADER, signed),)
     return Request(method="POST", url=url, headers=headers, body=body)
-
-
-async def send(request: Request, *, timeout: float = 10.0) -> Reply:
-    """Send one request and give back what was answered; an error is in the reply, not raised."""
-    async with Forwarder() as forwarder:
-        return await forwarder.send(request, timeout=timeout)

@@ -1,0 +1,205 @@
+"""`tiktok-hook trigger` as a user runs it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.apps import App, free_port, http, running_app
+from tests.cli.runner import Result, invoke
+from tests.listener import SECRET, listening
+from tests.listener import run as words_of
+from tiktok_hook import events
+
+FAILED = "post.publish.failed"
+
+
+@pytest.fixture
+async def app() -> AsyncIterator[App]:
+    async with running_app() as running:
+        yield running
+
+
+async def trigger(*words: str, stdin: bytes = b"", secret: str | None = SECRET) -> Result:
+    given = [] if secret is None else ["--secret", secret]
+    return await asyncio.to_thread(invoke, "trigger", *words, *given, stdin=stdin)
+
+
+async def test_without_an_event_the_catalogue_and_the_scenarios_are_listed() -> None:
+    listed = (await trigger()).stdout
+    assert all(f"  {name} " in listed for name in events.CATALOGUE)
+    assert "  publish-failed " in listed
+
+
+@pytest.mark.parametrize("name", ["tiktok.ping", "minis.subscription.create"])
+async def test_an_event_is_sent_to_an_address(app: App, name: str) -> None:
+    result = await trigger(name, "--to", app.url)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"{name} → {app.url}")
+    assert f'"event":"{name}"'.encode() in app.bodies[0]
+
+
+async def test_values_are_typed_and_nested(app: App) -> None:
+    await trigger(FAILED, "--to", app.url, "--set", "content.reason=7", "--set", "user_openid=u")
+    assert b'\\"reason\\":7,' in app.bodies[0]
+    assert b'"user_openid":"u"' in app.bodies[0]
+
+
+async def test_an_answer_that_is_not_200_ends_with_6_and_a_hint(app: App) -> None:
+    app.answer = http(404)
+    result = await trigger(FAILED, "--to", app.url)
+    assert result.exit_code == 6
+    assert "answered 404." in result.stderr
+    assert "Hint: 404: nothing answers" in result.stderr
+
+
+@pytest.mark.parametrize("source", ["file", "stdin"])
+async def test_a_body_is_sent_as_it_is(app: App, tmp_path: Path, source: str) -> None:
+    body = b'{ "event": "of.mine" }\n'
+    file = tmp_path / "body"
+    file.write_bytes(body)
+    named = str(file) if source == "file" else "-"
+    result = await trigger("--body", named, "--to", app.url, stdin=body)
+    assert result.exit_code == 0, result.output
+    assert app.bodies == [body]
+
+
+async def test_duplicates_have_one_body_and_a_count_different_ones(app: App) -> None:
+    result = await trigger(FAILED, "--to", app.url, "--count", "2", "--duplicate", "3")
+    assert result.exit_code == 0, result.output
+    assert [app.bodies.count(body) for body in app.bodies] == [3] * 6
+    assert result.stdout.splitlines()[-2].startswith("6 sent in ")
+    assert result.stdout.splitlines()[-2].endswith("200: 6")
+
+
+async def test_a_run_of_many_is_summed_up(app: App) -> None:
+    result = await trigger(FAILED, "--to", app.url, "--count", "60", "--concurrency", "4")
+    assert result.exit_code == 0, result.output
+    counted, percentiles = result.stdout.splitlines()
+    assert counted.startswith("60 sent in ")
+    assert [word for word in percentiles.split() if word[0] == "p"] == ["p50", "p95", "p99"]
+    assert result.stderr == ""
+
+
+async def test_a_run_with_bad_answers_ends_with_6_and_its_statuses(app: App) -> None:
+    app.answer = http(500, b"KeyError")
+    result = await trigger(FAILED, "--to", app.url, "--count", "3")
+    assert result.exit_code == 6
+    assert "500: 3" in result.stdout
+    assert "did not answer 200 to 3 of 3." in result.stderr
+    assert "KeyError" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["publish", "publish-failed", "disconnect", "purchase"])
+async def test_a_scenario_is_told_event_by_event(app: App, name: str) -> None:
+    result = await trigger("--scenario", name, "--to", app.url)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(app.bodies) == len(lines) - 2
+    for line, body in zip(lines, app.bodies, strict=False):
+        assert f'"event":"{line.split()[0]}"'.encode() in body
+
+
+async def test_retries_go_on_until_200(app: App) -> None:
+    app.answer = http(500)
+    result = await trigger(FAILED, "--to", app.url, "--retry-like-tiktok", "--speed", "10000000")
+    assert result.exit_code == 6
+    assert "TikTok would have given up" in result.stderr
+    assert "72 hours" in result.stderr
+    assert result.stdout.splitlines()[1].startswith("2. after 2 min: 500 in ")
+    app.answer = http(200)
+    result = await trigger(FAILED, "--to", app.url, "--retry-like-tiktok")
+    assert result.exit_code == 0
+    assert "would not retry" in result.stdout
+
+
+async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> None:
+    async with listening("--no-tunnel", "--ephemeral", "-f", app.url) as listener:
+        assert (await trigger(FAILED)).exit_code == 0
+        delivery = await listener.wait_for("delivery")
+        assert (delivery["source"], delivery["verdict"]["state"]) == ("trigger", "valid")
+        refused = await trigger(FAILED, "--bad-signature")
+        assert refused.exit_code == 6
+        assert "rightly refused" in refused.stderr
+        assert (await listener.wait_for("delivery", 2))["verdict"]["state"] == "invalid"
+        assert (await trigger(FAILED, "--age", "10m")).exit_code == 0
+        assert (await listener.wait_for("delivery", 3))["verdict"]["state"] == "stale"
+        assert (await trigger(FAILED, "--no-signature")).exit_code == 6
+        assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
+
+
+async def test_through_the_tunnel_it_goes_to_the_public_url(app: App) -> None:
+    public = ["--no-tunnel", "--ephemeral", "--no-self-check", "--public-url", f"{app.url}/edge"]
+    async with listening(*public):
+        result = await trigger(FAILED, "--through-tunnel")
+    assert result.exit_code == 0, result.output
+    assert app.requests[0].startswith(b"POST /edge HTTP/1.1\r\n")
+
+
+async def test_an_app_that_accepts_a_forgery_is_told_of(app: App) -> None:
+    result = await trigger(FAILED, "--bad-signature", "--to", app.url)
+    assert result.exit_code == 0
+    assert "does not verify" in result.stderr
+
+
+async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App) -> None:
+    words = words_of(
+        ["trigger", FAILED, "--to", app.url, "--count", "1000", "--rate", "50", "--secret", SECRET]
+    )
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ
+    )
+    await app.wait_for(3)
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert b" of 1000." in err
+    assert b"Traceback" not in err
+    assert b"sent in " in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["post.publish.faild"], "Did you mean post.publish.failed"),
+        ([FAILED, "--set", "content.reasn=x"], "content.reason"),
+        ([FAILED, "--set", "content.reason"], "content.reason"),
+        ([FAILED, "--body", "x"], "EVENT and --body exclude each other"),
+        ([FAILED, "--to", "3000", "--through-tunnel"], "--to and --through-tunnel exclude"),
+        ([FAILED, "--age", "1m", "--no-signature"], "--age and --no-signature exclude"),
+        ([FAILED, "--age", "soon"], "--age 'soon'"),
+        ([FAILED, "--retry-like-tiktok", "--count", "2"], "--retry-like-tiktok and --count"),
+        ([FAILED, "--speed", "2"], "--speed"),
+        (["--scenario", "publish", "--count", "2"], "--scenario and --count"),
+        (["--body", "no-such-file"], "no-such-file cannot be read"),
+        (["--body", "-", "--set", "event=x"], "not JSON"),
+        ([FAILED, "--to", "nonsense"], "nonsense"),
+        ([FAILED], "No listener is running"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_cannot_be_sent_is_one_sentence_and_a_hint(
+    words: list[str], message: str
+) -> None:
+    result = await trigger(*words, stdin=b"no json")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["Error", "Hint"]
+
+
+@pytest.mark.parametrize("option", [["--age", "1m"], ["--bad-signature"]], ids=" ".join)
+async def test_signing_late_or_wrong_needs_a_secret(app: App, option: list[str]) -> None:
+    result = await trigger(FAILED, "--to", app.url, *option, secret=None)
+    assert result.exit_code == 2
+    assert "needs a client secret" in result.stderr
+    assert app.requests == []
+
+
+async def test_an_app_that_is_not_there_ends_with_6() -> None:
+    result = await trigger(FAILED, "--to", str(free_port()))
+    assert result.exit_code == 6
+    assert "did not answer: refused" in result.stderr

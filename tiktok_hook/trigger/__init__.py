@@ -1,0 +1,24 @@
+"""Sample events, signed as TikTok would, for a listener or any address."""
+
+from tiktok_hook.trigger.address import listener_url
+from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
+from tiktok_hook.trigger.run import Tally, run, send
+from tiktok_hook.trigger.sample import CONTENT_TYPE, bodies, body_of, request
+from tiktok_hook.trigger.scenarios import SCENARIOS, scenario
+
+__all__ = [
+    "CONTENT_TYPE",
+    "GIVEN_UP_SECONDS",
+    "SCENARIOS",
+    "Tally",
+    "Try",
+    "bodies",
+    "body_of",
+    "listener_url",
+    "request",
+    "retry",
+    "run",
+    "scenario",
+    "schedule",
+    "send",
+]

@@ -1,0 +1,131 @@
+"""Many samples: at a rate, several at a time, counted and timed."""
+
+import asyncio
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.trigger.sample import request
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a run, also while it goes on.
+
+    Attributes:
+        sent: How many were sent and answered, or failed.
+        outcomes: How often each status, or each error word, came back.
+        durations_ms: One for each that was answered.
+        seconds: How long the run has taken.
+        first_bad: The first reply that was not 200; None when there was none.
+    """
+
+    sent: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    durations_ms: "array[float]" = field(default_factory=lambda: array("d"))
+    seconds: float = 0.0
+    first_bad: Reply | None = None
+
+    @property
+    def bad(self) -> int:
+        """How many were not answered 200."""
+        return self.sent - self.outcomes["200"]
+
+    def add(self, reply: Reply) -> None:
+        """Count a reply."""
+        self.sent += 1
+        self.outcomes[str(reply.status or reply.error)] += 1
+        if reply.status is not None:
+            self.durations_ms.append(reply.duration_ms)
+        if reply.status != 200 and self.first_bad is None:
+            self.first_bad = reply
+
+    def percentile(self, percent: float) -> float | None:
+        """The milliseconds within which so many percent were answered; None when none was."""
+        ordered = sorted(self.durations_ms)
+        if not ordered:
+            return None
+        rank = -(-len(ordered) * percent // 100)  # rounded up: the nearest-rank method
+        return ordered[max(0, int(rank) - 1)]
+
+
+async def send(request: Request, *, timeout: float = 10.0) -> Reply:
+    """Send one request and give back what was answered; an error is in the reply, not raised."""
+    async with Forwarder() as forwarder:
+        return await forwarder.send(request, timeout=timeout)
+
+
+async def run(
+    bodies: Iterable[bytes],
+    url: str,
+    *,
+    secret: str | None,
+    age: float = 0.0,
+    bad_signature: bool = False,
+    rate: float | None = None,
+    concurrency: int = 1,
+    timeout: float = 10.0,
+    tally: Tally | None = None,
+    on_reply: Callable[[bytes, Reply], None] | None = None,
+) -> Tally:
+    """Send many bodies, each signed as it leaves; with one at a time, in order.
+
+    Args:
+        bodies: Asked for one by one, so there may be any number.
+        url: Where to.
+        secret: The client secret; None sends them without a signature.
+        age: Seconds since they were signed.
+        bad_signature: Get one digit of each signature wrong.
+        rate: At most so many a second, evenly; None is as fast as they are answered.
+        concurrency: How many may wait for their answers at a time.
+        timeout: Seconds for each.
+        tally: Counted into while it runs, for who wants to know when it is cancelled.
+        on_reply: Told of each as it ends.
+    """
+    counted = Tally() if tally is None else tally
+    started = time.perf_counter()
+    pace = _Pace(iter(bodies), 0.0 if rate is None else 1 / rate)
+
+    async def work() -> None:
+        while (body := await pace.next()) is not None:
+            made = request(url, body, secret=secret, age=age, bad_signature=bad_signature)
+            reply = await forwarder.send(made, timeout=timeout)
+            counted.add(reply)
+            if on_reply is not None:
+                on_reply(body, reply)
+
+    try:
+        async with Forwarder() as forwarder:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(concurrency):
+                        group.create_task(work())
+            except BaseExceptionGroup as failed:
+                # Whoever called made it fail: by a body, or in `on_reply`.
+                raise failed.exceptions[0] from failed
+    finally:
+        counted.seconds = time.perf_counter() - started
+    return counted
+
+
+class _Pace:
+    """Gives out bodies, one at a time and no faster than it may."""
+
+    def __init__(self, bodies: Iterator[bytes], gap_seconds: float) -> None:
+        self._bodies = bodies
+        self._gap = gap_seconds
+        self._due = time.perf_counter()
+        self._turn = asyncio.Lock()
+
+    async def next(self) -> bytes | None:
+        """The next one when its time has come; None at the end, without waiting for it."""
+        async with self._turn:
+            body = next(self._bodies, None)
+            if body is None or not self._gap:
+                return body
+            await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
+            self._due = max(self._due, time.perf_counter()) + self._gap
+            return body
