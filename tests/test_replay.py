@@ -14,7 +14,15 @@ from tiktok_hook.delivery import FORWARDED_HEADER, Attempt, Delivery
 from tiktok_hook.edits import EditError
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder, Request
-from tiktok_hook.replay import Mode, Prepared, Signing, prepare, recorded_target, replay
+from tiktok_hook.replay import (
+    Mode,
+    Prepared,
+    Signing,
+    prepare,
+    recorded_target,
+    replay,
+    replay_all,
+)
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Queue, Store, open_store
 
@@ -292,3 +300,33 @@ async def test_the_recorded_target_is_where_it_first_went(store: Store) -> None:
             )
         )
         assert recorded_target(history, stored.id) == f"http://a/{min(number, 1)}"
+
+
+async def test_several_go_out_in_order_no_faster_than_asked() -> None:
+    several = [delivery(id=number, body=b"%d" % number) for number in (3, 1, 2)]
+    async with running_app() as app, Forwarder() as forwarder:
+        started = time.monotonic()
+        attempts = [
+            attempt
+            async for attempt in replay_all(
+                several,
+                lambda each: prepared(of=each, target=app.url),
+                forwarder=forwarder,
+                rate=20,
+            )
+        ]
+        took = time.monotonic() - started
+    assert app.bodies == [b"3", b"1", b"2"]
+    assert [attempt.delivery_id for attempt in attempts] == [3, 1, 2]
+    assert took >= 0.1
+
+
+async def test_one_that_fails_does_not_keep_the_next_from_going() -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    async with Forwarder() as forwarder:
+        made = replay_all(
+            [delivery(), delivery()],
+            lambda each: prepared(of=each, target=nobody),
+            forwarder=forwarder,
+        )
+        assert [attempt.error async for attempt in made] == ["refused", "refused"]

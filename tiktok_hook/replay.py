@@ -1,8 +1,9 @@
 """Sends a stored delivery again: edited, signed, sent, and recorded as a replay."""
 
+import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -203,3 +204,45 @@ async def replay(
         if dequeue and done.error is None:
             store.set_queue(delivery.id, None)
     return done
+
+
+async def replay_all(
+    deliveries: Iterable[Delivery],
+    make: Callable[[Delivery], Prepared],
+    *,
+    forwarder: Forwarder,
+    store: Store | None = None,
+    rate: float | None = None,
+    dequeue: bool = False,
+    timeout: float = 10.0,
+) -> AsyncIterator[Attempt]:
+    """Replay several, one after the other in the order they are given.
+
+    Args:
+        deliveries: Asked for one by one, so there may be any number.
+        make: Calls `prepare`, right before each is sent, so that its signature is fresh.
+        forwarder: Sends them.
+        store: Where the attempts are recorded; None records nothing.
+        rate: At most so many a second, evenly; None is as fast as they are answered.
+        dequeue: Take each out of the queue once the app had it.
+        timeout: Seconds that the app may take for each.
+
+    Yields:
+        Each attempt as it ends.
+
+    Raises:
+        StoreError: One could not be recorded.
+    """
+    due = time.monotonic()
+    for delivery in deliveries:
+        if rate is not None:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic()) + 1 / rate
+        yield await replay(
+            delivery,
+            make(delivery),
+            forwarder=forwarder,
+            store=store,
+            dequeue=dequeue,
+            timeout=timeout,
+        )

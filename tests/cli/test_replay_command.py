@@ -1,5 +1,9 @@
 import asyncio
+import json
+import os
+import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,9 +12,12 @@ import pytest
 from tests.apps import App, http, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import BODY, SECRET, listening, post
+from tests.listener import run as words_of
+from tests.store.samples import delivery, event_body
+from tests.terminal import Terminal
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import open_history
+from tiktok_hook.store import open_history, open_store
 
 
 @pytest.fixture
@@ -48,8 +55,6 @@ def verdict(request: bytes) -> State:
         ),
         None,
     )
-    import time
-
     return signature.check(header, body, SECRET, now=time.time()).state
 
 
@@ -150,6 +155,9 @@ async def test_an_editor_that_fails_is_one_sentence(
         (["1", "--age", "soon"], 2, "--age 'soon'"),
         (["1", "--age", "1m", "--as-is"], 2, "exclude each other"),
         (["1", "--set", "content.no_such=1"], 2, "no_such"),
+        (["1-3", "--unset", "content.no_such"], 2, "Delivery 1: "),
+        (["1", "--pending"], 2, "--pending sends all that waits"),
+        (["--failed", "--pending"], 2, "--pending sends all that waits"),
         (["1", "--to", "nonsense"], 2, "nonsense"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -179,3 +187,83 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     assert (await replay(db, "--pending")).exit_code == 0
     assert len(app.requests) == 3
     assert "No delivery fits" in (await replay(db, "--pending")).stderr
+
+
+async def filled(path: Path, count: int) -> str:
+    with open_store(path) as store:
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                body = event_body(user=f"u-{number}")
+                group.create_task(store.add(delivery(body, status=200)))
+    return str(path)
+
+
+async def test_json_prints_the_attempts_as_everywhere(db: str) -> None:
+    result = await replay(db, "1-2", "--format", "json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(each["type"], each["id"], each["replay"], each["status"]) for each in lines] == [
+        ("attempt", "1.2", True, 200),
+        ("attempt", "2.2", True, 200),
+    ]
+
+
+async def test_a_change_that_one_of_several_cannot_take_sends_none(
+    tmp_path: Path, app: App
+) -> None:
+    db = str(tmp_path / "mixed.db")
+    with open_store(Path(db)) as store:
+        await store.add(delivery(event_body("post.publish.failed", reason="internal")))
+        await store.add(delivery(b"no json"))
+    words = ["--set", "content.reason=spam_risk", "--to", app.url]
+    result = await replay(db, "1-2", *words)
+    assert result.exit_code == 2
+    assert "Delivery 2: the body is not JSON" in result.stderr
+    assert app.requests == []
+
+
+async def test_it_works_beside_a_running_listener_and_never_sends_to_it(
+    tmp_path: Path, app: App
+) -> None:
+    db = str(tmp_path / "history.db")
+    async with listening("--no-tunnel", "--db", db, "-f", app.url) as listener:
+        await post(listener.local_url)
+        assert (await replay(db, "last")).exit_code == 0
+        refused = await replay(db, "last", "--to", listener.local_url)
+        assert refused.exit_code == 2
+        assert "tiktok-hook's own receiver" in refused.stderr
+    with open_history(Path(db)) as history:
+        assert [each.replay for each in history.attempts(1)] == [False, True]
+
+
+async def test_ctrl_c_prints_what_was_done_and_ends_with_0(tmp_path: Path, app: App) -> None:
+    db = await filled(tmp_path / "many.db", 200)
+    words = ["replay", "1-200", "--db", db, "--to", app.url, "--secret", SECRET, "--rate", "50"]
+    process = await asyncio.create_subprocess_exec(
+        *words_of(words),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ,
+    )
+    await app.wait_for(3)
+    process.send_signal(signal.SIGINT)
+    async with asyncio.timeout(10):
+        _, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    assert b" of 200 sent, 0 not answered 200." in errors
+    assert b"Traceback" not in errors
+
+
+async def test_many_on_a_terminal_show_a_bar_and_not_each(tmp_path: Path, app: App) -> None:
+    db = await filled(tmp_path / "many.db", 30)
+    words = words_of(["replay", "1-30", "--db", db, "--to", app.url, "--secret", SECRET])
+
+    def watch() -> tuple[int, str]:
+        terminal = Terminal(words, columns=100, environment={**os.environ, "TERM": "xterm"})
+        terminal.read_until("30 of 30 sent")
+        return terminal.end(), terminal.plain
+
+    code, shown = await asyncio.to_thread(watch)
+    assert code == 0
+    assert "Replaying" in shown
+    assert "30/30" in shown
+    assert "→" not in shown

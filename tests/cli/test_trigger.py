@@ -12,6 +12,7 @@ from tests.apps import App, free_port, http, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import SECRET, listening
 from tests.listener import run as words_of
+from tests.terminal import Terminal
 from tiktok_hook import events
 
 FAILED = "post.publish.failed"
@@ -160,6 +161,20 @@ async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App) -> None:
     assert b" of 1000." in err
     assert b"Traceback" not in err
     assert b"sent in " in out
+
+
+async def test_many_on_a_terminal_show_a_bar(app: App) -> None:
+    words = words_of(["trigger", FAILED, "--to", app.url, "--count", "30", "--secret", SECRET])
+
+    def watch() -> tuple[int, str]:
+        terminal = Terminal(words, columns=100, environment={**os.environ, "TERM": "xterm"})
+        terminal.read_until("p99")
+        return terminal.end(), terminal.plain
+
+    code, shown = await asyncio.to_thread(watch)
+    assert code == 0
+    assert "30/30" in shown
+    assert "→" not in shown
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,30 @@
 """``tiktok-hook replay``: stored deliveries sent to an app again, changed and signed as asked."""
 
 import asyncio
-import re
+import itertools
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import editing, options, selection
+from tiktok_hook.cli import editing, options, selection, signing
 from tiktok_hook.errors import AppError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
+    from tiktok_hook.folders import Listener
     from tiktok_hook.replay import Prepared, Signing
-    from tiktok_hook.store import Store
+    from tiktok_hook.store import History, Store
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LINES = 20
+"""Up to so many are told one by one on a terminal; for more there is a bar."""
+
+_NAMED = 20
+"""How many ids a hint names."""
 
 option = options.option
 
@@ -33,14 +40,6 @@ changing = options.together(
 )
 """The options that change what is sent."""
 
-signing = options.together(
-    option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]"),
-    option("--age", metavar="TIME", help="Sign right, but so long ago: 10m."),
-    option("--bad-signature", is_flag=True, help="Sign wrong."),
-    option("--no-signature", is_flag=True, help="Send none."),
-)
-"""The options that say how it is signed."""
-
 
 @click.command(cls=options.Command, example="tiktok-hook replay last --set content.reason=internal")
 @click.argument("ids", metavar="[IDS]...", nargs=-1)
@@ -48,9 +47,17 @@ signing = options.together(
 @option("--pending", is_flag=True, help="What waits for the app.")
 @option("--to", metavar="TARGET", help="Send it there.  [default: where it was sent before]")
 @changing
-@signing
+@option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]")
+@signing.ways
 @option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="At most so many a second.")
 @option("--dry-run", is_flag=True, help="Show what would be sent.")
+@option(
+    "--format",
+    type=click.Choice(("compact", "json")),
+    default="compact",
+    show_default=True,
+    help="How attempts are shown.",
+)
 @options.secret_option
 @options.secret_file_option
 @options.db_option
@@ -86,61 +93,82 @@ class _Replaying:
         self._given = given
         self._secrets = secrets
         self._path = path
+        self._signing = _signing(given, signed=bool(secrets))
+        self._listeners: list[Listener] = []
+        self._planned = 0
         self._done = 0
-        self._failed: list[int] = []
+        self._bad = 0
+        self._bad_ids: list[int] = []
 
     async def run(self, words: tuple[str, ...]) -> None:
-        from tiktok_hook.forward import Forwarder
+        from tiktok_hook import folders
         from tiktok_hook.store import open_history, open_store
 
-        signing = _signing(self._given, signed=bool(self._secrets))
+        self._listeners = folders.listeners()
         open_history(self._path).close()  # it has to be there: replaying makes none
         # What is only replayed is never made shorter.
         with open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
-            chosen = self._chosen(store, words)
-            if not chosen:
+            again = self._chosen(store.history(), words)
+            self._planned = sum(1 for _ in again())
+            if not self._planned:
                 raise selection.nothing_fits()
-            async with Forwarder() as forwarder:
-                try:
-                    for number, delivery in enumerate(chosen):
-                        if number and self._given["rate"]:
-                            await asyncio.sleep(1 / self._given["rate"])
-                        prepared = self._prepared(store, delivery, signing)
-                        if self._given["dry_run"]:
-                            _show(delivery, prepared)
-                            continue
-                        await self._send(store, forwarder, delivery, prepared)
-                finally:
-                    if len(chosen) > 1 and not self._given["dry_run"]:
-                        click.echo(
-                            f"{self._done} of {len(chosen)} sent, {len(self._failed)} not "
-                            "answered 200.",
-                            err=True,
-                        )
-        if self._failed:
-            names = " ".join(str(number) for number in self._failed[:20])
+            self._check_all(store, again())
+            if self._given["dry_run"]:
+                for delivery in again():
+                    _show(delivery, self._prepared(store, delivery))
+                return
+            try:
+                await self._send(store, again())
+            finally:
+                self._sum_up()
+        if self._bad:
             raise AppError(
-                f"The app did not answer 200 to {len(self._failed)} of {len(chosen)}.",
-                hint=f"tiktok-hook show {self._failed[-1]} shows why. Once it is mended: "
-                f"tiktok-hook replay {names}",
+                f"The app did not answer 200 to {self._bad} of {self._planned}.",
+                hint=f"tiktok-hook show {self._bad_ids[-1]} shows why. Once it is mended: "
+                + self._again(),
             )
 
-    def _chosen(self, store: "Store", words: tuple[str, ...]) -> list["Delivery"]:
+    def _chosen(
+        self, history: "History", words: tuple[str, ...]
+    ) -> "Callable[[], Iterator[Delivery]]":
+        """What is to be sent, to be read more than once; what comes meanwhile is not among it."""
         from tiktok_hook.store import Where
 
-        history = store.history()
-        if self._given["pending"]:
-            return list(history.pending())
         fitting = selection.where(self._given)
-        if not words and fitting == Where():
+        named = bool(words) or fitting != Where()
+        newest = history.newest_id()
+        if self._given["pending"]:
+            if named:
+                raise UsageError(
+                    "--pending sends all that waits, so ids and filters have no place beside it.",
+                    hint="Leave one of them.",
+                )
+            # It shrinks while it is sent.
+            waiting = [each.id for each in history.pending()]
+            return lambda: (each for number in waiting if (each := history.get(number)) is not None)
+        if not named:
             raise UsageError(
                 "Which deliveries?", hint="tiktok-hook replay last, replay 3-7 or replay --failed."
             )
-        return list(history.walk(selection.chosen(history, words, fitting)))
+        where = selection.chosen(history, words, fitting)
+        return lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where))
 
-    def _prepared(self, store: "Store", delivery: "Delivery", signing: "Signing") -> "Prepared":
+    def _check_all(self, store: "Store", deliveries: "Iterator[Delivery]") -> None:
+        """Refuse a change that cannot be made in all of several, before any is sent."""
+        given = self._given
+        if self._planned == 1 or given["edit"] or not (given["sets"] or given["unsets"]):
+            return
+        from tiktok_hook.edits import EditError
+
+        for delivery in deliveries:
+            try:
+                self._prepared(store, delivery)
+            except EditError as error:
+                raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
+
+    def _prepared(self, store: "Store", delivery: "Delivery") -> "Prepared":
         from tiktok_hook import replay
-        from tiktok_hook.forward import parse_header, parse_target
+        from tiktok_hook.forward import local_port, parse_header, parse_target, refuse_loop
 
         given = self._given
         target, whole = given["to"] and parse_target(given["to"]), False
@@ -153,12 +181,20 @@ class _Replaying:
                 f"Delivery {delivery.id} was never sent anywhere.",
                 hint="Name your app: --to 3000",
             )
+        for running in self._listeners:
+            page = running.inspector_url
+            refuse_loop(
+                [target],
+                receiver_port=local_port(running.local_url),
+                inspector_port=None if page is None else local_port(page),
+                callback_url=running.callback_url,
+            )
         return replay.prepare(
             delivery,
             target,
             whole_target=whole,
             secrets=self._secrets,
-            signing=signing,
+            signing=self._signing,
             sets=given["sets"],
             unsets=given["unsets"],
             body=editing.edited(delivery.body) if given["edit"] else None,
@@ -168,60 +204,85 @@ class _Replaying:
             now=time.time(),
         )
 
-    async def _send(
-        self, store: "Store", forwarder: Any, delivery: "Delivery", prepared: "Prepared"
-    ) -> None:
-        from tiktok_hook import replay
+    async def _send(self, store: "Store", deliveries: "Iterator[Delivery]") -> None:
+        from tiktok_hook.forward import Forwarder
+        from tiktok_hook.replay import replay_all
 
-        attempt = await replay.replay(
-            delivery, prepared, forwarder=forwarder, store=store, dequeue=self._given["pending"]
-        )
+        bar = self._bar()
+        async with Forwarder() as forwarder:
+            attempts = replay_all(
+                deliveries,
+                lambda delivery: self._prepared(store, delivery),
+                forwarder=forwarder,
+                store=store,
+                rate=self._given["rate"],
+                dequeue=self._given["pending"],
+            )
+            with bar or nullcontext():
+                async for attempt in attempts:
+                    self._count(attempt)
+                    if bar is not None:
+                        bar.update(1)
+                    if bar is None or not sys.stdout.isatty():
+                        self._report(attempt, hints=bar is None)
+
+    def _count(self, attempt: "Attempt") -> None:
         self._done += 1
         if attempt.status != 200:
-            self._failed.append(delivery.id)
-        _report(attempt)
+            self._bad += 1
+            self._bad_ids.append(attempt.delivery_id)
+
+    def _bar(self) -> Any:
+        """A progress bar on a terminal's stderr; None when there are few or nobody looks."""
+        if self._planned <= _LINES or not sys.stderr.isatty():
+            return None
+        return click.progressbar(
+            length=self._planned, file=sys.stderr, label="Replaying", show_pos=True
+        )
+
+    def _report(self, attempt: "Attempt", *, hints: bool) -> None:
+        if self._given["format"] == "json":
+            from tiktok_hook.delivery import attempt_json, dump
+
+            line = dump({"type": "attempt", **attempt_json(attempt)})
+            click.echo(line.decode("utf-8", "surrogateescape"))
+            return
+        answer = attempt.status or attempt.error
+        click.echo(f"{attempt.id} → {attempt.target} {answer} in {attempt.duration_ms or 0:.0f} ms")
+        if attempt.hint and hints:
+            click.echo(f"    {attempt.hint}", err=True)
+
+    def _sum_up(self) -> None:
+        if self._planned > 1:
+            words = f"{self._done} of {self._planned} sent, {self._bad} not answered 200."
+            click.echo(words, err=True)
+
+    def _again(self) -> str:
+        """The command that sends once more what was not answered 200."""
+        if len(self._bad_ids) > _NAMED:
+            return "tiktok-hook replay --failed"
+        return "tiktok-hook replay " + " ".join(str(number) for number in self._bad_ids)
 
 
 def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
-    """How to sign; of the four ways at most one may be asked for.
+    """How to sign; without a secret and without a wish, what is stored goes out.
 
     Raises:
-        UsageError: Two are, or the time cannot be read.
+        UsageError: Two ways are asked for, or the time cannot be read.
     """
     from tiktok_hook.replay import Mode, Signing
 
-    asked = [
-        mode
-        for name, mode in (
-            ("as_is", Mode.AS_IS),
-            ("age", Mode.AGED),
-            ("bad_signature", Mode.BAD),
-            ("no_signature", Mode.NONE),
-        )
-        if given[name]
-    ]
-    if len(asked) > 1:
-        raise UsageError(
-            "--as-is, --age, --bad-signature and --no-signature exclude each other.",
-            hint="Leave one of them.",
-        )
-    if not asked:
-        return Signing() if signed else Signing(Mode.AS_IS)
-    return Signing(asked[0], _seconds(given["age"]) if asked[0] is Mode.AGED else 0.0)
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhd]?)", text.strip())
-    if found is None:
-        raise UsageError(f"--age {text!r} is no time.", hint="For instance --age 10m or --age 2h.")
-    return float(found[1]) * _UNITS[found[2]]
-
-
-def _report(attempt: "Attempt") -> None:
-    answer = attempt.status or attempt.error
-    click.echo(f"{attempt.id} → {attempt.target} {answer} in {attempt.duration_ms or 0:.0f} ms")
-    if attempt.hint:
-        click.echo(f"    {attempt.hint}", err=True)
+    signing.check(given)
+    if given["age"]:
+        return Signing(Mode.AGED, signing.seconds(given["age"]))
+    for name, mode in (
+        ("as_is", Mode.AS_IS),
+        ("bad_signature", Mode.BAD),
+        ("no_signature", Mode.NONE),
+    ):
+        if given[name]:
+            return Signing(mode)
+    return Signing() if signed else Signing(Mode.AS_IS)
 
 
 def _show(delivery: "Delivery", prepared: "Prepared") -> None:
