@@ -141,6 +141,15 @@ def test_changes_body_and_headers_are_what_the_app_gets(history: tiktok_hook.His
     assert (first, second, whole) == (State.VALID, State.VALID, b"{}")
 
 
+def test_path_and_what_is_taken_out_are_as_asked(history: tiktok_hook.History) -> None:
+    with app() as (address, seen):
+        history.replay(1, to=address, secret=SECRET, unset=["user_openid"], path="/other?x=1")
+        put = history.replay(1, to=address, secret=SECRET, method="put")
+    ((path, state, body, _),) = seen
+    assert (path, state, b"user_openid" in body) == ("/other?x=1", State.VALID, False)
+    assert put.request_method == "PUT"
+
+
 @pytest.mark.parametrize(
     ("variant", "state"),
     [

@@ -89,8 +89,11 @@ class History:
         to: str | None = None,
         secret: str | Sequence[str] = (),
         changes: Mapping[str, Json] | None = None,
+        unset: Sequence[str] = (),
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        method: str | None = None,
+        path: str | None = None,
         age: float = 0.0,
         bad_signature: bool = False,
         no_signature: bool = False,
@@ -110,8 +113,11 @@ class History:
                 the first one.
             changes: Values by their path, ``{"content.reason": "spam_risk"}``; one that the event
                 lacks is added with a plus at the path's end.
+            unset: Paths to take out of the body.
             body: Sent instead of the delivery's own, before `changes`.
             headers: Set on the request.
+            method: Instead of the delivery's own.
+            path: Path and query instead of the delivery's own.
             age: Seconds since it was signed; negative is in the future.
             bad_signature: Get one digit of the signature wrong.
             no_signature: Leave it out.
@@ -132,8 +138,11 @@ class History:
             secrets=_several(secret),
             signing=_signing(age, bad=bad_signature, none=no_signature, as_is=as_is),
             sets=edits.assignments(changes or {}),
+            unsets=unset,
             body=body,
             headers=[parse_header(f"{name}: {value}") for name, value in (headers or {}).items()],
+            method=method,
+            path=path,
             whole_target=to is None,
             now=time.time(),
         )
