@@ -17,7 +17,7 @@ from tests.store.samples import delivery, event_body
 from tests.terminal import Terminal
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store import Claim, open_history, open_store
 
 
 @pytest.fixture
@@ -187,6 +187,25 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     assert (await replay(db, "--pending")).exit_code == 0
     assert len(app.requests) == 3
     assert "No delivery fits" in (await replay(db, "--pending")).stderr
+
+
+async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: App) -> None:
+    db = str(tmp_path / "first.db")
+    async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
+        for _ in range(2):
+            await post(listener.local_url)
+        with Claim(Path(db), app.url) as claim:
+            assert claim.take()
+            refused = await replay(db, "--pending")
+            assert refused.exit_code == 2
+            assert f"{app.url} is being handed on by another process" in refused.stderr
+            assert (await replay(db, "--pending", "--dry-run")).exit_code == 0
+        assert app.requests == []
+        assert (await replay(db, "--pending")).exit_code == 0
+        with Claim(Path(db), app.url) as claim:
+            assert claim.take()
+    assert len(app.requests) == 2
+    assert listener.of("summary")[0]["pending"] == 0
 
 
 async def filled(path: Path, count: int) -> str:

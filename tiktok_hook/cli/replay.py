@@ -5,7 +5,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ _LINES = 20
 
 _NAMED = 20
 """How many ids a hint names."""
+
+_CLAIM_SECONDS = 3.0
+"""How long --pending waits for another process that hands on the same."""
 
 option = options.option
 
@@ -106,8 +109,14 @@ class _Replaying:
 
         self._listeners = folders.listeners()
         open_history(self._path).close()  # it has to be there: replaying makes none
-        # What is only replayed is never made shorter.
-        with open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+        # What is only replayed is never made shorter. The claims outlive the store, so that what
+        # left the queue is known not to be in it before others look.
+        with (
+            ExitStack() as claims,
+            open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store,
+        ):
+            if self._given["pending"] and not self._given["dry_run"]:
+                await self._claim(store.history(), claims)
             again = self._chosen(store.history(), words)
             self._planned = sum(1 for _ in again())
             if not self._planned:
@@ -127,6 +136,23 @@ class _Replaying:
                 hint=f"tiktok-hook show {self._bad_ids[-1]} shows why. Once it is mended: "
                 + self._again(),
             )
+
+    async def _claim(self, history: "History", claims: ExitStack) -> None:
+        """Keep other processes from handing on what waits; those that do get some time to end."""
+        from tiktok_hook.store import Claim
+
+        queues = {history.queue_of(each.id) for each in history.pending()}
+        for target in sorted({queue.target for queue in queues if queue is not None}):
+            claim = claims.enter_context(Claim(self._path, target))
+            deadline = time.monotonic() + _CLAIM_SECONDS
+            while not claim.take():
+                if time.monotonic() > deadline:
+                    raise UsageError(
+                        f"What waits for {target} is being handed on by another process.",
+                        hint="A listener with --ack first does so by itself; if it is paused, "
+                        "press p there.",
+                    )
+                await asyncio.sleep(_CLAIM_SECONDS / 50)
 
     def _chosen(
         self, history: "History", words: tuple[str, ...]

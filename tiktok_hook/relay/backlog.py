@@ -2,18 +2,25 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import islice
 from typing import Literal
 
 from tiktok_hook.delivery import Attempt, Delivery, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Queue, Store
+from tiktok_hook.store import Claim, Queue, Store
 
 SLICE = 20
 """How many deliveries are in memory at once."""
 
 _STORE_PAUSE_SECONDS = 1.0
+_CLAIM_SECONDS = 0.1
+"""How often the queue is asked for while another process hands on from it."""
+
+_LOOK_SECONDS = 0.5
+"""How often an idle queue is looked at for what other processes left in it."""
+
 NOT_SENT = frozenset({"refused", "dns", "unreachable"})
 """Errors after which the app cannot have seen anything, so that the queue waits for it."""
 
@@ -27,12 +34,14 @@ class Backlog:
     connection could be made does it stay, and everything behind it waits. The next attempt is
     committed behind the end of the last, so a crash can repeat one delivery at most.
 
+    Several processes may put into one queue; of them one at a time hands on, whoever received it.
+
     Args:
         target: The first target.
         store: Holds the queue.
         watch: Knows whether the target is there.
         send: Makes one attempt with a delivery at the target.
-        passed: Called with each delivery and its attempt when it has left the queue.
+        passed: Called with each delivery when it has left the queue.
         publish: Told attempts and notices.
     """
 
@@ -52,12 +61,25 @@ class Backlog:
         self._send = send
         self._passed = passed
         self._publish = publish
+        self._claim = Claim(store.path, target)
         self._wake = asyncio.Event()
         self._wanted: dict[Mode, int | None] = {}
         self._store_failed = False
-        self.waiting = 0
+        self._waiting = 0
+        self._counted_at = -1
+        self.withheld = False
+        self._stopping = asyncio.Event()
         self.busy = False
-        self.stopping = False
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait, whoever received them; as last known when the store is gone."""
+        changes = self._store.changes()
+        if changes not in {-1, self._counted_at}:
+            with suppress(StoreError):
+                self._waiting = self._store.history().pending_count(self._target)
+                self._counted_at = changes
+        return self._waiting
 
     def queue(self, mode: Mode) -> Queue:
         """Where a delivery waits."""
@@ -65,6 +87,7 @@ class Backlog:
 
     def drain(self, mode: Mode, *, up_to: int | None = None) -> None:
         """Begin to hand on what waits in a mode; None: whatever comes, until it is empty."""
+        self.withheld = False
         self._wanted[mode] = up_to
         self._wake.set()
 
@@ -72,76 +95,120 @@ class Backlog:
         """Hand on no more of a mode."""
         self._wanted.pop(mode, None)
 
+    def withhold(self) -> None:
+        """Hand on nothing, and let no other process either, until `drain`."""
+        self.keep("first")
+        self.withheld = True
+        self._wake.set()
+
     def wants(self, mode: Mode) -> bool:
         """Whether a mode is being handed on."""
         return mode in self._wanted
 
-    async def count(self) -> None:
-        """Find out how many wait since an earlier session."""
-        history = self._store.history()
-        self.waiting += await asyncio.to_thread(
-            lambda: sum(1 for _ in history.pending(self._target))
-        )
-
     async def run(self, emptied: Callable[[Mode], None]) -> None:
-        """Hand on what is wanted; returns when `stopping` is set.
+        """Hand on what is wanted; returns after `stop`.
 
         Args:
             emptied: Called when nothing waits in a mode any more, or nothing up to its bound.
         """
-        while not self.stopping:
+        while not self._stopping.is_set():
             self._wake.clear()
-            for mode in list(self._wanted):
-                await self._empty(mode)
-                if mode in self._wanted and not self.stopping:
-                    emptied(mode)
-            if not self.stopping:
+            seen = self._store.changes()
+            try:
+                if not (self._wanted or self.withheld):
+                    there = True
+                elif self._claim.take():
+                    there = await self._empty(emptied)
+                    await self._let_go()
+                else:
+                    await self._rest(_CLAIM_SECONDS)
+                    continue
+            except StoreError as error:
+                await self._failed(error)
+                continue
+            if self._stopping.is_set():
+                return
+            if not there:
+                await self._watch.until_up()
+            else:
+                await self._news(seen)
+
+    def stop(self) -> None:
+        """Hand on nothing more than what is under way."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Let other processes have the queue, once what left it is known not to be in it."""
+        with suppress(StoreError):
+            await self._store.flush()
+        _ = self.waiting  # for the summary, when the store is closed
+        self._claim.close()
+
+    async def _let_go(self) -> None:
+        """Let another process hand on, unless nobody is to."""
+        await self._store.flush()  # what left the queue must not be found in it again
+        if not self.withheld:
+            self._claim.release()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until somebody wants something, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
-    async def _empty(self, mode: Mode) -> None:
-        while waiting := await self._next(mode):
-            for delivery in waiting:
-                if self.stopping or mode not in self._wanted:
-                    return
-                await self._hand_on(delivery, mode)
+    async def _news(self, seen: int) -> None:
+        """Wait until somebody wants something, or another process may have left something."""
+        while not self._wake.is_set():
+            await self._rest(_LOOK_SECONDS)
+            if self._store.changes() != seen:
+                return
 
-    async def _next(self, mode: Mode) -> list[Delivery]:
-        history = self._store.history()
-        while True:
-            try:
-                await self._store.flush()  # what left the queue is not to be found in it again
-                found = await asyncio.to_thread(
-                    lambda: list(islice(history.pending(self._target, mode), SLICE))
-                )
-            except StoreError as error:
-                await self._failed(error)
-                continue
-            bound = self._wanted.get(mode)
-            return [each for each in found if bound is None or each.id <= bound]
+    async def _empty(self, emptied: Callable[[Mode], None]) -> bool:
+        """Hand on until nothing wanted is left; False when the app is not there."""
+        while waiting := await self._next():
+            for delivery, mode in waiting:
+                if self._stopping.is_set() or mode not in self._wanted:
+                    return True
+                if not await self._hand_on(delivery):
+                    return False
+        if not self._stopping.is_set():
+            for mode in list(self._wanted):
+                emptied(mode)
+        return True
 
-    async def _hand_on(self, delivery: Delivery, mode: Mode) -> None:
-        """Bring one delivery to the app, however long that takes."""
-        while not self.stopping and mode in self._wanted:
-            self.busy = True
-            try:
-                attempt = await self._send(delivery, self._target)
-            except StoreError as error:
-                self.busy = False
-                await self._failed(error)
-                continue
+    async def _next(self) -> list[tuple[Delivery, Mode]]:
+        """The oldest that are wanted."""
+        await self._store.flush()  # what left the queue is not to be found in it again
+        history, wanted = self._store.history(), dict(self._wanted)
+
+        def find() -> list[tuple[Delivery, Mode]]:
+            return [
+                (each, mode)
+                for mode, bound in wanted.items()
+                for each in islice(history.pending(self._target, mode), SLICE)
+                if bound is None or each.id <= bound
+            ]
+
+        found = await asyncio.to_thread(find)
+        return sorted(found, key=lambda each: each[0].id)[:SLICE]
+
+    async def _hand_on(self, delivery: Delivery) -> bool:
+        """Bring one delivery to the app; False when the app is not there."""
+        self.busy = True
+        try:
+            attempt = await self._send(delivery, self._target)
             self._store_failed = False
             self._publish(attempt)
             if attempt.error in NOT_SENT:
-                self.busy = False
                 self._watch.pause()
-                await self._watch.until_up()
-                continue
+                return False
             self._watch.saw(up=True)
             self._store.set_queue(delivery.id, None)
-            self.waiting -= 1
             await self._passed(delivery)
+            return True
+        finally:
             self.busy = False
-            return
 
     async def _failed(self, error: StoreError) -> None:
         """Say once that the store failed, and give it time."""

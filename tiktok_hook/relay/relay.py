@@ -107,7 +107,8 @@ class Relay:
         if self._backlog is None or self.ack == "hold":
             return
         self.paused = True
-        self._backlog.keep("first")
+        if self.ack == "first":
+            self._backlog.withhold()
 
     async def release(self) -> None:
         """Hand on what waits. With ``hold`` that is what waits now; else all, and go on as before.
@@ -156,7 +157,6 @@ class Relay:
             mode: Mode = "first" if self.ack == "first" else "hold"
             queue = self._backlog.queue(mode)
             stored = await self._store.add(delivery.stored(status=200), queue=queue)
-            self._backlog.waiting += 1
             if mode == "first" and not self.paused:
                 self._backlog.drain("first")
             elif mode == "hold" and self.ack != "hold" and not self._is_holding():
@@ -278,7 +278,6 @@ class Relay:
         if self._watch is None or self._backlog is None:
             return
         await self._watch.look()
-        await self._backlog.count()
         self._watcher = self._group.create_task(self._watch.run())
         self._worker = self._group.create_task(self._backlog.run(self._emptied))
         if self.ack == "first":
@@ -288,7 +287,7 @@ class Relay:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
         working = set(self._beside)
         if self._backlog is not None and self._worker is not None:
-            self._backlog.stopping = True
+            self._backlog.stop()
             if self._backlog.busy:
                 working.add(self._worker)
             else:
@@ -298,6 +297,8 @@ class Relay:
         for task in (self._watcher, self._worker, *self._beside):
             if task is not None:
                 task.cancel()
+        if self._backlog is not None:
+            await self._backlog.close()
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiktok_hook.errors import StoreError
+from tiktok_hook.store.claim import Claim
 from tiktok_hook.store.history import Counts, History
 from tiktok_hook.store.rows import REFUSED_BODY_BYTES, RING, Queue
 from tiktok_hook.store.schema import Database
@@ -19,6 +20,7 @@ __all__ = [
     "REFUSED_BODY_BYTES",
     "RING",
     "Bucket",
+    "Claim",
     "Counts",
     "History",
     "Queue",

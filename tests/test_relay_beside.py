@@ -1,0 +1,149 @@
+"""Several processes with one queue: each delivery reaches the app once, in order."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.apps import OK, App, free_port, running_app
+from tests.test_relay import CRASHING, Told, delivery, eventually
+from tiktok_hook.delivery import Attempt
+from tiktok_hook.forward import Forwarder
+from tiktok_hook.relay import Ack, Relay, open_relay
+from tiktok_hook.store import Claim, open_store
+
+
+@asynccontextmanager
+async def relaying(
+    path: Path, *targets: str, ack: Ack = "first", told: Told | None = None
+) -> AsyncIterator[Relay]:
+    """What one listener of several does with a history, apart from the others."""
+    with open_store(path) as store:
+        async with (
+            Forwarder() as forwarder,
+            open_relay(
+                store=store,
+                forwarder=forwarder,
+                publish=(Told() if told is None else told).take,
+                targets=targets,
+                ack=ack,
+            ) as relay,
+        ):
+            yield relay
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.db"
+
+
+async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.01)
+    writer.write(OK)
+
+
+def numbers(app: App) -> list[int]:
+    return [json.loads(body)["create_time"] for body in app.bodies]
+
+
+async def test_two_that_receive_at_once_hand_on_each_delivery_once_in_order(path: Path) -> None:
+    async with (
+        running_app(slow) as app,
+        relaying(path, app.url) as one,
+        relaying(path, app.url) as other,
+    ):
+        for number in range(0, 20, 2):
+            await asyncio.gather(
+                one.handle(delivery(number=number)), other.handle(delivery(number=number + 1))
+            )
+        await app.wait_for(20)
+        await eventually(lambda: one.waiting == other.waiting == 0)
+        with open_store(path) as store:
+            order = [json.loads(each.body)["create_time"] for each in store.history().walk()]
+    assert numbers(app) == order
+    assert sorted(order) == list(range(20))
+
+
+async def test_when_one_is_killed_the_other_goes_on(path: Path) -> None:
+    async with running_app(slow) as app, relaying(path, app.url) as relay:
+        process = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-c", CRASHING, str(path), app.url, "60"],
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parents[1],
+        )
+        with process:
+            await app.wait_for(5)
+            os.kill(process.pid, signal.SIGKILL)
+        await eventually(lambda: relay.waiting == 0)
+    with open_store(path) as store:
+        kept = [json.loads(each.body)["create_time"] for each in store.history().walk()]
+    assert set(numbers(app)) == set(kept)
+    assert numbers(app) == sorted(numbers(app))
+    assert len(app.requests) <= len(kept) + 1
+
+
+async def test_both_may_let_go_of_what_is_held(path: Path) -> None:
+    async with (
+        running_app(slow) as app,
+        relaying(path, app.url, ack="hold") as one,
+        relaying(path, app.url, ack="hold") as other,
+    ):
+        for number in range(20):
+            await one.handle(delivery(number=number))
+        await asyncio.gather(one.release(), other.release())
+        await eventually(lambda: one.waiting == 0)
+    assert numbers(app) == list(range(20))
+
+
+async def test_a_pause_holds_for_both(path: Path) -> None:
+    async with (
+        running_app() as app,
+        relaying(path, app.url) as one,
+        relaying(path, app.url) as other,
+    ):
+        one.pause()
+        await eventually(lambda: not free(path, app))
+        await one.handle(delivery(number=1))
+        await other.handle(delivery(number=2))
+        assert one.waiting == 2
+        assert app.requests == []
+        await one.release()
+        await app.wait_for(2)
+    assert numbers(app) == [1, 2]
+
+
+async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> None:
+    told = Told()
+    async with relaying(path, url := f"http://127.0.0.1:{free_port()}", told=told) as relay:
+        await relay.handle(delivery())
+        await told.until(Attempt)
+        with Claim(path, url) as claim:
+            await eventually(claim.take)
+
+
+async def test_what_waits_is_counted_whoever_takes_it(path: Path) -> None:
+    async with (
+        running_app() as app,
+        relaying(path, app.url, ack="hold") as one,
+        relaying(path, app.url, ack="hold") as other,
+    ):
+        await one.handle(delivery(number=1))
+        await other.handle(delivery(number=2))
+        assert one.waiting == other.waiting == 2
+        await other.release()
+        await app.wait_for(2)
+        await eventually(lambda: one.waiting == 0)
+    assert (one.waiting, other.waiting) == (0, 0), "also when all is closed"
+
+
+def free(path: Path, app: App) -> bool:
+    with Claim(path, app.url) as claim:
+        return claim.take()
