@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps import OK, App, free_port, running_app
+from tests.apps import OK, App, free_port, hang, running_app
 from tests.test_relay import CRASHING, Told, delivery, eventually
 from tiktok_hook.delivery import Attempt
 from tiktok_hook.forward import Forwarder
@@ -142,6 +142,46 @@ async def test_what_waits_is_counted_whoever_takes_it(path: Path) -> None:
         await app.wait_for(2)
         await eventually(lambda: one.waiting == 0)
     assert (one.waiting, other.waiting) == (0, 0), "also when all is closed"
+
+
+async def test_each_target_has_its_own_place_in_the_queue(path: Path) -> None:
+    told = Told()
+    missing = free_port()
+    targets = [f"http://127.0.0.1:{missing}"]
+    async with running_app() as first:
+        async with relaying(path, first.url, *targets, told=told) as relay:
+            for number in range(5):
+                await relay.handle(delivery(number=number))
+            await first.wait_for(5)
+            await told.until_app("paused")
+            assert relay.target_up
+            assert relay.waiting == 5
+        assert numbers(first) == [0, 1, 2, 3, 4]
+        async with (
+            running_app(port=missing) as second,
+            relaying(path, first.url, *targets) as relay,
+        ):
+            await second.wait_for(5)
+            await eventually(lambda: relay.waiting == 0)
+    assert numbers(second) == [0, 1, 2, 3, 4]
+    assert len(first.requests) == 5
+
+
+async def test_the_end_loses_nothing_that_a_slow_target_has_not_had(path: Path) -> None:
+    async with running_app() as first, running_app(hang) as second:
+        targets = [first.url, second.url]
+        async with relaying(path, *targets) as relay:
+            for number in range(5):
+                await relay.handle(delivery(number=number))
+            await first.wait_for(5)
+            await second.wait_for(1)
+            await relay.drain(0.1)
+        second.answer = OK
+        second.requests.clear()
+        async with relaying(path, *targets):
+            await second.wait_for(5)
+        assert numbers(second) == [0, 1, 2, 3, 4]
+        assert len(first.requests) == 5
 
 
 def free(path: Path, app: App) -> bool:

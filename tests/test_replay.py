@@ -268,25 +268,28 @@ async def test_the_hint_knows_what_was_sent(
         assert words in (await replay(delivery(), made, forwarder=forwarder)).hint
 
 
+WAITED_FOR = "http://localhost:1"
+
+
 async def test_a_pending_delivery_leaves_the_queue_once_the_app_had_it(
     store: Store, forwarder: Forwarder
 ) -> None:
-    stored = await store.add(delivery(id=0), queue=Queue("hold", "http://localhost:1"))
+    stored = await store.add(delivery(id=0), queues=[Queue("hold", WAITED_FOR)])
     history = store.history()
     async with running_app(http(500)) as app:
         made = prepare(stored, app.url, secrets=[SECRET], now=time.time())
         await replay(stored, made, forwarder=forwarder, store=store)
         await store.flush()
-        assert history.queue_of(stored.id)
+        assert history.queues_of(stored.id)
         nowhere = replace(
             made, request=replace(made.request, url=f"http://localhost:{free_port()}/")
         )
-        await replay(stored, nowhere, forwarder=forwarder, store=store, dequeue=True)
+        await replay(stored, nowhere, forwarder=forwarder, store=store, dequeue=[WAITED_FOR])
         await store.flush()
-        assert history.queue_of(stored.id)
-        await replay(stored, made, forwarder=forwarder, store=store, dequeue=True)
+        assert history.queues_of(stored.id)
+        await replay(stored, made, forwarder=forwarder, store=store, dequeue=[WAITED_FOR])
         await store.flush()
-    assert history.queue_of(stored.id) is None
+    assert history.queues_of(stored.id) == []
 
 
 async def test_the_recorded_target_is_where_it_first_went(store: Store) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -174,7 +174,7 @@ async def replay(
     *,
     forwarder: Forwarder,
     store: Store | None = None,
-    dequeue: bool = False,
+    dequeue: Collection[str] = (),
     timeout: float = 10.0,
 ) -> Attempt:
     """Send what `prepare` made and record it.
@@ -184,7 +184,7 @@ async def replay(
         prepared: What to send.
         forwarder: Sends it.
         store: Where the attempt is recorded, as begun before its bytes leave; None records nothing.
-        dequeue: Take the delivery out of the queue once the app had it, for ``--pending``.
+        dequeue: Targets that it waits for no more once the app had it, for ``--pending``.
         timeout: Seconds that the app may take.
 
     Returns:
@@ -201,8 +201,8 @@ async def replay(
     done = ended(attempt, reply, verdict=prepared.verdict)
     if store is not None:
         await store.end_attempt(done)
-        if dequeue and done.error is None:
-            store.set_queue(delivery.id, None)
+        for target in dequeue if done.error is None else ():
+            store.dequeue(delivery.id, target)
     return done
 
 
@@ -213,7 +213,7 @@ async def replay_all(
     forwarder: Forwarder,
     store: Store | None = None,
     rate: float | None = None,
-    dequeue: bool = False,
+    dequeue: Collection[str] = (),
     timeout: float = 10.0,
 ) -> AsyncIterator[Attempt]:
     """Replay several, one after the other in the order they are given.
@@ -224,7 +224,7 @@ async def replay_all(
         forwarder: Sends them.
         store: Where the attempts are recorded; None records nothing.
         rate: At most so many a second, evenly; None is as fast as they are answered.
-        dequeue: Take each out of the queue once the app had it.
+        dequeue: Targets that each waits for no more once the app had it.
         timeout: Seconds that the app may take for each.
 
     Yields:

@@ -189,6 +189,20 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     assert "No delivery fits" in (await replay(db, "--pending")).stderr
 
 
+async def test_what_waits_for_two_goes_to_both_or_once_to_where_it_is_sent(
+    tmp_path: Path, app: App
+) -> None:
+    db = str(tmp_path / "held.db")
+    words = ["--no-tunnel", "--db", db, "--ack", "hold", "-f", app.url]
+    async with running_app() as other, listening(*words, "-f", other.url) as listener:
+        for to in ([], ["--to", app.url]):
+            await post(listener.local_url)
+            assert (await replay(db, "--pending", *to)).exit_code == 0
+        assert "No delivery fits" in (await replay(db, "--pending")).stderr
+        assert len(app.requests) == 2
+        assert len(other.requests) == 1
+
+
 async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: App) -> None:
     db = str(tmp_path / "first.db")
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:

@@ -203,7 +203,7 @@ def test_the_last_attempt_of_each_is_found(history: History) -> None:
 
 async def test_those_that_wait_are_counted(store: Store) -> None:
     for mode, target in (("first", "a"), ("hold", "a"), ("first", "b")):
-        await store.add(delivery(), queue=Queue(mode, target))  # type: ignore[arg-type]  # literals
+        await store.add(delivery(), queues=[Queue(mode, target)])  # type: ignore[arg-type]  # literals
     history = store.history()
     assert history.pending_count() == 3
     assert history.pending_count("a") == 2

@@ -13,8 +13,8 @@ import pytest
 
 from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store import open_history, open_store
-from tiktok_hook.store.schema import APPLICATION_ID, VERSION
+from tiktok_hook.store import Queue, open_history, open_store
+from tiktok_hook.store.schema import _MIGRATIONS, APPLICATION_ID, VERSION
 
 NOBODY = 65534
 
@@ -120,6 +120,17 @@ def test_the_file_is_marked_as_ours(path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_what_waited_in_a_history_of_the_first_version_still_waits(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_MIGRATIONS[0])
+        connection.execute("INSERT INTO queue VALUES (7, 'hold', 'http://localhost:3000')")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    with open_store(path) as store:
+        assert store.history().queues_of(7) == [Queue("hold", "http://localhost:3000")]
 
 
 def test_an_empty_file_becomes_a_history(path: Path) -> None:

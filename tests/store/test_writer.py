@@ -250,34 +250,37 @@ class TestAttempts:
 
 class TestQueue:
     async def test_what_waits_is_read_in_order(self, store: Store) -> None:
-        for queue in (FIRST, None, Queue("hold", TARGET), Queue("first", "http://else/"), FIRST):
-            await store.add(delivery(), queue=queue)
+        hold, elsewhere = Queue("hold", TARGET), Queue("first", "http://else/")
+        for queues in ([FIRST], [], [hold, elsewhere], [elsewhere], [FIRST]):
+            await store.add(delivery(), queues=queues)
         history = store.history()
         assert [each.id for each in history.pending()] == [1, 3, 4, 5]
         assert [each.id for each in history.pending(TARGET)] == [1, 3, 5]
         assert [each.id for each in history.pending(TARGET, "first")] == [1, 5]
         assert [each.id for each in history.pending(mode="hold")] == [3]
         assert history.counts().pending == 4
-        assert history.queue_of(1) == FIRST
-        assert history.queue_of(2) is None
+        assert history.queues_of(1) == [FIRST]
+        assert history.queues_of(2) == []
+        assert history.queues_of(3) == [hold, elsewhere]
+        assert history.queue_targets() == [TARGET, "http://else/"]
 
-    async def test_it_can_be_left_entered_and_changed(self, store: Store) -> None:
-        for queue in (FIRST, None, FIRST):
-            await store.add(delivery(), queue=queue)
-        store.set_queue(1, None)
-        store.set_queue(2, FIRST)
-        store.set_queue(3, Queue("hold", TARGET))
+    async def test_it_is_left_for_one_target_at_a_time(self, store: Store) -> None:
+        await store.add(delivery(), queues=[FIRST, Queue("first", "http://else/")])
+        store.dequeue(1, TARGET)
         await store.flush()
-        assert [each.id for each in store.history().pending(mode="first")] == [2]
-        assert [each.id for each in store.history().pending(mode="hold")] == [3]
+        assert list(store.history().pending(TARGET)) == []
+        assert store.history().counts().pending == 1
+        store.dequeue(1, "http://else/")
+        await store.flush()
+        assert store.history().counts().pending == 0
 
     async def test_a_long_one_is_read_whole(self, store: Store) -> None:
-        await asyncio.gather(*(store.add(delivery(), queue=FIRST) for _ in range(250)))
+        await asyncio.gather(*(store.add(delivery(), queues=[FIRST]) for _ in range(250)))
         assert [each.id for each in store.history().pending()] == list(range(1, 251))
 
     async def test_it_is_there_after_a_restart(self, tmp_path: Path) -> None:
         with open_store(tmp_path / "history.db") as store:
-            await store.add(delivery(), queue=FIRST)
+            await store.add(delivery(), queues=[FIRST])
         with open_store(tmp_path / "history.db") as store:
             assert [each.id for each in store.history().pending(TARGET, "first")] == [1]
 
@@ -320,20 +323,20 @@ class TestRetention:
     async def test_what_waits_for_the_app_stays(self, tmp_path: Path) -> None:
         with open_store(tmp_path / "history.db", keep=3) as store:
             for number in range(1, 11):
-                await store.add(delivery(), queue=FIRST if number in {2, 4} else None)
+                await store.add(delivery(), queues=[FIRST] if number in {2, 4} else ())
             assert [each.id for each in store.history().walk()] == [2, 4, 10]
-            store.set_queue(2, None)
+            store.dequeue(2, TARGET)
             await store.add(delivery())
             assert [each.id for each in store.history().walk()] == [4, 10, 11]
 
     async def test_more_may_wait_than_may_stay(self, tmp_path: Path) -> None:
         with open_store(tmp_path / "history.db", keep=3) as store:
             for _ in range(10):
-                await store.add(delivery(), queue=FIRST)
+                await store.add(delivery(), queues=[FIRST])
             await store.add(delivery())
             assert [each.id for each in store.history().pending()] == list(range(1, 11))
-            store.set_queue(10, None)
-            await store.add(delivery(), queue=FIRST)
+            store.dequeue(10, TARGET)
+            await store.add(delivery(), queues=[FIRST])
             assert [each.id for each in store.history().walk()] == [*range(1, 10), 12]
 
     async def test_refused_ones_have_a_ring_of_their_own(self, tmp_path: Path) -> None:
@@ -367,7 +370,7 @@ class TestRetention:
 class TestClear:
     async def test_everything_goes_and_no_id_comes_back(self, store: Store) -> None:
         for _ in range(3):
-            await store.add(delivery(), queue=FIRST, attempt=attempt(0))
+            await store.add(delivery(), queues=[FIRST], attempt=attempt(0))
         assert await store.clear() == 3
         history = store.history()
         assert (history.page(), history.attempts(1), list(history.pending())) == ([], [], [])

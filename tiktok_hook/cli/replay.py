@@ -4,8 +4,10 @@ import asyncio
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +85,21 @@ def command(
     asyncio.run(_Replaying(given, known, selection.history_path(db)).run(ids))
 
 
+@dataclass(frozen=True)
+class _Series:
+    """Deliveries that go to one place.
+
+    Attributes:
+        deliveries: Gives them, as often as asked.
+        target: Where they go; None is where each was sent before.
+        leaves: The targets that each waits for no more once it is sent.
+    """
+
+    deliveries: "Callable[[], Iterator[Delivery]]"
+    target: str | None = None
+    leaves: "Sequence[str]" = ()
+
+
 class _Replaying:
     """One run of the command.
 
@@ -117,17 +134,18 @@ class _Replaying:
         ):
             if self._given["pending"] and not self._given["dry_run"]:
                 await self._claim(store.history(), claims)
-            again = self._chosen(store.history(), words)
-            self._planned = sum(1 for _ in again())
+            series = self._chosen(store.history(), words)
+            self._planned = sum(1 for each in series for _ in each.deliveries())
             if not self._planned:
                 raise selection.nothing_fits()
-            self._check_all(store, again())
+            self._check_all(store, series)
             if self._given["dry_run"]:
-                for delivery in again():
-                    _show(delivery, self._prepared(store, delivery))
+                for each in series:
+                    for delivery in each.deliveries():
+                        _show(delivery, self._prepared(store, delivery, each.target))
                 return
             try:
-                await self._send(store, again())
+                await self._send(store, series)
             finally:
                 self._sum_up()
         if self._bad:
@@ -141,8 +159,7 @@ class _Replaying:
         """Keep other processes from handing on what waits; those that do get some time to end."""
         from tiktok_hook.store import Claim
 
-        queues = {history.queue_of(each.id) for each in history.pending()}
-        for target in sorted({queue.target for queue in queues if queue is not None}):
+        for target in history.queue_targets():
             claim = claims.enter_context(Claim(self._path, target))
             deadline = time.monotonic() + _CLAIM_SECONDS
             while not claim.take():
@@ -154,10 +171,8 @@ class _Replaying:
                     )
                 await asyncio.sleep(_CLAIM_SECONDS / 50)
 
-    def _chosen(
-        self, history: "History", words: tuple[str, ...]
-    ) -> "Callable[[], Iterator[Delivery]]":
-        """What is to be sent, to be read more than once; what comes meanwhile is not among it."""
+    def _chosen(self, history: "History", words: tuple[str, ...]) -> "list[_Series]":
+        """What is to be sent; what comes meanwhile is not among it."""
         from tiktok_hook.store import Where
 
         fitting = selection.where(self._given)
@@ -169,37 +184,46 @@ class _Replaying:
                     "--pending sends all that waits, so ids and filters have no place beside it.",
                     hint="Leave one of them.",
                 )
-            # It shrinks while it is sent.
-            waiting = [each.id for each in history.pending()]
-            return lambda: (each for number in waiting if (each := history.get(number)) is not None)
+            targets = history.queue_targets()
+            if given := self._given["to"]:
+                return [_waiting(history, None, target=given, leaves=targets)]
+            return [_waiting(history, each, target=each, leaves=[each]) for each in targets]
         if not named:
             raise UsageError(
                 "Which deliveries?", hint="tiktok-hook replay last, replay 3-7 or replay --failed."
             )
         where = selection.chosen(history, words, fitting)
-        return lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where))
+        return [
+            _Series(
+                lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where)),
+                target=self._given["to"],
+            )
+        ]
 
-    def _check_all(self, store: "Store", deliveries: "Iterator[Delivery]") -> None:
+    def _check_all(self, store: "Store", series: "Sequence[_Series]") -> None:
         """Refuse a change that cannot be made in all of several, before any is sent."""
         given = self._given
         if self._planned == 1 or given["edit"] or not (given["sets"] or given["unsets"]):
             return
         from tiktok_hook.edits import EditError
 
-        for delivery in deliveries:
-            try:
-                self._prepared(store, delivery)
-            except EditError as error:
-                raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
+        for each in series:
+            for delivery in each.deliveries():
+                try:
+                    self._prepared(store, delivery, each.target)
+                except EditError as error:
+                    raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
 
-    def _prepared(self, store: "Store", delivery: "Delivery") -> "Prepared":
+    def _prepared(
+        self, store: "Store", delivery: "Delivery", wanted: str | None = None
+    ) -> "Prepared":
         from tiktok_hook import replay
         from tiktok_hook.forward import local_port, parse_header, parse_target, refuse_loop
 
         given = self._given
-        target, whole = given["to"] and parse_target(given["to"]), False
-        if not target and (queue := store.history().queue_of(delivery.id)) is not None:
-            target = queue.target
+        target, whole = wanted and parse_target(wanted), False
+        if not target and (queues := store.history().queues_of(delivery.id)):
+            target = queues[0].target
         if not target:
             target, whole = replay.recorded_target(store.history(), delivery.id), True
         if not target:
@@ -230,27 +254,28 @@ class _Replaying:
             now=time.time(),
         )
 
-    async def _send(self, store: "Store", deliveries: "Iterator[Delivery]") -> None:
+    async def _send(self, store: "Store", series: "Sequence[_Series]") -> None:
         from tiktok_hook.forward import Forwarder
         from tiktok_hook.replay import replay_all
 
         bar = self._bar()
         async with Forwarder() as forwarder:
-            attempts = replay_all(
-                deliveries,
-                lambda delivery: self._prepared(store, delivery),
-                forwarder=forwarder,
-                store=store,
-                rate=self._given["rate"],
-                dequeue=self._given["pending"],
-            )
             with bar or nullcontext():
-                async for attempt in attempts:
-                    self._count(attempt)
-                    if bar is not None:
-                        bar.update(1)
-                    if bar is None or not sys.stdout.isatty():
-                        self._report(attempt, hints=bar is None)
+                for each in series:
+                    attempts = replay_all(
+                        each.deliveries(),
+                        partial(self._prepared, store, wanted=each.target),
+                        forwarder=forwarder,
+                        store=store,
+                        rate=self._given["rate"],
+                        dequeue=each.leaves,
+                    )
+                    async for attempt in attempts:
+                        self._count(attempt)
+                        if bar is not None:
+                            bar.update(1)
+                        if bar is None or not sys.stdout.isatty():
+                            self._report(attempt, hints=bar is None)
 
     def _count(self, attempt: "Attempt") -> None:
         self._done += 1
@@ -288,6 +313,18 @@ class _Replaying:
         if len(self._bad_ids) > _NAMED:
             return "tiktok-hook replay --failed"
         return "tiktok-hook replay " + " ".join(str(number) for number in self._bad_ids)
+
+
+def _waiting(
+    history: "History", queue: str | None, *, target: str, leaves: "Sequence[str]"
+) -> _Series:
+    """What waits for a target, or for any; read by number, as it shrinks while it is sent."""
+    numbers = [each.id for each in history.pending(queue)]
+    return _Series(
+        lambda: (each for number in numbers if (each := history.get(number)) is not None),
+        target=target,
+        leaves=leaves,
+    )
 
 
 def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":

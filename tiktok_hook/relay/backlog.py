@@ -9,7 +9,7 @@ from typing import Literal
 from tiktok_hook.delivery import Attempt, Delivery, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Claim, Queue, Store
+from tiktok_hook.store import Claim, Store
 
 SLICE = 20
 """How many deliveries are in memory at once."""
@@ -28,7 +28,7 @@ Mode = Literal["first", "hold"]
 
 
 class Backlog:
-    """The queue of the first target: it lies in the store and survives a restart.
+    """The queue of one target: it lies in the store and survives a restart.
 
     Whatever the app answers, a delivery leaves the queue once the app had it; only where no
     connection could be made does it stay, and everything behind it waits. The next attempt is
@@ -37,11 +37,10 @@ class Backlog:
     Several processes may put into one queue; of them one at a time hands on, whoever received it.
 
     Args:
-        target: The first target.
+        target: Its URL.
         store: Holds the queue.
         watch: Knows whether the target is there.
         send: Makes one attempt with a delivery at the target.
-        passed: Called with each delivery when it has left the queue.
         publish: Told attempts and notices.
     """
 
@@ -52,14 +51,12 @@ class Backlog:
         store: Store,
         watch: Watch,
         send: Callable[[Delivery, str], Awaitable[Attempt]],
-        passed: Callable[[Delivery], Awaitable[None]],
         publish: Callable[[object], None],
     ) -> None:
         self._target = target
         self._store = store
         self._watch = watch
         self._send = send
-        self._passed = passed
         self._publish = publish
         self._claim = Claim(store.path, target)
         self._wake = asyncio.Event()
@@ -80,10 +77,6 @@ class Backlog:
                 self._waiting = self._store.history().pending_count(self._target)
                 self._counted_at = changes
         return self._waiting
-
-    def queue(self, mode: Mode) -> Queue:
-        """Where a delivery waits."""
-        return Queue(mode, self._target)
 
     def drain(self, mode: Mode, *, up_to: int | None = None) -> None:
         """Begin to hand on what waits in a mode; None: whatever comes, until it is empty."""
@@ -204,8 +197,7 @@ class Backlog:
                 self._watch.pause()
                 return False
             self._watch.saw(up=True)
-            self._store.set_queue(delivery.id, None)
-            await self._passed(delivery)
+            self._store.dequeue(delivery.id, self._target)
             return True
         finally:
             self.busy = False

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Literal
 
 from tiktok_hook.delivery import Attempt, Delivery, Headers, Notice
@@ -15,7 +16,7 @@ from tiktok_hook.receiver import Answer, Request
 from tiktok_hook.relay.backlog import NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Store
+from tiktok_hook.store import Queue, Store
 
 Ack = Literal["app", "first", "hold"] | int
 
@@ -56,7 +57,7 @@ class Relay:
         timeout: float,
         publish: Callable[[object], None],
     ) -> None:
-        self.targets = tuple(targets)
+        self.targets = tuple(dict.fromkeys(targets))
         self.ack: Ack = ack
         self.paused = False
         self._group = group
@@ -67,48 +68,39 @@ class Relay:
         self._timeout = timeout
         self._publish = publish
         self._beside: set[asyncio.Task[None]] = set()
-        self._last: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
-        self._worker: asyncio.Task[None] | None = None
-        self._watcher: asyncio.Task[None] | None = None
-        self._watch = Watch(self.targets[0], publish) if self.targets else None
-        self._backlog = (
-            Backlog(
-                self.targets[0],
-                store=store,
-                watch=self._watch,
-                send=sender.send,
-                passed=self._to_the_others,
-                publish=publish,
-            )
-            if self._watch is not None
-            else None
-        )
+        self._watchers: list[asyncio.Task[None]] = []
+        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._watches = {target: Watch(target, publish) for target in self.targets}
+        self._backlogs = {
+            target: Backlog(target, store=store, watch=watch, send=sender.send, publish=publish)
+            for target, watch in self._watches.items()
+        }
 
     # What the session asks.
 
     @property
     def target_up(self) -> bool | None:
         """Whether the first target accepts connections; None without one."""
-        return None if self._watch is None else self._watch.up
+        return self._watches[self.targets[0]].up if self.targets else None
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the first target."""
-        return 0 if self._backlog is None else self._backlog.waiting
+        """How many deliveries wait for the target that most wait for."""
+        return max((backlog.waiting for backlog in self._backlogs.values()), default=0)
 
     async def look(self) -> None:
-        """See at once whether the first target is there, say after its app was started."""
-        if self._watch is not None:
-            await self._watch.look()
+        """See at once whether the targets are there, say after their app was started."""
+        await asyncio.gather(*(watch.look() for watch in self._watches.values()))
 
     def pause(self) -> None:
         """Let deliveries wait, each answered 200, until `release`; nothing without a target."""
-        if self._backlog is None or self.ack == "hold":
+        if not self.targets or self.ack == "hold":
             return
         self.paused = True
         if self.ack == "first":
-            self._backlog.withhold()
+            for backlog in self._backlogs.values():
+                backlog.withhold()
 
     async def release(self) -> None:
         """Hand on what waits. With ``hold`` that is what waits now; else all, and go on as before.
@@ -116,27 +108,30 @@ class Relay:
         Raises:
             StoreError: The history cannot be read.
         """
-        if self._backlog is None:
-            return
         if self.ack == "first":
             self.paused = False
-            self._backlog.drain("first")
+            self._drain("first")
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
-            self._backlog.drain("hold", up_to=newest)
+            self._drain("hold", up_to=newest)
         elif self.paused:
             # What comes meanwhile goes behind what waits, so that the order stays.
-            self._backlog.drain("hold")
+            self._drain("hold")
+
+    def _drain(self, mode: Mode, *, up_to: int | None = None) -> None:
+        for backlog in self._backlogs.values():
+            backlog.drain(mode, up_to=up_to)
 
     def _is_holding(self) -> bool:
         """Whether what comes while paused is to wait, no release being under way."""
-        return self.paused and self._backlog is not None and not self._backlog.wants("hold")
+        return self.paused and not self._backlogs[self.targets[0]].wants("hold")
 
-    def _emptied(self, mode: Mode) -> None:
-        if mode == "hold" and self._backlog is not None:
-            self._backlog.keep("hold")
-            self.paused = False
+    def _emptied(self, target: str, mode: Mode) -> None:
+        if mode == "hold":
+            self._backlogs[target].keep("hold")
+            if target == self.targets[0]:  # what the others wait for does not change the answer
+                self.paused = False
 
     # What the receiver asks.
 
@@ -153,14 +148,14 @@ class Relay:
         status = self.ack if isinstance(self.ack, int) else 200
         if not self.targets or not self._is_forwarded(delivery):
             return self._told(await self._store.add(delivery.stored(status=status)))
-        if self._backlog is not None and (self.ack in {"first", "hold"} or self.paused):
+        if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
-            queue = self._backlog.queue(mode)
-            stored = await self._store.add(delivery.stored(status=200), queue=queue)
+            queues = [Queue(mode, target) for target in self.targets]
+            stored = await self._store.add(delivery.stored(status=200), queues=queues)
             if mode == "first" and not self.paused:
-                self._backlog.drain("first")
+                self._drain("first")
             elif mode == "hold" and self.ack != "hold" and not self._is_holding():
-                self._backlog.drain("hold")  # a release is under way, or just ended
+                self._drain("hold")  # a release is under way, or just ended
             return self._told(stored)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.stored(status=status))
@@ -177,7 +172,7 @@ class Relay:
         await self._send_beside(stored, self.targets[1:], after=announced)
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
-            self._saw(reply.error)
+            self._saw(self.targets[0], reply.error)
             answer = _from_app(reply)
             self._store.set_status(stored.id, answer.status)
             self._publish(stored.stored(status=answer.status))
@@ -250,55 +245,39 @@ class Relay:
             return
         if after is not None:
             await after.wait()
-        if target == self.targets[0]:
-            self._saw(attempt.error)
+        self._saw(target, attempt.error)
         self._publish(attempt)
 
-    def _saw(self, error: str | None) -> None:
-        """Learn from an attempt whether the first target is there."""
-        if self._watch is not None and (error is None or error in NOT_SENT):
-            self._watch.saw(up=error is None)
-
-    async def _to_the_others(self, delivery: Delivery) -> None:
-        """Hand a delivery that left the queue to all targets but the first, each in order."""
-        for target in self.targets[1:]:
-            await self._room.acquire()
-            work = self._attempt_behind(delivery, target, self._last.get(target))
-            self._last[target] = self._begin(work)
-
-    async def _attempt_behind(
-        self, delivery: Delivery, target: str, last: asyncio.Task[None] | None
-    ) -> None:
-        if last is not None:
-            await asyncio.wait([last])
-        await self._attempt_beside(delivery, target, None)
+    def _saw(self, target: str, error: str | None) -> None:
+        """Learn from an attempt whether a target is there."""
+        if error is None or error in NOT_SENT:
+            self._watches[target].saw(up=error is None)
 
     async def start(self) -> None:
-        """Look for the app, and go on with what waits since last time."""
-        if self._watch is None or self._backlog is None:
-            return
-        await self._watch.look()
-        self._watcher = self._group.create_task(self._watch.run())
-        self._worker = self._group.create_task(self._backlog.run(self._emptied))
+        """Look for the apps, and go on with what waits since last time."""
+        await self.look()
+        for target, backlog in self._backlogs.items():
+            self._watchers.append(self._group.create_task(self._watches[target].run()))
+            emptied = partial(self._emptied, target)
+            self._workers[target] = self._group.create_task(backlog.run(emptied))
         if self.ack == "first":
-            self._backlog.drain("first")
+            self._drain("first")
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
         working = set(self._beside)
-        if self._backlog is not None and self._worker is not None:
-            self._backlog.stop()
-            if self._backlog.busy:
-                working.add(self._worker)
+        for target, worker in self._workers.items():
+            self._backlogs[target].stop()
+            if self._backlogs[target].busy:
+                working.add(worker)
             else:
-                self._worker.cancel()
+                worker.cancel()
         if working:
             await asyncio.wait(working, timeout=seconds)
-        for task in (self._watcher, self._worker, *self._beside):
-            if task is not None:
-                task.cancel()
-        if self._backlog is not None:
-            await self._backlog.close()
+        for task in (*self._watchers, *self._workers.values(), *self._beside):
+            task.cancel()
+        for backlog in self._backlogs.values():
+            await backlog.close()
 
 
 @asynccontextmanager

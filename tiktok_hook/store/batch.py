@@ -47,12 +47,14 @@ class Job:
 class Add(Job):
     """A delivery, where it waits if it does, and its first attempt if that begins with it."""
 
-    __slots__ = ("attempt", "delivery", "key", "queue", "size")
+    __slots__ = ("attempt", "delivery", "key", "queues", "size")
 
-    def __init__(self, delivery: Delivery, queue: Queue | None, attempt: Attempt | None) -> None:
+    def __init__(
+        self, delivery: Delivery, queues: Sequence[Queue] = (), attempt: Attempt | None = None
+    ) -> None:
         super().__init__()
         self.delivery = delivery
-        self.queue = queue
+        self.queues = queues
         self.attempt = attempt
         self.key: bytes | None = None
         self.size = len(delivery.body)
@@ -77,8 +79,8 @@ class Add(Job):
         else:
             counters.kept += 1
             counters.kept_bytes += row[rows.SIZE]
-        if self.queue is not None:
-            connection.execute(_ENQUEUE, (delivery_id, self.queue.mode, self.queue.target))
+        for queue in self.queues:
+            connection.execute(_ENQUEUE, (delivery_id, queue.target, queue.mode))
         if self.attempt is not None:
             _insert_attempt(connection, rows.numbered(self.attempt, delivery_id, 1), counters)
         return delivery.stored(id=delivery_id, redelivery_of=first, redelivery_number=number)
@@ -96,7 +98,7 @@ class AddMany(Job):
 
     def __init__(self, deliveries: Sequence[Delivery]) -> None:
         super().__init__()
-        self.adds = [Add(each, None, None) for each in deliveries]
+        self.adds = [Add(each) for each in deliveries]
         self.size = sum(each.size for each in self.adds)
         self.ids: list[int] = []
         self.abandoned = False
@@ -149,22 +151,21 @@ class SetStatus(Job):
         )
 
 
-class SetQueue(Job):
-    """Where a delivery waits from now on; None: nowhere."""
+class Dequeue(Job):
+    """A delivery that does not wait for a target any more."""
 
-    __slots__ = ("_id", "_queue")
+    __slots__ = ("_id", "_target")
 
-    def __init__(self, delivery_id: int, queue: Queue | None) -> None:
+    def __init__(self, delivery_id: int, target: str) -> None:
         super().__init__()
         self._id = delivery_id
-        self._queue = queue
+        self._target = target
 
     def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
-        if self._queue is None:
-            connection.execute("DELETE FROM queue WHERE delivery_id = ?", (self._id,))
-            counters.floor = min(counters.floor, self._id - 1)
-        else:
-            connection.execute(_ENQUEUE, (self._id, self._queue.mode, self._queue.target))
+        connection.execute(
+            "DELETE FROM queue WHERE delivery_id = ? AND target = ?", (self._id, self._target)
+        )
+        counters.floor = min(counters.floor, self._id - 1)
 
 
 class BeginAttempt(Job):
@@ -367,10 +368,7 @@ _NEWEST_OF_EVENT = (
     "SELECT coalesce(redelivery_of, id), redelivery_number + 1 FROM deliveries "
     "WHERE link = ? ORDER BY id DESC LIMIT 1"
 )
-_ENQUEUE = (
-    "INSERT INTO queue VALUES (?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET mode = excluded.mode, target = excluded.target"
-)
+_ENQUEUE = "INSERT INTO queue VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
 _NEXT_ATTEMPT = (
     "SELECT (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = ?1), "
     "EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)"

@@ -233,12 +233,17 @@ class History:
         """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
         return timeline(self._readers, since, until, buckets=buckets)
 
-    def queue_of(self, delivery_id: int) -> Queue | None:
-        """Where a delivery waits; None when it does not."""
+    def queues_of(self, delivery_id: int) -> list[Queue]:
+        """Where a delivery waits; empty when it does not."""
         found = self._readers.all(
             "SELECT mode, target FROM queue WHERE delivery_id = ?", (delivery_id,)
         )
-        return Queue(*found[0]) if found else None
+        return [Queue(*each) for each in found]
+
+    def queue_targets(self) -> list[str]:
+        """The addresses that anything waits for."""
+        found = self._readers.all("SELECT DISTINCT target FROM queue ORDER BY target")
+        return [target for (target,) in found]
 
     def changes(self) -> int:
         """A number that is another one whenever something has been written, by any process."""
@@ -364,13 +369,15 @@ _PENDING = (
     "ORDER BY delivery_id LIMIT 100) ORDER BY id"
 )
 _PENDING_COUNT = (
-    "SELECT count(*) FROM queue WHERE target = coalesce(?, target) AND mode = coalesce(?, mode)"
+    "SELECT count(DISTINCT delivery_id) FROM queue "
+    "WHERE target = coalesce(?, target) AND mode = coalesce(?, mode)"
 )
 _COUNT_VERDICTS = "SELECT verdict, count(*) FROM deliveries GROUP BY verdict"
 _COUNT_ALL = (
     "SELECT (SELECT count(*) FROM deliveries WHERE redelivery_of IS NOT NULL), "
     "(SELECT count(*) FROM deliveries WHERE failed = 1), "
-    "(SELECT count(*) FROM deliveries WHERE replayed = 1), (SELECT count(*) FROM queue)"
+    "(SELECT count(*) FROM deliveries WHERE replayed = 1), "
+    "(SELECT count(DISTINCT delivery_id) FROM queue)"
 )
 _COUNT_SOME = (
     "SELECT verdict, count(*), sum(redelivery_of IS NOT NULL), sum(failed), sum(replayed), "

@@ -101,7 +101,19 @@ CREATE TABLE queue (
 ) STRICT;
 """
 
-_MIGRATIONS = (_FIRST,)
+_QUEUE_OF_EACH_TARGET = """
+ALTER TABLE queue RENAME TO queue_before;
+CREATE TABLE queue (
+    delivery_id INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    PRIMARY KEY (delivery_id, target)
+) STRICT, WITHOUT ROWID;
+INSERT INTO queue SELECT delivery_id, target, mode FROM queue_before;
+DROP TABLE queue_before;
+"""
+
+_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET)
 """What brings a database from version n to n + 1; never changed once released, only added to."""
 
 VERSION = len(_MIGRATIONS)

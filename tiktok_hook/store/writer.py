@@ -92,13 +92,17 @@ class Store:
             self._database.close()
 
     async def add(
-        self, delivery: Delivery, *, queue: Queue | None = None, attempt: Attempt | None = None
+        self,
+        delivery: Delivery,
+        *,
+        queues: Sequence[Queue] = (),
+        attempt: Attempt | None = None,
     ) -> Delivery:
         """Store a delivery; on return it is synced to disk.
 
         Args:
             delivery: Its id is given here.
-            queue: Where it waits for the app, if it does.
+            queues: Where it waits: one for each target that is to get it, if any.
             attempt: Its first attempt, recorded as begun in the same transaction; it becomes
                 number 1, its `delivery_id` is filled in.
 
@@ -108,7 +112,7 @@ class Store:
         Raises:
             StoreError: It could not be stored; it is then not in the history.
         """
-        stored: Delivery = await self._submit(batch.Add(delivery, queue, attempt))
+        stored: Delivery = await self._submit(batch.Add(delivery, queues, attempt))
         return stored
 
     async def add_many(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
@@ -142,9 +146,9 @@ class Store:
         """Record what TikTok was answered; within 20 ms, not waited for."""
         self._submit_later(batch.SetStatus(delivery_id, status))
 
-    def set_queue(self, delivery_id: int, queue: Queue | None) -> None:
-        """Record where a delivery waits from now on, None for nowhere; not waited for."""
-        self._submit_later(batch.SetQueue(delivery_id, queue))
+    def dequeue(self, delivery_id: int, target: str) -> None:
+        """Record that a delivery does not wait for a target any more; not waited for."""
+        self._submit_later(batch.Dequeue(delivery_id, target))
 
     async def begin_attempt(self, attempt: Attempt) -> Attempt:
         """Record that an attempt is about to be sent; on return it is synced to disk.
