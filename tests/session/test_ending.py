@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.apps import running_app
+from tests.cli.runner import invoke
 from tests.listener import BODY, SECRET, command, listening, post, signed
 from tests.terminal import Terminal
 from tiktok_hook.forward import Forwarder
@@ -209,14 +210,52 @@ def unused_port() -> int:
 
 
 def test_a_command_that_is_not_there_is_a_usage_error() -> None:
-    from tests.cli.runner import invoke
-
     result = invoke(
         "listen", "--no-tunnel", "--ephemeral", "-f", "3999", "--", "no-such-command-here"
     )
     assert result.exit_code == 2
     assert "no-such-command-here" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("code", [7, 0])
+def test_a_command_that_ends_before_it_listens_is_told_once_and_its_code_kept(
+    code: int, unused_port: int
+) -> None:
+    words = ["--no-tunnel", "--ephemeral", "--port", "0", "--inspect-port", "0"]
+    program = f"print('no such module'); raise SystemExit({code})"
+    result = invoke("listen", *words, "-f", str(unused_port), "--", sys.executable, "-c", program)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "app │ no such module",
+        f"Error: The command ended with exit code {code} before anything listened on port "
+        f"{unused_port}.",
+        "Hint: Try it alone. Does it read the PORT variable, or name another port?",
+    ]
+
+
+async def test_a_command_that_ends_while_the_rest_starts_gets_no_banner() -> None:
+    """The self-check is what takes long here."""
+    left = asyncio.Event()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await left.wait()
+
+    async with running_app() as app, running_app(wait) as public, asyncio.timeout(20):
+        words = ["--no-tunnel", "--ephemeral", "--public-url", public.url, "-f", app.url]
+        process = await asyncio.create_subprocess_exec(
+            *command(*words, "--", sys.executable, "-c", "raise SystemExit(3)", form="compact"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ,
+        )
+        assert process.stderr is not None
+        assert await process.stderr.readline() == b"your command ended with exit code 3\n"
+        await public.wait_for(1)
+        left.set()
+        assert await process.communicate() == (b"", b"")
+    assert process.returncode == 3
 
 
 async def test_redeliveries_as_the_last_thing_still_get_their_summary(tmp_path: Path) -> None:

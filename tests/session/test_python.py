@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 import tiktok_hook
-from tests.apps import http, running_app
+from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
+from tiktok_hook.delivery import AppState
 
 
 @pytest.fixture
@@ -48,6 +49,22 @@ async def test_a_delivery_through_the_tunnel_comes_out_of_the_session_and_reache
     assert delivery.verdict.state is tiktok_hook.State.VALID
     assert delivery.status == 200
     assert app.bodies == [BODY]
+
+
+async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
+    missing = f"http://127.0.0.1:{free_port()}"
+    async with (
+        asyncio.timeout(10),
+        running_app() as app,
+        local(forward_to=[app.url, missing], ack="first") as session,
+    ):
+        with session.feed.subscribe() as news:
+            await post(session.local_url)
+            item = await anext(news)
+            while not isinstance(item, AppState):
+                item = await anext(news)
+        assert (item.state, item.target) == ("paused", missing)
+        assert session.app is None
 
 
 async def test_without_any_authtoken_it_is_a_tunnel_error() -> None:

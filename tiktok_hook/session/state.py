@@ -42,7 +42,7 @@ class Session:
         public_url: The Callback URL where it can be reached from outside, else None.
         receiver_url: Where the receiver listens, path included; None before it does.
         tunnel: Where the tunnel stands; None without one.
-        app: What is known of the first target; None without one.
+        app: What is known of the first target, or of the command; None without both.
         app_process: The command beside; None without one.
         exit_code: Of the command beside; None while it runs or without one.
         ended: Set when the session has a reason of its own to end.
@@ -129,7 +129,8 @@ class Session:
     def take(self, item: object) -> None:
         """Take note of something that happened, and tell everybody who listens."""
         if isinstance(item, AppState):
-            self.app = item
+            if item.target is None or item.target == self.relay.targets[0]:
+                self.app = item
         elif isinstance(item, Delivery) and self._cannot_store:
             self._cannot_store = False
             self.take(Notice("Deliveries are stored again.", level="info"))

@@ -119,6 +119,8 @@ class _Run:
         self._listening.on_item = self._show
         self._listening.on_line = lambda line: self._console.write(f"app │ {line}")
         async with self._listening as session:
+            if session.ended.is_set() and session.exit_code is not None:
+                return session.exit_code  # the command beside was gone before all was up
             self._session = session
             self._console.first_seen = self._first_seen
             self._console.banner(session.ready)

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from tiktok_hook import app_process, folders, serving
 from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
-from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.errors import AppError, StoreError, UsageError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
@@ -103,6 +103,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
         TunnelError: ngrok refused, or cannot be reached.
         ListenError: The port is taken.
         StoreError: The history cannot be opened.
+        AppError: `command` ended before anything listened on its port; `exit_code` is its own.
     """
 
     secret: str | Sequence[str] = field(default=(), repr=False)
@@ -312,10 +313,16 @@ class _Wiring:
             )
         )
         session.app_process = process
+        found = "up" if port is None else await process.wait_for_port(port)
+        if found == "ended":
+            error = AppError(
+                f"The command ended with exit code {process.exit_code} before anything listened on "
+                f"port {port}.",
+                hint="Try it alone. Does it read the PORT variable, or name another port?",
+            )
+            error.exit_code = process.exit_code or 0
+            raise error
         await self.stack.enter_async_context(_beside(_follow(session, process)))
-        if port is None:
-            return
-        found = await process.wait_for_port(port)
         if found == "late":
             session.take(
                 Notice(
@@ -444,7 +451,7 @@ async def _follow(session: Session, process: app_process.AppProcess) -> None:
     """End the session when the command beside it ends."""
     code = await process.wait()
     session.exit_code = code
-    session.take(AppState("exited", exit_code=code, detail=f"The app ended with {code}."))
+    session.take(AppState("exited", exit_code=code))
     session.ended.set()
 
 
