@@ -253,7 +253,9 @@ async def test_a_ping_is_answered_200_and_forwarded_only_when_its_signature_is_r
         assert len(app.requests) == forwarded
 
 
-async def test_only_the_wanted_events_are_forwarded(relaying: Opener) -> None:
+async def test_only_the_wanted_events_are_forwarded(
+    relaying: Opener, store: Store, told: Told
+) -> None:
     wanted = ["post.*", "portability.download.ready"]
     async with running_app(http(404)) as app, relaying(app, events=wanted) as relay:
         answers = [
@@ -264,6 +266,10 @@ async def test_only_the_wanted_events_are_forwarded(relaying: Opener) -> None:
         answers.append((await relay.handle(plain)).status)
     assert answers == [404, 200, 200, 200]
     assert len(app.requests) == 1
+    assert [each.error for each in told.of(Attempt)] == [None, "filtered", "filtered", "filtered"]
+    assert told.of(Attempt)[-1].hint == "this body is no event, and --events forwards events only"
+    await store.flush()
+    assert [len(store.history().attempts(each)) for each in (1, 2, 3, 4)] == [1, 0, 0, 0]
 
 
 async def test_without_a_target_everything_is_stored_and_answered(

@@ -125,13 +125,18 @@ class Delivery:
         return copy
 
 
+FILTERED = "filtered"
+"""The error of an attempt that is not made because `--events` leaves its event out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at handing a delivery to an app; recorded as begun before its bytes leave.
 
     Attributes:
         delivery_id: The delivery it is made of.
-        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until it is stored.
+        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until it is stored, and for one
+            that is not made.
         started_at: Unix seconds, UTC.
         target: The whole URL it went to.
         replay: Whether somebody asked for it, rather than TikTok's delivery causing it.
@@ -144,7 +149,8 @@ class Attempt:
         body: Of the answer, cut at `truncated_at` bytes.
         truncated: Whether the answer's body was longer than what is kept.
         duration_ms: From first byte out to last byte in; None while it runs.
-        error: ``refused``, ``timeout``, ``reset`` and so on; None when the app answered.
+        error: ``refused``, ``timeout``, ``reset`` and so on, or ``filtered`` for one that is not
+            made; None when the app answered.
         hint: What a bad answer probably means and the next step; empty when all is well.
     """
 

@@ -40,6 +40,12 @@ def failed(result: Result, code: int) -> str:
         (["--forward-to", "ftp://localhost/x"], "ftp"),
         (["--port", "3998", "--forward-to", "3998"], "own receiver"),
         (["--pass"], "--pass needs a target"),
+        (["--ack", "first"], "--ack needs a target"),
+        (["--ack", "app"], "--ack needs a target"),
+        (["--events", "post.*"], "--events needs a target"),
+        (["--insecure"], "--insecure needs a target"),
+        (["--header", "X-Debug: 1"], "--header needs a target"),
+        (["--forward-timeout", "3"], "--forward-timeout needs a target"),
         (["--public-url", "hooks.example.com"], "not a URL"),
         (["--ephemeral", "--db", "x.db"], "do not go together"),
         (["--serve-file", "no-such.txt"], "no-such.txt cannot be read"),
@@ -55,6 +61,37 @@ def failed(result: Result, code: int) -> str:
 )
 def test_an_unusable_option_is_a_usage_error(options: list[str], words: str) -> None:
     assert words in failed(invoke(*BASE, *options), 2)
+
+
+def test_an_option_without_a_target_shows_how_it_is_used() -> None:
+    said = failed(invoke(*BASE, "--events", "post.*"), 2)
+    assert "tiktok-hook listen --forward-to 3000 --events 'post.*'" in said
+
+
+def test_without_a_target_a_status_is_still_answered_and_settings_lie_idle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_EVENTS", "post.*")
+    monkeypatch.setenv("TIKTOK_HOOK_INSECURE", "1")
+    assert invoke(*BASE, "--ephemeral", "--ack", "500").exit_code == 0
+    monkeypatch.setenv("TIKTOK_HOOK_ACK", "first")
+    assert invoke(*BASE, "--ephemeral").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("glob", "hint"),
+    [
+        ("post.publsh.*", "Did you mean post.publish.failed or post.publish.complete"),
+        ("nothing.alike", "tiktok-hook trigger lists"),
+    ],
+)
+def test_a_glob_that_fits_no_known_event_is_a_warning(glob: str, hint: str) -> None:
+    words = ["--ephemeral", "-f", "3999", "--events", f"post.publish.complete,{glob}"]
+    result = invoke(*BASE, *words)
+    assert result.exit_code == 0
+    assert f"Warning: --events {glob} fits no event that is known" in result.stderr
+    assert hint in result.stderr
+    assert result.stderr.count("Warning") == 1
 
 
 def test_the_port_meant_as_ngrok_has_it_gets_the_right_command() -> None:

@@ -58,6 +58,14 @@ def test_a_delivery_and_its_attempt_share_a_line() -> None:
     assert line == f"{CLOCK} #12 valid post.publish.complete {POSTED} → 200 in 3 ms"
 
 
+def test_what_is_not_forwarded_says_so_and_is_no_failure() -> None:
+    kept_back = attempt(number=0, status=None, duration_ms=None, error="filtered", hint="not asked")
+    line = lines.delivery_line(delivery(), PLAIN, attempt=kept_back)
+    assert line.endswith("→ not forwarded, answered 200")
+    assert lines.attempt_line(kept_back, PLAIN) == "  → #12 not forwarded"
+    assert COLOURED.red not in lines.delivery_line(delivery(), COLOURED, attempt=kept_back)
+
+
 def test_an_answer_that_differs_from_the_app_s_is_said() -> None:
     line = lines.delivery_line(delivery(status=502), PLAIN, attempt=refused_by_app())
     assert line.endswith("→ nothing listens there, 0.4 ms, answered 502")

@@ -67,6 +67,31 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
         assert session.app is None
 
 
+@pytest.mark.parametrize(
+    "useless",
+    [{"ack": "hold"}, {"events": ["post.*"]}, {"insecure": True}, {"headers": ["X-A: 1"]}],
+    ids=str,
+)
+def test_what_only_a_target_gives_a_meaning_needs_one(useless: dict[str, object]) -> None:
+    with pytest.raises(tiktok_hook.UsageError, match="needs a target"):
+        local(**useless)
+
+
+async def test_what_the_filter_keeps_back_is_said_and_not_counted() -> None:
+    told: list[object] = []
+    async with (
+        running_app() as app,
+        local(forward_to=app.url, events=["video.*"], on_item=told.append) as session,
+    ):
+        await post(session.local_url)
+        counted = session.summary().attempts
+    (attempt,) = [item for item in told if isinstance(item, tiktok_hook.Attempt)]
+    assert (attempt.delivery_id, attempt.error) == (1, "filtered")
+    assert attempt.hint == "post.publish.complete is not among --events video.*"
+    assert counted == len(app.requests) == 0
+    assert [type(item).__name__ for item in told] == ["Delivery", "Attempt"]
+
+
 async def test_without_any_authtoken_it_is_a_tunnel_error() -> None:
     with pytest.raises(tiktok_hook.TunnelError, match="authtoken"):
         async with local(tunnel=True):

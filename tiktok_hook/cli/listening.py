@@ -1,5 +1,6 @@
 """From the options of ``listen`` to a running session and its exit code."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,7 +68,36 @@ def _session_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         "ack": _ack(given["ack"]),
         "events": tuple(part.strip() for part in given["events"].split(",") if part.strip()),
         "verify_webhook": given["verify_webhook"] is not None,
+        **({} if given["forward_to"] else _without_target(given)),
     }
+
+
+def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes the place of settings that only a target gives a meaning.
+
+    Raises:
+        UsageError: One of them was typed.
+    """
+    ack = _ack(given["ack"])
+    idle = {"events": (), "insecure": False, "headers": (), "forward_timeout": 10.0}
+    if not isinstance(ack, int):  # a status is answered whether or not there is an app
+        idle["ack"] = "app"
+    for name in idle:
+        if _is_typed(name):
+            flag = "--header" if name == "headers" else f"--{name.replace('_', '-')}"
+            value = "NAME: VALUE" if name == "headers" else given[name]
+            shown = flag if value is True else f"{flag} {shlex.quote(str(value))}"
+            raise UsageError(
+                f"{flag} needs a target: your own app.",
+                hint=f"tiktok-hook listen --forward-to 3000 {shown}",
+            )
+    return idle
+
+
+def _is_typed(name: str) -> bool:
+    """Whether an option stood on the command line, and not in the environment or a file."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,11 +108,7 @@ def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not given["ephemeral"] or given["db"] is None:
         return {name: given[name] for name in ("ephemeral", "db")}
-    context = click.get_current_context()
-    typed = {
-        name: context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        for name in ("ephemeral", "db")
-    }
+    typed = {name: _is_typed(name) for name in ("ephemeral", "db")}
     if typed["ephemeral"] == typed["db"]:
         raise UsageError("--ephemeral and --db do not go together.", hint="Leave one of them out.")
     return {"ephemeral": typed["ephemeral"], "db": given["db"] if typed["db"] else None}

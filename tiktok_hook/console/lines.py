@@ -6,7 +6,7 @@ outside passes `visible`.
 
 from tiktok_hook.console import words
 from tiktok_hook.console.paint import Paint
-from tiktok_hook.delivery import AppState, Attempt, Delivery, Notice, Probe, TunnelState
+from tiktok_hook.delivery import FILTERED, AppState, Attempt, Delivery, Notice, Probe, TunnelState
 from tiktok_hook.plain import visible
 from tiktok_hook.signature import State
 
@@ -50,6 +50,8 @@ def verdict_colour(state: State, paint: Paint) -> str:
 
 def outcome(attempt: Attempt) -> str:
     """``200 in 3 ms``, or what went wrong in words."""
+    if attempt.error == FILTERED:
+        return "not forwarded"
     if attempt.duration_ms is None:
         return "not answered yet"
     took = words.milliseconds(attempt.duration_ms)
@@ -88,7 +90,7 @@ def delivery_line(
     if delivery.redelivery_of is not None:
         text = f"{words.redelivery(delivery, first_at)}: {text}"
     if attempt is not None:
-        good = attempt.status == 200
+        good = (delivery if attempt.error == FILTERED else attempt).status == 200
         tail = f"→ {outcome(attempt)}"
         if delivery.status is not None and delivery.status != attempt.status:
             tail = f"{tail}, answered {delivery.status}"
@@ -111,6 +113,8 @@ def delivery_line(
 
 def attempt_line(attempt: Attempt, paint: Paint) -> str:
     """An attempt in one line: ``→ #12.1 http://… 200 in 3 ms``."""
+    if attempt.error == FILTERED:
+        return f"  → #{attempt.delivery_id} {paint.dim}{outcome(attempt)}{paint.off}"
     marks = " replay" if attempt.replay else ""
     if attempt.resigned:
         marks += " signed afresh"

@@ -7,6 +7,7 @@ inferred. Samples are ours, in the documented envelope, with invented identifier
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Literal
 
@@ -343,6 +344,11 @@ def kind_of(name: str) -> Kind | None:
     """What is known about an event, under either spelling; None for an unknown one."""
     kind = CATALOGUE.get(name)
     return CATALOGUE.get(_OTHER_SPELLINGS.get(name, "")) if kind is None else kind
+
+
+def fits_known(glob: str) -> bool:
+    """Whether a glob fits any event that is known, under either spelling."""
+    return any(fnmatchcase(name, glob) for name in (*CATALOGUE, *_OTHER_SPELLINGS))
 
 
 def sample(name: str) -> bytes:

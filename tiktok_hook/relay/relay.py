@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
 
-from tiktok_hook.delivery import Attempt, Delivery, Headers, Notice
+from tiktok_hook.delivery import FILTERED, Attempt, Delivery, Headers, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import Answer, Request
@@ -146,8 +146,13 @@ class Relay:
         if delivery.status is not None:
             return self._told(await self._store.add(delivery))
         status = self.ack if isinstance(self.ack, int) else 200
-        if not self.targets or not self._is_forwarded(delivery):
+        if not self.targets or delivery.verdict.refused:
             return self._told(await self._store.add(delivery.stored(status=status)))
+        if not self._is_wanted(delivery):
+            stored = await self._store.add(delivery.stored(status=status))
+            answer = self._told(stored)
+            self._publish(self._kept_back(stored))
+            return answer
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
             queues = [Queue(mode, target) for target in self.targets]
@@ -198,14 +203,26 @@ class Relay:
         )
         return Answer(reply.status, reply.body, reply.header("content-type") or "", kept)
 
-    def _is_forwarded(self, delivery: Delivery) -> bool:
+    def _is_wanted(self, delivery: Delivery) -> bool:
         """Whether this event goes to the app at all."""
-        if delivery.verdict.refused:
-            return False
         if not self._events:
             return True
         event = delivery.event
         return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
+
+    def _kept_back(self, delivery: Delivery) -> Attempt:
+        """Stands for the attempt that is not made; for the screen, and never stored."""
+        if delivery.event is None:
+            why = "this body is no event, and --events forwards events only"
+        else:
+            why = f"{delivery.event.name} is not among --events {','.join(self._events)}"
+        return Attempt(
+            delivery_id=delivery.id,
+            started_at=delivery.received_at,
+            target=self.targets[0],
+            error=FILTERED,
+            hint=why,
+        )
 
     def _told(self, stored: Delivery) -> Answer:
         """Tell everybody of a delivery whose answer the app has no part in."""

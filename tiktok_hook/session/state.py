@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from tiktok_hook import replay
 from tiktok_hook.app_process import AppProcess
-from tiktok_hook.delivery import AppState, Delivery, Notice, Ready, Summary, TunnelState
+from tiktok_hook.delivery import (
+    FILTERED,
+    AppState,
+    Attempt,
+    Delivery,
+    Notice,
+    Ready,
+    Summary,
+    TunnelState,
+)
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.forward import Forwarder
@@ -128,6 +137,10 @@ class Session:
 
     def take(self, item: object) -> None:
         """Take note of something that happened, and tell everybody who listens."""
+        if isinstance(item, Attempt) and item.error == FILTERED:
+            if self.on_item is not None:  # nothing was tried: only the screen has to say so
+                self.on_item(item)
+            return
         if isinstance(item, AppState):
             if item.target is None or item.target == self.relay.targets[0]:
                 self.app = item

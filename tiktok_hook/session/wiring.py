@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal
 from urllib.parse import urlsplit
 
-from tiktok_hook import app_process, folders, serving
+from tiktok_hook import app_process, events, folders, serving
 from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
 from tiktok_hook.errors import AppError, StoreError, UsageError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
@@ -172,8 +172,8 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
                 "There is a command to start, but no target to hand deliveries to.",
                 hint=f"tiktok-hook listen --forward-to 3000 -- {' '.join(self.command)}",
             )
-        if self.pass_through and not self._targets:
-            raise UsageError("--pass needs a target.", hint="Add --forward-to 3000.")
+        if not self._targets and self.app is None:
+            self._check_without_target()
         if not self.path.startswith("/"):
             raise UsageError(
                 f"--path {self.path} does not begin with a slash.", hint=f"Try --path /{self.path}"
@@ -190,6 +190,19 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
             inspector_port=self.inspect_port or None,
             callback_url=self.public_url,
         )
+
+    def _check_without_target(self) -> None:
+        """Refuse what only an app to hand deliveries to gives a meaning."""
+        given = {
+            "--pass": self.pass_through,
+            "--ack": self.ack in {"first", "hold"},
+            "--events": self.events,
+            "--header": self.headers,
+            "--insecure": self.insecure,
+        }
+        for flag, is_given in given.items():
+            if is_given:
+                raise UsageError(f"{flag} needs a target.", hint="Add --forward-to 3000.")
 
     def _check_public_url(self, url: str) -> None:
         if self.tunnel:
@@ -299,6 +312,9 @@ class _Wiring:
             history=None if path is None else _as_typed(path),
         )
         self._announce(session, path)
+        for glob in plan.events:
+            if not events.fits_known(glob):
+                session.take(_unknown_glob(glob))
         return session
 
     async def _start_command(self, session: Session, targets: Sequence[str]) -> None:
@@ -434,6 +450,17 @@ def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
     except StoreError as error:
         session.take(Notice(str(error), hint=error.hint))
         return "first"
+
+
+def _unknown_glob(glob: str) -> Notice:
+    """A word about a glob that is likely mistyped; TikTok may have events that nobody knows yet."""
+    near = events.nearest(glob.strip("*?."))
+    return Notice(
+        f"--events {glob} fits no event that is known.",
+        hint=f"Did you mean {' or '.join(near)}?"
+        if near
+        else "tiktok-hook trigger lists those that are.",
+    )
 
 
 def _as_typed(path: Path) -> str:
