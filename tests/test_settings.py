@@ -6,6 +6,7 @@ from tiktok_hook import settings
 from tiktok_hook.errors import UsageError
 
 SECRET = "tiktok-client-secret"
+FILE = Path("config.toml")
 
 
 def test_a_missing_default_file_is_no_settings(tmp_path: Path) -> None:
@@ -35,6 +36,7 @@ def test_a_table_of_a_command_goes_before_the_top() -> None:
         {"port": 1, "keep": 5, "listen": {"port": 2}},
         options={"port", "keep"},
         known={"port", "keep", "listen"},
+        file=FILE,
     )
     assert values == {"port": 2, "keep": 5}
 
@@ -42,30 +44,34 @@ def test_a_table_of_a_command_goes_before_the_top() -> None:
 def test_an_option_may_be_named_like_a_command() -> None:
     known = {"events", "limit"}
     defaults_for = settings.defaults_for
-    text = defaults_for("events", {"events": "post.*"}, options={"limit"}, known=known)
-    table = defaults_for("events", {"events": {"limit": 5}}, options={"limit"}, known=known)
-    listen = defaults_for("listen", {"events": {"limit": 5}}, options={"events"}, known=known)
+    text = defaults_for("events", {"events": "post.*"}, options={"limit"}, known=known, file=FILE)
+    table = defaults_for(
+        "events", {"events": {"limit": 5}}, options={"limit"}, known=known, file=FILE
+    )
+    listen = defaults_for(
+        "listen", {"events": {"limit": 5}}, options={"events"}, known=known, file=FILE
+    )
     assert (text, table, listen) == ({}, {"limit": 5}, {})
 
 
 def test_a_key_of_another_command_is_left_alone() -> None:
     config = {"tolerance": 3, "listen": {"port": 1}}
     known = {"tolerance", "listen", "port", "body"}
-    assert settings.defaults_for("sign", config, options={"body"}, known=known) == {}
+    assert settings.defaults_for("sign", config, options={"body"}, known=known, file=FILE) == {}
 
 
 @pytest.mark.parametrize("key", ["forward-to", "forward_to"])
 def test_dashes_and_underscores_mean_the_same(key: str) -> None:
     values = settings.defaults_for(
-        "listen", {key: ["3000"]}, options={"forward-to"}, known={"forward-to"}
+        "listen", {key: ["3000"]}, options={"forward-to"}, known={"forward-to"}, file=FILE
     )
     assert values == {"forward-to": ["3000"]}
 
 
 def test_an_unknown_key_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match="unknown key 'forward_too'") as caught:
+    with pytest.raises(UsageError, match="config.toml has an unknown key 'forward_too'") as caught:
         settings.defaults_for(
-            "listen", {"forward_too": 1}, options={"forward-to"}, known={"forward-to"}
+            "listen", {"forward_too": 1}, options={"forward-to"}, known={"forward-to"}, file=FILE
         )
     assert "forward-to" in caught.value.hint
 

@@ -62,6 +62,7 @@ def defaults_for(
     *,
     options: Collection[str],
     known: Collection[str],
+    file: Path,
 ) -> dict[str, Any]:
     """The part of a settings file that concerns one command.
 
@@ -70,6 +71,7 @@ def defaults_for(
         config: What `read_config` gave.
         options: Names of this command's options, without the dashes before them.
         known: Names of all options of all commands, and of the commands.
+        file: Where they come from, for the message.
 
     Returns:
         Values by the names of `options`.
@@ -91,7 +93,7 @@ def defaults_for(
 
                 near = difflib.get_close_matches(name, allowed, n=2)
                 raise UsageError(
-                    f"The settings file has an unknown key {key!r}.",
+                    f"The settings file {file} has an unknown key {key!r}.",
                     hint=f"Did you mean {' or '.join(near)}?" if near else "Take it out.",
                 )
     return values

@@ -94,6 +94,35 @@ def test_a_glob_that_fits_no_known_event_is_a_warning(glob: str, hint: str) -> N
     assert result.stderr.count("Warning") == 1
 
 
+def test_an_unknown_key_of_a_settings_file_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("forward_too = 3000\n")
+    assert f"{file} has an unknown key 'forward_too'" in failed(
+        invoke(*BASE, "--config", str(file)), 2
+    )
+
+
+@pytest.mark.parametrize("value", ["many", "0"])
+def test_an_unusable_variable_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_KEEP", value)
+    said = failed(invoke(*BASE), 2)
+    assert said.startswith(f"Error: TIKTOK_HOOK_KEEP={value} cannot be used: ")
+    assert "unset TIKTOK_HOOK_KEEP" in said
+
+
+def test_an_unusable_setting_names_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("keep = 0\n")
+    said = failed(invoke(*BASE, "--config", str(file)), 2)
+    assert said.startswith(f"Error: keep in {file} cannot be used: ")
+
+
+def test_only_a_file_is_served(tmp_path: Path) -> None:
+    pipe = tmp_path / "tiktok.txt"
+    os.mkfifo(pipe)
+    assert "is no regular file" in failed(invoke(*BASE, "--serve-file", str(pipe)), 2)
+
+
 def test_the_port_meant_as_ngrok_has_it_gets_the_right_command() -> None:
     hint = failed(invoke("listen", "3000"), 2)
     assert "tiktok-hook listen --forward-to 3000" in hint

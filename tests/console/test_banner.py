@@ -51,6 +51,21 @@ def test_the_banner_says_how_things_stand(changes: dict[str, Any], said: str) ->
     assert said in banner(ready(**changes), PLAIN, width=200)
 
 
+@pytest.mark.parametrize(
+    ("keys", "history", "said"),
+    [
+        (True, "x.db", "forwarding waits for p or replay --pending"),
+        (True, None, "forwarding waits for p"),
+        (False, "x.db", "forwarding waits for replay --pending"),
+        (False, None, "nothing is forwarded but by the inspector"),
+    ],
+    ids=["both", "key", "command", "neither"],
+)
+def test_what_is_held_waits_for_what_there_is(keys: bool, history: str | None, said: str) -> None:  # noqa: FBT001 - a table's column
+    one = ready(target="http://127.0.0.1:3001", ack="hold", history=history)
+    assert f"TikTok gets 200, {said}\n" in banner(one, PLAIN, keys=keys)
+
+
 def test_the_portal_s_steps_are_there_on_the_first_run_only() -> None:
     assert "Manage apps" in banner(ready(memory="first"), PLAIN)
     assert "Manage apps" not in banner(ready(memory="same"), PLAIN)

@@ -1,6 +1,13 @@
+import time
+
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import State, Verdict
+
+
+def test_a_clock_that_is_set_does_not_change_how_long_it_ran() -> None:
+    tally = Tally(started_at=time.time() + 3600, clock=iter([100.0, 107.5]).__next__)
+    assert tally.total().seconds == 7.5
 
 
 def test_each_delivery_is_counted_as_one_thing_only() -> None:
@@ -13,7 +20,7 @@ def test_each_delivery_is_counted_as_one_thing_only() -> None:
         (State.UNCHECKED, 500),
     ):
         tally.add(Delivery(received_at=1.0, verdict=Verdict(state), status=status))
-    counts = tally.total(now=2.0)
+    counts = tally.total()
     assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
         5, 1, 1, 1, 2,
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """``tiktok-hook clear``: the history emptied, after asking."""
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -80,5 +81,6 @@ def _confirmed(question: str) -> bool:
 async def _clear(path: Path, until: float | None) -> int:
     from tiktok_hook.store import open_store
 
-    with open_store(path) as store:
+    # What is to stay is never made shorter.
+    with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         return await store.clear(before=until)

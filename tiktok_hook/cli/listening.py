@@ -1,5 +1,6 @@
 """From the options of ``listen`` to a running session and its exit code."""
 
+import errno
 import shlex
 import sys
 from collections.abc import Mapping
@@ -118,6 +119,8 @@ def _readable(file: Path | None) -> Path | None:
     """The file to serve, found readable now, and not only when TikTok asks for it."""
     if file is not None:
         try:
+            if file.exists() and not file.is_file():  # opening a named pipe would wait
+                raise OSError(errno.EINVAL, "it is no regular file")
             file.open("rb").close()
         except OSError as error:
             raise UsageError(

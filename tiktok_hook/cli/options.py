@@ -38,20 +38,57 @@ class Command(click.Command):
         **extra: Any,
     ) -> click.Context:
         own = _by_name(self)
+        file: Path | None = None
         if "config" in own and not {"-h", "--help"} & set(args):
             from tiktok_hook import folders
 
             default = folders.config_dir() / "config.toml"
-            config = settings.read_config(_config_option(args), default=default)
+            named = _config_option(args)
+            file = named or default
+            config = settings.read_config(named, default=default)
             if config:
                 values = settings.defaults_for(
-                    info_name or "", config, options=own, known=_all_names(parent) | set(own)
+                    info_name or "",
+                    config,
+                    options=own,
+                    known=_all_names(parent) | set(own),
+                    file=file,
                 )
                 extra["default_map"] = {
                     own[name].name: _as_click_reads(own[name], value)
                     for name, value in values.items()
                 }
-        return super().make_context(info_name, args, parent, **extra)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.BadParameter as error:
+            unfit = _unfit(error, file)
+            if unfit is None:
+                raise
+            raise unfit from None
+
+
+def _unfit(error: click.BadParameter, file: Path | None) -> UsageError | None:
+    """What is wrong with a value that was not typed, and where it stands; None for typed ones."""
+    import os
+
+    option, context = error.param, error.ctx
+    if not isinstance(option, click.Option) or option.name is None or context is None:
+        return None
+    source = context.get_parameter_source(option.name)
+    flag = next(name for name in option.opts if name.startswith("--"))
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
+        name = next(each for each in names if os.environ.get(each))
+        return UsageError(
+            f"{name}={os.environ[name]} cannot be used: {error.message}",
+            hint=f"It stands for {flag}: correct it, or unset {name}.",
+        )
+    if source is click.core.ParameterSource.DEFAULT_MAP:
+        return UsageError(
+            f"{flag.removeprefix('--')} in {file} cannot be used: {error.message}",
+            hint=f"It stands for {flag}: correct it, or take it out.",
+        )
+    return None
 
 
 def _by_name(command: click.Command) -> dict[str, click.Option]:

@@ -11,7 +11,13 @@ from tiktok_hook.plain import visible
 _ACK_WORDS = {
     "app": "TikTok gets what your app answers",
     "first": "TikTok gets 200 first, forwarding follows",
-    "hold": "TikTok gets 200, forwarding waits for p or replay --pending",
+}
+_HOLD_WORDS = {
+    # Whether single keys work, and whether the history outlives the session.
+    (True, True): "forwarding waits for p or replay --pending",
+    (True, False): "forwarding waits for p",
+    (False, True): "forwarding waits for replay --pending",
+    (False, False): "nothing is forwarded but by the inspector",
 }
 
 
@@ -30,7 +36,7 @@ def banner(ready: Ready, paint: Paint, *, width: int = 80, keys: bool = False) -
     text = ["", *_address(ready, paint), visible(ready.callback_url), ""]
     text += _portal(ready, paint)
     text.append("")
-    for name, value in _facts(ready, paint, width):
+    for name, value in _facts(ready, paint, width, keys=keys):
         text.append(f"  {paint.dim}{name:<12}{paint.off} {value}")
     text.append("")
     stop = "Ctrl-C stops. ? shows the keys." if keys else "Ctrl-C stops."
@@ -66,7 +72,7 @@ def _portal(ready: Ready, paint: Paint) -> Iterator[str]:
     yield "  5. Save changes (in a sandbox: Apply changes)"
 
 
-def _facts(ready: Ready, paint: Paint, width: int) -> Iterator[tuple[str, str]]:
+def _facts(ready: Ready, paint: Paint, width: int, *, keys: bool) -> Iterator[tuple[str, str]]:
     under = " " * 15
     if ready.edge_verification:
         price = (
@@ -89,7 +95,7 @@ def _facts(ready: Ready, paint: Paint, width: int) -> Iterator[tuple[str, str]]:
     else:
         yield "App", _target(ready, paint)
         if ready.ack is not None:
-            yield "Answer", _ACK_WORDS.get(ready.ack, f"TikTok always gets {visible(ready.ack)}")
+            yield "Answer", _answer(ready.ack, keys=keys, kept=ready.history is not None)
     if ready.inspector_url is not None:
         yield "Inspector", visible(ready.inspector_url)
     else:
@@ -104,6 +110,12 @@ def _facts(ready: Ready, paint: Paint, width: int) -> Iterator[tuple[str, str]]:
         yield "Self-check", f"{paint.red}failed{paint.off}{said}"
     elif ready.public:
         yield "Self-check", f"{paint.dim}skipped{paint.off}"
+
+
+def _answer(ack: str, *, keys: bool, kept: bool) -> str:
+    if ack == "hold":
+        return f"TikTok gets 200, {_HOLD_WORDS[keys, kept]}"
+    return _ACK_WORDS.get(ack, f"TikTok always gets {visible(ack)}")
 
 
 def _target(ready: Ready, paint: Paint) -> str:

@@ -327,6 +327,8 @@ def _plain_answer(request: Request) -> Answer:
 
 
 def _read(file: Path) -> bytes:
+    if not file.is_file() and file.exists():
+        raise OSError("it is no regular file")  # opening a named pipe would wait
     with file.open("rb") as opened:
         body = opened.read(MAX_FILE_BYTES + 1)
     if len(body) > MAX_FILE_BYTES:

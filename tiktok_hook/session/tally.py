@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from tiktok_hook.delivery import Attempt, Delivery, Probe, Source, Summary, TunnelState
 from tiktok_hook.signature import State
@@ -11,10 +12,17 @@ _FAILED = 100
 
 
 class Tally:
-    """Running counts; every method is constant in time and memory."""
+    """Running counts; every method is constant in time and memory.
 
-    def __init__(self, *, started_at: float) -> None:
+    Args:
+        started_at: Unix seconds.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, *, started_at: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.started_at = started_at
+        self._clock = clock
+        self._began = clock()
         self.summary = Summary(started_at=started_at)
         self._durations: deque[float] = deque(maxlen=_DURATIONS)
         self._failed: OrderedDict[int, None] = OrderedDict()
@@ -73,11 +81,10 @@ class Tally:
         """One delivery was answered 503 because it could not be stored."""
         self.summary.unstored += 1
 
-    def total(self, *, now: float | None = None) -> Summary:
-        """The counts so far; `now` in Unix seconds, None reads the clock."""
-        moment = time.time() if now is None else now
+    def total(self) -> Summary:
+        """The counts so far."""
         counts = self.summary
-        counts.seconds = max(0.0, moment - self.started_at)
+        counts.seconds = self._clock() - self._began
         counts.failed = tuple(self._failed)
         if self._durations:
             ordered = sorted(self._durations)
