@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,10 @@ def test_a_table_of_a_command_goes_before_the_top() -> None:
 
 def test_an_option_may_be_named_like_a_command() -> None:
     known = {"events", "limit"}
-    defaults_for = settings.defaults_for
-    text = defaults_for("events", {"events": "post.*"}, options={"limit"}, known=known, file=FILE)
-    table = defaults_for(
-        "events", {"events": {"limit": 5}}, options={"limit"}, known=known, file=FILE
-    )
-    listen = defaults_for(
-        "listen", {"events": {"limit": 5}}, options={"events"}, known=known, file=FILE
-    )
+    defaults_for = partial(settings.defaults_for, known=known, file=FILE)
+    text = defaults_for("events", {"events": "post.*"}, options={"limit"})
+    table = defaults_for("events", {"events": {"limit": 5}}, options={"limit"})
+    listen = defaults_for("listen", {"events": {"limit": 5}}, options={"events"})
     assert (text, table, listen) == ({}, {"limit": 5}, {})
 
 
@@ -69,7 +66,7 @@ def test_dashes_and_underscores_mean_the_same(key: str) -> None:
 
 
 def test_an_unknown_key_is_an_error_with_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match="config.toml has an unknown key 'forward_too'") as caught:
+    with pytest.raises(UsageError, match="has an unknown key 'forward_too'") as caught:
         settings.defaults_for(
             "listen", {"forward_too": 1}, options={"forward-to"}, known={"forward-to"}, file=FILE
         )

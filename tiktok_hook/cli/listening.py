@@ -1,6 +1,5 @@
 """From the options of ``listen`` to a running session and its exit code."""
 
-import errno
 import shlex
 import sys
 from collections.abc import Mapping
@@ -117,16 +116,15 @@ def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _readable(file: Path | None) -> Path | None:
     """The file to serve, found readable now, and not only when TikTok asks for it."""
-    if file is not None:
-        try:
-            if file.exists() and not file.is_file():  # opening a named pipe would wait
-                raise OSError(errno.EINVAL, "it is no regular file")
-            file.open("rb").close()
-        except OSError as error:
-            raise UsageError(
-                f"The file {file} cannot be read: {error.strerror}.",
-                hint="Give --serve-file the file that TikTok's ownership check gave you.",
-            ) from error
+    if file is None:
+        return None
+    hint = "Give --serve-file the file that TikTok's ownership check gave you."
+    if file.exists() and not file.is_file():  # opening a named pipe would wait
+        raise UsageError(f"The file {file} cannot be read: it is no regular file.", hint=hint)
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise UsageError(f"The file {file} cannot be read: {error.strerror}.", hint=hint) from error
     return file
 
 

@@ -72,7 +72,7 @@ def _unfit(error: click.BadParameter, file: Path | None) -> UsageError | None:
     import os
 
     option, context = error.param, error.ctx
-    if not isinstance(option, click.Option) or option.name is None or context is None:
+    if not isinstance(option, click.Option) or context is None:
         return None
     source = context.get_parameter_source(option.name)
     flag = next(name for name in option.opts if name.startswith("--"))
