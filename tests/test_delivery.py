@@ -212,7 +212,13 @@ class TestShapeOfADelivery:
             "redelivery_number": 2,
             "status": 403,
             "imported_id": None,
+            "body_bytes": len(EVENT),
         }
+
+    def test_a_body_that_was_cut_says_how_long_it_was(self) -> None:
+        cut = delivery(b'{"event":', body_bytes=20_000)
+        assert parsed(dump(delivery_json(cut)))["body_bytes"] == 20_000
+        assert cut.summary == "not a TikTok event (20000 bytes, cut)"
 
     def test_what_is_no_event_is_null(self) -> None:
         shape = parsed(dump(delivery_json(delivery(b"x"))))

@@ -62,6 +62,8 @@ class Delivery:
         redelivery_of: Id of the first delivery of the same event; None for a first one.
         redelivery_number: 1 for a first delivery, 2 for its first repetition.
         imported_id: The id that an imported one had where it came from, else None.
+        body_bytes: How long the body was as received, where less of it is kept: of refused ones
+            the first 16 KiB. None where all of it is here.
     """
 
     id: int = 0
@@ -79,6 +81,7 @@ class Delivery:
     redelivery_of: int | None = None
     redelivery_number: int = 1
     imported_id: int | None = None
+    body_bytes: int | None = None
 
     @cached_property
     def event(self) -> events.Event | None:
@@ -89,6 +92,8 @@ class Delivery:
     def summary(self) -> str:
         """One line in words, for lists."""
         if self.event is None:
+            if self.body_bytes is not None:
+                return f"not a TikTok event ({self.body_bytes} bytes, cut)"
             return f"not a TikTok event ({len(self.body)} bytes)" if self.body else "empty body"
         return events.summary(self.event)
 
@@ -399,6 +404,7 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
         "redelivery_number": delivery.redelivery_number,
         "status": delivery.status,
         "imported_id": delivery.imported_id,
+        "body_bytes": len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
     }
 
 

@@ -44,6 +44,12 @@ def test_a_delivery_comes_back_as_it_was(name: str) -> None:
     assert found.delivery == replace(sent, source=Source.IMPORT, imported_id=7)
 
 
+def test_a_cut_body_comes_back_with_its_length() -> None:
+    sent = delivery(b'{"event":', body_bytes=20_000)
+    (found,) = loaded(exported([entry(sent, 7)]))
+    assert found.delivery.body_bytes == 20_000
+
+
 async def test_attempts_come_back_with_their_delivery() -> None:
     sent = entry(AWKWARD["event"], 7, ATTEMPTS)
     (found,) = await imported(exported([sent]))

@@ -81,6 +81,13 @@ def test_a_long_text_is_cut_with_the_bytes_that_are_left(text: str) -> None:
     assert "\n".join(shown(body, whole=True)) == text
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_is_not_kept_of_a_refused_body_is_said(whole: bool) -> None:  # noqa: FBT001 - a table's column
+    cut = delivery(body=b'{"event":"x","pad":"' + b"x" * 16_364, body_bytes=50_000)
+    last = body_lines(cut, PLAIN, whole=whole)[-1]
+    assert last == "… cut when it was stored, 50 000 bytes in all"
+
+
 def test_long_json_is_cut_and_whole_on_request() -> None:
     body = exact_json.dumps(list(range(5000))).encode()
     lines = shown(body)

@@ -177,6 +177,14 @@ async def test_a_forged_delivery_says_why_it_was_refused(view: View) -> None:
     await expect(view.page.locator("#detail")).to_contain_text("TikTok was answered 403")
 
 
+async def test_of_a_long_forged_body_the_page_says_that_it_was_cut(view: View) -> None:
+    await view.receive(b"x" * 20_000, ("Tiktok-Signature", f"t=1756684800,s={'0' * 64}"))
+    await view.choose(1)
+    await expect(view.page.locator("#detail")).to_contain_text(
+        "Cut when it was stored, 20000 bytes in all."
+    )
+
+
 async def test_a_binary_body_is_shown_in_hex(view: View) -> None:
     await view.receive(bytes(range(256)))
     await view.choose(1)

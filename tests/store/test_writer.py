@@ -355,6 +355,7 @@ class TestRetention:
         assert found is not None
         assert returned.body == whole
         assert found.body == whole[:REFUSED_BODY_BYTES]
+        assert (returned.body_bytes, found.body_bytes) == (None, len(whole))
         # It was searched for before it was cut.
         assert store.history().page(Where(events=("post.publish.complete",))) == [found]
 

@@ -22,6 +22,7 @@ def delivery_from(fields: Fields, *, headers: Headers, body: bytes) -> Delivery:
     number = fields.whole("id")
     if number is not None and number < 1:
         raise ValueError("id is not a positive number")
+    received = fields.whole("body_bytes")
     return Delivery(
         received_at=fields.time("received_at"),
         source=Source.IMPORT,
@@ -35,6 +36,7 @@ def delivery_from(fields: Fields, *, headers: Headers, body: bytes) -> Delivery:
         verdict=_verdict(fields),
         status=fields.status("status"),
         imported_id=number,
+        body_bytes=received if received is not None and received > len(body) else None,
     )
 
 

@@ -53,7 +53,10 @@ def body_lines(
                 cut = f"cut here, {words.plural(len(body), 'byte')} in all"
                 break
             shown.append(line)
-    if cut:
+    if delivery.body_bytes is not None:
+        all_of_it = words.plural(delivery.body_bytes, "byte")
+        shown.append(f"{paint.dim}… cut when it was stored, {all_of_it} in all{paint.off}")
+    elif cut:
         shown.append(f"{paint.dim}… {cut}: tiktok-hook show {delivery.id}{paint.off}")
     return shown
 

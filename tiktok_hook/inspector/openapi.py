@@ -218,6 +218,10 @@ def _schemas() -> Json:
             "redelivery_number": {"type": "integer"},
             "status": {"type": ["integer", "null"]},
             "imported_id": {"type": ["integer", "null"]},
+            "body_bytes": {
+                "type": "integer",
+                "description": "As received; of a refused one only the first 16 KiB are kept.",
+            },
         },
         optional=("body", "body_base64"),
     )

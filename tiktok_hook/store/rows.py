@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 DELIVERY_COLUMNS = (
     "id, received_at, source, remote_addr, method, path, query, http_version, headers, body, "
     "verdict, verdict_reason, verdict_hint, verdict_age, verdict_secret, status, "
-    "redelivery_of, redelivery_number, imported_id"
+    "redelivery_of, redelivery_number, imported_id, body_bytes"
 )
 ATTEMPT_COLUMNS = (
     "delivery_id, number, started_at, target, replay, resigned, request_method, request_headers, "
@@ -32,9 +32,9 @@ ATTEMPT_COLUMNS = (
 )
 INSERT_DELIVERY = (
     f"INSERT INTO deliveries ({DELIVERY_COLUMNS}, refused, size, event, user_openid, publish_id, "
-    f"link, body_bytes, summary) VALUES ({', '.join('?' * 27)})"
+    f"link, summary) VALUES ({', '.join('?' * 27)})"
 )
-REFUSED, SIZE = 19, 20
+REFUSED, SIZE = 20, 21
 """Where these stand among the values of `INSERT_DELIVERY`."""
 
 INSERT_ATTEMPT = f"INSERT INTO attempts ({ATTEMPT_COLUMNS}, size) VALUES ({', '.join('?' * 17)})"
@@ -103,13 +103,13 @@ def delivery_row(
         first,
         number,
         delivery.imported_id,
+        len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
         int(refused),
         len(body) + len(headers) + ROW_BYTES,
         None if event is None else _text(event.name),
         None if event is None or event.user_openid is None else _text(event.user_openid),
         None if event is None or event.publish_id is None else _text(event.publish_id),
         key,
-        len(delivery.body),
         _text(delivery.summary),
     )
 
@@ -134,6 +134,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         redelivery_of=row[16],
         redelivery_number=row[17],
         imported_id=row[18],
+        body_bytes=row[19] if row[19] > len(row[9]) else None,
     )
 
 

@@ -56,6 +56,7 @@ function parts(whole) {
     el("p", { class: "mono" }, visible(`${delivery.method} ${delivery.path}${delivery.query ? `?${delivery.query}` : ""} HTTP/${delivery.http_version}`)),
     headers(delivery.headers),
     el("h2", {}, `Body, ${size(body.bytes.length)}`),
+    delivery.body_bytes > body.bytes.length ? el("p", { class: "warn" }, `Cut when it was stored, ${delivery.body_bytes} bytes in all.`) : null,
     bodyView(body, parsed),
   ].filter(Boolean);
 }
