@@ -13,7 +13,8 @@ import pytest
 
 from tests.apps import running_app
 from tests.cli.runner import invoke
-from tests.listener import BODY, SECRET, command, listening, post, signed
+from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
+from tests.ngrok_service import NgrokService
 from tests.terminal import Terminal
 from tiktok_hook.forward import Forwarder
 
@@ -142,6 +143,20 @@ async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_runnin
         assert children
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
+
+
+async def test_the_status_line_says_that_the_tunnel_is_online_and_how_fast(
+    environment: dict[str, str],
+) -> None:
+    async with NgrokService() as service:
+        words = [sys.executable, "-m", "tiktok_hook", "listen", "--ephemeral", "--port", "0"]
+        words += ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        words += ["--inspect-port", "0", "--authtoken", TOKEN]
+        screen = Terminal(words, columns=100, environment=environment)
+        await asyncio.to_thread(screen.read_until, "● online · 0 received")
+        await asyncio.to_thread(screen.read_until, " ms · 0 received")
+        screen.type("q")
+        assert await asyncio.to_thread(screen.end) == 0
 
 
 async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> None:

@@ -158,6 +158,12 @@ class Session:
         if hasattr(self, "ready"):
             self.take(state)
 
+    def tunnel_beat(self, state: TunnelState) -> None:
+        """Keep the latency, and show it; a heartbeat is no news for anybody else."""
+        self.tunnel = state
+        if self.on_item is not None and hasattr(self, "ready"):
+            self.on_item(state)
+
     def unstored(self, error: StoreError) -> None:
         """A delivery was answered 503; said once until deliveries are stored again."""
         self.tally.count_unstored()

@@ -124,6 +124,8 @@ class _Run:
             self._session = session
             self._console.first_seen = self._first_seen
             self._console.banner(session.ready)
+            if self._console.live and session.tunnel is not None:
+                self._console.show(session.tunnel)  # for the status line
             async with AsyncExitStack() as stack:
                 if self._script is not None:
                     await stack.enter_async_context(self._script(session))

@@ -368,6 +368,7 @@ class _Wiring:
                 traffic_policy=plan.traffic_policy,
                 pooling=plan.pooling,
                 on_state=session.tunnel_changed,
+                on_beat=session.tunnel_beat,
                 on_notice=session.take,
             )
         )

@@ -53,6 +53,7 @@ class Tunnel:
         *,
         timing: Timing,
         on_state: Callable[[TunnelState], None] | None,
+        on_beat: Callable[[TunnelState], None] | None,
         on_notice: Callable[[Notice], None] | None,
         clock: Callable[[], float],
     ) -> None:
@@ -64,6 +65,7 @@ class Tunnel:
         self._domain_chosen = order.domain is not None
         self._timing = timing
         self._on_state = on_state
+        self._on_beat = on_beat
         self._on_notice = on_notice
         self._clock = clock
         self._settled = asyncio.Event()
@@ -234,6 +236,8 @@ class Tunnel:
         match message:
             case Beat(latency_ms):
                 self.state = replace(self.state, latency_ms=latency_ms)
+                if self._on_beat is not None:
+                    self._on_beat(self.state)
             case Missed():
                 return _Loss("The connection to ngrok went silent.", well)
             case Lost(error):
@@ -313,6 +317,7 @@ async def open_tunnel(
     traffic_policy: str | None = None,
     pooling: bool = False,
     on_state: Callable[[TunnelState], None] | None = None,
+    on_beat: Callable[[TunnelState], None] | None = None,
     on_notice: Callable[[Notice], None] | None = None,
     timing: Timing | None = None,
     clock: Callable[[], float] = time.time,
@@ -330,6 +335,8 @@ async def open_tunnel(
         traffic_policy: The text of a policy document; None for none.
         pooling: Share the URL with others that pool it too; wants Python 3.12's SDK.
         on_state: Called on the event loop when the state, its URL or its error changes.
+        on_beat: Called on the event loop with the state at every answered heartbeat, its latency
+            in it.
         on_notice: Called on the event loop with what the user should know besides.
         timing: How long things may take; None for the defaults.
         clock: Wall clock in Unix seconds.
@@ -352,7 +359,14 @@ async def open_tunnel(
         pooling=pooling,
         timing=timing,
     )
-    tunnel = Tunnel(order, timing=timing, on_state=on_state, on_notice=on_notice, clock=clock)
+    tunnel = Tunnel(
+        order,
+        timing=timing,
+        on_state=on_state,
+        on_beat=on_beat,
+        on_notice=on_notice,
+        clock=clock,
+    )
     try:
         async with asyncio.TaskGroup() as group:
             task = group.create_task(tunnel.run())
