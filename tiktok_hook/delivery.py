@@ -107,6 +107,11 @@ class Delivery:
         return None if self.event is None else fingerprint(self.event)
 
     @property
+    def refused(self) -> bool:
+        """Whether its signature had it answered 403; an app's own 403 is something else."""
+        return self.status == 403 and self.verdict.state not in {State.VALID, State.UNCHECKED}
+
+    @property
     def target(self) -> str:
         """Path and query as they stood in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path

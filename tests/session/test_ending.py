@@ -183,6 +183,22 @@ async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> Non
         assert await asyncio.to_thread(screen.end) == 0
 
 
+async def test_a_held_session_says_what_its_key_hands_on(environment: dict[str, str]) -> None:
+    async with running_app() as app:
+        words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+        words += ["--port", "0", "--inspect-port", "0", "--forward-to", app.url, "--ack", "hold"]
+        screen = Terminal(words, columns=100, environment=environment)
+        url = await asyncio.to_thread(local_url, screen)
+        screen.type("p")
+        await asyncio.to_thread(screen.read_until, "Nothing waits.")
+        await post(url)
+        screen.type("p")
+        await asyncio.to_thread(screen.read_until, "What waits is handed on now: 1.")
+        await app.wait_for(1)
+        screen.type("q")
+        assert await asyncio.to_thread(screen.end) == 0
+
+
 APP = """
 import http.server, os, sys
 class App(http.server.BaseHTTPRequestHandler):

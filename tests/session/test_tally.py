@@ -18,9 +18,10 @@ def test_each_delivery_is_counted_as_one_thing_only() -> None:
         (State.STALE, 403),
         (State.INVALID, 403),
         (State.UNCHECKED, 500),
+        (State.VALID, 403),  # the app's own answer
     ):
         tally.add(Delivery(received_at=1.0, verdict=Verdict(state), status=status))
     counts = tally.total()
     assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
-        5, 1, 1, 1, 2,
+        6, 2, 1, 1, 2,
     )  # fmt: skip

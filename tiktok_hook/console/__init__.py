@@ -111,7 +111,7 @@ class Console:
         """Show a `Delivery`, `Attempt`, `TunnelState`, `AppState`, `Probe` or `Notice`."""
         if isinstance(item, Delivery):
             self._received += 1
-            if item.verdict.refused:
+            if item.refused:
                 self._refused += 1
             self._printer.put(item, size=len(item.body) + _RECORD_BYTES)
         elif isinstance(item, Attempt):

@@ -184,8 +184,8 @@ class Session:
         """Show the inspector in the user's browser."""
         if self.inspector_url is None:
             self.take(Notice("There is no inspector in this session.", level="info"))
-        else:
-            webbrowser.open(self.inspector_url)
+        elif not webbrowser.open(self.inspector_url):
+            self.take(Notice(f"No browser was found. Open {self.inspector_url}", level="info"))
 
     async def replay_last(self) -> None:
         """Send the newest delivery to the first target again, freshly signed.
@@ -224,7 +224,11 @@ class Session:
         """
         if not self.relay.targets:
             raise UsageError("There is no target to pause.", hint="Start with --forward-to 3000.")
-        if self.relay.paused or self.relay.ack == "hold":
+        if self.relay.ack == "hold":
+            waiting = self.relay.waiting
+            await self.relay.release()
+            words = f"What waits is handed on now: {waiting}." if waiting else "Nothing waits."
+        elif self.relay.paused:
             await self.relay.release()
             words = "Forwarding goes on."
         else:

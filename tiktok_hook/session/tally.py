@@ -45,7 +45,7 @@ class Tally:
         counts = self.summary
         counts.received += 1
         state = delivery.verdict.state
-        if delivery.status == 403:
+        if delivery.refused:
             counts.refused += 1
         elif state is State.VALID:
             counts.valid += 1
