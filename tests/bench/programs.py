@@ -1,0 +1,221 @@
+"""Programs that a measurement runs: each on its core, its output taken, ended with the block."""
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.machine import Cores
+
+HERE = Path(__file__).parent
+START_SECONDS = 20.0
+END_SECONDS = 10.0
+
+
+class NotMeasuredError(Exception):
+    """A row that cannot be measured here; the words say why."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program.
+
+    Attributes:
+        process: Its process.
+        port: Where it takes connections; 0 when it does not.
+        start_seconds: From its start to the first connection that it took.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    start_seconds: float
+
+    def resident_bytes(self) -> int:
+        """Memory that it holds now."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text("ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(
+    words: Sequence[str | Path],
+    *,
+    core: int | None,
+    port: int = 0,
+    screen: bool = True,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Iterator[Program]:
+    """Run a program until the block ends, and wait until it takes connections on `port`.
+
+    Args:
+        words: Its command line.
+        core: Where it runs; None for anywhere.
+        port: Where it will listen; 0 to wait for nothing.
+        screen: Its output goes to a pseudo-terminal that is drained; else to /dev/null.
+        environment: Variables beside or instead of ours.
+        folder: Where it starts.
+
+    Raises:
+        NotMeasuredError: It ended, or did not listen in time.
+    """
+    begun = time.perf_counter()
+    with _output(screen=screen) as (output, tail):
+        process = subprocess.Popen(
+            words,
+            stdin=output if screen else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+            preexec_fn=lambda: pin(core),  # noqa: PLW1509 - one system call, before any thread
+        )
+        try:
+            if port:
+                _wait_for(process, port, tail)
+            yield Program(process, port, time.perf_counter() - begun)
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and whatever it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def pin(core: int | None) -> None:
+    """Keep this process on one core."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+
+
+@contextmanager
+def _output(*, screen: bool) -> Iterator[tuple[int, list[bytes]]]:
+    """Where a program writes to, and the last that it wrote there."""
+    tail: list[bytes] = []
+    if not screen:
+        with Path(os.devnull).open("wb") as nowhere:
+            yield nowhere.fileno(), tail
+        return
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    drain = threading.Thread(target=_drain, args=(ours, tail), daemon=True)
+    drain.start()
+    try:
+        yield theirs, tail
+    finally:
+        os.close(theirs)
+        drain.join(END_SECONDS)
+        os.close(ours)
+
+
+def _drain(file: int, tail: list[bytes]) -> None:
+    with suppress(OSError):  # the other side is gone
+        while data := os.read(file, 1 << 16):
+            tail[:] = [*tail[-3:], data]
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, tail: list[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = b"".join(tail).decode(errors="replace")[-300:]
+            raise NotMeasuredError(f"{process.args!r} ended with {process.returncode}: {said}")
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.001)
+    raise NotMeasuredError(f"{process.args!r} did not listen within {START_SECONDS:.0f} s")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a load saw.
+
+    Attributes:
+        rate: Answers with 200 per second.
+        median_ms: From a request to its answer.
+        busy: Share of its core that the load itself took; near 1 it was the bottleneck.
+        count: How many were answered.
+    """
+
+    rate: float
+    median_ms: float
+    busy: float
+    count: int
+
+
+def load(
+    cores: Cores,
+    port: int,
+    *,
+    connections: int,
+    seconds: float,
+    count: int | None = None,
+    warm_up: float = 0.3,
+) -> Answered:
+    """Send signed deliveries from the load's core.
+
+    Raises:
+        NotMeasuredError: Something else than 200 was answered, or the server hung up.
+    """
+    words: list[str | Path] = [
+        sys.executable,
+        HERE / "load.py",
+        str(port),
+        "--connections",
+        str(connections),
+    ]
+    words += ["--seconds", str(seconds), "--warm-up", str(warm_up)]
+    words += [] if count is None else ["--count", str(count)]
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: pin(cores.load),  # noqa: PLW1509 - one system call, before any thread
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=seconds + 60)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        last = errors.decode().strip().splitlines()[-1:]
+        raise NotMeasuredError(f"the load ended early: {''.join(last)}")
+    seen = json.loads(output)
+    if set(seen["statuses"]) != {"200"}:
+        raise NotMeasuredError(f"answers were {seen['statuses']}")
+    return Answered(
+        rate=seen["answered"] / seen["seconds"],
+        median_ms=seen["median_ms"],
+        busy=seen["busy"],
+        count=seen["answered"],
+    )

@@ -1,0 +1,148 @@
+"""Rows, what was measured for each, and the one table that shows it."""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.bench.machine import Cores
+from tests.bench.programs import NotMeasuredError
+from tests.bench.setup import Peers
+
+
+@dataclass(frozen=True)
+class Row:
+    """One goal.
+
+    Attributes:
+        name: What ``--only`` takes.
+        goal: What is compared, in words.
+        bar: What has to be reached.
+        aim: Where the ceiling is; None when there is none beyond the bar.
+        unit: Of all figures.
+        at_most: Less is better.
+    """
+
+    name: str
+    goal: str
+    bar: float
+    aim: float | None
+    unit: str = "x"
+    at_most: bool = False
+
+    def verdict(self, value: float) -> str:
+        """Say which of the two a value reaches."""
+        if self.aim is not None and self._reaches(value, self.aim):
+            return "aim"
+        return "bar" if self._reaches(value, self.bar) else "short"
+
+    def text(self, value: float | None) -> str:
+        """Write a figure with its unit."""
+        if value is None:
+            return ""
+        return f"{value:.3g} {self.unit}" if value < 100 else f"{value:.0f} {self.unit}"
+
+    def limit(self, value: float | None) -> str:
+        """Write a bar or an aim with its direction."""
+        sign = "≤" if self.at_most else "≥"
+        return "" if value is None else f"{sign} {self.text(value)}"
+
+    def _reaches(self, value: float, goal: float) -> bool:
+        return value <= goal if self.at_most else value >= goal
+
+
+@dataclass
+class Bench:
+    """One run of the command, handed to every measurement.
+
+    Attributes:
+        quick: Everything in less than two minutes.
+        cores: Where to run what.
+        peers: What to compare with.
+        wanted: Names of the rows that are asked for.
+        say: Takes a line about what is under way.
+        samples: One figure for each repetition, by row.
+        missing: Why a row has no figure, by row.
+        notes: What else was seen, in the words to print.
+    """
+
+    quick: bool
+    cores: Cores
+    peers: Peers
+    wanted: frozenset[str]
+    say: Callable[[str], None]
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def repetitions(self) -> int:
+        return 2 if self.quick else 6
+
+    @property
+    def seconds(self) -> float:
+        """How long one variant is loaded in one repetition."""
+        return 1.0 if self.quick else 4.0
+
+    def wants(self, *names: str) -> bool:
+        """Whether any of these rows is asked for and can still be measured."""
+        return any(name in self.wanted and name not in self.missing for name in names)
+
+    def add(self, name: str, value: float) -> None:
+        """Keep one repetition's figure, if it is asked for."""
+        if self.wants(name):
+            self.samples.setdefault(name, []).append(value)
+
+    def note(self, text: str) -> None:
+        """Keep something to be printed below the table, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """Name these rows as not measured when the block cannot measure them."""
+        try:
+            yield
+        except NotMeasuredError as reason:
+            self.missing.update(dict.fromkeys(names, str(reason)))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Rows that are measured together, because they share what runs.
+
+    Attributes:
+        rows: What it can give.
+        measure: Puts figures for the wanted ones into the run.
+    """
+
+    rows: Sequence[Row]
+    measure: Callable[[Bench], None]
+
+
+def cells(row: Row, bench: Bench) -> list[str]:
+    """Write a row: goal, median, spread, bar, aim, verdict."""
+    goals = [row.limit(row.bar), row.limit(row.aim)]
+    samples = bench.samples.get(row.name, [])
+    if not samples:
+        reason = bench.missing.get(row.name, "nothing came of it")
+        return [row.goal, f"not measured: {reason}", "", *goals, ""]
+    median = statistics.median(samples)
+    spread = f"{row.text(min(samples)).removesuffix(row.unit).strip()} to {row.text(max(samples))}"
+    return [row.goal, row.text(median), spread, *goals, row.verdict(median)]
+
+
+HEADINGS = ["", "measured", "spread", "bar", "aim", "reached"]
+
+
+def markdown(rows: Sequence[Row], bench: Bench) -> str:
+    """Write the table as it stands in the README and on the screen."""
+    lines = [HEADINGS, *(cells(row, bench) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+
+    def line(texts: Sequence[str]) -> str:
+        padded = (text.ljust(width) for text, width in zip(texts, widths, strict=True))
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([line(lines[0]), rule, *map(line, lines[1:])])
