@@ -2,7 +2,8 @@
 
 Prints one JSON line that says where it is, then one for every endpoint that comes online or goes.
 Takes one command per line on its standard input (``cut``, ``refuse``, ``accept``, ``silent``,
-``goaway``, ``garbage``, ``stop``) and ends when that input does, or with Ctrl-C.
+``goaway``, ``garbage``, ``stop``, ``restart``, ``update``) and ends when that input does, or with
+Ctrl-C.
 """
 
 import argparse
@@ -48,6 +49,10 @@ async def _obey(service: NgrokService, command: str) -> None:
             service.send_garbage()
         case "stop":
             _tell(type="answers", answers=await service.stop_agents())
+        case "restart":
+            _tell(type="answers", answers=await service.restart_agents())
+        case "update":
+            _tell(type="answers", answers=await service.update_agents())
         case _:
             _tell(type="unknown", command=command)
 

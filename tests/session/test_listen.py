@@ -111,6 +111,31 @@ async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
     assert out == b""
 
 
+@pytest.mark.parametrize(
+    ("form", "up", "sum_up"),
+    [("json", b'"type":"ready"', b'"type":"summary"'), ("compact", b"Ctrl-C", b"0 deliveries in")],
+    ids=["json", "compact"],
+)
+async def test_stopped_from_the_dashboard_it_says_so_once_and_sums_up(
+    service: NgrokService, form: str, up: bytes, sum_up: bytes
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command(*tunnelled(service), "--ephemeral", form=form),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **TOKEN_ONLY},
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(20):
+        while up not in await process.stdout.readline():
+            pass
+        await service.stop_agents()
+        text, _ = await process.communicate()
+    assert process.returncode == 3
+    assert text.count(b"stopped from ngrok's dashboard") == 1
+    assert sum_up in text
+
+
 async def test_the_same_callback_url_is_recognised_at_the_next_start(
     service: NgrokService, home: Path
 ) -> None:

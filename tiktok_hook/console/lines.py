@@ -151,8 +151,7 @@ def tunnel_line(state: TunnelState, paint: Paint) -> str:
             f"{words.duration(state.outage_seconds)}\n"
             f"  TikTok retries for 72 h: what it missed may come until {until}"
         )
-    # Closed without a reason is the end of the session, which says so itself.
-    return f"{at} tunnel closed{why}" if state.state == "closed" and why else ""
+    return ""  # closed: the end of the session, which says itself why
 
 
 def app_line(state: AppState, paint: Paint) -> str:

@@ -41,7 +41,7 @@ class Watch:
 
     def pause(self) -> None:
         """Take note that the queue waits until the app is there again."""
-        self._become("paused", "The queue waits until the app is there again.")
+        self._become("paused", "")
 
     async def until_up(self) -> None:
         """Wait until the app accepts connections."""

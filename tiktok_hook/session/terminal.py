@@ -10,7 +10,7 @@ from typing import Any
 from tiktok_hook import console
 from tiktok_hook.console import Format
 from tiktok_hook.delivery import Delivery
-from tiktok_hook.errors import StoreError
+from tiktok_hook.errors import HookError, StoreError
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
@@ -116,6 +116,19 @@ class _Run:
                 return 0
 
     async def _listen(self) -> int:
+        try:
+            return await self._session_to_its_end()
+        except HookError:
+            if self._session is not None:
+                self._sum_up(self._session)
+            raise
+
+    def _sum_up(self, session: Session) -> None:
+        summary = session.summary()
+        summary.dropped_lines = self._console.dropped
+        self._console.summary(summary)
+
+    async def _session_to_its_end(self) -> int:
         self._listening.on_item = self._show
         self._listening.on_line = lambda line: self._console.write(f"app │ {line}")
         async with self._listening as session:
@@ -135,9 +148,7 @@ class _Run:
                 if self._open_page and session.inspector_url is not None:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
-        summary = session.summary()
-        summary.dropped_lines = self._console.dropped
-        self._console.summary(summary)
+        self._sum_up(session)
         if session.exit_code is not None:
             return session.exit_code
         return 0 if reached else 1
