@@ -283,7 +283,9 @@ class Ready:
         edge_verification: Whether ngrok verifies before we do.
         target: The first target; None without forwarding.
         target_up: Whether it accepted a connection; None without one.
+        others: The further targets, each with whether it accepted a connection.
         ack: The ack mode in use; None without forwarding.
+        events: Globs of the events that are forwarded; empty for all.
         tunnelled: False with ``--no-tunnel``.
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).
         history: Path of the database; None when ephemeral.
@@ -298,7 +300,9 @@ class Ready:
     edge_verification: bool = False
     target: str | None = None
     target_up: bool | None = None
+    others: tuple[tuple[str, bool | None], ...] = ()
     ack: str | None = None
+    events: tuple[str, ...] = ()
     tunnelled: bool = True
     public: bool = True
     history: str | None = None

@@ -33,6 +33,14 @@ def test_the_callback_url_stands_alone_bare_and_unwrapped(paint: Any, width: int
         ({"secrets": 1, "edge_verification": True}, "free plans include 500 checks"),
         ({"target": "http://127.0.0.1:3001", "target_up": True}, "http://127.0.0.1:3001 up"),
         ({"target": "http://127.0.0.1:3001", "target_up": False}, "not up yet"),
+        (
+            {"target": "http://127.0.0.1:3001", "others": (("http://127.0.0.1:3002", False),)},
+            "\n               http://127.0.0.1:3002 not up yet, its answers do not count\n",
+        ),
+        (
+            {"target": "http://127.0.0.1:3001", "events": ("post.*", "video.*")},
+            "Events       only post.*, video.* are forwarded\n",
+        ),
         ({"target": "http://127.0.0.1:3001", "ack": "first"}, "TikTok gets 200 first"),
         ({"target": "http://127.0.0.1:3001", "ack": "503"}, "TikTok always gets 503"),
         ({"inspector_url": "http://127.0.0.1:4040/?token=x"}, "http://127.0.0.1:4040/?token=x"),

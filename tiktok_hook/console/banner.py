@@ -90,12 +90,7 @@ def _facts(ready: Ready, paint: Paint, width: int, *, keys: bool) -> Iterator[tu
         )
         none = f"{paint.amber}not checked: no client secret given{paint.off}"
         yield "Signatures", none + hint(how, paint, width, indent=under)
-    if ready.target is None:
-        yield "App", f"{paint.dim}none; --forward-to 3000 hands deliveries to yours{paint.off}"
-    else:
-        yield "App", _target(ready, paint)
-        if ready.ack is not None:
-            yield "Answer", _answer(ready.ack, keys=keys, kept=ready.history is not None)
+    yield from _app(ready, paint, keys=keys)
     if ready.inspector_url is not None:
         yield "Inspector", visible(ready.inspector_url)
     else:
@@ -112,21 +107,30 @@ def _facts(ready: Ready, paint: Paint, width: int, *, keys: bool) -> Iterator[tu
         yield "Self-check", f"{paint.dim}skipped{paint.off}"
 
 
+def _app(ready: Ready, paint: Paint, *, keys: bool) -> Iterator[tuple[str, str]]:
+    if ready.target is None:
+        yield "App", f"{paint.dim}none; --forward-to 3000 hands deliveries to yours{paint.off}"
+        return
+    yield "App", _target(ready.target, ready.target_up, paint)
+    for url, up in ready.others:
+        yield "", f"{_target(url, up, paint)}, its answers do not count"
+    if ready.events:
+        yield "Events", f"only {visible(', '.join(ready.events))} are forwarded"
+    if ready.ack is not None:
+        yield "Answer", _answer(ready.ack, keys=keys, kept=ready.history is not None)
+
+
 def _answer(ack: str, *, keys: bool, kept: bool) -> str:
     if ack == "hold":
         return f"TikTok gets 200, {_HOLD_WORDS[keys, kept]}"
     return _ACK_WORDS.get(ack, f"TikTok always gets {visible(ack)}")
 
 
-def _target(ready: Ready, paint: Paint) -> str:
+def _target(url: str, up: bool | None, paint: Paint) -> str:  # noqa: FBT001 - private
     state = ""
-    if ready.target_up is not None:
-        state = (
-            f" {paint.green}up{paint.off}"
-            if ready.target_up
-            else f" {paint.red}not up yet{paint.off}"
-        )
-    return visible(ready.target or "") + state
+    if up is not None:
+        state = f" {paint.green}up{paint.off}" if up else f" {paint.red}not up yet{paint.off}"
+    return visible(url) + state
 
 
 def _tunnel(ready: Ready) -> str:

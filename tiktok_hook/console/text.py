@@ -189,6 +189,7 @@ class Text:
             if item.target is not None and item.target_up is not None:
                 # The banner has said it, so only a change is news.
                 self._apps[item.target] = "up" if item.target_up else "down"
+            self._apps |= {url: "up" if up else "down" for url, up in item.others}
             yield err(banner.banner(item, paint, width=self._err_width() or 80, keys=self._keys))
         elif isinstance(item, Summary):
             yield err(banner.summary(item, paint, kept=self._history_stays))

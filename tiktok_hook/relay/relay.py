@@ -82,7 +82,11 @@ class Relay:
     @property
     def target_up(self) -> bool | None:
         """Whether the first target accepts connections; None without one."""
-        return self._watches[self.targets[0]].up if self.targets else None
+        return self.is_up(self.targets[0]) if self.targets else None
+
+    def is_up(self, target: str) -> bool | None:
+        """Whether one of the targets accepts connections; None while nobody has looked."""
+        return self._watches[target].up
 
     @property
     def waiting(self) -> int:

@@ -9,13 +9,16 @@ from typing import Any
 
 from tiktok_hook import console
 from tiktok_hook.console import Format
-from tiktok_hook.delivery import Delivery
+from tiktok_hook.delivery import Delivery, Notice
 from tiktok_hook.errors import HookError, StoreError
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
 
 SECOND_INTERRUPT = 130
+
+_PATIENCE_SECONDS = 0.7
+"""An end that takes longer is explained on a terminal."""
 
 Script = Callable[[Session], AbstractAsyncContextManager[None]]
 """What runs beside a session from its start to its end, such as the demo's own deliveries."""
@@ -148,6 +151,9 @@ class _Run:
                 if self._open_page and session.inspector_url is not None:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
+            loop = asyncio.get_running_loop()
+            patience = loop.call_later(_PATIENCE_SECONDS, self._say_what_lasts)
+        patience.cancel()
         self._sum_up(session)
         if session.exit_code is not None:
             return session.exit_code
@@ -167,6 +173,11 @@ class _Run:
         except TimeoutError:
             return self._exit_after is None or self._seen >= self._exit_after
         return True
+
+    def _say_what_lasts(self) -> None:
+        if self._console.live:
+            words = "Ending: what is under way has 5 s. Ctrl-C leaves at once."
+            self._console.show(Notice(words, level="info"))
 
     def _show(self, item: object) -> None:
         self._console.show(item)

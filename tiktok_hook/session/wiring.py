@@ -306,6 +306,8 @@ class _Wiring:
             edge_verification=plan.verify_webhook,
             target=targets[0] if targets else None,
             target_up=session.relay.target_up,
+            others=tuple((each, session.relay.is_up(each)) for each in session.relay.targets[1:]),
+            events=tuple(plan.events) if targets else (),
             ack=str(plan.ack) if targets else None,
             tunnelled=plan.tunnel,
             public=public_url is not None,
