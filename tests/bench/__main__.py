@@ -7,12 +7,15 @@ import sys
 
 from tests.bench import product
 from tests.bench.machine import Cores, describe
-from tests.bench.programs import pin
+from tests.bench.programs import on_core
+from tests.bench.rows.chain import CHAIN
+from tests.bench.rows.commit import COMMIT
 from tests.bench.rows.receive import RECEIVE
+from tests.bench.rows.tunnel import PATH
 from tests.bench.setup import Peers
 from tests.bench.table import Bench, markdown
 
-MEASUREMENTS = (RECEIVE,)
+MEASUREMENTS = (RECEIVE, COMMIT, CHAIN, PATH)
 ROWS = tuple(row for measurement in MEASUREMENTS for row in measurement.rows)
 
 
@@ -29,7 +32,6 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     product.forget_settings()
     cores = Cores.choose()
-    pin(cores.load)
     bench = Bench(
         chosen.quick,
         cores,
@@ -37,9 +39,10 @@ def main() -> int:
         wanted,
         lambda line: print(line, file=sys.stderr, flush=True),
     )
-    for measurement in MEASUREMENTS:
-        if bench.wants(*(row.name for row in measurement.rows)):
-            measurement.measure(bench)
+    with on_core(cores.load):
+        for measurement in MEASUREMENTS:
+            if bench.wants(*measurement.rows):
+                measurement.measure(bench)
     print(describe(bench.peers.folder, cores))
     print()
     print(markdown([row for row in ROWS if row.name in wanted], bench))

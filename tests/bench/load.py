@@ -26,13 +26,13 @@ BODY = (
 """About 250 bytes, each with another publish id, so that none is a redelivery."""
 
 HEAD = (
-    b"POST /webhook HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: TikTok-Webhook/1.0\r\n"
+    b"POST /webhook HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: TikTok-Webhook/1.0\r\n"
     b"Content-Type: application/json\r\nContent-Length: %d\r\n"
     b"Tiktok-Signature: t=%d,s=%s\r\n\r\n"
 )
 
 
-def deliveries(port: int) -> Iterator[bytes]:
+def deliveries(host: str, port: int) -> Iterator[bytes]:
     """Requests without end, each signed at the moment it is taken."""
     secret = SECRET.encode()
     start = time.time_ns()
@@ -40,7 +40,7 @@ def deliveries(port: int) -> Iterator[bytes]:
         now = int(time.time())
         body = BODY % (now, number)
         digest = hmac.new(secret, b"%d.%s" % (now, body), hashlib.sha256).hexdigest()
-        yield HEAD % (port, len(body), now, digest.encode()) + body
+        yield HEAD % (host.encode(), port, len(body), now, digest.encode()) + body
 
 
 class Connection:
@@ -50,8 +50,8 @@ class Connection:
         sent_at: When the request under way was sent, by `time.perf_counter`.
     """
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, host: str, port: int) -> None:
+        self.socket = socket.create_connection((host, port), timeout=10)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sent_at = 0.0
         self._received = b""
@@ -90,14 +90,14 @@ class Load:
         statuses: How often each status came.
     """
 
-    def __init__(self, port: int, connections: int) -> None:
+    def __init__(self, host: str, port: int, connections: int) -> None:
         self.latencies: list[float] = []
         self.statuses: Counter[int] = Counter()
-        self._requests = deliveries(port)
+        self._requests = deliveries(host, port)
         self._poll = select.epoll()
         self._open: dict[int, Connection] = {}
         for _ in range(connections):
-            connection = Connection(port)
+            connection = Connection(host, port)
             self._open[connection.socket.fileno()] = connection
             self._poll.register(connection.socket, select.EPOLLIN)
         self._idle = set(self._open.values())
@@ -139,12 +139,13 @@ def main() -> None:
     """Warm up, load, and print what was seen."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--warm-up", type=float, default=0.3)
     parser.add_argument("--count", type=int)
     chosen = parser.parse_args()
-    load = Load(chosen.port, chosen.connections)
+    load = Load(chosen.host, chosen.port, chosen.connections)
     if chosen.warm_up:
         load.run(chosen.warm_up)
     worked = time.process_time()

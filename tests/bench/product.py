@@ -3,12 +3,15 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.load import SECRET
-from tests.bench.programs import Program, free_port, running
+from tests.bench.programs import HERE, Program, Words, free_port, running
+
+Command = Callable[[int], Words]
+"""Gives the command line of something that is to listen on a port."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -22,40 +25,64 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def words(*arguments: str | Path) -> list[str | Path]:
-    """A command line of the product, by the script that pip made."""
-    return [Path(sys.executable).with_name("tiktok-hook"), *arguments]
+def script() -> Path:
+    """The program that pip made."""
+    return Path(sys.executable).with_name("tiktok-hook")
+
+
+def listen(*options: str | Path) -> Command:
+    """``listen`` without tunnel; everything that is not said here as it is by itself."""
+    return lambda port: [script(), "listen", "--no-tunnel", *_ports(port), *options]
+
+
+def tunnelled(*options: str | Path) -> Command:
+    """``listen`` with its tunnel."""
+    return lambda port: [script(), "listen", *_ports(port), *options]
+
+
+def commit_each(*options: str | Path) -> Command:
+    """``listen`` without tunnel, one commit for each delivery."""
+    program: Words = [sys.executable, HERE / "peers" / "single.py"]
+    return lambda port: [*program, "listen", "--no-tunnel", *_ports(port), *options]
+
+
+def quiet() -> Command:
+    """The same session from Python: nothing is printed."""
+    return lambda port: [sys.executable, HERE / "peers" / "quiet.py", str(port)]
+
+
+def _ports(port: int) -> Words:
+    return ["--port", str(port), "--inspect-port", "0"]
 
 
 @contextmanager
-def listening(
+def running_product(
+    command: Command,
     folder: Path,
-    *options: str | Path,
+    *,
     core: int | None,
-    screen: bool = True,
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Program]:
-    """``listen --no-tunnel`` with its history in `folder`, everything else as it is by itself.
+    """Run it on a pseudo-terminal, with a new history on the disk that `folder` is on.
 
     Args:
-        folder: A folder on the disk to measure; a fresh one is made in it.
-        options: More options.
+        command: `listen`, `tunnelled`, `commit_each` or `quiet`.
+        folder: Where to make a folder for this run.
         core: Where it runs.
-        screen: It shows deliveries in full on a pseudo-terminal; else output goes to /dev/null.
         variables: More of the environment.
     """
     port = free_port()
-    with tempfile.TemporaryDirectory(dir=folder, prefix="history-") as home:
-        basics = ["listen", "--no-tunnel", "--port", str(port), "--inspect-port", "0"]
-        with running(
-            words(*basics, *options),
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="history-") as home,
+        running(
+            command(port),
             core=core,
             port=port,
-            screen=screen,
             environment={**environment(Path(home)), **(variables or {})},
             folder=Path(home),
-        ) as program:
-            yield program
+        ) as program,
+    ):
+        yield program
 
 
 def forget_settings() -> None:

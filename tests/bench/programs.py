@@ -12,7 +12,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,9 @@ from pathlib import Path
 from tests.bench.machine import Cores
 
 HERE = Path(__file__).parent
+Words = list[str | Path]
+"""A command line."""
+
 START_SECONDS = 20.0
 END_SECONDS = 10.0
 
@@ -58,21 +61,19 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    words: Sequence[str | Path],
+    words: Words,
     *,
     core: int | None,
     port: int = 0,
-    screen: bool = True,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Program]:
-    """Run a program until the block ends, and wait until it takes connections on `port`.
+    """Run a program on a pseudo-terminal until the block ends, once it takes connections.
 
     Args:
         words: Its command line.
         core: Where it runs; None for anywhere.
         port: Where it will listen; 0 to wait for nothing.
-        screen: Its output goes to a pseudo-terminal that is drained; else to /dev/null.
         environment: Variables beside or instead of ours.
         folder: Where it starts.
 
@@ -80,17 +81,17 @@ def running(
         NotMeasuredError: It ended, or did not listen in time.
     """
     begun = time.perf_counter()
-    with _output(screen=screen) as (output, tail):
-        process = subprocess.Popen(
-            words,
-            stdin=output if screen else subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **(environment or {})},
-            cwd=folder,
-            start_new_session=True,
-            preexec_fn=lambda: pin(core),  # noqa: PLW1509 - one system call, before any thread
-        )
+    with _terminal() as (terminal, tail):
+        with on_core(core):
+            process = subprocess.Popen(
+                words,
+                stdin=terminal,
+                stdout=terminal,
+                stderr=terminal,
+                env={**os.environ, **(environment or {})},
+                cwd=folder,
+                start_new_session=True,
+            )
         try:
             if port:
                 _wait_for(process, port, tail)
@@ -111,20 +112,24 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def pin(core: int | None) -> None:
-    """Keep this process on one core."""
-    if core is not None:
-        os.sched_setaffinity(0, {core})
+@contextmanager
+def on_core(core: int | None) -> Iterator[None]:
+    """Keep this thread on one core, and with it all that it starts; None lets them roam."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager
-def _output(*, screen: bool) -> Iterator[tuple[int, list[bytes]]]:
-    """Where a program writes to, and the last that it wrote there."""
+def _terminal() -> Iterator[tuple[int, list[bytes]]]:
+    """A pseudo-terminal that is read all the time, and the last that was written to it."""
     tail: list[bytes] = []
-    if not screen:
-        with Path(os.devnull).open("wb") as nowhere:
-            yield nowhere.fileno(), tail
-        return
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     drain = threading.Thread(target=_drain, args=(ours, tail), daemon=True)
@@ -176,6 +181,7 @@ def load(
     cores: Cores,
     port: int,
     *,
+    host: str = "127.0.0.1",
     connections: int,
     seconds: float,
     count: int | None = None,
@@ -183,34 +189,28 @@ def load(
 ) -> Answered:
     """Send signed deliveries from the load's core.
 
+    Args:
+        cores: Where the load may run.
+        port: Where to send to.
+        host: The address there.
+        connections: How many send at the same time.
+        seconds: For how long.
+        count: How many to send at most; None for as many as there is time for.
+        warm_up: Seconds of load before that which do not count.
+
     Raises:
         NotMeasuredError: Something else than 200 was answered, or the server hung up.
     """
-    words: list[str | Path] = [
-        sys.executable,
-        HERE / "load.py",
-        str(port),
-        "--connections",
-        str(connections),
-    ]
-    words += ["--seconds", str(seconds), "--warm-up", str(warm_up)]
+    words: Words = [sys.executable, HERE / "load.py", str(port), "--host", host]
+    words += ["--connections", str(connections), "--seconds", str(seconds)]
+    words += ["--warm-up", str(warm_up)]
     words += [] if count is None else ["--count", str(count)]
-    with subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: pin(cores.load),  # noqa: PLW1509 - one system call, before any thread
-    ) as process:
-        try:
-            output, errors = process.communicate(timeout=seconds + 60)
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        last = errors.decode().strip().splitlines()[-1:]
+    with on_core(cores.load):
+        done = subprocess.run(words, capture_output=True, timeout=seconds + 60, check=False)
+    if done.returncode:
+        last = done.stderr.decode().strip().splitlines()[-1:]
         raise NotMeasuredError(f"the load ended early: {''.join(last)}")
-    seen = json.loads(output)
+    seen = json.loads(done.stdout)
     if set(seen["statuses"]) != {"200"}:
         raise NotMeasuredError(f"answers were {seen['statuses']}")
     return Answered(

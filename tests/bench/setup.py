@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from tests.bench.programs import HERE, NotMeasuredError
+from tests.bench.programs import HERE, NotMeasuredError, Words
 
 PYTHON_PEERS = ("mitmproxy==11.0.2", "httpie==3.2.4")
 EXPRESS = "express@5.1.0"
@@ -34,11 +34,11 @@ class Peers:
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder)
 
-    def bare(self, port: int) -> list[str | Path]:
+    def bare(self, port: int) -> Words:
         """The command line of bare aiohttp on uvloop."""
         return [sys.executable, HERE / "peers" / "bare.py", str(port)]
 
-    def express(self, port: int) -> list[str | Path]:
+    def express(self, port: int) -> Words:
         """The command line of the Express sample.
 
         Raises:
@@ -69,7 +69,7 @@ class Peers:
             self._install(name, [folder / "bin" / "python", *pip, *PYTHON_PEERS], self.folder)
         return program
 
-    def _install(self, name: str, words: list[str | Path], folder: Path) -> None:
+    def _install(self, name: str, words: Words, folder: Path) -> None:
         if name in self.missing:
             raise NotMeasuredError(self.missing[name])
         try:

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.bench.machine import Cores
-from tests.bench.programs import NotMeasuredError
+from tests.bench.programs import Answered, NotMeasuredError
 from tests.bench.setup import Peers
+
+BUSY = 0.85
+"""Above this share of its core the load may have been the bottleneck."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Row:
     Attributes:
         name: What ``--only`` takes.
         goal: What is compared, in words.
-        bar: What has to be reached.
+        bar: What has to be reached; None for what is only told.
         aim: Where the ceiling is; None when there is none beyond the bar.
         unit: Of all figures.
         at_most: Less is better.
@@ -25,7 +28,7 @@ class Row:
 
     name: str
     goal: str
-    bar: float
+    bar: float | None
     aim: float | None
     unit: str = "x"
     at_most: bool = False
@@ -34,6 +37,8 @@ class Row:
         """Say which of the two a value reaches."""
         if self.aim is not None and self._reaches(value, self.aim):
             return "aim"
+        if self.bar is None:
+            return ""
         return "bar" if self._reaches(value, self.bar) else "short"
 
     def text(self, value: float | None) -> str:
@@ -84,14 +89,19 @@ class Bench:
         """How long one variant is loaded in one repetition."""
         return 1.0 if self.quick else 4.0
 
-    def wants(self, *names: str) -> bool:
+    def wants(self, *rows: Row) -> bool:
         """Whether any of these rows is asked for and can still be measured."""
-        return any(name in self.wanted and name not in self.missing for name in names)
+        return any(row.name in self.wanted and row.name not in self.missing for row in rows)
 
-    def add(self, name: str, value: float) -> None:
+    def add(self, row: Row, value: float) -> None:
         """Keep one repetition's figure, if it is asked for."""
-        if self.wants(name):
-            self.samples.setdefault(name, []).append(value)
+        if self.wants(row):
+            self.samples.setdefault(row.name, []).append(value)
+
+    def watch(self, seen: Answered) -> None:
+        """Say so when it was the load that could not go faster."""
+        if seen.busy > BUSY:
+            self.note(f"The load itself took more than {BUSY:.0%} of its core at times.")
 
     def note(self, text: str) -> None:
         """Keep something to be printed below the table, once."""
@@ -99,12 +109,13 @@ class Bench:
             self.notes.append(text)
 
     @contextmanager
-    def without(self, *names: str) -> Iterator[None]:
+    def without(self, *rows: Row) -> Iterator[None]:
         """Name these rows as not measured when the block cannot measure them."""
         try:
             yield
         except NotMeasuredError as reason:
-            self.missing.update(dict.fromkeys(names, str(reason)))
+            for row in rows:
+                self.missing[row.name] = str(reason)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""One commit for many deliveries against one for each, on this disk and on a slow one."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.bench import product
+from tests.bench.programs import HERE, NotMeasuredError, Words
+from tests.bench.rows.receive import rate
+from tests.bench.table import Bench, Measurement, Row
+
+SLOWER_MS = 3
+
+HERE_ROW = Row("commit", "group commit against a commit for each delivery", 3, None)
+SLOW_ROW = Row(
+    "commit-slow", f"the same with {SLOWER_MS} ms more for each fsync, as a slow disk has", 12, None
+)
+
+
+def measure(bench: Bench) -> None:
+    """Receive both ways, in turn."""
+    for row, variables in ((HERE_ROW, _as_it_is), (SLOW_ROW, _slowed)):
+        if bench.wants(row):
+            with bench.without(row):
+                _compare(bench, row, variables(bench.peers.folder))
+
+
+def _compare(bench: Bench, row: Row, variables: dict[str, str]) -> None:
+    folder, core = bench.peers.folder, bench.cores.server
+    with (
+        product.running_product(product.listen(), folder, core=core, variables=variables) as group,
+        product.running_product(
+            product.commit_each(), folder, core=core, variables=variables
+        ) as single,
+    ):
+        for number in range(bench.repetitions):
+            together, each = rate(bench, group), rate(bench, single)
+            bench.add(row, together / each)
+            bench.say(f"{row.name} {number + 1}: together {together:.0f}, each {each:.0f} a second")
+
+
+def _as_it_is(folder: Path) -> dict[str, str]:
+    return {}
+
+
+def _slowed(folder: Path) -> dict[str, str]:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        raise NotMeasuredError("slowing fsync down needs Linux and a C compiler")
+    library = folder / "disk.so"
+    source = HERE.parent / "store" / "disk.c"
+    words: Words = [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
+    try:
+        subprocess.run(words, check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotMeasuredError(f"{source.name} could not be compiled: {error}") from error
+    return {"LD_PRELOAD": str(library), "FSYNC_MS": str(SLOWER_MS)}
+
+
+COMMIT = Measurement((HERE_ROW, SLOW_ROW), measure)
