@@ -110,6 +110,13 @@ def test_one_hint_is_said_once_while_it_stays_the_same_in_compact_form() -> None
     assert out.count("is your app up?") == 1
 
 
+def test_the_diagnosis_of_a_forged_one_is_said_once_in_compact_form_too() -> None:
+    found = Verdict(State.INVALID, "signature does not match", "Is it the sandbox's secret?")
+    forged = [delivery(number, verdict=found, status=403) for number in (1, 2)]
+    out, _ = printed("compact", *forged)
+    assert out.count("\n    Is it the sandbox's secret?\n") == 1
+
+
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [

@@ -145,6 +145,11 @@ def test_an_outage_ends_with_its_length_and_until_when_redeliveries_may_come() -
     assert words.date_and_time(AT + 72 * 3600) in text
 
 
+def test_an_outage_is_never_of_no_length() -> None:
+    state = TunnelState("online", "https://x.example", AT, outage_seconds=0.2)
+    assert "online again after 1 s" in lines.tunnel_line(state, PLAIN)
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [

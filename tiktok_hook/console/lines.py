@@ -148,7 +148,7 @@ def tunnel_line(state: TunnelState, paint: Paint) -> str:
         until = words.date_and_time(state.since + RETRY_SECONDS)
         return (
             f"{at} {paint.green}tunnel online again{paint.off} after "
-            f"{words.duration(state.outage_seconds)}\n"
+            f"{words.duration(max(state.outage_seconds, 1.0))}\n"
             f"  TikTok retries for 72 h: what it missed may come until {until}"
         )
     return ""  # closed: the end of the session, which says itself why

@@ -141,7 +141,8 @@ class Text:
                 first_at=first_at,
             )
             yield out(line + "\n")
-            yield from self._news(attempts[0].hint if attempts else "", width)
+            refused = delivery.verdict.hint if delivery.verdict.refused else ""
+            yield from self._news(attempts[0].hint if attempts else refused, width)
             for attempt in attempts[1:]:
                 yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
