@@ -123,5 +123,10 @@ def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
     assert "tiktok-hook" not in text
 
 
+def test_attempts_that_failed_before_their_delivery_arrived_need_nothing() -> None:
+    text = summary(Summary(seconds=2, received=3, attempts=4, failed_attempts=1), PLAIN)
+    assert "  1 failed at first, and got through later\n" in text
+
+
 def test_a_quiet_session_has_a_short_summary() -> None:
     assert summary(Summary(seconds=3), PLAIN) == "\n0 deliveries in 3 s\n"

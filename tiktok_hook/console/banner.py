@@ -180,7 +180,7 @@ def summary(found: Summary, paint: Paint, *, kept: bool = True) -> str:
     if found.outages:
         text.append(
             f"  {words.plural(found.outages, 'outage')} of the tunnel, "
-            f"{words.duration(found.offline_seconds)} in all"
+            f"{words.duration(max(found.offline_seconds, 1.0))} in all"
         )
     if found.dropped_lines:
         text.append(
@@ -193,6 +193,9 @@ def summary(found: Summary, paint: Paint, *, kept: bool = True) -> str:
 def _failed(found: Summary, paint: Paint, *, kept: bool) -> list[str]:
     if not found.failed_attempts and not found.failed:
         return []
+    if not found.failed and found.failed_attempts < 100:  # more are not kept count of by name
+        early = words.count(found.failed_attempts)
+        return [f"  {paint.amber}{early} failed at first{paint.off}, and got through later"]
     again = ""
     if found.failed and kept:
         ids = " ".join(str(each) for each in found.failed[:12])
