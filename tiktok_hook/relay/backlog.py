@@ -62,6 +62,7 @@ class Backlog:
         self._wake = asyncio.Event()
         self._wanted: dict[Mode, int | None] = {}
         self._store_failed = False
+        self._leaving = False  # something has left the queue, and may not be committed yet
         self._waiting = 0
         self._counted_at = -1
         self.withheld = False
@@ -134,15 +135,21 @@ class Backlog:
     async def close(self) -> None:
         """Let other processes have the queue, once what left it is known not to be in it."""
         with suppress(StoreError):
-            await self._store.flush()
+            await self._settle()
         _ = self.waiting  # for the summary, when the store is closed
         self._claim.close()
 
     async def _let_go(self) -> None:
         """Let another process hand on, unless nobody is to."""
-        await self._store.flush()  # what left the queue must not be found in it again
+        await self._settle()
         if not self.withheld:
             self._claim.release()
+
+    async def _settle(self) -> None:
+        """Make sure that what left the queue is not found in it again."""
+        if self._leaving:
+            await self._store.flush()
+            self._leaving = False
 
     async def _rest(self, seconds: float) -> None:
         """Wait until somebody wants something, or so long."""
@@ -172,7 +179,7 @@ class Backlog:
 
     async def _next(self) -> list[tuple[Delivery, Mode]]:
         """The oldest that are wanted."""
-        await self._store.flush()  # what left the queue is not to be found in it again
+        await self._settle()
         history, wanted = self._store.history(), dict(self._wanted)
 
         def find() -> list[tuple[Delivery, Mode]]:
@@ -198,6 +205,7 @@ class Backlog:
                 return False
             self._watch.saw(up=True)
             self._store.dequeue(delivery.id, self._target)
+            self._leaving = True
             return True
         finally:
             self.busy = False
