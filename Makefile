@@ -9,7 +9,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format reference pictures soak clean
+.PHONY: help demo test lint types unit wheel system format reference pictures soak bench clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,9 @@ unit: $(VENV)/development system
 
 soak: $(VENV)/development ## an hour of traffic and 100 times kill -9: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak
+
+bench: $(VENV)/development system ## what is faster, and by how much: BENCH=--quick, BENCH=--help
+	$(RUN) -m tests.bench $(BENCH)
 
 wheel: $(VENV)/development
 	sh tests/wheel.sh $(PYTHON)

@@ -1,55 +1,68 @@
-"""``python -m tests.bench``: the product against what a developer would use instead."""
+"""The product against what a developer would use instead, in one table.
+
+Each figure is a ratio, or a difference, of what was measured within one repetition; the table has
+their median, smallest and largest. Peers are set up once in the user's cache folder.
+"""
 
 import argparse
-import os
+import json
 import signal
 import sys
+from pathlib import Path
 
-from tests.bench import product
+from tests.bench import product, report
 from tests.bench.machine import Cores, describe
 from tests.bench.programs import on_core
-from tests.bench.rows.chain import CHAIN
-from tests.bench.rows.commit import COMMIT
-from tests.bench.rows.receive import RECEIVE
-from tests.bench.rows.tunnel import PATH
+from tests.bench.rows import MEASUREMENTS, ROWS
 from tests.bench.setup import Peers
-from tests.bench.table import Bench, markdown
-
-MEASUREMENTS = (RECEIVE, COMMIT, CHAIN, PATH)
-ROWS = tuple(row for measurement in MEASUREMENTS for row in measurement.rows)
+from tests.bench.table import Bench
 
 
 def main() -> int:
     """Measure what is asked for and print the table."""
-    names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="everything in under two minutes")
-    parser.add_argument("--only", help="rows, with commas between: " + ", ".join(names))
+    names = [row.name for row in ROWS]
+    parser.add_argument("--only", metavar="NAME[,NAME]", help=", ".join(names))
+    parser.add_argument(
+        "--json", metavar="FILE", nargs="?", const="-", help="write JSON; alone: instead of a table"
+    )
+    parser.add_argument("--readme", action="store_true", help="put the table into the README")
     chosen = parser.parse_args()
     wanted = frozenset(chosen.only.split(",") if chosen.only else names)
     if unknown := wanted - set(names):
-        parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    if chosen.readme and (chosen.quick or chosen.only):
+        parser.error("the README gets all rows of a full run")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     product.forget_settings()
-    cores = Cores.choose()
     bench = Bench(
-        chosen.quick,
-        cores,
-        Peers.in_cache(),
-        wanted,
-        lambda line: print(line, file=sys.stderr, flush=True),
+        quick=chosen.quick, cores=Cores.choose(), peers=Peers.in_cache(), wanted=wanted, say=_say
     )
-    with on_core(cores.load):
+    with on_core(bench.cores.load):
         for measurement in MEASUREMENTS:
             if bench.wants(*measurement.rows):
                 measurement.measure(bench)
-    print(describe(bench.peers.folder, cores))
-    print()
-    print(markdown([row for row in ROWS if row.name in wanted], bench))
-    for note in bench.notes:
-        print(note)
-    return os.EX_OK
+    rows = [row for row in ROWS if row.name in wanted]
+    machine = describe(bench.peers.folder, bench.cores)
+    everything = json.dumps(report.as_json(rows, bench, machine), indent=2)
+    if chosen.json == "-":
+        print(everything)
+    else:
+        print(report.text(rows, bench, machine))
+    if chosen.json not in {None, "-"}:
+        Path(chosen.json).write_text(everything + "\n", "utf-8")
+    if chosen.readme:
+        report.put(report.text(rows, bench, machine))
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -38,7 +38,7 @@ class Program:
     Attributes:
         process: Its process.
         port: Where it takes connections; 0 when it does not.
-        start_seconds: From its start to the first connection that it took.
+        start_seconds: From its start to the first byte of its first answer.
     """
 
     process: subprocess.Popen[bytes]
@@ -68,7 +68,7 @@ def running(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Program]:
-    """Run a program on a pseudo-terminal until the block ends, once it takes connections.
+    """Run a program on a pseudo-terminal until the block ends, once it answers.
 
     Args:
         words: Its command line.
@@ -98,6 +98,39 @@ def running(
             yield Program(process, port, time.perf_counter() - begun)
         finally:
             end(process)
+
+
+def seconds_of(
+    words: Words, *, core: int | None, environment: Mapping[str, str] | None = None
+) -> float:
+    """How long a program takes from its start to its end, on a pseudo-terminal.
+
+    Raises:
+        NotMeasuredError: It failed.
+    """
+    with _terminal() as (terminal, tail), on_core(core):
+        begun = time.perf_counter()
+        process = subprocess.Popen(
+            words,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
+        # Waiting with a timeout looks only now and then, up to 50 ms apart.
+        deadline = threading.Timer(START_SECONDS, process.kill)
+        deadline.start()
+        try:
+            process.wait()
+            taken = time.perf_counter() - begun
+        finally:
+            deadline.cancel()
+            end(process)
+    if process.returncode:
+        said = b"".join(tail).decode(errors="replace").strip()[-200:]
+        raise NotMeasuredError(f"{words[0]} ended with {process.returncode}: {said}")
+    return taken
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -154,10 +187,15 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, tail: list[bytes]) ->
         if process.poll() is not None:
             said = b"".join(tail).decode(errors="replace")[-300:]
             raise NotMeasuredError(f"{process.args!r} ended with {process.returncode}: {said}")
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as asking,
+        ):
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            if asking.recv(1):
+                return
         time.sleep(0.001)
-    raise NotMeasuredError(f"{process.args!r} did not listen within {START_SECONDS:.0f} s")
+    raise NotMeasuredError(f"{process.args!r} did not answer within {START_SECONDS:.0f} s")
 
 
 @dataclass(frozen=True)

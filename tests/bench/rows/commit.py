@@ -13,9 +13,7 @@ from tests.bench.table import Bench, Measurement, Row
 SLOWER_MS = 3
 
 HERE_ROW = Row("commit", "group commit against a commit for each delivery", 3, None)
-SLOW_ROW = Row(
-    "commit-slow", f"the same with {SLOWER_MS} ms more for each fsync, as a slow disk has", 12, None
-)
+SLOW_ROW = Row("commit-slow", f"group commit, with {SLOWER_MS} ms more for each fsync", 12, None)
 
 
 def measure(bench: Bench) -> None:

@@ -1,0 +1,89 @@
+"""Reads pages of a history and prints how long each took, warm and cold, in milliseconds, as JSON.
+
+``python -m tests.bench.pages FILE``: a program of its own, so that it can have a core of its own.
+Cold means that the file's pages were dropped from the system's cache and that the history was
+opened anew; only the database is cold, the program is not.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.signature import State
+from tiktok_hook.store import History, Where, open_history
+
+Reading = Callable[[History], list[Delivery]]
+
+WARM_TIMES = 15
+COLD_TIMES = 5
+
+
+def readings(path: Path) -> dict[str, Reading]:
+    """What is read: newest page, one deep in, and one for each of some filters."""
+    with open_history(path) as history:
+        newest = history.newest_id()
+        [middle] = history.page(before=newest // 2, limit=1)
+    event = middle.event
+    assert event is not None
+    filters = {
+        "event": Where(events=("authorization.removed",)),
+        "verdict": Where(verdicts=(State.STALE,)),
+        "both": Where(events=("authorization.removed",), verdicts=(State.STALE,)),
+        "status": Where(statuses=(500,)),
+        "user": Where(user=event.user_openid),
+    }
+    return {
+        "newest": lambda history: history.page(),
+        "deep": lambda history: history.page(before=newest // 3),
+        **{
+            f"filter by {name}": lambda history, where=where: history.page(where)  # type: ignore[misc] # its default is no part of a Reading
+            for name, where in filters.items()
+        },
+    }
+
+
+def warm_ms(path: Path, reading: Reading) -> float:
+    """One reading on an open connection, when all has been read before."""
+    taken = []
+    with open_history(path) as history:
+        for _ in range(WARM_TIMES):
+            begun = time.perf_counter()
+            assert reading(history)
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken[1:]) * 1000
+
+
+def cold_ms(path: Path, reading: Reading) -> float:
+    """Open the history and read, with nothing of it in the system's cache."""
+    taken = []
+    for _ in range(COLD_TIMES):
+        forget(path)
+        begun = time.perf_counter()
+        with open_history(path) as history:
+            assert reading(history)
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken) * 1000
+
+
+def forget(path: Path) -> None:
+    """Have the system drop a file from its cache."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def main(path: Path) -> None:
+    seen = {
+        name: {"warm": warm_ms(path, reading), "cold": cold_ms(path, reading)}
+        for name, reading in readings(path).items()
+    }
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

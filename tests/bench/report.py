@@ -1,0 +1,62 @@
+"""What a run gave, as JSON and in the README."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.table import Bench, Row, markdown
+
+README = Path(__file__).parents[2] / "README.md"
+BEGIN, END = "<!-- measured: make bench BENCH=--readme -->", "<!-- end of measured -->"
+
+
+def as_json(rows: Sequence[Row], bench: Bench, machine: str) -> dict[str, object]:
+    """Everything, with each repetition's figure."""
+    return {
+        "date": _today(),
+        "machine": machine,
+        "quick": bench.quick,
+        "rows": [_row(row, bench) for row in rows],
+        "notes": bench.notes,
+    }
+
+
+def _row(row: Row, bench: Bench) -> dict[str, object]:
+    samples = bench.samples.get(row.name, [])
+    median = statistics.median(samples) if samples else None
+    return {
+        "name": row.name,
+        "goal": row.goal,
+        "unit": row.unit,
+        "at_most": row.at_most,
+        "bar": row.bar,
+        "aim": row.aim,
+        "samples": samples,
+        "median": median,
+        "reached": None if median is None else row.verdict(median),
+        "not_measured": bench.missing.get(row.name),
+    }
+
+
+def text(rows: Sequence[Row], bench: Bench, machine: str) -> str:
+    """Write date, machine, table and notes, as they are printed and stand in the README."""
+    return "\n".join(
+        [
+            f"{_today()}, {machine}.",
+            "",
+            markdown(rows, bench),
+            *("\n" + each for each in bench.notes),
+        ]
+    )
+
+
+def put(measured: str) -> None:
+    """Write it into the README."""
+    before, rest = README.read_text("utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    README.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", "utf-8")
+
+
+def _today() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime())
