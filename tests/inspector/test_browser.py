@@ -170,6 +170,43 @@ async def test_a_failure_is_explained(view: View) -> None:
     await expect(detail.locator("pre.json").last).to_contain_text(f'"post_id": {BIG}')
 
 
+async def test_content_is_a_tree_that_the_keyboard_opens(view: View) -> None:
+    content = json.dumps(
+        {"reason": "spam_risk", "posts": [{"id": BIG, "deep": {"x": [1, {"y": BIG + 2}]}}]}
+    )
+    await view.receive(json.dumps({"event": "post.publish.failed", "content": content}).encode())
+    await view.choose(1)
+    page = view.page
+    tree = page.locator("#detail table.event")
+    await expect(tree.get_by_text("the request was judged risky")).to_be_visible()
+    await expect(tree).not_to_contain_text(str(BIG))
+    for closed in ("2 keys", "1 key", "2 values"):
+        await tree.locator("details:not([open]) > summary", has_text=closed).first.focus()
+        await page.keyboard.press("Enter")
+    await expect(tree).to_contain_text(f"id: {BIG}")
+    await page.keyboard.press("r")  # an attempt more draws the delivery anew
+    await expect(page.locator("#attempt-1\\.2")).to_be_visible()
+    await expect(tree).to_contain_text(f"id: {BIG}")
+    await expect(tree.locator("details:not([open]) > summary")).to_have_text("{…} 1 key")
+
+
+async def test_a_huge_tree_costs_what_is_looked_at(view: View) -> None:
+    deep: object = "bottom"
+    for _ in range(150):
+        deep = {"a": deep}
+    content = json.dumps({"many": list(range(50_000)), "deep": deep, "long": "x" * 100_000})
+    await view.receive(json.dumps({"event": "e", "content": content}).encode())
+    await view.choose(1)
+    tree = view.page.locator("#detail table.event")
+    assert await tree.locator("*").count() < 200
+    await tree.locator("summary", has_text="50000 values").click()
+    await expect(tree.get_by_text("49900 more")).to_be_visible()
+    await tree.get_by_text("49900 more").click()
+    await expect(tree.get_by_text("49800 more")).to_be_visible()
+    await tree.get_by_text("98000 characters more").click()
+    await expect(tree).to_contain_text("x" * 100_000)
+
+
 async def test_a_forged_delivery_says_why_it_was_refused(view: View) -> None:
     await view.receive(BODY, ("Tiktok-Signature", f"t=1756684800,s={'0' * 64}"))
     await view.choose(1)

@@ -1,6 +1,7 @@
 """Who may come in; each test fails when its rule is taken out."""
 
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aiohttp import ClientSession
@@ -46,6 +47,29 @@ async def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address(
     assert "SameSite=Strict" in cookie
     page = await house.ask("GET", "/", ("Cookie", cookie.partition(";")[0]), token=None)
     assert page.status == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("?verdict=invalid&token={}&q=a%20%26b&q=%0D%0ASet-Cookie:x", None),
+        ("?token={}&token=other", "/"),
+        ("?id=12&token={}", "/?id=12"),
+    ],
+    ids=["hostile", "twice", "after"],
+)
+async def test_a_view_opened_with_the_token_stays_that_view(
+    house: House, given: str, left: str | None
+) -> None:
+    reply = await house.ask("GET", f"/{given.format(TOKEN)}", token=None)
+    assert reply.status == 303
+    location = dict(reply.headers)["Location"]
+    assert TOKEN not in location
+    if left is not None:
+        assert location == left
+    else:
+        query = parse_qsl(urlsplit(location).query)
+        assert query == [("verdict", "invalid"), ("q", "a &b"), ("q", "\r\nSet-Cookie:x")]
 
 
 async def test_a_wrong_token_in_the_address_sets_no_cookie(house: House) -> None:

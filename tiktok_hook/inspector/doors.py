@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
+from yarl import URL
 
 from tiktok_hook.delivery import dump
 
@@ -111,10 +112,11 @@ class Doors:
             return False
 
     def _let_in(self, request: web.Request) -> web.Response:
-        """Change the token in the address for a cookie, and get it out of the address bar."""
+        """Change the token in the address for a cookie; the view it names stays in the address."""
         if not self._is_token(request.query["token"]):
             return error(401, "the token is missing or wrong", _HOW_IN, request)
-        answer = web.Response(status=303, headers={"Location": "/"})
+        kept = [pair for pair in request.query.items() if pair[0] != "token"]
+        answer = web.Response(status=303, headers={"Location": str(URL("/").with_query(kept))})
         answer.set_cookie(
             self.cookie, request.query["token"], path="/", httponly=True, samesite="Strict"
         )

@@ -5,6 +5,7 @@ import { byId, copy, el, fill, say } from "./dom.js";
 import { ExactNumber, tryParse, write } from "./exact.js";
 import { openReplay, replayNow } from "./replay.js";
 import { setAddress, state } from "./state.js";
+import { tree } from "./tree.js";
 import { VERDICTS, ago, eventName, milliseconds, moment, productClass, size, statusClass, visible } from "./words.js";
 
 let shown = 0;
@@ -21,9 +22,9 @@ export async function drawDetail(id) {
   try {
     const whole = await call(`deliveries/${id}`);
     if (mine !== shown) return;
-    const open = drawn === id ? [...pane.querySelectorAll("details[open]")].map((each) => each.id) : [];
-    fill(pane, ...parts(whole));
-    for (const each of open) byId(each)?.setAttribute("open", "");
+    const before = drawn === id ? [...pane.querySelectorAll("details[id]")] : [];
+    const known = new Map(before.map((each) => [each.id, each.open]));
+    fill(pane, ...parts(whole, known));
     if (drawn !== id) pane.scrollTop = 0;
     drawn = id;
   } catch (error) {
@@ -31,7 +32,8 @@ export async function drawDetail(id) {
   }
 }
 
-function parts(whole) {
+// `known` says by id which parts that open and close were open before.
+function parts(whole, known) {
   const { delivery, attempts } = whole;
   const [verdict, kind] = VERDICTS[delivery.verdict.state];
   const body = bodyOf(delivery);
@@ -49,9 +51,9 @@ function parts(whole) {
       delivery.verdict.hint ? el("p", {}, visible(delivery.verdict.hint)) : null),
     el("div", {}, "TikTok was answered ", el("b", { class: statusClass(delivery.status) }, delivery.status ?? "nothing yet")),
     actions(whole, body),
-    meaning(whole, parsed),
+    meaning(whole, parsed, known),
     el("h2", {}, "Attempts"),
-    attempts.length ? attempts.toReversed().map((each) => attempt(each, delivery)) : el("p", { class: "dim" }, "Not handed to an app."),
+    attempts.length ? attempts.toReversed().map((each) => attempt(each, delivery, known)) : el("p", { class: "dim" }, "Not handed to an app."),
     el("h2", {}, "Request"),
     el("p", { class: "mono" }, visible(`${delivery.method} ${delivery.path}${delivery.query ? `?${delivery.query}` : ""} HTTP/${delivery.http_version}`)),
     headers(delivery.headers),
@@ -93,18 +95,16 @@ export function download(address) {
   anchor.remove();
 }
 
-function meaning({ meanings, documentation }, parsed) {
+function meaning({ meanings, documentation }, parsed, known) {
   if (!(parsed.value instanceof Map)) return null;
-  const rows = [];
-  const add = (key, value, path) => rows.push(el("tr", {}, el("th", { scope: "row" }, visible(key)), el("td", {}, valueView(value),
-    meanings[path] ? el("span", { class: "words" }, visible(meanings[path])) : null,
-    path === "create_time" ? el("span", { class: "words" }, when(value)) : null)));
-  for (const [key, value] of parsed.value) {
-    const inner = key === "content" && typeof value === "string" ? tryParse(value) : {};
-    if (inner.value instanceof Map) for (const [name, each] of inner.value) add(`content.${name}`, each, `content.${name}`);
-    else add(key, value, key);
-  }
-  return el("div", {}, el("h2", {}, "Event"), el("table", { class: "pairs" }, el("tbody", {}, rows)),
+  const rows = [...parsed.value].map(([key, value]) => {
+    const inner = key === "content" && typeof value === "string" ? tryParse(value).value : undefined;
+    const shown = inner instanceof Map || Array.isArray(inner) ? inner : value;
+    return el("tr", {}, el("th", { scope: "row" }, visible(key)), el("td", {},
+      tree(shown, { id: `tree.${key}`, path: key, meanings, known }),
+      key === "create_time" ? el("span", { class: "words" }, when(value)) : null));
+  });
+  return el("div", {}, el("h2", {}, "Event"), el("table", { class: "pairs event" }, el("tbody", {}, rows)),
     documentation ? el("p", { class: "dim" }, el("a", { href: documentation, target: "_blank", rel: "noreferrer noopener" }, "TikTok's documentation")) : null);
 }
 
@@ -114,12 +114,11 @@ function when(value) {
   return `${moment(stamp)}, ${ago((Date.now() - stamp) / 1000)}`;
 }
 
-const valueView = (value) => visible(typeof value === "string" ? value : write(value, "  "));
-
 const headers = (pairs) => el("table", { class: "pairs" }, el("tbody", {}, pairs.map(([name, value]) =>
   el("tr", {}, el("th", { scope: "row" }, visible(name)), el("td", {}, visible(value))))));
 
-// Keys, strings, numbers and words of a JSON text, each as a text node.
+// Keys, strings, numbers and words of a JSON text, each as a text node; of a huge one the first.
+const COLOURED = 5000;
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|(-?\d[\d.eE+-]*)|\b(true|false|null)\b/g;
 function coloured(text) {
   const found = [];
@@ -130,6 +129,7 @@ function coloured(text) {
     const word = token[1] ?? token[0];
     found.push(el("span", { class: kind }, visible(word)), visible(token[0].slice(word.length)));
     at = token.index + token[0].length;
+    if (found.length > COLOURED) break;
   }
   return [...found, visible(text.slice(at))];
 }
@@ -169,11 +169,11 @@ function unfolded(value) {
 const broken = (text, error) => [visible(text.slice(0, error.at)), el("mark", { title: error.message }, visible(text.slice(error.at, error.at + 1) || " ")),
   visible(text.slice(error.at + 1)), "\n\n", el("span", { class: "bad" }, `Not JSON: ${error.message} (character ${error.at + 1}).`)];
 
-export function attempt(record, delivery, { open = false } = {}) {
+function attempt(record, delivery, known) {
   const outcome = record.status ?? record.error ?? "not finished";
   const sent = record.request.body === undefined && record.request.body_base64 === undefined ? null : bodyOf(record.request);
   const got = bodyOf(record);
-  return el("details", { class: "attempt", open, id: `attempt-${record.id}` },
+  return el("details", { class: "attempt", open: known.get(`attempt-${record.id}`), id: `attempt-${record.id}` },
     el("summary", {}, el("span", { class: "number" }, `${record.id} `), el("b", { class: statusClass(record.status ?? 0) }, outcome), ` ${milliseconds(record.duration_ms)} `,
       el("span", { class: "dim" }, `${visible(record.target)} `), record.replay ? el("span", { class: "tag" }, "replay") : null, " ", record.resigned ? el("span", { class: "tag dim" }, "signed afresh") : null),
     el("div", {},
