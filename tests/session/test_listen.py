@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.apps import free_port
 from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, signed
 from tests.ngrok_service import NgrokService
 from tiktok_hook.forward import Forwarder
@@ -109,6 +110,26 @@ async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
     assert words in err.decode().lower()
     assert TOKEN not in err.decode()
     assert out == b""
+
+
+async def test_what_waits_and_will_not_be_handed_on_is_told_at_the_start(tmp_path: Path) -> None:
+    words = ["--no-tunnel", "--db", str(tmp_path / "history.db"), "--ack"]
+    apps = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
+    async with listening(*words, "first", "-f", apps[0]) as first:
+        await post(first.local_url)
+        await post(first.local_url)
+    async with listening(*words, "first", "-f", apps[0]) as same:
+        pass
+    assert same.errors == ""
+    async with listening(*words, "first", "-f", apps[1]) as other:
+        pass
+    assert other.errors.splitlines() == [
+        f"Note: 2 deliveries in the history wait for {apps[0]}.",
+        "  tiktok-hook replay --pending sends them.",
+    ]
+    async with listening(*words, "app", "-f", apps[0]) as at_once:
+        pass
+    assert "2 deliveries in the history wait" in at_once.errors
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ NOT_SENT = frozenset({"refused", "dns", "unreachable"})
 """Errors after which the app cannot have seen anything, so that the queue waits for it."""
 
 Mode = Literal["first", "hold"]
+MODES: tuple[Mode, ...] = ("first", "hold")
 
 
 class Backlog:

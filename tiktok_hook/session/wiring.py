@@ -1,7 +1,6 @@
 """Opens the parts of one `listen` in their order, and closes them in the reverse one."""
 
 import asyncio
-import re
 import secrets as random
 import socket
 import time
@@ -17,15 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
-from urllib.parse import urlsplit
 
-from tiktok_hook import app_process, events, folders, serving
+from tiktok_hook import app_process, folders, serving
 from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
-from tiktok_hook.errors import AppError, StoreError, UsageError
+from tiktok_hook.errors import AppError, StoreError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
-from tiktok_hook.session import page
+from tiktok_hook.session import page, remarks
+from tiktok_hook.session.checks import check
 from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
@@ -35,19 +34,6 @@ from tiktok_hook.tunnel import open_tunnel
 
 HOST = "127.0.0.1"
 RECEIVER_PORT = 3000
-
-
-def check_edge(*, verify_webhook: bool, secrets: Sequence[str]) -> None:
-    """Refuse to have ngrok verify without anything to verify with.
-
-    Raises:
-        UsageError: There is no client secret.
-    """
-    if verify_webhook and not secrets:
-        raise UsageError(
-            "--verify-webhook needs the client secret.",
-            hint="Give it with TIKTOK_CLIENT_SECRET, --secret-file or --secret -.",
-        )
 
 
 @dataclass(kw_only=True)
@@ -149,7 +135,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
         self._targets = tuple(parse_target(text) for text in given)
         self._headers = tuple(parse_header(text) for text in self.headers)
         self._opened: AbstractAsyncContextManager[Session] | None = None
-        self._check()
+        check(self)
 
     async def __aenter__(self) -> Session:
         self._opened = self._open()
@@ -163,59 +149,6 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     ) -> bool | None:
         assert self._opened is not None
         return await self._opened.__aexit__(kind, error, trace)
-
-    def _check(self) -> None:
-        """Refuse arguments that do not go together, before anything is opened."""
-        check_edge(verify_webhook=self.verify_webhook, secrets=self._secrets)
-        if self.command and not self._targets:
-            raise UsageError(
-                "There is a command to start, but no target to hand deliveries to.",
-                hint=f"tiktok-hook listen --forward-to 3000 -- {' '.join(self.command)}",
-            )
-        if not self._targets and self.app is None:
-            self._check_without_target()
-        if not self.path.startswith("/"):
-            raise UsageError(
-                f"--path {self.path} does not begin with a slash.", hint=f"Try --path /{self.path}"
-            )
-        if not re.fullmatch(r"[!-~]+", self.path) or set(self.path) & set("?#"):
-            raise UsageError(
-                f"--path {self.path!r} is more than a path.", hint="Give a path such as /tiktok."
-            )
-        if self.public_url is not None:
-            self._check_public_url(self.public_url)
-        refuse_loop(
-            self._targets,
-            receiver_port=self.port or None,
-            inspector_port=self.inspect_port or None,
-            callback_url=self.public_url,
-        )
-
-    def _check_without_target(self) -> None:
-        """Refuse what only an app to hand deliveries to gives a meaning."""
-        given = {
-            "--pass": self.pass_through,
-            "--ack": self.ack in {"first", "hold"},
-            "--events": self.events,
-            "--header": self.headers,
-            "--insecure": self.insecure,
-        }
-        for flag, is_given in given.items():
-            if is_given:
-                raise UsageError(f"{flag} needs a target.", hint="Add --forward-to 3000.")
-
-    def _check_public_url(self, url: str) -> None:
-        if self.tunnel:
-            raise UsageError(
-                "--public-url says that something else is public instead of our tunnel.",
-                hint="Add --no-tunnel.",
-            )
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UsageError(
-                f"--public-url {url} is not a URL.",
-                hint="For instance --public-url https://hooks.example.com",
-            )
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Session]:
@@ -314,9 +247,11 @@ class _Wiring:
             history=None if path is None else _as_typed(path),
         )
         self._announce(session, path)
-        for glob in plan.events:
-            if not events.fits_known(glob):
-                session.take(_unknown_glob(glob))
+        for remark in (
+            *remarks.mistyped(plan.events),
+            *await asyncio.to_thread(remarks.left_waiting, session.relay, store.history()),
+        ):
+            session.take(remark)
         return session
 
     async def _start_command(self, session: Session, targets: Sequence[str]) -> None:
@@ -453,17 +388,6 @@ def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
     except StoreError as error:
         session.take(Notice(str(error), hint=error.hint))
         return "first"
-
-
-def _unknown_glob(glob: str) -> Notice:
-    """A word about a glob that is likely mistyped; TikTok may have events that nobody knows yet."""
-    near = events.nearest(glob.strip("*?."))
-    return Notice(
-        f"--events {glob} fits no event that is known.",
-        hint=f"Did you mean {' or '.join(near)}?"
-        if near
-        else "tiktok-hook trigger lists those that are.",
-    )
 
 
 def _as_typed(path: Path) -> str:

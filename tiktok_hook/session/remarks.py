@@ -1,0 +1,37 @@
+"""What is worth a word when a session begins, though nothing is wrong with it."""
+
+from collections.abc import Sequence
+
+from tiktok_hook import events
+from tiktok_hook.delivery import Notice
+from tiktok_hook.relay import MODES, Relay
+from tiktok_hook.store import History
+
+
+def mistyped(globs: Sequence[str]) -> list[Notice]:
+    """One for each glob that fits no known event; TikTok may have some that nobody knows yet."""
+    notices = []
+    for glob in globs:
+        if not events.fits_known(glob):
+            near = events.nearest(glob.strip("*?."))
+            hint = f"Did you mean {' or '.join(near)}?" if near else _LIST
+            notices.append(Notice(f"--events {glob} fits no event that is known.", hint))
+    return notices
+
+
+def left_waiting(relay: Relay, history: History) -> list[Notice]:
+    """One for each target for which something waits that this session will not hand on."""
+    notices = []
+    for target in history.queue_targets():
+        # Asked for by mode, since one of them may be shrinking already.
+        modes = [mode for mode in MODES if target not in relay.targets or mode != relay.ack]
+        waiting = sum(history.pending_count(target, mode) for mode in modes)
+        if waiting:
+            what = "1 delivery" if waiting == 1 else f"{waiting} deliveries"
+            verb = "waits" if waiting == 1 else "wait"
+            words = f"{what} in the history {verb} for {target}."
+            notices.append(Notice(words, "tiktok-hook replay --pending sends them.", level="info"))
+    return notices
+
+
+_LIST = "tiktok-hook trigger lists those that are."
