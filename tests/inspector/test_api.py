@@ -1,11 +1,13 @@
 import asyncio
 import json
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.apps import http, running_app
-from tests.inspector.conftest import House
+from tests.inspector.conftest import House, running, skip_ids
 from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json
@@ -55,6 +57,23 @@ async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int
     await house.receive()
     page = await house.get(f"/api/v1/deliveries?{filters}")
     assert [row["delivery"]["id"] for row in page["deliveries"]] == ids
+
+
+async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    async with running(path=path) as house:
+        await house.receive(b"needle")
+        skip_ids(path, 1_000_000)
+        await house.receive()
+        page = await house.get("/api/v1/deliveries?q=needle")
+        assert [row["delivery"]["id"] for row in page["deliveries"]] == [1]
+        far = skip_ids(path)
+        await house.receive()
+        began = time.monotonic()
+        page = await house.get("/api/v1/deliveries?q=needle")
+        assert time.monotonic() - began < 5
+        assert page["deliveries"] == []
+        assert 1_000_000 < page["next"] < far
 
 
 @pytest.mark.parametrize(

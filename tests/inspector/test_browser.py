@@ -9,13 +9,17 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.apps import App, http, running_app
-from tests.listener import BODY, SECRET, Listener, listening, post
+from tests.inspector.conftest import TOKEN as HOUSE_TOKEN
+from tests.inspector.conftest import running, skip_ids
+from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post
+from tests.ngrok_service import NgrokService
 from tests.pictures.page import ARGUMENTS, WORDS, drawn
 from tiktok_hook import events, signature
 
@@ -467,6 +471,43 @@ async def test_the_strip_narrows_the_list_to_its_time(view: View) -> None:
     await expect(view.page.get_by_text("Clear the selection")).to_be_visible()
     assert "since=" in view.page.url
     await expect(view.page.locator("#list .row")).to_have_count(1)
+
+
+async def test_the_strip_shows_outages_from_before_the_page_was_opened(browser: Browser) -> None:
+    async with NgrokService() as service:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        given = {"NGROK_AUTHTOKEN": TOKEN}
+        async with listening(*words, "--ephemeral", environment=given) as listener:
+            service.cut()
+            assert (await listener.wait_for("tunnel", 1))["state"] == "reconnecting"
+            assert (await listener.wait_for("tunnel", 2))["state"] == "online"
+            page = await browser.new_page()
+            await page.goto(listener.ready["inspector_url"])
+            await expect(page.locator("#strip .outage")).to_have_count(1)
+            name = re.compile("1 outage of the tunnel, 0 deliveries")
+            await expect(page.locator("#strip svg")).to_have_attribute("aria-label", name)
+            await page.close()
+
+
+async def test_a_search_without_a_find_says_how_far_it_has_looked(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with running(path=tmp_path / "history.db") as house:
+        await house.receive(FAILURE)
+        far = skip_ids(tmp_path / "history.db")
+        await house.receive()
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/?token={HOUSE_TOKEN}&q=video_pull")
+        empty = page.locator("#empty")
+        await expect(empty).to_contain_text(re.compile(r"Nothing found down to #\d+ yet"))
+        looked = re.search(r"#(\d+)", await empty.inner_text())
+        assert looked is not None
+        await page.get_by_role("button", name="Search older").click()
+        await expect(empty).not_to_contain_text(looked[0])
+        looked = re.search(r"#(\d+)", await empty.inner_text())
+        assert looked is not None
+        assert int(looked[1]) < far
+        await page.close()
 
 
 async def test_the_readmes_picture_shows_what_the_page_shows_today(browser: Browser) -> None:

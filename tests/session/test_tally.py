@@ -1,6 +1,7 @@
 import time
+from typing import Literal
 
-from tiktok_hook.delivery import Delivery
+from tiktok_hook.delivery import Delivery, TunnelState
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import State, Verdict
 
@@ -25,3 +26,19 @@ def test_each_delivery_is_counted_as_one_thing_only() -> None:
     assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
         6, 2, 1, 1, 2,
     )  # fmt: skip
+
+
+def test_outages_are_kept_with_their_start_and_end() -> None:
+    tally = Tally(started_at=0.0)
+    told: list[tuple[Literal["online", "reconnecting"], float]] = [
+        ("online", 1.0),
+        ("reconnecting", 5.0),
+        ("reconnecting", 6.0),
+        ("online", 9.0),
+    ]
+    for number in range(300):
+        for state, since in told:
+            tally.add(TunnelState(state, None, number * 10 + since))
+    tally.add(TunnelState("reconnecting", None, 3000.0))
+    assert len(tally.outages) == 101
+    assert tally.outages[-2:] == ((2995.0, 2999.0), (3000.0, None))

@@ -29,6 +29,9 @@ MAX_PAGE = 200
 PAGE_BYTES = 4 << 20
 """Bodies in one page, about; a page of long ones is shorter and goes on behind its last."""
 
+SEARCH_SECONDS = 0.7
+"""How long a search for a text goes on without a find before it tells how far it has looked."""
+
 MAX_EXPORT = 10_000
 MAX_BUCKETS = 300
 
@@ -74,7 +77,7 @@ class Api:
     ) -> tuple[list[dict[str, Any]], int | None]:
         following: int | None = None
         if where.text and after is None:
-            found, following = self._history.search(where, before=before, limit=limit)
+            found, following = self._search(where, before, limit)
         else:
             found = self._history.page(where, before=before, after=after, limit=limit)
             if len(found) == limit:
@@ -87,6 +90,16 @@ class Api:
                 break
         last = self._history.last_attempts([delivery.id for delivery in found])
         return [row(delivery, last.get(delivery.id)) for delivery in found], following
+
+    def _search(
+        self, where: Where, before: int | None, limit: int
+    ) -> tuple[list[Delivery], int | None]:
+        """The newest finds, window by window until there is one or the time is up."""
+        deadline = time.monotonic() + SEARCH_SECONDS
+        while True:
+            found, before = self._history.search(where, before=before, limit=limit)
+            if found or before is None or time.monotonic() >= deadline:
+                return found, before
 
     async def one(self, request: web.Request) -> web.Response:
         """A delivery whole: with its attempts, its redeliveries and what its values mean."""

@@ -262,7 +262,11 @@ def _schemas() -> Json:
         "Page": _object(
             {
                 "deliveries": {"type": "array", "items": _reference("Row")},
-                "next": {"type": ["integer", "null"], "description": "To go on: `before`."},
+                "next": {
+                    "type": ["integer", "null"],
+                    "description": "To go on: `before`. A search for a text may have found "
+                    "nothing yet and still go on: it has looked at all ids from this one up.",
+                },
             }
         ),
         "Whole": _object(

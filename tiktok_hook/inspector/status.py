@@ -21,6 +21,7 @@ class Status:
         ack: The ack mode.
         started_at: Unix seconds.
         counts: Of this session; None when nothing listens.
+        outages: When the tunnel was lost and back, in Unix seconds; None while it is not.
         waiting: How many deliveries wait for the app.
         signed: Whether there is a client secret to sign with.
         public: Whether the Callback URL can be reached from outside.
@@ -35,6 +36,7 @@ class Status:
     ack: str | None = None
     started_at: float = 0.0
     counts: Summary | None = None
+    outages: tuple[tuple[float, float | None], ...] = ()
     waiting: int = 0
     signed: bool = False
     public: bool = False
@@ -68,6 +70,10 @@ def status_json(status: Status) -> dict[str, Any]:
         "refused": 0 if counts is None else counts.refused,
         "failed_attempts": 0 if counts is None else counts.failed_attempts,
         "outages": 0 if counts is None else counts.outages,
+        "offline": [
+            {"since": timestamp(since), "until": None if until is None else timestamp(until)}
+            for since, until in status.outages
+        ],
         "waiting": status.waiting,
         "can_sign": status.signed,
     }

@@ -104,6 +104,7 @@ class Session:
             ack=str(self.relay.ack) if self.relay.targets else None,
             started_at=self.tally.started_at,
             counts=self.tally.total(),
+            outages=self.tally.outages,
             waiting=self.relay.waiting,
             signed=bool(self.secrets),
             public=self.public_url is not None,

@@ -9,6 +9,7 @@ from tiktok_hook.signature import State
 
 _DURATIONS = 10_000
 _FAILED = 100
+_OUTAGES = 100
 
 
 class Tally:
@@ -27,6 +28,7 @@ class Tally:
         self._durations: deque[float] = deque(maxlen=_DURATIONS)
         self._failed: OrderedDict[int, None] = OrderedDict()
         self._offline_since: float | None = None
+        self._outages: deque[tuple[float, float]] = deque(maxlen=_OUTAGES)
 
     def add(self, item: object) -> None:
         """Count one item of the feed; kinds that are not counted pass by."""
@@ -75,7 +77,14 @@ class Tally:
             self.summary.outages += 1
         elif state.state == "online" and self._offline_since is not None:
             self.summary.offline_seconds += max(0.0, state.since - self._offline_since)
+            self._outages.append((self._offline_since, state.since))
             self._offline_since = None
+
+    @property
+    def outages(self) -> tuple[tuple[float, float | None], ...]:
+        """When the tunnel was lost and back, in Unix seconds; None while it is not. The newest."""
+        now = () if self._offline_since is None else ((self._offline_since, None),)
+        return (*self._outages, *now)
 
     def count_unstored(self) -> None:
         """One delivery was answered 503 because it could not be stored."""

@@ -11,7 +11,7 @@ import { replayPicked } from "./replay.js";
 import { openClear, openKeys, openSamples } from "./samples.js";
 import { filters, state } from "./state.js";
 import { follow } from "./stream.js";
-import { drawStrip, noteTunnel } from "./strip.js";
+import { drawStrip } from "./strip.js";
 
 let samples = [];
 
@@ -43,7 +43,7 @@ async function refresh() {
 let due = null;
 function soon() {
   if (due !== null) return;
-  due = setTimeout(() => { due = null; refresh(); drawStrip(changed); }, 500);
+  due = setTimeout(async () => { due = null; await refresh(); drawStrip(changed); }, 500);
 }
 
 function changed() {
@@ -107,7 +107,7 @@ async function start() {
   follow({
     delivery: (row) => { arrived(row); soon(); },
     attempt: onAttempt,
-    tunnel: (tunnel) => { noteTunnel(tunnel); soon(); },
+    tunnel: soon,
     app: soon,
     reset: changed,
     // Whatever came between the list's first page and the stream, or while there was none.

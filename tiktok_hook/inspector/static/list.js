@@ -166,12 +166,13 @@ function rowOf(row, isFresh) {
 
 function drawMore() {
   byId("older").hidden = next === null;
-  byId("older").textContent = filters().get("q") ? "Search older" : "Older";
+  const searching = filters().get("q") && next !== null;
+  byId("older").textContent = searching ? `Search older than #${next}` : "Older";
   const empty = byId("empty");
   empty.hidden = state.rows.size > 0 && !state.detached;
   fill(empty, ...(state.detached
     ? [el("button", { type: "button", onclick: reload }, "Back to the newest")]
-    : [[...filters()].length ? "Nothing fits these filters." : "Nothing has arrived yet. Press Test URL in the Developer Portal, or send a sample."]));
+    : [searching ? `Nothing found down to #${next} yet.` : [...filters()].length ? "Nothing fits these filters." : "Nothing has arrived yet. Press Test URL in the Developer Portal, or send a sample."]));
 }
 
 export function choose(id) {

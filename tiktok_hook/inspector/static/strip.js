@@ -10,14 +10,6 @@ const BUCKETS = 72;
 const WIDTH = 720;
 const HEIGHT = 44;
 const ORDER = ["valid", "unchecked", "stale", "missing", "invalid"];
-const outages = [];
-
-export function noteTunnel(tunnel) {
-  const at = new Date(tunnel.since) / 1000;
-  const last = outages.at(-1);
-  if (tunnel.state === "online") { if (last && last.until === null) last.until = at; }
-  else if (!last || last.until !== null) outages.push({ since: at, until: null });
-}
 
 export async function drawStrip(changed) {
   const began = state.status?.started_at ? new Date(state.status.started_at) : 0;
@@ -37,11 +29,14 @@ export async function drawStrip(changed) {
   const total = (bucket) => Object.values(bucket.verdicts).reduce((sum, count) => sum + count, 0);
   const highest = Math.max(1, ...buckets.map(total));
   const slowest = Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
+  const outages = (state.status?.offline ?? []).map((each) => ({ since: new Date(each.since) / 1000, until: each.until === null ? null : new Date(each.until) / 1000 }))
+    .filter((each) => (each.until ?? until) > since);
   const now = filters();
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${outages.length ? `${outages.length} ${outages.length === 1 ? "outage" : "outages"} of the tunnel, ` : ""}${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
   for (const outage of outages) {
-    const end = x(outage.until ?? Date.now() / 1000);
-    picture.append(svg("rect", { class: "outage", x: x(outage.since), y: 0, width: Math.max(1, end - x(outage.since)), height: HEIGHT }));
+    const left = Math.max(0, x(outage.since));
+    const width = Math.max(1, x(outage.until ?? Date.now() / 1000) - left);
+    picture.append(svg("rect", { class: "outage", x: left, y: 0, width, height: HEIGHT }));
   }
   const width = WIDTH / buckets.length;
   const line = [];
@@ -49,7 +44,8 @@ export async function drawStrip(changed) {
     const left = number * width;
     const chosen = Number(now.get("since")) === Math.floor(bucket.since);
     const pick = () => { setAddress(chosen ? { since: null, until: null } : { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) }); changed(); };
-    const words = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app`;
+    const offline = outages.some((each) => each.since < bucket.since + span && (each.until ?? until) > bucket.since);
+    const words = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app${offline ? ", the tunnel was lost" : ""}`;
     const hit = svg("rect", {
       class: chosen ? "chosen" : "hit", x: left, y: 0, width, height: HEIGHT, onclick: pick,
       ...(total(bucket) || chosen ? {
