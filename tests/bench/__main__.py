@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.bench import product, report
-from tests.bench.machine import Cores, describe
+from tests.bench.machine import Cores, Machine
 from tests.bench.programs import on_core
 from tests.bench.rows import MEASUREMENTS, ROWS
 from tests.bench.setup import Peers
@@ -39,12 +39,15 @@ def main() -> int:
     bench = Bench(
         quick=chosen.quick, cores=Cores.choose(), peers=Peers.in_cache(), wanted=wanted, say=_say
     )
+    machine = Machine(bench.peers.folder, bench.cores)
+    machine.look()
     with on_core(bench.cores.load):
         for measurement in MEASUREMENTS:
             if bench.wants(*measurement.rows):
-                measurement.measure(bench)
+                with bench.without(*measurement.rows):
+                    measurement.measure(bench)
     rows = [row for row in ROWS if row.name in wanted]
-    machine = describe(bench.peers.folder, bench.cores)
+    machine.look()
     everything = json.dumps(report.as_json(rows, bench, machine), indent=2)
     if chosen.json == "-":
         print(everything)

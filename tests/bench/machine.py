@@ -3,9 +3,8 @@
 import os
 import platform
 import statistics
-import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -25,13 +24,24 @@ class Cores:
 
     @classmethod
     def choose(cls) -> "Cores":
-        """The first two that this process may use."""
+        """Two that this process may use, if possible not two halves of one."""
         if not hasattr(os, "sched_setaffinity"):
             return cls(None, None, "this system cannot pin a process to a core")
         allowed = sorted(os.sched_getaffinity(0))
         if len(allowed) < 2:
             return cls(None, None, "only one core: server and load share it")
-        return cls(allowed[0], allowed[1])
+        apart = [core for core in allowed[1:] if core not in _halves(allowed[0])]
+        return cls(allowed[0], (apart or allowed[1:])[0])
+
+
+def _halves(core: int) -> set[int]:
+    """The cores that share their arithmetic with this one, itself included."""
+    file = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list")
+    try:
+        spans = [span.partition("-") for span in file.read_text("ascii").strip().split(",")]
+        return {n for low, _, high in spans for n in range(int(low), int(high or low) + 1)}
+    except (OSError, ValueError):
+        return {core}
 
 
 def fsync_ms(folder: Path, times: int = 50) -> float:
@@ -59,12 +69,29 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def describe(folder: Path, cores: Cores) -> str:
-    """One line: processor, cores, system, Python, disk."""
-    pinned = cores.note or "server and load on a core each"
-    version = platform.python_version()
-    return (
-        f"{processor()}, {os.cpu_count()} cores ({pinned}), {platform.system()} "
-        f"{platform.machine()}, {sys.implementation.name} {version}, "
-        f"one fsync {fsync_ms(folder):.2f} ms"
-    )
+@dataclass
+class Machine:
+    """Where a run took place.
+
+    Attributes:
+        folder: On the disk that histories lie on.
+        cores: Where to run what.
+        fsync_ms: What one fsync took, at the beginning and at the end.
+    """
+
+    folder: Path
+    cores: Cores
+    fsync_ms: list[float] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Time the disk; done before and after a run, to see if others kept it busy."""
+        self.fsync_ms.append(fsync_ms(self.folder))
+
+    def __str__(self) -> str:
+        pinned = self.cores.note or "server and load on a core each"
+        disk = " and ".join(f"{each:.2f}" for each in self.fsync_ms)
+        return (
+            f"{processor()}, {os.cpu_count()} cores ({pinned}), {platform.system()} "
+            f"{platform.machine()}, {platform.python_implementation()} "
+            f"{platform.python_version()}, one fsync {disk} ms (before and after)"
+        )

@@ -244,7 +244,10 @@ def load(
     words += ["--warm-up", str(warm_up)]
     words += [] if count is None else ["--count", str(count)]
     with on_core(cores.load):
-        done = subprocess.run(words, capture_output=True, timeout=seconds + 60, check=False)
+        try:
+            done = subprocess.run(words, capture_output=True, timeout=seconds + 60, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise NotMeasuredError("the load was not answered any more") from error
     if done.returncode:
         last = done.stderr.decode().strip().splitlines()[-1:]
         raise NotMeasuredError(f"the load ended early: {''.join(last)}")

@@ -5,17 +5,18 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.machine import Machine
 from tests.bench.table import Bench, Row, markdown
 
 README = Path(__file__).parents[2] / "README.md"
 BEGIN, END = "<!-- measured: make bench BENCH=--readme -->", "<!-- end of measured -->"
 
 
-def as_json(rows: Sequence[Row], bench: Bench, machine: str) -> dict[str, object]:
+def as_json(rows: Sequence[Row], bench: Bench, machine: Machine) -> dict[str, object]:
     """Everything, with each repetition's figure."""
     return {
         "date": _today(),
-        "machine": machine,
+        "machine": str(machine),
         "quick": bench.quick,
         "rows": [_row(row, bench) for row in rows],
         "notes": bench.notes,
@@ -39,7 +40,7 @@ def _row(row: Row, bench: Bench) -> dict[str, object]:
     }
 
 
-def text(rows: Sequence[Row], bench: Bench, machine: str) -> str:
+def text(rows: Sequence[Row], bench: Bench, machine: Machine) -> str:
     """Write date, machine, table and notes, as they are printed and stand in the README."""
     return "\n".join(
         [

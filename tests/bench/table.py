@@ -87,7 +87,7 @@ class Bench:
     @property
     def seconds(self) -> float:
         """How long one variant is loaded in one repetition."""
-        return 1.0 if self.quick else 4.0
+        return 0.8 if self.quick else 4.0
 
     def wants(self, *rows: Row) -> bool:
         """Whether any of these rows is asked for and can still be measured."""
@@ -115,7 +115,8 @@ class Bench:
             yield
         except NotMeasuredError as reason:
             for row in rows:
-                self.missing[row.name] = str(reason)
+                if len(self.samples.get(row.name, ())) < self.repetitions:
+                    self.missing[row.name] = str(reason)
 
 
 @dataclass(frozen=True)
@@ -135,9 +136,9 @@ def cells(row: Row, bench: Bench) -> list[str]:
     """Write a row: goal, median, spread, bar, aim, verdict."""
     goals = [row.limit(row.bar), row.limit(row.aim)]
     samples = bench.samples.get(row.name, [])
-    if not samples:
-        reason = bench.missing.get(row.name, "nothing came of it")
-        return [row.goal, f"not measured: {reason}", "", *goals, ""]
+    reason = bench.missing.get(row.name)
+    if reason is not None or not samples:
+        return [row.goal, f"not measured: {reason or 'interrupted'}", "", *goals, ""]
     median = statistics.median(samples)
     spread = f"{row.text(min(samples)).removesuffix(row.unit).strip()} to {row.text(max(samples))}"
     return [row.goal, row.text(median), spread, *goals, row.verdict(median)]

@@ -55,10 +55,7 @@ def _pages(bench: Bench, path: Path) -> None:
     for number in range(bench.repetitions):
         with on_core(bench.cores.server):
             done = subprocess.run(
-                [sys.executable, "-m", "tests.bench.pages", path],
-                capture_output=True,
-                check=False,
-                timeout=120,
+                [sys.executable, "-m", "tests.bench.pages", path], capture_output=True, check=False
             )
         if done.returncode:
             last = done.stderr.decode().strip().splitlines()[-1:]

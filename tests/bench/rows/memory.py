@@ -7,7 +7,7 @@ from tests.bench.table import Bench, Measurement, Row
 
 FEW = 1_000
 MANY = 1_000_000
-QUICK_MANY = 50_000
+QUICK_MANY = 30_000
 SECONDS = 300
 """The most that the many may take."""
 

@@ -35,7 +35,7 @@ def measure(bench: Bench) -> None:
 
 def _help(bench: Bench, home: Path) -> None:
     importing: Words = [sys.executable, "-c", "import click"]
-    times = 5 if bench.quick else 15
+    times = 3 if bench.quick else 15
     for number in range(bench.repetitions):
         taken: dict[str, list[float]] = {name: [] for name in ("", "import click", *COMMANDS)}
         for _ in range(times):
