@@ -75,6 +75,8 @@ class Listener:
     async def read_out(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
+            if not line.endswith(b"\n"):
+                return  # killed in the middle of it
             self.lines.append(json.loads(line))
             self._news.set()
 
