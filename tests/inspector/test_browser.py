@@ -321,6 +321,34 @@ async def test_the_life_of_a_post_is_one_line(view: View) -> None:
     await expect(view.page.locator("#list .group")).to_contain_text("complete → publicly available")
 
 
+async def test_the_life_of_a_post_is_whole_when_its_begin_is_not_loaded(view: View) -> None:
+    await view.receive(events.sample("post.publish.complete"))
+    for _ in range(51):
+        await view.receive(FAILURE)
+    await view.receive(events.sample("post.publish.publicly_available"))
+    page = view.page
+    await page.goto(page.url + "?group=publish_id")
+    group = page.locator("#list .group", has_text="publicly available")
+    await expect(group).to_contain_text("complete → publicly available")
+    await expect(page.locator("#row-1")).to_have_count(0)
+    await group.get_by_role("button", name="Show all of ").click()
+    await expect(page.locator("#row-1")).to_be_visible()
+    await expect(page.locator("#list .row")).to_have_count(2)
+    assert "group=publish_id&publish_id=" in page.url
+
+
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [("redelivery", "#1: complete → complete"), ("user", "complete → publicly available → compl")],
+)
+async def test_deliveries_are_grouped(view: View, way: str, line: str) -> None:
+    for name in ("complete", "publicly_available", "complete"):
+        await view.receive(events.sample(f"post.publish.{name}"))
+    await view.page.select_option("select[name=group]", way)
+    await expect(view.page.locator("#list .group")).to_contain_text(line)
+    await expect(view.page.locator("#list .group")).to_have_count(1)
+
+
 async def test_everything_can_be_done_with_the_keyboard(view: View) -> None:
     page = view.page
     await view.receive()

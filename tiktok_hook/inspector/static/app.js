@@ -55,6 +55,7 @@ function changed() {
 
 document.addEventListener("chosen", (event) => drawDetail(event.detail));
 document.addEventListener("leave", () => { choose(null); byId("list").focus(); });
+document.addEventListener("narrowed", changed);
 document.addEventListener("picked", () => { if (state.status) drawHead(state.status, tools()); });
 document.addEventListener("attempted", (event) => onAttempt(event.detail));
 

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { byId, el, fill, say } from "./dom.js";
+import { forgetLives, grouped } from "./groups.js";
 import { filters, grouping, setAddress, state } from "./state.js";
 import { VERDICTS, eventName, milliseconds, productClass, statusClass, time, visible } from "./words.js";
 
@@ -28,6 +29,7 @@ export async function reload() {
     }));
     state.detached = false;
     next = page.next;
+    forgetLives();
     draw();
   } catch (error) {
     say(error.message);
@@ -107,34 +109,14 @@ function draw(id) {
   if (pending !== null) return;
   pending = requestAnimationFrame(() => {
     pending = null;
-    const key = { publish_id: (d) => contentOf(d, "publish_id"), user: (d) => d.event?.user_openid, redelivery: (d) => d.redelivery_of ?? d.id }[grouping()];
     const rows = [...state.rows.values()];
-    fill(byId("list"), ...(key ? grouped(rows, key) : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)))));
+    const whole = next === null && !state.detached && ![...filters()].length;
+    fill(byId("list"), ...(grouping() ? grouped(rows, rowOf, { whole, redraw: () => draw() }) : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)))));
     fresh.clear();
     drawMore();
   });
 }
 export { draw as drawList };
-
-const contentOf = (delivery, name) => {
-  const content = delivery.event?.content;
-  return content && typeof content === "object" ? content[name] : undefined;
-};
-
-// The life of one post on one line, its deliveries below it.
-function grouped(rows, key) {
-  const groups = new Map();
-  for (const row of rows) {
-    const name = key(row.delivery);
-    const found = name === undefined || name === "" ? `#${row.delivery.id}` : String(name);
-    groups.set(found, [...(groups.get(found) ?? []), row]);
-  }
-  return [...groups].flatMap(([name, members]) => {
-    const life = members.toReversed().map((row) => eventName(row.delivery).split(".").at(-1).replaceAll("_", " "));
-    const title = members.length > 1 || !name.startsWith("#") ? el("li", { class: "group" }, `${visible(grouping() === "redelivery" ? `#${name}` : name)}: ${life.join(" → ")}`) : null;
-    return [title, ...members.map((row) => rowOf(row, false))].filter(Boolean);
-  });
-}
 
 // A long name breaks behind its dots, not within a word.
 const breakable = (name) => name.split(/(?<=\.)/).flatMap((part, number) => (number ? [el("wbr"), part] : [part]));

@@ -15,7 +15,13 @@ export function filters() {
   return new URLSearchParams(FILTERS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
 }
 
-export const grouping = () => new URLSearchParams(location.search).get("group") ?? "";
+const GROUPS = ["publish_id", "user", "redelivery"];
+
+// An address can hold anything.
+export function grouping() {
+  const asked = new URLSearchParams(location.search).get("group");
+  return GROUPS.includes(asked) ? asked : "";
+}
 
 export function setAddress(changes, { push = false } = {}) {
   const query = new URLSearchParams(location.search);

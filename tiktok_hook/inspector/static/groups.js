@@ -1,0 +1,92 @@
+// Groups of the list: the life of one post on one line, whole even where only some of it is loaded.
+
+import { call } from "./api.js";
+import { byId, el } from "./dom.js";
+import { filters, grouping, setAddress } from "./state.js";
+import { eventName, visible } from "./words.js";
+
+const MOST_STEPS = 12;
+const text = (value) => (typeof value === "string" && value !== "" ? value : null);
+const WAYS = {
+  publish_id: { name: (delivery) => text(delivery.event?.content?.publish_id), filter: "publish_id" },
+  user: { name: (delivery) => text(delivery.event?.user_openid), filter: "user" },
+  redelivery: { name: (delivery) => (delivery.redelivery_of ? `#${delivery.redelivery_of}` : null), filter: null },
+};
+
+let lives = new Map(); // what the server has of a group: words by id, by the group's name
+let cut = new Set(); // groups that have more than one page
+const waiting = new Map(); // groups on the screen that the server is still to be asked for
+let asking = false;
+
+export function forgetLives() { lives = new Map(); cut = new Set(); }
+
+const wordOf = (delivery) => eventName(delivery).split(".").at(-1).replaceAll("_", " ");
+
+// The rows as list items, a line above each group. `whole`: all that fits is loaded; `redraw` is
+// called when the server has told more of a group.
+export function grouped(rows, rowOf, { whole, redraw }) {
+  const way = WAYS[grouping()];
+  const groups = new Map();
+  const first = new Set(rows.map((row) => `#${row.delivery.redelivery_of}`));
+  for (const row of rows) {
+    const own = `#${row.delivery.id}`;
+    const name = way.name(row.delivery) ?? own;
+    groups.set(name, { members: [...(groups.get(name)?.members ?? []), row], titled: name !== own || (way.filter === null && first.has(own)) });
+  }
+  watcher.disconnect();
+  return [...groups].flatMap(([name, { members, titled }]) => {
+    const items = members.map((row) => rowOf(row, false));
+    return titled ? [lineOf(name, members, way, whole, redraw), ...items] : items;
+  });
+}
+
+function lineOf(name, members, way, whole, redraw) {
+  const life = new Map(lives.get(name));
+  for (const { delivery } of members) life.set(delivery.id, wordOf(delivery));
+  const steps = [...life].sort(([one], [other]) => one - other).map(([, word]) => word);
+  const shown = steps.slice(-MOST_STEPS);
+  const hidden = life.size - members.length;
+  const line = el("li", { class: "group" }, `${visible(name)}: ${steps.length > shown.length || cut.has(name) ? "… → " : ""}${visible(shown.join(" → "))}`,
+    hidden && way.filter ? [" ", el("button", { type: "button", class: "quiet", "aria-label": `Show all of ${visible(name)}`, onclick: () => {
+      setAddress(Object.fromEntries([...filters().keys()].map((each) => [each, null])));
+      setAddress({ [way.filter]: name });
+      document.dispatchEvent(new Event("narrowed"));
+    } }, `show ${hidden} more`)] : null);
+  if (!whole && !lives.has(name)) {
+    wanted.set(line, () => { waiting.set(name, { members, way, redraw }); ask(); });
+    watcher.observe(line);
+  }
+  return line;
+}
+
+// Only groups that are looked at are asked for, one after the other.
+const wanted = new WeakMap();
+const watcher = new IntersectionObserver((seen) => {
+  for (const { isIntersecting, target } of seen) if (isIntersecting) wanted.get(target)();
+}, { root: byId("left") });
+
+async function ask() {
+  if (asking) return;
+  asking = true;
+  for (const [name, { members, way, redraw }] of waiting) {
+    waiting.delete(name);
+    const mine = lives;
+    if (mine.has(name)) continue;
+    mine.set(name, new Map());
+    try {
+      if (way.filter) {
+        const page = await call(`deliveries?${new URLSearchParams({ [way.filter]: name, limit: 200 })}`);
+        mine.set(name, new Map(page.deliveries.map(({ delivery }) => [delivery.id, wordOf(delivery)])));
+        if (page.next !== null && mine === lives) cut.add(name);
+      } else {
+        const { delivery } = members[0];
+        const { redeliveries } = await call(`deliveries/${delivery.id}`);
+        mine.set(name, new Map(redeliveries.map((id) => [id, wordOf(delivery)])));
+      }
+      if (mine === lives) redraw();
+    } catch {
+      mine.delete(name); // asked again when it is looked at again
+    }
+  }
+  asking = false;
+}
