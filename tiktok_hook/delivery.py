@@ -356,8 +356,11 @@ class Summary:
 def fingerprint(event: events.Event) -> bytes:
     """16 bytes made of client_key, event, create_time, user_openid and the parsed content."""
     parts = [event.client_key, event.name, event.create_time, event.user_openid, event.content]
-    text = exact_json.dumps(parts, sort_keys=True)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    try:
+        text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a float as it was written, a lone surrogate, more than 64 bits
+        text = exact_json.dumps(parts, sort_keys=True).encode()
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 def timestamp(seconds: float) -> str:

@@ -48,12 +48,24 @@ def loads(text: str | bytes) -> Json:
     """
     if isinstance(text, bytes):
         text = text.decode()
+    import orjson  # 15 ms that `--help` need not spend
+
+    # Brackets inside strings count too, so this is only the quick way to say no.
+    deep = text.count("[") + text.count("{") > MAX_DEPTH
+    if not deep:
+        try:
+            value: Json = orjson.loads(text)
+        except ValueError:  # a lone surrogate is JSON to the standard library only
+            pass
+        else:
+            # It reads whole numbers beyond 64 bits as floats too.
+            if not _has_float(value):
+                return value
     try:
-        value: Json = _DECODER.decode(text)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
-    # Brackets inside strings count too, so this is only the quick way to say no.
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if deep and _depth(value) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     return value
 
@@ -117,6 +129,21 @@ def _write(
         add(repr(value))
     else:
         add(_FLOATS.encode(value))
+
+
+def _has_float(value: Json) -> bool:
+    inside: Iterable[Json]
+    if isinstance(value, dict):
+        inside = value.values()
+    elif isinstance(value, list):
+        inside = value
+    else:
+        return isinstance(value, float)
+    for each in inside:
+        kind = type(each)
+        if kind is float or ((kind is dict or kind is list) and _has_float(each)):
+            return True
+    return False
 
 
 def _depth(value: Json) -> int:

@@ -61,9 +61,8 @@ class AgentApi:
 
     def note(self, item: object) -> None:
         """Take note of what the feed tells: deliveries and replays become captured requests."""
-        now = time.time()
         if isinstance(item, Delivery):
-            took = max(0.0, now - item.received_at) * 1000
+            took = max(0.0, time.time() - item.received_at) * 1000
             self._add(item.id, None, item.received_at, took, item.status)
         elif isinstance(item, Attempt) and item.replay:
             took = item.duration_ms or 0.0

@@ -3,9 +3,8 @@
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from aiohttp.http import HttpRequestParser, HttpVersion10, RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
@@ -13,7 +12,7 @@ from aiohttp.streams import StreamReader
 
 from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error, render
 from tiktok_hook.receiver.parsing import TOO_LONG, VERSIONS, parser_for, reason_for, target_of
-from tiktok_hook.receiver.rules import Limits, Receiver
+from tiktok_hook.receiver.rules import Limits, Receiver, Work
 
 MAX_PIPELINED = 32
 """Requests that one read may bring; a client that sends more at once is cut off behind them."""
@@ -48,8 +47,12 @@ class Home(Protocol):
     def closed(self, connection: "Connection") -> None:
         """Forget it."""
 
-    def start(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Run what answers a request; False when too many run already."""
+    @property
+    def full(self) -> bool:
+        """Whether as many requests are being answered as may be."""
+
+    def answering(self, work: Work) -> None:
+        """Keep what answers a request until it has."""
 
 
 class Connection(asyncio.Protocol):
@@ -305,11 +308,13 @@ class Connection(asyncio.Protocol):
         self._payload = None
         self._parts = []
         self.busy = True
-        work = self._home.rules.respond(request, self._send)
-        if work is not None and not self._home.start(work):
-            work.close()
+        if self._home.full:
             self._send(_FULL)
             self._home.rules.probe(request.method, request.target, 503, "too many requests at once")
+            return
+        work = self._home.rules.respond(request, self._send)
+        if work is not None:
+            self._home.answering(work)
 
     def _send(self, answer: Answer) -> None:
         """Write the answer of the request at hand, and go on with the next."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -32,6 +33,9 @@ One that comes with its `status` set is decided already: it is stored and shown,
 
 Send = Callable[[Answer], None]
 
+Work = asyncio.Future[Any] | Coroutine[Any, Any, None]
+"""What answers a request later: a future where that will do, since a task costs time."""
+
 MAX_SHOWN_CHARS = 500
 MAX_FILE_BYTES = 1 << 20
 MAX_EXPLAINED_BYTES = 64 * 1024
@@ -47,6 +51,7 @@ _FRIENDLY_PAGE = Answer(
 )
 _LOOP = error(508, "this request was forwarded by tiktok-hook itself")
 _FORGED = error(403, "signature refused")
+_OK = Answer()
 _UNSTORED = busy("cannot be stored now")
 _BUG = error(500, "internal error")
 _NO_FILE = error(404, "not here")
@@ -157,8 +162,8 @@ class Receiver:
         async with Server(self, self.limits).running(sockets, drain_seconds=drain_seconds):
             yield
 
-    def respond(self, request: Request, send: Send) -> Coroutine[Any, Any, None] | None:
-        """Answer a request: at once through `send`, or by what is returned, which then sends."""
+    def respond(self, request: Request, send: Send) -> Work | None:
+        """Answer a request through `send`: at once, or when what is returned is done."""
         watched = _watched(request)
         if request.method == "POST":
             if self._is_self_check(watched):
@@ -239,25 +244,54 @@ class Receiver:
         self._explaining -= 1
         return True
 
-    async def _deliver(self, delivery: Delivery, send: Send) -> None:
+    def _deliver(self, delivery: Delivery, send: Send) -> Work | None:
         try:
-            answer = await self._handle(delivery)
-        except StoreError as unstored:
-            send(_UNSTORED)
-            self._tell(self._on_unstored, unstored)
-            return
+            handled = self._handle(delivery)
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
-            send(_BUG)
-            self.bug(bug)
+            self._failed(bug, send)
+            return None
+        if not isinstance(handled, asyncio.Future):
+            return self._finish_later(delivery, handled, send)
+        handled.add_done_callback(partial(self._finish, delivery, send))
+        return handled
+
+    async def _finish_later(
+        self, delivery: Delivery, handled: Awaitable[Answer], send: Send
+    ) -> None:
+        try:
+            answer = await handled
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the receiver
+            self._failed(error, send)
+        else:
+            self._handled(delivery, answer, send)
+
+    def _finish(self, delivery: Delivery, send: Send, handled: asyncio.Future[Answer]) -> None:
+        try:
+            answer = handled.result()
+        except asyncio.CancelledError:
             return
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the receiver
+            self._failed(error, send)
+        else:
+            self._handled(delivery, answer, send)
+
+    def _handled(self, delivery: Delivery, answer: Answer, send: Send) -> None:
         if delivery.status is not None:
-            answer = Answer() if delivery.status == 200 else _FORGED
+            answer = _OK if delivery.status == 200 else _FORGED
         send(answer)
         if self._answered is not None:
             try:
                 self._answered(delivery, answer)
             except Exception as bug:  # noqa: BLE001 - the delivery is stored and answered
                 self.bug(bug)
+
+    def _failed(self, error: Exception, send: Send) -> None:
+        if isinstance(error, StoreError):
+            send(_UNSTORED)
+            self._tell(self._on_unstored, error)
+        else:
+            send(_BUG)
+            self.bug(error)
 
     async def _pass(
         self, through: Callable[[Request], Awaitable[Answer]], request: Request, send: Send

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from tiktok_hook.receiver.connection import Connection
-from tiktok_hook.receiver.rules import Limits, Receiver
+from tiktok_hook.receiver.rules import Limits, Receiver, Work
 
 _YIELDS_AFTER_SECONDS = 1.0
 """A connection idle for longer makes room for a new one."""
@@ -28,7 +28,7 @@ class Server:
         # Dictionaries for their order: the oldest first.
         self._connections: dict[Connection, None] = {}
         self._refused: dict[Connection, None] = {}
-        self._work: set[asyncio.Task[None]] = set()
+        self._work: set[asyncio.Future[Any]] = set()
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -82,17 +82,21 @@ class Server:
         self._refused.pop(connection, None)
         self._changed.set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Run what answers a request; False when too many run already.
+    @property
+    def full(self) -> bool:
+        """Whether as many requests are being answered as may be.
 
-        They are counted apart from connections: one whose client has gone runs on.
+        They are counted apart from connections: one whose client has gone is handled to its end.
         """
-        if len(self._work) >= self.limits.in_flight or self._tasks is None:
-            return False
-        task = self._tasks.create_task(self._run(work))
-        self._work.add(task)
-        task.add_done_callback(self._ended)
-        return True
+        return len(self._work) >= self.limits.in_flight
+
+    def answering(self, work: Work) -> None:
+        """Keep what answers a request until it has."""
+        if not isinstance(work, asyncio.Future):
+            assert self._tasks is not None
+            work = self._tasks.create_task(self._run(work))
+        self._work.add(work)
+        work.add_done_callback(self._answered)
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -100,9 +104,10 @@ class Server:
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             self.rules.bug(bug)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._work.discard(task)
-        self._changed.set()
+    def _answered(self, work: asyncio.Future[Any]) -> None:
+        self._work.discard(work)
+        if self.leaving:
+            self._changed.set()
 
     def _make_room(self) -> None:
         """Close the connection that has been idle for longest, if any has for a while."""

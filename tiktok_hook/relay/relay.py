@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -21,6 +21,8 @@ from tiktok_hook.store import Queue, Store
 Ack = Literal["app", "first", "hold"] | int
 
 DRAIN_SECONDS = 5.0
+
+_OK = Answer()
 
 _AT_ONCE = 256
 """How many attempts may run beside the answers; beyond it an answer waits for one to end."""
@@ -139,7 +141,7 @@ class Relay:
 
     # What the receiver asks.
 
-    async def handle(self, delivery: Delivery) -> Answer:
+    def handle(self, delivery: Delivery) -> Awaitable[Answer]:
         """Store a delivery and decide its answer; the receiver's `handle`.
 
         One that comes with its status is decided already and goes to no app.
@@ -148,10 +150,14 @@ class Relay:
             StoreError: It could not be stored; nothing has been sent anywhere.
         """
         if delivery.status is not None:
-            return self._told(await self._store.add(delivery))
-        status = self.ack if isinstance(self.ack, int) else 200
+            return self._store.adding(delivery, then=self._told)
         if not self.targets or delivery.verdict.refused:
-            return self._told(await self._store.add(delivery.stored(status=status)))
+            status = self.ack if isinstance(self.ack, int) else 200
+            return self._store.adding(delivery.stored(status=status), then=self._told)
+        return self._hand_on(delivery)
+
+    async def _hand_on(self, delivery: Delivery) -> Answer:
+        status = self.ack if isinstance(self.ack, int) else 200
         if not self._is_wanted(delivery):
             stored = await self._store.add(delivery.stored(status=status))
             answer = self._told(stored)
@@ -365,7 +371,7 @@ def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
 
 
 def _plain(status: int) -> Answer:
-    return Answer(status) if status == 200 else Answer(status, b'{"ok":false}')
+    return _OK if status == 200 else Answer(status, b'{"ok":false}')
 
 
 def _from_app(reply: Reply) -> Answer:

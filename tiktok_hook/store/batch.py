@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ SLICE = 512
 class Job:
     """Something to write, and who waits for it: nobody, if there is no future."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("future", "loop", "then")
 
     size = 0
     """Bytes of payload, about."""
@@ -26,9 +26,15 @@ class Job:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.future: asyncio.Future[Any] | None = None
+        self.then: Callable[[Any], Any] | None = None
 
-    def wanted(self) -> asyncio.Future[Any]:
-        """The future that the caller, on its loop, is going to wait for."""
+    def wanted(self, then: Callable[[Any], Any] | None = None) -> asyncio.Future[Any]:
+        """The future that the caller, on its loop, is going to wait for.
+
+        Args:
+            then: Makes its result of what `run` returns; None takes that itself.
+        """
+        self.then = then
         self.loop = asyncio.get_running_loop()
         self.future = self.loop.create_future()
         return self.future
