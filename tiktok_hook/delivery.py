@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -39,6 +38,28 @@ class Source(StrEnum):
     TIKTOK = "tiktok"
     TRIGGER = "trigger"
     IMPORT = "import"
+
+
+if TYPE_CHECKING:
+    from functools import cached_property as _once
+else:
+
+    class _once:  # noqa: N801 - used like a function
+        """As `functools.cached_property`, without the lock that Python 3.11 has there.
+
+        Two threads may both make the value; it is the same one.
+        """
+
+        def __init__(self, make):
+            self._make = make
+            self._name = make.__name__
+            self.__doc__ = make.__doc__
+
+        def __get__(self, instance, owner):
+            if instance is None:
+                return self
+            value = instance.__dict__[self._name] = self._make(instance)
+            return value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +104,12 @@ class Delivery:
     imported_id: int | None = None
     body_bytes: int | None = None
 
-    @cached_property
+    @_once
     def event(self) -> events.Event | None:
         """What TikTok meant by it; None when the body is not its envelope."""
         return events.parse(self.body)
 
-    @cached_property
+    @_once
     def summary(self) -> str:
         """One line in words, for lists."""
         if self.event is None:
@@ -97,7 +118,7 @@ class Delivery:
             return f"not a TikTok event ({len(self.body)} bytes)" if self.body else "empty body"
         return events.summary(self.event)
 
-    @cached_property
+    @_once
     def fingerprint(self) -> bytes | None:
         """16 bytes that redeliveries of one event share; None when the body is no event.
 

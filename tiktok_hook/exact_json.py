@@ -46,12 +46,13 @@ def loads(text: str | bytes) -> Json:
         ValueError: Not JSON, ``NaN`` or ``Infinity``, nested deeper than `MAX_DEPTH`, or an integer
             longer than Python converts (4 300 digits). Nothing else, whatever comes.
     """
-    if isinstance(text, bytes):
-        text = text.decode()
     import orjson  # 15 ms that `--help` need not spend
 
     # Brackets inside strings count too, so this is only the quick way to say no.
-    deep = text.count("[") + text.count("{") > MAX_DEPTH
+    if isinstance(text, bytes):
+        deep = text.count(b"[") + text.count(b"{") > MAX_DEPTH
+    else:
+        deep = text.count("[") + text.count("{") > MAX_DEPTH
     if not deep:
         try:
             value: Json = orjson.loads(text)
@@ -62,7 +63,7 @@ def loads(text: str | bytes) -> Json:
             if not _has_float(value):
                 return value
     try:
-        value = _DECODER.decode(text)
+        value = _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
     if deep and _depth(value) > MAX_DEPTH:
@@ -139,11 +140,10 @@ def _has_float(value: Json) -> bool:
         inside = value
     else:
         return isinstance(value, float)
-    for each in inside:
-        kind = type(each)
-        if kind is float or ((kind is dict or kind is list) and _has_float(each)):
-            return True
-    return False
+    kinds = {*map(type, inside)}
+    if float in kinds:
+        return True
+    return not kinds.isdisjoint(_CONTAINERS) and any(map(_has_float, inside))
 
 
 def _depth(value: Json) -> int:
@@ -163,5 +163,6 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
+_CONTAINERS = {dict, list}
 _DECODER = json.JSONDecoder(parse_float=ExactFloat, parse_constant=_refuse)
 _FLOATS = json.JSONEncoder(allow_nan=False)

@@ -6,7 +6,7 @@ holds up the receiver, and can tell how many it lost.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -59,12 +59,25 @@ class Feed:
     """Hands every item to all who subscribed, on one event loop."""
 
     def __init__(self) -> None:
-        self._subscriptions: tuple[Subscription, ...] = ()
+        self._listeners: tuple[Callable[[object], None], ...] = ()
 
     def publish(self, item: object) -> None:
         """Tell everybody. Never waits, never raises."""
-        for each in self._subscriptions:
-            each._offer(item)  # noqa: SLF001 - its own module
+        for tell in self._listeners:
+            tell(item)
+
+    @contextmanager
+    def calling(self, listener: Callable[[object], None]) -> Iterator[None]:
+        """Call somebody with what is published from now on, until the block ends.
+
+        Args:
+            listener: Must neither wait nor raise; what takes its time subscribes instead.
+        """
+        self._listeners += (listener,)
+        try:
+            yield
+        finally:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
 
     @contextmanager
     def subscribe(self, *, size: int = 1000) -> Iterator[Subscription]:
@@ -74,11 +87,8 @@ class Feed:
             size: How many items may wait to be taken; what comes beyond is dropped and counted.
         """
         subscription = Subscription(size)
-        self._subscriptions += (subscription,)
         try:
-            yield subscription
+            with self.calling(subscription._offer):  # noqa: SLF001 - its own module
+                yield subscription
         finally:
-            self._subscriptions = tuple(
-                each for each in self._subscriptions if each is not subscription
-            )
             subscription._close()  # noqa: SLF001 - its own module

@@ -13,9 +13,8 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -36,16 +35,21 @@ KEPT = 500
 _SPANS = (60, 300, 900)
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):
     """One request that came through, or one replay: what it is made of lies in the history."""
 
-    id: str
+    noted_at: float
+    place: int
     delivery_id: int
     attempt_number: int | None
     started_at: float
     duration_ms: float
     status: int | None
+
+    @property
+    def id(self) -> str:
+        """Sorts by time as text does."""
+        return f"{int(self.noted_at):08x}{self.place:08x}"
 
 
 class AgentApi:
@@ -62,18 +66,25 @@ class AgentApi:
     def note(self, item: object) -> None:
         """Take note of what the feed tells: deliveries and replays become captured requests."""
         if isinstance(item, Delivery):
-            took = max(0.0, time.time() - item.received_at) * 1000
-            self._add(item.id, None, item.received_at, took, item.status)
+            now = time.time()
+            took = max(0.0, now - item.received_at) * 1000
+            self._add(now, item.id, None, item.received_at, took, item.status)
         elif isinstance(item, Attempt) and item.replay:
             took = item.duration_ms or 0.0
-            self._add(item.delivery_id, item.number, item.started_at, took, item.status)
+            number = item.number
+            self._add(time.time(), item.delivery_id, number, item.started_at, took, item.status)
 
     def _add(
-        self, number: int, attempt: int | None, at: float, took: float, status: int | None
+        self,
+        now: float,
+        number: int,
+        attempt: int | None,
+        at: float,
+        took: float,
+        status: int | None,
     ) -> None:
         self._count += 1
-        name = f"{int(time.time()):08x}{self._count:08x}"
-        self._captured.append(Captured(name, number, attempt, at, took, status))
+        self._captured.append(Captured(now, self._count, number, attempt, at, took, status))
         self._times.append(at)
         self._durations.append(took)
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -74,11 +74,9 @@ class Inspector:
         self.app.router.add_get("/", _static)
         self.app.router.add_get("/static/{name:[a-z_-]+[.](?:js|css|svg)}", _static)
 
-    async def follow(self) -> None:
-        """Keep the look-alike's list up to date; runs as long as it is let."""
-        with self._feed.subscribe(size=10_000) as arrivals:
-            async for item in arrivals:
-                self._agent.note(item)
+    def following(self) -> AbstractContextManager[None]:
+        """Keep the look-alike's list up to date until the block ends."""
+        return self._feed.calling(self._agent.note)
 
 
 @asynccontextmanager
@@ -87,8 +85,7 @@ async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> Asy
     runner = web.AppRunner(
         inspector.app, access_log=None, shutdown_timeout=0.1, handle_signals=False
     )
-    async with asyncio.TaskGroup() as group:
-        following = group.create_task(inspector.follow())
+    with inspector.following():
         try:
             await runner.setup()
             for each in sockets:
@@ -96,7 +93,6 @@ async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> Asy
             yield
         finally:
             await runner.cleanup()
-            following.cancel()
 
 
 async def _static(request: web.Request) -> web.Response:

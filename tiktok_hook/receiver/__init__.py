@@ -6,7 +6,7 @@ for ever for a half-sent header and prints tracebacks for malformed requests. Ve
 this way takes no more time than that server does for an empty answer.
 """
 
-from tiktok_hook.receiver.answer import Answer, Request
+from tiktok_hook.receiver.answer import OK, Answer, Request
 from tiktok_hook.receiver.rules import Handle, Limits, Receiver
 
-__all__ = ["Answer", "Handle", "Limits", "Receiver", "Request"]
+__all__ = ["OK", "Answer", "Handle", "Limits", "Receiver", "Request"]

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import NamedTuple
 
 from tiktok_hook.delivery import Headers
 
@@ -14,8 +15,7 @@ _OURS = {"connection", "content-length", "content-type", "date", "keep-alive", "
 _REASONS = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request, whole, before anybody has judged it.
 
     Attributes:
@@ -52,6 +52,10 @@ class Answer:
     headers: Headers = ()
 
 
+OK = Answer()
+"""Taken, and on disk."""
+
+
 def error(status: int, message: str, *, headers: Headers = ()) -> Answer:
     """A refusal with one sentence that tells a stranger nothing."""
     return Answer(status, b'{"ok":false,"error":"%s"}' % message.encode("ascii"), headers=headers)
@@ -74,6 +78,9 @@ def render(answer: Answer, *, head: bool = False, close: bool = False, old: bool
         close: Whether the connection ends with it.
         old: Whether the client speaks HTTP/1.0, which has to be told that the connection stays.
     """
+    if answer is OK and not (head or close or old):
+        _date()
+        return _Clock.ok
     status = answer.status
     lines = [b"HTTP/1.1 %d %s" % (status, _REASONS.get(status, b"Status"))]
     bare = status in {204, 304}
@@ -99,10 +106,11 @@ def _value(text: str) -> bytes:
 
 
 class _Clock:
-    """The Date header, made once a second."""
+    """The Date header, and the answer that nearly every delivery gets, made once a second."""
 
     second = 0
     line = b""
+    ok = b""
 
 
 def _date() -> bytes:
@@ -110,4 +118,5 @@ def _date() -> bytes:
     if now != _Clock.second:
         _Clock.second = now
         _Clock.line = b"Date: " + formatdate(now, usegmt=True).encode("ascii")
+        _Clock.ok = render(Answer())
     return _Clock.line

@@ -22,7 +22,7 @@ from tiktok_hook.delivery import (
     Source,
 )
 from tiktok_hook.errors import StoreError
-from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error
+from tiktok_hook.receiver.answer import NOT_ALLOWED, OK, Answer, Request, busy, error
 from tiktok_hook.signature import State, Verdict
 
 Handle = Callable[[Delivery], Awaitable[Answer]]
@@ -51,7 +51,6 @@ _FRIENDLY_PAGE = Answer(
 )
 _LOOP = error(508, "this request was forwarded by tiktok-hook itself")
 _FORGED = error(403, "signature refused")
-_OK = Answer()
 _UNSTORED = busy("cannot be stored now")
 _BUG = error(500, "internal error")
 _NO_FILE = error(404, "not here")
@@ -277,7 +276,7 @@ class Receiver:
 
     def _handled(self, delivery: Delivery, answer: Answer, send: Send) -> None:
         if delivery.status is not None:
-            answer = _OK if delivery.status == 200 else _FORGED
+            answer = OK if delivery.status == 200 else _FORGED
         send(answer)
         if self._answered is not None:
             try:

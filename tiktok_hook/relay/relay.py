@@ -12,7 +12,7 @@ from typing import Literal
 from tiktok_hook.delivery import FILTERED, Attempt, Delivery, Headers, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
-from tiktok_hook.receiver import Answer, Request
+from tiktok_hook.receiver import OK, Answer, Request
 from tiktok_hook.relay.backlog import NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.relay.watch import Watch
@@ -22,7 +22,6 @@ Ack = Literal["app", "first", "hold"] | int
 
 DRAIN_SECONDS = 5.0
 
-_OK = Answer()
 
 _AT_ONCE = 256
 """How many attempts may run beside the answers; beyond it an answer waits for one to end."""
@@ -153,7 +152,7 @@ class Relay:
             return self._store.adding(delivery, then=self._told)
         if not self.targets or delivery.verdict.refused:
             status = self.ack if isinstance(self.ack, int) else 200
-            return self._store.adding(delivery.stored(status=status), then=self._told)
+            return self._store.adding(delivery, status=status, then=self._told)
         return self._hand_on(delivery)
 
     async def _hand_on(self, delivery: Delivery) -> Answer:
@@ -371,7 +370,7 @@ def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
 
 
 def _plain(status: int) -> Answer:
-    return _OK if status == 200 else Answer(status, b'{"ok":false}')
+    return OK if status == 200 else Answer(status, b'{"ok":false}')
 
 
 def _from_app(reply: Reply) -> Answer:

@@ -7,9 +7,11 @@ Source: https://developers.tiktok.com/doc/webhooks-verification
 """
 
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 HEADER = "Tiktok-Signature"
 """The header's name, spelled as TikTok's sample has it; names are case-insensitive."""
@@ -22,6 +24,10 @@ MAX_SIGNATURES = 5
 
 MAX_TIMESTAMP_DIGITS = 20
 """Ten today, thirteen in milliseconds, nineteen in nanoseconds; beyond it somebody is playing."""
+
+
+_USUAL = re.compile(r"t=([0-9]{1,20}),s=([0-9a-fA-F]{64})")
+"""What TikTok sends; whatever else may be read is read piece by piece."""
 
 
 class State(StrEnum):
@@ -62,8 +68,7 @@ class MalformedError(ValueError):
     """A header that is not what TikTok sends; its text says why, in words safe to show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """A header taken apart: ``t`` as its original text, every ``s`` as 32 bytes."""
 
     timestamp: str
@@ -150,6 +155,9 @@ def take_apart(header: str | None) -> Signature:
     """
     if header is None:
         raise MalformedError(f"no {HEADER} header")
+    usual = _USUAL.fullmatch(header)
+    if usual is not None:
+        return Signature(usual[1], (bytes.fromhex(usual[2]),))
     if len(header) > MAX_HEADER_CHARS:
         raise MalformedError(f"header longer than {MAX_HEADER_CHARS} characters")
     timestamp: str | None = None

@@ -5,11 +5,15 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
 from tiktok_hook.store.rows import RING, Queue
+
+_ROWS_AT_ONCE = 32
+"""How many rows one statement inserts at most."""
 
 SLICE = 512
 """The most old rows that one transaction deletes, so that none takes long."""
@@ -53,13 +57,19 @@ class Job:
 class Add(Job):
     """A delivery, where it waits if it does, and its first attempt if that begins with it."""
 
-    __slots__ = ("attempt", "delivery", "key", "queues", "size")
+    __slots__ = ("attempt", "delivery", "key", "queues", "size", "status")
 
     def __init__(
-        self, delivery: Delivery, queues: Sequence[Queue] = (), attempt: Attempt | None = None
+        self,
+        delivery: Delivery,
+        queues: Sequence[Queue] = (),
+        attempt: Attempt | None = None,
+        *,
+        status: int | None = None,
     ) -> None:
         super().__init__()
         self.delivery = delivery
+        self.status = delivery.status if status is None else status
         self.queues = queues
         self.attempt = attempt
         self.key: bytes | None = None
@@ -71,25 +81,7 @@ class Add(Job):
         _ = self.delivery.summary
 
     def run(self, connection: sqlite3.Connection, counters: "Counters") -> Delivery:
-        delivery = self.delivery
-        first, number = None, 1
-        if self.key is not None:
-            found = connection.execute(_NEWEST_OF_EVENT, (self.key,)).fetchone()
-            if found is not None:
-                first, number = found
-        counters.last_id = delivery_id = counters.last_id + 1
-        row = rows.delivery_row(delivery, self.key, delivery_id, first, number)
-        connection.execute(rows.INSERT_DELIVERY, row)
-        if row[rows.REFUSED]:
-            counters.refused += 1
-        else:
-            counters.kept += 1
-            counters.kept_bytes += row[rows.SIZE]
-        for queue in self.queues:
-            connection.execute(_ENQUEUE, (delivery_id, queue.target, queue.mode))
-        if self.attempt is not None:
-            _insert_attempt(connection, rows.numbered(self.attempt, delivery_id, 1), counters)
-        return delivery.stored(id=delivery_id, redelivery_of=first, redelivery_number=number)
+        return _add_all(connection, [self], counters)[0]
 
 
 class AddMany(Job):
@@ -118,7 +110,7 @@ class AddMany(Job):
     def run(self, connection: sqlite3.Connection, counters: "Counters") -> list[Delivery]:
         if self.abandoned:
             return []
-        stored = [each.run(connection, counters) for each in self.adds]
+        stored = _add_all(connection, self.adds, counters)
         self._given = [each.id for each in stored]
         return stored
 
@@ -304,6 +296,23 @@ class Counters:
         )
 
 
+def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters) -> list[Any]:
+    """Write jobs in their order, inside a transaction; what each returned."""
+    results: list[Any] = []
+    adds: list[Add] = []
+    for job in jobs:
+        if isinstance(job, Add):
+            adds.append(job)
+            continue
+        if adds:
+            results += _add_all(connection, adds, counters)
+            adds = []
+        results.append(job.run(connection, counters))
+    if adds:
+        results += _add_all(connection, adds, counters)
+    return results
+
+
 def prune(
     connection: sqlite3.Connection, counters: Counters, *, keep: int, keep_bytes: int
 ) -> bool:
@@ -360,6 +369,58 @@ def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counter
     return len(gone)
 
 
+def _add_all(
+    connection: sqlite3.Connection, adds: Sequence[Add], counters: Counters
+) -> list[Delivery]:
+    """Insert deliveries with few statements.
+
+    Each statement lets go of the interpreter and has to wait for the event loop to get it back.
+    """
+    newest = _newest_of(connection, {add.key for add in adds if add.key is not None})
+    stored, waiting = [], []
+    for add in adds:
+        counters.last_id = delivery_id = counters.last_id + 1
+        first, number = newest.get(add.key, (None, 1))
+        if add.key is not None:
+            newest[add.key] = (first or delivery_id, number + 1)
+        delivery = add.delivery.stored(
+            id=delivery_id, redelivery_of=first, redelivery_number=number, status=add.status
+        )
+        row = rows.delivery_row(delivery, add.key)
+        if row[rows.REFUSED]:
+            counters.refused += 1
+        else:
+            counters.kept += 1
+            counters.kept_bytes += row[rows.SIZE]
+        waiting.append(row)
+        stored.append(delivery)
+    while waiting:
+        # Powers of two, so that there are few statements and SQLite finds each made already.
+        count = min(1 << (len(waiting).bit_length() - 1), _ROWS_AT_ONCE)
+        connection.execute(
+            rows.insert_deliveries(count), list(chain.from_iterable(waiting[:count]))
+        )
+        del waiting[:count]
+    for add, delivery in zip(adds, stored, strict=True):
+        for queue in add.queues:
+            connection.execute(_ENQUEUE, (delivery.id, queue.target, queue.mode))
+        if add.attempt is not None:
+            _insert_attempt(connection, rows.numbered(add.attempt, delivery.id, 1), counters)
+    return stored
+
+
+def _newest_of(
+    connection: sqlite3.Connection, keys: set[bytes]
+) -> dict[bytes | None, tuple[int | None, int]]:
+    """Of each event that is known its first delivery, and the number that the next one gets."""
+    if not keys:
+        return {}
+    size = 1 << (len(keys) - 1).bit_length()
+    wanted = [*keys, *[b""] * (size - len(keys))]  # no event has this key
+    found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * size)), wanted)
+    return {key: (first, number) for key, first, number, _ in found}
+
+
 def _insert_attempt(connection: sqlite3.Connection, attempt: Attempt, counters: Counters) -> None:
     size = rows.request_bytes(attempt)
     connection.execute(rows.INSERT_ATTEMPT, (*rows.attempt_row(attempt), size))
@@ -370,9 +431,10 @@ def _insert_attempt(connection: sqlite3.Connection, attempt: Attempt, counters: 
 
 _COUNTERS = "SELECT last_id, kept, kept_bytes, refused FROM counters"
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
-_NEWEST_OF_EVENT = (
-    "SELECT coalesce(redelivery_of, id), redelivery_number + 1 FROM deliveries "
-    "WHERE link = ? ORDER BY id DESC LIMIT 1"
+# Beside a single max() SQLite takes the other columns from the row that has it.
+_NEWEST_OF_EVENTS = (
+    "SELECT link, coalesce(redelivery_of, id), redelivery_number + 1, max(id) FROM deliveries "
+    "WHERE link IN ({}) GROUP BY link"
 )
 _ENQUEUE = "INSERT INTO queue VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
 _NEXT_ATTEMPT = (

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import orjson
@@ -30,12 +31,8 @@ ATTEMPT_COLUMNS = (
     "delivery_id, number, started_at, target, replay, resigned, request_method, request_headers, "
     "request_body, status, headers, body, truncated, duration_ms, error, hint"
 )
-INSERT_DELIVERY = (
-    f"INSERT INTO deliveries ({DELIVERY_COLUMNS}, refused, size, event, user_openid, publish_id, "
-    f"link, summary) VALUES ({', '.join('?' * 27)})"
-)
 REFUSED, SIZE = 20, 21
-"""Where these stand among the values of `INSERT_DELIVERY`."""
+"""Where these stand among the values of `delivery_row`."""
 
 INSERT_ATTEMPT = f"INSERT INTO attempts ({ATTEMPT_COLUMNS}, size) VALUES ({', '.join('?' * 17)})"
 OUTCOME = 9
@@ -74,17 +71,26 @@ def link(delivery: Delivery) -> bytes | None:
     return at.to_bytes(8, "big") + fingerprint + kind.encode()
 
 
-def delivery_row(
-    delivery: Delivery, key: bytes | None, delivery_id: int, first: int | None, number: int
-) -> Row:
-    """The values of `INSERT_DELIVERY`."""
+@cache
+def insert_deliveries(count: int) -> str:
+    """The statement that inserts so many rows of `delivery_row`, one behind the other."""
+    row = f"({', '.join('?' * 27)})"
+    # A failure undoes the whole transaction, so SQLite need not keep a way back for the statement.
+    return (
+        f"INSERT OR FAIL INTO deliveries ({DELIVERY_COLUMNS}, refused, size, event, user_openid, "
+        f"publish_id, link, summary) VALUES {', '.join([row] * count)}"
+    )
+
+
+def delivery_row(delivery: Delivery, key: bytes | None) -> Row:
+    """The values of a row of `insert_deliveries`; `key` is its `link`."""
     event = delivery.event
     verdict = delivery.verdict
     refused = in_ring(delivery)
     body = delivery.body[:REFUSED_BODY_BYTES] if refused else delivery.body
     headers = _headers_text(delivery.headers)
     return (
-        delivery_id,
+        delivery.id,
         delivery.received_at,
         delivery.source.value,
         _text(delivery.remote_addr),
@@ -100,8 +106,8 @@ def delivery_row(
         verdict.age_seconds,
         verdict.secret,
         delivery.status,
-        first,
-        number,
+        delivery.redelivery_of,
+        delivery.redelivery_number,
         delivery.imported_id,
         len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
         int(refused),

@@ -117,15 +117,20 @@ class Store:
         return stored
 
     def adding(
-        self, delivery: Delivery, *, then: Callable[[Delivery], Result]
+        self,
+        delivery: Delivery,
+        *,
+        then: Callable[[Delivery], Result],
+        status: int | None = None,
     ) -> asyncio.Future[Result]:
         """Do as `add` does, without a coroutine: for what is done ten thousand times a second.
 
         Args:
             delivery: Its id is given here.
             then: Called on the event loop with the stored delivery; gives the future's result.
+            status: What TikTok is going to be answered; None is the delivery's own.
         """
-        return self._submit(batch.Add(delivery), then)
+        return self._submit(batch.Add(delivery, status=status), then)
 
     async def add_many(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Store deliveries, all of them or none; others get their turn in between.
@@ -330,7 +335,7 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 counters = Counters.read(connection, self._last_id, self._floor)
-                results = [job.run(connection, counters) for job in jobs]
+                results = batch.run(connection, jobs, counters)
                 over = batch.prune(
                     connection, counters, keep=self._keep, keep_bytes=self._keep_bytes
                 )
