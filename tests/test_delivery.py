@@ -1,9 +1,12 @@
 import base64
+import hashlib
 import json
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tiktok_hook.delivery import (
     Attempt,
@@ -15,6 +18,7 @@ from tiktok_hook.delivery import (
     dump,
     timestamp,
 )
+from tiktok_hook.exact_json import dumps
 from tiktok_hook.signature import State, Verdict
 
 EVENT = (
@@ -44,6 +48,15 @@ class TestFingerprint:
     def test_it_stays_the_same_in_later_versions(self) -> None:
         """It is stored: another one would cut the link to what came before an update."""
         assert (fingerprint(EVENT) or b"").hex() == "0b18049cac08d8ba6eb3585e82209b08"
+
+    @given(st.dictionaries(st.text(max_size=3), st.integers() | st.text() | st.lists(st.text())))
+    def test_a_number_as_it_was_written_changes_nothing_around_it(self, content: Any) -> None:
+        """Only with such a number is our own JSON written; both have to agree on all the rest."""
+        body = json.dumps({"event": "e", "content": json.dumps(content)}).encode()
+        event = delivery(body).event
+        assert event is not None
+        text = dumps([None, "e", None, None, event.content], sort_keys=True)
+        assert fingerprint(body) == hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     @pytest.mark.parametrize(
         "body",

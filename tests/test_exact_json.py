@@ -120,3 +120,29 @@ def test_reading_raises_value_error_or_nothing(text: bytes | str) -> None:
     except ValueError:
         return
     assert dumps(loads(dumps(value))) == dumps(value)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(min_value=2**62, max_value=2**66)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@given(JSON)
+@settings(max_examples=500)
+def test_what_is_read_quickly_is_what_the_standard_library_reads(
+    ascii_only: bool,  # noqa: FBT001 - pytest gives it by its name
+    value: object,
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    slowly = json.loads(text, parse_float=ExactFloat)
+    given_as: str | bytes
+    for given_as in (text, text.encode()):
+        assert repr(loads(given_as)) == repr(slowly)

@@ -24,6 +24,16 @@ async def test_a_waiting_subscriber_is_woken() -> None:
         assert waiting.result() == "news"
 
 
+async def test_a_listener_is_called_at_once_until_its_block_ends() -> None:
+    feed = Feed()
+    heard: list[object] = []
+    with feed.calling(heard.append):
+        feed.publish("news")
+        assert heard == ["news"]
+    feed.publish("more")
+    assert heard == ["news"]
+
+
 async def test_what_was_published_before_is_not_seen() -> None:
     feed = Feed()
     feed.publish("old")

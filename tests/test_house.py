@@ -36,7 +36,7 @@ HOMES = {
     "aiohttp": {"receiver", "inspector", "testing"},
     "yaml": {"ngrok_config"},
     "platformdirs": {"folders", "ngrok_config"},
-    "orjson": {"delivery", "store"},
+    "orjson": {"delivery", "exact_json", "store"},
     "uvloop": {"session"},
 }
 

@@ -73,6 +73,41 @@ async def test_callers_at_the_same_time_each_get_their_own(store: Store) -> None
     ]
 
 
+@pytest.mark.parametrize("together", [1, 2, 3, 31, 100])
+async def test_repetitions_are_numbered_within_a_batch_and_across_them(
+    store: Store, together: int
+) -> None:
+    body = event_body()
+    stored = []
+    for _ in range(2):
+        mixed = [delivery(body), *(delivery() for _ in range(together)), delivery(body)]
+        stored += await asyncio.gather(*(store.add(each) for each in mixed))
+    same = [each for each in stored if each.body == body]
+    assert [each.redelivery_number for each in same] == [1, 2, 3, 4]
+    assert [each.redelivery_of for each in same] == [None, *[same[0].id] * 3]
+    assert {each.redelivery_number for each in stored if each.body != body} == {1}
+
+
+async def test_a_result_is_made_on_the_event_loop(store: Store) -> None:
+    loop = asyncio.get_running_loop()
+    made = await store.adding(
+        delivery(), status=202, then=lambda it: (it.id, it.status, asyncio.get_running_loop())
+    )
+    assert made == (1, 202, loop)
+    found = store.history().get(1)
+    assert found is not None
+    assert found.status == 202
+
+
+async def test_what_making_a_result_raises_goes_to_the_caller(store: Store) -> None:
+    def broken(_: Delivery) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await store.adding(delivery(), then=broken)
+    assert (await store.add(delivery())).id == 2
+
+
 async def test_what_add_returned_is_read_by_another_connection(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with open_store(path) as store:
