@@ -1,11 +1,23 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
-# inspector's page, curl and jq for one-liners, a validator for HAR. Only as root on Debian and only what is missing; elsewhere
-# those tests skip and say why, except with CI=true, where they fail.
+# inspector's page, curl and jq for one-liners, a validator for HAR, npm and the ngrok package on it.
+# Programs only as root on Debian, and only what is missing; elsewhere those tests skip and say why,
+# except with CI=true, where they fail.
 set -eu
+
+# A client of the agent's API; what it would download when it is installed is not wanted.
+npm_client() {
+    command -v npm >/dev/null || return 0
+    [ -d .venv/npm/node_modules/ngrok ] && return 0
+    npm install --prefix .venv/npm --ignore-scripts --no-audit --no-fund --silent ngrok@4.3.3 \
+        || echo "npm could not install its ngrok package; the test that needs it says so."
+}
+trap npm_client EXIT
+
 command -v apt-get >/dev/null || exit 0
 [ "$(id -u)" = 0 ] || exit 0
 missing=""
+command -v npm >/dev/null || missing="$missing npm"
 command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v curl >/dev/null || missing="$missing curl"

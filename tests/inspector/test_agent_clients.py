@@ -3,9 +3,12 @@
 import asyncio
 import base64
 import json
+import os
 import re
 import shutil
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 
 REQUESTS = "/api/requests/http"
+CALLS = Path(__file__).with_name("ngrok_client.js")
 
 
 @pytest.fixture
@@ -151,6 +155,37 @@ async def test_without_a_tunnel_the_list_is_empty() -> None:
     async with running(open_access=True, public=False, tunnel=None) as agent:
         assert await pyngrok(agent, "/api/tunnels") == {"tunnels": [], "uri": "/api/tunnels"}
         assert (await pyngrok(agent, "/api/endpoints"))["endpoints"] == []
+
+
+async def npm(agent: House) -> Any:
+    """What the client of npm's ngrok package gives for one call of each kind."""
+    node = shutil.which("node")
+    folder = Path(sys.prefix) / "npm"
+    if node is None or not (folder / "node_modules" / "ngrok").exists():
+        assert not os.environ.get("CI"), "make system installs npm's ngrok package"
+        pytest.skip("needs npm's ngrok package: make system installs it where there is npm")
+    process = await asyncio.create_subprocess_exec(
+        node, str(CALLS), str(folder), agent.address, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(printed)
+
+
+async def test_npms_client_gets_what_it_expects_of_an_agent(agent: House, app: App) -> None:
+    await agent.receive()
+    found = await npm(agent)
+    assert [tunnel["public_url"] for tunnel in found["tunnels"]] == [URL]
+    assert found["tunnel"]["name"] == "command_line"
+    (request,) = found["requests"]
+    assert base64.b64decode(request["request"]["raw"]).endswith(BODY)
+    assert found["detail"] == request
+    assert (found["replayed"], found["deleted"], found["left"]) == (True, True, [])
+    assert app.bodies == [BODY]
+    refusals = [found[each] for each in ("noTunnel", "noRequest", "stopped", "started")]
+    assert [each["status"] for each in refusals] == [404, 404, 501, 501]
+    assert all(each["name"] == "NgrokClientError" and each["message"] for each in refusals)
 
 
 @pytest.mark.parametrize(
