@@ -9,7 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import pytest_asyncio
@@ -20,7 +22,7 @@ from tests.inspector.conftest import TOKEN as HOUSE_TOKEN
 from tests.inspector.conftest import running, skip_ids
 from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post
 from tests.ngrok_service import NgrokService
-from tests.pictures.page import ARGUMENTS, WORDS, drawn
+from tests.pictures.page import ARGUMENTS, WORDS, answering, drawn
 from tiktok_hook import events, signature
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,6 +30,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CHROMIUM = shutil.which("chromium")
 FAILURE = events.sample("post.publish.failed")
 BIG = 7545201234567890123
+AXE = files("axe_playwright_python") / "axe.min.js"
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WRONG = """() => axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
+    violations.flatMap(({id, nodes}) => nodes.map(({target}) => `${id} at ${target.join(" ")}`)))"""
 HOSTILE = (
     b'{"client_key":"k","event":"<img src=x onerror=alert(1)>","create_time":1,"user_openid":'
     b'"</script><script>alert(2)</script>","content":"{\\"a\\":\\"\\\\u001b[31m\\\\u202eevil\\"}"}'
@@ -471,6 +477,41 @@ async def test_everything_to_press_or_fill_in_has_a_name(view: View) -> None:
             .map((each) => each.outerHTML)"""
     )
     assert nameless == []
+
+
+async def test_axe_finds_nothing_wrong(view: View) -> None:
+    page = view.page
+    await view.receive()
+    await view.receive(FAILURE)
+    await view.receive(b"{oops", ("Tiktok-Signature", "t=1,s=00"))
+    view.app.answer = answering(500)
+    await view.receive(FAILURE)
+    await page.select_option("select[name=group]", "publish_id")
+    devtools = await page.context.new_cdp_session(page)  # which the page's own policy lets in
+    await devtools.send("Runtime.evaluate", {"expression": AXE.read_text("utf-8")})
+    found: list[str] = []
+
+    async def look(state: str) -> None:
+        for scheme in SCHEMES:
+            for width in (1280, 400):
+                await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                await page.set_viewport_size({"width": width, "height": 800})
+                wrong = await page.evaluate(WRONG)
+                found.extend(f"{state}, {scheme}, {width} px: {each}" for each in wrong)
+        await page.set_viewport_size({"width": 1280, "height": 800})
+
+    await look("list")
+    await page.check("#row-1 input")
+    await page.check("#row-2 input")
+    await page.click("#compare")
+    await look("compare")
+    await page.keyboard.press("Escape")
+    await view.choose(4)
+    await page.locator(".attempt summary").first.click()
+    await look("detail")
+    await page.click("#edit")
+    await look("edit")
+    assert found == []
 
 
 async def test_news_do_not_take_the_keyboard_or_a_half_typed_word(view: View) -> None:
