@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import orjson
 
@@ -39,6 +39,8 @@ class Source(StrEnum):
     TRIGGER = "trigger"
     IMPORT = "import"
 
+
+Record = TypeVar("Record", "Delivery", "Attempt")
 
 if TYPE_CHECKING:
     from functools import cached_property as _once
@@ -145,11 +147,7 @@ class Delivery:
 
     def stored(self, **changes: Any) -> "Delivery":
         """A copy with fields changed; what was parsed already is not parsed again."""
-        if not changes.keys() <= Delivery.__dataclass_fields__.keys():
-            raise TypeError(f"a delivery has no {', '.join(changes)}")
-        # Twice for each delivery, on the way to its answer: `replace` takes six times as long.
-        copy = object.__new__(Delivery)
-        copy.__dict__.update(self.__dict__, **changes)
+        copy = _copy(self, changes)
         if "body" in changes:
             for name in ("event", "summary", "fingerprint"):
                 copy.__dict__.pop(name, None)
@@ -160,7 +158,7 @@ FILTERED = "filtered"
 """The error of an attempt that is not made because `--events` leaves its event out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One try at handing a delivery to an app; recorded as begun before its bytes leave.
 
@@ -206,6 +204,10 @@ class Attempt:
     def id(self) -> str:
         """``12.1``: what people type."""
         return f"{self.delivery_id}.{self.number}"
+
+    def stored(self, **changes: Any) -> "Attempt":
+        """A copy with fields changed."""
+        return _copy(self, changes)
 
     @property
     def ended(self) -> bool:
@@ -372,6 +374,16 @@ class Summary:
     outages: int = 0
     offline_seconds: float = 0.0
     dropped_lines: int = 0
+
+
+def _copy(record: Record, changes: Mapping[str, Any]) -> Record:
+    kind = type(record)
+    if not changes.keys() <= kind.__dataclass_fields__.keys():
+        raise TypeError(f"{kind.__name__} has no {', '.join(changes)}")
+    # Often for each delivery, on the way to its answer: `replace` takes six times as long.
+    copy = object.__new__(kind)
+    copy.__dict__.update(record.__dict__, **changes)
+    return copy
 
 
 def fingerprint(event: events.Event) -> bytes:

@@ -14,6 +14,7 @@ _INTERIM_ANSWERS = 16
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: .*)?", re.DOTALL)
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
+_FRAMING = ("connection", "content-length", "transfer-encoding")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
@@ -50,10 +51,14 @@ class _Head:
     headers: Headers
     minor_version: int
 
-    def values(self, name: str) -> list[str]:
-        """Every element of a header that is a comma-separated list, in lower case."""
-        found = ",".join(value for key, value in self.headers if key.lower() == name)
-        return [part.strip().lower() for part in found.split(",") if part.strip()]
+    def framing(self) -> dict[str, list[str]]:
+        """Every element of the headers that say where the answer ends, in lower case."""
+        found: dict[str, list[str]] = {name: [] for name in _FRAMING}
+        for name, value in self.headers:
+            elements = found.get(name.lower())
+            if elements is not None:
+                elements += [part.strip().lower() for part in value.split(",") if part.strip()]
+        return found
 
 
 async def read_answer(connection: Connection, method: str, keep_bytes: int) -> Answer:
@@ -70,10 +75,11 @@ async def read_answer(connection: Connection, method: str, keep_bytes: int) -> A
         EndedError: The connection ended before the answer did.
     """
     head = await _read_head(connection)
+    framing = head.framing()
     body = _Body(connection, keep_bytes)
     whole, framed = True, True
-    coding = head.values("transfer-encoding")
-    lengths = set(head.values("content-length"))
+    coding = framing["transfer-encoding"]
+    lengths = set(framing["content-length"])
     if method == "HEAD" or head.status in {204, 304}:
         pass
     elif coding and coding[-1] == "chunked":
@@ -87,7 +93,7 @@ async def read_answer(connection: Connection, method: str, keep_bytes: int) -> A
     else:
         await body.read(None)
         framed = False
-    options = head.values("connection")
+    options = framing["connection"]
     stays = "close" not in options and (head.minor_version == 1 or "keep-alive" in options)
     return Answer(head.status, head.headers, bytes(body.kept), body.cut, whole and framed and stays)
 

@@ -1,7 +1,5 @@
 """Attempts as they are recorded: begun before the bytes leave, ended with what came back."""
 
-from dataclasses import replace
-
 from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.forward.client import Reply
@@ -62,8 +60,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         hint = f"{hint} ({visible(reply.detail)})"
     if reply.status == 200 and verdict in {State.INVALID, State.MISSING}:
         hint = hints.for_accepted_forgery()
-    return replace(
-        attempt,
+    return attempt.stored(
         status=reply.status,
         headers=reply.headers,
         body=reply.body,

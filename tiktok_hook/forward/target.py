@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from socket import gethostname
 
 from tiktok_hook.errors import UsageError
@@ -81,7 +82,13 @@ def split(url: str, *, shown: str | None = None) -> Address:
     Raises:
         UsageError: It is no such URL, or it carries a user name.
     """
-    quoted = repr(url if shown is None else shown)
+    return _split(url, url if shown is None else shown)
+
+
+# Asked three times for each delivery, nearly always for the same few addresses.
+@lru_cache(maxsize=256)
+def _split(url: str, shown: str) -> Address:
+    quoted = repr(shown)
     found = _URL.fullmatch(url)
     if found is None:
         raise UsageError(f"The target {quoted} is not an address.", hint=_FORMS)

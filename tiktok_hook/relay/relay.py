@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
@@ -366,7 +365,7 @@ async def open_relay(
 
 
 def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
-    return replace(attempt, delivery_id=delivery_id, number=1)
+    return attempt.stored(delivery_id=delivery_id, number=1)
 
 
 def _plain(status: int) -> Answer:

@@ -200,7 +200,8 @@ class EndAttempt(Job):
         size = rows.outcome_bytes(attempt)
         if connection.execute(_END_ATTEMPT, (*outcome, size, *key)).rowcount:
             counters.kept_bytes += size
-            connection.execute(_LAST_FAILED, (int(attempt.failed), *key))
+            if attempt.failed or attempt.number > 1:  # else nothing can have failed before
+                connection.execute(_LAST_FAILED, (int(attempt.failed), *key))
 
 
 class Flush(Job):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -190,7 +190,7 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
 
 def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
     """The attempt with the number it got."""
-    return replace(attempt, delivery_id=delivery_id, number=number)
+    return attempt.stored(delivery_id=delivery_id, number=number)
 
 
 def request_bytes(attempt: Attempt) -> int:
