@@ -197,7 +197,7 @@ async def test_content_is_a_tree_that_the_keyboard_opens(view: View) -> None:
     await page.keyboard.press("r")  # an attempt more draws the delivery anew
     await expect(page.locator("#attempt-1\\.2")).to_be_visible()
     await expect(tree).to_contain_text(f"id: {BIG}")
-    await expect(tree.locator("details:not([open]) > summary")).to_have_text("{…} 1 key")
+    await expect(tree.locator("details:not([open]) > summary")).to_have_text("1: {…} 1 key")
 
 
 async def test_a_huge_tree_costs_what_is_looked_at(view: View) -> None:
@@ -285,7 +285,13 @@ async def test_an_edited_replay_is_signed_afresh_and_keeps_every_digit(view: Vie
     await page.fill("#replay-content", text.replace('"old"', '"new"'))
     await expect(page.locator("#dialog ins")).to_contain_text("new")
     await expect(page.locator("#dialog del")).to_contain_text("old")
-    await page.fill("#replay-headers", "X-Mine: yes")
+    await page.fill("#replay-headers", "X-Mine: yes\nhost: other.example")
+    await page.fill("#replay-path", "/other")
+    changes = page.locator("#dialog .diff")
+    for words in ("POST /other", "X-Mine: yes", "host: other.example"):
+        await expect(changes.locator("ins", has_text=words)).to_be_visible()
+    for words in ("POST /", "Host: 127.0.0.1"):
+        await expect(changes.locator("del", has_text=words)).to_be_visible()
     await page.click("#replay-send")
     await view.app.wait_for(2)
     request = view.app.requests[1]

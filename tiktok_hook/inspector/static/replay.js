@@ -78,11 +78,17 @@ export function openReplay(whole) {
     const text = write(new Map(entries));
     return text === write(parsed.value) ? null : text;
   };
+  const given = () => heads.value.split("\n").map((line) => line.trim()).filter(Boolean);
   const look = () => {
     trouble.textContent = "";
     try {
       const text = edited();
-      fill(changes, ...(text === null ? [el("span", {}, "The body is unchanged.")] : diff(pretty(body.text), pretty(text))));
+      const names = new Set(given().map((line) => line.split(":")[0].trim().toLowerCase()));
+      const replaced = delivery.headers.filter(([name]) => names.has(name.toLowerCase())).map(([name, value]) => `${name}: ${value}`);
+      const one = [`${delivery.method} ${path}`, ...replaced];
+      const other = [`${method.value} ${where.value}`, ...given()];
+      fill(changes, ...diff(one.join("\n"), other.join("\n")),
+        ...(text === null ? [el("span", {}, "The body is unchanged.")] : diff(pretty(body.text), pretty(text))));
       return true;
     } catch (error) {
       trouble.textContent = error.message;
@@ -96,7 +102,7 @@ export function openReplay(whole) {
       target: target.value || null,
       method: method.value === delivery.method ? null : method.value,
       path: where.value === path ? null : where.value,
-      headers: heads.value.split("\n").map((line) => line.trim()).filter(Boolean),
+      headers: given(),
       signing: signing.value,
       age_seconds: Number(age.value) || 0,
       body: edited(),
@@ -110,7 +116,7 @@ export function openReplay(whole) {
       trouble.textContent = error instanceof ApiError && error.hint ? `${error.message} ${error.hint}` : error.message;
     }
   };
-  for (const each of [envelope, inner]) each.addEventListener("input", look);
+  for (const each of [envelope, inner, heads, method, where]) each.addEventListener("input", look);
   fill(byId("dialog"), el("form", { onsubmit: send },
     el("h1", { id: "dialog-title" }, `Edit and replay #${delivery.id}`),
     el("div", { class: "line" }, field("Target", target), field("Method", method), field("Path and query", where)),

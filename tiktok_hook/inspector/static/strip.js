@@ -31,8 +31,9 @@ export async function drawStrip(changed) {
   const slowest = Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
   const outages = (state.status?.offline ?? []).map((each) => ({ since: new Date(each.since) / 1000, until: each.until === null ? null : new Date(each.until) / 1000 }))
     .filter((each) => (each.until ?? until) > since);
+  const lost = outages.length ? `${outages.length} ${outages.length === 1 ? "outage" : "outages"} of the tunnel` : "";
   const now = filters();
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${outages.length ? `${outages.length} ${outages.length === 1 ? "outage" : "outages"} of the tunnel, ` : ""}${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
+  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${lost && `${lost}, `}${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
   for (const outage of outages) {
     const left = Math.max(0, x(outage.since));
     const width = Math.max(1, x(outage.until ?? Date.now() / 1000) - left);
@@ -69,5 +70,5 @@ export async function drawStrip(changed) {
   });
   if (line.length > 1) picture.append(svg("polyline", { class: "mean", points: line.join(" "), "pointer-events": "none" }));
   picture.append(svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 4, y2: HEIGHT - 4 }));
-  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${hours} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, el("span", {}, "now"))));
+  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${hours} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, lost ? el("span", { class: "bad" }, lost) : null, el("span", {}, "now"))));
 }

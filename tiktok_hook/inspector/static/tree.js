@@ -10,20 +10,22 @@ const FEW = 30; // what holds no more is open from the start
 const DEPTH = 2; // and only so far down
 const LONG = 2000; // characters of a text before the rest has to be asked for
 
-// A value that may be opened; `known` says by id what was open before, `meanings` has words by path.
-export function tree(value, { id, path = "", meanings = {}, known = new Map(), depth = 0 }) {
-  if (!(value instanceof Map) && !Array.isArray(value)) return leaf(value, meanings[path]);
+// A value that may be opened, its key before it; `known` says by id what was open before, `meanings`
+// has words by path.
+export function tree(value, { id, path, meanings, known, key = null, depth = 0 }) {
+  const label = key === null ? null : [el("span", { class: "key" }, visible(key)), ": "];
+  if (!(value instanceof Map) && !Array.isArray(value)) return [label, leaf(value, meanings[path])];
   const isList = Array.isArray(value);
   const count = isList ? value.length : value.size;
-  if (!count) return el("span", { class: "word" }, isList ? "[ ]" : "{ }");
+  if (!count) return [label, el("span", { class: "word" }, isList ? "[ ]" : "{ }")];
   const words = `${count} ${isList ? "value" : "key"}${count === 1 ? "" : "s"}`;
   const branch = el("details", { class: "tree", id, open: known.get(id) ?? (depth < DEPTH && count <= FEW) },
-    el("summary", {}, isList ? "[…] " : "{…} ", el("span", { class: "words" }, words)));
+    el("summary", {}, label, isList ? "[…] " : "{…} ", el("span", { class: "words" }, words)));
   const grow = () => {
     if (branch.children.length > 1) return;
     const entries = isList ? [...value.entries()] : [...value];
-    const item = ([key, each], number) => el("li", {}, el("span", { class: "key" }, visible(String(key))), ": ",
-      tree(each, { id: `${id}.${number}`, path: path ? `${path}.${key}` : String(key), meanings, known, depth: depth + 1 }));
+    const item = ([name, each], number) => el("li", {},
+      tree(each, { id: `${id}.${number}`, path: `${path}.${name}`, meanings, known, key: String(name), depth: depth + 1 }));
     branch.append(longList(entries, item));
   };
   branch.addEventListener("toggle", () => { if (branch.open) grow(); });
