@@ -3,8 +3,9 @@
 import asyncio
 import socket
 from collections import deque
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from aiohttp.http import HttpRequestParser, HttpVersion10, RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
@@ -12,7 +13,7 @@ from aiohttp.streams import StreamReader
 
 from tiktok_hook.receiver.answer import NOT_ALLOWED, Answer, Request, busy, error, render
 from tiktok_hook.receiver.parsing import TOO_LONG, VERSIONS, parser_for, reason_for, target_of
-from tiktok_hook.receiver.rules import Limits, Receiver, Work
+from tiktok_hook.receiver.rules import Limits, Receiver
 
 MAX_PIPELINED = 32
 """Requests that one read may bring; a client that sends more at once is cut off behind them."""
@@ -47,12 +48,14 @@ class Home(Protocol):
     def closed(self, connection: "Connection") -> None:
         """Forget it."""
 
-    @property
-    def full(self) -> bool:
-        """Whether as many requests are being answered as may be."""
+    def begin(self) -> bool:
+        """Count a request that is going to be answered; False when too many are already."""
 
-    def answering(self, work: Work) -> None:
-        """Keep what answers a request until it has."""
+    def end(self) -> None:
+        """Count one that was answered."""
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what answers a request and needs a task for it."""
 
 
 class Connection(asyncio.Protocol):
@@ -308,13 +311,17 @@ class Connection(asyncio.Protocol):
         self._payload = None
         self._parts = []
         self.busy = True
-        if self._home.full:
+        if not self._home.begin():
             self._send(_FULL)
             self._home.rules.probe(request.method, request.target, 503, "too many requests at once")
             return
-        work = self._home.rules.respond(request, self._send)
+        work = self._home.rules.respond(request, self._answer)
         if work is not None:
-            self._home.answering(work)
+            self._home.start(work)
+
+    def _answer(self, answer: Answer) -> None:
+        self._home.end()
+        self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         """Write the answer of the request at hand, and go on with the next."""

@@ -33,8 +33,8 @@ One that comes with its `status` set is decided already: it is stored and shown,
 
 Send = Callable[[Answer], None]
 
-Work = asyncio.Future[Any] | Coroutine[Any, Any, None]
-"""What answers a request later: a future where that will do, since a task costs time."""
+Work = Coroutine[Any, Any, None]
+"""What answers a request later and needs a task for it."""
 
 MAX_SHOWN_CHARS = 500
 MAX_FILE_BYTES = 1 << 20
@@ -162,7 +162,7 @@ class Receiver:
             yield
 
     def respond(self, request: Request, send: Send) -> Work | None:
-        """Answer a request through `send`: at once, or when what is returned is done."""
+        """Answer a request through `send`: at once, later, or by what is returned."""
         watched = _watched(request)
         if request.method == "POST":
             if self._is_self_check(watched):
@@ -251,8 +251,9 @@ class Receiver:
             return None
         if not isinstance(handled, asyncio.Future):
             return self._finish_later(delivery, handled, send)
+        # A task for each would take as long as all the rest of its handling.
         handled.add_done_callback(partial(self._finish, delivery, send))
-        return handled
+        return None
 
     async def _finish_later(
         self, delivery: Delivery, handled: Awaitable[Answer], send: Send

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from tiktok_hook.receiver.connection import Connection
-from tiktok_hook.receiver.rules import Limits, Receiver, Work
+from tiktok_hook.receiver.rules import Limits, Receiver
 
 _YIELDS_AFTER_SECONDS = 1.0
 """A connection idle for longer makes room for a new one."""
@@ -28,7 +28,8 @@ class Server:
         # Dictionaries for their order: the oldest first.
         self._connections: dict[Connection, None] = {}
         self._refused: dict[Connection, None] = {}
-        self._work: set[asyncio.Future[Any]] = set()
+        self._in_flight = 0
+        self._work: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -82,32 +83,34 @@ class Server:
         self._refused.pop(connection, None)
         self._changed.set()
 
-    @property
-    def full(self) -> bool:
-        """Whether as many requests are being answered as may be.
+    def begin(self) -> bool:
+        """Count a request that is going to be answered; False when too many are already.
 
         They are counted apart from connections: one whose client has gone is handled to its end.
         """
-        return len(self._work) >= self.limits.in_flight
+        if self._in_flight >= self.limits.in_flight:
+            return False
+        self._in_flight += 1
+        return True
 
-    def answering(self, work: Work) -> None:
-        """Keep what answers a request until it has."""
-        if not isinstance(work, asyncio.Future):
-            assert self._tasks is not None
-            work = self._tasks.create_task(self._run(work))
-        self._work.add(work)
-        work.add_done_callback(self._answered)
+    def end(self) -> None:
+        """Count one that was answered."""
+        self._in_flight -= 1
+        if self.leaving:
+            self._changed.set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what answers a request and needs a task for it."""
+        assert self._tasks is not None
+        task = self._tasks.create_task(self._run(work))
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             self.rules.bug(bug)
-
-    def _answered(self, work: asyncio.Future[Any]) -> None:
-        self._work.discard(work)
-        if self.leaving:
-            self._changed.set()
 
     def _make_room(self) -> None:
         """Close the connection that has been idle for longest, if any has for a while."""
@@ -148,6 +151,6 @@ class Server:
     async def _wait_for_end(self, *, until: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                while self._work or self._connections:
+                while self._in_flight or self._connections:
                     self._changed.clear()
                     await self._changed.wait()
