@@ -165,6 +165,36 @@ async def test_filters_stand_in_the_address_and_survive_a_reload(view: View) -> 
     await expect(page.locator("#list .row")).to_have_count(3)
 
 
+async def test_news_leave_older_rows_of_a_filtered_list_in_place(view: View) -> None:
+    for _ in range(60):
+        await view.receive()
+    page = view.page
+    await page.goto(page.url + "?verdict=valid")
+    await expect(page.locator("#list .row")).to_have_count(50)
+    await page.click("#older")
+    await expect(page.locator("#list .row")).to_have_count(60)
+    await view.receive(FAILURE)
+    await expect(page.locator("#row-61")).to_be_visible()
+    await expect(page.locator("#list .row")).to_have_count(61)
+    await expect(page.locator("#older")).to_be_hidden()
+
+
+async def test_any_answer_can_be_filtered_for(view: View) -> None:
+    view.app.answer = answering(418)
+    await view.receive()
+    await view.page.goto(view.page.url + "?status=418")
+    await expect(view.page.locator("#list .row")).to_have_count(1)
+    await expect(view.page.locator("select[name=status]")).to_have_value("418")
+
+
+async def test_broken_content_is_shown_with_the_place_where_it_breaks(view: View) -> None:
+    await view.receive(json.dumps({"event": "e", "content": '{"a": oops}'}).encode())
+    await view.choose(1)
+    content = view.page.locator("#detail table.event tr", has_text="content")
+    await expect(content.locator("mark")).to_have_text("o")
+    await expect(content).to_contain_text("character 7")
+
+
 async def test_a_failure_is_explained(view: View) -> None:
     content = json.dumps({"publish_id": "v_pub_url~1", "reason": "spam_risk", "post_id": BIG})
     await view.receive(

@@ -98,10 +98,11 @@ export function download(address) {
 function meaning({ meanings, documentation }, parsed, known) {
   if (!(parsed.value instanceof Map)) return null;
   const rows = [...parsed.value].map(([key, value]) => {
-    const inner = key === "content" && typeof value === "string" ? tryParse(value).value : undefined;
-    const shown = inner instanceof Map || Array.isArray(inner) ? inner : value;
+    const inner = key === "content" && typeof value === "string" ? tryParse(value) : {};
+    const shown = inner.value instanceof Map || Array.isArray(inner.value) ? inner.value : value;
+    const isBroken = inner.error && /^\s*[{[]/.test(value);
     return el("tr", {}, el("th", { scope: "row" }, visible(key)), el("td", {},
-      tree(shown, { id: `tree.${key}`, path: key, meanings, known }),
+      isBroken ? el("pre", { tabindex: "0" }, broken(value, inner.error)) : tree(shown, { id: `tree.${key}`, path: key, meanings, known }),
       key === "create_time" ? el("span", { class: "words" }, when(value)) : null));
   });
   return el("div", {}, el("h2", {}, "Event"), el("table", { class: "pairs event" }, el("tbody", {}, rows)),

@@ -8,12 +8,14 @@ import { VERDICTS, eventName, milliseconds, productClass, statusClass, time, vis
 
 const MOST = 600;
 let next = null;
+let loaded = false;
 let asked = 0;
 let late = null;
 
 // Fetches the first page. What the stream tells meanwhile may be newer than what is fetched, and
-// an answer is told before it is on disk, so neither is undone by what was read.
-export async function reload() {
+// an answer is told before it is on disk, so neither is undone by what was read. `keep` leaves the
+// older pages of the same view in place.
+export async function reload({ keep = false } = {}) {
   const mine = ++asked;
   late ??= [];
   byId("left").setAttribute("aria-busy", "true");
@@ -28,7 +30,12 @@ export async function reload() {
       return [row.delivery.id, row];
     }));
     state.detached = false;
-    next = page.next;
+    if (keep && loaded && page.next !== null) {
+      for (const [id, row] of before) if (id < page.next) state.rows.set(id, row);
+      if (next !== null) next = Math.min(next, page.next);
+      shorten();
+    } else next = page.next;
+    loaded = true;
     forgetLives();
     draw();
   } catch (error) {
@@ -69,18 +76,22 @@ export function arrived(row) {
   if (state.detached) { drawMore(); return; }
   if ([...filters()].length) { askAgain(); return; }
   state.rows = new Map([[id, row], ...state.rows].sort(([one], [other]) => other - one));
+  shorten();
+  draw(id);
+}
+
+// Lets the oldest rows go that are too many.
+function shorten() {
   while (state.rows.size > MOST) {
     const last = [...state.rows.keys()].at(-1);
     state.rows.delete(last);
     next = last + 1;
   }
-  draw(id);
 }
 
-let waiting;
+let waiting = null;
 function askAgain() {
-  clearTimeout(waiting);
-  waiting = setTimeout(reload, 120);
+  waiting ??= setTimeout(() => { waiting = null; reload({ keep: true }); }, 120);
 }
 
 export function attempted(attempt) {
@@ -153,7 +164,7 @@ function drawMore() {
   const empty = byId("empty");
   empty.hidden = state.rows.size > 0 && !state.detached;
   fill(empty, ...(state.detached
-    ? [el("button", { type: "button", onclick: reload }, "Back to the newest")]
+    ? [el("button", { type: "button", onclick: () => reload() }, "Back to the newest")]
     : [searching ? `Nothing found down to #${next} yet.` : [...filters()].length ? "Nothing fits these filters." : "Nothing has arrived yet. Press Test URL in the Developer Portal, or send a sample."]));
 }
 
