@@ -1,0 +1,130 @@
+"""The benchmarks can be run, and the README has what they measured."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.bench import million, pages, report
+from tests.bench.machine import Cores
+from tests.bench.rows import ROWS
+from tests.bench.setup import Peers
+from tests.bench.table import Bench, Row, cells
+from tiktok_hook.store import open_history
+
+README = report.README.read_text("utf-8")
+MEASURED = README.partition(report.BEGIN)[2].partition(report.END)[0]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_readme_has_each_row_with_its_bar_and_aim(row: Row) -> None:
+    lines = [line.split("|")[1:-1] for line in MEASURED.splitlines() if line.startswith("|")]
+    [found] = [line for line in lines if line[0].strip() == row.goal]
+    assert [found[3].strip(), found[4].strip()] == [row.limit(row.bar), row.limit(row.aim)]
+
+
+def test_the_readme_has_no_row_that_is_not_measured_any_more() -> None:
+    lines = [line for line in MEASURED.splitlines() if line.startswith("|")]
+    assert len(lines) == len(ROWS) + 2  # headings and a rule
+
+
+def test_rows_have_names_and_goals_of_their_own() -> None:
+    assert len({row.name for row in ROWS}) == len({row.goal for row in ROWS}) == len(ROWS)
+
+
+def run(
+    tmp_path: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """The command, with a cache folder of its own: nothing is to be set up for these rows."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.bench", "--quick", *options],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), **(environment or {})},
+        cwd=report.README.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_one_row_can_be_measured_alone(tmp_path: Path) -> None:
+    with run(tmp_path, "--only", "help", "--json") as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    [row] = json.loads(output)["rows"]
+    assert (row["name"], len(row["samples"]), row["not_measured"]) == ("help", 2, None)
+
+
+def test_a_row_without_its_peer_says_why_and_the_others_are_measured(tmp_path: Path) -> None:
+    without_node = {"PATH": str(Path(sys.executable).parent)}
+    with run(tmp_path, "--only", "help,accepting", "--json", environment=without_node) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    helped, accepting = json.loads(output)["rows"]
+    assert helped["samples"]
+    assert accepting["not_measured"] == "Express needs node and npm"
+
+
+def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
+    with run(tmp_path, "--only", "receive-aiohttp") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("receiving 1:")
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert len(started) >= 2
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors) == (130, False)
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert [*tmp_path.rglob("history-*")] == []
+
+
+async def test_the_seeded_history_is_the_same_each_time_and_every_page_of_it_is_read(
+    tmp_path: Path,
+) -> None:
+    paths = [tmp_path / "one.db", tmp_path / "two.db"]
+    for path in paths:
+        await million.make(path, 10_000)
+    with open_history(paths[0]) as one, open_history(paths[1]) as two:
+        assert list(one.walk()) == list(two.walk())
+        counts = one.counts()
+        assert (counts.received - counts.refused, counts.redeliveries > 0) == (10_000, True)
+        for name, reading in pages.readings(paths[0]).items():
+            assert reading(one), name
+
+
+def bench(tmp_path: Path) -> Bench:
+    return Bench(
+        quick=True,
+        cores=Cores(None, None),
+        peers=Peers(tmp_path),
+        wanted=frozenset({"speed"}),
+        say=print,
+    )
+
+
+@pytest.mark.parametrize(
+    ("at_most", "values", "reached"),
+    [
+        (False, [3, 1, 2], "bar"),
+        (False, [4, 3, 5], "aim"),
+        (False, [1, 1, 9], "short"),
+        (True, [3, 1, 2], "aim"),
+        (True, [4, 4, 4], "short"),
+    ],
+    ids=["at the bar", "beyond the aim", "one good one", "less is better", "too much"],
+)
+def test_a_row_says_whether_its_median_reaches_bar_or_aim(
+    tmp_path: Path, *, at_most: bool, values: list[float], reached: str
+) -> None:
+    row = Row(
+        "speed", "speed of something", 3 if at_most else 2, 2 if at_most else 3, at_most=at_most
+    )
+    run = bench(tmp_path)
+    for value in values:
+        run.add(row, value)
+    assert cells(row, run)[-1] == reached
