@@ -228,3 +228,13 @@ async def test_streams_of_pages_that_left_make_room(house: House) -> None:
                     return
             except AssertionError:
                 continue  # still full: the look at a closed connection takes a moment
+
+
+async def test_a_history_that_cannot_be_read_ends_the_stream_without_a_traceback(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with listening(house) as page:
+        house.store.history().close()
+        async with asyncio.timeout(10):
+            await page.reader.read()
+    assert caplog.records == []

@@ -18,6 +18,7 @@ from tiktok_hook.delivery import (
     dump,
     timestamp,
 )
+from tiktok_hook.errors import StoreError
 from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.inspector.api import row
 from tiktok_hook.store import History, Where
@@ -71,8 +72,8 @@ class Stream:
                 transport = request.transport
                 connection = _Connection(response, self._history, arrivals)
                 await connection.run(known, lambda: transport is None or transport.is_closing())
-        except ConnectionResetError:
-            pass  # the page is gone
+        except (ConnectionResetError, StoreError):
+            pass  # the page is gone, or the history; a page that is there comes back and asks
         finally:
             self._open -= 1
         return response
