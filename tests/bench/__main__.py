@@ -8,6 +8,7 @@ import argparse
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench import product, report
@@ -15,7 +16,10 @@ from tests.bench.machine import Cores, Machine
 from tests.bench.programs import on_core
 from tests.bench.rows import MEASUREMENTS, ROWS
 from tests.bench.setup import Peers
-from tests.bench.table import Bench
+from tests.bench.table import Bench, Row
+
+OTHERS = 0.03
+"""More than this of the cores' time, taken by other programs, is worth a word."""
 
 
 def main() -> int:
@@ -48,16 +52,25 @@ def main() -> int:
                     measurement.measure(bench)
     rows = [row for row in ROWS if row.name in wanted]
     machine.look()
+    if machine.others() > OTHERS:
+        bench.note(f"Other programs took {machine.others():.0%} of the two cores' time.")
+    _report(chosen, rows, bench, machine)
+    return 0
+
+
+def _report(
+    chosen: argparse.Namespace, rows: Sequence[Row], bench: Bench, machine: Machine
+) -> None:
+    table = report.text(rows, bench, machine)
     everything = json.dumps(report.as_json(rows, bench, machine), indent=2)
     if chosen.json == "-":
         print(everything)
     else:
-        print(report.text(rows, bench, machine))
+        print(table)
     if chosen.json not in {None, "-"}:
         Path(chosen.json).write_text(everything + "\n", "utf-8")
     if chosen.readme:
-        report.put(report.text(rows, bench, machine))
-    return 0
+        report.put(table)
 
 
 def _say(line: str) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import platform
+import resource
 import statistics
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,15 +79,24 @@ class Machine:
         folder: On the disk that histories lie on.
         cores: Where to run what.
         fsync_ms: What one fsync took, at the beginning and at the end.
+        times: Seconds at each of the two, from `_times`.
     """
 
     folder: Path
     cores: Cores
     fsync_ms: list[float] = field(default_factory=list)
+    times: list[tuple[float, float, float]] = field(default_factory=list)
 
     def look(self) -> None:
-        """Time the disk; done before and after a run, to see if others kept it busy."""
+        """Time the disk and the cores; done before and after a run, to see who else was there."""
         self.fsync_ms.append(fsync_ms(self.folder))
+        self.times.append(_times({self.cores.server, self.cores.load}))
+
+    def others(self) -> float:
+        """What other programs took of the two cores' time; 0 where nobody can say."""
+        (passed, busy, ours), (passed_then, busy_then, ours_then) = self.times[-1], self.times[0]
+        here = max(busy - busy_then - (ours - ours_then), 0.0)
+        return here / (2 * (passed - passed_then))
 
     def __str__(self) -> str:
         pinned = self.cores.note or "server and load on a core each"
@@ -95,3 +106,17 @@ class Machine:
             f"{platform.machine()}, {platform.python_implementation()} "
             f"{platform.python_version()}, one fsync {disk} ms (before and after)"
         )
+
+
+def _times(cores: set[int | None]) -> tuple[float, float, float]:
+    """Seconds that passed, that these cores were busy, and that we and what we ran took."""
+    ended, own = resource.getrusage(resource.RUSAGE_CHILDREN), os.times()
+    ours = ended.ru_utime + ended.ru_stime + own.user + own.system
+    busy = 0.0
+    with suppress(OSError):  # no Linux
+        for line in Path("/proc/stat").read_text("ascii").splitlines():
+            name, *ticks = line.split()
+            if name in {f"cpu{core}" for core in cores}:
+                user, nice, system, _idle, _waiting, *interrupts = map(int, ticks[:7])
+                busy += (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter(), busy, ours

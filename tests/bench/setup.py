@@ -48,7 +48,8 @@ class Peers:
         if node is None or npm is None:
             raise NotMeasuredError("Express needs node and npm")
         folder = self.folder / EXPRESS.replace("@", "-")
-        if not (folder / "node_modules" / "express").is_dir():
+        # npm writes this file last.
+        if not (folder / "node_modules" / ".package-lock.json").exists():
             folder.mkdir(exist_ok=True)
             self._install("Express", [npm, "install", "--no-audit", "--no-fund", EXPRESS], folder)
         program = folder / "express.js"
