@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import subprocess
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported, imported, loaded
+from tiktok_hook import archive
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Source
 from tiktok_hook.errors import UsageError
@@ -181,3 +183,18 @@ def test_a_har_that_cannot_be_used_is_refused_with_the_reason(data: bytes, messa
     with pytest.raises(UsageError) as raised:
         loaded(data)
     assert str(raised.value).startswith(message)
+
+
+def test_a_long_har_is_read_without_holding_all_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "long.har"
+    post = foreign(postData={"text": '{"a":"\\"]}' + "x" * 50_000})
+    file.write_bytes(document(*[post] * 400))
+    with file.open("rb") as stream:
+        tracemalloc.start()
+        try:
+            bodies = {len(each.delivery.body) for each in archive.load(stream, "long").entries()}
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert bodies == {50_010}
+    assert peak < file.stat().st_size / 4

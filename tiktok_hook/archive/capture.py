@@ -1,13 +1,14 @@
 """A file of deliveries opened for import: checked from end to end before any of it is stored."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
-from tiktok_hook.archive import har_reader
+from tiktok_hook.archive import har_places, har_reader
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.archive.fields import Fields, loads
+from tiktok_hook.archive.har_places import Span
 from tiktok_hook.archive.shapes import attempt_of, delivery_of
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
@@ -27,12 +28,12 @@ _BOM = b"\xef\xbb\xbf"
 class _Place:
     """Where a delivery stands in a file, or what it is, and likewise its attempts."""
 
-    delivery: int | Delivery
-    attempts: list[int | Attempt] = field(default_factory=list)
+    delivery: int | Span | Delivery
+    attempts: list[int | Span | Attempt] = field(default_factory=list)
 
 
 class Capture:
-    """What a file holds. Of JSON Lines only the places are kept in memory.
+    """What a file holds; only the places are kept in memory.
 
     Attributes:
         deliveries: How many.
@@ -60,18 +61,24 @@ class Capture:
             attempts = tuple(self._attempt(each) for each in place.attempts)
             yield Entry(self._delivery(place.delivery), attempts)
 
-    def _delivery(self, place: int | Delivery) -> Delivery:
-        return place if isinstance(place, Delivery) else self._line(place, delivery_of)
+    def _delivery(self, place: int | Span | Delivery) -> Delivery:
+        return place if isinstance(place, Delivery) else self._at(place, delivery_of, Delivery)
 
-    def _attempt(self, place: int | Attempt) -> Attempt:
-        return place if isinstance(place, Attempt) else self._line(place, attempt_of)
+    def _attempt(self, place: int | Span | Attempt) -> Attempt:
+        return place if isinstance(place, Attempt) else self._at(place, attempt_of, Attempt)
 
-    def _line(self, offset: int, read: Callable[[Fields], T]) -> T:
-        self._stream.seek(offset)
+    def _at(self, place: int | Span, read: Callable[[Fields], T], kind: type[T]) -> T:
         try:
-            return read(Fields(loads(self._stream.readline())))
+            if isinstance(place, Span):
+                found = har_reader.entry_of(_entry_at(self._stream, place))
+                if isinstance(found, kind):
+                    return found
+            else:
+                self._stream.seek(place)
+                return read(Fields(loads(self._stream.readline())))
         except ValueError:
-            raise UsageError(f"{self._name} was changed meanwhile.", hint=HINT) from None
+            pass
+        raise UsageError(f"{self._name} was changed meanwhile.", hint=HINT)
 
 
 class _Places:
@@ -85,21 +92,21 @@ class _Places:
         self.places: list[_Place] = []
         self.others = 0
         self._latest: dict[int, _Place] = {}
-        self._waiting: dict[int, list[int | Attempt]] = {}
+        self._waiting: dict[int, list[int | Span | Attempt]] = {}
 
     @property
     def strays(self) -> int:
         """Attempts without their delivery."""
         return sum(len(each) for each in self._waiting.values())
 
-    def delivery(self, number: int | None, where: int | Delivery) -> None:
+    def delivery(self, number: int | None, where: int | Span | Delivery) -> None:
         place = _Place(where)
         self.places.append(place)
         if number is not None:
             place.attempts = self._waiting.pop(number, [])
             self._latest[number] = place
 
-    def attempt(self, number: int, where: int | Attempt) -> None:
+    def attempt(self, number: int, where: int | Span | Attempt) -> None:
         place = self._latest.get(number)
         there = self._waiting.setdefault(number, []) if place is None else place.attempts
         there.append(where)
@@ -174,6 +181,21 @@ def _read_har(stream: BinaryIO, name: str) -> _Places:
         where = f"{name}, entry {entry} of the HAR" if entry else name
         return UsageError(f"{where}: {reason}.", hint=HINT)
 
+    spans = har_places.find(stream)
+    if spans is not None:
+        found = _Places()
+        for number, span in enumerate(spans, 1):
+            try:
+                entry = _entry_at(stream, span)
+            except ValueError:
+                break  # not JSON: the whole is read to tell the line
+            try:
+                _sort(har_reader.entry_of(entry), found, span)
+            except ValueError as error:
+                raise fail(number, str(error)) from None
+        else:
+            return found
+    stream.seek(0)
     try:
         document = loads(stream.read().removeprefix(_BOM))
     except json.JSONDecodeError as error:
@@ -181,19 +203,25 @@ def _read_har(stream: BinaryIO, name: str) -> _Places:
         raise UsageError(reason, hint=HINT) from None
     except ValueError as error:
         raise fail(0, _reason(error)) from None
-    return _sorted_out(har_reader.read(document, fail))
-
-
-def _sorted_out(entries: Sequence[Delivery | Attempt | None]) -> _Places:
     found = _Places()
-    for each in entries:
-        if isinstance(each, Delivery):
-            found.delivery(each.imported_id, each)
-        elif isinstance(each, Attempt):
-            found.attempt(each.delivery_id, each)
-        else:
-            found.others += 1
+    for each in har_reader.read(document, fail):
+        _sort(each, found, None)
     return found
+
+
+def _entry_at(stream: BinaryIO, span: Span) -> Fields:
+    stream.seek(span.offset)
+    return Fields(loads(stream.read(span.length)))
+
+
+def _sort(each: Delivery | Attempt | None, found: _Places, span: Span | None) -> None:
+    """Put what an entry holds where it belongs: by its place in the file, if that is known."""
+    if isinstance(each, Delivery):
+        found.delivery(each.imported_id, span or each)
+    elif isinstance(each, Attempt):
+        found.attempt(each.delivery_id, span or each)
+    else:
+        found.others += 1
 
 
 def _reason(error: ValueError) -> str:

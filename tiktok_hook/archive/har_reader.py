@@ -29,13 +29,18 @@ def read(document: Json, fail: Callable[[int, str], Exception]) -> list[Found]:
     found: list[Found] = []
     for number, entry in enumerate(entries, 1):
         try:
-            found.append(_entry(Fields(entry)))
+            found.append(entry_of(Fields(entry)))
         except ValueError as error:
             raise fail(number, str(error)) from None
     return found
 
 
-def _entry(entry: Fields) -> Found:
+def entry_of(entry: Fields) -> Found:
+    """What one entry holds; None for a request that is no POST.
+
+    Raises:
+        ValueError: It cannot be used; the text tells why.
+    """
     request = entry.object("request")
     if EXTENSION not in entry:
         return _foreign(entry, request)
