@@ -1,31 +1,37 @@
 """The long form of the faults: ``make soak``, or ``python -m tests.faults.soak``.
 
 First the command is killed outright under load, over and over: what was answered 200 is there. Then
-one listener lives through mixed traffic, with its tunnel cut, deliveries replayed and the inspector
-read, while its descriptors, threads, processes and memory are printed. Ends with 1 when they grow.
+it is given far more than its disk can take, for a minute. Then one listener lives through mixed
+traffic, with its tunnel disturbed in all ways, deliveries replayed and the page loaded anew, while
+its descriptors, threads, tasks, processes and memory are printed. Ends with 1 when they grow.
 
-SOAK_ROUNDS (100) says how often it is killed, SOAK_SECONDS (3600) how long the traffic goes on.
+SOAK_ROUNDS (100) says how often it is killed, SOAK_OVERLOAD (60) and SOAK_SECONDS (3600) how many
+seconds it is pressed and how long the traffic goes on.
 """
 
 import asyncio
 import json
 import os
 import random
+import signal
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import closing, suppress
 from dataclasses import astuple, dataclass, fields
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 
 from tests.apps import OK, App, http, running_app
+from tests.faults.overload import overload
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
 from tests.ngrok_service import NgrokService
@@ -37,6 +43,9 @@ SENDERS = 4
 PAUSE_SECONDS = 0.02
 GROWN_MEMORY_BYTES = 24 << 20
 """More than this from the second quarter to the last is growth: SQLite's caches fill up early."""
+RECOVERY_SECONDS = 60
+ROOT = Path(__file__).parents[2]
+INSIDE = Path(__file__).with_name("inside")
 KEEP = 5_000
 """The history's bound; reached early, so that the file and the caches stop growing."""
 
@@ -47,17 +56,19 @@ class Usage:
 
     descriptors: int
     threads: int
+    tasks: int
     processes: int
     memory_bytes: int
 
     @classmethod
-    def of(cls, process: psutil.Process) -> "Usage":
-        total = cls(0, 0, 0, 0)
+    def of(cls, process: psutil.Process, tasks: int) -> "Usage":
+        total = cls(0, 0, tasks, 0, 0)
         for each in (process, *process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):  # a tunnel's child that was just replaced
                 total = cls(
                     total.descriptors + each.num_fds(),
                     total.threads + each.num_threads(),
+                    tasks,
                     total.processes + 1,
                     total.memory_bytes + each.memory_info().rss,
                 )
@@ -110,8 +121,8 @@ async def send(listener: Listener, app: App, end: float, answers: Counter[int | 
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def look(listener: Listener, end: float) -> int:
-    """Load the page's data and replay what is newest, twice a second; how often."""
+async def look(listener: Listener, end: float, replays: Counter[int | None]) -> int:
+    """Load the page and its data and replay what is newest, twice a second; how often."""
     address = urlsplit(listener.ready["inspector_url"])
     base = f"http://{address.netloc}"
     token = address.query.partition("=")[2]
@@ -138,31 +149,83 @@ async def look(listener: Listener, end: float) -> int:
             shown = listener.of("delivery")[-1:]
             if shown:
                 path = f"/api/v1/deliveries/{shown[0]['id']}/replay"
-                await forwarder.send(Request("POST", base + path, headers, b"{}"), timeout=10)
+                again = Request("POST", base + path, headers, b"{}")
+                replays[(await forwarder.send(again, timeout=10)).status] += 1
             del listener.lines[:-1]
             await asyncio.sleep(0.5)
     return 0
 
 
-async def cut(service: NgrokService, end: float, pause: float) -> int:
-    """Cut the tunnel at intervals and wait until it is back; how often."""
-    for done in count():
-        await asyncio.sleep(pause)
-        if time.monotonic() >= end - 5:
-            return done
+async def refused(service: NgrokService) -> None:
+    """Cut it and let nobody in for a while."""
+    await service.refuse_connections()
+    service.cut()
+    await asyncio.sleep(3)
+    await service.accept_again()
+
+
+async def silent(service: NgrokService) -> None:
+    """Say nothing any more, as when a cable was pulled; the missed heartbeat tells."""
+    service.go_silent(forget_after=1)
+
+
+async def flapping(service: NgrokService) -> None:
+    """Cut it as soon as it is back, three times."""
+    for _ in range(3):
         service.cut()
-        await service.wait_for(lambda: len(service.online) == 1, timeout=30)
-    return 0
+        await service.wait_for(lambda: len(service.online) == 1, timeout=RECOVERY_SECONDS)
 
 
-async def watch(process: psutil.Process, seconds: float) -> list[Usage]:
+async def plain(act: Callable[[], object]) -> None:
+    act()
+
+
+async def disturb(service: NgrokService, end: float, pause: float) -> list[float]:
+    """Trouble the tunnel at intervals, each time in another way; seconds until it was back."""
+    ways: tuple[Callable[[NgrokService], Awaitable[None]], ...] = (
+        lambda service: plain(service.cut),
+        lambda service: plain(service.go_away),
+        lambda service: plain(service.send_garbage),
+        refused,
+        flapping,
+        silent,
+    )
+    outages: list[float] = []
+    for way in cycle(ways):
+        await asyncio.sleep(pause)
+        if time.monotonic() >= end - RECOVERY_SECONDS:
+            return outages
+        before = len(service.binds)
+        started = time.monotonic()
+        await way(service)
+        await service.wait_for(
+            lambda: len(service.binds) > before and len(service.online) == 1,  # noqa: B023 - awaited here
+            timeout=RECOVERY_SECONDS,
+        )
+        outages.append(time.monotonic() - started)
+    return outages
+
+
+def count_tasks(process: psutil.Process, told: Path) -> int:
+    """Ask the command how many tasks it has, and wait for its answer."""
+    told.unlink(missing_ok=True)
+    process.send_signal(signal.SIGUSR2)
+    deadline = time.monotonic() + 10
+    while not (told.exists() and told.read_text("ascii")):
+        assert time.monotonic() < deadline, "it did not tell its tasks"
+        time.sleep(0.01)
+    return int(told.read_text("ascii"))
+
+
+async def watch(process: psutil.Process, seconds: float, told: Path) -> list[Usage]:
     """Print what is held, at intervals."""
     print("seconds  " + "  ".join(field.name for field in fields(Usage)), flush=True)
     usages = []
     started = time.monotonic()
     for number in range(1, SAMPLES + 1):
         await asyncio.sleep(started + number * seconds / SAMPLES - time.monotonic())
-        usages.append(Usage.of(process))
+        tasks = await asyncio.to_thread(count_tasks, process, told)
+        usages.append(Usage.of(process, tasks))
         words = [f"{time.monotonic() - started:7.0f}"]
         for field, value in zip(fields(Usage), astuple(usages[-1]), strict=True):
             words.append(f"{value:>{len(field.name)}}")
@@ -174,7 +237,8 @@ def growth(usages: list[Usage]) -> list[str]:
     """What the last quarter holds more of than the second one did."""
     quarter = len(usages) // 4
     grown = []
-    allowed = {"descriptors": 8, "threads": 4, "processes": 0, "memory_bytes": GROWN_MEMORY_BYTES}
+    allowed = {"descriptors": 8, "threads": 4, "tasks": 8, "processes": 0}
+    allowed["memory_bytes"] = GROWN_MEMORY_BYTES
     for name, most in allowed.items():
         before, after = (
             statistics.median(getattr(usage, name) for usage in part)
@@ -188,17 +252,26 @@ def growth(usages: list[Usage]) -> list[str]:
 async def soak(seconds: float, folder: Path) -> list[str]:
     """Mixed traffic for so long; what went wrong."""
     answers: Counter[int | None] = Counter()
+    replays: Counter[int | None] = Counter()
     async with NgrokService() as service, running_app() as app:
         words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
         words += ["--db", str(folder / "soak.db"), "--keep", str(KEEP), "--forward-to", app.url]
-        async with listening(*words, environment={"NGROK_AUTHTOKEN": TOKEN}) as listener:
+        told = folder / "tasks"
+        environment = {
+            "NGROK_AUTHTOKEN": TOKEN,
+            "PYTHONPATH": f"{INSIDE}{os.pathsep}{ROOT}",
+            "PYTHONWARNINGS": "default",
+            "TASKS_FILE": str(told),
+        }
+        async with listening(*words, environment=environment) as listener:
             end = time.monotonic() + seconds
             async with asyncio.TaskGroup() as group:
                 for _ in range(SENDERS):
                     group.create_task(send(listener, app, end, answers))
-                looks = group.create_task(look(listener, end))
-                cuts = group.create_task(cut(service, end, max(5.0, seconds / 60)))
-                watching = group.create_task(watch(psutil.Process(listener.process.pid), seconds))
+                looks = group.create_task(look(listener, end, replays))
+                outages = group.create_task(disturb(service, end, max(5.0, seconds / 120)))
+                process = psutil.Process(listener.process.pid)
+                watching = group.create_task(watch(process, seconds, told))
                 tidying = group.create_task(forget(app))
                 await watching
                 tidying.cancel()
@@ -212,9 +285,39 @@ async def soak(seconds: float, folder: Path) -> list[str]:
         for word in ("Traceback", "Warning", "never retrieved", "A bug of")
         if word in listener.errors
     ]
-    print(f"answers: {dict(answers)}; page loads: {looks.result()}; cuts: {cuts.result()}")
+    back = outages.result()
+    print(f"answers through the tunnel: {dict(answers)}; page loads: {looks.result()}")
+    print(f"replays: {dict(replays)}; stderr: {len(listener.errors.splitlines())} lines")
+    print(f"outages: {len(back)}; the longest {max(back, default=0):.1f} s")
     print(f"summary: {json.dumps(listener.of('summary'))}", flush=True)
     return wrong
+
+
+def slow_disk(folder: Path) -> Path:
+    """The library that slows fsync, built there."""
+    library = folder / "disk.so"
+    source = ROOT / "tests" / "store" / "disk.c"
+    command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
+    subprocess.run(command, check=True, timeout=60)
+    return library
+
+
+async def press(seconds: float, folder: Path, shim: Path) -> list[str]:
+    """Overload for so long; what went wrong."""
+    pressed = await overload(folder / "overload.db", shim, seconds)
+    print(
+        f"overload for {seconds:.0f} s: {dict(pressed.answers)}, {pressed.stored} stored, memory "
+        f"{pressed.grown_bytes >> 20} MB above before, over in {pressed.over_seconds:.2f} s",
+        flush=True,
+    )
+    held = {
+        "only 200 and 503": set(pressed.answers) == {200, 503},
+        "every 200 stored": pressed.stored == pressed.answers[200],
+        "memory bounded": pressed.grown_bytes < 64 << 20,
+        "normal within 2 s": pressed.over_seconds < 2,
+        "ended well": pressed.code == 0 and "Traceback" not in pressed.errors,
+    }
+    return [f"overload: not so: {words}" for words, so in held.items() if not so]
 
 
 async def forget(app: App) -> None:
@@ -226,12 +329,14 @@ async def forget(app: App) -> None:
 
 def main() -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
+    pressed = float(os.environ.get("SOAK_OVERLOAD", "60"))
     rounds = int(os.environ.get("SOAK_ROUNDS", "100"))
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = name
         asyncio.run(kill_rounds(rounds, Path(name)))
-        wrong = asyncio.run(soak(seconds, Path(name)))
+        wrong = asyncio.run(press(pressed, Path(name), slow_disk(Path(name))))
+        wrong += asyncio.run(soak(seconds, Path(name)))
     if wrong:
         sys.exit("\n".join(wrong))
     print("nothing grew, and nothing was complained of")
