@@ -9,10 +9,10 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format reference pictures soak bench clean
+.PHONY: help demo test lint types unit wheel system format reference pictures next-python soak bench clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,7 +49,10 @@ unit: $(VENV)/development system
 	$(BIN)/pytest --numprocesses $(JOBS) \
 		|| $(BIN)/pytest --last-failed --last-failed-no-failures none
 
-soak: $(VENV)/development ## an hour of traffic and 100 times kill -9: SOAK_SECONDS, SOAK_ROUNDS
+next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
+	bash tests/next_python.sh $(RUN)
+
+soak: $(VENV)/development system ## 100 times kill -9, overload, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak
 
 bench: $(VENV)/development system ## what is faster, and by how much: BENCH=--quick, BENCH=--help

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Runs the tests of the tunnel on the next Debian release's Python, where pip installs a newer
+# generation of ngrok's SDK than Python 3.11 can get. It makes a folder with that release, which
+# takes a minute, and removes it again.
+#
+# Needs Linux, Debian, root and debootstrap; where it cannot be made it says why and ends with 0.
+# It ends with another code only when the tests fail there. NEXT_PYTHON=no leaves it out.
+set -eu
+cd "$(dirname "$0")/.."
+
+RELEASE=trixie
+VERSION=3.13
+# What stands on the stand-in of ngrok's service, and with it on the SDK.
+TESTS=(tests/tunnel tests/test_ngrok_service.py tests/session/test_listen.py
+    tests/session/test_ending.py tests/session/test_python.py)
+
+cannot() {
+    echo "Not tried on the next Python ($VERSION, a newer SDK of ngrok's): $*."
+    exit 0
+}
+
+[ "${NEXT_PYTHON:-}" != no ] || cannot "NEXT_PYTHON=no"
+[ "$(uname -s)" = Linux ] || cannot "this is not Linux"
+grep -qsx 'ID=debian' /etc/os-release || cannot "this is not Debian"
+[ "$(id -u)" = 0 ] || cannot "debootstrap wants root"
+if ! command -v debootstrap >/dev/null; then
+    { apt-get install -y --no-install-recommends debootstrap \
+        || { apt-get update && apt-get install -y --no-install-recommends debootstrap; }
+    } >/dev/null 2>&1 || cannot "there is no debootstrap, and apt-get cannot install it"
+fi
+unshare --mount true 2>/dev/null || cannot "nothing may be mounted here"
+# The mirror that this machine's own packages come from.
+MIRROR=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Created-By: Packages' \
+    | grep -v -e security -e debug | head -n 1)
+[ -n "$MIRROR" ] || cannot "apt knows no mirror of Debian's"
+PYTHON=${1:-.venv/bin/python}
+
+# Mounts live in a namespace of their own and end with it, however this script ends.
+if [ "${NEXT_PYTHON_INSIDE:-}" != yes ]; then
+    FOLDER=$(mktemp -d)
+    trap 'rm -rf --one-file-system "$FOLDER"' EXIT
+    trap 'exit 130' INT TERM
+    NEXT_PYTHON_INSIDE=yes FOLDER=$FOLDER unshare --mount --propagation private "$0" "$PYTHON"
+    exit
+fi
+
+LOG=$FOLDER/log
+ROOT=$FOLDER/root
+debootstrap --variant=minbase --include="python3,ca-certificates" \
+    "$RELEASE" "$ROOT" "$MIRROR" >"$LOG" 2>&1 \
+    || cannot "debootstrap failed: $(tail -n 1 "$LOG")"
+mkdir "$ROOT/project"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$ROOT/project"
+# This machine's pip, with its settings, for that Python; the pins hold for all but the SDK.
+pip() {
+    "$PYTHON" -m pip --disable-pip-version-check --quiet "$@" >"$LOG" 2>&1 \
+        || cannot "the packages cannot be had: $(grep -m 1 ERROR "$LOG" || tail -n 1 "$LOG")"
+}
+pip wheel --no-deps --wheel-dir "$FOLDER/wheel" "$ROOT/project"
+grep -v '^ngrok==' tests/requirements.txt >"$FOLDER/pins"
+pip install --target "$ROOT/usr/local/lib/python$VERSION/dist-packages" \
+    --python-version "$VERSION" --implementation cp --only-binary :all: \
+    --constraint "$FOLDER/pins" "$FOLDER"/wheel/*.whl 'ngrok>=1.5' \
+    pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis psutil trustme
+
+mount -t proc proc "$ROOT/proc" || cannot "/proc cannot be mounted"
+mount --rbind /dev "$ROOT/dev" || cannot "/dev cannot be mounted"
+chroot "$ROOT" python3 -c 'from importlib.metadata import version; import sys
+print("On Python", sys.version.split()[0], "with ngrok", version("ngrok"), flush=True)'
+chroot "$ROOT" env -C /project HOME=/root LANG=C.UTF-8 PYTHONPATH=/project \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CI="${CI:-}" \
+    python3 -m pytest -q -p no:cacheprovider --numprocesses "${JOBS:-$(nproc)}" "${TESTS[@]}"
