@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ BATCH_BYTES = 1 << 20
 
 WAITING = 4096
 """More jobs than this are not taken: the disk is slower than what comes."""
+
+_SEVERAL = 4
+_PATIENCE_SECONDS = 0.002
+"""From how many on, and how long at most, those who were answered are waited for."""
 
 LINGER_SECONDS = 0.02
 """How long what nobody waits for lies until the next transaction takes it along."""
@@ -62,6 +67,8 @@ class Store:
         self._asleep = False  # until woken, however long
         self._napping = False  # only until what nobody waits for is due
         self._closing = False
+        self._expected = 0  # how many may wait soon; 0 once nobody is waited for
+        self._patience = 0.0
         self._linger = LINGER_SECONDS
         self._connection: sqlite3.Connection | None = database.connect()
         self._identity = database.identity()
@@ -245,6 +252,9 @@ class Store:
             if self._asleep or self._napping:
                 self._asleep = self._napping = False
                 self._wake.put(None)
+            elif self._expected and len(self._urgent) >= self._expected:
+                self._expected = 0
+                self._wake.put(None)
         return future
 
     def _submit_later(self, job: Job) -> None:
@@ -270,8 +280,25 @@ class Store:
             jobs = self._gather()
             if not jobs and self._closing:
                 break
+            began = time.perf_counter()
             self._write(jobs)
+            self._expect(jobs, time.perf_counter() - began)
         self._disconnect()
+
+    def _expect(self, jobs: Sequence[Job], seconds: float) -> None:
+        """Wait a little for those who were just answered, where several come at once.
+
+        What came during a commit would else be the next batch, and those who were answered the one
+        behind it: two halves that never meet, at the price of two commits. One commit costs as much
+        as waiting for as long as one takes.
+        """
+        answered = sum(1 for job in jobs if job.future is not None)
+        if answered >= _SEVERAL:
+            self._patience = min(seconds, _PATIENCE_SECONDS)
+            self._expected = answered + len(self._urgent)
+            if len(self._urgent) < self._expected and not self._closing:
+                self._sleep(self._patience)
+            self._expected = 0
 
     def _wait(self) -> None:
         """Sleep until there is something to do."""
