@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiktok_hook.hints import for_accepted_forgery, for_answer
+from tiktok_hook.hints import LISTENER_REFUSAL, for_accepted_forgery, for_answer
 from tiktok_hook.plain import visible
 
 TARGET = "http://127.0.0.1:3000/webhooks/tiktok"
@@ -70,6 +70,13 @@ def test_docker_is_mentioned_for_the_loopback_only(target: str, expected: bool) 
 )
 def test_a_refusal_is_judged_by_the_signature(status: int, verdict: str | None, words: str) -> None:
     assert words in hint(status, verdict=verdict)
+
+
+def test_a_listener_that_refuses_a_good_signature_has_another_secret() -> None:
+    said = hint(403, verdict="valid", body=LISTENER_REFUSAL)
+    assert "the listener" in said
+    assert "verifier" not in said
+    assert "rightly refused" in hint(403, verdict="invalid", body=LISTENER_REFUSAL)
 
 
 @pytest.mark.parametrize(

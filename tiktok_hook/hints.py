@@ -13,6 +13,9 @@ _RETRIES = "TikTok documents 200 as the only success and retries anything else f
 _QUOTED_LINES = 3
 _QUOTED_CHARS = 200
 
+LISTENER_REFUSAL = b'{"ok":false,"error":"signature refused"}'
+"""What `tiktok-hook listen` itself answers to a signature that it does not take."""
+
 _ERRORS = {
     "timeout": "The app gave no whole answer in time. Answer 200 first and do the work afterwards; "
     "TikTok wants its answer at once.",
@@ -79,7 +82,7 @@ def for_answer(
     if status is None or status == 200:
         return ""
     if status in {401, 403}:
-        return _for_refusal(status, verdict)
+        return _for_refusal(status, verdict, body)
     if 300 <= status < 400:
         return _for_redirect(status, target, location)
     if status < 300:
@@ -119,7 +122,12 @@ def _docker(target: str) -> str:
     return ""
 
 
-def _for_refusal(status: int, verdict: str | None) -> str:
+def _for_refusal(status: int, verdict: str | None, body: bytes) -> str:
+    if verdict == "valid" and body == LISTENER_REFUSAL:
+        return (
+            f"{status}: the listener refuses the signature, most likely because its client secret "
+            "is not the one that signed. Give both the same."
+        )
     if verdict == "valid":
         return (
             f"{status}: your verifier refuses a good signature. Does it use the raw body, the "

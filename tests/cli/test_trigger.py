@@ -1,17 +1,20 @@
 """`tiktok-hook trigger` as a user runs it."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.apps import App, free_port, http, running_app
+from tests.apps import OK, App, free_port, hang, http, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import SECRET, listening
 from tests.listener import run as words_of
+from tests.ngrok_service.certificates import Authority
 from tests.terminal import Terminal
 from tiktok_hook import events
 
@@ -22,6 +25,22 @@ FAILED = "post.publish.failed"
 async def app() -> AsyncIterator[App]:
     async with running_app() as running:
         yield running
+
+
+@asynccontextmanager
+async def https_app() -> AsyncIterator[str]:
+    """An app whose certificate nobody vouches for; its URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK)
+            await reader.read()
+        writer.close()
+
+    tls = Authority().server_context("localhost")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
+        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
 
 
 async def trigger(*words: str, stdin: bytes = b"", secret: str | None = SECRET) -> Result:
@@ -132,6 +151,81 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
 
 
+@pytest.mark.parametrize(
+    ("secret", "likely"),
+    [("another-secret-than-its", "Give both the same"), (None, "Set TIKTOK_CLIENT_SECRET")],
+    ids=["another-secret", "no-secret"],
+)
+async def test_a_listener_that_refuses_it_has_another_secret_not_a_fault(
+    secret: str | None, likely: str
+) -> None:
+    async with listening("--no-tunnel", "--ephemeral"):
+        result = await trigger(FAILED, secret=secret)
+    assert result.exit_code == 6
+    assert likely in result.stderr
+    assert "verifier" not in result.stderr
+    assert "rightly" not in result.stderr
+
+
+async def test_an_app_that_wants_a_signature_asks_for_the_secret(app: App) -> None:
+    app.answer = http(401)
+    without = await trigger(FAILED, "--to", app.url, secret=None)
+    assert "Set TIKTOK_CLIENT_SECRET" in without.stderr
+    on_purpose = await trigger(FAILED, "--to", app.url, "--no-signature", secret=None)
+    assert "rightly refused" in on_purpose.stderr
+
+
+async def test_in_json_a_run_is_one_object(app: App) -> None:
+    result = await trigger(FAILED, "--to", app.url, "--count", "30", "--format", "json")
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert (summary["target"], summary["planned"], summary["sent"]) == (app.url, 30, 30)
+    assert (summary["passed"], summary["outcomes"]) == (True, {"200": 30})
+    assert 0 < summary["p50_ms"] <= summary["p95_ms"] <= summary["p99_ms"]
+    app.answer = http(503)
+    one = await trigger(FAILED, "--to", app.url, "--format", "json")
+    assert one.exit_code == 6
+    assert json.loads(one.stdout)["outcomes"] == {"503": 1}
+    assert "answered 503." in one.stderr
+
+
+async def test_in_json_retries_are_one_object(app: App) -> None:
+    app.answer = http(500)
+    words = ["--retry-like-tiktok", "--speed", "10000000", "--format", "json"]
+    given_up = json.loads((await trigger(FAILED, "--to", app.url, *words)).stdout)
+    assert (given_up["accepted"], given_up["given_up"]) == (False, True)
+    first, second = given_up["deliveries"][:2]
+    assert (first["number"], first["after_seconds"], first["status"]) == (1, 0, 500)
+    assert second["after_seconds"] == 120
+    app.answer = http(200)
+    accepted = json.loads((await trigger(FAILED, "--to", app.url, *words)).stdout)
+    assert (accepted["accepted"], len(accepted["deliveries"])) == (True, 1)
+
+
+async def test_in_json_the_catalogue_is_one_object() -> None:
+    listed = json.loads((await trigger("--format", "json")).stdout)
+    assert [each["name"] for each in listed["events"]] == list(events.CATALOGUE)
+    assert "publish-failed" in [each["name"] for each in listed["scenarios"]]
+
+
+async def test_a_certificate_of_ones_own_is_taken_when_asked_for() -> None:
+    async with https_app() as url:
+        refused = await trigger(FAILED, "--to", url)
+        taken = await trigger(FAILED, "--to", url, "--insecure")
+        again = ["--insecure", "--retry-like-tiktok"]
+        assert (await trigger(FAILED, "--to", url, *again)).exit_code == 0
+    assert refused.exit_code == 6
+    assert "--insecure" in refused.stderr
+    assert taken.exit_code == 0, taken.output
+
+
+async def test_an_app_gets_as_long_as_was_said(app: App) -> None:
+    app.answer = hang
+    result = await trigger(FAILED, "--to", app.url, "--forward-timeout", "0.2")
+    assert result.exit_code == 6
+    assert "did not answer: no complete answer within 0.2 s." in result.stderr
+
+
 async def test_through_the_tunnel_it_goes_to_the_public_url(app: App) -> None:
     public = ["--no-tunnel", "--ephemeral", "--no-self-check", "--public-url", f"{app.url}/edge"]
     async with listening(*public):
@@ -189,6 +283,8 @@ async def test_many_on_a_terminal_show_a_bar(app: App) -> None:
         ([FAILED, "--age", "soon"], "--age 'soon'"),
         ([FAILED, "--retry-like-tiktok", "--count", "2"], "--retry-like-tiktok and --count"),
         ([FAILED, "--speed", "2"], "--speed"),
+        (["--to", "3000"], "No EVENT was given to send"),
+        (["--count", "3"], "No EVENT was given to send"),
         (["--scenario", "publish", "--count", "2"], "--scenario and --count"),
         (["--body", "no-such-file"], "no-such-file cannot be read"),
         (["--body", "-", "--set", "event=x"], "not JSON"),
@@ -217,4 +313,4 @@ async def test_signing_late_or_wrong_needs_a_secret(app: App, option: list[str])
 async def test_an_app_that_is_not_there_ends_with_6() -> None:
     result = await trigger(FAILED, "--to", str(free_port()))
     assert result.exit_code == 6
-    assert "did not answer: refused" in result.stderr
+    assert "did not answer: nothing listens at" in result.stderr

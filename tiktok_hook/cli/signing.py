@@ -19,9 +19,9 @@ _NAMES = {
 }
 
 ways = together(
-    option("--age", metavar="TIME", help="Sign right, but so long ago: 10m."),
-    option("--bad-signature", is_flag=True, help="Sign wrong."),
-    option("--no-signature", is_flag=True, help="Send none."),
+    option("--age", metavar="TIME", help="Date a right signature back: 10m, 2h."),
+    option("--bad-signature", is_flag=True, help="Send a wrong signature."),
+    option("--no-signature", is_flag=True, help="Send no signature."),
 )
 """The options that say how it is signed."""
 

@@ -1,6 +1,7 @@
 """``tiktok-hook trigger``: signed sample events to a listener or any address."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Iterable
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options, signing
-from tiktok_hook.errors import AppError, UsageError
+from tiktok_hook.cli import options, sending, signing
+from tiktok_hook.errors import AppError
 
 if TYPE_CHECKING:
     from tiktok_hook.forward import Reply
@@ -24,49 +25,6 @@ _LINES = 20
 
 _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
 
-many = options.together(
-    option(
-        "--count",
-        type=click.IntRange(1, 1_000_000),
-        default=1,
-        metavar="N",
-        help="Send so many different events of this sort.",
-    ),
-    option(
-        "--duplicate",
-        type=click.IntRange(1, 1000),
-        default=1,
-        metavar="N",
-        help="Send each N times: the same body, newly signed.",
-    ),
-    option(
-        "--rate", type=click.FloatRange(min=0.01), metavar="N", help="At most so many a second."
-    ),
-    option(
-        "--concurrency",
-        type=click.IntRange(1, 256),
-        default=1,
-        metavar="N",
-        help="So many at a time.",
-    ),
-)
-"""The options for more than one."""
-
-retrying = options.together(
-    option(
-        "--retry-like-tiktok",
-        is_flag=True,
-        help="Repeat with growing gaps until it is answered 200, for 72 hours.",
-    ),
-    option(
-        "--speed",
-        type=click.FloatRange(min=0.01),
-        metavar="N",
-        help="With it: seconds of TikTok's time in one of yours.  [default: 3600]",
-    ),
-)
-"""The options for redeliveries."""
-
 
 @click.command(
     cls=options.Command,
@@ -78,13 +36,23 @@ retrying = options.together(
 @option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a value. Repeatable.")
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
 @option("--scenario", type=click.Choice(_SCENARIOS), help="Send several events that tell a story.")
-@option("--to", "to", metavar="TARGET", help="Send it there instead of to a listener.")
-@option("--through-tunnel", is_flag=True, help="Send it to the listener's public Callback URL.")
+@sending.where
 @signing.ways
-@many
-@retrying
+@sending.many
+@sending.retrying
+@option(
+    "--format",
+    "form",
+    type=click.Choice(("compact", "json")),
+    default="compact",
+    show_default=True,
+    help="Lines for people, or one JSON object at the end.",
+)
 @options.config_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     event: str | None,
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
@@ -97,9 +65,10 @@ def command(
     Exits with 6 when an answer is not 200.
     """
     if event is None and given["body"] is None and given["scenario"] is None:
-        _list()
+        sending.refuse_without_event(context)
+        _list(as_json=given["form"] == "json")
         return
-    _check(event, given)
+    sending.check(event, given)
     known = options.resolve_secrets(secrets, secret_files)
     _Triggering(event, given, known[0] if known else None).run()
 
@@ -118,18 +87,22 @@ class _Triggering:
         from tiktok_hook.forward import parse_target
 
         self._given = given
+        self._as_json = given["form"] == "json"
         self._label = event or given["scenario"] or "the body"
         self._bodies, self._planned = _bodies(event, given)
         to, through = given["to"], given["through_tunnel"]
         self._url = trigger.listener_url(through_tunnel=through) if to is None else parse_target(to)
+        self._lacks_secret = secret is None and not given["no_signature"]
         if secret is None:
             signing.refuse_without_secret(given)
-            if not given["no_signature"]:
-                click.echo("Sent without a signature: no client secret was given.", err=True)
-        self._signed = {
+        if self._lacks_secret:
+            click.echo("Sent without a signature: no client secret was given.", err=True)
+        self._how: dict[str, Any] = {
             "secret": None if given["no_signature"] else secret,
             "age": signing.seconds(given["age"]) if given["age"] else 0.0,
             "bad_signature": given["bad_signature"],
+            "timeout": given["forward_timeout"],
+            "insecure": given["insecure"],
         }
 
     def run(self) -> None:
@@ -137,6 +110,15 @@ class _Triggering:
             self._retry(next(iter(self._bodies)))
         else:
             self._send()
+
+    def _say(self, line: str) -> None:
+        if not self._as_json:
+            click.echo(line)
+
+    def _tell(self, **found: Any) -> None:
+        """The one object of ``--format json``."""
+        if self._as_json:
+            click.echo(json.dumps({"target": self._url, **found}))
 
     def _send(self) -> None:
         from tiktok_hook import trigger
@@ -148,12 +130,12 @@ class _Triggering:
             if bar is not None:
                 bar.update(1)
             elif 1 < self._planned <= _LINES:
-                click.echo(f"{_name(body)} → {_answer(reply)}")
+                self._say(f"{_name(body)} → {_answer(reply)}")
 
         work = trigger.run(
             self._bodies,
             self._url,
-            **self._signed,
+            **self._how,
             rate=self._given["rate"],
             concurrency=self._given["concurrency"],
             tally=tally,
@@ -164,7 +146,7 @@ class _Triggering:
                 asyncio.run(work)
         except KeyboardInterrupt:
             click.echo(f"Stopped after {tally.sent} of {self._planned}.", err=True)
-            _sum_up(tally)
+            self._sum_up(tally)
             raise
         if self._planned == 1:
             self._end_of_one(tally)
@@ -172,15 +154,16 @@ class _Triggering:
             self._end_of_many(tally)
 
     def _end_of_one(self, tally: "Tally") -> None:
+        self._tell(planned=1, **tally.as_json())
         bad = tally.first_bad
         if bad is not None:
-            said = f"answered {bad.status}" if bad.status else f"did not answer: {bad.error}"
+            said = f"answered {bad.status}" if bad.status else f"did not answer: {bad.detail}"
             raise AppError(f"{self._url} {said}.", hint=self._hint(bad))
-        click.echo(f"{self._label} → {self._url}: 200 in {tally.durations_ms[0]:.0f} ms")
+        self._say(f"{self._label} → {self._url}: 200 in {_ms(tally.durations_ms[0])}")
         self._warn_of_accepted_forgery()
 
     def _end_of_many(self, tally: "Tally") -> None:
-        _sum_up(tally)
+        self._sum_up(tally)
         if tally.outcomes["200"]:
             self._warn_of_accepted_forgery()
         if tally.first_bad is not None:
@@ -189,30 +172,45 @@ class _Triggering:
                 hint=self._hint(tally.first_bad),
             )
 
+    def _sum_up(self, tally: "Tally") -> None:
+        self._tell(planned=self._planned, **tally.as_json())
+        if not tally.sent:
+            return
+        rate = tally.sent / tally.seconds if tally.seconds else 0.0
+        outcomes = ", ".join(f"{name}: {number}" for name, number in tally.outcomes.most_common())
+        self._say(f"{tally.sent} sent in {tally.seconds:.1f} s ({rate:.0f}/s). {outcomes}")
+        marks = [(each, tally.percentile(each)) for each in (50, 95, 99)]
+        known = [f"p{each} {_ms(ms)}" for each, ms in marks if ms is not None]
+        if known:
+            self._say(", ".join(known))
+
     def _retry(self, body: bytes) -> None:
         from tiktok_hook import trigger
 
-        speed = self._given["speed"] or 3600.0
         tries: list[Try] = []
 
         def told(each: "Try") -> None:
             tries.append(each)
             when = "at once" if each.number == 1 else f"after {_time(each.after_seconds)}"
-            click.echo(f"{each.number}. {when}: {_answer(each.reply)}")
+            self._say(f"{each.number}. {when}: {_answer(each.reply)}")
 
-        work = trigger.retry(body, self._url, **self._signed, speed=speed, on_try=told)
+        speed = self._given["speed"] or 3600.0
+        work = trigger.retry(body, self._url, **self._how, speed=speed, on_try=told)
         try:
             asyncio.run(work)
         except KeyboardInterrupt:
+            self._tell(accepted=False, given_up=False, deliveries=_as_json(tries))
             click.echo(f"Stopped after {len(tries)} deliveries.", err=True)
             raise
         last = tries[-1]
-        if last.reply.status != 200:
+        accepted = last.reply.status == 200
+        self._tell(accepted=accepted, given_up=not accepted, deliveries=_as_json(tries))
+        if not accepted:
             raise AppError(
                 f"TikTok would have given up: no 200 in {last.number} deliveries within 72 hours.",
                 hint=self._hint(last.reply),
             )
-        click.echo(
+        self._say(
             f"Accepted at delivery {last.number}, in production about "
             f"{_time(last.after_seconds)} after the first."
             if last.number > 1
@@ -223,13 +221,18 @@ class _Triggering:
     def _hint(self, reply: "Reply") -> str:
         from tiktok_hook import hints
 
+        if self._lacks_secret and reply.status in {401, 403}:
+            return (
+                f"{reply.status}: a signature is wanted there. Set TIKTOK_CLIENT_SECRET, or give "
+                "--secret-file FILE, to send it signed."
+            )
         return hints.for_answer(
             status=reply.status,
             error=reply.error,
             verdict=signing.verdict(
-                signed=self._signed["secret"] is not None,
+                signed=self._how["secret"] is not None,
                 bad=self._given["bad_signature"],
-                age=float(self._signed["age"] or 0),
+                age=float(self._how["age"]),
             ),
             target=self._url,
             body=reply.body,
@@ -243,39 +246,6 @@ class _Triggering:
         forged = self._given["bad_signature"] or self._given["no_signature"]
         if forged and self._given["to"] is not None:
             click.echo(f"Hint: {hints.for_accepted_forgery()}", err=True)
-
-
-def _check(event: str | None, given: dict[str, Any]) -> None:
-    """Refuse options that exclude each other.
-
-    Raises:
-        UsageError: Naming them.
-    """
-    signing.check(given)
-    what = {"EVENT": event, "--body": given["body"], "--scenario": given["scenario"]}
-    _one_of([name for name, value in what.items() if value is not None])
-    where = {"--to": given["to"] is not None, "--through-tunnel": given["through_tunnel"]}
-    _one_of([name for name, value in where.items() if value])
-    if given["scenario"] and given["count"] > 1:
-        _one_of(["--scenario", "--count"])
-    if given["retry_like_tiktok"]:
-        others = {
-            "--scenario": given["scenario"],
-            "--count": given["count"] > 1,
-            "--duplicate": given["duplicate"] > 1,
-            "--rate": given["rate"],
-            "--concurrency": given["concurrency"] > 1,
-        }
-        _one_of(["--retry-like-tiktok", *(name for name, value in others.items() if value)])
-    elif given["speed"]:
-        raise UsageError(
-            "--speed says nothing without --retry-like-tiktok.", hint="Add it, or use --rate."
-        )
-
-
-def _one_of(names: list[str]) -> None:
-    if len(names) > 1:
-        raise UsageError(f"{' and '.join(names)} exclude each other.", hint="Leave one of them.")
 
 
 def _bodies(event: str | None, given: dict[str, Any]) -> tuple[Iterable[bytes], int]:
@@ -311,33 +281,41 @@ def _name(body: bytes) -> str:
 
 
 def _answer(reply: "Reply") -> str:
-    return f"{reply.status or reply.error} in {reply.duration_ms:.0f} ms"
+    return f"{reply.status or reply.error} in {_ms(reply.duration_ms)}"
 
 
-def _sum_up(tally: "Tally") -> None:
-    rate = tally.sent / tally.seconds if tally.seconds else 0.0
-    outcomes = ", ".join(f"{name}: {number}" for name, number in tally.outcomes.most_common())
-    click.echo(f"{tally.sent} sent in {tally.seconds:.1f} s ({rate:.0f}/s). {outcomes}")
-    if tally.durations_ms:
-        parts = [f"p{percent} {tally.percentile(percent):.0f} ms" for percent in (50, 95, 99)]
-        click.echo(", ".join(parts))
+def _ms(milliseconds: float) -> str:
+    from tiktok_hook.console import words
+
+    return words.milliseconds(milliseconds)
 
 
 def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _list() -> None:
+def _as_json(tries: "list[Try]") -> list[Any]:
+    return [each.as_json() for each in tries]
+
+
+def _list(*, as_json: bool) -> None:
     """The catalogue, by product, and the stories."""
     from tiktok_hook import events, trigger
 
+    kinds, stories = events.CATALOGUE.values(), trigger.SCENARIOS.items()
+    if as_json:
+        fields = ("name", "product", "meaning", "mark")
+        known = [{field: getattr(kind, field) for field in fields} for kind in kinds]
+        told = [{"name": name, "meaning": story.meaning} for name, story in stories]
+        click.echo(json.dumps({"events": known, "scenarios": told}))
+        return
     product = ""
-    for kind in events.CATALOGUE.values():
+    for kind in kinds:
         if kind.product != product:
             product = kind.product
             click.echo(product)
         mark = "" if kind.mark == "documented" else f" [{kind.mark}]"
         click.echo(f"  {kind.name:<44} {kind.meaning}{mark}")
     click.echo("Scenarios, with --scenario")
-    for name, story in trigger.SCENARIOS.items():
+    for name, story in stories:
         click.echo(f"  {name:<44} {story.meaning}")

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, Reply
 from tiktok_hook.trigger.sample import request
 
@@ -33,6 +34,16 @@ class Try:
     after_seconds: float
     reply: Reply
 
+    def as_json(self) -> dict[str, Json]:
+        """This delivery, for programs."""
+        return {
+            "number": self.number,
+            "after_seconds": self.after_seconds,
+            "status": self.reply.status,
+            "error": self.reply.error,
+            "duration_ms": round(self.reply.duration_ms, 2),
+        }
+
 
 def schedule() -> Iterator[float]:
     """When each delivery would come in production, in seconds after the first; the first is 0."""
@@ -51,6 +62,7 @@ async def retry(
     bad_signature: bool = False,
     speed: float = 3600.0,
     timeout: float = 10.0,
+    insecure: bool = False,
     on_try: Callable[[Try], None] | None = None,
 ) -> list[Try]:
     """Deliver an event until it is answered 200 or TikTok would give up.
@@ -65,6 +77,7 @@ async def retry(
         bad_signature: Get one digit of the signature wrong.
         speed: Seconds of production in one second here; 3600 makes an hour a second.
         timeout: Seconds for each answer.
+        insecure: Do not check the certificate of an https address.
         on_try: Told of each as it ends.
 
     Returns:
@@ -72,7 +85,7 @@ async def retry(
     """
     tries: list[Try] = []
     before = 0.0
-    async with Forwarder() as forwarder:
+    async with Forwarder(insecure=insecure) as forwarder:
         for number, after in enumerate(schedule(), 1):
             await asyncio.sleep((after - before) / speed)
             before = after

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, Reply, Request
 from tiktok_hook.trigger.sample import request
 
@@ -51,6 +52,17 @@ class Tally:
         rank = -(-len(ordered) * percent // 100)  # rounded up: the nearest-rank method
         return ordered[max(0, int(rank) - 1)]
 
+    def as_json(self) -> dict[str, Json]:
+        """What came of it, for programs."""
+        marks = {f"p{each}_ms": self.percentile(each) for each in (50, 95, 99)}
+        return {
+            "passed": self.sent > 0 and self.bad == 0,
+            "sent": self.sent,
+            "outcomes": dict(self.outcomes.most_common()),
+            "seconds": round(self.seconds, 3),
+            **{name: None if ms is None else round(ms, 2) for name, ms in marks.items()},
+        }
+
 
 async def send(request: Request, *, timeout: float = 10.0) -> Reply:
     """Send one request and give back what was answered; an error is in the reply, not raised."""
@@ -68,6 +80,7 @@ async def run(
     rate: float | None = None,
     concurrency: int = 1,
     timeout: float = 10.0,
+    insecure: bool = False,
     tally: Tally | None = None,
     on_reply: Callable[[bytes, Reply], None] | None = None,
 ) -> Tally:
@@ -82,6 +95,7 @@ async def run(
         rate: At most so many a second, evenly; None is as fast as they are answered.
         concurrency: How many may wait for their answers at a time.
         timeout: Seconds for each.
+        insecure: Do not check the certificate of an https address.
         tally: Counted into while it runs, for who wants to know when it is cancelled.
         on_reply: Told of each as it ends.
     """
@@ -98,7 +112,7 @@ async def run(
                 on_reply(body, reply)
 
     try:
-        async with Forwarder() as forwarder:
+        async with Forwarder(insecure=insecure) as forwarder:
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(concurrency):
