@@ -327,6 +327,13 @@ class TestRetention:
             await store.add(delivery(), attempt=attempt(0))
             assert [each.id for each in store.history().page()] == list(range(701, 691, -1))
 
+    async def test_a_full_history_makes_room_for_several_at_once(self, tmp_path: Path) -> None:
+        with open_store(tmp_path / "history.db", keep=1200) as store:
+            await asyncio.gather(*(store.add(delivery()) for _ in range(1200)))
+            assert store.history().counts().received == 1200
+            await store.add(delivery())
+            assert store.history().counts().received == 1200 - 3
+
     async def test_a_smaller_bound_is_caught_up_with_when_opening(self, tmp_path: Path) -> None:
         path = tmp_path / "history.db"
         with open_store(path) as store:
