@@ -275,6 +275,23 @@ async def test_a_failure_like_that_of_the_plainest_delivery_gets_no_guess_of_its
     assert not report.proves_refusals
 
 
+async def test_a_forgery_answered_202_is_not_told_as_the_wrong_status_of_a_good_delivery() -> None:
+    async with running_app(http(202)) as app:
+        report = await audit.play(app.url, secret=SECRET, cases=audit.select(["valid", "forged"]))
+    assert "Nothing is verified" in report.results[1].likely
+    assert "Anybody who learns the address" in report.results[1].means
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(501, "pass"), (405, "pass"), (500, "warn")])
+async def test_a_get_may_be_unknown_but_not_make_an_app_fall_over(
+    status: int, outcome: str
+) -> None:
+    async with app(good, get=status) as url:
+        report = await audit.play(url, secret=SECRET, cases=audit.select(["get*"]))
+    assert outcomes(report) == {"get": outcome, "get-challenge": outcome}
+    assert [each.likely for each in report.results if "Meta" in each.likely] == []
+
+
 async def test_where_nothing_listens_the_audit_does_not_start() -> None:
     target = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(AppError, match="could not be reached: nothing listens at") as raised:

@@ -111,5 +111,6 @@ def test_an_unknown_case_is_a_usage_error() -> None:
 async def test_a_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
     async with running_app() as app:
         done = await run(app.url, "--only", "valid", "--junit", str(tmp_path / "no" / "x.xml"))
+        assert app.requests == []  # said before the app is troubled
     assert done.exit_code == 2
     assert "cannot be written" in done.stderr

@@ -10,14 +10,20 @@ from tiktok_hook.errors import UsageError
 
 CHALLENGE = "tiktok-hook-challenge-7302"
 
+_HANDSHAKE = (
+    "TikTok has no handshake and never asks, so this proves nothing to it; and anybody can make "
+    "the app's own address show a text of theirs."
+)
+_META = "The route was copied from a handler for Meta's webhooks: take its GET out."
+
 IGNORED: tuple[Case, ...] = (
     Case(
         id="get",
         title="a GET, as a browser or a health check sends it",
         expected=Expected.IGNORED,
         build=lambda kit: [kit.get()],
-        means="Whatever looks at the address, the portal's reviewer included, makes the app fail.",
-        likely="The handler reads a body that a GET does not have: take POST only.",
+        means=_HANDSHAKE,
+        likely=_META,
     ),
     Case(
         id="get-challenge",
@@ -29,9 +35,8 @@ IGNORED: tuple[Case, ...] = (
                 f"&challenge={CHALLENGE}"
             )
         ],
-        means="TikTok has no handshake and never asks, so this proves nothing to it; and anybody "
-        "can make the app's own address show a text of theirs.",
-        likely="The route was copied from a handler for Meta's webhooks: take its GET out.",
+        means=_HANDSHAKE,
+        likely=_META,
     ),
 )
 

@@ -129,8 +129,16 @@ def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
             likely=case.likely,
             echoed=True,
         )
-    if reply.status is None or reply.status >= 500:
-        return _result(case, Outcome.WARN, reply, means=case.means, likely=case.likely)
+    # 501 says as well as 405 that there is no GET: Python's own server answers so.
+    if reply.status is None or (reply.status >= 500 and reply.status != 501):
+        return _result(
+            case,
+            Outcome.WARN,
+            reply,
+            means="Whatever looks at the address, the portal's reviewer included, makes the app "
+            "fail.",
+            likely="The handler reads a body that a GET does not have: take POST only.",
+        )
     return _result(case, Outcome.PASS, reply)
 
 

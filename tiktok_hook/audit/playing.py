@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tiktok_hook import hints
-from tiktok_hook.audit.case import CLIENT_KEY, Case, Kit
+from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, Kit
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import Report
@@ -102,6 +102,8 @@ def _baffling(results: Sequence[Result]) -> bool:
 def _plainer(result: Result, first: Result) -> Result:
     """A result without a guess of its own where the plainest delivery failed in the same way."""
     same = result.outcome is Outcome.FAIL and result.said == first.said
+    if result.accepted and result.case.expected is Expected.REFUSED:
+        return result  # a 202 to a forgery is no matter of the status
     if first.case.id == "valid" and first.outcome is Outcome.FAIL and same:
         return replace(result, means=first.means, likely="The same as with the case valid.")
     return result

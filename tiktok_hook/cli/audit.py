@@ -101,6 +101,8 @@ def command(**given: Any) -> int:
     if not given["url"].strip():
         raise UsageError("The address of your handler is empty.", hint="Give a port or a URL.")
     secret = options.required_secrets(given["secrets"], given["secret_files"])[0]
+    if given["junit"] is not None:
+        _require_writable(given["junit"])
     screen = Screen(Marks.for_stdout(), cases, quiet=given["as_json"])
     report = _played(given, secret, cases, screen)
     if given["junit"] is not None:
@@ -213,11 +215,26 @@ def _played(
         raise
 
 
+def _require_writable(file: Path) -> None:
+    """Find out before the app is troubled, and leave no empty report behind."""
+    try:
+        existed = file.exists()
+        file.open("ab").close()
+        if not existed:
+            file.unlink()
+    except OSError as error:
+        raise _unwritable(file, error) from error
+
+
 def _write(file: Path, document: bytes) -> None:
     try:
         file.write_bytes(document)
     except OSError as error:
-        raise UsageError(
-            f"The report {file} cannot be written: {error.strerror}.",
-            hint="Give --junit a file in a folder that exists.",
-        ) from error
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"The report {file} cannot be written: {error.strerror}.",
+        hint="Give --junit a file in a folder that exists.",
+    )
