@@ -29,7 +29,8 @@ class Handler(BaseHTTPRequestHandler):
         text = self.headers["Tiktok-Signature"]
         now = float(text[2:].partition(",")[0])
         good = signature.check(text, body, SECRET, now=now).state is State.VALID
-        self.send_response(200 if good else 403)
+        status = 200 if good else 403
+        self.send_response(404 if self.path == "/nowhere" else status)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -92,6 +93,26 @@ def test_a_delivery_goes_where_its_first_attempt_went(
         TIKTOK_CLIENT_SECRET=SECRET,
     )
     assert [path for path, _ in seen] == ["/hook"]
+
+
+def test_a_forged_delivery_that_went_nowhere_goes_where_its_neighbours_went(
+    app: tuple[str, list[tuple[str, bytes]]], tmp_path: Path
+) -> None:
+    url, seen = app
+    forwarded = entry(delivery(path="/"), 2, ATTEMPTS[:1])
+    stopped = entry(delivery(verdict=FORGED.verdict, path="/"), 1)
+    done = run(tmp_path, stopped, forwarded, TIKTOK_WEBHOOK_URL=url, TIKTOK_CLIENT_SECRET=SECRET)
+    assert done.returncode == 0, done.stdout
+    assert [path for path, _ in seen] == ["/hook", "/hook"]
+
+
+def test_where_there_is_no_route_a_forged_delivery_is_not_refused(
+    app: tuple[str, list[tuple[str, bytes]]], tmp_path: Path
+) -> None:
+    lost = entry(delivery(verdict=FORGED.verdict, path="/nowhere"), 1)
+    done = run(tmp_path, lost, TIKTOK_WEBHOOK_URL=app[0], TIKTOK_CLIENT_SECRET=SECRET)
+    assert done.returncode == 1
+    assert "no route" in done.stdout
 
 
 def test_an_app_with_another_secret_fails_it(

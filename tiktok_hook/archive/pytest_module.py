@@ -1,11 +1,12 @@
 """A test module that sends captured deliveries to the user's own app, each signed when it runs."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from tiktok_hook.archive.addresses import target_of, valid_url
 from tiktok_hook.archive.entry import Entry
+from tiktok_hook.delivery import Attempt
 from tiktok_hook.plain import visible
 
 _HEAD = '''\
@@ -53,7 +54,9 @@ _REFUSED = """
 )
 def test_a_forged_delivery_is_refused(tiktok_webhook, path, body):
     send = tiktok_webhook(APP, secret=SECRET, path=path)
-    assert not 200 <= send(body, bad_signature=True).status < 300
+    status = send(body, bad_signature=True).status
+    assert status != 404, f"there is no route at {path}"
+    assert 400 <= status < 500
 """
 
 _LINE_BYTES = 64
@@ -64,29 +67,33 @@ def write(entries: Iterable[Entry], name: str = "test_tiktok_webhooks.py") -> It
     """The pieces of one module for pytest with ``tiktok_hook.testing``; no secret is in it.
 
     Deliveries whose signature was right, or was not checked, have to be answered 200; forged ones
-    are sent with a wrong signature and must not be.
+    are sent with a wrong signature and have to be refused with a 4xx.
 
     Args:
         entries: What to send.
         name: The file's name, for its own words.
     """
     yield _HEAD.replace("{name}", visible(name).replace("\\", "/").replace('"', "")).encode()
-    genuine: list[str] = []
-    refused: list[str] = []
+    genuine: list[Entry] = []
+    refused: list[Entry] = []
+    routes: dict[str, str] = {}
     for entry in entries:
-        (refused if entry.delivery.verdict.refused else genuine).append(_case(entry))
-    for cases, template in ((genuine, _GENUINE), (refused, _REFUSED)):
-        if cases:
+        (refused if entry.delivery.verdict.refused else genuine).append(entry)
+        if entry.attempts:
+            routes.setdefault(target_of(entry.delivery), _route(entry.attempts[0]))
+    for some, template in ((genuine, _GENUINE), (refused, _REFUSED)):
+        if some:
+            cases = (_case(entry, routes) for entry in some)
             yield template.replace("{cases}", "".join(cases)).encode()
 
 
-def _case(entry: Entry) -> str:
+def _case(entry: Entry, routes: Mapping[str, str]) -> str:
     event = entry.delivery.event
     name = _UNFIT_IN_ID.sub("_", "delivery" if event is None else event.name)[:60]
     lines = [
         f"        # {visible(entry.delivery.summary)}",
         "        pytest.param(",
-        f"            {_path(entry)!r},",
+        f"            {_path(entry, routes)!r},",
         *(f"            {line}" for line in _literal(entry.delivery.body)),
         f'            id="{entry.delivery.id}-{name}",',
         "        ),",
@@ -94,11 +101,19 @@ def _case(entry: Entry) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _path(entry: Entry) -> str:
-    """Path and query at the app: where the first attempt went, else as TikTok sent it."""
-    if not entry.attempts:
-        return target_of(entry.delivery)
-    url = urlsplit(valid_url(entry.attempts[0].target))
+def _path(entry: Entry, routes: Mapping[str, str]) -> str:
+    """Path and query at the app: where the first attempt went, else as TikTok sent it.
+
+    What was never forwarded, as forged ones are not, goes where others went that came the same way.
+    """
+    if entry.attempts:
+        return _route(entry.attempts[0])
+    received = target_of(entry.delivery)
+    return routes.get(received, received)
+
+
+def _route(attempt: Attempt) -> str:
+    url = urlsplit(valid_url(attempt.target))
     return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
 
