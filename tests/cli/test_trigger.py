@@ -12,8 +12,9 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, http, running_app
 from tests.cli.runner import Result, invoke
-from tests.listener import SECRET, listening
+from tests.listener import SECRET, TOKEN, listening
 from tests.listener import run as words_of
+from tests.ngrok_service import NgrokService
 from tests.ngrok_service.certificates import Authority
 from tests.terminal import Terminal
 from tiktok_hook import events
@@ -226,12 +227,23 @@ async def test_an_app_gets_as_long_as_was_said(app: App) -> None:
     assert "did not answer: no complete answer within 0.2 s." in result.stderr
 
 
-async def test_through_the_tunnel_it_goes_to_the_public_url(app: App) -> None:
-    public = ["--no-tunnel", "--ephemeral", "--no-self-check", "--public-url", f"{app.url}/edge"]
-    async with listening(*public):
-        result = await trigger(FAILED, "--through-tunnel")
+async def test_through_the_tunnel_it_comes_as_tiktok_comes() -> None:
+    async with NgrokService() as service:
+        ingress = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        public = [*ingress, "--authtoken", TOKEN, "--ephemeral", "--no-self-check"]
+        async with listening(*public, "--path", "/hook") as listener:
+            result = await trigger(FAILED, "--through-tunnel")
+            delivery = await listener.wait_for("delivery")
     assert result.exit_code == 0, result.output
-    assert app.requests[0].startswith(b"POST /edge HTTP/1.1\r\n")
+    assert (delivery["path"], delivery["verdict"]["state"]) == ("/hook", "valid")
+    assert "x-forwarded-for" in [name.lower() for name, _ in delivery["headers"]]
+
+
+async def test_without_a_tunnel_there_is_no_way_through_one() -> None:
+    async with listening("--no-tunnel", "--ephemeral"):
+        result = await trigger(FAILED, "--through-tunnel")
+    assert result.exit_code == 2
+    assert "has no public URL" in result.stderr
 
 
 async def test_an_app_that_accepts_a_forgery_is_told_of(app: App) -> None:
@@ -240,10 +252,10 @@ async def test_an_app_that_accepts_a_forgery_is_told_of(app: App) -> None:
     assert "does not verify" in result.stderr
 
 
-async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App) -> None:
-    words = words_of(
-        ["trigger", FAILED, "--to", app.url, "--count", "1000", "--rate", "50", "--secret", SECRET]
-    )
+@pytest.mark.parametrize("form", ["compact", "json"])
+async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App, form: str) -> None:
+    many = ["--count", "1000", "--rate", "50", "--format", form]
+    words = words_of(["trigger", FAILED, "--to", app.url, "--secret", SECRET, *many])
     process = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ
     )
@@ -254,7 +266,12 @@ async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App) -> None:
     assert process.returncode == 0, err
     assert b" of 1000." in err
     assert b"Traceback" not in err
-    assert b"sent in " in out
+    if form == "json":
+        told = json.loads(out)
+        assert (told["passed"], told["planned"]) == (False, 1000)
+        assert 2 <= told["sent"] < 1000
+    else:
+        assert b"sent in " in out
 
 
 async def test_many_on_a_terminal_show_a_bar(app: App) -> None:

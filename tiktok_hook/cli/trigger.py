@@ -154,7 +154,7 @@ class _Triggering:
             self._end_of_many(tally)
 
     def _end_of_one(self, tally: "Tally") -> None:
-        self._tell(planned=1, **tally.as_json())
+        self._tell_sum(tally)
         bad = tally.first_bad
         if bad is not None:
             said = f"answered {bad.status}" if bad.status else f"did not answer: {bad.detail}"
@@ -172,8 +172,12 @@ class _Triggering:
                 hint=self._hint(tally.first_bad),
             )
 
+    def _tell_sum(self, tally: "Tally") -> None:
+        passed = tally.sent == self._planned and not tally.bad
+        self._tell(passed=passed, planned=self._planned, **tally.as_json())
+
     def _sum_up(self, tally: "Tally") -> None:
-        self._tell(planned=self._planned, **tally.as_json())
+        self._tell_sum(tally)
         if not tally.sent:
             return
         rate = tally.sent / tally.seconds if tally.seconds else 0.0

@@ -56,7 +56,6 @@ class Tally:
         """What came of it, for programs."""
         marks = {f"p{each}_ms": self.percentile(each) for each in (50, 95, 99)}
         return {
-            "passed": self.sent > 0 and self.bad == 0,
             "sent": self.sent,
             "outcomes": dict(self.outcomes.most_common()),
             "seconds": round(self.seconds, 3),
