@@ -4,6 +4,7 @@ import html
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from tests import reference
@@ -31,6 +32,14 @@ def test_a_command_has_an_example_that_names_only_options_it_has(name: str) -> N
     assert example.startswith(f"tiktok-hook {name}")
     known = {opt for option in reference.options(name) for opt in option.opts}
     assert set(re.findall(r"(?<= )-{1,2}[a-z][a-z-]*", example)) <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_help_ends_with_its_example(name: str) -> None:
+    found = reference.command(name)
+    shown = found.get_help(click.Context(found, info_name=name))
+    example: str = found.example  # type: ignore[attr-defined] # options.Command
+    assert " ".join(shown.split()).endswith(f"Example: {example}")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -19,6 +19,12 @@ async def ask(url: str, path: str) -> bytes:
         return (await forwarder.send(Request("GET", base + path, bearer))).body
 
 
+def test_a_page_that_shall_not_be_served_is_not_asked_for() -> None:
+    done = invoke("inspect", "--no-inspect")
+    assert done.exit_code == 2
+    assert "--no-inspect" in done.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 async def test_the_page_shows_a_stored_history_until_it_is_ended(
     tmp_path: Path, number: signal.Signals

@@ -31,7 +31,7 @@ _MAKING_SECONDS = 3.0
     default=20,
     show_default=True,
     metavar="N",
-    help="The newest so many; 0 is all.",
+    help="Only the newest N; 0 is all.",
 )
 @options.option("--follow", is_flag=True, help="Go on with what comes in, from any process.")
 @options.option(

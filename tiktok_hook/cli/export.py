@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("ids", metavar="[IDS]...", nargs=-1)
 @selection.filters
 @options.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="The newest so many.  [default: all]"
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.  [default: all]"
 )
 @options.option(
     "--format",

@@ -6,15 +6,20 @@ from typing import Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.cli.listen import inspecting
+from tiktok_hook.cli.listen import serving_page
 
 
 @click.command(cls=options.Command, example="tiktok-hook inspect --open")
 @options.db_option
 @options.secret_option
 @options.secret_file_option
-@options.option("--forward-to", "-f", metavar="TARGET", help="Where replays go, unless said else.")
-@inspecting
+@options.option(
+    "--forward-to",
+    "-f",
+    metavar="TARGET",
+    help="Where replays go unless the page names another address.",
+)
+@serving_page
 @options.config_option
 def command(
     db: Path | None,

@@ -201,13 +201,7 @@ forwarding = options.together(
 """The options of handing deliveries to the developer's own app."""
 
 
-inspecting = options.together(
-    option(
-        "--inspect/--no-inspect",
-        default=True,
-        show_default=True,
-        help="Serve the inspector's page and API.",
-    ),
+serving_page = options.together(
     option(
         "--inspect-port",
         type=click.IntRange(0, 65535),
@@ -235,7 +229,18 @@ inspecting = options.together(
     ),
     option("--open", "open_page", is_flag=True, help="Open the inspector in a browser."),
 )
-"""The options of the inspector."""
+"""The options of the inspector where it is served."""
+
+inspecting = options.together(
+    option(
+        "--inspect/--no-inspect",
+        default=True,
+        show_default=True,
+        help="Serve the inspector's page and API.",
+    ),
+    serving_page,
+)
+"""The options of the inspector where it may be left out."""
 
 
 showing = options.together(

@@ -35,12 +35,18 @@ option = options.option
 
 changing = options.together(
     option(
-        "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a value. Repeatable."
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Change a value, as content.reason=spam_risk; += adds one. Repeatable.",
     ),
-    option("--unset", "unsets", multiple=True, metavar="PATH", help="Take it out. Repeatable."),
+    option(
+        "--unset", "unsets", multiple=True, metavar="PATH", help="Take a value out. Repeatable."
+    ),
     option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Set a header."),
-    option("--method", metavar="WORD", help="Another method."),
-    option("--path", metavar="PATH", help="Another path and query."),
+    option("--method", metavar="WORD", help="Use another HTTP method."),
+    option("--path", metavar="PATH", help="Use another path and query."),
     option("--edit", is_flag=True, help="Change the body in $EDITOR first."),
 )
 """The options that change what is sent."""
@@ -49,13 +55,13 @@ changing = options.together(
 @click.command(cls=options.Command, example="tiktok-hook replay last --set content.reason=internal")
 @click.argument("ids", metavar="[IDS]...", nargs=-1)
 @selection.filters
-@option("--pending", is_flag=True, help="What waits for the app.")
+@option("--pending", is_flag=True, help="Only what waits for the app.")
 @option("--to", metavar="TARGET", help="Send it there.  [default: where it was sent before]")
 @changing
 @option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]")
 @signing.ways
-@option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="At most so many a second.")
-@option("--dry-run", is_flag=True, help="Show what would be sent.")
+@option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="Send at most N a second.")
+@option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 @option(
     "--format",
     type=click.Choice(("compact", "json")),

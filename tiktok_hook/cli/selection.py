@@ -55,19 +55,19 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             option(
                 "--status", "statuses", multiple=True, type=click.IntRange(100, 999), metavar="N",
-                help="Only what TikTok was answered so. Repeatable.",
+                help="Only what TikTok was answered with N. Repeatable.",
             ),
             option("--failed", is_flag=True, help="Only where the app's last answer was not 200."),
             option("--redeliveries", is_flag=True, help="Only repetitions of an earlier one."),
             option("--replayed", "replays", is_flag=True, help="Only what was replayed."),
             option(
                 "--since", metavar="WHEN",
-                help="Received at or after: 1h, 2d (ago), 14:30, 2026-11-23, RFC 3339.",
+                help="Only received at or after: 1h, 2d (ago), 14:30, 2026-11-23, RFC 3339.",
             ),
-            option("--until", metavar="WHEN", help="Received before; as --since."),
+            option("--until", metavar="WHEN", help="Only received before; as --since."),
             option(
                 "--search", "text", metavar="TEXT",
-                help="Found anywhere: body, headers, path, attempts.",
+                help="Only with this text in body, headers, path or attempts.",
             ),
             option("--user", metavar="ID", help="Only of this user_openid."),
             option("--publish-id", metavar="ID", help="Only of this publish_id."),

@@ -33,7 +33,13 @@ _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
 @click.argument("event", required=False)
 @options.secret_option
 @options.secret_file_option
-@option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change a value. Repeatable.")
+@option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change a value, as content.reason=spam_risk; += adds one. Repeatable.",
+)
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
 @option("--scenario", type=click.Choice(_SCENARIOS), help="Send several events that tell a story.")
 @sending.where
