@@ -62,3 +62,10 @@ async def test_generated_calls_are_answered_as_the_document_says(
         for body in (b'{"event":"post.publish.complete","content":"{}"}', b"\x00\xff", b""):
             await house.receive(body)
         await asyncio.to_thread(attack, house, method, path, mode)
+
+
+async def test_the_status_has_the_properties_that_the_document_names(house: House) -> None:
+    named = DOCUMENT["components"]["schemas"]["Status"]["properties"]
+    found = await house.get("/api/v1/status")
+    assert found.keys() == named.keys()
+    assert found["history"].keys() == named["history"]["properties"].keys()

@@ -176,6 +176,7 @@ def _object(properties: Json, *, optional: tuple[str, ...] = ()) -> Json:
 _TEXT: Json = {"type": "string"}
 _TEXT_OR_NULL: Json = {"type": ["string", "null"]}
 _NUMBER_OR_NULL: Json = {"type": ["number", "null"]}
+_TIME: Json = {"type": "string", "format": "date-time"}
 _COUNT: Json = {"type": "integer", "minimum": 0}
 _HEADERS: Json = {
     "type": "array",
@@ -303,7 +304,7 @@ def _schemas() -> Json:
         "SampleWish": {"type": "object", "properties": {"set": texts}},
         "Sent": _object({"status": {"type": ["integer", "null"]}, "error": _TEXT_OR_NULL}),
         "Samples": _object({"samples": {"type": "array", "items": {"type": "object"}}}),
-        "Status": {"type": "object"},
+        "Status": _status(),
         "Removed": _object({"removed": _COUNT}),
         "Timeline": _object(
             {
@@ -313,3 +314,44 @@ def _schemas() -> Json:
             }
         ),
     }
+
+
+def _status() -> Json:
+    flag_or_null: Json = {"type": ["boolean", "null"]}
+    tunnel = _object(
+        {
+            "state": {"enum": ["connecting", "online", "reconnecting", "closed"]},
+            "url": _TEXT_OR_NULL,
+            "since": _TIME,
+            "error": _TEXT_OR_NULL,
+            "latency_ms": _NUMBER_OR_NULL,
+        }
+    )
+    counted = ("received", "valid", "stale", "refused", "unchecked", "redeliveries", "failed",
+               "replayed", "pending")  # fmt: skip
+    return _object(
+        {
+            "callback_url": _TEXT_OR_NULL,
+            "local_url": _TEXT_OR_NULL,
+            "tunnel": {"anyOf": [tunnel, {"type": "null"}]},
+            "target": _TEXT_OR_NULL,
+            "targets": {"type": "array", "items": _TEXT},
+            "target_up": flag_or_null,
+            "ack": _TEXT_OR_NULL,
+            "started_at": {"anyOf": [_TIME, {"type": "null"}]},
+            "received": {**_COUNT, "description": "In this session, as the next three."},
+            "refused": _COUNT,
+            "failed_attempts": _COUNT,
+            "outages": _COUNT,
+            "offline": {
+                "type": "array",
+                "items": _object({"since": _TIME, "until": {"anyOf": [_TIME, {"type": "null"}]}}),
+            },
+            "waiting": {**_COUNT, "description": "Deliveries that wait for the app."},
+            "can_sign": {"type": "boolean"},
+            "history": {
+                **_object(dict.fromkeys(counted, _COUNT)),
+                "description": "Of everything stored.",
+            },
+        }
+    )
