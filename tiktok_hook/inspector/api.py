@@ -29,7 +29,7 @@ MAX_PAGE = 200
 PAGE_BYTES = 4 << 20
 """Bodies in one page, about; a page of long ones is shorter and goes on behind its last."""
 
-SEARCH_SECONDS = 0.7
+SEARCH_SECONDS = 0.5
 """How long a search for a text goes on without a find before it tells how far it has looked."""
 
 MAX_EXPORT = 10_000
