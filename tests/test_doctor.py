@@ -241,6 +241,7 @@ async def test_a_closed_port_fails(db: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     findings = await ingress.ingress(Subject(db=db, connect_url=f"127.0.0.1:{free_port()}"))
     assert shown(findings) == [("ingress-dns", "pass"), ("ingress-tcp", "fail")]
+    assert findings[-1].found.endswith("cannot be reached: connection refused")
     assert "cannot use a proxy" in findings[-1].next_step
 
 

@@ -99,6 +99,7 @@ class History:
         no_signature: bool = False,
         as_is: bool = False,
         timeout: float = 10.0,
+        insecure: bool = False,
     ) -> Attempt:
         """Send a delivery to an app again, signed afresh, and record the attempt.
 
@@ -123,6 +124,7 @@ class History:
             no_signature: Leave it out.
             as_is: Send the stored signature.
             timeout: Seconds that the app may take.
+            insecure: Do not check the certificate of an https address.
 
         Returns:
             The attempt; what the app answers, or that it does not, is never an exception.
@@ -146,7 +148,7 @@ class History:
             whole_target=to is None,
             now=time.time(),
         )
-        return _finished(self._replay(found, prepared, timeout))
+        return _finished(self._replay(found, prepared, timeout, insecure=insecure))
 
     def export(
         self, form: Format = "jsonl", where: Where = Where(), *, redact: bool = False
@@ -221,9 +223,11 @@ class History:
             )
         return target
 
-    async def _replay(self, delivery: Delivery, prepared: Prepared, timeout: float) -> Attempt:
+    async def _replay(
+        self, delivery: Delivery, prepared: Prepared, timeout: float, *, insecure: bool
+    ) -> Attempt:
         with self._opened_to_write() as store:
-            async with Forwarder() as forwarder:
+            async with Forwarder(insecure=insecure) as forwarder:
                 return await replays.replay(
                     delivery, prepared, forwarder=forwarder, store=store, timeout=timeout
                 )

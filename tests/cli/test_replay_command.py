@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps import App, http, running_app
+from tests.apps import App, http, https_app, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
@@ -300,3 +300,12 @@ async def test_many_on_a_terminal_show_a_bar_and_not_each(tmp_path: Path, app: A
     assert "Replaying" in shown
     assert "30/30" in shown
     assert "→" not in shown
+
+
+async def test_a_certificate_of_ones_own_is_taken_when_asked_for(db: str) -> None:
+    async with https_app() as url:
+        refused = await replay(db, "last", "--to", url)
+        taken = await replay(db, "last", "--to", url, "--insecure")
+    assert refused.exit_code == 6
+    assert "--insecure" in refused.output
+    assert taken.exit_code == 0, taken.output

@@ -5,17 +5,15 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.apps import OK, App, free_port, hang, http, running_app
+from tests.apps import App, free_port, hang, http, https_app, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import SECRET, TOKEN, listening
 from tests.listener import run as words_of
 from tests.ngrok_service import NgrokService
-from tests.ngrok_service.certificates import Authority
 from tests.terminal import Terminal
 from tiktok_hook import events
 
@@ -26,22 +24,6 @@ FAILED = "post.publish.failed"
 async def app() -> AsyncIterator[App]:
     async with running_app() as running:
         yield running
-
-
-@asynccontextmanager
-async def https_app() -> AsyncIterator[str]:
-    """An app whose certificate nobody vouches for; its URL."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(OK)
-            await reader.read()
-        writer.close()
-
-    tls = Authority().server_context("localhost")
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
-        yield f"https://localhost:{server.sockets[0].getsockname()[1]}"
 
 
 async def trigger(*words: str, stdin: bytes = b"", secret: str | None = SECRET) -> Result:

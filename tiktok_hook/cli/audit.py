@@ -67,12 +67,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Cases to play at a time.",
 )
-@options.option(
-    "--insecure",
-    "--skip-verify",
-    is_flag=True,
-    help="Do not check the certificate of an https URL.",
-)
+@options.insecure_option
 @options.path_option("--junit", help="Write a report in JUnit's XML for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @options.config_option

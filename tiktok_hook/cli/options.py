@@ -209,6 +209,14 @@ secret_file_option = option(
 )
 
 
+insecure_option = option(
+    "--insecure",
+    "--skip-verify",
+    is_flag=True,
+    help="Do not check the certificate of an https address.",
+)
+
+
 def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
     """The secrets of ``--secret`` and ``--secret-file``; asks where ``-`` was given.
 

@@ -57,6 +57,7 @@ changing = options.together(
 @selection.filters
 @option("--pending", is_flag=True, help="Only what waits for the app.")
 @option("--to", metavar="TARGET", help="Send it there.  [default: where it was sent before]")
+@options.insecure_option
 @changing
 @option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]")
 @signing.ways
@@ -265,7 +266,7 @@ class _Replaying:
         from tiktok_hook.replay import replay_all
 
         bar = self._bar()
-        async with Forwarder() as forwarder:
+        async with Forwarder(insecure=self._given["insecure"]) as forwarder:
             with bar or nullcontext():
                 for each in series:
                     attempts = replay_all(

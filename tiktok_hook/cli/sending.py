@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import signing
+from tiktok_hook.cli import options, signing
 from tiktok_hook.cli.options import option, together
 from tiktok_hook.errors import UsageError
 
@@ -53,12 +53,7 @@ retrying = together(
 where = together(
     option("--to", "to", metavar="TARGET", help="Send it there instead of to a listener."),
     option("--through-tunnel", is_flag=True, help="Send it to the listener's public Callback URL."),
-    option(
-        "--insecure",
-        "--skip-verify",
-        is_flag=True,
-        help="Do not check the certificate of an https address.",
-    ),
+    options.insecure_option,
     option(
         "--forward-timeout",
         type=click.FloatRange(min=0.1),

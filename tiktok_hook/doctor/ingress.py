@@ -71,7 +71,8 @@ async def _connect(
         except TimeoutError:
             failure = "no answer in time"
         except OSError as error:
-            failure = error.strerror or str(error)
+            # asyncio puts the address into the text.
+            failure = os.strerror(error.errno) if error.errno else str(error)
         else:
             took = (time.perf_counter() - started) * 1000
             findings.append(good("ingress-tcp", f"connected to {server} in {took:.0f} ms"))
