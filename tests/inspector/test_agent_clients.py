@@ -218,3 +218,11 @@ async def test_a_one_liner_with_the_token_reads_the_last_body(agent: House) -> N
         "| base64 -d | tail -n1"
     )
     assert await shell(agent, line) == BODY.decode()
+
+
+@pytest.mark.parametrize("what", ["tunnels", "endpoints"])
+async def test_without_a_tunnel_a_look_for_the_one_by_name_says_so(what: str) -> None:
+    async with running(tunnel=None, callback_url=None) as house:
+        reply = await house.ask("GET", f"/api/{what}/command_line")
+        assert reply.status == 404
+        assert json.loads(reply.body)["details"]["err"] == "there is no tunnel now"

@@ -155,7 +155,7 @@ class AgentApi:
         """A tunnel by its name."""
         tunnel = self._tunnel()
         if tunnel is None or request.match_info["name"] != NAME:
-            return _error(404, "no such tunnel", f"there is only {NAME}")
+            return _error(404, "no such tunnel", _what_there_is(tunnel))
         return _answer(tunnel)
 
     async def endpoints(self, _: web.Request) -> web.Response:
@@ -167,7 +167,7 @@ class AgentApi:
         """An endpoint by its name."""
         endpoint = self._endpoint()
         if endpoint is None or request.match_info["name"] != NAME:
-            return _error(404, "no such endpoint", f"there is only {NAME}")
+            return _error(404, "no such endpoint", _what_there_is(endpoint))
         return _answer(endpoint | {"metrics": self._metrics()})
 
     async def cannot(self, _: web.Request) -> web.Response:
@@ -368,3 +368,7 @@ def _error(status: int, message: str, reason: str) -> web.Response:
 
 def _answer(value: dict[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(body=dump(value), status=status, content_type="application/json")
+
+
+def _what_there_is(one: object | None) -> str:
+    return "there is no tunnel now" if one is None else f"there is only {NAME}"
