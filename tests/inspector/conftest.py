@@ -1,7 +1,8 @@
-"""A real inspector on a real socket over a real history."""
+"""A real inspector on a real socket over a real history, and its page in a real browser."""
 
 import asyncio
 import json
+import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -11,8 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
 
+from tests.inspector.views import CHROMIUM, View, viewing
 from tests.listener import BODY, SECRET, signed
+from tests.pictures.page import ARGUMENTS
 from tiktok_hook import inspector, serving
 from tiktok_hook.delivery import Delivery, TunnelState
 from tiktok_hook.feed import Feed
@@ -144,4 +149,23 @@ def skip_ids(path: Path, count: int = 1 << 40) -> int:
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
     async with running() as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        reason = "there is no chromium to try the page in: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def view(browser: Browser) -> AsyncIterator[View]:
+    async with viewing(browser) as made:
         yield made

@@ -5,20 +5,32 @@ export class ApiError extends Error {
   constructor(message, hint, status) { super(message); this.hint = hint; this.status = status; }
 }
 
-export async function call(path, { method = "GET", body } = {}) {
+async function answered(path, options) {
   let answer;
   try {
-    answer = await fetch(`/api/v1/${path}`, {
-      method,
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    answer = await fetch(`/api/v1/${path}`, options);
   } catch {
     throw new ApiError("tiktok-hook does not answer.", "Has the session ended?", 0);
   }
+  if (answer.ok) return answer;
   const value = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new ApiError(value.error ?? `It answered ${answer.status}.`, value.hint ?? "", answer.status);
-  return value;
+  throw new ApiError(value.error ?? `It answered ${answer.status}.`, value.hint ?? "", answer.status);
+}
+
+export async function call(path, { method = "GET", body } = {}) {
+  const answer = await answered(path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  return answer.json().catch(() => ({}));
+}
+
+// A download: its bytes and the name that it shall have.
+export async function file(path) {
+  const answer = await answered(path, {});
+  const [, name] = answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/);
+  return { name, blob: await answer.blob() };
 }
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));

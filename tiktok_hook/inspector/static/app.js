@@ -8,7 +8,7 @@ import { drawFilters } from "./filters.js";
 import { drawHead } from "./head.js";
 import { arrived, attempted, choose, drawList, older, reload, step } from "./list.js";
 import { replayPicked } from "./replay.js";
-import { openClear, openKeys, openSamples } from "./samples.js";
+import { openClear, openExport, openKeys, openSamples } from "./samples.js";
 import { filters, state } from "./state.js";
 import { follow } from "./stream.js";
 import { drawStrip } from "./strip.js";
@@ -23,7 +23,7 @@ function tools() {
     count ? tool(`Replay ${count} in order`, replayPicked, { id: "replay-picked" }) : null,
     count === 2 ? tool("Compare", comparePicked, { id: "compare" }) : null,
     tool("Send a sample…", () => openSamples(samples), { id: "open-samples" }),
-    tool("Export", () => download(`/api/v1/export?format=jsonl&${filters()}`), { title: "What the filters show, as JSON Lines" }),
+    tool("Export…", () => openExport(download), { id: "open-export" }),
     tool("Clear…", () => openClear(changed), { id: "open-clear" }),
     tool("?", openKeys, { "aria-label": "Keys" }),
   ].filter(Boolean);

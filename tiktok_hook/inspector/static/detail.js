@@ -1,6 +1,6 @@
 // One delivery whole: what it means, the verdict, headers, body, answer, attempts.
 
-import { bodyOf, call } from "./api.js";
+import { bodyOf, call, file } from "./api.js";
 import { byId, copy, el, fill, say } from "./dom.js";
 import { ExactNumber, tryParse, write } from "./exact.js";
 import { openReplay, replayNow } from "./replay.js";
@@ -84,15 +84,25 @@ function actions(whole, body) {
     body.text === null ? null : el("button", { type: "button", onclick: () => copy(body.text, "Body") }, "Copy body"),
     el("span", { class: "downloads" }, el("span", { class: "dim" }, "Download "),
       [["har", "HAR"], ["jsonl", "JSON Lines"], ["pytest", "pytest"]].map(([format, words]) =>
-        el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/export?format=${format}&ids=${delivery.id}`) }, words)),
-      el("button", { type: "button", class: "quiet", onclick: () => download(`/api/v1/deliveries/${delivery.id}/body`) }, "raw body")));
+        el("button", { type: "button", class: "quiet", onclick: () => download(`export?format=${format}&ids=${delivery.id}`) }, words)),
+      el("button", { type: "button", class: "quiet", onclick: () => download(`deliveries/${delivery.id}/body`) }, "raw body")));
 }
 
-export function download(address) {
-  const anchor = el("a", { href: address, download: "" });
+// Fetched first, so that a refusal is said and not saved under the file's name.
+export async function download(path) {
+  let got;
+  try {
+    got = await file(path);
+  } catch (error) {
+    say(`${error.message} ${error.hint ?? ""}`.trim());
+    return;
+  }
+  const href = URL.createObjectURL(got.blob);
+  const anchor = el("a", { href, download: got.name });
   document.body.append(anchor);
   anchor.click();
   anchor.remove();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
 }
 
 function meaning({ meanings, documentation }, parsed, known) {
@@ -149,14 +159,26 @@ function bodyView(body, parsed) {
   const views = [];
   if (parsed.value !== undefined) views.push(["Pretty", () => el("pre", { class: "json", tabindex: "0" }, coloured(write(unfolded(parsed.value), "  ")))]);
   if (body.text !== null) views.push(["Raw", () => el("pre", { tabindex: "0" }, parsed.error ? broken(body.text, parsed.error) : visible(body.text))]);
-  views.push(["Hex", () => el("pre", { tabindex: "0" }, hex(body.bytes))]);
+  views.push(["Hex", () => el("pre", { class: "hex", tabindex: "0" }, hex(body.bytes))]);
   const place = el("div", { role: "tabpanel" });
-  const tabs = views.map(([name, make], number) => el("button", { type: "button", role: "tab", "aria-selected": String(number === 0), onclick: (event) => {
-    for (const tab of tabs) tab.setAttribute("aria-selected", String(tab === event.target));
-    fill(place, make());
-  } }, name));
+  const show = (number) => {
+    tabs.forEach((tab, each) => {
+      tab.setAttribute("aria-selected", String(each === number));
+      tab.tabIndex = each === number ? 0 : -1;
+    });
+    fill(place, views[number][1]());
+  };
+  const move = (event, number) => {
+    const to = { ArrowLeft: number - 1, ArrowRight: number + 1, Home: 0, End: views.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = (to + views.length) % views.length;
+    show(next);
+    tabs[next].focus();
+  };
+  const tabs = views.map(([name], number) => el("button", { type: "button", role: "tab", onclick: () => show(number), onkeydown: (event) => move(event, number) }, name));
   if (!body.bytes.length) return el("p", { class: "dim" }, "Empty.");
-  place.append(views[0][1]());
+  show(0);
   return el("div", {}, el("div", { class: "tabs", role: "tablist" }, tabs), place);
 }
 

@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { byId, el, fill, say } from "./dom.js";
 import { told } from "./replay.js";
+import { filters } from "./state.js";
 import { productClass } from "./words.js";
 
 const close = () => el("button", { type: "button", onclick: () => byId("dialog").close() }, "Close");
@@ -25,6 +26,19 @@ export function openSamples(samples) {
     el("button", { type: "button", "aria-label": `Send ${each.event}`, onclick: () => send(each.event) }, "Send"),
     el("b", { class: productClass(each.product) }, each.event),
     el("span", {}, each.meaning, each.mark === "documented" ? "" : ` (${each.mark})`)))), el("div", { class: "buttons" }, close()));
+}
+
+const FILES = [
+  ["har", "HAR", "for the browser's network tab, proxies and other tools"],
+  ["jsonl", "JSON Lines", "everything that is kept of them; `tiktok-hook import` reads it"],
+  ["pytest", "pytest", "a test file that sends them to your app"],
+];
+
+// What the filters show now, as a file; `download` says what goes wrong.
+export function openExport(download) {
+  show("Export what the list shows", el("ul", { class: "samples" }, FILES.map(([format, name, words]) => el("li", {},
+    el("button", { type: "button", "aria-label": `Download ${name}`, onclick: () => download(`export?format=${format}&${filters()}`) }, "Download"),
+    el("b", {}, name), el("span", {}, words)))), el("div", { class: "buttons" }, close()));
 }
 
 export const KEYS = [["j, k", "next, previous delivery"], ["/", "search"], ["r", "replay the chosen one"], ["e", "edit and replay"], ["c", "copy the Callback URL"], ["?", "these keys"], ["Esc", "close, back to the list"]];

@@ -1,0 +1,190 @@
+"""The list in a real browser: live, filtered, grouped, searched, with the strip above it."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.apps import http
+from tests.inspector.conftest import TOKEN as HOUSE_TOKEN
+from tests.inspector.conftest import running, skip_ids
+from tests.inspector.views import FAILURE, View
+from tests.listener import TOKEN, listening
+from tests.ngrok_service import NgrokService
+from tests.pictures.page import answering
+from tiktok_hook import events
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_delivery_appears_without_a_reload(view: View) -> None:
+    await expect(view.page.locator("#empty")).to_be_visible()
+    await view.receive(FAILURE)
+    row = view.page.locator(view.row(1))
+    await expect(row).to_contain_text("post.publish.failed")
+    await expect(row).to_contain_text("video_pull_failed for v_pub_url~")
+    await expect(row).to_contain_text("valid 200")
+    await expect(row).to_contain_text("app 200")
+    await expect(view.page.locator("#head")).to_contain_text("1 received")
+
+
+async def test_a_slow_apps_answer_comes_to_its_row(view: View) -> None:
+    async def slowly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await expect(view.page.locator(view.row(1))).to_contain_text("…")
+        writer.write(http(503, b"busy"))
+        await writer.drain()
+
+    view.app.answer = slowly
+    await view.receive()
+    await expect(view.page.locator(view.row(1))).to_contain_text("valid 503")
+    await expect(view.page.locator(view.row(1))).to_contain_text("app 503")
+
+
+async def test_filters_stand_in_the_address_and_survive_a_reload(view: View) -> None:
+    await view.receive()
+    await view.receive(FAILURE)
+    await view.receive(FAILURE, ("Tiktok-Signature", "t=1,s=00"))
+    page = view.page
+    await expect(page.locator("#list .row")).to_have_count(3)
+    await page.select_option("select[name=verdict]", "invalid")
+    await expect(page.locator("#list .row")).to_have_count(1)
+    assert "verdict=invalid" in page.url
+    await page.reload()
+    await expect(page.locator("#list .row")).to_have_count(1)
+    await expect(page.locator("select[name=verdict]")).to_have_value("invalid")
+    await page.select_option("select[name=verdict]", "")
+    await page.fill("#search", "video_pull")
+    await expect(page.locator("#list .row")).to_have_count(2)
+    assert "q=video_pull" in page.url
+    await view.receive()
+    await view.receive(FAILURE)
+    await expect(page.locator("#list .row")).to_have_count(3)
+
+
+async def test_news_leave_older_rows_of_a_filtered_list_in_place(view: View) -> None:
+    for _ in range(60):
+        await view.receive()
+    page = view.page
+    await page.goto(page.url + "?verdict=valid")
+    await expect(page.locator("#list .row")).to_have_count(50)
+    await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+    await expect(page.locator("#list .row")).to_have_count(60)
+    await view.receive(FAILURE)
+    await expect(page.locator("#row-61")).to_be_visible()
+    await expect(page.locator("#list .row")).to_have_count(61)
+    await expect(page.locator("#older")).to_be_hidden()
+
+
+async def test_any_answer_can_be_filtered_for(view: View) -> None:
+    view.app.answer = answering(418)
+    await view.receive()
+    await view.page.goto(view.page.url + "?status=418")
+    await expect(view.page.locator("#list .row")).to_have_count(1)
+    await expect(view.page.locator("select[name=status]")).to_have_value("418")
+
+
+async def test_the_life_of_a_post_is_one_line(view: View) -> None:
+    for name in ("complete", "publicly_available"):
+        await view.receive(events.sample(f"post.publish.{name}"))
+    await view.page.select_option("select[name=group]", "publish_id")
+    await expect(view.page.locator("#list .group")).to_contain_text("complete → publicly available")
+
+
+async def test_the_life_of_a_post_is_whole_when_its_begin_is_not_loaded(view: View) -> None:
+    await view.receive(events.sample("post.publish.complete"))
+    for _ in range(51):
+        await view.receive(FAILURE)
+    await view.receive(events.sample("post.publish.publicly_available"))
+    page = view.page
+    await page.goto(page.url + "?group=publish_id")
+    group = page.locator("#list .group", has_text="publicly available")
+    await expect(group).to_contain_text("complete → publicly available")
+    await expect(page.locator("#row-1")).to_have_count(0)
+    await group.get_by_role("button", name="Show all of ").click()
+    await expect(page.locator("#row-1")).to_be_visible()
+    await expect(page.locator("#list .row")).to_have_count(2)
+    assert "group=publish_id&publish_id=" in page.url
+
+
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [("redelivery", "#1: complete → complete"), ("user", "complete → publicly available → compl")],
+)
+async def test_deliveries_are_grouped(view: View, way: str, line: str) -> None:
+    for name in ("complete", "publicly_available", "complete"):
+        await view.receive(events.sample(f"post.publish.{name}"))
+    await view.page.select_option("select[name=group]", way)
+    await expect(view.page.locator("#list .group")).to_contain_text(line)
+    await expect(view.page.locator("#list .group")).to_have_count(1)
+
+
+async def test_what_came_while_the_page_was_closed_is_there_after_a_reload(view: View) -> None:
+    await view.receive()
+    await expect(view.page.locator("#list .row")).to_have_count(1)
+    await view.page.goto("about:blank")
+    await view.receive(FAILURE)
+    await view.page.goto(view.listener.ready["inspector_url"].partition("?")[0])
+    await expect(view.page.locator("#list .row")).to_have_count(2)
+    await view.receive()
+    await expect(view.page.locator("#list .row")).to_have_count(3)
+
+
+async def test_two_pages_of_one_browser_share_one_stream(view: View) -> None:
+    second = await view.page.context.new_page()
+    await second.goto(view.page.url)
+    await view.receive()
+    for page in (view.page, second):
+        await expect(page.locator("#list .row")).to_have_count(1)
+    await view.page.close()
+    await view.receive()
+    await expect(second.locator("#list .row")).to_have_count(2)
+
+
+async def test_the_strip_shows_outages_from_before_the_page_was_opened(browser: Browser) -> None:
+    async with NgrokService() as service:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        given = {"NGROK_AUTHTOKEN": TOKEN}
+        async with listening(*words, "--ephemeral", environment=given) as listener:
+            service.cut()
+            assert (await listener.wait_for("tunnel", 1))["state"] == "reconnecting"
+            assert (await listener.wait_for("tunnel", 2))["state"] == "online"
+            page = await browser.new_page()
+            await page.goto(listener.ready["inspector_url"])
+            await expect(page.locator("#strip .outage")).to_have_count(1)
+            name = re.compile("1 outage of the tunnel, 0 deliveries")
+            await expect(page.locator("#strip svg")).to_have_attribute("aria-label", name)
+            await page.close()
+
+
+async def test_a_search_without_a_find_says_how_far_it_has_looked(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with running(path=tmp_path / "history.db") as house:
+        await house.receive(FAILURE)
+        far = skip_ids(tmp_path / "history.db")
+        await house.receive()
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/?token={HOUSE_TOKEN}&q=video_pull")
+        empty = page.locator("#empty")
+        await expect(empty).to_contain_text(re.compile(r"Nothing found down to #\d+ yet"))
+        looked = re.search(r"#(\d+)", await empty.inner_text())
+        assert looked is not None
+        await page.get_by_role("button", name="Search older").click()
+        await expect(empty).not_to_contain_text(looked[0])
+        looked = re.search(r"#(\d+)", await empty.inner_text())
+        assert looked is not None
+        assert int(looked[1]) < far
+        await page.close()
+
+
+async def test_the_strip_narrows_the_list_to_its_time(view: View) -> None:
+    await view.receive()
+    bar = view.page.locator("#strip [role=button]").first
+    await expect(bar).to_have_attribute("aria-label", re.compile(": 1 deliveries, 0 failed"))
+    await bar.focus()
+    await view.page.keyboard.press("Enter")
+    await expect(view.page.get_by_text("Clear the selection")).to_be_visible()
+    assert "since=" in view.page.url
+    await expect(view.page.locator("#list .row")).to_have_count(1)
