@@ -234,15 +234,21 @@ async def test_an_app_that_accepts_a_forgery_is_told_of(app: App) -> None:
     assert "does not verify" in result.stderr
 
 
-@pytest.mark.parametrize("form", ["compact", "json"])
-async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App, form: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "form"),
+    [(signal.SIGINT, "compact"), (signal.SIGINT, "json"), (signal.SIGTERM, "compact")],
+    ids=["ctrl-c", "ctrl-c-json", "sigterm"],
+)
+async def test_an_interrupted_run_prints_what_was_done_and_ends_with_0(
+    app: App, number: signal.Signals, form: str
+) -> None:
     many = ["--count", "1000", "--rate", "50", "--format", form]
     words = words_of(["trigger", FAILED, "--to", app.url, "--secret", SECRET, *many])
     process = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ
     )
     await app.wait_for(3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     async with asyncio.timeout(10):
         out, err = await process.communicate()
     assert process.returncode == 0, err
@@ -254,6 +260,36 @@ async def test_ctrl_c_prints_what_was_done_and_ends_with_0(app: App, form: str) 
         assert 2 <= told["sent"] < 1000
     else:
         assert b"sent in " in out
+
+
+async def test_in_a_shells_background_sigterm_ends_it_too(app: App) -> None:
+    """There SIGINT is ignored, so nothing may be made of it."""
+    sent = [
+        "trigger",
+        FAILED,
+        "--to",
+        app.url,
+        "--secret",
+        SECRET,
+        "--count",
+        "900",
+        "--rate",
+        "50",
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *["sh", "-c", 'trap "" INT; exec "$@"', "sh", *words_of(sent)],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ,
+    )
+    await app.wait_for(3)
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert b" of 900." in err
+    assert b"Traceback" not in err
+    assert b"sent in " in out
 
 
 async def test_many_on_a_terminal_show_a_bar(app: App) -> None:

@@ -5,8 +5,10 @@ for, so that ``--help``, ``sign`` and ``verify`` start fast.
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -64,7 +66,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: As typed, without the program's name; None takes the process's own.
     """
+    _end_as_by_ctrl_c()
     sys.exit(run(arguments))
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does; `listen` puts its own handlers in their place.
+
+    What is ignored, as under nohup, stays so. Shells ignore SIGINT in what they start with ``&``,
+    so there the interruption is raised without it.
+    """
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if ignored:
+            signal.default_int_handler(number, frame)
+        signal.raise_signal(signal.SIGINT)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, interrupt)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
