@@ -108,6 +108,15 @@ async def test_the_life_of_a_post_is_whole_when_its_begin_is_not_loaded(view: Vi
     assert "group=publish_id&publish_id=" in page.url
 
 
+async def test_what_is_of_no_group_does_not_stand_under_one(view: View) -> None:
+    await view.receive(b"{}")
+    await view.receive(b"[]")
+    await view.receive(events.sample("post.publish.complete"))
+    await view.page.select_option("select[name=group]", "publish_id")
+    rows = view.page.locator("#list > li")
+    await expect(rows).to_contain_text(["v_pub_file", "#3", "of no post", "#2", "#1"])
+
+
 @pytest.mark.parametrize(
     ("way", "line"),
     [("redelivery", "#1: complete → complete"), ("user", "complete → publicly available → compl")],
@@ -116,8 +125,9 @@ async def test_deliveries_are_grouped(view: View, way: str, line: str) -> None:
     for name in ("complete", "publicly_available", "complete"):
         await view.receive(events.sample(f"post.publish.{name}"))
     await view.page.select_option("select[name=group]", way)
-    await expect(view.page.locator("#list .group")).to_contain_text(line)
-    await expect(view.page.locator("#list .group")).to_have_count(1)
+    groups = view.page.locator("#list .group", has_text=" → ")
+    await expect(groups).to_contain_text(line)
+    await expect(groups).to_have_count(1)
 
 
 async def test_what_came_while_the_page_was_closed_is_there_after_a_reload(view: View) -> None:

@@ -8,9 +8,9 @@ import { eventName, visible } from "./words.js";
 const MOST_STEPS = 12;
 const text = (value) => (typeof value === "string" && value !== "" ? value : null);
 const WAYS = {
-  publish_id: { name: (delivery) => text(delivery.event?.content?.publish_id), filter: "publish_id" },
-  user: { name: (delivery) => text(delivery.event?.user_openid), filter: "user" },
-  redelivery: { name: (delivery) => (delivery.redelivery_of ? `#${delivery.redelivery_of}` : null), filter: null },
+  publish_id: { name: (delivery) => text(delivery.event?.content?.publish_id), filter: "publish_id", none: "of no post" },
+  user: { name: (delivery) => text(delivery.event?.user_openid), filter: "user", none: "of no user" },
+  redelivery: { name: (delivery) => (delivery.redelivery_of ? `#${delivery.redelivery_of}` : null), filter: null, none: "not delivered again" },
 };
 
 let lives = new Map(); // what the server has of a group: words by id, by the group's name
@@ -34,9 +34,14 @@ export function grouped(rows, rowOf, { whole, redraw }) {
     groups.set(name, { members: [...(groups.get(name)?.members ?? []), row], titled: name !== own || (way.filter === null && first.has(own)) });
   }
   watcher.disconnect();
+  let above = false;
   return [...groups].flatMap(([name, { members, titled }]) => {
     const items = members.map((row) => rowOf(row, false));
-    return titled ? [lineOf(name, members, way, whole, redraw), ...items] : items;
+    const belowTitle = above;
+    above = titled;
+    if (titled) return [lineOf(name, members, way, whole, redraw), ...items];
+    // Else it would seem to belong to the group above it.
+    return belowTitle ? [el("li", { class: "group" }, way.none), ...items] : items;
   });
 }
 
