@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 import click
@@ -73,20 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _end_as_by_ctrl_c() -> None:
     """Let SIGTERM and SIGHUP do what Ctrl-C does; `listen` puts its own handlers in their place.
 
-    What is ignored, as under nohup, stays so. Shells ignore SIGINT in what they start with ``&``,
-    so there the interruption is raised without it.
+    What is ignored, as under nohup, stays so. Where a shell's ``&`` has Ctrl-C ignored, there is
+    nothing to be like, and they end the process.
     """
-    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if ignored:
-            signal.default_int_handler(number, frame)
-        signal.raise_signal(signal.SIGINT)
-
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, interrupt)
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
