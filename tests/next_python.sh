@@ -51,11 +51,13 @@ debootstrap --variant=minbase --include="python3,ca-certificates" \
     || cannot "debootstrap failed: $(tail -n 1 "$LOG")"
 mkdir "$ROOT/project"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$ROOT/project"
-# This machine's pip, with its settings, for that Python; the pins hold for all but the SDK.
+# This machine's settings of pip, for that Python; the pins hold for all but the SDK. Before 25, pip
+# asks packages for another Python whether they run on this one.
 pip() {
-    "$PYTHON" -m pip --disable-pip-version-check --quiet "$@" >"$LOG" 2>&1 \
+    PYTHONPATH=$FOLDER/pip "$PYTHON" -m pip --disable-pip-version-check --quiet "$@" >"$LOG" 2>&1 \
         || cannot "the packages cannot be had: $(grep -m 1 ERROR "$LOG" || tail -n 1 "$LOG")"
 }
+pip install --target "$FOLDER/pip" 'pip>=25'
 pip wheel --no-deps --wheel-dir "$FOLDER/wheel" "$ROOT/project"
 grep -v '^ngrok==' tests/requirements.txt >"$FOLDER/pins"
 pip install --target "$ROOT/usr/local/lib/python$VERSION/dist-packages" \
