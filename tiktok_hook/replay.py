@@ -208,7 +208,7 @@ async def replay(
 
 async def replay_all(
     deliveries: Iterable[Delivery],
-    make: Callable[[Delivery], Prepared],
+    make: Callable[[Delivery], Prepared | None],
     *,
     forwarder: Forwarder,
     store: Store | None = None,
@@ -220,7 +220,8 @@ async def replay_all(
 
     Args:
         deliveries: Asked for one by one, so there may be any number.
-        make: Calls `prepare`, right before each is sent, so that its signature is fresh.
+        make: Calls `prepare`, right before each is sent, so that its signature is fresh; None
+            leaves the delivery out.
         forwarder: Sends them.
         store: Where the attempts are recorded; None records nothing.
         rate: At most so many a second, evenly; None is as fast as they are answered.
@@ -238,9 +239,12 @@ async def replay_all(
         if rate is not None:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             due = max(due, time.monotonic()) + 1 / rate
+        prepared = make(delivery)
+        if prepared is None:
+            continue
         yield await replay(
             delivery,
-            make(delivery),
+            prepared,
             forwarder=forwarder,
             store=store,
             dequeue=dequeue,

@@ -98,11 +98,13 @@ class _Series:
 
     Attributes:
         deliveries: Gives them, as often as asked.
+        count: How many there are.
         target: Where they go; None is where each was sent before.
         leaves: The targets that each waits for no more once it is sent.
     """
 
     deliveries: "Callable[[], Iterator[Delivery]]"
+    count: int
     target: str | None = None
     leaves: "Sequence[str]" = ()
 
@@ -125,6 +127,7 @@ class _Replaying:
         self._planned = 0
         self._done = 0
         self._bad = 0
+        self._unfit = 0
         self._bad_ids: list[int] = []
 
     async def run(self, words: tuple[str, ...]) -> None:
@@ -142,14 +145,16 @@ class _Replaying:
             if self._given["pending"] and not self._given["dry_run"]:
                 await self._claim(store.history(), claims)
             series = self._chosen(store.history(), words)
-            self._planned = sum(1 for each in series for _ in each.deliveries())
+            self._planned = sum(each.count for each in series)
             if not self._planned:
                 raise selection.nothing_fits()
-            self._check_all(store, series)
+            self._check_first(store, series)
             if self._given["dry_run"]:
                 for each in series:
                     for delivery in each.deliveries():
-                        _show(delivery, self._prepared(store, delivery, each.target))
+                        if prepared := self._fitting(store, delivery, each.target):
+                            _show(delivery, prepared)
+                self._tell_unfit()
                 return
             try:
                 await self._send(store, series)
@@ -160,6 +165,14 @@ class _Replaying:
                 f"The app did not answer 200 to {self._bad} of {self._planned}.",
                 hint=f"tiktok-hook show {self._bad_ids[-1]} shows why. Once it is mended: "
                 + self._again(),
+            )
+        self._tell_unfit()
+
+    def _tell_unfit(self) -> None:
+        if self._unfit:
+            raise UsageError(
+                f"{self._unfit} of {self._planned} could not be made as asked.",
+                hint="The lines above say which and why.",
             )
 
     async def _claim(self, history: "History", claims: ExitStack) -> None:
@@ -203,23 +216,38 @@ class _Replaying:
         return [
             _Series(
                 lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where)),
+                count=history.counts(where).received,
                 target=self._given["to"],
             )
         ]
 
-    def _check_all(self, store: "Store", series: "Sequence[_Series]") -> None:
-        """Refuse a change that cannot be made in all of several, before any is sent."""
-        given = self._given
-        if self._planned == 1 or given["edit"] or not (given["sets"] or given["unsets"]):
+    def _check_first(self, store: "Store", series: "Sequence[_Series]") -> None:
+        """Refuse what cannot be made of the first of several, before any is sent.
+
+        The others have their turn: preparing them all would keep the first one waiting.
+        """
+        if self._planned == 1 or self._given["edit"]:
             return
         from tiktok_hook.edits import EditError
 
-        for each in series:
-            for delivery in each.deliveries():
-                try:
-                    self._prepared(store, delivery, each.target)
-                except EditError as error:
-                    raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
+        delivery, target = next((each, one.target) for one in series for each in one.deliveries())
+        try:
+            self._prepared(store, delivery, target)
+        except EditError as error:
+            raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
+
+    def _fitting(
+        self, store: "Store", delivery: "Delivery", wanted: str | None = None
+    ) -> "Prepared | None":
+        """The same as `_prepared`; one of several that cannot be made is told, and None."""
+        try:
+            return self._prepared(store, delivery, wanted)
+        except UsageError as error:
+            if self._planned == 1 or self._given["edit"]:
+                raise
+            self._unfit += 1
+            click.echo(f"Delivery {delivery.id} is not sent: {error}", err=True)
+            return None
 
     def _prepared(
         self, store: "Store", delivery: "Delivery", wanted: str | None = None
@@ -271,7 +299,7 @@ class _Replaying:
                 for each in series:
                     attempts = replay_all(
                         each.deliveries(),
-                        partial(self._prepared, store, wanted=each.target),
+                        partial(self._fitting, store, wanted=each.target),
                         forwarder=forwarder,
                         store=store,
                         rate=self._given["rate"],
@@ -329,6 +357,7 @@ def _waiting(
     numbers = [each.id for each in history.pending(queue)]
     return _Series(
         lambda: (each for number in numbers if (each := history.get(number)) is not None),
+        count=len(numbers),
         target=target,
         leaves=leaves,
     )
