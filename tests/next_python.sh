@@ -4,7 +4,8 @@
 # takes a minute, and removes it again.
 #
 # Needs Linux, Debian, root and debootstrap; where it cannot be made it says why and ends with 0.
-# It ends with another code only when the tests fail there. NEXT_PYTHON=no leaves it out.
+# It ends with another code only when the package cannot be installed there or its tests fail.
+# NEXT_PYTHON=no leaves it out.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,7 +13,9 @@ RELEASE=trixie
 VERSION=3.13
 # What stands on the stand-in of ngrok's service, and with it on the SDK.
 TESTS=(tests/tunnel tests/test_ngrok_service.py tests/session/test_listen.py
-    tests/session/test_ending.py tests/session/test_python.py)
+    tests/session/test_ending.py tests/session/test_python.py
+    # It needs a compiler, which that folder does not have, and knows nothing of the SDK.
+    --deselect=tests/session/test_listen.py::test_the_answer_waits_for_the_disk_and_32_wait_together)
 
 cannot() {
     echo "Not tried on the next Python ($VERSION, a newer SDK of ngrok's): $*."
@@ -55,7 +58,7 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t 
 # asks packages for another Python whether they run on this one.
 pip() {
     PYTHONPATH=$FOLDER/pip "$PYTHON" -m pip --disable-pip-version-check --quiet "$@" >"$LOG" 2>&1 \
-        || cannot "the packages cannot be had: $(grep -m 1 ERROR "$LOG" || tail -n 1 "$LOG")"
+        || { cat "$LOG" >&2; exit 1; }
 }
 pip install --target "$FOLDER/pip" 'pip>=25'
 pip wheel --no-deps --wheel-dir "$FOLDER/wheel" "$ROOT/project"
