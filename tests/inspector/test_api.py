@@ -12,6 +12,7 @@ from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json
 from tiktok_hook.inspector import openapi
+from tiktok_hook.inspector.wish import REPLAY, SAMPLE
 from tiktok_hook.signature import State, Verdict
 
 FORGED = Verdict(State.INVALID, reason="signature does not match")
@@ -83,6 +84,16 @@ async def test_an_unusable_filter_is_one_sentence(house: House, query: str) -> N
     reply = await house.ask("GET", f"/api/v1/deliveries?{query}")
     assert reply.status == 400
     assert json.loads(reply.body)["error"].endswith(".")
+
+
+async def test_a_wish_with_an_unknown_name_is_refused_and_nothing_sent(house: House) -> None:
+    await house.receive()
+    async with running_app() as app:
+        wish = {"target": app.url, "singing": "bad"}
+        reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=wish)
+    assert reply.status == 400
+    assert "'singing'" in json.loads(reply.body)["error"]
+    assert not app.requests
 
 
 async def test_an_unknown_delivery_is_a_404(house: House) -> None:
@@ -277,3 +288,6 @@ async def test_the_document_names_every_route_and_no_other(house: House) -> None
     described = {(method, path) for path, item in document["paths"].items() for method in item}
     assert described == routes
     assert (await house.get("/api/v1/openapi.json")) == document
+    schemas = document["components"]["schemas"]
+    assert schemas["Replay"]["properties"].keys() == REPLAY
+    assert schemas["SampleWish"]["properties"].keys() == SAMPLE

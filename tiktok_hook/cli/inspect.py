@@ -19,6 +19,7 @@ from tiktok_hook.cli.listen import serving_page
     metavar="TARGET",
     help="Where replays go unless the page names another address.",
 )
+@options.insecure_option
 @serving_page
 @options.config_option
 def command(
@@ -27,7 +28,7 @@ def command(
     secret_files: tuple[Path, ...],
     forward_to: str | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
-    **inspector: Any,
+    **given: Any,
 ) -> None:
     """Show the page over a stored history, without a listener.
 
@@ -41,9 +42,10 @@ def command(
         db=db,
         secrets=known,
         forward_to=forward_to,
-        port=inspector["inspect_port"],
-        host=inspector["inspect_host"],
-        allow_hosts=inspector["inspect_allow_hosts"],
-        open_access=inspector["inspect_open"],
+        insecure=given["insecure"],
+        port=given["inspect_port"],
+        host=given["inspect_host"],
+        allow_hosts=given["inspect_allow_hosts"],
+        open_access=given["inspect_open"],
     )
-    session.run_page(page, say=click.echo, open_page=inspector["open_page"])
+    session.run_page(page, say=click.echo, open_page=given["open_page"])

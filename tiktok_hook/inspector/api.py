@@ -21,7 +21,7 @@ from tiktok_hook.forward import Request, parse_header, parse_target, refuse_loop
 from tiktok_hook.inspector import query
 from tiktok_hook.inspector.parts import Parts
 from tiktok_hook.inspector.status import status_json
-from tiktok_hook.inspector.wish import wish_of
+from tiktok_hook.inspector.wish import REPLAY, SAMPLE, wish_of
 from tiktok_hook.store import Where
 
 PAGE = 50
@@ -131,7 +131,7 @@ class Api:
     async def replay(self, request: web.Request) -> web.Response:
         """Send a delivery again, changed and signed as asked; or show what would be sent."""
         number = self._id(request)
-        wish = await wish_of(request)
+        wish = await wish_of(request, REPLAY)
         delivery = await asyncio.to_thread(self._found, number)
         target, whole = await self._target(delivery, wish.text("target"))
         self._refuse_loop(target, request)
@@ -201,7 +201,7 @@ class Api:
 
     async def send_sample(self, request: web.Request) -> web.Response:
         """Send a signed sample to the receiver of this session."""
-        wish = await wish_of(request)
+        wish = await wish_of(request, SAMPLE)
         url = self._parts.status().local_url
         if url is None:
             raise UsageError(

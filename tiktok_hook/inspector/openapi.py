@@ -296,12 +296,17 @@ def _schemas() -> Json:
                 "body": _TEXT_OR_NULL,
                 "dry_run": {"type": "boolean"},
             },
+            "additionalProperties": False,
         },
         "Replayed": _object(
             {"attempt": _reference("Attempt"), "request": {"type": "object"}},
             optional=("attempt", "request"),
         ),
-        "SampleWish": {"type": "object", "properties": {"set": texts}},
+        "SampleWish": {
+            "type": "object",
+            "properties": {"set": texts},
+            "additionalProperties": False,
+        },
         "Sent": _object({"status": {"type": ["integer", "null"]}, "error": _TEXT_OR_NULL}),
         "Samples": _object({"samples": {"type": "array", "items": {"type": "object"}}}),
         "Status": _status(),

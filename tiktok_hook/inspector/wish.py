@@ -1,7 +1,7 @@
 """What a client asks for in a JSON body, taken apart with one sentence for whatever is wrong."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -73,11 +73,25 @@ class Wish:
             raise UsageError(f"signing has to be one of {ways}.") from None
 
 
-async def wish_of(request: web.Request) -> Wish:
+REPLAY = frozenset({"target", "signing", "age_seconds", "set", "unset", "headers", "method", "path",
+                    "body", "dry_run"})  # fmt: skip
+"""What may be asked of a replay; a test holds the API's document to it, as the next."""
+
+SAMPLE = frozenset({"set"})
+"""What may be asked of a sample."""
+
+
+async def wish_of(request: web.Request, names: Collection[str]) -> Wish:
     """What a request's body asks for; an empty body asks for nothing special.
 
+    A name that nobody knows is refused: with its `target` misspelt a replay would go elsewhere.
+
+    Args:
+        request: Its body is read.
+        names: What may be asked for here.
+
     Raises:
-        UsageError: It is not a JSON object.
+        UsageError: It is not a JSON object, or has a name that is not known.
     """
     data = await request.read()
     try:
@@ -86,4 +100,9 @@ async def wish_of(request: web.Request) -> Wish:
         raise UsageError("The body is not valid JSON.") from None
     if not isinstance(value, dict):
         raise UsageError("The body has to be a JSON object.")
+    if unknown := sorted(value.keys() - names):
+        raise UsageError(
+            f"{unknown[0][:40]!r} is nothing that can be asked for here.",
+            hint=f"What can: {', '.join(sorted(names))}.",
+        )
     return Wish(value)

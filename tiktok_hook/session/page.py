@@ -81,6 +81,7 @@ async def inspect(
     db: Path | None = None,
     secrets: Sequence[str] = (),
     forward_to: str | None = None,
+    insecure: bool = False,
     port: int | None = None,
     host: str = "127.0.0.1",
     allow_hosts: Collection[str] = (),
@@ -92,6 +93,7 @@ async def inspect(
         db: The history; None is the one in the user's data folder.
         secrets: To sign replays with.
         forward_to: Where replays go when the page names no other address; None without.
+        insecure: Do not check the certificate of an https address that is replayed to.
         port: See `showing`, as for the others.
         host: Where it listens.
         allow_hosts: Further names that it may be asked by.
@@ -110,7 +112,7 @@ async def inspect(
     feed = Feed()
     # What is only looked at is never made shorter.
     with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
-        async with Forwarder() as forwarder:
+        async with Forwarder(insecure=insecure) as forwarder:
             parts = inspector.Parts(
                 history=store.history(),
                 store=store,
