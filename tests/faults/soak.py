@@ -99,6 +99,7 @@ async def kill_rounds(rounds: int, folder: Path) -> None:
                 group.create_task(load(forwarder, listener.local_url))
             await asyncio.sleep(random.uniform(0.05, 0.5))
             listener.process.kill()
+            await listener.process.wait()  # a signal sent to it now would take its end from us
         with closing(sqlite3.connect(db)) as rows:
             bodies = rows.execute("SELECT body FROM deliveries").fetchall()
             sound = rows.execute("PRAGMA quick_check").fetchone() == ("ok",)
