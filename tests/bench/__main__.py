@@ -40,6 +40,7 @@ def main() -> int:
         parser.error("the README gets all rows of a full run")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     product.forget_settings()
+    product.compile_modules()
     bench = Bench(
         quick=chosen.quick, cores=Cores.choose(), peers=Peers.in_cache(), wanted=wanted, say=_say
     )

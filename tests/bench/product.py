@@ -1,5 +1,6 @@
 """The real ``tiktok-hook``, run as a user runs it, with folders of its own."""
 
+import compileall
 import os
 import sys
 import tempfile
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import tiktok_hook
 from tests.bench.load import SECRET
 from tests.bench.programs import HERE, Program, Words, free_port, running
 
@@ -83,6 +85,11 @@ def running_product(
         ) as program,
     ):
         yield program
+
+
+def compile_modules() -> None:
+    """Compile the package as pip does when it installs it; a checkout's may be missing or old."""
+    compileall.compile_dir(str(Path(tiktok_hook.__file__).parent), quiet=2)
 
 
 def forget_settings() -> None:
