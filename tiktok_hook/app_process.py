@@ -28,8 +28,10 @@ _WITHHELD = ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN")
 
 if sys.platform == "win32":
     _CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
+    _INTERRUPT = signal.CTRL_BREAK_EVENT
 else:
     _CREATION_FLAGS = 0
+    _INTERRUPT = signal.SIGINT
 
 _OUTPUT_SECONDS = 0.5
 _LINE_CHARACTERS = 16 * 1024
@@ -171,16 +173,16 @@ class AppProcess:
         return "ended"
 
     def interrupt(self) -> None:
-        """Pass a Ctrl-C on to the app: it is not in the terminal's process group."""
+        """Have `stop` begin with a Ctrl-C: the terminal's own reaches only its process group.
+
+        Not at once, since the app still has to answer what is under way.
+        """
         self._interrupted = True
-        if sys.platform == "win32":
-            self._signal(signal.CTRL_BREAK_EVENT)
-        else:
-            self._signal(signal.SIGINT)
 
     async def stop(self) -> None:
         """End the app and all it started: SIGTERM, and SIGKILL for what is left after 5 s."""
-        if self._interrupted:
+        if self._interrupted and self._alive():
+            self._signal(_INTERRUPT)
             await self._gone(_INTERRUPT_SECONDS)
         if self._alive():
             self._signal(signal.SIGTERM)

@@ -230,6 +230,29 @@ async def test_the_app_beside_is_awaited_shown_and_ended(leave: str, unused_port
     assert listener.errors.splitlines()[:2] == ["app │ no token", "app │ seen"]
 
 
+TOLD = """
+import os, signal, socket, sys
+def told(number, _):
+    print("told", signal.Signals(number).name, flush=True)
+    sys.exit(9)
+signal.signal(signal.SIGINT, told)
+signal.signal(signal.SIGTERM, told)
+app = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+async def test_the_app_beside_is_told_to_end_as_we_were(
+    number: signal.Signals, unused_port: int
+) -> None:
+    async with listening(
+        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", TOLD
+    ) as listener:
+        assert await listener.end(number) == 0
+    assert listener.errors.splitlines() == [f"app │ told {number.name}"]
+
+
 @pytest.fixture
 def unused_port() -> int:
     import socket

@@ -146,7 +146,7 @@ def run_page(
 
     async def main() -> None:
         stopping = asyncio.Event()
-        with signals(lambda **_: stopping.set()):
+        with signals(lambda _number, **_: stopping.set()):
             async with page as url:
                 say(url)
                 if open_page:

@@ -109,10 +109,13 @@ class _Run:
         task = asyncio.current_task()
         assert task is not None
 
-        def interrupt(*, again: bool) -> None:
+        def interrupt(number: int, *, again: bool) -> None:
             if again:
                 self._leave_now()
-            self._stopping.set()
+            if number == signal.SIGINT:
+                self._quit()
+            else:
+                self._stopping.set()
             if self._session is None:
                 task.cancel()  # still starting: give it up
 
@@ -158,9 +161,7 @@ class _Run:
             async with AsyncExitStack() as stack:
                 if self._script is not None:
                     await stack.enter_async_context(self._script(session))
-                await stack.enter_async_context(
-                    keyboard(session, self._console, self._stopping.set)
-                )
+                await stack.enter_async_context(keyboard(session, self._console, self._quit))
                 if self._open_page and session.inspector_url is not None:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
@@ -186,6 +187,12 @@ class _Run:
         except TimeoutError:
             return self._exit_after is None or self._seen >= self._exit_after
         return True
+
+    def _quit(self) -> None:
+        """Ctrl-C, or the key for it: end, and let the app beside end as it would by its own."""
+        if self._session is not None and self._session.app_process is not None:
+            self._session.app_process.interrupt()
+        self._stopping.set()
 
     def _say_what_lasts(self) -> None:
         if self._console.live:
@@ -219,14 +226,17 @@ class _Run:
 
 @contextmanager
 def signals(interrupt: Callable[..., None]) -> Iterator[None]:
-    """Call `interrupt` on Ctrl-C, SIGTERM and SIGHUP; with ``again`` from the second Ctrl-C on."""
+    """Call `interrupt` with the number of Ctrl-C, SIGTERM or SIGHUP when one comes.
+
+    ``again`` is true from the second Ctrl-C on.
+    """
     loop = asyncio.get_running_loop()
     interrupts = 0
 
     def came(number: int) -> None:
         nonlocal interrupts
         interrupts += number == signal.SIGINT
-        interrupt(again=interrupts > 1)
+        interrupt(number, again=interrupts > 1)
 
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     numbers: list[int] = [getattr(signal, name) for name in names]
