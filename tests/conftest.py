@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import fuzzing
+
+fuzzing.register()
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

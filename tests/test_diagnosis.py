@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_signature import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
@@ -365,7 +365,6 @@ bodies = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     header=headers | st.binary(min_size=32, max_size=32).map(lambda raw: f"t={T},s={raw.hex()}"),
     body=bodies,

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktok_hook.edits import EditError, apply, assignments
@@ -231,7 +231,6 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     body=st.dictionaries(st.sampled_from(["event", "content", "a"]), json_values).map(
         lambda value: json.dumps(value).encode()
@@ -254,6 +253,30 @@ def test_an_edit_gives_json_or_an_edit_error(
     except EditError:
         return
     assert isinstance(json.loads(edited), dict)
+
+
+@given(
+    values=st.dictionaries(st.sampled_from(["a", "b", "event", "create_time"]), json_values),
+    content=st.dictionaries(
+        st.sampled_from(["a", "publish_id", "reason"]), json_values, min_size=1
+    ),
+    new=json_values,
+    data=st.data(),
+)
+def test_an_edit_changes_what_it_names_and_nothing_else(
+    values: dict[str, object], content: dict[str, object], new: object, data: st.DataObject
+) -> None:
+    body = json.dumps({**values, "content": json.dumps(content)}).encode()
+    name = data.draw(st.sampled_from([*values, *(f"content.{key}" for key in content)]))
+    edited = json.loads(apply(body, sets=[f"{name}={json.dumps(new)}"]))
+    edited["content"] = json.loads(edited["content"])
+    inner, expected = content, {**values, "content": content}
+    if name.startswith("content."):
+        inner[name.removeprefix("content.")] = new
+    else:
+        expected[name] = new
+    assert edited == expected
+    assert list(edited) == list(expected)
 
 
 def test_assignments_of_values_take_them_as_they_are() -> None:

@@ -4,7 +4,7 @@ import math
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktok_hook.exact_json import MAX_DEPTH, ExactFloat, Json, dumps, loads
@@ -103,7 +103,6 @@ json_values = st.recursive(
 ).filter(lambda value: "inf" not in repr(value))
 
 
-@settings(max_examples=200, deadline=None)
 @given(json_values)
 def test_what_is_written_reads_back_equal_here_and_in_the_standard_library(value: Json) -> None:
     text = dumps(value)
@@ -112,7 +111,6 @@ def test_what_is_written_reads_back_equal_here_and_in_the_standard_library(value
     assert json.loads(text) == value
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:0123456789.eE-+ntrufalse\\', max_size=60))
 def test_reading_raises_value_error_or_nothing(text: bytes | str) -> None:
     try:
@@ -136,7 +134,6 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("ascii_only", [False, True])
 @given(JSON)
-@settings(max_examples=500)
 def test_what_is_read_quickly_is_what_the_standard_library_reads(
     ascii_only: bool,  # noqa: FBT001 - pytest gives it by its name
     value: object,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktok_hook.hints import LISTENER_REFUSAL, for_accepted_forgery, for_answer
@@ -164,7 +164,6 @@ def test_accepting_a_forgery_has_its_own_words() -> None:
     assert "Your app does not verify" in for_accepted_forgery()
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     status=st.none() | st.integers(100, 999),
     error=st.none() | st.sampled_from(["refused", "tls"]) | st.text(max_size=10),

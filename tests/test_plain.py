@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktok_hook.plain import visible
@@ -39,7 +39,6 @@ def test_line_feeds_and_tabs_stay_when_asked_but_carriage_returns_do_not() -> No
     assert visible("a\n\tb\r\x1b", keep_newlines=True) == "a\n\tb\\x0d\\x1b"
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters()))
 def test_the_result_always_encodes_and_holds_no_control_character(text: str) -> None:
     shown = visible(text)
