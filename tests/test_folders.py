@@ -169,8 +169,8 @@ def test_another_process_with_the_same_number_is_not_taken_for_the_listener() ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1, "more": 2}'],
-    ids=["empty", "cut off", "a list", "null", "no number", "an unknown key"],
+    ["", "{", "[]", "null", '{"pid": "x"}', '{"pid": 1, "more": 2}', "[" * 100_000],
+    ids=["empty", "cut off", "a list", "null", "no number", "an unknown key", "too deep"],
 )
 def test_a_broken_listeners_file_is_removed(text: str) -> None:
     path = folders.state_dir() / "listeners" / f"{os.getpid()}.json"

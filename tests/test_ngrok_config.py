@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from tests import fuzzing
 from tiktok_hook import ngrok_config
 from tiktok_hook.errors import UsageError
 from tiktok_hook.ngrok_config import NgrokConfig, keep_authtoken, read
@@ -59,7 +62,16 @@ def test_both_layouts_are_read(file: Path, text: str, url: str | None, cas: str 
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# nothing\n", "authtoken:\n", "authtoken: ''\n", "authtoken: [a]\n", "agent: 3\n"]
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "authtoken:\n",
+        "authtoken: ''\n",
+        "authtoken: [a]\n",
+        "agent: 3\n",
+        f"authtoken: 0x{'9' * 5000}",
+    ],
 )
 def test_a_file_without_a_token_has_none(file: Path, text: str) -> None:
     file.write_text(text)
@@ -106,8 +118,25 @@ def test_the_file_of_todays_agent_wins_over_that_of_an_old_one(home: Path) -> No
         (b"- 2secret_token\n", "holds no settings"),
         (b"2secret_token\n", "holds no settings"),
         (b"authtoken: \xff2secret_token\n", "not UTF-8"),
+        (b"authtoken: 2secret_token\na: !!bool x\n", "not valid YAML"),
+        (b"authtoken: 2secret_token\na: !!int ''\n", "not valid YAML"),
+        (b"authtoken: 2secret_token\na: !!timestamp x\n", "not valid YAML"),
+        (b"authtoken: 2secret_token\na: " + b"9" * 5000, "not valid YAML"),
+        (b"[" * 5000, "not valid YAML"),
     ],
-    ids=["tab", "tag", "date", "list", "text", "bytes"],
+    ids=[
+        "tab",
+        "tag",
+        "date",
+        "list",
+        "text",
+        "bytes",
+        "truth value",
+        "number",
+        "time",
+        "long",
+        "deep",
+    ],
 )
 def test_a_broken_file_is_a_usage_error_that_quotes_nothing(
     file: Path, content: bytes, words: str
@@ -168,7 +197,9 @@ def test_keeping_a_token_leaves_the_rest_as_it_was(file: Path, before: str, afte
     assert read(file).authtoken == NEW
 
 
-@pytest.mark.parametrize("token", ["12345", "null", 'with "quotes" and: more', "1e5", "0x1F"])
+@pytest.mark.parametrize(
+    "token", ["12345", "null", 'with "quotes" and: more', "1e5", "0x1F", "9" * 5000]
+)
 def test_any_token_comes_back_as_it_went_in(file: Path, token: str) -> None:
     keep_authtoken(token, file)
     assert read(file).authtoken == token
@@ -211,3 +242,73 @@ def test_an_unwritable_place_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot be written"):
         keep_authtoken(NEW, tmp_path / "file" / "ngrok.yml")
+
+
+# Whatever somebody's editor left in it.
+
+SECRET = "2secret_token"
+LINES = (
+    'version: "2"', "version: 3", "agent:", "agent: {}", f"  authtoken: {SECRET}", "  # a note",
+    f"authtoken: {SECRET}", f"authtoken: '{SECRET}", f"\tauthtoken: {SECRET}", "authtoken:",
+    "  web_addr: 127.0.0.1:4040", "endpoints:", "  - name: a", "- b", "---", "...", "? x", "&a b",
+    "*a", "<<: *a", "agent: &a", "other: *a", "!!binary =", "!!python/object:os.system x", "|",
+    "authtoken: >-", "when: 2026-13-45", "{", "}", "%YAML 1.1", "root_cas: [", "a: 1:30",
+    "a: !!bool x", "a: !!int ''", "when: !!timestamp x", f"authtoken: 0x{'9' * 5000}", "9" * 5000,
+)  # fmt: skip
+FILES = st.one_of(
+    st.lists(st.sampled_from(LINES) | st.text(max_size=8), max_size=8).map(
+        lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass")
+    ),
+    st.tuples(st.sampled_from([LAYOUT_2, LAYOUT_3]), fuzzing.changes).map(
+        lambda pair: fuzzing.changed(pair[0].encode(), pair[1])
+    ),
+    st.binary(max_size=60),
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all cases."""
+    return tmp_path_factory.mktemp("ngrok") / "ngrok.yml"
+
+
+@fuzzing.one_in(2)
+@given(content=FILES)
+def test_any_file_is_read_or_a_usage_error_that_quotes_nothing(place: Path, content: bytes) -> None:
+    place.write_bytes(content)
+    try:
+        found = read(place)
+    except UsageError as error:
+        fuzzing.sound(error, without=SECRET)
+    else:
+        assert all(
+            value is None or (value and value == value.strip())
+            for value in (found.authtoken, found.connect_url, found.connect_cas)
+        )
+
+
+@fuzzing.one_in(4)
+@given(content=FILES, token=st.text(min_size=1, max_size=20) | st.just(NEW))
+def test_any_file_keeps_all_but_the_token_or_stays_as_it_is(
+    place: Path, content: bytes, token: str
+) -> None:
+    assume(token.strip() == token)
+    place.write_bytes(content)
+    try:
+        keep_authtoken(token, place)
+    except UsageError:
+        assert place.read_bytes() == content
+    else:
+        assert read(place).authtoken == token
+        assert without_token(place.read_bytes()) == without_token(content)
+    assert list(place.parent.iterdir()) == [place]
+
+
+def without_token(content: bytes) -> object:
+    """Every other setting of a file."""
+    settings = yaml.safe_load(content.decode("utf-8-sig")) or {}
+    agent = settings.get("agent")
+    inner = agent if isinstance(agent, dict) else {}
+    for each in (settings, inner):
+        each.pop("authtoken", None)
+    return {**settings, "agent": inner, "version": str(settings.get("version", "3"))}

@@ -2,7 +2,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests import fuzzing
 from tiktok_hook import settings
 from tiktok_hook.errors import UsageError
 
@@ -21,8 +24,13 @@ def test_a_missing_named_file_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"forward_to = [", "not valid TOML"), (b"\xff", "cannot be read")],
-    ids=["syntax", "not-text"],
+    [
+        (b"forward_to = [", "not valid TOML"),
+        (b"\xff", "cannot be read"),
+        (b"port = " + b"[" * 5000, "not valid TOML"),
+        (b"port = " + b"9" * 5000, "not valid TOML"),
+    ],
+    ids=["syntax", "not-text", "too-deep", "too-long"],
 )
 def test_a_broken_file_is_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "config.toml"
@@ -118,3 +126,46 @@ def test_the_environment_may_hold_several_secrets() -> None:
 def test_an_empty_variable_is_an_error_and_not_a_pass() -> None:
     with pytest.raises(UsageError, match="TIKTOK_CLIENT_SECRET is empty"):
         settings.secrets([], [], {settings.SECRET_VARIABLE: " "})
+
+
+CONFIG = b'forward_to = ["3000"]\nkeep = 5\n[listen]\nport = 0x10\nnow = 1979-05-27T07:32:00Z\n'
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all cases."""
+    return tmp_path_factory.mktemp("settings") / "file"
+
+
+@fuzzing.one_in(2)
+@given(fuzzing.changes.map(partial(fuzzing.changed, CONFIG)) | st.binary(max_size=40))
+def test_any_file_holds_settings_or_is_a_usage_error(place: Path, content: bytes) -> None:
+    place.write_bytes(content)
+    known = {"forward-to", "keep", "port", "listen", "now"}
+    try:
+        config = settings.read_config(place, default=place)
+        values = settings.defaults_for("listen", config, options=known, known=known, file=place)
+    except UsageError as error:
+        fuzzing.sound(error)
+    else:
+        assert values.keys() <= known
+
+
+@fuzzing.one_in(2)
+@given(
+    st.binary(max_size=30)
+    | st.text(st.characters(max_codepoint=0x300), max_size=12).map(str.encode)
+)
+def test_any_secret_file_holds_a_secret_that_can_be_one_or_is_not_shown(
+    place: Path, content: bytes
+) -> None:
+    place.write_bytes(content)
+    try:
+        secret = settings.secret_from_file(place)
+    except UsageError as error:
+        text = content.decode("utf-8", "replace").strip()
+        fuzzing.sound(error, without=text if len(text) > 4 else "")
+    else:
+        assert secret.isprintable()
+        assert not any(character.isspace() for character in secret)
+        assert content.decode().rstrip("\r\n") == secret

@@ -164,7 +164,7 @@ def _listener(path: Path) -> Listener | None:
     try:
         value: Any = json.loads(_read(path))
         listener = Listener(**value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     sound = (
         isinstance(value["pid"], int)

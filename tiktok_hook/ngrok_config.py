@@ -19,6 +19,7 @@ import yaml
 from tiktok_hook.errors import UsageError
 
 _BY_HAND = "Correct it, or run: ngrok config check"
+_LONGEST_NUMBER_BITS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,10 @@ def _text(file: Path) -> str:
 def _parse(text: str, file: Path) -> Mapping[str, Any]:
     """The file's mapping; an empty file is an empty one."""
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        content = _loaded(text)
+    except ValueError as error:
         # The parser's own message quotes the line, which may be the token's.
-        mark = getattr(error, "problem_mark", None)
+        mark = getattr(error.__cause__, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise UsageError(
             f"ngrok's config file {file} is not valid YAML{where}.", hint=_BY_HAND
@@ -142,17 +143,30 @@ def _parse(text: str, file: Path) -> Mapping[str, Any]:
     return content
 
 
+def _loaded(text: str) -> Any:
+    """What YAML holds; ValueError for what is none."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("not YAML") from error
+    except (AttributeError, LookupError, TypeError) as error:
+        # PyYAML's own, for `!!bool x`, `!!int ""`, `!!timestamp x` and the like.
+        raise ValueError("not what its tag says") from error
+
+
 def _word(value: object) -> str | None:
     """A scalar as text; a token or port of digits alone is a number to YAML."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
+    if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER_BITS:
+        return None  # Python would not write it out
     return str(value).strip() or None
 
 
 def _with_token(text: str, token: str, file: Path) -> str:
     """The file's text with the token in it; comments, order and spelling of the rest stay."""
     content = _parse(text, file)
-    plain = re.fullmatch(r"\w+", token, re.ASCII) and yaml.safe_load(token) == token
+    plain = re.fullmatch(r"\w+", token, re.ASCII) and _is_text(token)
     line = f"authtoken: {token if plain else json.dumps(token)}"
     whole = text if not text or text.endswith("\n") else text + "\n"
     expected: dict[str, Any]
@@ -167,8 +181,8 @@ def _with_token(text: str, token: str, file: Path) -> str:
         if "authtoken" not in content:
             result += f"{line}\n"
     try:
-        safe = yaml.safe_load(result) == expected
-    except yaml.YAMLError:
+        safe = _loaded(result) == expected
+    except ValueError:
         safe = False
     if not safe:
         raise UsageError(
@@ -176,6 +190,14 @@ def _with_token(text: str, token: str, file: Path) -> str:
             hint="Run: ngrok config add-authtoken TOKEN, or set NGROK_AUTHTOKEN.",
         )
     return result
+
+
+def _is_text(word: str) -> bool:
+    """Whether YAML takes a word for itself, without quotes, and for no number or truth value."""
+    try:
+        return bool(_loaded(word) == word)
+    except ValueError:
+        return False
 
 
 _LINE = re.compile(r"^authtoken:.*$", re.MULTILINE)

@@ -49,7 +49,7 @@ def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number too long, lists too deep
         raise UsageError(
             f"The settings file {file} is not valid TOML: {error}.",
             hint='A line reads NAME = VALUE, text in quotes: forward_to = ["3000"].',

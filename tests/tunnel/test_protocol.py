@@ -48,7 +48,10 @@ def test_a_message_comes_back_as_it_went_in(message: Message) -> None:
         b'{"type":"beat"}\n',
         b'{"type":"beat","latency_ms":1,"more":1}\n',
         b"\xff\n",
+        b"[" * 100_000,
+        b"9" * 5_000,
     ],
+    ids=lambda line: repr(line[:20]),
 )
 def test_a_line_that_is_no_message_is_passed_over(line: bytes) -> None:
     assert protocol.load(line) is None

@@ -129,5 +129,5 @@ def load(line: bytes) -> Message | None:
     try:
         values: dict[str, Any] = json.loads(line)
         return _KINDS[values.pop("type")](**values)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
