@@ -116,6 +116,14 @@ def test_what_editors_do_to_a_file_does_no_harm(data: bytes) -> None:
         (lines(minimal(received_at=None)), "line 2: received_at is not a string"),
         (lines({"type": "delivery"}), "line 2: received_at is missing"),
         (lines(minimal(received_at="now")), "line 2: received_at is not a time such as"),
+        (
+            lines(minimal(received_at="9999-12-31T23:59:59-14:00")),
+            "line 2: received_at is not a time such as",
+        ),
+        (
+            lines(minimal(received_at="0001-01-01T00:00:00+14:00")),
+            "line 2: received_at is not a time such as",
+        ),
         (lines(minimal(body=5)), "line 2: body is not a string"),
         (lines(minimal(body_base64="?")), "line 2: body_base64 is not base64"),
         (lines(minimal(body="\ud800")), "line 2: body is not Unicode text"),

@@ -13,6 +13,8 @@ from tiktok_hook.delivery import Headers
 from tiktok_hook.exact_json import Json
 
 _LARGEST = 1 << 63
+_LAST_DAY = 253_402_214_400
+"""9999-12-31: after it there are times that have no date in some time zone."""
 
 _UNFIT_IN_PATH = re.compile("[\x00-\x20\x7f]")
 _BEYOND_LATIN_1 = re.compile("[^\x00-\xff]")
@@ -123,9 +125,12 @@ class Fields:
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
                 moment = moment.replace(tzinfo=UTC)
-            return moment.timestamp()
+            found = moment.timestamp()
         except (ValueError, OverflowError):
-            raise self._wrong(name, "a time such as 2026-11-23T08:00:00Z") from None
+            found = -1
+        if not 0 <= found < _LAST_DAY:
+            raise self._wrong(name, "a time such as 2026-11-23T08:00:00Z")
+        return found
 
     def method(self, name: str, default: str | None = None) -> str:
         """An HTTP method."""

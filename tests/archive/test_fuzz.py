@@ -1,0 +1,204 @@
+"""Deliveries that nobody thought of, and files that somebody edited."""
+
+import ast
+import io
+import json
+from typing import Any, get_args
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests import fuzzing
+from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported, imported, lines, loaded
+from tests.store.samples import TARGET
+from tiktok_hook import archive
+from tiktok_hook.archive import Entry, har_places
+from tiktok_hook.console.blocks import delivery_block
+from tiktok_hook.console.paint import PLAIN
+from tiktok_hook.delivery import Attempt, Delivery, Source
+from tiktok_hook.errors import UsageError
+from tiktok_hook.plain import visible
+from tiktok_hook.signature import State, Verdict
+
+FORMATS: tuple[archive.Format, ...] = get_args(archive.Format)
+FORMS = pytest.mark.parametrize("form", ["jsonl", "har"])
+
+latin_1 = st.text(st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0"), max_size=12)
+words = st.text(max_size=12)
+seconds = st.integers(0, 4_000_000_000_000_000).map(lambda micros: micros / 1_000_000)
+names = st.from_regex("[A-Za-z-]{1,10}", fullmatch=True)
+headers = st.lists(st.tuples(names, latin_1), max_size=4).map(tuple)
+bodies = fuzzing.events | st.binary(max_size=60)
+thousandths = st.integers(-(10**9), 10**9).map(lambda number: number / 1000)
+# What a request line may hold: bytes beyond ASCII come as UTF-8, or as what stands for one byte.
+targets = st.text(
+    st.characters(exclude_characters="".join(map(chr, range(33))) + "\x7f?#"), max_size=10
+)
+deliveries = st.builds(
+    Delivery,
+    received_at=seconds,
+    source=st.just(Source.IMPORT),
+    remote_addr=words,
+    method=st.sampled_from(["POST", "PUT"]),
+    path=targets.map("/".__add__),
+    query=targets,
+    http_version=st.sampled_from(["1.0", "1.1"]),
+    headers=headers,
+    body=bodies,
+    verdict=st.builds(
+        Verdict,
+        st.sampled_from(State),
+        words,
+        words,
+        st.none() | thousandths,
+        st.none() | st.integers(1, 9),
+    ),
+    status=st.none() | st.integers(100, 999),
+    imported_id=st.just(7),
+)
+attempts = st.builds(
+    Attempt,
+    delivery_id=st.just(7),
+    number=st.just(0),
+    started_at=seconds,
+    target=targets.map(TARGET.__add__),
+    replay=st.booleans(),
+    resigned=st.booleans(),
+    request_method=st.sampled_from(["POST", "GET"]),
+    request_headers=headers,
+    request_body=st.none() | st.binary(max_size=20),
+    status=st.none() | st.integers(100, 999),
+    headers=headers,
+    body=st.binary(max_size=20),
+    truncated=st.booleans(),
+    duration_ms=st.none() | thousandths.map(abs),
+    error=st.none() | words.filter(bool),
+    hint=words,
+)
+
+
+@FORMS
+@fuzzing.one_in(4)
+@given(sent=deliveries, tried=st.lists(attempts, max_size=2).map(tuple))
+def test_any_delivery_and_its_attempts_come_back_as_they_were(
+    form: archive.Format, sent: Delivery, tried: tuple[Attempt, ...]
+) -> None:
+    (found,) = loaded(exported([Entry(sent.stored(id=7), tried)], form))
+    assert found == Entry(sent, tried)
+
+
+SAMPLES = [entry(each, number, ATTEMPTS) for number, each in enumerate(AWKWARD.values(), 1)]
+FILES = [exported([each], form) for form in ("jsonl", "har") for each in SAMPLES]
+SHAPES = [json.loads(line) for each in SAMPLES[:2] for line in exported([each]).splitlines()]
+FIELDS = st.sampled_from(sorted({name for shape in SHAPES for name in shape}))
+VALUES = fuzzing.json_values | st.sampled_from(
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", [["a\r\nb", "c\r\n d"]], 10**18]
+)
+
+
+def with_fields(changes: dict[str, Any], shape: dict[str, Any], *, in_har: bool) -> bytes:
+    """A file with one delivery, or one attempt, of which some fields have other values."""
+    if not in_har:
+        return lines({**SHAPES[0], "id": 1}, {**shape, **changes})
+    document = json.loads(exported(SAMPLES[:1], "har"))
+    for each in document["log"]["entries"]:
+        each["_tiktok_hook"].update(changes)
+        each["request"].update(changes)
+    return json.dumps(document).encode()
+
+
+EDITED = st.one_of(
+    st.builds(fuzzing.changed, st.sampled_from(FILES), fuzzing.changes),
+    st.builds(
+        with_fields,
+        st.dictionaries(FIELDS, VALUES, min_size=1, max_size=3),
+        st.sampled_from(SHAPES),
+        in_har=st.booleans(),
+    ),
+    st.lists(fuzzing.json_values, max_size=3).map(
+        lambda values: b"\n".join(json.dumps(each).encode() for each in values)
+    ),
+    st.binary(max_size=40),
+)
+
+
+@fuzzing.one_in(10)
+@given(EDITED)
+async def test_any_file_is_imported_shown_and_exported_again_or_refused_in_a_sentence(
+    data: bytes,
+) -> None:
+    try:
+        found = await imported(data)
+    except UsageError as error:
+        fuzzing.sound(error)
+        return
+    assert len(found) == archive.load(io.BytesIO(data), "FILE").deliveries
+    for form in FORMATS:
+        data = exported(found, form)
+        if form in {"jsonl", "har"}:
+            again = loaded(data)
+            assert [each.delivery.body for each in again] == [each.delivery.body for each in found]
+    for each in found:
+        block = delivery_block(each.delivery, PLAIN, attempts=each.attempts, whole=True)
+        assert visible(block, keep_newlines=True) == block
+
+
+@fuzzing.one_in(10)
+@given(st.lists(deliveries, min_size=1, max_size=3))
+def test_a_pytest_module_is_python_that_holds_every_body(sent: list[Delivery]) -> None:
+    tree = ast.parse(exported([Entry(each) for each in sent], "pytest"))
+    held = [each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)]
+    assert all(each.body in held for each in sent)
+
+
+class Trickle(io.BytesIO):
+    """A file that gives little at a time, so that anything may stand across two reads."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(7 if size and size > 7 else size)
+
+
+@fuzzing.one_in(4)
+@given(st.builds(fuzzing.changed, st.sampled_from(FILES[len(SAMPLES) :]), fuzzing.changes))
+@example(FILES[-1])
+def test_the_entries_of_a_har_are_where_the_whole_document_has_them(data: bytes) -> None:
+    spans = har_places.find(Trickle(data))
+    assert spans == har_places.find(io.BytesIO(data))
+    if spans is not None:
+        whole = parsed(data)
+        found = [parsed(data[span.offset :][: span.length]) for span in spans]
+        assert (whole is None) == (None in found)
+        assert whole is None or whole["log"]["entries"] == found
+
+
+def parsed(data: bytes) -> Any:
+    """What JSON holds; None for what is none."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+users = st.from_regex("Z[A-Za-z0-9_-]{7,30}", fullmatch=True)  # unlike any pseudonym
+
+
+@fuzzing.one_in(4)
+@given(
+    user=users,
+    before=st.text(max_size=5),
+    after=bodies,
+    sent=deliveries,
+)
+def test_a_user_is_found_and_replaced_wherever_it_stands(
+    user: str, before: str, after: bytes, sent: Delivery
+) -> None:
+    body = json.dumps({"event": "e", "user_openid": user, "note": f"{before} {user}"}).encode()
+    known = sent.stored(body=body, path=f"/u/{user}")
+    other = sent.stored(body=after + b" " + user.encode() + b" ")
+    first, second = archive.redacted(lambda: [Entry(other), Entry(known)])
+    for each in (first, second):
+        assert user.encode() not in each.delivery.body
+        assert user not in each.delivery.path
+    assert json.loads(second.delivery.body)["event"] == "e"
+    assert exported([first, second])
