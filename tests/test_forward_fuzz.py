@@ -1,0 +1,130 @@
+"""Addresses that nobody meant, and apps that answer in bytes that nobody thought of."""
+
+import asyncio
+from typing import Any
+
+import uvloop
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests import fuzzing
+from tests.apps import OK, App, http, running_app
+from tiktok_hook.errors import UsageError
+from tiktok_hook.forward import Forwarder, Request, join, parse_target
+
+WORDS = {None, "refused", "timeout", "reset", "protocol", "too_large"}
+"""What may come of an app that is there and speaks plain HTTP."""
+
+TARGETS = st.lists(
+    st.sampled_from(
+        [
+            "http",
+            "https",
+            "://",
+            ":",
+            "/",
+            "?",
+            "#",
+            "@",
+            "[",
+            "]",
+            "::1",
+            "app",
+            "3000",
+            "%zz",
+            ".",
+        ]
+    )
+    | st.text(max_size=3),
+    max_size=8,
+).map("".join)
+
+
+@given(text=TARGETS, path=st.text(max_size=8).map("/".__add__), query=st.text(max_size=8))
+@example(text="http://%:1", path="/", query="")
+def test_any_text_is_a_target_in_its_one_spelling_or_a_usage_error(
+    text: str, path: str, query: str
+) -> None:
+    try:
+        target = parse_target(text)
+    except UsageError as error:
+        fuzzing.sound(error)
+        return
+    assert parse_target(target) == target
+    assert target.isascii()
+    assert target.isprintable()
+    joined = join(target, path, query)
+    assert joined.startswith(target.partition("?")[0])
+    assert joined.endswith(query)
+
+
+PIECES = st.sampled_from(
+    [
+        OK,
+        http(503, b"no", "Connection: close"),
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.0 404\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 101 Upgrade\r\n\r\n",
+        b"HTTP/2 200\r\n",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: gzip\r\n",
+        b"Connection: keep-alive\r\n",
+        b"X-A: \xff\x00\r\n",
+        b" folded\r\n",
+        b"no colon\r\n",
+        b"5\r\nabcde\r\n",
+        b"ffffffffffffffff\r\n",
+        b"0\r\n\r\n",
+        b"\r\n",
+        b"\n",
+    ]
+)
+ANSWERS = st.one_of(
+    st.lists(PIECES | st.binary(max_size=6), max_size=8),
+    st.lists(PIECES, max_size=8).map([b"HTTP/1.1 200 OK\r\n"].__add__),
+    fuzzing.changes.map(lambda several: [fuzzing.changed(OK, several)]),
+)
+
+
+@fuzzing.one_in(10)
+@given(answer=ANSWERS, method=st.sampled_from(["POST", "HEAD"]), stays=st.booleans())
+@example(answer=[OK], method="POST", stays=True)
+@example(answer=[OK, OK], method="POST", stays=False)
+def test_whatever_an_app_answers_is_a_reply_and_the_next_one_is_served(
+    answer: list[bytes], method: str, *, stays: bool
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in answer:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+        # It leaves the closing to us; where we keep the connection, the next request comes.
+        if stays and await reader.read(1):
+            await reader.readuntil(b"good")
+            writer.write(OK)
+
+    async def exchange(app: App, forwarder: Forwarder) -> None:
+        reply = await forwarder.send(Request(method, app.url, (), b"body"), timeout=0.1)
+        assert reply.error in WORDS
+        assert (reply.status is None) == (reply.error is not None)
+        assert reply.status is None or 200 <= reply.status <= 599
+        assert (reply.error is None) or reply.detail
+
+    async def run() -> None:
+        loop_errors: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: loop_errors.append(what))
+        async with running_app(talk) as app, Forwarder() as forwarder:
+            await exchange(app, forwarder)
+            app.answer = OK
+            # What comes unasked after an answer may be read as the next one, but only once.
+            for _ in range(2):
+                good = await forwarder.send(Request("POST", app.url, (), b"good"), timeout=5)
+                if good.status == 200:
+                    break
+            assert (good.status, good.body) == (200, b'{"ok":true}')
+        assert not loop_errors
+
+    uvloop.run(run())
