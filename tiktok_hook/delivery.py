@@ -331,6 +331,21 @@ class Ready:
     history: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailedBeside:
+    """What went wrong at a target whose answers do not count.
+
+    Attributes:
+        target: Its address.
+        ids: Of the deliveries whose last attempt there did not get 200 (the newest 100).
+        attempts: How many attempts there did not get 200.
+    """
+
+    target: str
+    ids: tuple[int, ...]
+    attempts: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Summary:
     """The counts of the exit screen.
@@ -347,9 +362,13 @@ class Summary:
         unstored: Answered 503 because they could not be stored.
         probes: Requests that were no deliveries.
         attempts: Tries at forwarding that ended.
-        failed: Ids of the deliveries whose last attempt did not get 200 (the newest 100).
-        failed_attempts: How many attempts did not get 200.
-        pending: Deliveries still queued for the app.
+        failed: Ids of the deliveries whose last attempt did not get 200 (the newest 100), those at
+            further targets left out.
+        failed_attempts: How many attempts did not get 200, wherever.
+        failed_beside: The same for each further target at which some did not.
+        target: The first one of several; None with fewer.
+        pending: Deliveries still queued for the app, of several for the one that most wait for.
+        pending_at: The address of that one; None with fewer.
         p95_ms: 95th percentile of the app's answers; None without any.
         outages: How often the tunnel was lost.
         offline_seconds: How long in all.
@@ -369,7 +388,10 @@ class Summary:
     attempts: int = 0
     failed: tuple[int, ...] = ()
     failed_attempts: int = 0
+    failed_beside: tuple[FailedBeside, ...] = ()
+    target: str | None = None
     pending: int = 0
+    pending_at: str | None = None
     p95_ms: float | None = None
     outages: int = 0
     offline_seconds: float = 0.0

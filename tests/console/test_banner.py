@@ -4,7 +4,7 @@ import pytest
 
 from tiktok_hook.console.banner import banner, summary
 from tiktok_hook.console.paint import COLOURED, PLAIN
-from tiktok_hook.delivery import Ready, SelfCheck, Summary
+from tiktok_hook.delivery import FailedBeside, Ready, SelfCheck, Summary
 
 URL = "https://a-very-long-name-of-a-free-domain-that-ngrok-gave-1234567890.ngrok-free.app/tiktok/hook"
 
@@ -121,6 +121,30 @@ def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
     assert "  2 still waiting for the app\n" in text
     assert "  4 only counted on this screen\n" in text
     assert "tiktok-hook" not in text
+
+
+def test_what_failed_at_a_further_target_is_sent_again_to_that_one() -> None:
+    found = Summary(
+        received=9, attempts=18, failed=(4,), failed_attempts=9, target="http://localhost:3000",
+        failed_beside=(
+            FailedBeside("http://localhost:3001/a&b", (9, 1, 2, 3, 5), 6),
+            FailedBeside("http://localhost:3002", (), 2),
+        ),
+        pending=3, pending_at="http://localhost:3001/a&b",
+    )  # fmt: skip
+    assert summary(found, PLAIN).split("\n")[3:-1] == [
+        "  1 failed; send again: tiktok-hook replay 4 --to http://localhost:3000",
+        "  6 failed at http://localhost:3001/a&b; send again: "
+        "tiktok-hook replay 1-3 5 9 --to 'http://localhost:3001/a&b'",
+        "  2 failed at first at http://localhost:3002, and got through later",
+        "  3 still waiting for http://localhost:3001/a&b: tiktok-hook replay --pending",
+    ]
+
+
+def test_many_that_failed_are_named_by_a_command_that_can_be_typed() -> None:
+    odd = tuple(range(1, 99, 2))
+    found = Summary(received=99, attempts=99, failed=odd, failed_attempts=49)
+    assert "49 failed; send again: tiktok-hook replay 1-97 --failed\n" in summary(found, PLAIN)
 
 
 def test_attempts_that_failed_before_their_delivery_arrived_need_nothing() -> None:

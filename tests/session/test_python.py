@@ -10,7 +10,7 @@ import tiktok_hook
 from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.delivery import AppState
+from tiktok_hook.delivery import AppState, FailedBeside
 
 
 @pytest.fixture
@@ -65,6 +65,22 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
                 item = await anext(news)
         assert (item.state, item.target) == ("paused", missing)
         assert session.app is None
+    summary = session.summary()
+    assert (summary.pending, summary.pending_at) == (1, missing)
+    assert (summary.failed, summary.failed_beside) == ((), ()), "it waits, and may get through yet"
+
+
+async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_failures() -> None:
+    missing = f"http://127.0.0.1:{free_port()}"
+    async with (
+        asyncio.timeout(10),
+        running_app() as app,
+        local(forward_to=[app.url, missing]) as session,
+    ):
+        assert (await post(session.local_url)).status == 200
+    summary = session.summary()
+    assert summary.failed == ()
+    assert summary.failed_beside == (FailedBeside(missing, (1,), 1),)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 import time
 from typing import Literal
 
-from tiktok_hook.delivery import Delivery, TunnelState
+import pytest
+
+from tiktok_hook.delivery import Attempt, Delivery, FailedBeside, TunnelState
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import State, Verdict
 
@@ -42,3 +44,44 @@ def test_outages_are_kept_with_their_start_and_end() -> None:
     tally.add(TunnelState("reconnecting", None, 3000.0))
     assert len(tally.outages) == 101
     assert tally.outages[-2:] == ((2995.0, 2999.0), (3000.0, None))
+
+
+FIRST, SECOND = "http://localhost:3000", "http://localhost:3002/b/?key=1"
+
+
+def attempt(
+    delivery_id: int, target: str, *, status: int | None = 500, error: str | None = None
+) -> Attempt:
+    return Attempt(
+        delivery_id=delivery_id,
+        started_at=1.0,
+        duration_ms=1.0,
+        target=target,
+        status=status,
+        error=error,
+    )
+
+
+def test_what_failed_at_a_further_target_is_counted_apart() -> None:
+    tally = Tally(started_at=0.0)
+    tally.targets = (FIRST, SECOND)
+    for number in range(1, 201):
+        tally.add(attempt(number, "http://localhost:3002/b/hook?key=1"))
+        tally.add(attempt(number, f"{FIRST}/hook", status=200 if number > 2 else 403))
+    tally.add(attempt(200, SECOND, status=200))
+    tally.add(attempt(1, "http://localhost:9999/", status=200))  # edited and sent elsewhere
+    counts = tally.total()
+    assert (counts.target, counts.failed, counts.failed_attempts) == (FIRST, (2,), 202)
+    assert counts.failed_beside == (FailedBeside(SECOND, tuple(range(101, 200)), 200),)
+
+
+@pytest.mark.parametrize(("queued", "failed"), [(True, (2,)), (False, (1, 2))], ids=str)
+def test_what_waits_for_an_app_that_is_not_there_has_not_failed(
+    queued: bool,  # noqa: FBT001 - a case
+    failed: tuple[int, ...],
+) -> None:
+    tally = Tally(started_at=0.0)
+    tally.queued = queued
+    tally.add(attempt(1, FIRST, status=None, error="refused"))
+    tally.add(attempt(2, FIRST, status=None, error="timeout"))
+    assert tally.total().failed == failed

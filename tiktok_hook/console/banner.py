@@ -1,6 +1,7 @@
 """What is said when everything is up, and when it ends."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 
 from tiktok_hook.console import words
 from tiktok_hook.console.blocks import hint
@@ -19,6 +20,9 @@ _HOLD_WORDS = {
     (False, True): "forwarding waits for replay --pending",
     (False, False): "nothing is forwarded but by the inspector",
 }
+
+_RANGES = 12
+"""How many ranges of ids a command names."""
 
 
 def banner(ready: Ready, paint: Paint, *, width: int = 80, keys: bool = False) -> str:
@@ -174,7 +178,8 @@ def summary(found: Summary, paint: Paint, *, kept: bool = True) -> str:
     text += _failed(found, paint, kept=kept)
     if found.pending:
         text.append(
-            f"  {words.count(found.pending)} still waiting for the app"
+            f"  {words.count(found.pending)} still waiting for "
+            + ("the app" if found.pending_at is None else visible(found.pending_at))
             + (": tiktok-hook replay --pending" if kept else "")
         )
     if found.outages:
@@ -190,16 +195,45 @@ def summary(found: Summary, paint: Paint, *, kept: bool = True) -> str:
     return "\n".join(text) + "\n"
 
 
-def _failed(found: Summary, paint: Paint, *, kept: bool) -> list[str]:
-    if not found.failed_attempts and not found.failed:
-        return []
-    if not found.failed and found.failed_attempts < 100:  # more are not kept count of by name
-        early = words.count(found.failed_attempts)
-        return [f"  {paint.amber}{early} failed at first{paint.off}, and got through later"]
+def _failed(found: Summary, paint: Paint, *, kept: bool) -> Iterator[str]:
+    """What the app did not answer with 200: for each target a line with what to do about it."""
+    beside = sum(each.attempts for each in found.failed_beside)
+    own = found.failed_attempts - beside
+    if own or found.failed:
+        yield _failed_at(found.failed, own, found.target, paint, kept=kept)
+    for each in found.failed_beside:
+        where = f" at {visible(each.target)}"
+        yield _failed_at(each.ids, each.attempts, each.target, paint, kept=kept, where=where)
+
+
+def _failed_at(
+    ids: Sequence[int],
+    attempts: int,
+    target: str | None,
+    paint: Paint,
+    *,
+    kept: bool,
+    where: str = "",
+) -> str:
+    # From 100 on not all are kept count of by name.
+    if not ids and attempts < 100:
+        early = f"{paint.amber}{words.count(attempts)} failed at first{paint.off}"
+        return f"  {early}{where}, and got through later"
     again = ""
-    if found.failed and kept:
-        ids = " ".join(str(each) for each in found.failed[:12])
-        more = " …" if len(found.failed) > 12 else ""
-        again = f"; send again: tiktok-hook replay {ids}{more}"
-    count = found.failed_attempts or len(found.failed)
-    return [f"  {paint.red}{words.count(count)} failed{paint.off}{again}"]
+    if ids and kept:
+        to = "" if target is None else f" --to {shlex.quote(target)}"
+        again = f"; send again: tiktok-hook replay {_named(ids)}{to}"
+    return f"  {paint.red}{words.count(attempts or len(ids))} failed{paint.off}{where}{again}"
+
+
+def _named(ids: Sequence[int]) -> str:
+    """Deliveries as `replay` takes them: ``3-7 9``; many: the failed ones among them."""
+    ranges: list[list[int]] = []
+    for each in sorted(ids):
+        if ranges and each == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [each]
+        else:
+            ranges.append([each])
+    if len(ranges) > _RANGES:
+        return f"{ranges[0][0]}-{ranges[-1][-1]} --failed"
+    return " ".join("-".join(map(str, each)) for each in ranges)

@@ -93,6 +93,13 @@ class Relay:
         """How many deliveries wait for the target that most wait for."""
         return max((backlog.waiting for backlog in self._backlogs.values()), default=0)
 
+    @property
+    def waited_for(self) -> str | None:
+        """Of several targets the one that most wait for; None with fewer."""
+        if len(self.targets) < 2:
+            return None
+        return max(self.targets, key=lambda target: self._backlogs[target].waiting)
+
     async def look(self) -> None:
         """See at once whether the targets are there, say after their app was started."""
         await asyncio.gather(*(watch.look() for watch in self._watches.values()))

@@ -113,7 +113,7 @@ class Session:
     def summary(self) -> Summary:
         """The counts so far."""
         counts = self.tally.total()
-        counts.pending = self.relay.waiting
+        counts.pending, counts.pending_at = self.relay.waiting, self.relay.waited_for
         return counts
 
     def __aiter__(self) -> AsyncIterator[Delivery]:

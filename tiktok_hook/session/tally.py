@@ -2,14 +2,35 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from tiktok_hook.delivery import Attempt, Delivery, Probe, Source, Summary, TunnelState
+from tiktok_hook.delivery import (
+    Attempt,
+    Delivery,
+    FailedBeside,
+    Probe,
+    Source,
+    Summary,
+    TunnelState,
+)
+from tiktok_hook.relay import NOT_SENT
 from tiktok_hook.signature import State
 
 _DURATIONS = 10_000
 _FAILED = 100
 _OUTAGES = 100
+
+_BEHIND = {"", "/", "?"}
+"""What follows a target in the address that a delivery with a path or query goes to."""
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What went wrong at one target: the newest deliveries of which it is the last word."""
+
+    ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    attempts: int = 0
 
 
 class Tally:
@@ -18,6 +39,11 @@ class Tally:
     Args:
         started_at: Unix seconds.
         clock: Monotonic seconds.
+
+    Attributes:
+        summary: The counts, those left out that are only made when they are asked for.
+        targets: Where deliveries go; the first one's answer counts.
+        queued: Whether what finds no app there waits for it, so that it has not failed.
     """
 
     def __init__(self, *, started_at: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,8 +51,10 @@ class Tally:
         self._clock = clock
         self._began = clock()
         self.summary = Summary(started_at=started_at)
+        self.targets: Sequence[str] = ()
+        self.queued = False
         self._durations: deque[float] = deque(maxlen=_DURATIONS)
-        self._failed: OrderedDict[int, None] = OrderedDict()
+        self._failures: dict[str | None, _Failures] = {None: _Failures()}
         self._offline_since: float | None = None
         self._outages: deque[tuple[float, float]] = deque(maxlen=_OUTAGES)
 
@@ -64,12 +92,25 @@ class Tally:
         if attempt.duration_ms is not None and attempt.status is not None:
             self._durations.append(attempt.duration_ms)
         if attempt.failed:
+            if self.queued and attempt.error in NOT_SENT and not attempt.replay:
+                return
             counts.failed_attempts += 1
-            self._failed[attempt.delivery_id] = None
-            if len(self._failed) > _FAILED:
-                self._failed.popitem(last=False)
-        else:
-            self._failed.pop(attempt.delivery_id, None)
+            failures = self._failures.setdefault(self._beside(attempt), _Failures())
+            failures.attempts += 1
+            failures.ids[attempt.delivery_id] = None
+            if len(failures.ids) > _FAILED:
+                failures.ids.popitem(last=False)
+        elif counts.failed_attempts:
+            failures = self._failures.get(self._beside(attempt)) or _Failures()
+            failures.ids.pop(attempt.delivery_id, None)
+
+    def _beside(self, attempt: Attempt) -> str | None:
+        """The further target that an attempt went to; None for the first one or elsewhere."""
+        for target in self.targets[1:]:
+            base = target.partition("?")[0].removesuffix("/")
+            if attempt.target.startswith(base) and attempt.target[len(base) :][:1] in _BEHIND:
+                return target
+        return None
 
     def _add_tunnel(self, state: TunnelState) -> None:
         if state.state == "reconnecting" and self._offline_since is None:
@@ -94,7 +135,13 @@ class Tally:
         """The counts so far."""
         counts = self.summary
         counts.seconds = self._clock() - self._began
-        counts.failed = tuple(self._failed)
+        counts.failed = tuple(self._failures[None].ids)
+        counts.failed_beside = tuple(
+            FailedBeside(target, tuple(found.ids), found.attempts)
+            for target, found in self._failures.items()
+            if target is not None
+        )
+        counts.target = self.targets[0] if len(self.targets) > 1 else None
         if self._durations:
             ordered = sorted(self._durations)
             counts.p95_ms = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]

@@ -22,7 +22,7 @@ from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
 from tiktok_hook.errors import AppError, StoreError
 from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
 from tiktok_hook.receiver import Receiver
-from tiktok_hook.relay import open_relay
+from tiktok_hook.relay import MODES, open_relay
 from tiktok_hook.session import page, remarks
 from tiktok_hook.session.checks import check
 from tiktok_hook.session.ingress import find_ingress
@@ -196,6 +196,7 @@ class _Wiring:
         targets = plan.targets
         if plan.app is not None:
             targets = (await enter(plan.app()),)
+        session.tally.targets, session.tally.queued = targets, plan.ack in MODES
         sockets = serving.bind(
             plan.port,
             host=HOST,
