@@ -1,5 +1,6 @@
 """Who may come in; each test fails when its rule is taken out."""
 
+import asyncio
 import json
 from urllib.parse import parse_qsl, urlsplit
 
@@ -246,3 +247,14 @@ async def test_a_charset_that_nobody_knows_is_of_no_consequence(house: House) ->
 async def test_a_body_that_is_too_long_is_refused(house: House) -> None:
     body = b"{" + b" " * (9 << 20)
     assert (await house.ask("POST", "/api/v1/deliveries/1/replay", body=body)).status == 413
+
+
+async def test_what_is_no_http_is_answered_400_and_kept_off_the_screen(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(b"GET /?a=\x80 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    assert caplog.records == []

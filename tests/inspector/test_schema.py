@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi import checks
 
+from tests import fuzzing
 from tests.apps import free_port
 from tests.inspector.conftest import TOKEN, House, running
 from tiktok_hook.inspector import openapi
@@ -27,10 +28,7 @@ HELD_TO = [
     checks.response_schema_conformance,
 ]
 SETTINGS = settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    database=None,
+    fuzzing.one_in(10),
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -53,6 +51,7 @@ def attack(house: House, method: str, path: str, mode: GenerationMode) -> None:
     calls()
 
 
+@pytest.mark.hypothesis  # which cannot see it inside `attack`
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), CALLS)
 async def test_generated_calls_are_answered_as_the_document_says(

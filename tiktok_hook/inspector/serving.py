@@ -1,12 +1,14 @@
 """Puts the inspector together and serves it."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tiktok_hook.feed import Feed
 from tiktok_hook.inspector import openapi
@@ -24,6 +26,16 @@ _TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+
+
+def _is_bug(record: logging.LogRecord) -> bool:
+    """Whether aiohttp logs a failure of ours, not a client that speaks no HTTP and is told so."""
+    _, error, _ = record.exc_info or (None, None, None)
+    return not isinstance(error, HttpProcessingError)
+
+
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(_is_bug)
 
 
 def url(host: str, port: int, token: str) -> str:
@@ -83,7 +95,7 @@ class Inspector:
 async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
     """Serve on bound sockets until the block ends; open streams are cut off then."""
     runner = web.AppRunner(
-        inspector.app, access_log=None, shutdown_timeout=0.1, handle_signals=False
+        inspector.app, access_log=None, logger=_LOG, shutdown_timeout=0.1, handle_signals=False
     )
     with inspector.following():
         try:

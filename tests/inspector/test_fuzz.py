@@ -1,0 +1,129 @@
+"""Requests to the inspector that no program of ours or ngrok's would send."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests import fuzzing
+from tests.apps import free_port
+from tests.inspector.conftest import House, running
+from tiktok_hook.forward import Reply
+from tiktok_hook.inspector.doors import HEADERS
+
+PRIVATE = "only-for-who-knows-the-token"
+
+SEGMENTS = st.sampled_from(
+    [
+        "api", "status", "tunnels", "endpoints", "requests", "http", "command_line", "v1",
+        "deliveries", "static", "app.js", "stream", "1", "0000000000000000", "..", ".", "",
+        "%2e%2e", "%2f", "%00", "%ff", ";", "\udcff",
+    ]
+)  # fmt: skip
+PATHS = st.one_of(
+    st.lists(SEGMENTS | st.text(max_size=3), max_size=6).map("/".join),
+    st.sampled_from(
+        [
+            "api/requests/http",
+            "api/requests/http/1",
+            "api/tunnels/command_line",
+            "api/v1/deliveries",
+        ]
+    ),
+).map(lambda path: "/" + path.replace("?", "").replace("#", ""))
+QUERIES = st.lists(
+    st.tuples(
+        st.sampled_from(["limit", "tunnel_name", "id", "q", "token", "before", "since", "verdict"]),
+        st.text(max_size=6) | st.integers().map(str),
+    ),
+    max_size=3,
+).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).replace("#", ""))
+BODIES = (
+    st.none()
+    | st.binary(max_size=20)
+    | st.dictionaries(
+        st.sampled_from(["id", "tunnel_name", "addr", "name", "proto"]), fuzzing.json_values
+    ).map(lambda value: json.dumps(value).encode())
+)
+METHODS = st.sampled_from(["GET", "GET", "HEAD", "POST", "DELETE", "PUT"])
+VALUES = st.text(st.characters(max_codepoint=0xFF, exclude_characters="\r\n\0"), max_size=12)
+CALLERS = st.lists(
+    st.tuples(st.just("Authorization"), VALUES | VALUES.map("Bearer ".__add__))
+    | st.tuples(st.just("Cookie"), VALUES | VALUES.map("tiktok_hook_4040=".__add__))
+    | st.tuples(
+        st.sampled_from(["Host", "Origin", "Sec-Fetch-Site", "X-Forwarded-Host", "Upgrade"]),
+        VALUES
+        | st.sampled_from(["localhost", "127.0.0.1", "none", "same-origin", "null", "[::1]"]),
+    ),
+    max_size=3,
+)
+
+Ask = Callable[..., Reply]
+
+
+async def beside(house: House, test: Callable[[Ask], None]) -> None:
+    """Run generated cases in a thread, with a way to ask the inspector from there."""
+    loop = asyncio.get_running_loop()
+
+    def ask(*arguments: Any, **options: Any) -> Reply:
+        asked = house.ask(*arguments, **options)
+        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=20)
+
+    await asyncio.to_thread(test, ask)
+
+
+@pytest.mark.hypothesis
+async def test_whatever_is_asked_of_the_look_alike_is_answered_without_a_failure() -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+
+    def attack(ask: Ask) -> None:
+        @fuzzing.one_in(4)
+        @given(method=METHODS, path=PATHS, query=QUERIES, body=BODIES)
+        def calls(method: str, path: str, query: str, body: bytes | None) -> None:
+            reply = ask(method, f"{path}?{query}" if query else path, body=body)
+            assert reply.status is not None, reply
+            assert reply.status < 500 or reply.status == 501, reply
+            # What is no HTTP to aiohttp never comes to our doors.
+            assert HEADERS.items() <= {*reply.headers} or reply.status == 400
+            if reply.header("Content-Type") == "application/json" and not reply.truncated:
+                assert method == "HEAD" or json.loads(reply.body) is not None
+
+        calls()
+
+    async with running(targets=(nobody,)) as house:
+        await house.receive()
+        await beside(house, attack)
+
+
+@pytest.mark.hypothesis
+async def test_without_the_token_no_spelling_of_an_address_and_no_header_shows_the_history() -> (
+    None
+):
+    encoded = base64.b64encode(PRIVATE.encode())[:20]
+
+    def attack(ask: Ask) -> None:
+        @fuzzing.one_in(2)
+        @given(method=METHODS, path=PATHS, query=QUERIES, caller=CALLERS)
+        @example(method="GET", path="/api/tunnels/../requests/http", query="", caller=[])
+        @example(method="GET", path="/api/tunnels/%2e%2e/requests/http", query="", caller=[])
+        @example(method="GET", path="//api/v1/deliveries", query="", caller=[])
+        def calls(method: str, path: str, query: str, caller: list[tuple[str, str]]) -> None:
+            reply = ask(method, f"{path}?{query}" if query else path, *caller, token=None)
+            assert PRIVATE.encode() not in reply.body
+            assert encoded not in reply.body
+            parts = [part for part in path.split("/") if part not in {"", "."}]
+            if parts[:1] not in (["status"], ["api"]) or method not in {"GET", "HEAD"}:
+                assert reply.status is None or 400 <= reply.status < 500
+
+        calls()
+
+    async with running() as house:
+        await house.receive(PRIVATE.encode(), path=f"/{PRIVATE}")
+        await beside(house, attack)
+        assert house.published == []
+        assert len(house.store.history().page()) == 1
