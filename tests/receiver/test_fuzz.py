@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.receiver.listening import HOST, get, listening, post
+from tests import fuzzing
+from tests.receiver.listening import BODY, HOST, get, listening, post
 from tiktok_hook.receiver import Limits
+from tiktok_hook.signature import State
 
 FRAGMENTS = (
     post(signed=False),
@@ -43,24 +45,31 @@ BOTH_LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asy
 
 
 @BOTH_LOOPS
-@settings(max_examples=400, deadline=None)
-@given(traffic=TRAFFIC, reset=st.booleans(), at_once=st.booleans())
-def test_whatever_comes_the_receiver_lives_on(
-    run: Run, *, traffic: list[bytes], reset: bool, at_once: bool
+@fuzzing.one_in(2)
+@given(
+    traffic=TRAFFIC,
+    ending=st.sampled_from(["half-close", "half-close", "reset", "stay"]),
+    at_once=st.booleans(),
+)
+def test_whatever_comes_the_receiver_answers_or_closes_in_time_and_lives_on(
+    run: Run, *, traffic: list[bytes], ending: str, at_once: bool
 ) -> None:
     async def exchange() -> None:
         loop_errors: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, what: loop_errors.append(what))
-        limits = Limits(request_seconds=0.1, linger_seconds=0.1)
+        limits = Limits(
+            request_seconds=0.1, unused_seconds=0.1, idle_seconds=0.1, linger_seconds=0.1
+        )
         async with listening(secrets=[], limits=limits, drain_seconds=0.1) as seen:
             async with seen.connect() as client:
                 with contextlib.suppress(ConnectionError):
                     await client.send(*([b"".join(traffic)] if at_once else traffic))
-                    if reset:
+                    if ending == "reset":
                         client.writer.transport.abort()
                     else:
-                        with contextlib.suppress(OSError):  # it may be cut off already
-                            client.writer.write_eof()
+                        if ending == "half-close":
+                            with contextlib.suppress(OSError):  # it may be cut off already
+                                client.writer.write_eof()
                         assert (await client.rest())[:9] in {b"", b"HTTP/1.1 "}
             assert (await seen.ask(post(signed=False))).status == 200
         assert not seen.bugs
@@ -70,7 +79,7 @@ def test_whatever_comes_the_receiver_lives_on(
 
 
 @BOTH_LOOPS
-@settings(max_examples=150, deadline=None)
+@fuzzing.one_in(2)
 @given(body=st.binary(max_size=2000), values=st.lists(VALUES, max_size=5), cut=st.floats(0, 1))
 def test_what_is_well_formed_arrives_byte_for_byte(
     run: Run, *, body: bytes, values: list[str], cut: float
@@ -89,5 +98,30 @@ def test_what_is_well_formed_arrives_byte_for_byte(
             ("Content-Length", str(len(body))),
             *headers,
         )
+
+    run(exchange())
+
+
+@BOTH_LOOPS
+@fuzzing.one_in(2)
+@given(changes=fuzzing.changes, again=st.booleans())
+def test_whatever_is_changed_on_the_way_no_other_body_is_valid(
+    run: Run, *, changes: list[fuzzing.Change], again: bool
+) -> None:
+    request = fuzzing.changed(post(), changes) + (post() if again else b"")
+
+    async def exchange() -> None:
+        limits = Limits(request_seconds=0.1)
+        async with listening(limits=limits, drain_seconds=0.1) as seen, seen.connect() as client:
+            with contextlib.suppress(OSError):
+                await client.send(request)
+                client.writer.write_eof()
+                answers = (await client.rest()).count(b"HTTP/1.1 200 ")
+                accepted = sum(not each.verdict.refused for each in seen.deliveries)
+                assert answers <= accepted + len(seen.probes)
+        for delivery in seen.deliveries:
+            right = delivery.verdict.state in {State.VALID, State.STALE}
+            assert delivery.body == BODY or not right
+        assert not seen.bugs
 
     run(exchange())
