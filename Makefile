@@ -9,7 +9,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format reference pictures next-python soak bench clean
+.PHONY: help demo test lint types unit wheel system format reference pictures next-python fuzz soak bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -51,6 +51,9 @@ unit: $(VENV)/development system
 
 next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
 	bash tests/next_python.sh $(RUN)
+
+fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it as in make test
+	$(BIN)/pytest -m hypothesis --hypothesis-profile long --timeout 1200 --numprocesses $(JOBS) --dist worksteal
 
 soak: $(VENV)/development system ## 100 times kill -9, overload, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests import reference
+from tests import fuzzing, reference
 from tests.pictures import terminal
 from tiktok_hook import errors
 from tiktok_hook.cli import COMMANDS, group
@@ -45,6 +45,13 @@ def test_a_commands_help_ends_with_its_example(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_says_what_it_does(name: str) -> None:
     assert [option.name for option in reference.options(name) if not option.help] == []
+
+
+def test_the_readme_says_how_many_cases_are_generated() -> None:
+    numbers = (fuzzing.SHORT, fuzzing.LONG)
+    short, long = (f"{number:,}".replace(",", " ") for number in numbers)
+    assert f"`make test` tries {short} cases" in README
+    assert f"`make fuzz` tries {long} new ones" in README
 
 
 def test_the_readme_names_every_exit_code() -> None:
