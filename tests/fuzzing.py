@@ -15,7 +15,7 @@ from tiktok_hook.events import CATALOGUE
 from tiktok_hook.plain import visible
 
 SHORT = 200
-LONG = 20_000
+LONG = 10_000
 
 
 def register() -> None:
