@@ -22,10 +22,14 @@ from tiktok_hook.store import Claim, open_store
 
 @asynccontextmanager
 async def relaying(
-    path: Path, *targets: str, ack: Ack = "first", told: Told | None = None
+    path: Path,
+    *targets: str,
+    ack: Ack = "first",
+    told: Told | None = None,
+    keep: int = 100_000,
 ) -> AsyncIterator[Relay]:
     """What one listener of several does with a history, apart from the others."""
-    with open_store(path) as store:
+    with open_store(path, keep=keep) as store:
         async with (
             Forwarder() as forwarder,
             open_relay(
@@ -165,6 +169,16 @@ async def test_each_target_has_its_own_place_in_the_queue(path: Path) -> None:
             await eventually(lambda: relay.waiting == 0)
     assert numbers(second) == [0, 1, 2, 3, 4]
     assert len(first.requests) == 5
+
+
+async def test_a_further_target_that_is_gone_does_not_fill_the_history(path: Path) -> None:
+    missing = f"http://127.0.0.1:{free_port()}"
+    async with running_app() as app, relaying(path, app.url, missing, keep=5) as relay:
+        for number in range(20):
+            await relay.handle(delivery(number=number))
+        await app.wait_for(20)
+        await eventually(lambda: relay.waiting == 5)
+    assert numbers(app) == list(range(20))
 
 
 async def test_the_end_loses_nothing_that_a_slow_target_has_not_had(path: Path) -> None:

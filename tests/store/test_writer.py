@@ -381,6 +381,18 @@ class TestRetention:
             await store.add(delivery(), queues=[FIRST])
             assert [each.id for each in store.history().walk()] == [*range(1, 10), 12]
 
+    async def test_what_waits_for_a_further_target_goes_with_the_oldest(
+        self, tmp_path: Path
+    ) -> None:
+        beside = Queue("first", "http://else/", beside=True)
+        with open_store(tmp_path / "history.db", keep=3) as store:
+            for number in range(1, 11):
+                await store.add(delivery(), queues=[FIRST, beside] if number == 4 else [beside])
+            history = store.history()
+            assert [each.id for each in history.walk()] == [4, 9, 10]
+            assert [each.id for each in history.pending("http://else/")] == [4, 9, 10]
+            assert history.queues_of(4) == [FIRST, beside]
+
     async def test_refused_ones_have_a_ring_of_their_own(self, tmp_path: Path) -> None:
         with open_store(tmp_path / "history.db", keep=5) as store:
             real = await store.add(delivery())

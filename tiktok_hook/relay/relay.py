@@ -170,7 +170,9 @@ class Relay:
             return answer
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
-            queues = [Queue(mode, target) for target in self.targets]
+            queues = [
+                Queue(mode, target, beside=number > 0) for number, target in enumerate(self.targets)
+            ]
             stored = await self._store.add(delivery.stored(status=200), queues=queues)
             if mode == "first" and not self.paused:
                 self._drain("first")

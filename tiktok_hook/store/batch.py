@@ -323,7 +323,8 @@ def prune(
 ) -> bool:
     """Delete the oldest rows past the bounds, at most `SLICE`; say whether more should go.
 
-    What still waits for the app stays, whatever the bounds say.
+    What still waits for the app stays, whatever the bounds say; for further targets it does not:
+    one that never comes back would keep everything for ever.
     """
     surplus = counters.refused - RING
     if surplus > 0:
@@ -412,7 +413,7 @@ def _add_all(
         del waiting[:count]
     for add, delivery in zip(adds, stored, strict=True):
         for queue in add.queues:
-            connection.execute(_ENQUEUE, (delivery.id, queue.target, queue.mode))
+            connection.execute(_ENQUEUE, (delivery.id, queue.target, queue.mode, int(queue.beside)))
         if add.attempt is not None:
             _insert_attempt(connection, rows.numbered(add.attempt, delivery.id, 1), counters)
     return stored
@@ -445,7 +446,10 @@ _NEWEST_OF_EVENTS = (
     "SELECT link, coalesce(redelivery_of, id), redelivery_number + 1, max(id) FROM deliveries "
     "WHERE link IN ({}) GROUP BY link"
 )
-_ENQUEUE = "INSERT INTO queue VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
+_ENQUEUE = (
+    "INSERT INTO queue (delivery_id, target, mode, beside) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET mode = excluded.mode"
+)
 _NEXT_ATTEMPT = (
     "SELECT (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = ?1), "
     "EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)"
@@ -463,5 +467,5 @@ _REPLAYED = "UPDATE deliveries SET replayed = 1 WHERE id = ? AND replayed = 0"
 _OLDEST = (
     "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
     "FROM deliveries AS d WHERE id > ? AND refused = 0 AND id NOT IN "
-    "(SELECT delivery_id FROM queue) ORDER BY id LIMIT ?"
+    "(SELECT delivery_id FROM queue WHERE beside = 0) ORDER BY id LIMIT ?"
 )

@@ -236,9 +236,10 @@ class History:
     def queues_of(self, delivery_id: int) -> list[Queue]:
         """Where a delivery waits; empty when it does not."""
         found = self._readers.all(
-            "SELECT mode, target FROM queue WHERE delivery_id = ?", (delivery_id,)
+            "SELECT mode, target, beside FROM queue WHERE delivery_id = ? ORDER BY beside, target",
+            (delivery_id,),
         )
-        return [Queue(*each) for each in found]
+        return [Queue(mode, target, bool(beside)) for mode, target, beside in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses that anything waits for."""

@@ -46,10 +46,13 @@ class Queue:
     Attributes:
         mode: ``first`` goes on by itself, ``hold`` when it is told to.
         target: The whole address it waits for.
+        beside: Whether that is a further target: for one of those nothing is kept longer than the
+            bounds of the history say.
     """
 
     mode: Literal["first", "hold"]
     target: str
+    beside: bool = False
 
 
 def in_ring(delivery: Delivery) -> bool:

@@ -113,7 +113,9 @@ INSERT INTO queue SELECT delivery_id, target, mode FROM queue_before;
 DROP TABLE queue_before;
 """
 
-_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET)
+_FURTHER_TARGETS = "ALTER TABLE queue ADD COLUMN beside INTEGER NOT NULL DEFAULT 0;"
+
+_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET, _FURTHER_TARGETS)
 """What brings a database from version n to n + 1; never changed once released, only added to."""
 
 VERSION = len(_MIGRATIONS)
