@@ -14,10 +14,12 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.test_relay import CRASHING, Told, delivery, eventually
-from tiktok_hook.delivery import Attempt
+from tiktok_hook.delivery import Attempt, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Ack, Relay, open_relay
-from tiktok_hook.store import Claim, open_store
+from tiktok_hook.relay.backlog import Backlog
+from tiktok_hook.relay.watch import Watch
+from tiktok_hook.store import Claim, Queue, open_store
 
 
 @asynccontextmanager
@@ -122,6 +124,40 @@ async def test_a_pause_holds_for_both(path: Path) -> None:
         await one.release()
         await app.wait_for(2)
     assert numbers(app) == [1, 2]
+
+
+async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(path: Path) -> None:
+    """As one that is paused does, or that Ctrl-Z stopped in the middle."""
+    told, sent = Told(), asyncio.Event()
+
+    async def send(each: Delivery, target: str) -> Attempt:
+        sent.set()
+        return Attempt(delivery_id=each.id, started_at=0, target=target, status=200)
+
+    target = "http://127.0.0.1:3000"
+    with open_store(path) as store, Claim(path, target) as elsewhere:
+        assert elsewhere.take()
+        await store.add(delivery(), queues=[Queue("first", target)])
+        backlog = Backlog(
+            target,
+            store=store,
+            watch=Watch(target, told.take),
+            send=send,
+            publish=told.take,
+            patience=0.05,
+        )
+        backlog.drain("first")
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            running = group.create_task(backlog.run(lambda _mode: None))
+            (notice,) = await told.until(Notice)
+            assert notice.message.endswith(f"{target} and hands on nothing.")
+            assert not sent.is_set()
+            elsewhere.release()
+            await sent.wait()
+            backlog.stop()
+            await running
+        await backlog.close()
+    assert len(told.of(Notice)) == 1
 
 
 async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> None:

@@ -55,7 +55,9 @@ def test_ctrl_z_and_fg_leave_and_retake_the_terminal(loop: str) -> None:
         for _ in range(2):
             terminal.type("\x1a")
             terminal.wait_for("[stopped, lines True, echo True]")
-            assert "● online" not in "\n".join(terminal.screen.rows)
+            screen = "\n".join(terminal.screen.rows)
+            assert "● online" not in screen
+            assert "Stopped: nothing is received, answered or handed on until fg" in screen
             terminal.type("fg\n")
             terminal.wait_for_bottom("● online")
             terminal.raw = ""

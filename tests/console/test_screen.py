@@ -99,7 +99,7 @@ def test_suspending_takes_the_status_line_away_and_resuming_brings_it_back() -> 
         screen.show(TunnelState("online", "https://x.ngrok.app", AT))
         terminal.wait_for_bottom("● online")
         screen.suspend()
-        assert terminal.settled().rows == [""]
+        assert [row[:14] for row in terminal.settled().rows] == ["Note: Stopped:", ""]
         screen.resume()
         terminal.wait_for_bottom("● online")
 

@@ -20,7 +20,7 @@ from tiktok_hook.console.screen import Control, Screen
 from tiktok_hook.console.sink import Sink
 from tiktok_hook.console.text import Text
 from tiktok_hook.console.view import Piece, View
-from tiktok_hook.delivery import Attempt, Delivery, Probe, Ready, Summary
+from tiktok_hook.delivery import Attempt, Delivery, Notice, Probe, Ready, Summary
 
 __all__ = ["Console", "Format", "block", "line", "make", "paint_for"]
 
@@ -37,10 +37,16 @@ BYTES_LIMIT = 16 << 20
 """Bytes of bodies that may wait for the printing thread."""
 
 _RECORD_BYTES = 500
+_SUSPENDED = Notice(
+    "Stopped: nothing is received, answered or handed on until fg or bg.", level="info"
+)
 _HELP = """\
-  r  send the last delivery again       o  open the inspector
-  c  copy the Callback URL              p  pause forwarding, go on
-  q  quit (Ctrl-C too)                  ?  these keys
+  r  send the last delivery again
+  p  pause forwarding, go on
+  o  open the inspector
+  c  copy the Callback URL
+  q  quit (Ctrl-C too)
+  ?  these keys
 """
 
 
@@ -156,8 +162,9 @@ class Console:
             self._printer.put(Control.REDRAW, vital=True)
 
     def suspend(self) -> None:
-        """Take the status line away, as before Ctrl-Z; waits at most half a second."""
+        """Say what Ctrl-Z means and take the status line away; waits at most half a second."""
         if self.live:
+            self._printer.put(_SUSPENDED, vital=True)
             self._printer.put(Control.HIDE, vital=True)
             self.flush(0.5)
 

@@ -1,6 +1,7 @@
 """Hands on, in order, what was answered before the app had it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import islice
@@ -17,6 +18,9 @@ SLICE = 20
 _STORE_PAUSE_SECONDS = 1.0
 _CLAIM_SECONDS = 0.1
 """How often the queue is asked for while another process hands on from it."""
+
+_PATIENCE_SECONDS = 15.0
+"""How long another process may hand on nothing, until that is said."""
 
 _LOOK_SECONDS = 0.5
 """How often an idle queue is looked at for what other processes left in it."""
@@ -43,6 +47,7 @@ class Backlog:
         watch: Knows whether the target is there.
         send: Makes one attempt with a delivery at the target.
         publish: Told attempts and notices.
+        patience: Seconds that another process may hand on nothing, until that is said.
     """
 
     def __init__(
@@ -53,12 +58,16 @@ class Backlog:
         watch: Watch,
         send: Callable[[Delivery, str], Awaitable[Attempt]],
         publish: Callable[[object], None],
+        patience: float = _PATIENCE_SECONDS,
     ) -> None:
         self._target = target
         self._store = store
         self._watch = watch
         self._send = send
         self._publish = publish
+        self._patience = patience
+        self._seen_elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waits
+        self._told_elsewhere = False
         self._claim = Claim(store.path, target)
         self._wake = asyncio.Event()
         self._wanted: dict[Mode, int | None] = {}
@@ -113,9 +122,11 @@ class Backlog:
                 if not (self._wanted or self.withheld):
                     there = True
                 elif self._claim.take():
+                    self._seen_elsewhere, self._told_elsewhere = None, False
                     there = await self._empty(emptied)
                     await self._let_go()
                 else:
+                    await self._look_elsewhere()
                     await self._rest(_CLAIM_SECONDS)
                     continue
             except StoreError as error:
@@ -164,6 +175,25 @@ class Backlog:
             await self._rest(_LOOK_SECONDS)
             if self._store.changes() != seen:
                 return
+
+    async def _look_elsewhere(self) -> None:
+        """Say so once when another process has the queue and hands on nothing for long."""
+        seen, now = self._seen_elsewhere, time.monotonic()
+        if seen is not None and now - seen[0] < self._patience:
+            return
+        oldest = await asyncio.to_thread(self._oldest)
+        if seen is None or seen[1] != oldest:
+            self._told_elsewhere = False
+        elif oldest is not None and self._wanted and not self._told_elsewhere:
+            self._told_elsewhere = True
+            words = f"Another listener has the queue of {self._target} and hands on nothing."
+            hint = "Is it paused (p there lets go) or stopped by Ctrl-Z (fg there goes on)?"
+            self._publish(Notice(words, hint))
+        self._seen_elsewhere = (now, oldest)
+
+    def _oldest(self) -> int | None:
+        waiting = self._store.history().pending(self._target)
+        return next((each.id for each in waiting), None)
 
     async def _empty(self, emptied: Callable[[Mode], None]) -> bool:
         """Hand on until nothing wanted is left; False when the app is not there."""
