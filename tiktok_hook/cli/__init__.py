@@ -14,6 +14,7 @@ import click
 
 from tiktok_hook.cli.group import LazyGroup, ReaderLeft
 from tiktok_hook.errors import HookError
+from tiktok_hook.plain import visible
 
 COMMANDS = {
     "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",
@@ -111,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(error: HookError) -> None:
-    """Print one sentence and one hint to stderr."""
-    click.echo(f"Error: {error}", err=True)
+    """Print one sentence and one hint to stderr; what they quote may be anybody's text."""
+    click.echo(f"Error: {visible(str(error), keep_newlines=True)}", err=True)
     if error.hint:
-        click.echo(f"Hint: {error.hint}", err=True)
+        click.echo(f"Hint: {visible(error.hint, keep_newlines=True)}", err=True)
