@@ -92,8 +92,25 @@ SAMPLES = [entry(each, number, ATTEMPTS) for number, each in enumerate(AWKWARD.v
 FILES = [exported([each], form) for form in ("jsonl", "har") for each in SAMPLES]
 SHAPES = [json.loads(line) for each in SAMPLES[:2] for line in exported([each]).splitlines()]
 FIELDS = st.sampled_from(sorted({name for shape in SHAPES for name in shape}))
-VALUES = fuzzing.json_values | st.sampled_from(
-    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", [["a\r\nb", "c\r\n d"]], 10**18]
+TIMES = st.datetimes(timezones=st.timezones()).map(str) | st.sampled_from(
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+ANY = st.dictionaries(FIELDS, fuzzing.json_values, max_size=2)
+FITTING: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "received_at": TIMES,
+        "started_at": TIMES,
+        "headers": st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)).map(list)),
+        "body": st.text(max_size=9),
+        "path": st.text(max_size=9),
+        "target": st.text(max_size=9),
+        "hint": st.text(max_size=9),
+        "status": st.integers(),
+        "id": st.integers(),
+        "delivery_id": st.integers(),
+        "duration_ms": st.floats() | st.integers(),
+    },
 )
 
 
@@ -112,7 +129,7 @@ EDITED = st.one_of(
     st.builds(fuzzing.changed, st.sampled_from(FILES), fuzzing.changes),
     st.builds(
         with_fields,
-        st.dictionaries(FIELDS, VALUES, min_size=1, max_size=3),
+        ANY | FITTING | FITTING,
         st.sampled_from(SHAPES),
         in_har=st.booleans(),
     ),
