@@ -147,7 +147,8 @@ def test_a_target_that_is_ourselves_is_refused(target: str) -> None:
             inspector_port=4040,
             callback_url="https://me.ngrok-free.app/hook",
         )
-    assert caught.value.hint
+    assert caught.value.hint.startswith("Name the address your app listens on")
+    assert ("--inspect-port" in caught.value.hint) == ("inspector" in str(caught.value))
 
 
 def test_other_targets_are_no_loops() -> None:

@@ -307,7 +307,7 @@ class Ready:
         target: The first target; None without forwarding.
         target_up: Whether it accepted a connection; None without one.
         others: The further targets, each with whether it accepted a connection.
-        ack: The ack mode in use; None without forwarding.
+        ack: The ack mode in use; None when nothing is forwarded and TikTok gets 200.
         events: Globs of the events that are forwarded; empty for all.
         tunnelled: False with ``--no-tunnel``.
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).

@@ -11,6 +11,7 @@ from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
 from tiktok_hook.delivery import AppState, FailedBeside
+from tiktok_hook.forward import KEPT_BYTES, Forwarder
 
 
 @pytest.fixture
@@ -91,6 +92,32 @@ async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_fa
 def test_what_only_a_target_gives_a_meaning_needs_one(useless: dict[str, object]) -> None:
     with pytest.raises(tiktok_hook.UsageError, match="needs a target"):
         local(**useless)
+
+
+async def test_the_page_stays_off_the_port_that_the_app_is_going_to_listen_on() -> None:
+    async with asyncio.timeout(10), local(inspect=True, forward_to="4040") as session:
+        assert session.inspector_url is not None
+        assert ":4040/" not in session.inspector_url
+    port = free_port()
+    with pytest.raises(tiktok_hook.UsageError, match="own inspector"):
+        async with local(inspect=True, inspect_port=port, forward_to=str(port)):
+            pass
+
+
+async def test_a_history_in_memory_is_shorter_than_one_on_disk() -> None:
+    """Memory has to stay flat in a session that runs all day."""
+    answer = http(200, bytes(KEPT_BYTES))
+    async with (
+        asyncio.timeout(60),
+        running_app(answer) as app,
+        local(forward_to=app.url) as session,
+        Forwarder() as forwarder,
+    ):
+        for _ in range(1100):
+            await post(session.local_url, forwarder=forwarder)
+        await session.store.flush()
+        counts = session.store.history().counts()
+    assert 900 < counts.received < 1024
 
 
 async def test_what_the_filter_keeps_back_is_said_and_not_counted() -> None:

@@ -139,10 +139,8 @@ keeping = options.together(
     option(
         "--keep-bytes",
         type=click.IntRange(min=1 << 20),
-        default=1 << 30,
-        show_default=True,
         metavar="BYTES",
-        help="Bytes of bodies that it keeps.",
+        help="Bytes of bodies that it keeps.  [default: 1 GiB, with --ephemeral 64 MiB]",
     ),
 )
 """The options of the history."""

@@ -114,6 +114,8 @@ def _facts(ready: Ready, paint: Paint, width: int, *, keys: bool) -> Iterator[tu
 def _app(ready: Ready, paint: Paint, *, keys: bool) -> Iterator[tuple[str, str]]:
     if ready.target is None:
         yield "App", f"{paint.dim}none; --forward-to 3000 hands deliveries to yours{paint.off}"
+        if ready.ack is not None:
+            yield "Answer", _answer(ready.ack, keys=keys, kept=ready.history is not None)
         return
     yield "App", _target(ready.target, ready.target_up, paint)
     for url, up in ready.others:

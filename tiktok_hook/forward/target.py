@@ -184,16 +184,17 @@ def refuse_loop(
         address = split(target)
         local = address.port if is_local(address.host) else None
         if local is not None and local == receiver_port:
-            ours = "tiktok-hook's own receiver"
+            ours, flag = "tiktok-hook's own receiver", "--port"
         elif local is not None and local == inspector_port:
-            ours = "tiktok-hook's own inspector"
+            ours, flag = "tiktok-hook's own inspector", "--inspect-port"
         elif public is not None and (address.host, address.port) == (public.host, public.port):
-            ours = "the Callback URL itself"
+            ours, flag = "the Callback URL itself", ""
         else:
             continue
+        move = f", or move ours with {flag}" if flag else ""
         raise UsageError(
             f"The target {target} is {ours}: deliveries would go round in circles.",
-            hint="Name the address your app listens on, or move the receiver with --port.",
+            hint=f"Name the address your app listens on{move}.",
         )
 
 

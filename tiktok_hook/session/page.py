@@ -30,6 +30,7 @@ async def showing(
     *,
     port: int | None,
     host: str,
+    avoid: Collection[int] = (),
     allow_hosts: Collection[str] = (),
     open_access: bool = False,
 ) -> AsyncIterator[str]:
@@ -40,6 +41,7 @@ async def showing(
         feed: What happens in this process.
         port: None takes the first free one of 4040 to 4049, else any; 0 takes any.
         host: Where it listens.
+        avoid: Ports never taken unasked: the user's own apps belong there.
         allow_hosts: Further names that it may be asked by.
         open_access: Let in who has no token.
 
@@ -49,7 +51,7 @@ async def showing(
     # Imported here: it is a third of the start, and scripts leave it out.
     from tiktok_hook import inspector
 
-    sockets = _sockets(port, host)
+    sockets = _sockets(port, host, avoid)
     number = sockets[0].getsockname()[1]
     try:
         token = folders.user_token()
@@ -68,11 +70,12 @@ async def showing(
         yield inspector.url(host, number, token)
 
 
-def _sockets(port: int | None, host: str) -> list[socket.socket]:
+def _sockets(port: int | None, host: str, avoid: Collection[int]) -> list[socket.socket]:
     for candidate in PORTS if port is None else ():
-        with suppress(ListenError):
-            return serving.bind(candidate, host=host, preferred=0, flag="--inspect-port")
-    return serving.bind(port or 0, host=host, preferred=0, flag="--inspect-port")
+        if candidate not in avoid:
+            with suppress(ListenError):
+                return serving.bind(candidate, host=host, preferred=0, flag="--inspect-port")
+    return serving.bind(port or 0, host=host, preferred=0, avoid=avoid, flag="--inspect-port")
 
 
 @asynccontextmanager

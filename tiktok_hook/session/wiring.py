@@ -35,6 +35,9 @@ from tiktok_hook.tunnel import open_tunnel
 HOST = "127.0.0.1"
 RECEIVER_PORT = 3000
 
+KEEP_BYTES = 1 << 30
+KEEP_BYTES_IN_MEMORY = 64 << 20
+
 
 @dataclass(kw_only=True)
 class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a function
@@ -63,7 +66,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
         db: The history; None is the one in the user's data folder.
         ephemeral: Keep the history for this session only.
         keep: How many deliveries the history keeps.
-        keep_bytes: How many bytes of bodies it keeps.
+        keep_bytes: How many bytes of bodies it keeps; None is 1 GiB, with `ephemeral` 64 MiB.
         tolerance: Seconds beyond which a right signature is refused; None accepts any age.
         max_body_bytes: Longer bodies are answered 413.
         serve_file: A file answered to GET ``/<its name>``, for TikTok's ownership check.
@@ -109,7 +112,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     db: Path | None = None
     ephemeral: bool = False
     keep: int = 100_000
-    keep_bytes: int = 1 << 30
+    keep_bytes: int | None = None
     tolerance: float | None = None
     max_body_bytes: int = 1 << 20
     serve_file: Path | None = None
@@ -182,8 +185,9 @@ class _Wiring:
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
         path = None if plan.ephemeral else plan.db or folders.history_path()
+        usual = KEEP_BYTES_IN_MEMORY if plan.ephemeral else KEEP_BYTES
         store = self.stack.enter_context(
-            open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes)
+            open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes or usual)
         )
         forwarder = await enter(Forwarder(insecure=plan.insecure))
         session = Session(
@@ -197,12 +201,9 @@ class _Wiring:
         if plan.app is not None:
             targets = (await enter(plan.app()),)
         session.tally.targets, session.tally.queued = targets, plan.ack in MODES
+        apps = [taken for target in targets if (taken := local_port(target)) is not None]
         sockets = serving.bind(
-            plan.port,
-            host=HOST,
-            preferred=RECEIVER_PORT,
-            avoid=[taken for target in targets if (taken := local_port(target)) is not None],
-            flag="--port",
+            plan.port, host=HOST, preferred=RECEIVER_PORT, avoid=apps, flag="--port"
         )
         for each in sockets:
             self.stack.callback(each.close)
@@ -228,8 +229,13 @@ class _Wiring:
         callback_url = _joined(public_url or local_url, plan.path)
         session.public_url = None if public_url is None else callback_url
         session.receiver_url = _joined(local_url, plan.path)
-        refuse_loop(targets, receiver_port=port, callback_url=callback_url)
-        inspector_url = await self._inspect(session)
+        refuse_loop(
+            targets,
+            receiver_port=port,
+            inspector_port=plan.inspect_port if plan.inspect else None,
+            callback_url=callback_url,
+        )
+        inspector_url = await self._inspect(session, apps)
         session.ready = Ready(
             callback_url=callback_url,
             local_url=session.receiver_url,
@@ -242,7 +248,7 @@ class _Wiring:
             target_up=session.relay.target_up,
             others=tuple((each, session.relay.is_up(each)) for each in session.relay.targets[1:]),
             events=tuple(plan.events) if targets else (),
-            ack=str(plan.ack) if targets else None,
+            ack=str(plan.ack) if targets or isinstance(plan.ack, int) else None,
             tunnelled=plan.tunnel,
             public=public_url is not None,
             history=None if path is None else _as_typed(path),
@@ -332,7 +338,7 @@ class _Wiring:
         )
         await self.stack.enter_async_context(receiver.serving(sockets))
 
-    async def _inspect(self, session: Session) -> str | None:
+    async def _inspect(self, session: Session, apps: Sequence[int]) -> str | None:
         """Serve the inspector; its address, token included, or None without one."""
         plan = self.plan
         if not plan.inspect:
@@ -353,6 +359,7 @@ class _Wiring:
                 session.feed,
                 port=plan.inspect_port,
                 host=plan.inspect_host,
+                avoid=apps,
                 allow_hosts=plan.inspect_allow_hosts,
                 open_access=plan.inspect_open,
             )
