@@ -167,6 +167,8 @@ async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> Non
         url = await asyncio.to_thread(local_url, screen)
         await post(url)
         await asyncio.to_thread(screen.read_until, "#1.1")
+        forged = signed(BODY, secret="somebody-elses")
+        assert (await post(url, BODY, forged)).status == 403
         screen.type("r")
         await app.wait_for(2)
         await asyncio.to_thread(screen.read_until, "#1.2 replay signed afresh")
@@ -175,10 +177,13 @@ async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> Non
         await asyncio.to_thread(screen.read_until, "Forwarding is paused")
         assert (await post(url)).status == 200
         assert len(app.requests) == 2
+        await asyncio.to_thread(screen.read_until, f"{app.port} paused")
         screen.type("p")
         await app.wait_for(3)
         screen.type("?")
         await asyncio.to_thread(screen.read_until, "send the last delivery again")
+        screen.type("\r")
+        await asyncio.to_thread(screen.read_until, "\x1b[J\r\n")
         screen.type("q")
         assert await asyncio.to_thread(screen.end) == 0
 

@@ -61,6 +61,8 @@ class Console:
         on_closed: Called on the printing thread, once, when nobody reads the data any more.
         first_seen: Finds when an older delivery came, by its id, in Unix seconds; called on the
             printing thread. None: the time since the first one is told only if that is on screen.
+        paused: Says whether deliveries wait because somebody wanted it so; called on the printing
+            thread. None: they do not.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Console:
         self.keys = keys
         self.on_closed: Callable[[], None] | None = None
         self.first_seen: Callable[[int], float | None] | None = None
+        self.paused: Callable[[], bool] | None = None
         self._attempt_weight = 1 if attempts_count else 0
         self.live = status is not None
         self._status = status
@@ -198,7 +201,11 @@ class Console:
     def _status_text(self, width: int) -> str:
         assert self._status is not None
         return self._status.text(
-            width, received=self._received, refused=self._refused, keys=self.keys
+            width,
+            received=self._received,
+            refused=self._refused,
+            keys=self.keys,
+            paused=self.paused is not None and self.paused(),
         )
 
 

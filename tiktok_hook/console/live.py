@@ -38,7 +38,9 @@ class StatusLine:
         elif isinstance(item, AppState) and item.target is not None and item.target == self._target:
             self._app = "waiting" if item.state == "paused" else item.state
 
-    def text(self, width: int, *, received: int, refused: int, keys: bool) -> str:
+    def text(
+        self, width: int, *, received: int, refused: int, keys: bool, paused: bool = False
+    ) -> str:
         """The line, in at most ``width - 1`` columns; what does not fit is left out from the right.
 
         Args:
@@ -46,6 +48,7 @@ class StatusLine:
             received: Deliveries so far.
             refused: Of them, answered 403.
             keys: Whether single keys work.
+            paused: Whether deliveries wait because somebody wanted it so.
         """
         paint = self._paint
         parts = [self._tunnel_part(), ("", f"{words.count(received)} received")]
@@ -53,8 +56,10 @@ class StatusLine:
             parts.append((paint.red, f"{words.count(refused)} refused"))
         if self._target is not None:
             target = visible(self._target).removeprefix("http://").removeprefix("https://")
-            colours = {"up": paint.green, "down": paint.red, "waiting": paint.amber}
-            parts.append((colours.get(self._app, ""), f"→ {target} {self._app}".rstrip()))
+            waits = paint.amber
+            colours = {"up": paint.green, "down": paint.red, "waiting": waits, "paused": waits}
+            app = "paused" if paused else self._app
+            parts.append((colours.get(app, ""), f"→ {target} {app}".rstrip()))
         if keys:
             parts.append((paint.dim, "? keys"))
         room = width - 1

@@ -134,8 +134,9 @@ class Relay:
         for backlog in self._backlogs.values():
             backlog.drain(mode, up_to=up_to)
 
-    def _is_holding(self) -> bool:
-        """Whether what comes while paused is to wait, no release being under way."""
+    @property
+    def holding(self) -> bool:
+        """Whether what comes waits because of `pause`, no release being under way."""
         return self.paused and not self._backlogs[self.targets[0]].wants("hold")
 
     def _emptied(self, target: str, mode: Mode) -> None:
@@ -176,7 +177,7 @@ class Relay:
             stored = await self._store.add(delivery.stored(status=200), queues=queues)
             if mode == "first" and not self.paused:
                 self._drain("first")
-            elif mode == "hold" and self.ack != "hold" and not self._is_holding():
+            elif mode == "hold" and self.ack != "hold" and not self.holding:
                 self._drain("hold")  # a release is under way, or just ended
             return self._told(stored)
         if isinstance(self.ack, int):

@@ -17,7 +17,8 @@ async def keyboard(
     """Act on single keys until the block ends; without a terminal nothing is read.
 
     ``r`` sends the last delivery again, ``o`` opens the inspector, ``c`` copies the Callback URL,
-    ``p`` pauses forwarding and lets go again, ``?`` shows the keys, ``q`` quits.
+    ``p`` pauses forwarding and lets go again, ``?`` shows the keys, ``q`` quits. Return leaves an
+    empty line, to tell what comes from what came.
     """
     if not console.keys:
         yield
@@ -29,6 +30,8 @@ async def keyboard(
                 stop()
             elif key == "?":
                 console.help()
+            elif key == "\n":
+                console.write("")
             elif key == "c":
                 console.copy(session.callback_url)
                 session.take(Notice("Callback URL copied.", level="info"))

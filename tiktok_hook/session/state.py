@@ -26,10 +26,13 @@ from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
 from tiktok_hook.session.tally import Tally
-from tiktok_hook.store import Store
+from tiktok_hook.signature import State
+from tiktok_hook.store import Store, Where
 
 if TYPE_CHECKING:
     from tiktok_hook.inspector import Status
+
+_ACCEPTED = Where(verdicts=(State.VALID, State.STALE, State.UNCHECKED))
 
 
 @dataclass(kw_only=True)
@@ -191,14 +194,16 @@ class Session:
     async def replay_last(self) -> None:
         """Send the newest delivery to the first target again, freshly signed.
 
+        What was refused is passed over: nobody wants a forgery signed with the right secret.
+
         Raises:
             UsageError: There is nothing to send, or nowhere to send it.
             StoreError: The attempt could not be recorded.
         """
         history = self.store.history()
-        newest = await asyncio.to_thread(history.page, limit=1)
+        newest = await asyncio.to_thread(history.page, _ACCEPTED, limit=1)
         if not newest:
-            raise UsageError("There is no delivery to replay yet.")
+            raise UsageError("There is no delivery to replay yet, refused ones left out.")
         if not self.relay.targets:
             raise UsageError(
                 "There is no target to replay to.", hint="Start with --forward-to 3000."

@@ -155,6 +155,7 @@ class _Run:
             self._session = session
             _spare_the_collector()
             self._console.first_seen = self._first_seen
+            self._console.paused = lambda: session.relay.holding
             self._console.banner(session.ready)
             if self._console.live and session.tunnel is not None:
                 self._console.show(session.tunnel)  # for the status line
