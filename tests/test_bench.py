@@ -5,14 +5,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.bench import million, pages, report
+from tests.bench.load import busy_seconds
 from tests.bench.machine import Cores
+from tests.bench.programs import Answered, on_core
 from tests.bench.rows import ROWS
 from tests.bench.setup import Peers
 from tests.bench.table import Bench, Row, cells
@@ -128,3 +132,39 @@ def test_a_row_says_whether_its_median_reaches_bar_or_aim(
     for value in values:
         run.add(row, value)
     assert cells(row, run)[-1] == reached
+
+
+def test_every_other_repetition_runs_backwards(tmp_path: Path) -> None:
+    order: list[str] = []
+    measures = {name: partial(measured, order, name) for name in "abc"}
+    for number in range(3):
+        assert bench(tmp_path).in_turn(number, measures) == {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert "".join(order) == "abc" + "cba" + "abc"
+
+
+def measured(order: list[str], name: str) -> float:
+    order.append(name)
+    return 1.0
+
+
+@pytest.mark.parametrize(("busy", "noted"), [(0.95, True), (0.8, False)])
+def test_a_busy_core_of_the_load_is_told_with_what_was_loaded(
+    tmp_path: Path, *, busy: float, noted: bool
+) -> None:
+    run = bench(tmp_path)
+    run.watch(Answered(rate=1.0, median_ms=1.0, busy=busy, count=1), "the tunnel")
+    assert ["the tunnel" in remark for remark in run.remarks()] == [True] * noted
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processes cannot be pinned here")
+def test_how_busy_a_core_is_counts_what_others_do_there() -> None:
+    core = min(os.sched_getaffinity(0))
+    program = [sys.executable, "-c", "while True: pass"]
+    with on_core(core), subprocess.Popen(program) as other:
+        try:
+            before, deadline = busy_seconds(), time.monotonic() + 5
+            while busy_seconds() - before < 0.1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            other.kill()

@@ -205,7 +205,8 @@ class Answered:
     Attributes:
         rate: Answers with 200 per second.
         median_ms: From a request to its answer.
-        busy: Share of its core that the load itself took; near 1 it was the bottleneck.
+        busy: How much of the time the load's core was busy, with the load and with whatever else
+            is there; near 1 that was the bottleneck.
         count: How many were answered.
     """
 

@@ -19,7 +19,7 @@ def as_json(rows: Sequence[Row], bench: Bench, machine: Machine) -> dict[str, ob
         "machine": str(machine),
         "quick": bench.quick,
         "rows": [_row(row, bench) for row in rows],
-        "notes": bench.notes,
+        "notes": bench.remarks(),
     }
 
 
@@ -47,7 +47,7 @@ def text(rows: Sequence[Row], bench: Bench, machine: Machine) -> str:
             f"{_today()}, {machine}.",
             "",
             markdown(rows, bench),
-            *("\n" + each for each in bench.notes),
+            *("\n" + each for each in bench.remarks()),
         ]
     )
 

@@ -1,7 +1,7 @@
 """Rows, what was measured for each, and the one table that shows it."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -9,8 +9,8 @@ from tests.bench.machine import Cores
 from tests.bench.programs import Answered, NotMeasuredError
 from tests.bench.setup import Peers
 
-BUSY = 0.85
-"""Above this share of its core the load may have been the bottleneck."""
+BUSY = 0.9
+"""When the load's core was busy for more of the time, that side may have been the bottleneck."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Bench:
         samples: One figure for each repetition, by row.
         missing: Why a row has no figure, by row.
         notes: What else was seen, in the words to print.
+        crowded: What was loaded from a core that had no more to give.
     """
 
     quick: bool
@@ -79,6 +80,7 @@ class Bench:
     samples: dict[str, list[float]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    crowded: list[str] = field(default_factory=list)
 
     @property
     def repetitions(self) -> int:
@@ -98,10 +100,35 @@ class Bench:
         if self.wants(row):
             self.samples.setdefault(row.name, []).append(value)
 
-    def watch(self, seen: Answered) -> None:
-        """Say so when it was the load that could not go faster."""
-        if seen.busy > BUSY:
-            self.note(f"The load itself took more than {BUSY:.0%} of its core at times.")
+    def watch(self, seen: Answered, what: str) -> None:
+        """Say so when it may have been the load's core that could not go faster.
+
+        Args:
+            seen: What the load saw.
+            what: What was loaded, in words.
+        """
+        if seen.busy > BUSY and what not in self.crowded:
+            self.crowded.append(what)
+
+    def in_turn(self, number: int, measures: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+        """Measure variants one after the other, in every other repetition backwards.
+
+        Args:
+            number: Of the repetition.
+            measures: What gives each variant's figure, by its name.
+        """
+        names = list(measures)
+        return {name: measures[name]() for name in (names[::-1] if number % 2 else names)}
+
+    def remarks(self) -> list[str]:
+        """Everything that is to be read below the table."""
+        if not self.crowded:
+            return self.notes
+        crowded = (
+            f"The load's core, shared by apps and the stand-in, was busy for more than {BUSY:.0%} of "
+            f"the time with {', '.join(self.crowded)}: there the load may have been the limit."
+        )
+        return [*self.notes, crowded]
 
     def note(self, text: str) -> None:
         """Keep something to be printed below the table, once."""

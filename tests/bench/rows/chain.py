@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 
 from tests.bench import product
 from tests.bench.programs import Program, Words, free_port, load, running
@@ -31,18 +32,29 @@ def measure(bench: Bench) -> None:
         if bench.wants(MITMDUMP):
             with bench.without(MITMDUMP):
                 proxy = _mitmdump(bench, stack, app)
+                rates = {
+                    "ours": partial(rate, bench, ours, "tiktok-hook with an app"),
+                    "theirs": partial(rate, bench, proxy, "mitmdump"),
+                }
                 for number in range(bench.repetitions):
-                    reached, other = rate(bench, ours), rate(bench, proxy)
-                    bench.add(MITMDUMP, reached / other)
+                    seen = bench.in_turn(number, rates)
+                    bench.add(MITMDUMP, seen["ours"] / seen["theirs"])
                     bench.say(
-                        f"chain {number + 1}: tiktok-hook {reached:.0f}, "
-                        f"mitmdump {other:.0f} a second"
+                        f"chain {number + 1}: tiktok-hook {seen['ours']:.0f}, "
+                        f"mitmdump {seen['theirs']:.0f} a second"
                     )
         if bench.wants(ADDED):
+            times = {
+                "through": partial(_median_ms, bench, ours),
+                "direct": partial(_median_ms, bench, app),
+            }
             for number in range(bench.repetitions):
-                through, direct = _median_ms(bench, ours), _median_ms(bench, app)
-                bench.add(ADDED, through - direct)
-                bench.say(f"one by one {number + 1}: {through:.2f} ms, direct {direct:.2f} ms")
+                took = bench.in_turn(number, times)
+                bench.add(ADDED, took["through"] - took["direct"])
+                bench.say(
+                    f"one by one {number + 1}: {took['through']:.2f} ms, "
+                    f"direct {took['direct']:.2f} ms"
+                )
 
 
 def _mitmdump(bench: Bench, stack: ExitStack, app: Program) -> Program:

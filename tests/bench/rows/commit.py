@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 from tests.bench import product
@@ -32,10 +33,17 @@ def _compare(bench: Bench, row: Row, variables: dict[str, str]) -> None:
             product.commit_each(), folder, core=core, variables=variables
         ) as single,
     ):
+        rates = {
+            "together": partial(rate, bench, group, "group commit"),
+            "each": partial(rate, bench, single, "a commit for each delivery"),
+        }
         for number in range(bench.repetitions):
-            together, each = rate(bench, group), rate(bench, single)
-            bench.add(row, together / each)
-            bench.say(f"{row.name} {number + 1}: together {together:.0f}, each {each:.0f} a second")
+            seen = bench.in_turn(number, rates)
+            bench.add(row, seen["together"] / seen["each"])
+            bench.say(
+                f"{row.name} {number + 1}: together {seen['together']:.0f}, "
+                f"each {seen['each']:.0f} a second"
+            )
 
 
 def _as_it_is(folder: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Receiving at 32 connections: verified, stored, shown; against servers that only answer."""
 
 from contextlib import ExitStack
+from functools import partial
 
 from tests.bench import product
 from tests.bench.product import Command
@@ -19,35 +20,32 @@ def measure(bench: Bench) -> None:
     """Load each server in turn; all are up all the time, the others idle."""
     with ExitStack() as stack:
         ours = _product(bench, stack, product.listen())
-        quiet = bare = express = None
+        programs = {"tiktok-hook": ours}
+        express = None
         if bench.wants(PRINTING):
-            quiet = _product(bench, stack, product.quiet())
+            programs["not printing"] = _product(bench, stack, product.quiet())
         if bench.wants(AIOHTTP):
             with bench.without(AIOHTTP):
-                bare = _peer(bench, stack, bench.peers.bare)
+                programs["aiohttp"] = _peer(bench, stack, bench.peers.bare)
         if bench.wants(EXPRESS, MEMORY):
             with bench.without(EXPRESS, MEMORY):
-                express = _peer(bench, stack, bench.peers.express)
-        for program in (ours, bare, express, quiet):
-            if program:  # compilers inside of them need some traffic first
-                rate(bench, program)
+                express = programs["Express"] = _peer(bench, stack, bench.peers.express)
+        measures = {name: partial(rate, bench, program, name) for name, program in programs.items()}
+        bench.in_turn(0, measures)  # compilers inside of them need some traffic first
         for number in range(bench.repetitions):
-            reached = rate(bench, ours)
-            said = [f"tiktok-hook {reached:.0f}"]
-            if bare:
-                other = rate(bench, bare)
-                said.append(f"aiohttp {other:.0f}")
-                bench.add(AIOHTTP, reached / other)
+            rates = bench.in_turn(number, measures)
+            reached = rates["tiktok-hook"]
+            for row, name in (
+                (AIOHTTP, "aiohttp"),
+                (EXPRESS, "Express"),
+                (PRINTING, "not printing"),
+            ):
+                if name in rates:
+                    bench.add(row, reached / rates[name])
             if express:
-                other = rate(bench, express)
-                said.append(f"Express {other:.0f}")
-                bench.add(EXPRESS, reached / other)
                 bench.add(MEMORY, ours.resident_bytes() / express.resident_bytes())
-            if quiet:
-                other = rate(bench, quiet)
-                said.append(f"not printing {other:.0f}")
-                bench.add(PRINTING, reached / other)
-            bench.say(f"receiving {number + 1}: {', '.join(said)} a second")
+            said = ", ".join(f"{name} {rates[name]:.0f}" for name in measures)
+            bench.say(f"receiving {number + 1}: {said} a second")
 
 
 def _product(bench: Bench, stack: ExitStack, command: Command) -> Program:
@@ -60,10 +58,10 @@ def _peer(bench: Bench, stack: ExitStack, command: Command) -> Program:
     return stack.enter_context(running(command(port), core=bench.cores.server, port=port))
 
 
-def rate(bench: Bench, program: Program) -> float:
-    """Answers a second at 32 connections."""
+def rate(bench: Bench, program: Program, name: str) -> float:
+    """Answers a second at 32 connections; `name` is the program's, for a note."""
     seen = load(bench.cores, program.port, connections=CONNECTIONS, seconds=bench.seconds)
-    bench.watch(seen)
+    bench.watch(seen, name)
     return seen.rate
 
 

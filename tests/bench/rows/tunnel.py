@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,25 +59,23 @@ def measure(bench: Bench) -> None:
             public = urlsplit(service.wait_online())
             assert public.hostname is not None
             assert public.port is not None
+            rates = {
+                "through": partial(_rate, bench, public.hostname, public.port, "the tunnel"),
+                "direct": partial(_rate, bench, "127.0.0.1", listener.port, "its receiver"),
+            }
             for number in range(bench.repetitions):
-                rates = [
-                    load(
-                        bench.cores,
-                        port,
-                        host=host,
-                        connections=CONNECTIONS,
-                        seconds=bench.seconds,
-                    ).rate
-                    for host, port in (
-                        (public.hostname, public.port),
-                        ("127.0.0.1", listener.port),
-                    )
-                ]
-                bench.add(TUNNEL, rates[0] / rates[1])
+                seen = bench.in_turn(number, rates)
+                bench.add(TUNNEL, seen["through"] / seen["direct"])
                 bench.say(
-                    f"tunnel {number + 1}: through it {rates[0]:.0f}, "
-                    f"direct {rates[1]:.0f} a second"
+                    f"tunnel {number + 1}: through it {seen['through']:.0f}, "
+                    f"direct {seen['direct']:.0f} a second"
                 )
+
+
+def _rate(bench: Bench, host: str, port: int, name: str) -> float:
+    seen = load(bench.cores, port, host=host, connections=CONNECTIONS, seconds=bench.seconds)
+    bench.watch(seen, name)
+    return seen.rate
 
 
 @contextmanager
