@@ -125,8 +125,8 @@ class Bench:
         if not self.crowded:
             return self.notes
         crowded = (
-            f"The load's core, shared by apps and the stand-in, was busy for more than {BUSY:.0%} of "
-            f"the time with {', '.join(self.crowded)}: there the load may have been the limit."
+            f"The load's core, where apps and the stand-in run too, was busy for more than "
+            f"{BUSY:.0%} of the time with {', '.join(self.crowded)}: that may have been the limit."
         )
         return [*self.notes, crowded]
 
