@@ -101,6 +101,12 @@ async def test_the_seeded_history_is_the_same_each_time_and_every_page_of_it_is_
             assert reading(one), name
 
 
+def test_a_history_of_another_schema_makes_room(tmp_path: Path) -> None:
+    (tmp_path / "history-0-100.db").write_bytes(b"")
+    path = million.file_for(tmp_path, 100)
+    assert [*tmp_path.glob("history-*")] == [path]
+
+
 def bench(tmp_path: Path) -> Bench:
     return Bench(
         quick=True,

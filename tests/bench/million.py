@@ -38,6 +38,8 @@ def file_for(folder: Path, count: int) -> Path:
             unfinished = Path(making) / "history.db"
             asyncio.run(make(unfinished, count))
             unfinished.rename(path)
+        for older in set(folder.glob(f"history-*-{count}.db")) - {path}:
+            older.unlink()  # of another schema, and as large
     return path
 
 

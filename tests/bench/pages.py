@@ -27,15 +27,16 @@ def readings(path: Path) -> dict[str, Reading]:
     """What is read: newest page, one deep in, and one for each of some filters."""
     with open_history(path) as history:
         newest = history.newest_id()
-        [middle] = history.page(before=newest // 2, limit=1)
-    event = middle.event
-    assert event is not None
+        some = [each.event for each in history.page(before=newest // 2, limit=50) if each.event]
+    published = next(event for event in some if event.publish_id)
     filters = {
         "event": Where(events=("authorization.removed",)),
         "verdict": Where(verdicts=(State.STALE,)),
         "both": Where(events=("authorization.removed",), verdicts=(State.STALE,)),
         "status": Where(statuses=(500,)),
-        "user": Where(user=event.user_openid),
+        "user": Where(user=published.user_openid),
+        "publish id": Where(publish_id=published.publish_id),
+        "redelivery": Where(redeliveries=True),
     }
     return {
         "newest": lambda history: history.page(),

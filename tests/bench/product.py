@@ -94,5 +94,7 @@ def compile_modules() -> None:
 
 def forget_settings() -> None:
     """Drop the user's own settings from the environment that programs inherit."""
-    for name in [name for name in os.environ if name.startswith(("TIKTOK_", "NGROK_"))]:
-        del os.environ[name]
+    others = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG"}
+    for name in list(os.environ):
+        if name.startswith(("TIKTOK_", "NGROK_")) or name in others:
+            del os.environ[name]

@@ -60,6 +60,7 @@ def _help(bench: Bench, home: Path) -> None:
         if medians:
             slowest = max(medians, key=lambda name: medians[name])
             bench.add(COMMAND, medians[slowest] / base)
+            bench.note(f"The slowest `COMMAND --help` was that of `{slowest}`.")
             said += f", `{slowest} --help` {medians[slowest] * 1000:.0f} ms"
         bench.say(f"starting {number + 1}: {said}")
 
