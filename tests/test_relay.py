@@ -429,8 +429,11 @@ async def test_the_other_targets_get_what_waited_in_order_too(relaying: Opener, 
 
 async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> None:
     async with running_app() as app:
+        async with relaying(app, ack="first") as relay:
+            relay.pause()
+            await relay.handle(delivery(number=0))
         async with relaying(app, ack="hold") as relay:
-            for number in range(3):
+            for number in range(1, 3):
                 assert (await relay.handle(delivery(number=number))).status == 200
             assert relay.waiting == 3
         async with relaying(app, ack="hold") as relay:

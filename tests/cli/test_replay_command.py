@@ -178,12 +178,23 @@ async def test_without_a_secret_the_stored_signature_goes_out(db: str, app: App)
     assert verdict(app.requests[0]) is State.VALID
 
 
+async def gone(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
 async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) -> None:
     db = str(tmp_path / "held.db")
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
         for _ in range(3):
             await post(listener.local_url)
     assert app.requests == []
+    app.answer = gone
+    failed = await replay(db, "--pending")
+    assert failed.exit_code == 6
+    assert failed.stderr.count("The app cut the connection") == 1
+    assert failed.stderr.endswith("Once it is mended: tiktok-hook replay --pending\n")
+    app.answer = http(200)
+    app.requests.clear()
     assert (await replay(db, "--pending")).exit_code == 0
     assert len(app.requests) == 3
     assert "No delivery fits" in (await replay(db, "--pending")).stderr

@@ -129,6 +129,8 @@ class _Replaying:
         self._bad = 0
         self._unfit = 0
         self._bad_ids: list[int] = []
+        self._waits_still = False
+        self._hint = ""
 
     async def run(self, words: tuple[str, ...]) -> None:
         from tiktok_hook import folders
@@ -317,6 +319,7 @@ class _Replaying:
         if attempt.status != 200:
             self._bad += 1
             self._bad_ids.append(attempt.delivery_id)
+            self._waits_still = self._waits_still or attempt.error is not None
 
     def _bar(self) -> Any:
         """A progress bar on a terminal's stderr; None when there are few or nobody looks."""
@@ -335,8 +338,10 @@ class _Replaying:
             return
         answer = attempt.status or attempt.error
         click.echo(f"{attempt.id} → {attempt.target} {answer} in {attempt.duration_ms or 0:.0f} ms")
-        if attempt.hint and hints:
-            click.echo(f"    {attempt.hint}", err=True)
+        if attempt.hint != self._hint and hints:
+            self._hint = attempt.hint
+            if attempt.hint:
+                click.echo(f"    {attempt.hint}", err=True)
 
     def _sum_up(self) -> None:
         if self._planned > 1:
@@ -345,6 +350,8 @@ class _Replaying:
 
     def _again(self) -> str:
         """The command that sends once more what was not answered 200."""
+        if self._given["pending"] and self._waits_still:
+            return "tiktok-hook replay --pending"
         if len(self._bad_ids) > _NAMED:
             return "tiktok-hook replay --failed"
         return "tiktok-hook replay " + " ".join(str(number) for number in self._bad_ids)

@@ -12,7 +12,7 @@ from tiktok_hook.delivery import FILTERED, Attempt, Delivery, Headers, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import OK, Answer, Request
-from tiktok_hook.relay.backlog import NOT_SENT, Backlog, Mode
+from tiktok_hook.relay.backlog import MODES, NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.relay.watch import Watch
 from tiktok_hook.store import Queue, Store
@@ -125,7 +125,8 @@ class Relay:
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
-            self._drain("hold", up_to=newest)
+            for mode in MODES:  # what a session with ``first`` has left, too
+                self._drain(mode, up_to=newest)
         elif self.paused:
             # What comes meanwhile goes behind what waits, so that the order stays.
             self._drain("hold")
@@ -140,8 +141,8 @@ class Relay:
         return self.paused and not self._backlogs[self.targets[0]].wants("hold")
 
     def _emptied(self, target: str, mode: Mode) -> None:
-        if mode == "hold":
-            self._backlogs[target].keep("hold")
+        if mode == "hold" or self.ack == "hold":
+            self._backlogs[target].keep(mode)
             if target == self.targets[0]:  # what the others wait for does not change the answer
                 self.paused = False
 
