@@ -31,6 +31,12 @@ FORWARDED_HEADER = "Tiktok-Hook-Forwarded"
 SELF_CHECK_HEADER = "Tiktok-Hook-Self-Check"
 """Carries the one-time token of the self-check, which is never stored, shown or counted."""
 
+SELF_CHECK_BODY = b'{"event":"tiktok-hook.self_check"}'
+"""What a self-check sends, with every token."""
+
+SELF_CHECKED_BY_ANOTHER = b'{"ok":true,"self_check":"another"}'
+"""How a listener answers the self-check of another one, with which it shares its URL."""
+
 
 class Source(StrEnum):
     """Where a delivery came from."""

@@ -10,7 +10,9 @@ from tests.receiver.listening import BODY, HOST, NOW, SECRET, get, listening, po
 from tiktok_hook import signature
 from tiktok_hook.delivery import (
     FORWARDED_HEADER,
+    SELF_CHECK_BODY,
     SELF_CHECK_HEADER,
+    SELF_CHECKED_BY_ANOTHER,
     SOURCE_HEADER,
     Delivery,
     Source,
@@ -259,6 +261,18 @@ async def test_a_wrong_token_is_an_ordinary_post(given: str) -> None:
     async with listening(self_check_token="one-tim") as seen:
         assert (await seen.ask(post("/", f"{SELF_CHECK_HEADER}: {given}"))).status == 200
     assert len(seen.deliveries) == 1
+
+
+@pytest.mark.parametrize("own", ["", "one-time"])
+async def test_the_self_check_of_a_listener_that_shares_the_url_leaves_no_trace(own: str) -> None:
+    async with listening(self_check_token=own) as seen:
+        checked = post("/", f"{SELF_CHECK_HEADER}: another", body=SELF_CHECK_BODY, signed=False)
+        reply = await seen.ask(checked)
+        assert (reply.status, reply.body) == (200, SELF_CHECKED_BY_ANOTHER)
+        changed = post("/", f"{SELF_CHECK_HEADER}: another", body=SELF_CHECK_BODY + b" ")
+        assert (await seen.ask(changed)).status == 200
+    assert [each.body for each in seen.deliveries] == [SELF_CHECK_BODY + b" "]
+    assert not seen.probes
 
 
 async def test_without_a_self_check_an_empty_token_opens_nothing() -> None:

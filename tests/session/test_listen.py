@@ -18,7 +18,7 @@ import pytest
 from tests.apps import free_port
 from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.forward import Forwarder
+from tiktok_hook.forward import Forwarder, Request
 
 
 @pytest.fixture
@@ -87,6 +87,26 @@ async def test_the_domain_and_path_asked_for_are_in_the_callback_url(
     ) as listener:  # fmt: skip
         assert "calm-otter.localhost" in listener.url
         assert listener.url.endswith("/tiktok")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="SDK 1.4 of Python 3.11 cannot pool")
+async def test_two_listeners_that_pool_a_domain_share_its_deliveries(service: NgrokService) -> None:
+    options = [*tunnelled(service), "--ephemeral", "--pooling", "--domain", "127.9.8.4"]
+    async with (
+        listening(*options, environment=TOKEN_ONLY) as one,
+        listening(*options, environment=TOKEN_ONLY) as other,
+    ):
+        assert one.url == other.url
+        assert [each.ready["self_check"] for each in (one, other)] == ["ok", "ok"]
+        assert [(await post(one.url)).status for _ in range(6)] == [200] * 6
+        base = one.ready["inspector_url"].partition("/?")[0]
+        async with Forwarder() as forwarder:
+            reply = await forwarder.send(Request("GET", f"{base}/api/endpoints"))
+        assert json.loads(reply.body)["endpoints"][0]["pooling_enabled"]
+        assert [await each.end() for each in (one, other)] == [0, 0]
+    received = [each.of("summary")[0]["received"] for each in (one, other)]
+    assert sum(received) == 6
+    assert min(received) >= 1, "both got some"
 
 
 @pytest.mark.parametrize(

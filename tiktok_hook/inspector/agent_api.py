@@ -261,7 +261,7 @@ class AgentApi:
             "upstream": {"url": tunnel["config"]["addr"], "protocol": "http1"},
             "inspect": True,
             "traffic_policy": "",
-            "pooling_enabled": False,
+            "pooling_enabled": self._parts.status().pooling,
         }
 
     def _metrics(self) -> dict[str, Any]:

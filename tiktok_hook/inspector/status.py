@@ -25,6 +25,7 @@ class Status:
         waiting: How many deliveries wait for the app.
         signed: Whether there is a client secret to sign with.
         public: Whether the Callback URL can be reached from outside.
+        pooling: Whether other listeners share it.
     """
 
     callback_url: str | None = None
@@ -40,6 +41,7 @@ class Status:
     waiting: int = 0
     signed: bool = False
     public: bool = False
+    pooling: bool = False
 
 
 Source = Callable[[], Status]

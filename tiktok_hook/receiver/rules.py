@@ -15,7 +15,9 @@ from urllib.parse import unquote
 from tiktok_hook import signature
 from tiktok_hook.delivery import (
     FORWARDED_HEADER,
+    SELF_CHECK_BODY,
     SELF_CHECK_HEADER,
+    SELF_CHECKED_BY_ANOTHER,
     SOURCE_HEADER,
     Delivery,
     Probe,
@@ -165,8 +167,9 @@ class Receiver:
         """Answer a request through `send`: at once, later, or by what is returned."""
         watched = _watched(request)
         if request.method == "POST":
-            if self._is_self_check(watched):
-                send(Answer(200, b'{"ok":true,"self_check":"%s"}' % self._token))
+            checked = self._self_checked(watched.get(_SELF_CHECK), request.body)
+            if checked is not None:
+                send(Answer(200, checked))
                 return None
             if _FORWARDED not in watched:
                 return self._deliver(self._judge(request, watched), send)
@@ -192,11 +195,17 @@ class Receiver:
         """Tell of something that must not happen."""
         self._tell(self._on_bug, bug)
 
-    def _is_self_check(self, watched: dict[str, str]) -> bool:
-        given = watched.get(_SELF_CHECK)
-        if given is None or not self._token:
-            return False
-        return hmac.compare_digest(given.encode("latin-1"), self._token)
+    def _self_checked(self, given: str | None, body: bytes) -> bytes | None:
+        """What a self-check is answered, this session's or another's; None when it is none.
+
+        Listeners that pool their URL get each other's. With a token that is not ours only the one
+        body that a self-check has goes by unstored, so that nobody can hide anything that way.
+        """
+        if given is None:
+            return None
+        if self._token and hmac.compare_digest(given.encode("latin-1"), self._token):
+            return b'{"ok":true,"self_check":"%s"}' % self._token
+        return SELF_CHECKED_BY_ANOTHER if body == SELF_CHECK_BODY else None
 
     def _judge(self, request: Request, watched: dict[str, str]) -> Delivery:
         """The delivery that a POST is, with its verdict, and its status where that decides."""

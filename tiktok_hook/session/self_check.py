@@ -5,16 +5,25 @@ import time
 from collections.abc import Sequence
 
 from tiktok_hook import signature
-from tiktok_hook.delivery import SELF_CHECK_HEADER, SelfCheck
+from tiktok_hook.delivery import (
+    SELF_CHECK_BODY,
+    SELF_CHECK_HEADER,
+    SELF_CHECKED_BY_ANOTHER,
+    SelfCheck,
+)
 from tiktok_hook.forward import Forwarder, Request
 
 DEADLINE_SECONDS = 10.0
 
-_BODY = b'{"event":"tiktok-hook.self_check"}'
-
 
 async def self_check(
-    url: str, token: str, known: Sequence[str], forwarder: Forwarder, *, through_edge: bool
+    url: str,
+    token: str,
+    known: Sequence[str],
+    forwarder: Forwarder,
+    *,
+    through_edge: bool,
+    pooling: bool = False,
 ) -> SelfCheck:
     """Send one signed POST through the public URL and see whether our receiver answers it.
 
@@ -24,18 +33,24 @@ async def self_check(
         known: The client secrets; the first signs, so that ngrok's own check lets it pass.
         forwarder: Sends it.
         through_edge: Whether ngrok verifies signatures, which makes a 403 mean a wrong secret.
+        pooling: Whether another listener that shares the URL may be the one who answers.
     """
     key = known[0] if known else secrets.token_hex(16)
     headers = (
         ("Content-Type", "application/json"),
-        (signature.HEADER, signature.sign(_BODY, key, timestamp=int(time.time()))),
+        (signature.HEADER, signature.sign(SELF_CHECK_BODY, key, timestamp=int(time.time()))),
         (SELF_CHECK_HEADER, token),
         ("User-Agent", "tiktok-hook self-check"),
     )
-    request = Request(method="POST", url=url, headers=headers, body=_BODY)
+    request = Request(method="POST", url=url, headers=headers, body=SELF_CHECK_BODY)
     reply = await forwarder.send(request, timeout=DEADLINE_SECONDS)
     if reply.status == 200 and token.encode() in reply.body:
         return SelfCheck(result="ok")
+    if reply.status == 200 and reply.body == SELF_CHECKED_BY_ANOTHER:
+        if pooling:
+            return SelfCheck(result="ok")
+        hint = "Another tiktok-hook answers at the public URL: does a tunnel or proxy lead to it?"
+        return SelfCheck(result="failed", hint=hint)
     return SelfCheck(result="failed", hint=_hint(reply.status, reply.error, through_edge))
 
 

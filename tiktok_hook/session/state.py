@@ -52,6 +52,7 @@ class Session:
         relay: Stores and hands on; holds the queue.
         ready: Everything known once the URL is up.
         public_url: The Callback URL where it can be reached from outside, else None.
+        pooling: Whether other listeners share it.
         receiver_url: Where the receiver listens, path included; None before it does.
         tunnel: Where the tunnel stands; None without one.
         app: What is known of the first target, or of the command; None without both.
@@ -69,6 +70,7 @@ class Session:
     relay: Relay = field(init=False)
     ready: Ready = field(init=False)
     public_url: str | None = None
+    pooling: bool = False
     receiver_url: str | None = None
     tunnel: TunnelState | None = None
     app: AppState | None = None
@@ -111,6 +113,7 @@ class Session:
             waiting=self.relay.waiting,
             signed=bool(self.secrets),
             public=self.public_url is not None,
+            pooling=self.pooling,
         )
 
     def summary(self) -> Summary:

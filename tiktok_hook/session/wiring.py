@@ -17,13 +17,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from tiktok_hook import app_process, folders, serving
-from tiktok_hook.delivery import AppState, Notice, Ready, SelfCheck
-from tiktok_hook.errors import AppError, StoreError
-from tiktok_hook.forward import Forwarder, local_port, parse_header, parse_target, refuse_loop
+from tiktok_hook import folders, serving
+from tiktok_hook.delivery import Notice, Ready, SelfCheck
+from tiktok_hook.errors import StoreError
+from tiktok_hook.forward import (
+    Forwarder,
+    local_port,
+    parse_header,
+    parse_target,
+    refuse_loop,
+)
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import MODES, open_relay
 from tiktok_hook.session import page, remarks
+from tiktok_hook.session.app_beside import app_beside
 from tiktok_hook.session.checks import check
 from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
@@ -196,6 +203,7 @@ class _Wiring:
             secrets=plan.known_secrets,
             tally=Tally(started_at=time.time()),
             on_item=plan.on_item,
+            pooling=plan.pooling,
         )
         targets = plan.targets
         if plan.app is not None:
@@ -208,7 +216,8 @@ class _Wiring:
         for each in sockets:
             self.stack.callback(each.close)
         port = sockets[0].getsockname()[1]
-        await self._start_command(session, targets)
+        if plan.command:
+            await enter(app_beside(session, plan.command, targets[0], plan.on_line))
         session.relay = await enter(
             open_relay(
                 store=store,
@@ -260,36 +269,6 @@ class _Wiring:
         ):
             session.take(remark)
         return session
-
-    async def _start_command(self, session: Session, targets: Sequence[str]) -> None:
-        """Start the app beside us and wait until it accepts connections."""
-        plan = self.plan
-        if not plan.command:
-            return
-        port = local_port(targets[0])
-        process = await self.stack.enter_async_context(
-            app_process.running(
-                plan.command, port=port, on_line=plan.on_line or (lambda _line: None)
-            )
-        )
-        session.app_process = process
-        found = "up" if port is None else await process.wait_for_port(port)
-        if found == "ended":
-            error = AppError(
-                f"The command ended with exit code {process.exit_code} before anything listened on "
-                f"port {port}.",
-                hint="Try it alone. Does it read the PORT variable, or name another port?",
-            )
-            error.exit_code = process.exit_code or 0
-            raise error
-        await self.stack.enter_async_context(_beside(_follow(session, process)))
-        if found == "late":
-            session.take(
-                Notice(
-                    f"The app does not listen on port {port} yet.",
-                    hint="Does it read the PORT variable, or name another port?",
-                )
-            )
 
     async def _public_url(self, session: Session, local_url: str) -> str | None:
         """Open the tunnel; None when nothing is public."""
@@ -370,7 +349,12 @@ class _Wiring:
         if not plan.self_checked or not (plan.tunnel or plan.public_url):
             return SelfCheck(result="skipped")
         return await self_check(
-            url, token, plan.known_secrets, session.forwarder, through_edge=plan.verify_webhook
+            url,
+            token,
+            plan.known_secrets,
+            session.forwarder,
+            through_edge=plan.verify_webhook,
+            pooling=plan.pooling,
         )
 
     def _announce(self, session: Session, path: Path | None) -> None:
@@ -407,14 +391,6 @@ def _as_typed(path: Path) -> str:
 
 def _joined(url: str, path: str) -> str:
     return url.rstrip("/") + ("" if path == "/" else path)
-
-
-async def _follow(session: Session, process: app_process.AppProcess) -> None:
-    """End the session when the command beside it ends."""
-    code = await process.wait()
-    session.exit_code = code
-    session.take(AppState("exited", exit_code=code))
-    session.ended.set()
 
 
 @asynccontextmanager
