@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -18,6 +19,9 @@ from tiktok_hook.inspector.doors import HEADERS
 
 PRIVATE = "only-for-who-knows-the-token"
 
+# As it is, what is not ASCII comes no further than aiohttp's parser.
+TEXTS = st.text(max_size=6).map(lambda text: quote(text.encode("utf-8", "surrogatepass")))
+
 SEGMENTS = st.sampled_from(
     [
         "api", "status", "tunnels", "endpoints", "requests", "http", "command_line", "v1",
@@ -26,7 +30,7 @@ SEGMENTS = st.sampled_from(
     ]
 )  # fmt: skip
 PATHS = st.one_of(
-    st.lists(SEGMENTS | st.text(max_size=3), max_size=6).map("/".join),
+    st.lists(SEGMENTS | TEXTS | st.text(max_size=2), max_size=6).map("/".join),
     st.sampled_from(
         [
             "api/requests/http",
@@ -39,7 +43,7 @@ PATHS = st.one_of(
 QUERIES = st.lists(
     st.tuples(
         st.sampled_from(["limit", "tunnel_name", "id", "q", "token", "before", "since", "verdict"]),
-        st.text(max_size=6) | st.integers().map(str),
+        TEXTS | st.text(max_size=2) | st.integers().map(str),
     ),
     max_size=3,
 ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs).replace("#", ""))
