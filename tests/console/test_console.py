@@ -242,6 +242,11 @@ def test_an_encoding_that_lacks_our_signs_gets_plain_ones() -> None:
         screen.show(delivery(1))
         screen.show(attempt(1))
     assert raw.getvalue().endswith(b"-> 200 in 3 ms\n")
+    with console.make("full", out=out, err=out) as screen:
+        screen.show(delivery(2, redelivery_of=1, redelivery_number=2))
+        screen.write("app │ started")
+    assert b"  ~ delivery 2 of this event" in raw.getvalue()
+    assert raw.getvalue().endswith(b"app | started\n")
 
 
 def test_rich_is_not_imported_for_a_session() -> None:

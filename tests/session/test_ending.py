@@ -310,6 +310,8 @@ async def test_a_command_that_ends_while_the_rest_starts_gets_no_banner() -> Non
             env=os.environ,
         )
         assert process.stderr is not None
+        assert (await process.stderr.readline()).startswith(b"Warning: Something listens on port")
+        await process.stderr.readline()
         assert await process.stderr.readline() == b"your command ended with exit code 3\n"
         await public.wait_for(1)
         left.set()

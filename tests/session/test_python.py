@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ import tiktok_hook
 from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.delivery import AppState, FailedBeside
+from tiktok_hook.delivery import AppState, FailedBeside, Notice
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 
 
@@ -92,6 +93,44 @@ async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_fa
 def test_what_only_a_target_gives_a_meaning_needs_one(useless: dict[str, object]) -> None:
     with pytest.raises(tiktok_hook.UsageError, match="needs a target"):
         local(**useless)
+
+
+LATE = """
+import os, pathlib, socket, sys, time
+while not pathlib.Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+app = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+time.sleep(60)
+"""
+
+
+async def test_it_is_said_that_a_slow_app_is_waited_for(tmp_path: Path) -> None:
+    port, told = free_port(), []
+
+    def take(item: object) -> None:
+        told.append(item)
+        (tmp_path / "go").touch()
+
+    command = [sys.executable, "-c", LATE, str(tmp_path / "go")]
+    async with (
+        asyncio.timeout(20),
+        local(forward_to=str(port), command=command, on_item=take) as session,
+    ):
+        assert session.relay.target_up
+    assert told[0] == Notice(f"Waiting for the app to listen on port {port}.", level="info")
+
+
+async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_started() -> None:
+    told: list[object] = []
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    async with (
+        asyncio.timeout(20),
+        running_app() as earlier,
+        local(forward_to=earlier.url, command=command, on_item=told.append),
+    ):
+        pass
+    (notice,) = (item for item in told if isinstance(item, Notice))
+    assert notice.message.startswith(f"Something listens on port {earlier.port} already")
 
 
 async def test_the_page_stays_off_the_port_that_the_app_is_going_to_listen_on() -> None:

@@ -6,9 +6,11 @@ import os
 import select
 from typing import TextIO
 
-_ASCII = str.maketrans(
-    {"→": "->", "←": "<-", "…": "...", "─": "-", "·": "-", "●": "*", "○": "o", "✓": "+", "✗": "x"}
-)
+_SIGNS = {
+    "→": "->", "←": "<-", "…": "...", "─": "-", "·": "-", "●": "*", "○": "o", "✓": "+", "✗": "x",
+    "↻": "~", "│": "|",
+}  # fmt: skip
+_ASCII = str.maketrans(_SIGNS)
 _CLOSED = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ECONNRESET, errno.ENXIO}
 
 
@@ -37,7 +39,7 @@ class Sink:
             except (OSError, AttributeError, io.UnsupportedOperation):
                 self._fd = None
         self.is_terminal = self._fd is not None and os.isatty(self._fd)
-        self._plain = not _takes(self.encoding, "→←…─·●○✓✗")
+        self._plain = not _takes(self.encoding, "".join(_SIGNS))
         if self.is_terminal and os.name == "nt":
             os.system("")  # noqa: S605, S607 - turns on escape codes in old Windows consoles
 
