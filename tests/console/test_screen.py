@@ -94,6 +94,16 @@ def test_the_status_line_follows_the_terminal_s_width() -> None:
         assert terminal.settled().bottom == "● online 23 ms"
 
 
+def test_before_all_is_up_it_only_says_that_it_starts() -> None:
+    with (
+        Terminal() as terminal,
+        console.make(out=terminal.slave, err=terminal.slave, keys=True) as screen,
+    ):
+        screen.write("app │ building")
+        terminal.wait_for_bottom("starting")
+        assert terminal.settled().rows == ["app │ building", "starting"]
+
+
 def test_suspending_takes_the_status_line_away_and_resuming_brings_it_back() -> None:
     with Terminal() as terminal, console.make(out=terminal.slave, err=terminal.slave) as screen:
         screen.show(TunnelState("online", "https://x.ngrok.app", AT))

@@ -26,12 +26,14 @@ class StatusLine:
         self._tunnel: TunnelState | None = None
         self._target: str | None = None
         self._app = ""
+        self._ready = False
 
     def note(self, item: object) -> None:
         """Take in a record; most say nothing about the state."""
         if isinstance(item, TunnelState):
             self._tunnel = item
         elif isinstance(item, Ready):
+            self._ready = True
             self._target = item.target
             if item.target_up is not None:
                 self._app = "up" if item.target_up else "down"
@@ -50,6 +52,8 @@ class StatusLine:
             keys: Whether single keys work.
             paused: Whether deliveries wait because somebody wanted it so.
         """
+        if not (self._ready or self._tunnel):
+            return lines.cut("starting", width - 1)
         paint = self._paint
         parts = [self._tunnel_part(), ("", f"{words.count(received)} received")]
         if refused:
