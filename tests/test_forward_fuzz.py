@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.apps import OK, App, running_app
+from tests.archive.test_fuzz import deliveries
+from tiktok_hook.delivery import Delivery
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Forwarder, Request, join, parse_target
+from tiktok_hook.forward import Forwarder, Request, build, join, parse_target
 
 WORDS = {None, "refused", "timeout", "reset", "protocol", "too_large"}
 """What may come of an app that is there and speaks plain HTTP."""
@@ -111,5 +113,36 @@ def test_whatever_an_app_answers_is_a_reply_and_the_next_one_is_served(
                     break
             assert (good.status, good.body) == (200, b'{"ok":true}')
         assert not loop_errors
+
+    uvloop.run(run())
+
+
+HEADERS = st.lists(
+    st.tuples(
+        st.text(st.characters(max_codepoint=0xFF), max_size=4)
+        | st.sampled_from(
+            ["Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect", "X-A"]
+        ),
+        st.text(st.characters(max_codepoint=0xFF), max_size=6)
+        | st.sampled_from(["5", "chunked", "close, host, content-length", "a\r\nX-B: c"]),
+    ),
+    max_size=4,
+).map(tuple)
+
+
+@fuzzing.one_in(10)
+@given(held=deliveries, headers=HEADERS)
+@example(held=Delivery(received_at=0, path="/\ud800", body=b"a"), headers=())
+def test_whatever_a_file_held_goes_out_as_one_request(
+    held: Delivery, headers: tuple[tuple[str, str], ...]
+) -> None:
+    async def run() -> None:
+        async with running_app() as app, Forwarder() as forwarder:
+            request = build(held.stored(headers=headers), app.url)
+            assert (await forwarder.send(request, timeout=5)).status == 200
+            assert app.bodies == [held.body]
+            head = app.requests[0].partition(b"\r\n\r\n")[0]
+            assert len(head.split(b"\r\n")) == 1 + len(request.headers)
+            assert head.count(b" ", 0, head.index(b"\r\n")) == 2
 
     uvloop.run(run())

@@ -26,6 +26,9 @@ _IDLE_CONNECTIONS = 32
 
 _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters that do not even stand for a byte; JSON may hold them."""
+
 Origin = tuple[str, str, int]
 
 
@@ -254,4 +257,4 @@ def _as_bytes(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape")
+        return _NO_BYTE.sub("\ufffd", text).encode("utf-8", "surrogateescape")
