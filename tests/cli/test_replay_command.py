@@ -321,3 +321,12 @@ async def test_a_certificate_of_ones_own_is_taken_when_asked_for(db: str) -> Non
     assert refused.exit_code == 6
     assert "--insecure" in refused.output
     assert taken.exit_code == 0, taken.output
+
+
+async def test_a_path_that_somebody_sent_moves_no_terminal(tmp_path: Path, app: App) -> None:
+    db = tmp_path / "history.db"
+    with open_store(db) as store:
+        await store.add(delivery(path="/\x9b2J\u202e\ud800"))
+    result = await replay(str(db), "1", "--to", app.url)
+    assert result.exit_code == 0, result.stderr
+    assert f"1.1 → {app.url}/\\x9b2J\\u202e\\ud800 200 in" in result.stdout

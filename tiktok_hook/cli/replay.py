@@ -15,6 +15,7 @@ import click
 
 from tiktok_hook.cli import editing, options, selection, signing
 from tiktok_hook.errors import AppError, UsageError
+from tiktok_hook.plain import visible
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
@@ -337,7 +338,9 @@ class _Replaying:
             click.echo(line.decode("utf-8", "surrogateescape"))
             return
         answer = attempt.status or attempt.error
-        click.echo(f"{attempt.id} → {attempt.target} {answer} in {attempt.duration_ms or 0:.0f} ms")
+        took = f"{attempt.duration_ms or 0:.0f} ms"
+        # The target has the path that somebody sent.
+        click.echo(f"{attempt.id} → {visible(attempt.target)} {answer} in {took}")
         if attempt.hint != self._hint and hints:
             self._hint = attempt.hint
             if attempt.hint:
@@ -393,8 +396,6 @@ def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
 
 def _show(delivery: "Delivery", prepared: "Prepared") -> None:
     """What would go out, made harmless for the screen."""
-    from tiktok_hook.plain import visible
-
     request = prepared.request
     click.echo(f"# delivery {delivery.id}\n{request.method} {visible(request.url)}")
     for name, value in request.headers:
