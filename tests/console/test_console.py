@@ -16,6 +16,7 @@ import pytest
 
 from tests.console.samples import AT, TARGET, attempt, delivery, refused_by_app
 from tiktok_hook import console
+from tiktok_hook.console import words
 from tiktok_hook.delivery import AppState, Notice, Probe, Ready, Source, Summary, TunnelState
 from tiktok_hook.signature import State, Verdict
 
@@ -108,6 +109,24 @@ def test_one_hint_is_said_once_while_it_stays_the_same_in_compact_form() -> None
         items += [delivery(number, status=502), refused_by_app(number)]
     out, _ = printed("compact", *items)
     assert out.count("is your app up?") == 1
+
+
+def test_the_hint_of_a_further_target_is_said_once_in_compact_form_too() -> None:
+    items: list[object] = []
+    for number in (1, 2, 3):
+        items += [delivery(number), attempt(number), refused_by_app(number)]
+    assert printed("compact", *items)[0].count("is your app up?") == 1
+    assert printed("full", *items)[0].count("is your app up?") == 3
+
+
+def test_another_days_deliveries_stand_below_its_date() -> None:
+    day = 24 * 3600
+    times = (AT, AT + 1, AT + day, AT + day + 1, AT + 2 * day)
+    items = [delivery(number, received_at=at) for number, at in enumerate(times)]
+    imported = delivery(9, received_at=AT + 9 * day, source=Source.IMPORT)
+    _, err = printed("compact", imported, *items)
+    dates = [words.date(AT + day), words.date(AT + 2 * day)]
+    assert err.splitlines() == [f"── {date} ──" for date in dates]
 
 
 def test_the_diagnosis_of_a_forged_one_is_said_once_in_compact_form_too() -> None:

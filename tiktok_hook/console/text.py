@@ -75,6 +75,8 @@ class Text:
         self._apps: dict[str | None, str] = {}
         self._ping_passed = False
         self._last_hint = ""
+        self._last_hint_beside = ""
+        self._midnight = 0.0
 
     @property
     def holds(self) -> bool:
@@ -99,7 +101,7 @@ class Text:
                 at += len(attempts)
                 yield from self._delivery(item, attempts, width)
             elif isinstance(item, Attempt):
-                yield out(blocks.attempt_block(item, self._out_paint, width or 80) + "\n")
+                yield self._attempt(item, width)
             else:
                 yield from self._other(item)
         if dropped:
@@ -118,6 +120,8 @@ class Text:
     def _delivery(
         self, delivery: Delivery, attempts: Sequence[Attempt], width: int | None
     ) -> Iterator[Piece]:
+        if delivery.source is not Source.IMPORT:
+            yield from self._new_day(delivery.received_at)
         self._shown[delivery.id] = delivery.received_at
         if len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
@@ -144,9 +148,27 @@ class Text:
             refused = delivery.verdict.hint if delivery.verdict.refused else ""
             yield from self._news(attempts[0].hint if attempts else refused, width)
             for attempt in attempts[1:]:
-                yield out(blocks.attempt_block(attempt, self._out_paint, width or 80) + "\n")
+                yield self._attempt(attempt, width)
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
             yield from self._ping(delivery)
+
+    def _attempt(self, attempt: Attempt, width: int | None) -> Piece:
+        """One by itself; in the compact format its hint only if it is another one than last."""
+        if self._full or attempt.hint != self._last_hint_beside:
+            text = blocks.attempt_block(attempt, self._out_paint, width or 80)
+        else:
+            text = lines.attempt_line(attempt, self._out_paint)
+        self._last_hint_beside = attempt.hint
+        return out(text + "\n")
+
+    def _new_day(self, now: float) -> Iterator[Piece]:
+        """Before the first delivery of another day its date: the lines have the time alone."""
+        if now < self._midnight:
+            return
+        if self._midnight:
+            paint = self._err_paint
+            yield err(f"{paint.dim}── {words.date(now)} ──{paint.off}\n")
+        self._midnight = words.midnight(now)
 
     def _first(self, delivery: Delivery) -> float | None:
         first = delivery.redelivery_of

@@ -35,6 +35,18 @@ def date_and_time(seconds: float) -> str:
     return f"{time.strftime('%a', moment)} {moment.tm_mday} {time.strftime('%b %H:%M', moment)}"
 
 
+def date(seconds: float) -> str:
+    """Local date: ``Thu 26 Nov 2026``."""
+    moment = time.localtime(seconds)
+    return f"{time.strftime('%a', moment)} {moment.tm_mday} {time.strftime('%b %Y', moment)}"
+
+
+def midnight(seconds: float) -> float:
+    """When the local day of a time ends, in Unix seconds."""
+    day = time.localtime(seconds)
+    return time.mktime((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0, 0, 0, -1))
+
+
 def duration(seconds: float) -> str:
     """A length of time in its two largest units: ``4 s``, ``14 min``, ``2 h 5 min``, ``3 d``."""
     whole = round(abs(seconds))
