@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests import fuzzing
-from tests.apps import free_port
+from tests.apps import free_port, running_app
 from tests.inspector.conftest import House, running
 from tiktok_hook.forward import Reply
 from tiktok_hook.inspector.doors import HEADERS
@@ -131,3 +131,45 @@ async def test_without_the_token_no_spelling_of_an_address_and_no_header_shows_t
         await beside(house, attack)
         assert house.published == []
         assert len(house.store.history().page()) == 1
+
+
+HOSTILE = st.text(max_size=6) | st.sampled_from(
+    ["\ud800", "\udcff", "a\r\nb: c", "\0", "//", "?", "#"]
+)
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["POST", "PUT", "P OST"]) | HOSTILE,
+        "path": HOSTILE.map("/".__add__) | HOSTILE,
+        "headers": st.lists(st.builds("{}: {}".format, HOSTILE, HOSTILE) | HOSTILE, max_size=2),
+        "set": st.lists(st.builds("{}={}".format, HOSTILE, HOSTILE) | HOSTILE, max_size=2),
+        "unset": st.lists(HOSTILE, max_size=2),
+        "body": HOSTILE,
+        "signing": st.sampled_from(["fresh", "as-is", "bad", "none", "age"]),
+        "age_seconds": st.floats(allow_nan=False) | st.integers(),
+        "dry_run": st.booleans(),
+    },
+)
+
+
+@pytest.mark.hypothesis
+async def test_whatever_is_wished_of_a_replay_is_done_or_refused_in_words() -> None:
+    def attack(ask: Ask) -> None:
+        @fuzzing.one_in(4)
+        @given(number=st.integers(1, 3), wish=WISHES, more=st.just({}) | WISHES.map(reversed_types))
+        def calls(number: int, wish: dict[str, Any], more: dict[str, Any]) -> None:
+            reply = ask("POST", f"/api/v1/deliveries/{number}/replay", body={**wish, **more})
+            assert reply.status in {200, 400, 404}, reply
+            assert reply.truncated or isinstance(json.loads(reply.body), dict)
+
+        calls()
+
+    async with running_app() as app, running(targets=(app.url,)) as house:
+        await house.receive()
+        await house.receive(b"\xff\x00", path="/\ud800", headers=(("X\r\nY", "a\r\nb"),))
+        await beside(house, attack)
+
+
+def reversed_types(wish: dict[str, Any]) -> dict[str, Any]:
+    """The same names with what none of them takes."""
+    return {name: [value] for name, value in wish.items()}
