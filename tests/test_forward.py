@@ -194,6 +194,7 @@ def test_a_header_option_is_read(text: str, header: tuple[str, str]) -> None:
         "X Debug: 1",
         "X-Debug: 1\r\nX-More: 2",
         "X-Debug: \x00",
+        "X-Debug: \ud800",
         "X\n: 1",
         "Content-Length: 5",
         "transfer-encoding: chunked",

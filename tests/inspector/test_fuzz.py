@@ -136,14 +136,22 @@ async def test_without_the_token_no_spelling_of_an_address_and_no_header_shows_t
 HOSTILE = st.text(max_size=6) | st.sampled_from(
     ["\ud800", "\udcff", "a\r\nb: c", "\0", "//", "?", "#"]
 )
+
+
+def assigned(name: str) -> st.SearchStrategy[str]:
+    """The name with any value."""
+    return HOSTILE.map(f"{name}=".__add__)
+
+
 WISHES = st.fixed_dictionaries(
     {},
     optional={
-        "method": st.sampled_from(["POST", "PUT", "P OST"]) | HOSTILE,
-        "path": HOSTILE.map("/".__add__) | HOSTILE,
-        "headers": st.lists(st.builds("{}: {}".format, HOSTILE, HOSTILE) | HOSTILE, max_size=2),
-        "set": st.lists(st.builds("{}={}".format, HOSTILE, HOSTILE) | HOSTILE, max_size=2),
-        "unset": st.lists(HOSTILE, max_size=2),
+        "method": st.sampled_from(["POST", "PUT", "get", "P OST", "\ud800"]),
+        "path": HOSTILE.map("/".__add__),
+        "headers": st.lists(HOSTILE.map("X-A: ".__add__) | HOSTILE, max_size=2),
+        "set": st.lists(
+            st.sampled_from(["event", "new+", "content.a"]).flatmap(assigned), max_size=2
+        ),
         "body": HOSTILE,
         "signing": st.sampled_from(["fresh", "as-is", "bad", "none", "age"]),
         "age_seconds": st.floats(allow_nan=False) | st.integers(),
@@ -156,7 +164,11 @@ WISHES = st.fixed_dictionaries(
 async def test_whatever_is_wished_of_a_replay_is_done_or_refused_in_words() -> None:
     def attack(ask: Ask) -> None:
         @fuzzing.one_in(4)
-        @given(number=st.integers(1, 3), wish=WISHES, more=st.just({}) | WISHES.map(reversed_types))
+        @given(
+            number=st.sampled_from([1, 1, 2, 2, 3]),
+            wish=WISHES,
+            more=st.sampled_from([{}, {}, {"set": 1}, {"path": [1]}]),
+        )
         def calls(number: int, wish: dict[str, Any], more: dict[str, Any]) -> None:
             reply = ask("POST", f"/api/v1/deliveries/{number}/replay", body={**wish, **more})
             assert reply.status in {200, 400, 404}, reply
@@ -168,8 +180,3 @@ async def test_whatever_is_wished_of_a_replay_is_done_or_refused_in_words() -> N
         await house.receive()
         await house.receive(b"\xff\x00", path="/\ud800", headers=(("X\r\nY", "a\r\nb"),))
         await beside(house, attack)
-
-
-def reversed_types(wish: dict[str, Any]) -> dict[str, Any]:
-    """The same names with what none of them takes."""
-    return {name: [value] for name, value in wish.items()}

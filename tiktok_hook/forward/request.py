@@ -142,8 +142,8 @@ def parse_header(text: str) -> tuple[str, str]:
             sent as UTF-8.
 
     Raises:
-        UsageError: It has no colon, the name cannot be one, the value carries a line break or a
-            NUL, or the header is one that the connection itself decides.
+        UsageError: It has no colon, the name cannot be one, the value carries a line break, a NUL
+            or half a character, or the header is one that the connection itself decides.
     """
     name, colon, value = text.partition(":")
     name, value = name.strip(" \t"), value.strip(" \t")
@@ -161,4 +161,10 @@ def parse_header(text: str) -> tuple[str, str]:
             f"The header {name} belongs to the connection and cannot be set.",
             hint="Leave it out: it is made to fit what is sent.",
         )
-    return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
+    try:
+        return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"The value of the header {name} carries half a character.",
+            hint="Leave out what is no Unicode text.",
+        ) from error
