@@ -11,7 +11,7 @@ import tiktok_hook
 from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.delivery import AppState, FailedBeside, Notice
+from tiktok_hook.delivery import AppState, Attempt, FailedBeside, Notice
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 
 
@@ -70,6 +70,19 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
     summary = session.summary()
     assert (summary.pending, summary.pending_at) == (1, missing)
     assert (summary.failed, summary.failed_beside) == ((), ()), "it waits, and may get through yet"
+
+
+async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_one() -> None:
+    missing = f"http://127.0.0.1:{free_port()}"
+    async with asyncio.timeout(10), local(forward_to=missing) as session:
+        with session.feed.subscribe() as news:
+            await session.toggle_pause()
+            await post(session.local_url)
+            await session.toggle_pause()
+            while not isinstance(await anext(news), Attempt):
+                pass
+    summary = session.summary()
+    assert (summary.failed, summary.pending) == ((), 1)
 
 
 async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_failures() -> None:

@@ -48,6 +48,11 @@ class Backlog:
         send: Makes one attempt with a delivery at the target.
         publish: Told attempts and notices.
         patience: Seconds that another process may hand on nothing, until that is said.
+
+    Attributes:
+        withheld: Whether nothing is handed on, by other processes either.
+        busy: Whether an attempt is under way.
+        unsent: The delivery that found no app last and waits for it; None when none does.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Backlog:
         self.withheld = False
         self._stopping = asyncio.Event()
         self.busy = False
+        self.unsent: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -230,8 +236,9 @@ class Backlog:
         try:
             attempt = await self._send(delivery, self._target)
             self._store_failed = False
+            self.unsent = delivery.id if attempt.error in NOT_SENT else None
             self._publish(attempt)
-            if attempt.error in NOT_SENT:
+            if self.unsent is not None:
                 self._watch.pause()
                 return False
             self._watch.saw(up=True)

@@ -100,6 +100,12 @@ class Relay:
             return None
         return max(self.targets, key=lambda target: self._backlogs[target].waiting)
 
+    def still_waits(self, attempt: Attempt) -> bool:
+        """Whether the delivery of an attempt that came to nothing is in the queue, to go again."""
+        return not attempt.replay and any(
+            backlog.unsent == attempt.delivery_id for backlog in self._backlogs.values()
+        )
+
     async def look(self) -> None:
         """See at once whether the targets are there, say after their app was started."""
         await asyncio.gather(*(watch.look() for watch in self._watches.values()))

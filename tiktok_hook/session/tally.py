@@ -14,7 +14,6 @@ from tiktok_hook.delivery import (
     Summary,
     TunnelState,
 )
-from tiktok_hook.relay import NOT_SENT
 from tiktok_hook.signature import State
 
 _DURATIONS = 10_000
@@ -43,7 +42,8 @@ class Tally:
     Attributes:
         summary: The counts, those left out that are only made when they are asked for.
         targets: Where deliveries go; the first one's answer counts.
-        queued: Whether what finds no app there waits for it, so that it has not failed.
+        still_waits: Whether the delivery of an attempt that came to nothing is going to be sent
+            again, so that it has not failed.
     """
 
     def __init__(self, *, started_at: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Tally:
         self._began = clock()
         self.summary = Summary(started_at=started_at)
         self.targets: Sequence[str] = ()
-        self.queued = False
+        self.still_waits: Callable[[Attempt], bool] = lambda _: False
         self._durations: deque[float] = deque(maxlen=_DURATIONS)
         self._failures: dict[str | None, _Failures] = {None: _Failures()}
         self._offline_since: float | None = None
@@ -92,7 +92,7 @@ class Tally:
         if attempt.duration_ms is not None and attempt.status is not None:
             self._durations.append(attempt.duration_ms)
         if attempt.failed:
-            if self.queued and attempt.error in NOT_SENT and not attempt.replay:
+            if self.still_waits(attempt):
                 return
             counts.failed_attempts += 1
             failures = self._failures.setdefault(self._beside(attempt), _Failures())

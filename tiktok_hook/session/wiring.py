@@ -28,7 +28,7 @@ from tiktok_hook.forward import (
     refuse_loop,
 )
 from tiktok_hook.receiver import Receiver
-from tiktok_hook.relay import MODES, open_relay
+from tiktok_hook.relay import open_relay
 from tiktok_hook.session import page, remarks
 from tiktok_hook.session.app_beside import app_beside
 from tiktok_hook.session.checks import check
@@ -208,7 +208,6 @@ class _Wiring:
         targets = plan.targets
         if plan.app is not None:
             targets = (await enter(plan.app()),)
-        session.tally.targets, session.tally.queued = targets, plan.ack in MODES
         apps = [taken for target in targets if (taken := local_port(target)) is not None]
         sockets = serving.bind(
             plan.port, host=HOST, preferred=RECEIVER_PORT, avoid=apps, flag="--port"
@@ -231,6 +230,8 @@ class _Wiring:
                 timeout=plan.forward_timeout,
             )
         )
+        session.tally.targets = targets
+        session.tally.still_waits = session.relay.still_waits
         local_url = f"http://{HOST}:{port}"
         public_url = await self._public_url(session, local_url)
         token = random.token_urlsafe(24)
