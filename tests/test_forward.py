@@ -5,6 +5,7 @@ import resource
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from socket import create_server
@@ -448,6 +449,39 @@ async def test_an_app_that_hangs_runs_into_the_timeout(forwarder: Forwarder) -> 
         reply = await forwarder.send(Request("POST", app.url), timeout=0.2)
     assert (reply.status, reply.error) == (None, "timeout")
     assert 150 < reply.duration_ms < 5000
+
+
+async def test_an_answer_that_came_while_the_process_was_stopped_is_no_timeout(
+    forwarder: Forwarder,
+) -> None:
+    received, stopped = threading.Event(), threading.Event()
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                received.set()
+                stopped.wait(10)
+                connection.sendall(OK)
+                connection.recv(4096)  # until the other side has read it
+
+        app = threading.Thread(target=answer)
+        app.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def stop() -> None:
+            stopped.set()
+            time.sleep(2.0)  # nothing runs meanwhile, as between Ctrl-Z and `fg`
+
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(forwarder.send(Request("POST", url), timeout=1.0))
+            await asyncio.to_thread(received.wait, 10)
+            asyncio.get_running_loop().call_soon(stop)
+        reply = await sending
+        await forwarder.__aexit__()
+        app.join()
+    assert (reply.status, reply.error) == (200, None)
 
 
 async def test_an_app_that_answers_drop_by_drop_runs_into_the_timeout(

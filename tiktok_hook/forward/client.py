@@ -24,6 +24,9 @@ who close, and an app that waits for its connections to end is not held up."""
 
 _IDLE_CONNECTIONS = 32
 
+_STOPPED_SECONDS = 0.5
+"""A timer that comes later than this shows that nothing ran: nobody could read the answer."""
+
 _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -104,14 +107,25 @@ class Forwarder:
             keep_bytes: How much of the answer's body is kept.
         """
         started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        due = loop.time() + timeout
+
+        def overdue() -> None:
+            """Let an answer be read that came while this process was stopped, say by Ctrl-Z."""
+            stopped = loop.time() - due > _STOPPED_SECONDS
+            limit.reschedule(loop.time() + (_STOPPED_SECONDS if stopped else 0.0))
+
+        timer = loop.call_at(due, overdue)
         reply: Reply
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(None) as limit:
                 reply = await self._send(request, keep_bytes)
         except TimeoutError:
             reply = Reply(None, error="timeout", detail=f"no complete answer within {timeout:g} s")
         except FailedError as failure:
             reply = Reply(None, error=failure.word, detail=str(failure))
+        finally:
+            timer.cancel()
         duration_ms = (time.perf_counter() - started) * 1000
         return Reply(
             reply.status,
