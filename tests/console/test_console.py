@@ -254,6 +254,17 @@ def test_an_output_that_is_full_is_reported_once_and_tried_again() -> None:
     assert err.getvalue() == "Warning: the output cannot be written: No space left on device\n"
 
 
+@pytest.mark.parametrize(("color", "kept"), [(True, "\x1b[31m"), (False, "")], ids=str)
+def test_the_app_s_colours_are_kept_where_we_use_colours_too(
+    color: bool,  # noqa: FBT001 - a case
+    kept: str,
+) -> None:
+    err = io.StringIO()
+    with console.make("json", out=io.StringIO(), err=err, color=color) as screen:
+        screen.write("app │ \x1b[31mred")
+    assert err.getvalue() == f"app │ {kept}red\n"
+
+
 def test_an_encoding_that_lacks_our_signs_gets_plain_ones() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii", write_through=True)

@@ -5,6 +5,7 @@ queue, so that their order is kept and no terminal, however slow, holds up recei
 """
 
 import os
+import re
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ BYTES_LIMIT = 16 << 20
 """Bytes of bodies that may wait for the printing thread."""
 
 _RECORD_BYTES = 500
+_COLOUR = re.compile("\x1b\\[[0-9;:]*m")
 _SUSPENDED = Notice(
     "Stopped: nothing is received, answered or handed on until fg or bg.", level="info"
 )
@@ -73,9 +75,11 @@ class Console:
         *,
         status: StatusLine | None,
         keys: bool,
+        colours: bool,
         limit: int,
         attempts_count: bool,
     ) -> None:
+        self._colours = colours
         self._received = 0
         self._refused = 0
         self._lost = 0
@@ -139,8 +143,11 @@ class Console:
         """Whole lines for stderr, kept apart from the status line: the app's own output.
 
         Args:
-            text: Written as it is, escape sequences included; a newline is added where it lacks.
+            text: Written as it is, colours included where we use them, too; a newline is added
+                where it lacks.
         """
+        if not self._colours:
+            text = _COLOUR.sub("", text)
         lines_here = text.count("\n") or 1
         if self._lost:
             text = f"… {words.plural(self._lost, 'more line')} of output left out\n{text}"
@@ -234,10 +241,10 @@ def make(
     chosen = format or ("full" if out_sink.is_terminal else "compact")
     status = None
     view: View
+    err_paint = _paint(err_sink, color=color)
     if chosen == "json":
         view = JsonLines()
     else:
-        err_paint = _paint(err_sink, color=color)
         if out_sink.is_terminal and err_sink.is_terminal and os.environ.get("TERM") != "dumb":
             status = StatusLine(err_paint)
         if keys is None:
@@ -257,6 +264,7 @@ def make(
         err_sink,
         status=status,
         keys=bool(keys),
+        colours=err_paint is not PLAIN,
         limit=SCREEN_LIMIT if on_screen else PIPE_LIMIT,
         attempts_count=chosen == "json",
     )
