@@ -505,6 +505,24 @@ async def test_other_requests_pass_through_whole_and_unstored(
     assert store.history().newest_id() == 0
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "note"),
+    [
+        (hang, 504, "no complete answer within 0.2 s"),
+        (b"hello\r\n\r\n", 502, "what answered does not speak HTTP/1: b'hello'"),
+        (http(200, bytes(9 << 20)), 502, "the answer is too long to pass"),
+    ],
+    ids=["hangs", "no-http", "too-long"],
+)
+async def test_why_a_request_could_not_be_passed_is_noted(
+    relaying: Opener, answer: AppAnswer, status: int, note: str
+) -> None:
+    timeout = 0.2 if status == 504 else 10
+    async with running_app(answer) as app, relaying(app, timeout=timeout) as relay:
+        result = await relay.pass_through(Request("GET", "/login"))
+    assert (result.status, result.note) == (status, note)
+
+
 # The end
 
 

@@ -359,7 +359,7 @@ async def test_passing_hands_on_whatever_is_no_post() -> None:
 
     async def through(request: Request) -> Answer:
         passed.append(request)
-        return Answer(302, b"", "", (("Location", "/login\r\nX-Evil: 1"),))
+        return Answer(302, b"", "", (("Location", "/login\r\nX-Evil: 1"),), note="why")
 
     async with listening(pass_through=through) as seen:
         reply = await seen.ask(
@@ -376,7 +376,9 @@ async def test_passing_hands_on_whatever_is_no_post() -> None:
         b"\x00\xffz",
     )
     assert request.headers[0] == tuple(HOST.split(": "))
-    assert [(probe.method, probe.status) for probe in seen.probes] == [("PUT", 302)]
+    assert [(probe.method, probe.status, probe.reason) for probe in seen.probes] == [
+        ("PUT", 302, "passed to the app: why")
+    ]
     assert len(seen.deliveries) == 1
 
 

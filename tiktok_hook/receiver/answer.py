@@ -44,12 +44,14 @@ class Answer:
         body: Left out where HTTP has none (204, 304, HEAD).
         content_type: Empty sends none.
         headers: Further ones; those that frame the message are ours and left out.
+        note: For the screen, why it is not the app's own answer; empty when it is or nobody asked.
     """
 
     status: int = 200
     body: bytes = b'{"ok":true}'
     content_type: str = "application/json"
     headers: Headers = ()
+    note: str = ""
 
 
 OK = Answer()

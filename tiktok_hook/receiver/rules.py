@@ -312,7 +312,8 @@ class Receiver:
             self.bug(bug)
             return
         send(answer)
-        self.probe(request.method, request.target, answer.status, "passed to the app")
+        reason = f"passed to the app: {answer.note}" if answer.note else "passed to the app"
+        self.probe(request.method, request.target, answer.status, reason)
 
     async def _show_file(self, file: Path, request: Request, send: Send) -> None:
         if request.method not in {"GET", "HEAD"}:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
@@ -220,9 +221,10 @@ class Relay:
             outgoing, timeout=self._timeout, keep_bytes=_PASSED_BYTES
         )
         if reply.status is None:
-            return _from_app(reply)
+            return replace(_from_app(reply), note=reply.detail or str(reply.error))
         if reply.truncated:  # half a page under a whole one's status would deceive
-            return Answer(502, b'{"ok":false,"error":"the answer is too long to pass"}')
+            words = "the answer is too long to pass"
+            return Answer(502, b'{"ok":false,"error":"%s"}' % words.encode(), note=words)
         kept = tuple(
             (name, value) for name, value in reply.headers if name.lower() not in _OF_THE_CONNECTION
         )
