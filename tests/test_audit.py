@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.apps import free_port, hang, http, running_app
+from tests.readme import block
 from tiktok_hook import audit, signature
 from tiktok_hook.audit.mistakes import NAMES
 from tiktok_hook.errors import AppError, UsageError
@@ -391,3 +392,16 @@ async def test_the_json_report_holds_counts_mistakes_and_cases() -> None:
     case = shown["cases"][0]
     assert isinstance(case, dict)
     assert (case["id"], case["status"], case["outcome"]) == ("valid", 202, "fail")
+
+
+async def test_the_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = block("audit.play(").replace("…", SECRET)
+    # Not to ngrok's own ingress.
+    example = example.replace('targets=("3000",)', f'connect_url="127.0.0.1:{free_port()}"')
+    async with app(good) as url:
+        program = example.replace("http://localhost:3000/webhook", url)
+        await asyncio.to_thread(exec, program, {})
+    said = capsys.readouterr().out
+    assert said.startswith("True []\n")
+    assert "\npass secret" in said
+    assert "\nfail authtoken Get a free one" in said

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 import tiktok_hook
 from tests.apps import free_port
 from tests.listener import BODY, SECRET, signed
+from tests.readme import block
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import State, Where, folders
-from tiktok_hook.store import open_store
+from tiktok_hook.store import Claim, Queue, open_store
 
 SAMPLES = [
     delivery(BODY, headers=(("Content-Type", "application/json"), signed(BODY, at=1_756_684_801))),
@@ -179,6 +180,81 @@ def test_without_an_address_it_goes_where_it_went_first(
         asyncio.run(sent(f"http://{address}/where/it/went"))
         history.replay(2, secret=SECRET)
     assert [each for each, *_ in seen] == ["/where/it/went"]
+
+
+@pytest.mark.parametrize("mode", ["first", "hold"])
+def test_what_waits_goes_where_it_waits_for_and_waits_no_more_when_asked(
+    path: Path, history: tiktok_hook.History, mode: Literal["first", "hold"]
+) -> None:
+    async def queued(target: str) -> None:
+        with open_store(path) as store:
+            await store.add(delivery(path="/hook"), queues=[Queue(mode, target)])
+
+    with app() as (address, seen):
+        asyncio.run(queued(f"http://{address}/base"))
+        (waiting,) = history.pending()
+        assert history.replay(waiting, secret=SECRET).status == 200
+        assert [each.id for each in history.pending()] == [waiting.id]
+        assert history.replay(waiting, secret=SECRET, dequeue=True).status == 200
+        assert list(history.pending()) == []
+    assert [each for each, *_ in seen] == ["/base/hook"] * 2
+
+
+def test_what_the_app_did_not_get_goes_on_waiting(path: Path, history: tiktok_hook.History) -> None:
+    async def queued(target: str) -> None:
+        with open_store(path) as store:
+            await store.add(delivery(), queues=[Queue("hold", target)])
+
+    asyncio.run(queued(f"http://127.0.0.1:{free_port()}/"))
+    (waiting,) = history.pending()
+    assert history.replay(waiting, secret=SECRET, dequeue=True).error == "refused"
+    assert [each.id for each in history.pending()] == [waiting.id]
+
+
+def test_what_another_process_hands_on_is_not_dequeued_as_well(
+    path: Path, history: tiktok_hook.History
+) -> None:
+    target = "http://127.0.0.1:1/"
+
+    async def queued() -> None:
+        with open_store(path) as store:
+            await store.add(delivery(), queues=[Queue("first", target)])
+
+    asyncio.run(queued())
+    (waiting,) = history.pending()
+    with Claim(path, target) as claim:
+        assert claim.take()
+        with pytest.raises(tiktok_hook.UsageError, match="by another process"):
+            history.replay(waiting, secret=SECRET, dequeue=True)
+    assert history.attempts(waiting) == []
+
+
+def test_it_follows_what_comes_from_now_on(path: Path, history: tiktok_hook.History) -> None:
+    arrivals = history.follow(Where(events=("authorization.*",)))
+
+    async def add() -> None:
+        with open_store(path) as store:
+            await store.add(delivery(status=200))
+            await store.add(delivery(event_body("authorization.removed"), status=200))
+
+    asyncio.run(add())
+    assert next(arrivals).id == 5
+
+
+def test_the_example_of_the_readme_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example = block("tiktok_hook.History()")
+    failed = attempt(2, status=500, duration_ms=1.0)
+
+    async def fail(path: Path) -> None:
+        await filled(path)
+        with open_store(path) as store:
+            await store.end_attempt(await store.begin_attempt(failed))
+
+    asyncio.run(fail(folders.history_path()))
+    with app() as (address, seen):
+        exec(example.replace("3000", address).replace("…", SECRET), {})
+    assert [state for _, state, *_ in seen] == [State.VALID]
+    assert capsys.readouterr().out.startswith("2 ")
 
 
 async def test_it_works_while_an_event_loop_is_running(history: tiktok_hook.History) -> None:

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,20 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.apps import free_port
+from tests.readme import BLOCKS, block
 from tests.recipes import serving
 from tests.store.samples import attempt, delivery
 from tiktok_hook import folders
 from tiktok_hook.store import open_store
-
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-BLOCKS: list[str] = re.findall(r"(?ms)^```python\n(.*?)^```$", README)
-
-
-def block(*words: str) -> str:
-    """The one Python example of the README that holds all these words."""
-    (found,) = [each for each in BLOCKS if all(word in each for word in words)]
-    return found
-
 
 TESTS = block("tiktok_hook.testing", "from handler import app")
 STARLETTE = block("Starlette(")

@@ -2,13 +2,12 @@
 
 import asyncio
 import itertools
-import re
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.apps import http, running_app
+from tests.readme import block
 from tiktok_hook import events, folders, signature, trigger
 from tiktok_hook.delivery import fingerprint
 from tiktok_hook.errors import UsageError
@@ -190,10 +189,8 @@ def test_the_newest_listener_is_found_and_its_public_url() -> None:
 
 
 async def test_the_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", readme)
-    (example,) = [each for each in blocks if "trigger.run(" in each]
     async with running_app() as app:
+        example = block("trigger.run(")
         program = example.replace("http://localhost:3000/", app.url).replace("1000)", "50)")
         await asyncio.to_thread(exec, program, {})
     assert len(set(app.bodies)) == 50

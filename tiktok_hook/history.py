@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,7 +18,8 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header, parse_target
 from tiktok_hook.replay import Mode, Prepared, Signing
-from tiktok_hook.store import Counts, Store, Where, open_history, open_store
+from tiktok_hook.store import Claim, Counts, Store, Where, open_history, open_store
+from tiktok_hook.store.follow import follow
 
 T = TypeVar("T")
 
@@ -74,6 +76,19 @@ class History:
         """The newest delivery that fits; None when none does."""
         return next(iter(self._reading.page(where, limit=1)), None)
 
+    def follow(self, where: Where = Where()) -> Iterator[Delivery]:
+        """Every delivery that fits and comes from now on, whichever process receives it.
+
+        It waits for the next one, at most 0.2 s longer than TikTok does for its answer, and has no
+        end of its own: leave the loop.
+        """
+        arrivals = follow(self._reading, where, self._reading.newest_id())
+        return (each[0] for each in arrivals if isinstance(each, tuple))
+
+    def pending(self) -> Iterator[Delivery]:
+        """What ``--ack first`` or ``hold`` left waiting for the app, in the order of its coming."""
+        return self._reading.pending()
+
     def attempts(self, delivery: Delivery | int) -> list[Attempt]:
         """What was tried with a delivery, in order, replays included."""
         return self._reading.attempts(delivery if isinstance(delivery, int) else delivery.id)
@@ -100,6 +115,7 @@ class History:
         as_is: bool = False,
         timeout: float = 10.0,
         insecure: bool = False,
+        dequeue: bool = False,
     ) -> Attempt:
         """Send a delivery to an app again, signed afresh, and record the attempt.
 
@@ -109,7 +125,7 @@ class History:
         Args:
             delivery: The delivery or its id.
             to: ``3000``, ``host:port`` or a URL, to which the delivery's path is joined; None
-                sends it where it went first.
+                sends it to what it waits for, else where it went first.
             secret: The client secret, or several: the one it was signed with signs again, else
                 the first one.
             changes: Values by their path, ``{"content.reason": "spam_risk"}``; one that the event
@@ -125,18 +141,25 @@ class History:
             as_is: Send the stored signature.
             timeout: Seconds that the app may take.
             insecure: Do not check the certificate of an https address.
+            dequeue: Once the app had it, it waits no more: for what is `pending`.
 
         Returns:
             The attempt; what the app answers, or that it does not, is never an exception.
 
         Raises:
-            UsageError: There is no such delivery, address, path or secret.
+            UsageError: There is no such delivery, address, path or secret, or another process is
+                handing on what is to be dequeued.
             StoreError: It cannot be recorded.
         """
         found = self._found(delivery)
+        waits_for = [queue.target for queue in self._reading.queues_of(found.id)]
+        if to is None and not waits_for:
+            target, whole = self._recorded_target(found), True
+        else:
+            target, whole = parse_target(waits_for[0] if to is None else to), False
         prepared = replays.prepare(
             found,
-            self._recorded_target(found) if to is None else parse_target(to),
+            target,
             secrets=_several(secret),
             signing=_signing(age, bad=bad_signature, none=no_signature, as_is=as_is),
             sets=edits.assignments(changes or {}),
@@ -145,10 +168,18 @@ class History:
             headers=[parse_header(f"{name}: {value}") for name, value in (headers or {}).items()],
             method=method,
             path=path,
-            whole_target=to is None,
+            whole_target=whole,
             now=time.time(),
         )
-        return _finished(self._replay(found, prepared, timeout, insecure=insecure))
+        leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
+        with ExitStack() as claims:
+            for each in leaves:
+                if not claims.enter_context(Claim(self.path, each)).take():
+                    raise UsageError(
+                        f"What waits for {each} is being handed on by another process.",
+                        hint="A listener with --ack first does so by itself.",
+                    )
+            return _finished(self._replay(found, prepared, timeout, leaves, insecure=insecure))
 
     def export(
         self, form: Format = "jsonl", where: Where = Where(), *, redact: bool = False
@@ -224,12 +255,23 @@ class History:
         return target
 
     async def _replay(
-        self, delivery: Delivery, prepared: Prepared, timeout: float, *, insecure: bool
+        self,
+        delivery: Delivery,
+        prepared: Prepared,
+        timeout: float,
+        leaves: Sequence[str],
+        *,
+        insecure: bool,
     ) -> Attempt:
         with self._opened_to_write() as store:
             async with Forwarder(insecure=insecure) as forwarder:
                 return await replays.replay(
-                    delivery, prepared, forwarder=forwarder, store=store, timeout=timeout
+                    delivery,
+                    prepared,
+                    forwarder=forwarder,
+                    store=store,
+                    dequeue=leaves,
+                    timeout=timeout,
                 )
 
 

@@ -11,6 +11,7 @@ import tiktok_hook
 from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
+from tests.readme import block
 from tiktok_hook.delivery import AppState, Attempt, FailedBeside, Notice
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 
@@ -279,3 +280,22 @@ def test_arguments_that_do_not_go_together_are_refused_before_anything_opens(
 ) -> None:
     with pytest.raises(tiktok_hook.UsageError):
         local(**{"secret": (), **arguments})
+
+
+async def test_the_example_of_the_readme_runs() -> None:
+    async with running_app() as app:
+        example = block("async for delivery in session").replace("…", SECRET)
+        program = example.replace('"3000"', f'"{app.port}", tunnel=False, port=0')
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-u", "-c", program, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            url = (await asyncio.wait_for(process.stdout.readline(), 10)).decode().strip()
+            assert (await post(url)).status == 200
+            shown = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
+        finally:
+            process.terminate()
+            await process.wait()
+    assert shown.startswith("1 ")
+    assert shown.endswith(" valid\n")

@@ -132,8 +132,8 @@ class _Rows:
 
     def rest(self, history: "History", fitting: "Where", after: int) -> None:
         """Print what comes, for ever."""
-        from tiktok_hook.cli.follow import follow
         from tiktok_hook.console import lines, paint_for
+        from tiktok_hook.store.follow import follow
 
         assert self._table is not None
         paint = paint_for(sys.stdout)
@@ -161,8 +161,8 @@ class _Lines:
 
     @staticmethod
     def rest(history: "History", fitting: "Where", after: int) -> None:
-        from tiktok_hook.cli.follow import follow
         from tiktok_hook.delivery import attempt_json, delivery_json, dump
+        from tiktok_hook.store.follow import follow
 
         for each in follow(history, fitting, after):
             if isinstance(each, tuple):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tiktok_hook import folders
 from tiktok_hook.errors import HookError
 
 
@@ -11,7 +12,7 @@ class Subject:
     """The settings that `listen` would use.
 
     Args:
-        db: Where the history lies, or would lie.
+        db: Where the history lies, or would lie; the one in the user's data folder if not given.
         authtoken: ngrok's, from an option or the environment; None looks in ngrok's file.
         authtoken_from: Where it came from, in words.
         connect_url: ``host:port`` of another ingress; None asks ngrok's file, then takes ngrok's.
@@ -25,7 +26,7 @@ class Subject:
         targets: Where deliveries would be forwarded to, as typed.
     """
 
-    db: Path
+    db: Path = field(default_factory=folders.history_path)
     authtoken: str | None = field(default=None, repr=False)
     authtoken_from: str = "an option"
     connect_url: str | None = None

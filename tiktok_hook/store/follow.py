@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.store import History, Where
+from tiktok_hook.store.history import History
+from tiktok_hook.store.where import Where
 
 POLL_SECONDS = 0.05
 """How often the history is asked whether it changed, which costs microseconds."""
