@@ -122,27 +122,38 @@ def test_content_that_came_as_an_object_stays_one() -> None:
     [
         pytest.param(
             "content.publsh_id=1",
-            "no content.publsh_id in this event",
+            "There is no content.publsh_id in this event",
             "Nearest: content.publish_id",
             id="typing-mistake",
         ),
         pytest.param(
             "publish_id=1",
-            "no publish_id in this event",
+            "There is no publish_id in this event",
             "Nearest: content.publish_id",
             id="content-forgotten",
         ),
-        pytest.param("Event=1", "no Event in this event", "Nearest: event", id="case"),
+        pytest.param("Event=1", "There is no Event in this event", "Nearest: event", id="case"),
         pytest.param(
-            "zzz=1", "no zzz in this event", "Nearest: client_key, event, create_time", id="nothing"
+            "zzz=1",
+            "There is no zzz in this event",
+            "Nearest: client_key, event, create_time",
+            id="nothing",
         ),
         pytest.param(
-            "content.x.y=1", "no content.x in this event", "PATH+=VALUE", id="middle-missing"
+            "content.x.y=1",
+            "There is no content.x in this event",
+            "PATH+=VALUE",
+            id="middle-missing",
         ),
         pytest.param(
-            "event.x=1", "cannot reach event.x: there is neither", "PATH+=VALUE", id="in-a-text"
+            "event.x=1",
+            "event.x cannot be reached: there is neither",
+            "PATH+=VALUE",
+            id="in-a-text",
         ),
-        pytest.param("content.n.x+=1", "cannot reach content.n.x", "PATH+=VALUE", id="in-a-number"),
+        pytest.param(
+            "content.n.x+=1", "content.n.x cannot be reached", "PATH+=VALUE", id="in-a-number"
+        ),
     ],
 )
 def test_a_path_that_does_not_exist_is_an_error_with_the_nearest_names(
@@ -165,12 +176,12 @@ def test_unsetting_what_is_not_there_is_an_error(path: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ("items.2=1", "no item 2: the list items has 2 items, counted from 0"),
-        ("items.3+=1", "no item 3: the list items has 2 items, counted from 0"),
-        ("items.-1=1", "no item -1: the list items has 2"),
-        ("items.x.id=1", "no item x: the list items has 2"),
-        ("items.²=1", "no item ²: the list items has 2"),
-        ("empty.0=1", "no item 0: the list empty is empty"),
+        ("items.2=1", "There is no item 2: the list items has 2 items, counted from 0"),
+        ("items.3+=1", "There is no item 3: the list items has 2 items, counted from 0"),
+        ("items.-1=1", "There is no item -1: the list items has 2"),
+        ("items.x.id=1", "There is no item x: the list items has 2"),
+        ("items.²=1", "There is no item ²: the list items has 2"),
+        ("empty.0=1", "There is no item 0: the list empty is empty"),
     ],
 )
 def test_a_place_outside_a_list_is_an_error(edit: str, message: str) -> None:
@@ -182,12 +193,12 @@ def test_a_place_outside_a_list_is_an_error(edit: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ("event", "no value in 'event': use PATH=VALUE"),
-        ("=1", "not a path: ''"),
-        ("a..b=1", "not a path: 'a..b'"),
-        (".a=1", "not a path: '.a'"),
-        ("+=1", "not a path: ''"),
-        ("a." * 200 + "a=1", "not a path"),
+        ("event", "'event' has no value: use PATH=VALUE."),
+        ("=1", "'' is no path."),
+        ("a..b=1", "'a..b' is no path."),
+        (".a=1", "'.a' is no path."),
+        ("+=1", "'' is no path."),
+        ("a." * 200 + "a=1", "'a.a.a."),
     ],
 )
 def test_what_is_no_assignment_is_an_error(edit: str, message: str) -> None:
@@ -199,10 +210,10 @@ def test_what_is_no_assignment_is_an_error(edit: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"hello", "the body is not JSON"),
-        (b"", "the body is not JSON"),
-        (b"\xff", "the body is not JSON"),
-        (b"[1]", "the body is not a JSON object"),
+        (b"hello", "The body cannot be edited: not JSON: expecting value at column 1."),
+        (b"", "The body cannot be edited: not JSON: expecting value at column 1."),
+        (b"\xff", "The body cannot be edited: not UTF-8 text."),
+        (b"[1]", "The body is not a JSON object."),
     ],
 )
 def test_a_body_that_is_no_json_object_cannot_be_edited(body: bytes, message: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from tiktok_hook.errors import UsageError
-from tiktok_hook.exact_json import MAX_DEPTH, Json, dumps, loads
+from tiktok_hook.exact_json import MAX_DEPTH, Json, dumps, loads, why_not
 from tiktok_hook.plain import visible
 
 _MAX_NAMES = 500
@@ -70,9 +70,9 @@ class _Document:
             root = loads(body)
         except ValueError as error:
             hint = "Give a whole new body instead."
-            raise EditError(f"the body is not JSON: {error}", hint=hint) from error
+            raise EditError(f"The body cannot be edited: {why_not(error)}.", hint=hint) from error
         if not isinstance(root, dict):
-            raise EditError("the body is not a JSON object", hint="Give a whole new body instead.")
+            raise EditError("The body is not a JSON object.", hint="Give a whole new body instead.")
         self._root = root
         # A body without content gets one as TikTok sends it, if it gets one.
         self._wraps_content = isinstance(root.get("content", ""), str)
@@ -123,7 +123,7 @@ class _Document:
         if isinstance(here, dict | list):
             return here
         raise EditError(
-            f"cannot reach {_quoted(path)}: there is neither object nor list above it",
+            f"{_quoted(path)} cannot be reached: there is neither object nor list above it.",
             hint=self._hint(path),
         )
 
@@ -145,10 +145,10 @@ class _Document:
             return int(key)
         there = f"has {len(items)} items, counted from 0" if items else "is empty"
         above = _quoted(path[: depth - 1])
-        raise EditError(f"no item {visible(key[:_MAX_QUOTED])}: the list {above} {there}")
+        raise EditError(f"There is no item {visible(key[:_MAX_QUOTED])}: the list {above} {there}.")
 
     def _no_such(self, path: list[str]) -> EditError:
-        return EditError(f"no {_quoted(path)} in this event", hint=self._hint(path))
+        return EditError(f"There is no {_quoted(path)} in this event.", hint=self._hint(path))
 
     def _hint(self, path: list[str]) -> str:
         self._open_content()
@@ -168,7 +168,7 @@ def _assignment(text: str) -> tuple[list[str], Json, bool]:
     path, equals, value = text.partition("=")
     if not equals:
         hint = "For example content.publish_id=v_pub_file~1"
-        raise EditError(f"no value in {visible(text[:_MAX_QUOTED])!r}: use PATH=VALUE", hint=hint)
+        raise EditError(f"{visible(text[:_MAX_QUOTED])!r} has no value: use PATH=VALUE.", hint=hint)
     adding = path.endswith("+")
     try:
         parsed = loads(value)
@@ -181,7 +181,7 @@ def _path(text: str) -> list[str]:
     parts = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", text.strip())]
     if not all(parts) or len(parts) > MAX_DEPTH:
         hint = "Keys with dots between them, such as content.publish_id"
-        raise EditError(f"not a path: {visible(text[:_MAX_QUOTED])!r}", hint=hint)
+        raise EditError(f"{visible(text[:_MAX_QUOTED])!r} is no path.", hint=hint)
     return parts
 
 

@@ -71,6 +71,22 @@ def loads(text: str | bytes) -> Json:
     return value
 
 
+def why_not(error: ValueError, *, line: bool = True) -> str:
+    """Why `loads` refused something, in few words: ``not JSON: expecting value at column 1``.
+
+    Args:
+        error: What was raised.
+        line: Whether the line is named too, where it is not the first.
+    """
+    if isinstance(error, json.JSONDecodeError):
+        words = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+        place = f"line {error.lineno}, " if line and error.lineno > 1 else ""
+        return f"not JSON: {words} at {place}column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    return str(error)
+
+
 def dumps(value: object, *, sort_keys: bool = False, ascii_only: bool = False) -> str:
     r"""Write compact JSON as TikTok does: no spaces, non-ASCII as it is, numbers exact.
 

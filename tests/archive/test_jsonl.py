@@ -109,7 +109,7 @@ def test_what_editors_do_to_a_file_does_no_harm(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"nonsense\n", "line 2: not JSON: Expecting value at column 1"),
+        (b"nonsense\n", "line 2: not JSON: expecting value at column 1"),
         (b"\xff\n", "line 2: not UTF-8 text"),
         (b"[]\n", "line 2: it is not a JSON object"),
         (lines({"type": "event"}), "line 2: type is 'event', not delivery or attempt"),

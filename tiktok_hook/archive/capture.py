@@ -12,7 +12,7 @@ from tiktok_hook.archive.har_places import Span
 from tiktok_hook.archive.shapes import attempt_of, delivery_of
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
-from tiktok_hook.exact_json import Json
+from tiktok_hook.exact_json import Json, why_not
 
 T = TypeVar("T")
 
@@ -159,7 +159,9 @@ def _read_lines(stream: BinaryIO, name: str) -> _Places:
         try:
             _read_line(loads(line), here, found)
         except ValueError as error:
-            raise UsageError(f"{name}, line {number}: {_reason(error)}.", hint=HINT) from None
+            raise UsageError(
+                f"{name}, line {number}: {why_not(error, line=False)}.", hint=HINT
+            ) from None
     return found
 
 
@@ -199,10 +201,10 @@ def _read_har(stream: BinaryIO, name: str) -> _Places:
     try:
         document = loads(stream.read().removeprefix(_BOM))
     except json.JSONDecodeError as error:
-        reason = f"{name}, line {error.lineno}: {_reason(error)}."
+        reason = f"{name}, line {error.lineno}: {why_not(error, line=False)}."
         raise UsageError(reason, hint=HINT) from None
     except ValueError as error:
-        raise fail(0, _reason(error)) from None
+        raise fail(0, why_not(error, line=False)) from None
     found = _Places()
     for each in har_reader.read(document, fail):
         _sort(each, found, None)
@@ -222,12 +224,3 @@ def _sort(each: Delivery | Attempt | None, found: _Places, span: Span | None) ->
         found.attempt(each.delivery_id, span or each)
     else:
         found.others += 1
-
-
-def _reason(error: ValueError) -> str:
-    """Why something is not JSON, in few words."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at column {error.colno}"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    return str(error)

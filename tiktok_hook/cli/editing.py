@@ -70,7 +70,8 @@ def _written_back(text: str, *, folded: bool) -> bytes:
         value = exact_json.loads(text)
     except ValueError as error:
         raise UsageError(
-            f"What the editor left is not JSON: {error}.", hint="Nothing was sent. Try again."
+            f"What the editor left cannot be sent: {exact_json.why_not(error)}.",
+            hint="Nothing was sent. Try again.",
         ) from error
     if folded and isinstance(value, dict) and isinstance(value.get("content"), dict | list):
         value = {**value, "content": exact_json.dumps(value["content"])}
