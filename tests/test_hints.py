@@ -72,9 +72,10 @@ def test_a_refusal_is_judged_by_the_signature(status: int, verdict: str | None, 
     assert words in hint(status, verdict=verdict)
 
 
-def test_a_listener_that_refuses_a_good_signature_has_another_secret() -> None:
+def test_a_listener_that_refuses_a_good_signature_has_another_secret_or_less_patience() -> None:
     said = hint(403, verdict="valid", body=LISTENER_REFUSAL)
     assert "the listener" in said
+    assert "--tolerance" in said
     assert "verifier" not in said
     assert "rightly refused" in hint(403, verdict="invalid", body=LISTENER_REFUSAL)
 

@@ -125,8 +125,8 @@ def _docker(target: str) -> str:
 def _for_refusal(status: int, verdict: str | None, body: bytes) -> str:
     if verdict == "valid" and body == LISTENER_REFUSAL:
         return (
-            f"{status}: the listener refuses the signature, most likely because its client secret "
-            "is not the one that signed. Give both the same."
+            f"{status}: the listener refuses the signature. Either its client secret is not the "
+            "one that signed, or its --tolerance is less than the signature's age."
         )
     if verdict == "valid":
         return (

@@ -72,6 +72,7 @@ async def test_ctrl_c_says_how_far_it_came() -> None:
     assert process.returncode == 0
     assert b"pass  valid" in out
     assert b"Stopped after 1 of " in err
+    assert b"there is no report" in err
 
 
 def test_an_app_out_of_reach_ends_with_6() -> None:

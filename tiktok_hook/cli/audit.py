@@ -169,8 +169,9 @@ class Screen:
         click.echo(f"{counts}. Slowest answer to a good delivery: {report.slowest_ms:.0f} ms.")
 
     def stop(self) -> None:
-        """Say how far it came."""
-        click.echo(f"Stopped after {self.shown} of {self._total} cases.", err=True)
+        """Say how far it came, and that nothing is judged as a whole."""
+        words = f"Stopped after {self.shown} of {self._total} cases; there is no report."
+        click.echo(words, err=True)
 
 
 _HEADINGS = {
