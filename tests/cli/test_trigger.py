@@ -136,7 +136,7 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
 
 @pytest.mark.parametrize(
     ("secret", "likely"),
-    [("another-secret-than-its", "Give both the same"), (None, "Set TIKTOK_CLIENT_SECRET")],
+    [("another-secret-than-its", "not the one that signed"), (None, "Set TIKTOK_CLIENT_SECRET")],
     ids=["another-secret", "no-secret"],
 )
 async def test_a_listener_that_refuses_it_has_another_secret_not_a_fault(
