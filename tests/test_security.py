@@ -4,10 +4,13 @@ import ast
 import asyncio
 import base64
 import json
+import os
 import re
+import signal
 import stat
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -15,9 +18,20 @@ import pytest
 
 from tests.apps import http, running_app
 from tests.cli.runner import invoke
-from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
+from tests.faults.waiting import until
+from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, run, signed
 from tests.ngrok_service import NgrokService
+from tiktok_hook import inspector
 from tiktok_hook.forward import Forwarder, Request
+
+OTHER_SECRET = "client-secret-of-the-sandbox"
+SECRETS = {"authtoken": TOKEN, "client secret": SECRET, "second client secret": OTHER_SECRET}
+WAITING = textwrap.dedent("""
+    import subprocess, sys
+    below = "import time; print('up', flush=True); time.sleep(600)"
+    subprocess.run([sys.executable, "-c", below])
+""")
+"""An app beside that starts a program of its own; once that is up, both wait."""
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
@@ -50,57 +64,129 @@ def files_below(*folders: Path) -> list[Path]:
     return [file for folder in folders for file in folder.rglob("*") if file.is_file()]
 
 
-def arguments_of_all(process: int) -> Iterator[str]:
-    """The argument lists of a process and of all below it."""
-    parent = psutil.Process(process)
-    for each in (parent, *parent.children(recursive=True)):
-        yield "\0".join(each.cmdline())
+def found_in(places: Mapping[str, bytes], secrets: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Which secret lies where, in whatever spelling."""
+    return [
+        (place, name)
+        for place, content in places.items()
+        for name, secret in secrets.items()
+        if any(spelling in content for spelling in spellings(secret))
+    ]
 
 
-async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> list[bytes]:
-    """Replay there, then everything that the inspector answers to."""
+def processes_of(pid: int) -> dict[str, psutil.Process]:
+    """A session's processes by what they are: the command, the tunnel's child, the apps beside."""
+    parent = psutil.Process(pid)
+    below = parent.children(recursive=True)
+    tunnel = [each for each in below if "tiktok_hook.tunnel.child" in each.cmdline()]
+    apps = [each for each in below if each not in tunnel]
+    named = {"the command": parent}
+    named.update({f"tunnel {number}": each for number, each in enumerate(tunnel)})
+    named.update({f"app {number}": each for number, each in enumerate(apps)})
+    return named
+
+
+async def stream_of(base: str, token: str) -> bytes:
+    """What the page's live stream says of everything so far."""
+    host, _, port = base.partition("//")[2].partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"GET /api/v1/stream?after=0 HTTP/1.1\r\nHost: {host}:{port}\r\n"
+    writer.write(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        said = await reader.readuntil(b"id: 11\n")
+    writer.close()
+    return said
+
+
+async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[str, bytes]:
+    """Replay there, then everything that the inspector answers to, refusals too."""
     address, _, token = listener.ready["inspector_url"].partition("?token=")
     base = address.rstrip("/")
-    authorization = (("Authorization", f"Bearer {token}"), ("Host", base.partition("//")[2]))
-    answers = []
+    host = ("Host", base.partition("//")[2])
+    answers: dict[str, bytes] = {}
 
-    async def ask(method: str, path: str, body: bytes = b"") -> bytes:
-        headers = (*authorization, ("Content-Type", "application/json")) if body else authorization
-        reply = await forwarder.send(Request(method, base + path, headers, body), timeout=20)
+    async def ask(method: str, path: str, body: bytes = b"", *, given: str = token) -> bytes:
+        headers = [host, ("Authorization", f"Bearer {given}"), ("Content-Type", "application/json")]
+        if not body:
+            headers.pop()
+        request = Request(method, base + path, tuple(headers), body)
+        reply = await forwarder.send(request, timeout=20)
         assert reply.status is not None, (path, reply)
-        assert reply.status < 400, (path, reply)
-        answers.append(reply.body + repr(reply.headers).encode())
+        assert (reply.status < 400) == ("nothing" not in path and given == token), (path, reply)
+        answers[f"{method} {path} {len(answers)}"] = reply.body + repr(reply.headers).encode()
         return reply.body
 
     await ask("POST", "/api/v1/deliveries/1/replay", b"{}")
     await ask("POST", "/api/v1/deliveries/1/replay", b'{"signing":"as-is"}')
     described = json.loads(await ask("GET", "/api/v1/openapi.json"))
     for path, methods in described["paths"].items():
-        if "get" in methods and "{event}" not in path and not path.endswith("/stream"):
-            await ask("GET", path.replace("{id}", "1"))
-    for path in ("/", "/static/app.js", "/status", "/api/status", "/api/tunnels"):
+        if "get" in methods and not path.endswith("/stream"):
+            event = "authorization.removed"
+            await ask("GET", path.replace("{id}", "1").replace("{event}", event))
+    for path in ("/", "/status", "/api", "/api/status", "/api/tunnels", "/api/endpoints"):
         await ask("GET", path)
-    await ask("GET", "/api/endpoints")
-    await ask("GET", "/api/requests/http")
+    for folder, name in (("tunnels", "tunnels"), ("endpoints", "endpoints")):
+        for each in json.loads(await ask("GET", f"/api/{folder}"))[name]:
+            await ask("GET", f"/api/{folder}/{each.get('name', each.get('ID'))}")
+    captured = json.loads(await ask("GET", "/api/requests/http"))["requests"][0]["id"]
+    await ask("GET", f"/api/requests/http/{captured}")
+    await ask("POST", "/api/requests/http", json.dumps({"id": captured}).encode())
+    for file in (Path(inspector.__file__).parent / "static").glob("*.[!h]*"):
+        await ask("GET", f"/static/{file.name}")
+    for path in ("/nothing", "/api/nothing", "/api/v1/nothing"):
+        await ask("GET", path)
+    for path in ("/", "/api/v1/deliveries", "/api/requests/http"):
+        await ask("GET", path, given="wrong")
+    answers["the stream"] = await stream_of(base, token)
     return answers
 
 
-async def test_no_secret_is_anywhere_after_a_busy_run(home: Path, tmp_path: Path) -> None:
+async def run_all_commands(db: Path, app: str, words: list[str]) -> dict[str, bytes]:
+    """What the other commands say and write, as somebody who has set all secrets runs them."""
+    report = db.parent / "junit.xml"
+    account = ["--connect-url", words[1], "--connect-cas", words[3]]
+    runs = {
+        "show": ["show", "1", "--db", str(db)],
+        "events": ["events", "--db", str(db)],
+        "replay": ["replay", "1", "--to", app, "--db", str(db)],
+        "trigger": ["trigger", "authorization.removed", "--to", app],
+        "doctor": ["doctor", "--json", "--db", str(db), "-f", app, *account],
+        "audit": ["audit", app, "--only", "valid", "--junit", str(report)],
+        "audit as JSON": ["audit", app, "--only", "valid", "--json"],
+    }
+    for form in ("jsonl", "har", "curl", "pytest"):
+        runs[f"export as {form}"] = ["export", "--db", str(db), "--format", form]
+        runs[f"{form}, redacted"] = [*runs[f"export as {form}"], "--redact"]
+    places = {}
+    for name, arguments in runs.items():
+        done = await asyncio.to_thread(invoke, *arguments)
+        assert done.output, name
+        assert "Traceback" not in done.output, done.output
+        assert done.exit_code in {0, 1}, (name, done.output)  # what is examined may fail
+        places[name] = done.output.encode()
+    places["audit's report"] = report.read_bytes()
+    report.unlink()
+    return places
+
+
+async def test_no_secret_is_anywhere_after_a_busy_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     places: dict[str, bytes] = {}
     db = tmp_path / "history" / "history.db"
+    monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
+    monkeypatch.setenv("TIKTOK_CLIENT_SECRET", f"{SECRET} {OTHER_SECRET}")
     async with NgrokService() as service, running_app() as app, Forwarder() as forwarder:
         words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
-        words += ["--verify-webhook", "--db", str(db), "--forward-to", app.url]
         async with listening(
-            *words, "--", sys.executable, "-c", "import time; time.sleep(600)",
-            environment={"NGROK_AUTHTOKEN": TOKEN},
+            *words, "--verify-webhook", "--db", str(db), "--forward-to", app.url,
+            "--", sys.executable, "-c", "import sys, time; print('up'); time.sleep(600)",
+            secret=None,
         ) as listener:  # fmt: skip
-            arguments = list(arguments_of_all(listener.process.pid))
-            assert len(arguments) >= 3, "the command, the tunnel's child and the app beside"
             for _ in range(10):
                 assert (await post(listener.url, forwarder=forwarder)).status == 200
             app.answer = http(401, b"no")
-            await post(listener.url, forwarder=forwarder)
+            await post(listener.local_url, BODY, signed(BODY, secret=OTHER_SECRET))
             for secret in (f'"{SECRET}"', SECRET + " ", "another"):
                 forged = signed(BODY, secret=secret)
                 reply = await post(listener.local_url, BODY, forged, forwarder=forwarder)
@@ -108,33 +194,133 @@ async def test_no_secret_is_anywhere_after_a_busy_run(home: Path, tmp_path: Path
                 places[f"answer to {secret!r}"] = reply.body + repr(reply.headers).encode()
             service.cut()
             await service.wait_online(1)
-            answers = await ask_the_inspector(listener, forwarder)
-            arguments += arguments_of_all(listener.process.pid)
+            places.update(await ask_the_inspector(listener, forwarder))
             files = files_below(home, db.parent)
             assert {"history.db", "history.db-wal"} <= {file.name for file in files}
             places.update({f"{file} while it runs": file.read_bytes() for file in files})
             assert await listener.end() == 0
+        app.answer = http(200, b"ok")
+        places.update(await run_all_commands(db, app.url, words))
         places["what the app got"] = b"\n".join(app.requests)
-    places["arguments"] = "\n".join(arguments).encode()
+    ready = listener.lines.index(listener.ready)
+    page_token = listener.lines[ready].pop("inspector_url").partition("?token=")[2]
     places["stdout"] = json.dumps(listener.lines).encode()
     places["stderr"] = listener.errors.encode()
-    places["the inspector's answers"] = b"\n".join(answers)
     files = files_below(home, db.parent)
     places.update({str(file): file.read_bytes() for file in files})
-    for form in ("jsonl", "har", "curl", "pytest"):
-        done = await asyncio.to_thread(invoke, "export", "--db", str(db), "--format", form)
-        assert done.exit_code == 0
-        places[f"export as {form}"] = done.output.encode()
-    shown = await asyncio.to_thread(invoke, "show", "1", "--db", str(db))
-    places["show"] = shown.output.encode()
-    found = [
-        (place, name)
-        for place, content in places.items()
-        for name, secret in (("authtoken", TOKEN), ("client secret", SECRET))
-        for spelling in spellings(secret)
-        if spelling in content
-    ]
-    assert found == []
+    own = {place for place in places if "inspector-token" in place}
+    assert len(own) == 2, "the state folder was looked into, too"
+    elsewhere = {place: content for place, content in places.items() if place not in own}
+    assert found_in(places, SECRETS) == []
+    assert found_in(elsewhere, {"the inspector's token": page_token}) == []
     modes = {file.name: stat.filemode(file.stat().st_mode) for file in files}
     assert set(modes.values()) == {"-rw-------"}, modes
-    assert "token" in " ".join(modes), "the state folder was looked into, too"
+
+
+async def test_no_process_is_started_with_a_secret_it_must_not_have() -> None:
+    async with NgrokService() as service, running_app() as app:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        async with listening(
+            *words, "--verify-webhook", "-f", app.url, "--", sys.executable, "-c", WAITING,
+            secret=f"{SECRET} {OTHER_SECRET}",
+            environment={"NGROK_AUTHTOKEN": TOKEN, "TIKTOK_HOOK_AUTHTOKEN": TOKEN},
+        ) as listener:  # fmt: skip
+            await until(lambda: "up\n" in listener.errors)
+            named = processes_of(listener.process.pid)
+            assert sorted(named) == ["app 0", "app 1", "the command", "tunnel 0"]
+            arguments = {name: "\0".join(each.cmdline()).encode() for name, each in named.items()}
+            variables = {
+                name: "\0".join(f"{key}={text}" for key, text in each.environ().items()).encode()
+                for name, each in named.items()
+            }
+    page = {"the inspector's token": listener.ready["inspector_url"].partition("?token=")[2]}
+    assert found_in(arguments, SECRETS | page) == []
+    assert found_in(variables, page) == []
+    del variables["the command"]  # its own is what the user gave it
+    assert found_in(variables, {"authtoken": TOKEN}) == []
+    assert found_in({"tunnel 0": variables["tunnel 0"]}, SECRETS) == []
+
+
+BREAKS = """
+import hmac, pathlib
+whole = hmac.compare_digest
+def broken(*given):
+    if pathlib.Path({marker!r}).exists():
+        raise RuntimeError("broken on purpose")
+    return whole(*given)
+hmac.compare_digest = broken
+"""
+"""Python runs it first: from some moment on, a function of the standard library fails in use."""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGABRT is a POSIX matter")
+@pytest.mark.parametrize("form", ["full", "compact", "json"])
+async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
+    form: str, home: Path, tmp_path: Path
+) -> None:
+    marker, printed = tmp_path / "now", tmp_path / "printed"
+    (tmp_path / "sitecustomize.py").write_text(BREAKS.format(marker=str(marker)))
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONFAULTHANDLER": "1",
+        "PYTHONUNBUFFERED": "1",
+        "NGROK_AUTHTOKEN": TOKEN,
+        "TIKTOK_CLIENT_SECRET": f"{SECRET} {OTHER_SECRET}",
+    }
+    async with NgrokService() as service:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        with printed.open("wb") as stream:
+            process = await asyncio.create_subprocess_exec(
+                *command(*words, "--verify-webhook", form=form),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env=variables,
+            )
+        try:
+            await until(lambda: b"?token=" in printed.read_bytes(), seconds=20)
+            shown = re.search(rb"(http://127[0-9.:]+)/\?token=([\w-]+)", printed.read_bytes())
+            assert shown is not None
+            address, token = shown[1].decode(), shown[2].decode()
+            [state] = [file for file in files_below(home) if file.parent.name == "listeners"]
+            local = json.loads(state.read_text())["local_url"]
+            assert (await post(local)).status == 200
+            marker.touch()
+            assert (await post(local)).status != 200
+            wrong = (("Host", address.partition("//")[2]), ("Authorization", f"Bearer {token}"))
+            async with Forwarder() as forwarder:
+                asked = Request("GET", f"{address}/api/v1/deliveries", wrong, b"")
+                assert (await forwarder.send(asked, timeout=20)).status == 500
+            await until(lambda: printed.read_bytes().count(b"broken on purpose") >= 2)
+            process.send_signal(signal.SIGABRT)
+            async with asyncio.timeout(20):
+                assert await process.wait() == -signal.SIGABRT
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    said = printed.read_bytes()
+    assert b"Traceback" in said
+    assert b"Fatal Python error: Aborted" in said
+    assert found_in({"printed": said}, SECRETS) == []
+    [_, *later] = said.split(token.encode())  # the banner's own
+    assert later[1:] == []
+
+
+async def test_no_secret_is_in_the_traceback_of_a_command(tmp_path: Path) -> None:
+    marker = tmp_path / "now"
+    marker.touch()
+    (tmp_path / "sitecustomize.py").write_text(BREAKS.format(marker=str(marker)))
+    header = signed(BODY)[1]
+    done = await asyncio.create_subprocess_exec(
+        *run(["verify", "--body", "-", "--header", header]),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "TIKTOK_CLIENT_SECRET": SECRET},
+    )
+    async with asyncio.timeout(20):
+        stdout, stderr = await done.communicate(BODY)
+    assert b"broken on purpose" in stderr
+    assert found_in({"stdout": stdout, "stderr": stderr}, SECRETS) == []
