@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import orjson
 
 from tiktok_hook import events, exact_json
+from tiktok_hook.plain import visible_json
 from tiktok_hook.signature import State, Verdict
 
 Headers = tuple[tuple[str, str], ...]
@@ -510,11 +511,15 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
 
 
 def dump(shape: Mapping[str, Any]) -> bytes:
-    """One line of compact JSON, without a newline, every number as it was received."""
+    """One line of compact JSON, without a newline, every number as it was received.
+
+    It often ends on a terminal or in an editor, so what could deceive a reader is escaped.
+    """
     try:
-        return orjson.dumps(shape, default=_exact)
+        line = orjson.dumps(shape, default=_exact)
     except TypeError:  # an integer past 64 bits, or text that is not Unicode
-        return exact_json.dumps(shape, ascii_only=True).encode("ascii")
+        line = exact_json.dumps(shape, ascii_only=True).encode("ascii")
+    return visible_json(line)
 
 
 def _exact(value: object) -> orjson.Fragment:

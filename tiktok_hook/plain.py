@@ -33,6 +33,26 @@ def visible(text: str, *, keep_newlines: bool = False) -> str:
     return (_ANY_BUT_NEWLINES if keep_newlines else _ANY).sub(_escape, text)
 
 
+def visible_json(document: bytes) -> bytes:
+    r"""The same JSON with everything that could deceive a reader written as JSON's own escape.
+
+    Args:
+        document: Compact JSON in UTF-8: outside its strings there is nothing to escape.
+
+    Returns:
+        What reads back as the very same values: ``\u202e`` in place of that character.
+    """
+    # C0 cannot stand in JSON unescaped; in what is ASCII only DEL is left.
+    if document.isascii() and b"\x7f" not in document:
+        return document
+    return _ANY.sub(_json_escape, document.decode()).encode()
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be").hex()  # beyond U+FFFF JSON writes a pair of surrogates
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
 def _escape(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code <= 0xFF:
