@@ -162,3 +162,9 @@ def test_an_outage_is_never_of_no_length() -> None:
 )
 def test_the_app_s_state_is_a_sentence(state: AppState, said: str) -> None:
     assert lines.app_line(state, PLAIN) == said
+
+
+def test_a_traceback_keeps_its_lines_and_stays_harmless() -> None:
+    notice = Notice("A bug: Traceback:\n  File 1\nValueError: \x1b[2J\u202e\n", level="error")
+    shown = "Error: A bug: Traceback:\n  File 1\nValueError: \\x1b[2J\\u202e"
+    assert lines.notice_line(notice, PLAIN) == shown

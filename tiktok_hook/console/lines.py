@@ -176,4 +176,6 @@ def notice_line(notice: Notice, paint: Paint) -> str:
     colour = {"info": paint.cyan, "warning": paint.amber, "error": paint.red}[notice.level]
     word = {"info": "Note", "warning": "Warning", "error": "Error"}[notice.level]
     hint = f"\n{paint.dim}  {visible(notice.hint)}{paint.off}" if notice.hint else ""
-    return f"{colour}{word}:{paint.off} {visible(notice.message)}{hint}"
+    # An error may be a bug of ours, and its traceback is of use only with its lines.
+    message = visible(notice.message, keep_newlines=notice.level == "error").rstrip("\n")
+    return f"{colour}{word}:{paint.off} {message}{hint}"
