@@ -1,3 +1,4 @@
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -71,6 +72,15 @@ async def test_the_file_and_its_log_are_for_their_owner_alone(path: Path) -> Non
     finally:
         os.umask(umask)
     assert modes == {"history.db": 0o600, "history.db-wal": 0o600, "history.db-shm": 0o600}
+
+
+def test_a_file_that_was_there_keeps_its_mode(path: Path) -> None:
+    open_store(path).close()
+    path.chmod(0o640)
+    with open_store(path) as store:
+        asyncio.run(store.add(delivery()))
+        modes = {each.name: _mode(each) for each in path.parent.iterdir()}
+    assert modes == {"history.db": 0o640, "history.db-wal": 0o640, "history.db-shm": 0o640}
 
 
 def test_missing_folders_are_made_for_their_owner_alone(tmp_path: Path) -> None:
