@@ -197,7 +197,13 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     app.requests.clear()
     assert (await replay(db, "--pending")).exit_code == 0
     assert len(app.requests) == 3
-    assert "No delivery fits" in (await replay(db, "--pending")).stderr
+    empty = await replay(db, "--pending")
+    assert (empty.exit_code, empty.stdout) == (2, "")
+    assert empty.stderr.splitlines() == [
+        "Error: No delivery waits for an app.",
+        "Hint: Only listen --ack hold or --ack first lets them wait; `tiktok-hook replay --failed` "
+        "sends what an app did not answer 200.",
+    ]
 
 
 async def test_what_waits_for_two_goes_to_both_or_once_to_where_it_is_sent(
@@ -209,7 +215,7 @@ async def test_what_waits_for_two_goes_to_both_or_once_to_where_it_is_sent(
         for to in ([], ["--to", app.url]):
             await post(listener.local_url)
             assert (await replay(db, "--pending", *to)).exit_code == 0
-        assert "No delivery fits" in (await replay(db, "--pending")).stderr
+        assert "No delivery waits" in (await replay(db, "--pending")).stderr
         assert len(app.requests) == 2
         assert len(other.requests) == 1
 

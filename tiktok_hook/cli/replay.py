@@ -150,7 +150,8 @@ class _Replaying:
             series = self._chosen(store.history(), words)
             self._planned = sum(each.count for each in series)
             if not self._planned:
-                raise selection.nothing_fits()
+                pending = self._given["pending"]
+                raise selection.nothing_waits() if pending else selection.nothing_fits()
             self._check_first(store, series)
             if self._given["dry_run"]:
                 for each in series:

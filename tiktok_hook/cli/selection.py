@@ -200,6 +200,15 @@ def nothing_fits() -> UsageError:
     )
 
 
+def nothing_waits() -> UsageError:
+    """The error of --pending when nothing is held back."""
+    return UsageError(
+        "No delivery waits for an app.",
+        hint="Only listen --ack hold or --ack first lets them wait; `tiktok-hook replay --failed` "
+        "sends what an app did not answer 200.",
+    )
+
+
 def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
     found = None if re.fullmatch(_LAST, word) else re.fullmatch(_RANGE, word)
     if found is None:
