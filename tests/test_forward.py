@@ -4,11 +4,14 @@ import asyncio
 import resource
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from socket import create_server
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -31,6 +34,7 @@ from tiktok_hook.forward import (
     refuse_loop,
     with_header,
 )
+from tiktok_hook.forward.connection import Connection
 from tiktok_hook.signature import State
 
 BODY = b'{"event":"post.publish.complete",  "content":"{}"}'
@@ -674,6 +678,32 @@ async def test_a_cancelled_request_leaves_no_connection(forwarder: Forwarder) ->
         app.answer = OK
         assert (await forwarder.send(Request("POST", app.url))).status == 200
         assert app.connections == 2
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+async def test_a_ctrl_c_in_the_middle_of_waking_cancels_and_no_more(step: int) -> None:
+    """Its handler cancels the waiting task between any two lines of what runs just then."""
+    seen = 0
+
+    def interrupt(frame: FrameType, event: str, _value: object) -> Any:
+        nonlocal seen
+        if frame.f_code.co_name == "_wake" and event == "line":
+            seen += 1
+            if seen == step:
+                waiting.cancel()
+        return interrupt
+
+    async with asyncio.TaskGroup() as group:
+        connection = Connection()
+        waiting = group.create_task(connection.read_line(100))
+        await asyncio.sleep(0)  # until it waits
+        before = sys.gettrace()
+        sys.settrace(interrupt)
+        try:
+            connection.data_received(b"HTTP/1.1 200 OK\r\n")
+        finally:
+            sys.settrace(before)
+    assert waiting.cancelled()
 
 
 # What is recorded.

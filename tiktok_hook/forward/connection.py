@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._error = error
         if isinstance(error, ConnectionResetError | BrokenPipeError) and not self.answered:
             self.untouched = True
-        if not self.gone.done():
+        with suppress(asyncio.InvalidStateError):
             self.gone.set_result(None)
         self._wake()
 
@@ -86,8 +86,10 @@ class Connection(asyncio.Protocol):
             self.untouched = pending in {errno.EPIPE, errno.ECONNRESET}
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None:
+            # Not asked before: the handler of Ctrl-C may cancel it between question and deed.
+            with suppress(asyncio.InvalidStateError):
+                self._waiter.set_result(None)
 
     # What the forwarder calls.
 
