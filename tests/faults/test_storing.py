@@ -60,6 +60,20 @@ async def quota(db: Path, process: psutil.Process) -> AsyncIterator[None]:
     process.rlimit(psutil.RLIMIT_FSIZE, unlimited)
 
 
+@asynccontextmanager
+async def damaged(db: Path, process: psutil.Process) -> AsyncIterator[None]:
+    """All pages but the first are overwritten from outside, and put back at the end."""
+    with closing(sqlite3.connect(db)) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+        (page_bytes,) = other.execute("PRAGMA page_size").fetchone()
+    whole = await asyncio.to_thread(db.read_bytes)
+    with db.open("r+b") as file:
+        file.seek(page_bytes)
+        file.write(b"\xa5" * (len(whole) - page_bytes))
+    yield
+    await asyncio.to_thread(db.write_bytes, whole)
+
+
 Trouble = Callable[[Path, psutil.Process], AbstractAsyncContextManager[None]]
 
 
@@ -73,7 +87,7 @@ async def statuses(listener: Listener, forwarder: Forwarder, count: int) -> list
 
 
 @pytest.mark.parametrize(
-    "trouble", [full_disk, quota, folder_gone, locked], ids=lambda each: each.__name__
+    "trouble", [full_disk, quota, folder_gone, locked, damaged], ids=lambda each: each.__name__
 )
 async def test_what_cannot_be_stored_is_answered_503_said_once_and_forgotten_without_a_restart(
     trouble: Trouble, shim: Path, db: Path
@@ -94,6 +108,7 @@ async def test_what_cannot_be_stored_is_answered_503_said_once_and_forgotten_wit
             assert await statuses(listener, forwarder, 4) == [200] * 4
         assert await listener.end() == 0
     assert listener.errors.count(TOLD) == rounds
+    assert (".recover" in listener.errors) == (trouble is damaged), "what to do is said"
     assert "Traceback" not in listener.errors
     assert listener.of("summary")[0]["received"] == 4 * (rounds + 1)
     with closing(sqlite3.connect(db)) as connection:
