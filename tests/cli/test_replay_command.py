@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apps import App, http, https_app, running_app
+from tests.apps import App, free_port, http, https_app, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
@@ -336,3 +336,9 @@ async def test_a_path_that_somebody_sent_moves_no_terminal(tmp_path: Path, app: 
     result = await replay(str(db), "1", "--to", app.url)
     assert result.exit_code == 0, result.stderr
     assert f"1.1 → {app.url}/\\x9b2J\\u202e\\ud800 200 in" in result.stdout
+
+
+async def test_what_to_do_again_names_the_target_that_was_asked_for(db: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/hook?a=1&b"
+    result = await replay(db, "1", "--to", nobody)
+    assert result.stderr.endswith(f"Once it is mended: tiktok-hook replay 1 --to '{nobody}'\n")

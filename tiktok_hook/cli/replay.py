@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -355,10 +356,13 @@ class _Replaying:
     def _again(self) -> str:
         """The command that sends once more what was not answered 200."""
         if self._given["pending"] and self._waits_still:
-            return "tiktok-hook replay --pending"
-        if len(self._bad_ids) > _NAMED:
-            return "tiktok-hook replay --failed"
-        return "tiktok-hook replay " + " ".join(str(number) for number in self._bad_ids)
+            which = "--pending"
+        elif len(self._bad_ids) > _NAMED:
+            which = "--failed"
+        else:
+            which = " ".join(str(number) for number in self._bad_ids)
+        to = self._given["to"]
+        return f"tiktok-hook replay {which}" + (f" --to {visible(shlex.quote(to))}" if to else "")
 
 
 def _waiting(
