@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     closing,
+    suppress,
 )
 from pathlib import Path
 
@@ -61,6 +63,27 @@ async def quota(db: Path, process: psutil.Process) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def read_only(db: Path, process: psutil.Process) -> AsyncIterator[None]:
+    """Folder and files take no change, not even root's, who is held by no mode bits."""
+    # Not the -shm file: it is mapped, and a map of an immutable file ends the process.
+    names = [str(db), f"{db}-wal", str(db.parent)]
+    try:
+        await asyncio.to_thread(subprocess.run, ["chattr", "+i", *names], check=True, timeout=5)
+        yield
+    finally:
+        await asyncio.to_thread(subprocess.run, ["chattr", "-i", *names], check=True, timeout=5)
+
+
+def can_be_made_read_only(folder: Path) -> bool:
+    with suppress(OSError, subprocess.CalledProcessError):
+        for change in ("+i", "-i"):
+            words = ["chattr", change, str(folder)]
+            subprocess.run(words, check=True, capture_output=True, timeout=5)
+        return True
+    return False
+
+
+@asynccontextmanager
 async def damaged(db: Path, process: psutil.Process) -> AsyncIterator[None]:
     """All pages but the first are overwritten from outside, and put back at the end."""
     with closing(sqlite3.connect(db)) as other:
@@ -87,11 +110,15 @@ async def statuses(listener: Listener, forwarder: Forwarder, count: int) -> list
 
 
 @pytest.mark.parametrize(
-    "trouble", [full_disk, quota, folder_gone, locked, damaged], ids=lambda each: each.__name__
+    "trouble",
+    [full_disk, quota, folder_gone, locked, read_only, damaged],
+    ids=lambda each: each.__name__,
 )
 async def test_what_cannot_be_stored_is_answered_503_said_once_and_forgotten_without_a_restart(
     trouble: Trouble, shim: Path, db: Path
 ) -> None:
+    if trouble is read_only and not can_be_made_read_only(db.parent):
+        pytest.skip("chattr +i takes root and a file system that knows it")
     environment = {"LD_PRELOAD": str(shim), "FULL_FILE": str(db.parent.parent / "full")}
     rounds, count = (1, 1) if trouble is locked else (2, 20)  # a lock is waited for five seconds
     async with AsyncExitStack() as stack:
