@@ -208,6 +208,12 @@ async def test_a_bug_is_answered_500_and_told_and_the_receiver_goes_on() -> None
     assert [repr(bug) for bug in seen.bugs] == ["RuntimeError('a secret detail')"]
 
 
+async def test_a_bug_in_judging_is_answered_500_too() -> None:
+    async with listening(secrets=[7]) as seen:
+        assert (await seen.ask(post())).status == 500
+    assert [type(bug) for bug in seen.bugs] == [AttributeError]
+
+
 @pytest.mark.parametrize(
     ("accept", "content_type"),
     [

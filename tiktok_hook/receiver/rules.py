@@ -172,7 +172,7 @@ class Receiver:
                 send(Answer(200, checked))
                 return None
             if _FORWARDED not in watched:
-                return self._deliver(self._judge(request, watched), send)
+                return self._deliver(request, watched, send)
         if _FORWARDED in watched:
             send(_LOOP)
             self.probe(request.method, request.target, 508, "came back from the app: a loop")
@@ -252,8 +252,9 @@ class Receiver:
         self._explaining -= 1
         return True
 
-    def _deliver(self, delivery: Delivery, send: Send) -> Work | None:
+    def _deliver(self, request: Request, watched: dict[str, str], send: Send) -> Work | None:
         try:
+            delivery = self._judge(request, watched)
             handled = self._handle(delivery)
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             self._failed(bug, send)
