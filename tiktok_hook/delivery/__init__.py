@@ -1,0 +1,64 @@
+"""The records that every part shares: what came in, what was tried with it, what the session is.
+
+A `Delivery` is one POST exactly as received, an `Attempt` one try at handing it to an app. The one
+JSON shape of each is made here and nowhere else, so that the terminal, the API, the stream and the
+exports cannot drift apart.
+"""
+
+from tiktok_hook.delivery.news import (
+    AppState,
+    FailedBeside,
+    Notice,
+    Probe,
+    Ready,
+    SelfCheck,
+    Summary,
+    TunnelState,
+)
+from tiktok_hook.delivery.records import (
+    FILTERED,
+    FORWARDED_HEADER,
+    SELF_CHECK_BODY,
+    SELF_CHECK_HEADER,
+    SELF_CHECKED_BY_ANOTHER,
+    SOURCE_HEADER,
+    Attempt,
+    Delivery,
+    Headers,
+    Source,
+    fingerprint,
+)
+from tiktok_hook.delivery.shape import (
+    attempt_json,
+    delivery_json,
+    dump,
+    timestamp,
+    verdict_json,
+)
+
+__all__ = [
+    "FILTERED",
+    "FORWARDED_HEADER",
+    "SELF_CHECKED_BY_ANOTHER",
+    "SELF_CHECK_BODY",
+    "SELF_CHECK_HEADER",
+    "SOURCE_HEADER",
+    "AppState",
+    "Attempt",
+    "Delivery",
+    "FailedBeside",
+    "Headers",
+    "Notice",
+    "Probe",
+    "Ready",
+    "SelfCheck",
+    "Source",
+    "Summary",
+    "TunnelState",
+    "attempt_json",
+    "delivery_json",
+    "dump",
+    "fingerprint",
+    "timestamp",
+    "verdict_json",
+]
