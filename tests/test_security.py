@@ -35,14 +35,19 @@ WAITING = textwrap.dedent("""
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)))
+NAMED = sorted(set(re.findall(r"`(tests/[^`]*?)::([^`]*)`", TEXT)))
 
 
 @pytest.mark.parametrize(("file", "test"), NAMED, ids=lambda word: word)
 def test_every_test_that_is_named_exists(file: str, test: str) -> None:
-    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    """By the name that pytest runs it by: a test in a class goes by its class, too."""
+    tests: list[ast.stmt] = ast.parse((ROOT / file).read_text("utf-8")).body
+    *classes, name = test.split("::")
+    for each in classes:
+        [found] = [node for node in tests if isinstance(node, ast.ClassDef) and node.name == each]
+        tests = found.body
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    assert test in {each.name for each in ast.walk(tree) if isinstance(each, functions)}
+    assert name in {node.name for node in tests if isinstance(node, functions)}
 
 
 def test_every_statement_names_a_test() -> None:
@@ -118,6 +123,12 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
 
     await ask("POST", "/api/v1/deliveries/1/replay", b"{}")
     await ask("POST", "/api/v1/deliveries/1/replay", b'{"signing":"as-is"}')
+    await ask("POST", "/api/v1/deliveries/1/replay?nothing", b'{"set":["content.none=1"]}')
+    await ask("POST", "/api/v1/samples/authorization.removed", b"{}")
+    await ask("POST", "/api/v1/samples/nothing", b"{}")
+    await ask("DELETE", "/api/v1/deliveries?until=1")
+    for form in ("jsonl", "har", "curl", "pytest", "nothing"):
+        await ask("GET", f"/api/v1/export?format={form}")
     described = json.loads(await ask("GET", "/api/v1/openapi.json"))
     for path, methods in described["paths"].items():
         if "get" in methods and not path.endswith("/stream"):
@@ -133,12 +144,28 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
     await ask("POST", "/api/requests/http", json.dumps({"id": captured}).encode())
     for file in (Path(inspector.__file__).parent / "static").glob("*.[!h]*"):
         await ask("GET", f"/static/{file.name}")
+    for path in ("/api/tunnels/nothing", "/api/endpoints/nothing"):
+        await ask("DELETE", path)
+    await ask("DELETE", "/api/requests/http")
     for path in ("/nothing", "/api/nothing", "/api/v1/nothing"):
         await ask("GET", path)
     for path in ("/", "/api/v1/deliveries", "/api/requests/http"):
         await ask("GET", path, given="wrong")
     answers["the stream"] = await stream_of(base, token)
     return answers
+
+
+async def run_commands_beside(db: Path, words: list[str]) -> dict[str, bytes]:
+    """What commands say that find the running listener by its file."""
+    account = ["--connect-url", words[1], "--connect-cas", words[3]]
+    runs = {
+        "doctor": ["doctor", "--json", "--db", str(db), *account],
+        "trigger": ["trigger", "authorization.removed"],
+    }
+    done = {name: await asyncio.to_thread(invoke, *each) for name, each in runs.items()}
+    assert json.loads(done["doctor"].stdout), done["doctor"].output
+    assert done["trigger"].exit_code == 0, done["trigger"].output
+    return {f"{name} beside it": each.output.encode() for name, each in done.items()}
 
 
 async def run_all_commands(db: Path, app: str, words: list[str]) -> dict[str, bytes]:
@@ -195,11 +222,12 @@ async def test_no_secret_is_anywhere_after_a_busy_run(
             service.cut()
             await service.wait_online(1)
             places.update(await ask_the_inspector(listener, forwarder))
+            app.answer = http(200, b"ok")
+            places.update(await run_commands_beside(db, words))
             files = files_below(home, db.parent)
             assert {"history.db", "history.db-wal"} <= {file.name for file in files}
             places.update({f"{file} while it runs": file.read_bytes() for file in files})
             assert await listener.end() == 0
-        app.answer = http(200, b"ok")
         places.update(await run_all_commands(db, app.url, words))
         places["what the app got"] = b"\n".join(app.requests)
     ready = listener.lines.index(listener.ready)
