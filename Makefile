@@ -55,7 +55,7 @@ next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK
 fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it as in make test
 	$(BIN)/pytest -m hypothesis --hypothesis-profile long --timeout 1200 --numprocesses $(JOBS) --dist worksteal
 
-soak: $(VENV)/development system ## 100 times kill -9, overload, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
+soak: $(VENV)/development system ## 100 times kill -9, overload, standstill, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak
 
 bench: $(VENV)/development system ## what is faster, and by how much: BENCH=--quick, BENCH=--help

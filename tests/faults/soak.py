@@ -1,12 +1,13 @@
 """The long form of the faults: ``make soak``, or ``python -m tests.faults.soak``.
 
 First the command is killed outright under load, over and over: what was answered 200 is there. Then
-it is given far more than its disk can take, for a minute. Then one listener lives through mixed
-traffic, with its tunnel disturbed in all ways, deliveries replayed and the page loaded anew, while
-its descriptors, threads, tasks, processes and memory are printed. Ends with 1 when they grow.
+it is given far more than its disk can take, for a minute, and stopped for longer than ngrok waits
+for a heartbeat. Then one listener lives through mixed traffic, with its tunnel disturbed in all
+ways, deliveries replayed and the page loaded anew, while its descriptors, threads, tasks, processes
+and memory are printed. Ends with 1 when they grow.
 
-SOAK_ROUNDS (100) says how often it is killed, SOAK_OVERLOAD (60) and SOAK_SECONDS (3600) how many
-seconds it is pressed and how long the traffic goes on.
+SOAK_ROUNDS (100) says how often it is killed, SOAK_OVERLOAD (60), SOAK_STOPPED (40) and
+SOAK_SECONDS (3600) how many seconds it is pressed, stopped, and how long the traffic goes on.
 """
 
 import asyncio
@@ -321,6 +322,39 @@ async def press(seconds: float, folder: Path, shim: Path) -> list[str]:
     return [f"overload: not so: {words}" for words, so in held.items() if not so]
 
 
+async def stand_still(seconds: float) -> list[str]:
+    """Stop the command and its child for longer than the service waits; what went wrong."""
+    async with NgrokService() as service:
+        words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
+        async with listening(
+            *words, "--ephemeral", environment={"NGROK_AUTHTOKEN": TOKEN}
+        ) as listener:
+            parent = psutil.Process(listener.process.pid)
+            every = (parent, *parent.children(recursive=True))
+            for each in every:
+                each.suspend()
+            await asyncio.sleep(seconds)
+            forgotten = not service.online
+            for each in every:
+                each.resume()
+            resumed = time.monotonic()
+            status = None
+            while status != 200 and time.monotonic() - resumed < RECOVERY_SECONDS:
+                status = (await post(listener.url)).status
+                await asyncio.sleep(0.1)
+            back = time.monotonic() - resumed
+            online = len(service.online)
+            code = await listener.end()
+    print(f"stopped for {seconds:.0f} s: answers at the same URL {back:.1f} s later", flush=True)
+    held = {
+        "the service had forgotten it": forgotten,
+        "answered 200 at the same URL": status == 200,
+        "one URL online": online == 1,
+        "ended well": code == 0 and "Traceback" not in listener.errors,
+    }
+    return [f"stopped: not so: {words}" for words, so in held.items() if not so]
+
+
 async def forget(app: App) -> None:
     """Keep this program's own memory out of the picture."""
     while True:
@@ -331,12 +365,15 @@ async def forget(app: App) -> None:
 def main() -> None:
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
     pressed = float(os.environ.get("SOAK_OVERLOAD", "60"))
+    stopped = float(os.environ.get("SOAK_STOPPED", "40"))
     rounds = int(os.environ.get("SOAK_ROUNDS", "100"))
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = name
         asyncio.run(kill_rounds(rounds, Path(name)))
         wrong = asyncio.run(press(pressed, Path(name), slow_disk(Path(name))))
+        if stopped:
+            wrong += asyncio.run(stand_still(stopped))
         wrong += asyncio.run(soak(seconds, Path(name)))
     if wrong:
         sys.exit("\n".join(wrong))
