@@ -15,12 +15,12 @@ from tiktok_hook.store.rows import RING, Queue
 _ROWS_AT_ONCE = 32
 """How many rows one statement inserts at most."""
 
-SLICE = 512
+SLICE = 1024
 """The most old rows that one transaction deletes, so that none takes long."""
 
-_ROOM = SLICE // 2
-_ROOM_PART = 400
-"""How many rows below its bounds a history is brought: a four-hundredth of them, not many rows."""
+_ROOM = SLICE * 3 // 4
+_ROOM_PART = 100
+"""How many rows below its bounds a history is brought: a hundredth of them, not many rows."""
 
 
 class Job:

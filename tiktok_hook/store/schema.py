@@ -187,6 +187,9 @@ class Database:
                     "fullfsync = ON",
                     "checkpoint_fullfsync = ON",
                     "journal_size_limit = 67108864",
+                    # In pages. Indexes change the same pages again and again; the later these are
+                    # copied into the database, the fewer copies.
+                    "wal_autocheckpoint = 4000",
                 ):
                     connection.execute(f"PRAGMA {pragma}")
                 if check:
