@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from socket import create_server
+from socket import create_server, socket
 from types import FrameType
 from typing import Any
 
@@ -34,6 +35,7 @@ from tiktok_hook.forward import (
     refuse_loop,
     with_header,
 )
+from tiktok_hook.forward.answer import read_answer
 from tiktok_hook.forward.connection import Connection
 from tiktok_hook.signature import State
 
@@ -339,6 +341,31 @@ async def test_answers_in_all_their_forms_are_read(
     assert app.connections == 1
 
 
+@pytest.mark.parametrize(
+    ("head", "headers"),
+    [
+        (b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 1\r\n\r\n", ("A", "Content-Length")),
+        (b"HTTP/1.1 200\nContent-Length: 1\n\n", ("Content-Length",)),
+        (b"HTTP/1.1 100\r\n\r\nHTTP/1.1 200\r\nContent-Length: 1\r\n\r\n", ("Content-Length",)),
+        (b"HTTP/1.1 204\r\n\r\n", ()),
+    ],
+    ids=["usual", "bare-lf", "interim", "no-headers"],
+)
+async def test_a_head_may_come_in_two_pieces_cut_anywhere(
+    head: bytes, headers: tuple[str, ...]
+) -> None:
+    for cut in range(1, len(head)):
+        connection = Connection()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            reading = group.create_task(read_answer(connection, "POST", 10))
+            connection.data_received(head[:cut])
+            await asyncio.sleep(0)  # until it waits for more
+            connection.data_received(head[cut:] + b"x")
+        answer = reading.result()
+        assert answer.body == (b"x" if headers else b"")
+        assert tuple(name for name, _ in answer.headers) == headers
+
+
 async def test_an_answer_may_end_with_its_connection(forwarder: Forwarder) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.0 200 OK\r\n\r\nall of it")
@@ -453,6 +480,21 @@ async def test_an_app_that_hangs_runs_into_the_timeout(forwarder: Forwarder) -> 
         reply = await forwarder.send(Request("POST", app.url), timeout=0.2)
     assert (reply.status, reply.error) == (None, "timeout")
     assert 150 < reply.duration_ms < 5000
+
+
+async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
+    forwarder: Forwarder,
+) -> None:
+    with create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(3):  # as many as the system keeps for it, and more
+            waiting = stack.enter_context(socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with asyncio.timeout(10):
+            reply = await forwarder.send(Request("POST", url), timeout=0.2)
+    assert (reply.status, reply.error) == (None, "timeout")
+    assert reply.detail == "no complete answer within 0.2 s"
 
 
 async def test_an_answer_that_came_while_the_process_was_stopped_is_no_timeout(
@@ -580,6 +622,28 @@ async def test_a_connection_is_used_again(forwarder: Forwarder) -> None:
         for _ in range(5):
             assert (await forwarder.send(Request("POST", app.url, body=BODY))).status == 200
     assert app.connections == 1
+
+
+async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
+    forwarder: Forwarder,
+) -> None:
+    ends: asyncio.Queue[float] = asyncio.Queue()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(OK)
+        with suppress(ConnectionError):
+            await reader.read()
+        ends.put_nowait(time.monotonic())
+
+    async with running_app(talk) as first, running_app(talk) as second:
+        began = time.monotonic()
+        await forwarder.send(Request("POST", first.url))
+        await asyncio.sleep(0.5)
+        await forwarder.send(Request("POST", second.url))
+        async with asyncio.timeout(10):
+            early, late = await ends.get(), await ends.get()
+    assert early - began > 1.4  # each kept for its own 1.5 s
+    assert late - early > 0.4
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from tiktok_hook.delivery import Headers
-from tiktok_hook.forward.connection import Connection, TooLongError
+from tiktok_hook.forward.connection import Connection
 
 _READ_BYTES = 1 << 20
 """How much of a body is read before the connection is closed on an app with more to say."""
@@ -158,14 +158,12 @@ async def _read_head(connection: Connection) -> _Head:
 
 async def _read_headers(connection: Connection) -> Headers:
     headers: list[tuple[str, str]] = []
-    left = _HEAD_BYTES
-    while line := await connection.read_line(left):
-        left -= len(line)
-        if left <= 0:
-            raise TooLongError
-        name, colon, value = line.decode("latin-1").partition(":")
-        if line[:1] in b" \t" and headers:  # a folded line, as old servers write them
-            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.decode('latin-1').strip()}")
+    lines = (await connection.read_lines(_HEAD_BYTES)).decode("latin-1")
+    for whole in lines.split("\n") if lines else ():
+        line = whole.removesuffix("\r")
+        name, colon, value = line.partition(":")
+        if line[:1] in " \t" and headers:  # a folded line, as old servers write them
+            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
         elif colon:
             headers.append((name.strip(), value.strip(" \t")))
         else:

@@ -6,11 +6,12 @@ import socket
 import ssl
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from tiktok_hook.delivery import Headers
-from tiktok_hook.forward.answer import FailedError, read_answer
+from tiktok_hook.forward.answer import Answer, FailedError, read_answer
 from tiktok_hook.forward.connection import Connection, EndedError, TooLongError
 from tiktok_hook.forward.request import Request, with_header
 from tiktok_hook.forward.target import Address, split
@@ -61,7 +62,10 @@ class Reply:
     def header(self, name: str) -> str | None:
         """The first value of a header; None without one."""
         wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), None)
+        for key, value in self.headers:
+            if key.lower() == wanted:
+                return value
+        return None
 
 
 class Forwarder:
@@ -77,6 +81,7 @@ class Forwarder:
         self._insecure = insecure
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[Origin, list[Connection]] = defaultdict(list)
+        self._sweep: asyncio.TimerHandle | None = None
         self._open: set[Connection] = set()
         self._closed = False
 
@@ -86,6 +91,8 @@ class Forwarder:
     async def __aexit__(self, *_: object) -> None:
         self._closed = True
         self._idle.clear()
+        if self._sweep is not None:
+            self._sweep.cancel()
         connections = list(self._open)
         for connection in connections:
             connection.abort()
@@ -107,48 +114,38 @@ class Forwarder:
             keep_bytes: How much of the answer's body is kept.
         """
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        due = loop.time() + timeout
-
-        def overdue() -> None:
-            """Let an answer be read that came while this process was stopped, say by Ctrl-Z."""
-            stopped = loop.time() - due > _STOPPED_SECONDS
-            limit.reschedule(loop.time() + (_STOPPED_SECONDS if stopped else 0.0))
-
-        timer = loop.call_at(due, overdue)
-        reply: Reply
+        answer: Answer | None = None
+        error, detail = None, ""
+        deadline = _Deadline(timeout)
         try:
-            async with asyncio.timeout(None) as limit:
-                reply = await self._send(request, keep_bytes)
+            answer = await self._send(request, keep_bytes, deadline)
         except TimeoutError:
-            reply = Reply(None, error="timeout", detail=f"no complete answer within {timeout:g} s")
+            error, detail = "timeout", f"no complete answer within {timeout:g} s"
         except FailedError as failure:
-            reply = Reply(None, error=failure.word, detail=str(failure))
+            error, detail = failure.word, str(failure)
         finally:
-            timer.cancel()
+            deadline.end()
         duration_ms = (time.perf_counter() - started) * 1000
-        return Reply(
-            reply.status,
-            reply.headers,
-            reply.body,
-            reply.truncated,
-            duration_ms,
-            reply.error,
-            reply.detail,
-        )
+        if answer is None:
+            return Reply(None, duration_ms=duration_ms, error=error, detail=detail)
+        return Reply(answer.status, answer.headers, answer.body, answer.truncated, duration_ms)
 
-    async def _send(self, request: Request, keep_bytes: int) -> Reply:
+    async def _send(self, request: Request, keep_bytes: int, deadline: "_Deadline") -> Answer:
         address = split(request.url)
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)
         while (kept := self._take(origin)) is not None:
+            deadline.then = kept.expire
             try:
                 return await self._exchange(kept, origin, request.method, message, keep_bytes)
             except EndedError as ended:
                 if not kept.untouched:
                     raise _failure_of(ended, kept) from ended
                 # It was closed before the request was read, so no app sees it twice.
-        connection = await self._connect(address)
+        async with asyncio.timeout(None) as limit:
+            deadline.then = lambda: limit.reschedule(0)
+            connection = await self._connect(address)
+        deadline.then = connection.expire
         try:
             return await self._exchange(connection, origin, request.method, message, keep_bytes)
         except EndedError as ended:
@@ -161,16 +158,17 @@ class Forwarder:
         method: str,
         message: bytes,
         keep_bytes: int,
-    ) -> Reply:
+    ) -> Answer:
         """One request and its answer; the connection is kept or closed on every way out."""
         keep = False
         try:
             connection.send(message)
             answer = await read_answer(connection, method, keep_bytes)
-            keep = answer.reusable
-            return Reply(answer.status, answer.headers, answer.body, answer.truncated)
         except TooLongError as error:
             raise FailedError("too_large", "the answer's headers are too large") from error
+        else:
+            keep = answer.reusable
+            return answer
         finally:
             if keep:
                 self._keep(connection, origin)
@@ -181,17 +179,36 @@ class Forwarder:
         kept = self._idle[origin]
         while kept:
             connection = kept.pop()
-            if connection.resume():
+            if connection.usable:
                 return connection
+            connection.abort()
         return None
 
     def _keep(self, connection: Connection, origin: Origin) -> None:
         kept = self._idle[origin]
-        if self._closed or len(kept) >= _IDLE_CONNECTIONS or not connection.rest(_IDLE_SECONDS):
+        if len(kept) >= _IDLE_CONNECTIONS:
+            kept[:] = [other for other in kept if other.usable]
+        if self._closed or len(kept) >= _IDLE_CONNECTIONS or not connection.rest():
             connection.abort()
             return
-        kept[:] = [other for other in kept if other.usable]
         kept.append(connection)
+        if self._sweep is None:
+            loop = asyncio.get_running_loop()
+            self._sweep = loop.call_later(_IDLE_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        """Close what has been kept for long enough, and come back for the next."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() - _IDLE_SECONDS
+        oldest = None
+        for kept in self._idle.values():
+            while kept and kept[0].rests_since <= due:
+                kept.pop(0).abort()
+            if kept and (oldest is None or kept[0].rests_since < oldest):
+                oldest = kept[0].rests_since
+        self._sweep = None
+        if oldest is not None:
+            self._sweep = loop.call_at(oldest + _IDLE_SECONDS, self._close_idle)
 
     async def _connect(self, address: Address) -> Connection:
         loop = asyncio.get_running_loop()
@@ -234,6 +251,33 @@ class Forwarder:
                 self._tls.check_hostname = False
                 self._tls.verify_mode = ssl.CERT_NONE
         return self._tls
+
+
+class _Deadline:
+    """Calls `then` when an answer is not there in time.
+
+    Args:
+        seconds: From now on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.then: Callable[[], None] = lambda: None
+        self._loop = asyncio.get_running_loop()
+        self._due = self._loop.time() + seconds
+        self._timer = self._loop.call_at(self._due, self._pass)
+
+    def end(self) -> None:
+        """The answer is there, or will never be."""
+        self._timer.cancel()
+
+    def _pass(self) -> None:
+        """Let an answer be read that came while this process was stopped, say by Ctrl-Z."""
+        now = self._loop.time()
+        if now - self._due > _STOPPED_SECONDS:
+            self._due = now + _STOPPED_SECONDS
+            self._timer = self._loop.call_at(self._due, self._pass)
+        else:
+            self.then()
 
 
 def _failure_of(ended: EndedError, connection: Connection) -> FailedError:

@@ -2,9 +2,12 @@
 
 import asyncio
 import errno
+import re
 import socket
 from contextlib import suppress
 from typing import cast
+
+_EMPTY_LINE = re.compile(rb"(?:\A|\n)\r?\n")
 
 _PAUSE_BYTES = 256 * 1024
 """What may wait unread before the app is made to wait; at most this and one read are in memory."""
@@ -27,6 +30,7 @@ class Connection(asyncio.Protocol):
         answered: Whether any byte came back since the last `send`.
         gone: Done once the system has let go of it.
         untouched: Whether the other side is known to have closed before it read the last `send`.
+        rests_since: When it was kept for another request, in the loop's time.
     """
 
     def __init__(self) -> None:
@@ -38,9 +42,10 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self.gone: asyncio.Future[None] = self._loop.create_future()
-        self._rest: asyncio.TimerHandle | None = None
+        self._expired = False
         self.answered = False
         self.untouched = False
+        self.rests_since = 0.0
 
     # What asyncio calls.
 
@@ -106,28 +111,20 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
-    def rest(self, seconds: float) -> bool:
-        """Keep it for another request, at most so long; False when it is of no more use."""
+    def rest(self) -> bool:
+        """Keep it for another request; False when it is of no more use."""
         if not self.usable or (self._transport and self._transport.get_write_buffer_size()):
             return False
-        self._rest = self._loop.call_later(seconds, self.abort)
+        self.rests_since = self._loop.time()
         return True
 
-    def resume(self) -> bool:
-        """Take it up again after `rest`; False when it is of no more use."""
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-        if self.usable:
-            return True
-        self.abort()
-        return False
+    def expire(self) -> None:
+        """Wait no longer: whoever reads gets a `TimeoutError` once nothing is left to read."""
+        self._expired = True
+        self._wake()
 
     def abort(self) -> None:
         """Close it at once; what was not sent is not sent."""
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -137,6 +134,7 @@ class Connection(asyncio.Protocol):
         Raises:
             TooLongError: No line end within `limit` bytes.
             EndedError: The connection ended first.
+            TimeoutError: `expire` was called first.
         """
         start = 0
         while (end := self._unread.find(b"\n", start)) < 0:
@@ -150,11 +148,32 @@ class Connection(asyncio.Protocol):
         self._drop(end + 1)
         return line
 
+    async def read_lines(self, limit: int) -> bytes:
+        """The lines up to the next empty one, which is taken too; their ends may be LF alone.
+
+        Raises:
+            TooLongError: No empty line within `limit` bytes.
+            EndedError: The connection ended first.
+            TimeoutError: `expire` was called first.
+        """
+        start = 0
+        while (empty := _EMPTY_LINE.search(self._unread, start)) is None:
+            start = max(0, len(self._unread) - 2)
+            if start > limit:
+                raise TooLongError
+            await self._more()
+        if empty.start() > limit:
+            raise TooLongError
+        lines = bytes(self._unread[: empty.start()])
+        self._drop(empty.end())
+        return lines
+
     async def read_some(self, most: int | None, *, to_the_end: bool) -> bytes:
         """One to `most` bytes; empty at the connection's end if `to_the_end`.
 
         Raises:
             EndedError: It ended, and not `to_the_end`, or with an error.
+            TimeoutError: `expire` was called first.
         """
         while not self._unread:
             if self._over and to_the_end and self._error is None:
@@ -175,6 +194,8 @@ class Connection(asyncio.Protocol):
         """Wait for bytes or the end."""
         if self._over:
             raise EndedError from self._error
+        if self._expired:
+            raise TimeoutError
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
