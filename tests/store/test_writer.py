@@ -165,6 +165,16 @@ async def test_a_status_follows_without_being_waited_for(store: Store) -> None:
     assert found.status == 502
 
 
+async def test_statuses_that_follow_together_each_reach_their_own(store: Store) -> None:
+    wanted = {1: 200, 2: 500, 3: 200, 4: 404, 5: 200}
+    await asyncio.gather(*(store.add(delivery()) for _ in range(6)))
+    for number, status in wanted.items():
+        store.set_status(number, status)
+    await store.flush()
+    got = {each.id: each.status for each in store.history().walk()}
+    assert got == {**wanted, 6: delivery().status}
+
+
 async def test_a_status_is_written_even_if_nothing_else_follows(store: Store) -> None:
     stored = await store.add(delivery())
     store.set_status(stored.id, 201)

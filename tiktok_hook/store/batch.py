@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
@@ -14,6 +14,8 @@ from tiktok_hook.store.rows import RING, Queue
 
 _ROWS_AT_ONCE = 32
 """How many rows one statement inserts at most."""
+
+Item = TypeVar("Item")
 
 SLICE = 1024
 """The most old rows that one transaction deletes, so that none takes long."""
@@ -139,18 +141,15 @@ class TakeBack(Job):
 class SetStatus(Job):
     """What TikTok was answered."""
 
-    __slots__ = ("_id", "_status")
+    __slots__ = ("delivery_id", "status")
 
     def __init__(self, delivery_id: int, status: int) -> None:
         super().__init__()
-        self._id = delivery_id
-        self._status = status
+        self.delivery_id = delivery_id
+        self.status = status
 
     def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:  # noqa: ARG002 - a Job's
-        connection.execute(
-            "UPDATE deliveries SET status = ?1 WHERE id = ?2 AND status IS NOT ?1",
-            (self._status, self._id),
-        )
+        _set_statuses(connection, {self.delivery_id: self.status})
 
 
 class Dequeue(Job):
@@ -184,7 +183,7 @@ class BeginAttempt(Job):
         number, there = connection.execute(_NEXT_ATTEMPT, (delivery_id,)).fetchone()
         attempt = rows.numbered(self._attempt, delivery_id, number)
         if there:  # else it has made room for newer ones meanwhile
-            _insert_attempt(connection, attempt, counters)
+            _insert_attempts(connection, [attempt], counters)
         return attempt
 
 
@@ -305,6 +304,7 @@ def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters)
     """Write jobs in their order, inside a transaction; what each returned."""
     results: list[Any] = []
     adds: list[Add] = []
+    statuses: dict[int, int] = {}
     for job in jobs:
         if isinstance(job, Add):
             adds.append(job)
@@ -312,9 +312,14 @@ def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters)
         if adds:
             results += _add_all(connection, adds, counters)
             adds = []
+        if isinstance(job, SetStatus):
+            statuses[job.delivery_id] = job.status
+            results.append(None)
+            continue
         results.append(job.run(connection, counters))
     if adds:
         results += _add_all(connection, adds, counters)
+    _set_statuses(connection, statuses)
     return results
 
 
@@ -404,19 +409,26 @@ def _add_all(
             counters.kept_bytes += row[rows.SIZE]
         waiting.append(row)
         stored.append(delivery)
-    while waiting:
-        # Powers of two, so that there are few statements and SQLite finds each made already.
-        count = min(1 << (len(waiting).bit_length() - 1), _ROWS_AT_ONCE)
-        connection.execute(
-            rows.insert_deliveries(count), list(chain.from_iterable(waiting[:count]))
-        )
-        del waiting[:count]
+    _insert(connection, rows.insert_deliveries, waiting)
+    begun = []
     for add, delivery in zip(adds, stored, strict=True):
         for queue in add.queues:
             connection.execute(_ENQUEUE, (delivery.id, queue.target, queue.mode, int(queue.beside)))
         if add.attempt is not None:
-            _insert_attempt(connection, rows.numbered(add.attempt, delivery.id, 1), counters)
+            begun.append(rows.numbered(add.attempt, delivery.id, 1))
+    _insert_attempts(connection, begun, counters)
     return stored
+
+
+def _insert(
+    connection: sqlite3.Connection, statement: Callable[[int], str], waiting: list[rows.Row]
+) -> None:
+    """Insert rows, several with each statement; `waiting` is empty afterwards."""
+    while waiting:
+        # Powers of two, so that there are few statements and SQLite finds each made already.
+        count = min(1 << (len(waiting).bit_length() - 1), _ROWS_AT_ONCE)
+        connection.execute(statement(count), list(chain.from_iterable(waiting[:count])))
+        del waiting[:count]
 
 
 def _newest_of(
@@ -425,18 +437,39 @@ def _newest_of(
     """Of each event that is known its first delivery, and the number that the next one gets."""
     if not keys:
         return {}
-    size = 1 << (len(keys) - 1).bit_length()
-    wanted = [*keys, *[b""] * (size - len(keys))]  # no event has this key
-    found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * size)), wanted)
+    wanted = _padded(keys, b"")  # no event has this key
+    found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * len(wanted))), wanted)
     return {key: (first, number) for key, first, number, _ in found}
 
 
-def _insert_attempt(connection: sqlite3.Connection, attempt: Attempt, counters: Counters) -> None:
-    size = rows.request_bytes(attempt)
-    connection.execute(rows.INSERT_ATTEMPT, (*rows.attempt_row(attempt), size))
-    counters.kept_bytes += size
-    if attempt.replay:
-        connection.execute(_REPLAYED, (attempt.delivery_id,))
+def _insert_attempts(
+    connection: sqlite3.Connection, attempts: Sequence[Attempt], counters: Counters
+) -> None:
+    waiting = []
+    for attempt in attempts:
+        size = rows.request_bytes(attempt)
+        waiting.append((*rows.attempt_row(attempt), size))
+        counters.kept_bytes += size
+        if attempt.replay:
+            connection.execute(_REPLAYED, (attempt.delivery_id,))
+    _insert(connection, rows.insert_attempts, waiting)
+
+
+def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -> None:
+    """Set the status of each delivery, those with the same one together."""
+    for status in set(statuses.values()):
+        ids = _padded([each for each, its in statuses.items() if its == status], 0)
+        among = ",".join("?" * len(ids))
+        connection.execute(
+            f"UPDATE deliveries SET status = ? WHERE id IN ({among}) AND status IS NOT ?",
+            (status, *ids, status),
+        )
+
+
+def _padded(values: Collection[Item], with_: Item) -> list[Item]:
+    """As many values as a power of two, so that there are few statements; see `_insert`."""
+    size = 1 << (len(values) - 1).bit_length()
+    return [*values, *[with_] * (size - len(values))]
 
 
 _COUNTERS = "SELECT last_id, kept, kept_bytes, refused FROM counters"

@@ -34,7 +34,6 @@ ATTEMPT_COLUMNS = (
 REFUSED, SIZE = 20, 21
 """Where these stand among the values of `delivery_row`."""
 
-INSERT_ATTEMPT = f"INSERT INTO attempts ({ATTEMPT_COLUMNS}, size) VALUES ({', '.join('?' * 17)})"
 OUTCOME = 9
 """From here on an attempt's values say how it ended."""
 
@@ -77,12 +76,20 @@ def link(delivery: Delivery) -> bytes | None:
 @cache
 def insert_deliveries(count: int) -> str:
     """The statement that inserts so many rows of `delivery_row`, one behind the other."""
-    row = f"({', '.join('?' * 27)})"
+    columns = f"{DELIVERY_COLUMNS}, refused, size, event, user_openid, publish_id, link, summary"
+    return _insert("deliveries", columns, 27, count)
+
+
+@cache
+def insert_attempts(count: int) -> str:
+    """The statement that inserts so many rows of `attempt_row`, each followed by its size."""
+    return _insert("attempts", f"{ATTEMPT_COLUMNS}, size", 17, count)
+
+
+def _insert(table: str, columns: str, width: int, count: int) -> str:
+    row = f"({', '.join('?' * width)})"
     # A failure undoes the whole transaction, so SQLite need not keep a way back for the statement.
-    return (
-        f"INSERT OR FAIL INTO deliveries ({DELIVERY_COLUMNS}, refused, size, event, user_openid, "
-        f"publish_id, link, summary) VALUES {', '.join([row] * count)}"
-    )
+    return f"INSERT OR FAIL INTO {table} ({columns}) VALUES {', '.join([row] * count)}"
 
 
 def delivery_row(delivery: Delivery, key: bytes | None) -> Row:
@@ -148,7 +155,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
 
 
 def attempt_row(attempt: Attempt) -> Row:
-    """The values of `INSERT_ATTEMPT`."""
+    """The values of a row of `insert_attempts`, but for its size."""
     return (
         attempt.delivery_id,
         attempt.number,

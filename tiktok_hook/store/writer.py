@@ -302,14 +302,17 @@ class Store:
 
     def _wait(self) -> None:
         """Sleep until there is something to do."""
+        napped = False
         while not (self._urgent or self._closing or self._over):
             # The flags are set before the last look, so that whoever adds after it wakes us.
-            if self._later:
+            if self._later or not napped:
+                # After a commit too: what nobody waits for comes soon, and need not wake us then.
                 self._napping = True
                 rested = not (self._urgent or self._closing) and self._sleep(self._linger)
                 self._napping = False
-                if rested:
+                if rested and self._later:
                     return
+                napped = True
             else:
                 self._asleep = True
                 if not (self._urgent or self._later or self._closing):
