@@ -4,25 +4,18 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
-from tiktok_hook.store.rows import RING, Queue
+from tiktok_hook.store.bounds import SLICE, Counters, delete
+from tiktok_hook.store.rows import Queue
 
 _ROWS_AT_ONCE = 32
 """How many rows one statement inserts at most."""
 
 Item = TypeVar("Item")
-
-SLICE = 1024
-"""The most old rows that one transaction deletes, so that none takes long."""
-
-_ROOM = SLICE * 3 // 4
-_ROOM_PART = 100
-"""How many rows below its bounds a history is brought: a hundredth of them, not many rows."""
 
 
 class Job:
@@ -52,7 +45,7 @@ class Job:
     def prepare(self) -> None:
         """Do what needs no transaction."""
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Any:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> Any:
         """Write it, inside a transaction; what is returned is what the caller gets."""
         raise NotImplementedError
 
@@ -86,7 +79,7 @@ class Add(Job):
         self.key = rows.link(self.delivery)
         _ = self.delivery.summary
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Delivery:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> Delivery:
         return _add_all(connection, [self], counters)[0]
 
 
@@ -113,7 +106,7 @@ class AddMany(Job):
         for each in self.adds:
             each.prepare()
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> list[Delivery]:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> list[Delivery]:
         if self.abandoned:
             return []
         stored = _add_all(connection, self.adds, counters)
@@ -134,7 +127,7 @@ class TakeBack(Job):
         super().__init__()
         self._added = added
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> int:
         return delete(connection, self._added.ids, counters)
 
 
@@ -148,7 +141,7 @@ class SetStatus(Job):
         self.delivery_id = delivery_id
         self.status = status
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:  # noqa: ARG002 - a Job's
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> None:  # noqa: ARG002 - a Job's
         _set_statuses(connection, {self.delivery_id: self.status})
 
 
@@ -162,7 +155,7 @@ class Dequeue(Job):
         self._id = delivery_id
         self._target = target
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> None:
         connection.execute(
             "DELETE FROM queue WHERE delivery_id = ? AND target = ?", (self._id, self._target)
         )
@@ -178,7 +171,7 @@ class BeginAttempt(Job):
         super().__init__()
         self._attempt = attempt
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> Attempt:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> Attempt:
         delivery_id = self._attempt.delivery_id
         number, there = connection.execute(_NEXT_ATTEMPT, (delivery_id,)).fetchone()
         attempt = rows.numbered(self._attempt, delivery_id, number)
@@ -196,7 +189,7 @@ class EndAttempt(Job):
         super().__init__()
         self._attempt = attempt
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> None:
         attempt = self._attempt
         key = (attempt.delivery_id, attempt.number)
         outcome = rows.attempt_row(attempt)[rows.OUTCOME :]
@@ -212,7 +205,7 @@ class Flush(Job):
 
     __slots__ = ()
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> None:
         """Write nothing."""
 
 
@@ -225,7 +218,7 @@ class Remove(Job):
         super().__init__()
         self._ids = ids
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> int:
         return delete(connection, self._ids, counters)
 
 
@@ -244,7 +237,7 @@ class Clear(Job):
         self._before = float("inf") if before is None else before
         self._newest = newest
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> int:
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> int:
         # What is cleared cannot be read from the free pages of the file either.
         connection.execute("PRAGMA secure_delete = ON")
         found = connection.execute(_TO_CLEAR, (self._before, self._newest, SLICE)).fetchall()
@@ -260,7 +253,7 @@ class Shrink(Job):
         super().__init__()
         self._empty = False
 
-    def run(self, connection: sqlite3.Connection, counters: "Counters") -> None:  # noqa: ARG002 - as every job's
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> None:  # noqa: ARG002 - as every job's
         (self._empty,) = connection.execute("SELECT count(*) < 100 FROM deliveries").fetchone()
 
     def afterwards(self, connection: sqlite3.Connection) -> None:
@@ -270,34 +263,6 @@ class Shrink(Job):
             if self._empty:
                 connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-@dataclass(slots=True)
-class Counters:
-    """The one row of `counters`, as a transaction changes it.
-
-    Attributes:
-        floor: Up to this id there is nothing that may be pruned, as far as this process knows.
-    """
-
-    last_id: int
-    kept: int
-    kept_bytes: int
-    refused: int
-    floor: int = 0
-
-    @classmethod
-    def read(cls, connection: sqlite3.Connection, last_id: int, floor: int) -> "Counters":
-        """The counters as they stand in this transaction; no id up to `last_id` is given again."""
-        newest, kept, kept_bytes, refused = connection.execute(_COUNTERS).fetchone()
-        return cls(max(newest, last_id), kept, kept_bytes, refused, floor)
-
-    def write(self, connection: sqlite3.Connection) -> None:
-        """Put them back."""
-        connection.execute(
-            "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, refused = ?",
-            (self.last_id, self.kept, self.kept_bytes, self.refused),
-        )
 
 
 def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters) -> list[Any]:
@@ -321,67 +286,6 @@ def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters)
         results += _add_all(connection, adds, counters)
     _set_statuses(connection, statuses)
     return results
-
-
-def prune(
-    connection: sqlite3.Connection, counters: Counters, *, keep: int, keep_bytes: int
-) -> bool:
-    """Delete the oldest rows past the bounds, at most `SLICE`; say whether more should go.
-
-    What still waits for the app stays, whatever the bounds say; for further targets it does not:
-    one that never comes back would keep everything for ever.
-    """
-    surplus = counters.refused - RING
-    if surplus > 0:
-        ids = connection.execute(
-            "SELECT id FROM deliveries WHERE refused = 1 ORDER BY id LIMIT ?",
-            (min(surplus, SLICE),),
-        )
-        delete(connection, [each for (each,) in ids], counters)
-    surplus = counters.kept - keep
-    excess_bytes = counters.kept_bytes - keep_bytes
-    if surplus <= 0 and excess_bytes <= 0:
-        return counters.refused > RING
-    # Room for what comes next is made at once: old rows share their pages in table and indexes, and
-    # taking a few of them with every batch would write those pages over and over.
-    surplus += min(keep // _ROOM_PART, _ROOM)
-    excess_bytes += keep_bytes // _ROOM_PART
-    ids_to_go = []
-    oldest = connection.execute(_OLDEST, (counters.floor, SLICE))
-    for delivery_id, size in oldest:
-        if surplus <= 0 and excess_bytes <= 0:
-            break
-        ids_to_go.append(delivery_id)
-        surplus -= 1
-        excess_bytes -= size
-    oldest.close()
-    delete(connection, ids_to_go, counters)
-    # With nothing to take, all that is left waits for the app; new rows will be looked at anew.
-    counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
-    over = surplus > 0 or excess_bytes > 0 or counters.refused > RING
-    return over and bool(ids_to_go)
-
-
-def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counters) -> int:
-    """Delete deliveries with all that hangs on them; the number of those that were there."""
-    if not ids:
-        return 0
-    among = f"IN ({','.join('?' * len(ids))})"
-    connection.execute(f"DELETE FROM queue WHERE delivery_id {among}", ids)
-    for (size,) in connection.execute(
-        f"DELETE FROM attempts WHERE delivery_id {among} RETURNING size", ids
-    ).fetchall():
-        counters.kept_bytes -= size
-    gone = connection.execute(
-        f"DELETE FROM deliveries WHERE id {among} RETURNING refused, size", ids
-    ).fetchall()
-    for refused, size in gone:
-        if refused:
-            counters.refused -= 1
-        else:
-            counters.kept -= 1
-            counters.kept_bytes -= size
-    return len(gone)
 
 
 def _add_all(
@@ -472,7 +376,6 @@ def _padded(values: Collection[Item], with_: Item) -> list[Item]:
     return [*values, *[with_] * (size - len(values))]
 
 
-_COUNTERS = "SELECT last_id, kept, kept_bytes, refused FROM counters"
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
 # Beside a single max() SQLite takes the other columns from the row that has it.
 _NEWEST_OF_EVENTS = (
@@ -497,8 +400,3 @@ _LAST_FAILED = (
     "SELECT 1 FROM attempts WHERE delivery_id = ?2 AND number > ?3 AND duration_ms IS NOT NULL)"
 )
 _REPLAYED = "UPDATE deliveries SET replayed = 1 WHERE id = ? AND replayed = 0"
-_OLDEST = (
-    "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
-    "FROM deliveries AS d WHERE id > ? AND refused = 0 AND id NOT IN "
-    "(SELECT delivery_id FROM queue WHERE beside = 0) ORDER BY id LIMIT ?"
-)

@@ -15,7 +15,8 @@ from typing import Any, Self, TypeVar
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import batch
-from tiktok_hook.store.batch import Counters, Job
+from tiktok_hook.store.batch import Job
+from tiktok_hook.store.bounds import Counters, prune
 from tiktok_hook.store.history import History
 from tiktok_hook.store.rows import Queue
 from tiktok_hook.store.schema import Database
@@ -366,9 +367,7 @@ class Store:
             try:
                 counters = Counters.read(connection, self._last_id, self._floor)
                 results = batch.run(connection, jobs, counters)
-                over = batch.prune(
-                    connection, counters, keep=self._keep, keep_bytes=self._keep_bytes
-                )
+                over = prune(connection, counters, keep=self._keep, keep_bytes=self._keep_bytes)
                 counters.write(connection)
                 connection.execute("COMMIT")
             except BaseException:
