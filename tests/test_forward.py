@@ -36,6 +36,7 @@ from tiktok_hook.forward import (
     with_header,
 )
 from tiktok_hook.forward.answer import read_answer
+from tiktok_hook.forward.client import Deadline
 from tiktok_hook.forward.connection import Connection
 from tiktok_hook.signature import State
 
@@ -730,6 +731,33 @@ async def test_many_at_once_each_get_their_own_answer(forwarder: Forwarder) -> N
         ]
         for number, task in enumerate(tasks):
             assert (await task).body == b"%03d" % number
+
+
+async def test_a_connection_whose_time_ran_out_is_not_used_again() -> None:
+    """The answer may come in the same moment: then it counts, but nobody may wait again."""
+    async with running_app() as app:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Connection, "127.0.0.1", app.port)
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            reading = group.create_task(read_answer(connection, "POST", 100))
+            await asyncio.sleep(0)  # until it waits
+            connection.data_received(OK)
+            connection.expire()
+        assert reading.result().status == 200
+        assert not connection.rest()
+        connection.abort()
+        await connection.gone
+
+
+async def test_a_deadline_that_has_passed_ends_what_begins_after_it() -> None:
+    ended = asyncio.Event()
+    deadline = Deadline(0)
+    deadline.ends(ended.set)
+    async with asyncio.timeout(10):
+        await ended.wait()
+    again = asyncio.Event()
+    deadline.ends(again.set)
+    assert again.is_set()
 
 
 async def test_a_cancelled_request_leaves_no_connection(forwarder: Forwarder) -> None:

@@ -116,7 +116,7 @@ class Forwarder:
         started = time.perf_counter()
         answer: Answer | None = None
         error, detail = None, ""
-        deadline = _Deadline(timeout)
+        deadline = Deadline(timeout)
         try:
             answer = await self._send(request, keep_bytes, deadline)
         except TimeoutError:
@@ -124,18 +124,18 @@ class Forwarder:
         except FailedError as failure:
             error, detail = failure.word, str(failure)
         finally:
-            deadline.end()
+            deadline.cancel()
         duration_ms = (time.perf_counter() - started) * 1000
         if answer is None:
             return Reply(None, duration_ms=duration_ms, error=error, detail=detail)
         return Reply(answer.status, answer.headers, answer.body, answer.truncated, duration_ms)
 
-    async def _send(self, request: Request, keep_bytes: int, deadline: "_Deadline") -> Answer:
+    async def _send(self, request: Request, keep_bytes: int, deadline: "Deadline") -> Answer:
         address = split(request.url)
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)
         while (kept := self._take(origin)) is not None:
-            deadline.then = kept.expire
+            deadline.ends(kept.expire)
             try:
                 return await self._exchange(kept, origin, request.method, message, keep_bytes)
             except EndedError as ended:
@@ -143,9 +143,9 @@ class Forwarder:
                     raise _failure_of(ended, kept) from ended
                 # It was closed before the request was read, so no app sees it twice.
         async with asyncio.timeout(None) as limit:
-            deadline.then = lambda: limit.reschedule(0)
+            deadline.ends(lambda: limit.reschedule(0))
             connection = await self._connect(address)
-        deadline.then = connection.expire
+        deadline.ends(connection.expire)
         try:
             return await self._exchange(connection, origin, request.method, message, keep_bytes)
         except EndedError as ended:
@@ -253,20 +253,27 @@ class Forwarder:
         return self._tls
 
 
-class _Deadline:
-    """Calls `then` when an answer is not there in time.
+class Deadline:
+    """Ends what is being waited for when the answer is not there in time.
 
     Args:
         seconds: From now on.
     """
 
     def __init__(self, seconds: float) -> None:
-        self.then: Callable[[], None] = lambda: None
+        self._end: Callable[[], None] | None = None
+        self._passed = False
         self._loop = asyncio.get_running_loop()
         self._due = self._loop.time() + seconds
         self._timer = self._loop.call_at(self._due, self._pass)
 
-    def end(self) -> None:
+    def ends(self, end: Callable[[], None]) -> None:
+        """What ends the waiting that begins now; called at once when it is too late already."""
+        self._end = end
+        if self._passed:
+            end()
+
+    def cancel(self) -> None:
         """The answer is there, or will never be."""
         self._timer.cancel()
 
@@ -276,8 +283,10 @@ class _Deadline:
         if now - self._due > _STOPPED_SECONDS:
             self._due = now + _STOPPED_SECONDS
             self._timer = self._loop.call_at(self._due, self._pass)
-        else:
-            self.then()
+            return
+        self._passed = True
+        if self._end is not None:
+            self._end()
 
 
 def _failure_of(ended: EndedError, connection: Connection) -> FailedError:

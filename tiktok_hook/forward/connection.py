@@ -101,9 +101,9 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether another request can go over it."""
-        return not (self._over or self._unread or self._transport is None) and (
-            not self._transport.is_closing()
-        )
+        if self._over or self._expired or self._unread or self._transport is None:
+            return False
+        return not self._transport.is_closing()
 
     def send(self, data: bytes) -> None:
         """Hand bytes to the system; what it does not take at once waits in memory."""
