@@ -331,12 +331,14 @@ async def stand_still(seconds: float) -> list[str]:
         ) as listener:
             parent = psutil.Process(listener.process.pid)
             every = (parent, *parent.children(recursive=True))
-            for each in every:
-                each.suspend()
-            await asyncio.sleep(seconds)
-            forgotten = not service.online
-            for each in every:
-                each.resume()
+            try:
+                for each in every:
+                    each.suspend()
+                await asyncio.sleep(seconds)
+                forgotten = not service.online
+            finally:
+                for each in every:
+                    each.resume()
             resumed = time.monotonic()
             status = None
             while status != 200 and time.monotonic() - resumed < RECOVERY_SECONDS:
@@ -363,6 +365,8 @@ async def forget(app: App) -> None:
 
 
 def main() -> None:
+    # Ends what it started, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
     pressed = float(os.environ.get("SOAK_OVERLOAD", "60"))
     stopped = float(os.environ.get("SOAK_STOPPED", "40"))
