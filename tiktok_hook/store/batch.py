@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
@@ -14,8 +14,6 @@ from tiktok_hook.store.rows import Queue
 
 _ROWS_AT_ONCE = 32
 """How many rows one statement inserts at most."""
-
-Item = TypeVar("Item")
 
 
 class Job:
@@ -329,7 +327,7 @@ def _insert(
 ) -> None:
     """Insert rows, several with each statement; `waiting` is empty afterwards."""
     while waiting:
-        # Powers of two, so that there are few statements and SQLite finds each made already.
+        # Powers of two, as in `rows.padded`.
         count = min(1 << (len(waiting).bit_length() - 1), _ROWS_AT_ONCE)
         connection.execute(statement(count), list(chain.from_iterable(waiting[:count])))
         del waiting[:count]
@@ -341,7 +339,7 @@ def _newest_of(
     """Of each event that is known its first delivery, and the number that the next one gets."""
     if not keys:
         return {}
-    wanted = _padded(keys, b"")  # no event has this key
+    wanted = rows.padded(keys, b"")  # no event has this key
     found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * len(wanted))), wanted)
     return {key: (first, number) for key, first, number, _ in found}
 
@@ -362,18 +360,12 @@ def _insert_attempts(
 def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -> None:
     """Set the status of each delivery, those with the same one together."""
     for status in set(statuses.values()):
-        ids = _padded([each for each, its in statuses.items() if its == status], 0)
+        ids = rows.padded([each for each, its in statuses.items() if its == status], 0)
         among = ",".join("?" * len(ids))
         connection.execute(
             f"UPDATE deliveries SET status = ? WHERE id IN ({among}) AND status IS NOT ?",
             (status, *ids, status),
         )
-
-
-def _padded(values: Collection[Item], with_: Item) -> list[Item]:
-    """As many values as a power of two, so that there are few statements; see `_insert`."""
-    size = 1 << (len(values) - 1).bit_length()
-    return [*values, *[with_] * (size - len(values))]
 
 
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"

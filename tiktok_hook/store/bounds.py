@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiktok_hook.store.rows import RING
+from tiktok_hook.store.rows import RING, padded
 
 SLICE = 1024
 """The most old rows that one transaction deletes, so that none takes long."""
@@ -85,6 +85,7 @@ def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counter
     """Delete deliveries with all that hangs on them; the number of those that were there."""
     if not ids:
         return 0
+    ids = padded(ids, 0)  # there is no such id
     among = f"IN ({','.join('?' * len(ids))})"
     connection.execute(f"DELETE FROM queue WHERE delivery_id {among}", ids)
     for (size,) in connection.execute(

@@ -1,10 +1,10 @@
 """How a delivery and an attempt lie in their rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
 
@@ -21,6 +21,7 @@ ROW_BYTES = 400
 """What a row takes besides its headers and body: the other columns and its index entries, about."""
 
 Row = tuple[Any, ...]
+Item = TypeVar("Item")
 
 DELIVERY_COLUMNS = (
     "id, received_at, source, remote_addr, method, path, query, http_version, headers, body, "
@@ -84,6 +85,16 @@ def insert_deliveries(count: int) -> str:
 def insert_attempts(count: int) -> str:
     """The statement that inserts so many rows of `attempt_row`, each followed by its size."""
     return _insert("attempts", f"{ATTEMPT_COLUMNS}, size", 17, count)
+
+
+def padded(values: Collection[Item], filler: Item) -> list[Item]:
+    """As many values as a power of two.
+
+    So there are few statements, and SQLite finds each made already: one of each length would take
+    megabytes.
+    """
+    size = 1 << (len(values) - 1).bit_length()
+    return [*values, *[filler] * (size - len(values))]
 
 
 def _insert(table: str, columns: str, width: int, count: int) -> str:
