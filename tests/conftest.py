@@ -1,6 +1,7 @@
 """What every test starts from: a clean environment and a home folder of its own."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 from tests import fuzzing
 
 fuzzing.register()
+
+# A shell that is not interactive lets what it starts with `&` ignore Ctrl-C, and all that this
+# starts in turn; the tests that press Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
