@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
+from itertools import count
 from pathlib import Path
 from socket import create_server, socket
 from types import FrameType
@@ -546,6 +547,22 @@ async def test_an_app_that_answers_drop_by_drop_runs_into_the_timeout(
     assert (reply.status, reply.error) == (None, "timeout")
 
 
+@pytest.mark.parametrize("then", ["waits", "closes", "goes on"])
+async def test_a_broken_header_is_said_to_be_one_whatever_follows(
+    forwarder: Forwarder, then: str
+) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\nhello world\r\n")
+        if then == "goes on":
+            writer.write(b"and more\r\n" * 10_000)
+        if then != "closes":
+            await reader.read()
+
+    async with running_app(talk) as app:
+        reply = await forwarder.send(Request("POST", app.url), timeout=5)
+    assert (reply.error, reply.detail) == ("protocol", "a header without a colon: 'hello world'")
+
+
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"])
 @pytest.mark.parametrize("hard", [False, True], ids=["closes", "resets"])
 async def test_an_app_that_goes_away_is_a_reset(
@@ -755,9 +772,48 @@ async def test_a_deadline_that_has_passed_ends_what_begins_after_it() -> None:
     deadline.ends(ended.set)
     async with asyncio.timeout(10):
         await ended.wait()
-    again = asyncio.Event()
-    deadline.ends(again.set)
-    assert again.is_set()
+    with pytest.raises(TimeoutError):
+        deadline.ends(ended.set)
+
+
+async def test_time_that_a_process_was_stopped_for_is_given_back_only_once() -> None:
+    ended = asyncio.Event()
+    Deadline(0.1).ends(ended.set)
+    for seconds in (0.7, 1.2):
+        assert not ended.is_set()
+        time.sleep(seconds)  # noqa: ASYNC251 - nothing runs meanwhile, as between Ctrl-Z and `fg`
+        await asyncio.sleep(0.01)
+    assert ended.is_set()
+
+
+async def test_one_too_many_closes_those_that_are_of_no_more_use(forwarder: Forwarder) -> None:
+    more, last, ended = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
+    numbers = count(1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if next(numbers) == 33:
+            await last.wait()
+            writer.write(OK)
+            await reader.read()
+            return
+        writer.write(OK)
+        await more.wait()
+        writer.write(b"more than was said")
+        with suppress(ConnectionError):
+            await reader.read()
+        ended.release()
+
+    async with asyncio.timeout(20), running_app(talk) as app, asyncio.TaskGroup() as group:
+        request = Request("POST", app.url)
+        pending = {group.create_task(forwarder.send(request)) for _ in range(33)}
+        while len(pending) > 1:
+            _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        more.set()
+        await asyncio.sleep(0.1)  # until what was not asked for has come
+        last.set()
+        assert (await pending.pop()).status == 200
+        for _ in range(32):
+            await ended.acquire()
 
 
 async def test_a_cancelled_request_leaves_no_connection(forwarder: Forwarder) -> None:

@@ -158,7 +158,7 @@ async def _read_head(connection: Connection) -> _Head:
 
 async def _read_headers(connection: Connection) -> Headers:
     headers: list[tuple[str, str]] = []
-    lines = (await connection.read_lines(_HEAD_BYTES)).decode("latin-1")
+    lines = (await connection.read_lines(_HEAD_BYTES, _check_line)).decode("latin-1")
     for whole in lines.split("\n") if lines else ():
         line = whole.removesuffix("\r")
         name, colon, value = line.partition(":")
@@ -167,5 +167,14 @@ async def _read_headers(connection: Connection) -> Headers:
         elif colon:
             headers.append((name.strip(), value.strip(" \t")))
         else:
-            raise FailedError("protocol", f"a header without a colon: {line[:40]!r}")
+            raise _no_header(line)
     return tuple(headers)
+
+
+def _check_line(line: bytes) -> None:
+    if b":" not in line and line[:1] not in b" \t":
+        raise _no_header(line.decode("latin-1").removesuffix("\r"))
+
+
+def _no_header(line: str) -> FailedError:
+    return FailedError("protocol", f"a header without a colon: {line[:40]!r}")

@@ -187,7 +187,9 @@ class Forwarder:
     def _keep(self, connection: Connection, origin: Origin) -> None:
         kept = self._idle[origin]
         if len(kept) >= _IDLE_CONNECTIONS:
-            kept[:] = [other for other in kept if other.usable]
+            for other in [other for other in kept if not other.usable]:
+                kept.remove(other)
+                other.abort()
         if self._closed or len(kept) >= _IDLE_CONNECTIONS or not connection.rest():
             connection.abort()
             return
@@ -264,26 +266,32 @@ class Deadline:
         self._end: Callable[[], None] | None = None
         self._passed = False
         self._loop = asyncio.get_running_loop()
-        self._due = self._loop.time() + seconds
-        self._timer = self._loop.call_at(self._due, self._pass)
+        self._at = self._loop.time() + seconds
+        self._timer = self._loop.call_at(self._at, self._due)
 
     def ends(self, end: Callable[[], None]) -> None:
-        """What ends the waiting that begins now; called at once when it is too late already."""
-        self._end = end
+        """Say what ends the waiting that begins now.
+
+        Raises:
+            TimeoutError: It is too late already.
+        """
         if self._passed:
-            end()
+            raise TimeoutError
+        self._end = end
 
     def cancel(self) -> None:
         """The answer is there, or will never be."""
         self._timer.cancel()
 
-    def _pass(self) -> None:
-        """Let an answer be read that came while this process was stopped, say by Ctrl-Z."""
+    def _due(self) -> None:
+        """Let an answer be read, once, that came while this process was stopped, say by Ctrl-Z."""
         now = self._loop.time()
-        if now - self._due > _STOPPED_SECONDS:
-            self._due = now + _STOPPED_SECONDS
-            self._timer = self._loop.call_at(self._due, self._pass)
-            return
+        if now - self._at > _STOPPED_SECONDS:
+            self._timer = self._loop.call_at(now + _STOPPED_SECONDS, self._pass)
+        else:
+            self._pass()
+
+    def _pass(self) -> None:
         self._passed = True
         if self._end is not None:
             self._end()

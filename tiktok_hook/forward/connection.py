@@ -4,6 +4,7 @@ import asyncio
 import errno
 import re
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
@@ -148,17 +149,25 @@ class Connection(asyncio.Protocol):
         self._drop(end + 1)
         return line
 
-    async def read_lines(self, limit: int) -> bytes:
+    async def read_lines(self, limit: int, check: Callable[[bytes], None]) -> bytes:
         """The lines up to the next empty one, which is taken too; their ends may be LF alone.
+
+        Args:
+            limit: Bytes.
+            check: Sees each line as it comes while the empty one is not there, and may raise:
+                who answers with something else may never send one.
 
         Raises:
             TooLongError: No empty line within `limit` bytes.
             EndedError: The connection ended first.
             TimeoutError: `expire` was called first.
         """
-        start = 0
+        start = checked = 0
         while (empty := _EMPTY_LINE.search(self._unread, start)) is None:
             start = max(0, len(self._unread) - 2)
+            while (end := self._unread.find(b"\n", checked)) >= 0:
+                check(bytes(self._unread[checked:end]))
+                checked = end + 1
             if start > limit:
                 raise TooLongError
             await self._more()
