@@ -11,7 +11,7 @@ from tests import fuzzing
 fuzzing.register()
 
 # A shell that is not interactive lets what it starts with `&` ignore Ctrl-C, and all that this
-# starts in turn; the tests that press Ctrl-C would wait for ever.
+# starts in turn; the tests that press Ctrl-C would wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -656,7 +656,7 @@ async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
     async with running_app(talk) as first, running_app(talk) as second:
         began = time.monotonic()
         await forwarder.send(Request("POST", first.url))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # apart, so that one end follows the other by as much
         await forwarder.send(Request("POST", second.url))
         async with asyncio.timeout(10):
             early, late = await ends.get(), await ends.get()
@@ -766,14 +766,20 @@ async def test_a_connection_whose_time_ran_out_is_not_used_again() -> None:
         await connection.gone
 
 
-async def test_a_deadline_that_has_passed_ends_what_begins_after_it() -> None:
-    ended = asyncio.Event()
-    deadline = Deadline(0)
+async def test_after_its_deadline_nothing_is_sent_and_the_connection_closed(
+    forwarder: Forwarder,
+) -> None:
+    ended, deadline = asyncio.Event(), Deadline(0)
     deadline.ends(ended.set)
-    async with asyncio.timeout(10):
+    async with running_app() as app, asyncio.timeout(10):
+        request = Request("POST", app.url)
+        await forwarder.send(request)
         await ended.wait()
-    with pytest.raises(TimeoutError):
-        deadline.ends(ended.set)
+        (kept,) = forwarder._open  # time runs out between two lines of it
+        with pytest.raises(TimeoutError):
+            await forwarder._send(request, KEPT_BYTES, deadline)
+        await kept.gone
+    assert len(app.requests) == 1
 
 
 async def test_time_that_a_process_was_stopped_for_is_given_back_only_once() -> None:
@@ -782,7 +788,7 @@ async def test_time_that_a_process_was_stopped_for_is_given_back_only_once() -> 
     for seconds in (0.7, 1.2):
         assert not ended.is_set()
         time.sleep(seconds)  # noqa: ASYNC251 - nothing runs meanwhile, as between Ctrl-Z and `fg`
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # a turn of the loop for what is due
     assert ended.is_set()
 
 

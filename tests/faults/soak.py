@@ -365,7 +365,7 @@ async def forget(app: App) -> None:
 
 
 def main() -> None:
-    # Ends what it started, too.
+    # Ended from outside, it ends what it started too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     seconds = float(os.environ.get("SOAK_SECONDS", "3600"))
     pressed = float(os.environ.get("SOAK_OVERLOAD", "60"))

@@ -135,9 +135,10 @@ class Forwarder:
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)
         while (kept := self._take(origin)) is not None:
-            deadline.ends(kept.expire)
             try:
-                return await self._exchange(kept, origin, request.method, message, keep_bytes)
+                return await self._exchange(
+                    kept, origin, request.method, message, keep_bytes, deadline
+                )
             except EndedError as ended:
                 if not kept.untouched:
                     raise _failure_of(ended, kept) from ended
@@ -145,9 +146,10 @@ class Forwarder:
         async with asyncio.timeout(None) as limit:
             deadline.ends(lambda: limit.reschedule(0))
             connection = await self._connect(address)
-        deadline.ends(connection.expire)
         try:
-            return await self._exchange(connection, origin, request.method, message, keep_bytes)
+            return await self._exchange(
+                connection, origin, request.method, message, keep_bytes, deadline
+            )
         except EndedError as ended:
             raise _failure_of(ended, connection) from ended
 
@@ -158,10 +160,12 @@ class Forwarder:
         method: str,
         message: bytes,
         keep_bytes: int,
+        deadline: "Deadline",
     ) -> Answer:
         """One request and its answer; the connection is kept or closed on every way out."""
         keep = False
         try:
+            deadline.ends(connection.expire)
             connection.send(message)
             answer = await read_answer(connection, method, keep_bytes)
         except TooLongError as error:
@@ -202,12 +206,10 @@ class Forwarder:
         """Close what has been kept for long enough, and come back for the next."""
         loop = asyncio.get_running_loop()
         due = loop.time() - _IDLE_SECONDS
-        oldest = None
         for kept in self._idle.values():
             while kept and kept[0].rests_since <= due:
                 kept.pop(0).abort()
-            if kept and (oldest is None or kept[0].rests_since < oldest):
-                oldest = kept[0].rests_since
+        oldest = min((kept[0].rests_since for kept in self._idle.values() if kept), default=None)
         self._sweep = None
         if oldest is not None:
             self._sweep = loop.call_at(oldest + _IDLE_SECONDS, self._close_idle)

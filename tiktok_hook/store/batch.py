@@ -311,7 +311,7 @@ def _add_all(
             counters.kept_bytes += row[rows.SIZE]
         waiting.append(row)
         stored.append(delivery)
-    _insert(connection, rows.insert_deliveries, waiting)
+    _insert_all(connection, rows.insert_deliveries, waiting)
     begun = []
     for add, delivery in zip(adds, stored, strict=True):
         for queue in add.queues:
@@ -322,7 +322,7 @@ def _add_all(
     return stored
 
 
-def _insert(
+def _insert_all(
     connection: sqlite3.Connection, statement: Callable[[int], str], waiting: list[rows.Row]
 ) -> None:
     """Insert rows, several with each statement; `waiting` is empty afterwards."""
@@ -354,7 +354,7 @@ def _insert_attempts(
         counters.kept_bytes += size
         if attempt.replay:
             connection.execute(_REPLAYED, (attempt.delivery_id,))
-    _insert(connection, rows.insert_attempts, waiting)
+    _insert_all(connection, rows.insert_attempts, waiting)
 
 
 def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -> None:

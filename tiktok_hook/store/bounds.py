@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from tiktok_hook.store.rows import RING, padded
 
-SLICE = 1024
-"""The most old rows that one transaction deletes, so that none takes long."""
+SLICE = 512
+"""The most rows that one transaction clears away, so that none takes long."""
 
-_ROOM = SLICE * 3 // 4
+_LOT = 1024
+"""The most old rows that one transaction deletes to make room: a hundredth of a second' work."""
+
+_ROOM = _LOT * 3 // 4
 _ROOM_PART = 100
 """How many rows below its bounds a history is brought: a hundredth of them, not many rows."""
 
@@ -45,7 +48,7 @@ class Counters:
 def prune(
     connection: sqlite3.Connection, counters: Counters, *, keep: int, keep_bytes: int
 ) -> bool:
-    """Delete the oldest rows past the bounds, at most `SLICE`; say whether more should go.
+    """Delete the oldest rows past the bounds, at most a lot of them; say whether more should go.
 
     What still waits for the app stays, whatever the bounds say; for further targets it does not:
     one that never comes back would keep everything for ever.
@@ -66,7 +69,7 @@ def prune(
     surplus += min(keep // _ROOM_PART, _ROOM)
     excess_bytes += keep_bytes // _ROOM_PART
     ids_to_go = []
-    oldest = connection.execute(_OLDEST, (counters.floor, SLICE))
+    oldest = connection.execute(_OLDEST, (counters.floor, _LOT))
     for delivery_id, size in oldest:
         if surplus <= 0 and excess_bytes <= 0:
             break

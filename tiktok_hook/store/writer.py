@@ -66,7 +66,7 @@ class Store:
         self._later: deque[Job] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._asleep = False  # until woken, however long
-        self._napping = False  # only until what nobody waits for is due
+        self._napping = False  # for a moment: what nobody waits for is due then
         self._closing = False
         self._expected = 0  # how many may wait soon; 0 once nobody is waited for
         self._patience = 0.0
