@@ -44,7 +44,8 @@ def test_eighty_columns_leave_room_for_event_and_summary() -> None:
 
 
 def test_of_a_long_name_the_end_stays() -> None:
-    found = delivery(b'{"event":"minis.trade_order.redeem.refund_traceback"}')
+    body = b'{"event":"minis.trade_order.redeem.refund_traceback"}'
+    found = replace(delivery(body), received_at=NOW)
     line = table(found, width=80).line(found, None)
     assert "minis.trade...d_traceback" in line
 
