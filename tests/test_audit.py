@@ -79,7 +79,7 @@ def test_no_two_cases_share_an_id() -> None:
 @pytest.mark.parametrize("case", audit.CASES, ids=lambda case: case.id)
 def test_a_case_is_what_its_expectation_says_to_our_own_check(case: audit.Case) -> None:
     now = time.time()
-    for request in case.build(audit.Kit("http://127.0.0.1/", SECRET, now)):
+    for request in case.build(audit.RequestFactory("http://127.0.0.1/", SECRET, now)):
         if case.expected is audit.Expected.IGNORED:
             assert request.method == "GET"
             continue

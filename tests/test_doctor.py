@@ -15,7 +15,7 @@ import pytest
 
 from tests.apps import free_port, http, running_app
 from tests.ngrok_service import NgrokService
-from tiktok_hook import doctor, events, folders, signature
+from tiktok_hook import doctor, events, paths, signature
 from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.doctor import account, app, clock, history, ingress, machine
 from tiktok_hook.doctor.finding import Finding
@@ -375,7 +375,7 @@ async def test_a_named_port_in_use_fails_and_a_free_one_passes(db: Path) -> None
 
 async def test_a_port_of_our_own_listener_passes(db: Path) -> None:
     async with running_app() as listener:
-        with folders.listening(local_url=f"{listener.url}/"):
+        with paths.listening(local_url=f"{listener.url}/"):
             findings = await machine.ports(Subject(db=db, port=listener.port, inspect_port=0))
     assert findings[0].found == (
         f"{listener.port} is used by the running listener (process {os.getpid()})"

@@ -21,7 +21,7 @@ from tiktok_hook.events import (
     samples,
     summary,
 )
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 DOCUMENTED = """
 tiktok.ping

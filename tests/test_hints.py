@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktok_hook.hints import LISTENER_REFUSAL, for_accepted_forgery, for_answer
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 TARGET = "http://127.0.0.1:3000/webhooks/tiktok"
 

@@ -17,8 +17,8 @@ from tests.apps import free_port
 from tests.listener import BODY, SECRET, signed
 from tests.readme import block
 from tests.store.samples import attempt, delivery, event_body
-from tiktok_hook import State, Where, folders
-from tiktok_hook.store import Claim, Queue, open_store
+from tiktok_hook import Filter, State, paths
+from tiktok_hook.store import QueueEntry, QueueLock, open_store
 
 SAMPLES = [
     delivery(BODY, headers=(("Content-Type", "application/json"), signed(BODY, at=1_756_684_801))),
@@ -82,7 +82,7 @@ def test_deliveries_come_oldest_first(history: tiktok_hook.History) -> None:
 
 
 def test_a_filter_leaves_those_that_fit(history: tiktok_hook.History) -> None:
-    fitting = Where(events=("post.publish.*",))
+    fitting = Filter(events=("post.publish.*",))
     assert [each.id for each in history.find(fitting)] == [1, 2]
     assert history.counts(fitting).received == 2
     newest = history.last(fitting)
@@ -98,7 +98,7 @@ def test_one_delivery_is_got_by_its_id(history: tiktok_hook.History) -> None:
 
 
 def test_without_a_path_it_is_the_users_own(home: Path) -> None:
-    asyncio.run(filled(folders.history_path()))
+    asyncio.run(filled(paths.history_path()))
     with tiktok_hook.History() as history:
         newest = history.last()
     assert newest is not None
@@ -188,7 +188,7 @@ def test_what_waits_goes_where_it_waits_for_and_waits_no_more_when_asked(
 ) -> None:
     async def queued(target: str) -> None:
         with open_store(path) as store:
-            await store.add(delivery(path="/hook"), queues=[Queue(mode, target)])
+            await store.add(delivery(path="/hook"), queues=[QueueEntry(mode, target)])
 
     with app() as (address, seen):
         asyncio.run(queued(f"http://{address}/base"))
@@ -203,7 +203,7 @@ def test_what_waits_goes_where_it_waits_for_and_waits_no_more_when_asked(
 def test_what_the_app_did_not_get_goes_on_waiting(path: Path, history: tiktok_hook.History) -> None:
     async def queued(target: str) -> None:
         with open_store(path) as store:
-            await store.add(delivery(), queues=[Queue("hold", target)])
+            await store.add(delivery(), queues=[QueueEntry("hold", target)])
 
     asyncio.run(queued(f"http://127.0.0.1:{free_port()}/"))
     (waiting,) = history.pending()
@@ -218,11 +218,11 @@ def test_what_another_process_hands_on_is_not_dequeued_as_well(
 
     async def queued() -> None:
         with open_store(path) as store:
-            await store.add(delivery(), queues=[Queue("first", target)])
+            await store.add(delivery(), queues=[QueueEntry("first", target)])
 
     asyncio.run(queued())
     (waiting,) = history.pending()
-    with Claim(path, target) as claim:
+    with QueueLock(path, target) as claim:
         assert claim.take()
         with pytest.raises(tiktok_hook.UsageError, match="by another process"):
             history.replay(waiting, secret=SECRET, dequeue=True)
@@ -230,7 +230,7 @@ def test_what_another_process_hands_on_is_not_dequeued_as_well(
 
 
 def test_it_follows_what_comes_from_now_on(path: Path, history: tiktok_hook.History) -> None:
-    arrivals = history.follow(Where(events=("authorization.*",)))
+    arrivals = history.follow(Filter(events=("authorization.*",)))
 
     async def add() -> None:
         with open_store(path) as store:
@@ -250,7 +250,7 @@ def test_the_example_of_the_readme_runs(home: Path, capsys: pytest.CaptureFixtur
         with open_store(path) as store:
             await store.end_attempt(await store.begin_attempt(failed))
 
-    asyncio.run(fail(folders.history_path()))
+    asyncio.run(fail(paths.history_path()))
     with app() as (address, seen):
         exec(example.replace("3000", address).replace("…", SECRET), {})
     assert [state for _, state, *_ in seen] == [State.VALID]
@@ -282,7 +282,7 @@ def test_an_export_is_taken_in_by_another_history(
 
 
 def test_an_export_holds_what_fits_under_pseudonyms(history: tiktok_hook.History) -> None:
-    fitting = Where(events=("post.publish.complete",))
+    fitting = Filter(events=("post.publish.complete",))
     (line,) = b"".join(history.export("jsonl", fitting, redact=True)).splitlines()
     assert b"post.publish.complete" in line
     assert b"awexampleclient1" not in line

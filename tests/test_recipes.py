@@ -13,7 +13,7 @@ from tests.apps import free_port
 from tests.readme import BLOCKS, block
 from tests.recipes import serving
 from tests.store.samples import attempt, delivery
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.store import open_store
 
 TESTS = block("tiktok_hook.testing", "from handler import app")
@@ -71,7 +71,7 @@ def test_every_example_in_python_is_python(code: str) -> None:
 
 
 async def test_the_readmes_replay_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with open_store(folders.history_path()) as store:
+    with open_store(paths.history_path()) as store:
         added = await store.add(delivery())
         begun = await store.begin_attempt(attempt(added.id))
         await store.end_attempt(replace(begun, status=500, duration_ms=1.0))

@@ -18,8 +18,8 @@ from tiktok_hook.delivery import Attempt, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Ack, Relay, open_relay
 from tiktok_hook.relay.backlog import Backlog
-from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Claim, Queue, open_store
+from tiktok_hook.relay.watch import HealthCheck
+from tiktok_hook.store import QueueEntry, QueueLock, open_store
 
 
 @asynccontextmanager
@@ -135,13 +135,13 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
         return Attempt(delivery_id=each.id, started_at=0, target=target, status=200)
 
     target = "http://127.0.0.1:3000"
-    with open_store(path) as store, Claim(path, target) as elsewhere:
+    with open_store(path) as store, QueueLock(path, target) as elsewhere:
         assert elsewhere.take()
-        await store.add(delivery(), queues=[Queue("first", target)])
+        await store.add(delivery(), queues=[QueueEntry("first", target)])
         backlog = Backlog(
             target,
             store=store,
-            watch=Watch(target, told.take),
+            watch=HealthCheck(target, told.take),
             send=send,
             publish=told.take,
             patience=0.05,
@@ -165,7 +165,7 @@ async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> Non
     async with relaying(path, url := f"http://127.0.0.1:{free_port()}", told=told) as relay:
         await relay.handle(delivery())
         await told.until(Attempt)
-        with Claim(path, url) as claim:
+        with QueueLock(path, url) as claim:
             await eventually(claim.take)
 
 
@@ -235,5 +235,5 @@ async def test_the_end_loses_nothing_that_a_slow_target_has_not_had(path: Path) 
 
 
 def free(path: Path, app: App) -> bool:
-    with Claim(path, app.url) as claim:
+    with QueueLock(path, app.url) as claim:
         return claim.take()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.apps import http, running_app
 from tests.readme import block
-from tiktok_hook import events, folders, signature, trigger
+from tiktok_hook import events, paths, signature, trigger
 from tiktok_hook.delivery import fingerprint
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Reply, Request
@@ -179,12 +179,12 @@ async def test_retries_are_given_up_when_production_would() -> None:
 def test_the_newest_listener_is_found_and_its_public_url() -> None:
     with pytest.raises(UsageError, match="No listener is running"):
         trigger.listener_url()
-    with folders.listening(local_url="http://127.0.0.1:3000/"):
+    with paths.listening(local_url="http://127.0.0.1:3000/"):
         assert trigger.listener_url() == "http://127.0.0.1:3000/"
         with pytest.raises(UsageError, match="no public URL"):
             trigger.listener_url(through_tunnel=True)
     public = "https://example.ngrok.app/hook"
-    with folders.listening(local_url="http://127.0.0.1:3000/hook", callback_url=public):
+    with paths.listening(local_url="http://127.0.0.1:3000/hook", callback_url=public):
         assert trigger.listener_url(through_tunnel=True) == public
 
 

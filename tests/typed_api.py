@@ -37,7 +37,7 @@ def reading() -> None:
     with tiktok_hook.History() as history:
         assert_type(history, tiktok_hook.History)
         assert_type(iter(history), Iterator[tiktok_hook.Delivery])
-        assert_type(history.last(tiktok_hook.Where(failed=True)), tiktok_hook.Delivery | None)
+        assert_type(history.last(tiktok_hook.Filter(failed=True)), tiktok_hook.Delivery | None)
         made = history.replay(1, to="3000", secret="a", changes={"content.reason": "spam_risk"})
         assert_type(made, tiktok_hook.Attempt)
         assert_type(made.status, int | None)

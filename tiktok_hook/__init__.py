@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tiktok_hook.history import History
     from tiktok_hook.session import Session, listen
     from tiktok_hook.signature import State, Verdict, check, diagnose, sign
-    from tiktok_hook.store import Where
+    from tiktok_hook.store import Filter
 
 _HOMES = {
     "AppError": "errors",
@@ -36,7 +36,7 @@ _HOMES = {
     "TunnelError": "errors",
     "UsageError": "errors",
     "Verdict": "signature",
-    "Where": "store",
+    "Filter": "store",
     "check": "signature",
     "diagnose": "signature",
     "listen": "session",
@@ -50,6 +50,7 @@ __all__ = [
     "Attempt",
     "Delivery",
     "Event",
+    "Filter",
     "History",
     "HookError",
     "ListenError",
@@ -59,7 +60,6 @@ __all__ = [
     "TunnelError",
     "UsageError",
     "Verdict",
-    "Where",
     "check",
     "diagnose",
     "listen",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from tiktok_hook.errors import UsageError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 STOP_SECONDS = 5.0
 """How long the app may take to end when it is asked to, before it is killed."""

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import MAX_DEPTH, Json, dumps, loads, why_not
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 _MAX_NAMES = 500
 """How many paths of a body are compared with a mistyped one."""

@@ -7,7 +7,7 @@ before it is repeated.
 import re
 from urllib.parse import urljoin, urlsplit
 
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 _RETRIES = "TikTok documents 200 as the only success and retries anything else for 72 h"
 _QUOTED_LINES = 3

@@ -10,16 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tiktok_hook import archive, edits, folders
-from tiktok_hook import replay as replays
+from tiktok_hook import archive, edits, paths, replayer
 from tiktok_hook.archive import Format
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header, parse_target
-from tiktok_hook.replay import Mode, Prepared, Signing
-from tiktok_hook.store import Claim, Counts, Store, Where, open_history, open_store
-from tiktok_hook.store.follow import follow
+from tiktok_hook.replayer import Mode, Prepared, Signing
+from tiktok_hook.store import Counts, Filter, QueueLock, Store, open_history, open_store
+from tiktok_hook.store.change_feed import follow
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ class History:
     """
 
     def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
-        self.path = folders.history_path() if path is None else Path(path)
+        self.path = paths.history_path() if path is None else Path(path)
         if create and not self.path.exists():
             self._opened_to_write().close()
         self._reading = open_history(self.path)
@@ -64,7 +63,7 @@ class History:
         """Close the file; a ``with`` block does it at its end."""
         self._reading.close()
 
-    def find(self, where: Where = Where()) -> Iterator[Delivery]:
+    def find(self, where: Filter = Filter()) -> Iterator[Delivery]:
         """Every delivery that fits, oldest first; they are read as they are asked for."""
         return self._reading.walk(where)
 
@@ -72,11 +71,11 @@ class History:
         """One delivery; None when there is none of this id."""
         return self._reading.get(delivery_id)
 
-    def last(self, where: Where = Where()) -> Delivery | None:
+    def last(self, where: Filter = Filter()) -> Delivery | None:
         """The newest delivery that fits; None when none does."""
         return next(iter(self._reading.page(where, limit=1)), None)
 
-    def follow(self, where: Where = Where()) -> Iterator[Delivery]:
+    def follow(self, where: Filter = Filter()) -> Iterator[Delivery]:
         """Every delivery that fits and comes from now on, whichever process receives it.
 
         It waits for the next one, at most 0.2 s longer than TikTok does for its answer, and has no
@@ -93,7 +92,7 @@ class History:
         """What was tried with a delivery, in order, replays included."""
         return self._reading.attempts(delivery if isinstance(delivery, int) else delivery.id)
 
-    def counts(self, where: Where = Where()) -> Counts:
+    def counts(self, where: Filter = Filter()) -> Counts:
         """How many deliveries there are of each sort."""
         return self._reading.counts(where)
 
@@ -157,7 +156,7 @@ class History:
             target, whole = self._recorded_target(found), True
         else:
             target, whole = parse_target(waits_for[0] if to is None else to), False
-        prepared = replays.prepare(
+        prepared = replayer.prepare(
             found,
             target,
             secrets=_several(secret),
@@ -174,7 +173,7 @@ class History:
         leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
         with ExitStack() as claims:
             for each in leaves:
-                if not claims.enter_context(Claim(self.path, each)).take():
+                if not claims.enter_context(QueueLock(self.path, each)).take():
                     raise UsageError(
                         f"What waits for {each} is being handed on by another process.",
                         hint="A listener with --ack first does so by itself.",
@@ -182,7 +181,7 @@ class History:
             return _finished(self._replay(found, prepared, timeout, leaves, insecure=insecure))
 
     def export(
-        self, form: Format = "jsonl", where: Where = Where(), *, redact: bool = False
+        self, form: Format = "jsonl", where: Filter = Filter(), *, redact: bool = False
     ) -> Iterator[bytes]:
         """The pieces of a file that holds deliveries: ``file.writelines(history.export("har"))``.
 
@@ -247,7 +246,7 @@ class History:
         return found
 
     def _recorded_target(self, delivery: Delivery) -> str:
-        target = replays.recorded_target(self._reading, delivery.id)
+        target = replayer.recorded_target(self._reading, delivery.id)
         if target is None:
             raise UsageError(
                 f"Delivery {delivery.id} was never sent anywhere.", hint="Name an app with `to`."
@@ -265,7 +264,7 @@ class History:
     ) -> Attempt:
         with self._opened_to_write() as store:
             async with Forwarder(insecure=insecure) as forwarder:
-                return await replays.replay(
+                return await replayer.replay(
                     delivery,
                     prepared,
                     forwarder=forwarder,

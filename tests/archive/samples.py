@@ -10,7 +10,7 @@ from tiktok_hook import archive
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import Store, Where, open_store
+from tiktok_hook.store import Filter, Store, open_store
 
 DEEP = b'{"event":"deep","content":' + b"[" * 99 + b"]" * 99 + b"}"
 
@@ -77,7 +77,7 @@ async def imported(data: bytes) -> list[Entry]:
 
 def everything(store: Store) -> list[Entry]:
     """All that is in a history."""
-    return list(archive.entries(store.history(), Where()))
+    return list(archive.entries(store.history(), Filter()))
 
 
 def lines(*shapes: dict[str, Any]) -> bytes:

@@ -14,12 +14,12 @@ from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported, imported, 
 from tests.store.samples import TARGET
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry, har_places
-from tiktok_hook.console.blocks import delivery_block
-from tiktok_hook.console.paint import PLAIN
 from tiktok_hook.delivery import Attempt, Delivery, Source
 from tiktok_hook.errors import UsageError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
+from tiktok_hook.terminal.blocks import delivery_block
+from tiktok_hook.terminal.paint import PLAIN
 
 FORMATS: tuple[archive.Format, ...] = get_args(archive.Format)
 FORMS = pytest.mark.parametrize("form", ["jsonl", "har"])

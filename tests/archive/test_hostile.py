@@ -9,7 +9,7 @@ from tests.archive.samples import entry, exported, loaded
 from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.delivery import Delivery
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\u202eevil\u2066 \x9b31m\x7f \U000e0041"

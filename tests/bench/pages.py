@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State
-from tiktok_hook.store import History, Where, open_history
+from tiktok_hook.store import Filter, History, open_history
 
 Reading = Callable[[History], list[Delivery]]
 
@@ -30,13 +30,13 @@ def readings(path: Path) -> dict[str, Reading]:
         some = [each.event for each in history.page(before=newest // 2, limit=50) if each.event]
     published = next(event for event in some if event.publish_id)
     filters = {
-        "event": Where(events=("authorization.removed",)),
-        "verdict": Where(verdicts=(State.STALE,)),
-        "both": Where(events=("authorization.removed",), verdicts=(State.STALE,)),
-        "status": Where(statuses=(500,)),
-        "user": Where(user=published.user_openid),
-        "publish id": Where(publish_id=published.publish_id),
-        "redelivery": Where(redeliveries=True),
+        "event": Filter(events=("authorization.removed",)),
+        "verdict": Filter(verdicts=(State.STALE,)),
+        "both": Filter(events=("authorization.removed",), verdicts=(State.STALE,)),
+        "status": Filter(statuses=(500,)),
+        "user": Filter(user=published.user_openid),
+        "publish id": Filter(publish_id=published.publish_id),
+        "redelivery": Filter(redeliveries=True),
     }
     return {
         "newest": lambda history: history.page(),

@@ -5,7 +5,7 @@ import pytest
 
 from tests.cli.history import filled
 from tests.cli.runner import invoke
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.store import open_history
 
 
@@ -70,4 +70,4 @@ def test_nothing_to_delete_is_no_error(db: Path) -> None:
 def test_without_a_history_none_is_made() -> None:
     result = invoke("clear", "--yes")
     assert result.exit_code == 0
-    assert not folders.history_path().exists()
+    assert not paths.history_path().exists()

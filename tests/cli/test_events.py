@@ -14,7 +14,7 @@ import pytest
 from tests.cli.history import filled
 from tests.cli.runner import invoke
 from tests.store.samples import attempt, delivery
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store, open_store
 
@@ -84,7 +84,7 @@ def test_without_a_history_none_is_made(home: Path) -> None:
     result = invoke("events")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr.startswith("No history yet: tiktok-hook listen makes ")
-    assert not folders.history_path().exists()
+    assert not paths.history_path().exists()
 
 
 def test_a_history_that_was_named_has_to_be_there(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_foreign_file_is_no_history(tmp_path: Path) -> None:
 
 
 def test_the_table_is_there_without_loading_anything_heavy(db: str) -> None:
-    heavy = ("asyncio", "aiohttp", "ngrok", "rich", "tiktok_hook.console", "tiktok_hook.forward")
+    heavy = ("asyncio", "aiohttp", "ngrok", "rich", "tiktok_hook.terminal", "tiktok_hook.forward")
     program = (
         "import sys\n"
         "from tiktok_hook.cli import run\n"

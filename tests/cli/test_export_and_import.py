@@ -15,7 +15,7 @@ from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import sign
-from tiktok_hook.store import Where, open_history
+from tiktok_hook.store import Filter, open_history
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_what_is_exported_can_be_imported_elsewhere(db: str, form: str, tmp_path
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == "Imported 6 deliveries and 3 attempts as 1 to 6.\n"
     with open_history(other) as history:
-        found = list(archive.entries(history, Where()))
+        found = list(archive.entries(history, Filter()))
     assert [each.delivery.body for each in found] == [each.body for each in deliveries()]
     assert [each.delivery.source for each in found] == ["import"] * 6
     assert [each.delivery.imported_id for each in found] == [1, 2, 3, 4, 5, 6]

@@ -13,11 +13,11 @@ from tests.apps import App, free_port, http, https_app, running_app
 from tests.cli.runner import Result, invoke
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
+from tests.pty_terminal import Terminal
 from tests.store.samples import delivery, event_body
-from tests.terminal import Terminal
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import Claim, open_history, open_store
+from tiktok_hook.store import QueueLock, open_history, open_store
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: 
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
         for _ in range(2):
             await post(listener.local_url)
-        with Claim(Path(db), app.url) as claim:
+        with QueueLock(Path(db), app.url) as claim:
             assert claim.take()
             refused = await replay(db, "--pending")
             assert refused.exit_code == 2
@@ -233,7 +233,7 @@ async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: 
             assert (await replay(db, "--pending", "--dry-run")).exit_code == 0
         assert app.requests == []
         assert (await replay(db, "--pending")).exit_code == 0
-        with Claim(Path(db), app.url) as claim:
+        with QueueLock(Path(db), app.url) as claim:
             assert claim.take()
     assert len(app.requests) == 2
     assert listener.of("summary")[0]["pending"] == 0

@@ -9,7 +9,7 @@ from tiktok_hook.cli import selection
 from tiktok_hook.delivery import Source
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.signature import State
-from tiktok_hook.store import History, Where, open_history
+from tiktok_hook.store import Filter, History, open_history
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +36,20 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
 def test_ids_are_read_as_people_write_them(
     history: History, words: list[str], ids: list[int]
 ) -> None:
-    assert sorted(selection.chosen(history, words, Where()).ids) == ids
+    assert sorted(selection.chosen(history, words, Filter()).ids) == ids
 
 
 def test_last_is_the_newest_that_fits_the_filters(history: History) -> None:
-    failed = Where(events=("post.publish.failed",))
+    failed = Filter(events=("post.publish.failed",))
     assert selection.chosen(history, ["last", "last-1"], failed).ids == (3, 2)
 
 
 def test_without_ids_the_filters_alone_count(history: History) -> None:
-    assert selection.chosen(history, [], Where(failed=True)) == Where(failed=True)
+    assert selection.chosen(history, [], Filter(failed=True)) == Filter(failed=True)
 
 
 def test_a_limit_keeps_the_newest(history: History) -> None:
-    found = selection.newest(history, Where(redeliveries=False), 2)
+    found = selection.newest(history, Filter(redeliveries=False), 2)
     assert [each.id for each in history.walk(found)] == [5, 6]
 
 
@@ -70,7 +70,7 @@ def test_a_limit_keeps_the_newest(history: History) -> None:
 )
 def test_what_is_not_there_is_named(history: History, word: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
-        selection.chosen(history, [word], Where())
+        selection.chosen(history, [word], Filter())
     assert str(raised.value).startswith(message)
     assert raised.value.hint
 

@@ -14,7 +14,7 @@ from tests.cli.runner import Result, invoke
 from tests.listener import SECRET, TOKEN, listening
 from tests.listener import run as words_of
 from tests.ngrok_service import NgrokService
-from tests.terminal import Terminal
+from tests.pty_terminal import Terminal
 from tiktok_hook import events
 
 FAILED = "post.publish.failed"

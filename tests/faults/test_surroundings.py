@@ -14,8 +14,8 @@ from tests.apps import free_port
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
 from tests.ngrok_service import NgrokService
-from tests.terminal import Terminal
-from tiktok_hook import folders
+from tests.pty_terminal import Terminal
+from tiktok_hook import paths
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def test_a_closed_terminal_ends_everything(service: NgrokService) -> None:
     _, alive = await asyncio.to_thread(psutil.wait_procs, children, 5)
     assert not alive
     assert service.online == []
-    assert folders.listeners() == []
+    assert paths.listeners() == []
 
 
 async def test_a_pipe_into_head_ends_both_with_the_first_line_whole() -> None:
@@ -113,8 +113,8 @@ async def test_a_pipe_into_head_ends_both_with_the_first_line_whole() -> None:
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "TIKTOK_CLIENT_SECRET": SECRET},
     )  # fmt: skip
-    await until(lambda: folders.listeners() != [], seconds=20)
-    url = folders.listeners()[0].local_url
+    await until(lambda: paths.listeners() != [], seconds=20)
+    url = paths.listeners()[0].local_url
 
     async def load() -> None:
         while (await post(url)).status == 200:

@@ -18,11 +18,11 @@ from playwright.async_api import Browser, async_playwright
 from tests.inspector.views import CHROMIUM, View, viewing
 from tests.listener import BODY, SECRET, signed
 from tests.pictures.page import ARGUMENTS
-from tiktok_hook import inspector, serving
+from tiktok_hook import inspector, ports
+from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Delivery, TunnelState
-from tiktok_hook.feed import Feed
 from tiktok_hook.forward import Forwarder, Reply, Request
-from tiktok_hook.inspector import Inspector, Parts, Status
+from tiktok_hook.inspector import Inspector, InspectorContext, Status
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Store, open_store
 
@@ -36,7 +36,7 @@ class House:
 
     port: int
     store: Store
-    feed: Feed
+    feed: Bus
     forwarder: Forwarder
     status: Status
     published: list[object] = field(default_factory=list)
@@ -99,7 +99,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
     """An inspector; `changes` are for its status, or `path`, `open_access` and `names`."""
     path = changes.pop("path", None)
     options = {name: changes.pop(name) for name in ("open_access", "names") if name in changes}
-    sockets = serving.bind(0, preferred=0, flag="--inspect-port")
+    sockets = ports.bind(0, preferred=0, flag="--inspect-port")
     port = sockets[0].getsockname()[1]
     status = Status(
         callback_url=URL,
@@ -109,7 +109,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
         signed=True,
         public=True,
     )
-    feed = Feed()
+    feed = Bus()
     with open_store(path) as store:
         async with Forwarder() as forwarder:
             house = House(port, store, feed, forwarder, replace(status, **changes))
@@ -119,7 +119,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
                 feed.publish(item)
 
             page = Inspector(
-                Parts(
+                InspectorContext(
                     history=store.history(),
                     store=store,
                     forwarder=forwarder,

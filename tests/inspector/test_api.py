@@ -12,7 +12,7 @@ from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json
 from tiktok_hook.inspector import openapi
-from tiktok_hook.inspector.wish import REPLAY, SAMPLE
+from tiktok_hook.inspector.request_body import REPLAY, SAMPLE
 from tiktok_hook.signature import State, Verdict
 
 FORGED = Verdict(State.INVALID, reason="signature does not match")
@@ -266,9 +266,9 @@ async def test_the_stream_tells_what_another_process_wrote(house: House) -> None
 
 
 async def test_the_document_names_every_route_and_no_other(house: House) -> None:
-    from tiktok_hook.inspector import Inspector, Parts
+    from tiktok_hook.inspector import Inspector, InspectorContext
 
-    parts = Parts(
+    parts = InspectorContext(
         history=house.store.history(),
         store=house.store,
         forwarder=house.forwarder,

@@ -15,7 +15,7 @@ from tests import fuzzing
 from tests.apps import free_port, running_app
 from tests.inspector.conftest import House, running
 from tiktok_hook.forward import Reply
-from tiktok_hook.inspector.doors import HEADERS
+from tiktok_hook.inspector.access_control import HEADERS
 
 PRIVATE = "only-for-who-knows-the-token"
 

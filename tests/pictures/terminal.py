@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.listener import BODY, SECRET, signed
-from tests.terminal import Terminal
+from tests.pty_terminal import Terminal
 from tiktok_hook import trigger
 from tiktok_hook.session import demo
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiktok_hook import serving, signature
+from tiktok_hook import ports, signature
 from tiktok_hook.delivery import Delivery, Probe
 from tiktok_hook.errors import StoreError
 from tiktok_hook.receiver import Answer, Receiver
@@ -132,7 +132,7 @@ async def listening(
         on_bug=seen.bugs.append,
         clock=lambda: seen.now,
     )
-    sockets = serving.bind(0, preferred=1)
+    sockets = ports.bind(0, preferred=1)
     seen.port = sockets[0].getsockname()[1]
     async with receiver.serving(sockets, drain_seconds=drain_seconds):
         yield seen

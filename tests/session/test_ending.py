@@ -15,7 +15,7 @@ from tests.apps import running_app
 from tests.cli.runner import invoke
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
 from tests.ngrok_service import NgrokService
-from tests.terminal import Terminal
+from tests.pty_terminal import Terminal
 from tiktok_hook.forward import Forwarder
 
 INTERRUPTS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]

@@ -9,7 +9,7 @@ import pytest
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import Counts, History, Queue, Store, Where, open_store
+from tiktok_hook.store import Counts, Filter, History, QueueEntry, Store, open_store
 
 
 @pytest.fixture(scope="module")
@@ -51,58 +51,58 @@ async def _fill(store: Store) -> None:
 
 
 FILTERS = [
-    (Where(), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
-    (Where(events=("tiktok.ping",)), [7]),
-    (Where(events=("post.publish.failed", "tiktok.ping")), [9, 7, 5, 2]),
-    (Where(events=("post.publish.*",)), [10, 9, 8, 6, 5, 2, 1]),
-    (Where(events=("*.removed", "tiktok.ping")), [7, 4]),
-    (Where(events=("Tiktok.*",)), []),
-    (Where(events=("no.such",)), []),
-    (Where(verdicts=(State.VALID,)), [10, 9, 7, 5, 2, 1]),
-    (Where(verdicts=(State.INVALID, State.MISSING)), [8, 6]),
-    (Where(verdicts=(State.UNCHECKED, State.STALE, State.UNCHECKED)), [4, 3]),
-    (Where(statuses=(200,)), [10, 5, 4, 3, 1]),
-    (Where(statuses=(500, 404)), [7, 2]),
-    (Where(statuses=(200, 500)), [10, 5, 4, 3, 2, 1]),
-    (Where(failed=True), [5]),
-    (Where(replays=True), [5, 1]),
-    (Where(redeliveries=True), [9, 5]),
-    (Where(since=3.0), [10, 9, 8, 7, 6, 5, 4, 3, 1]),
-    (Where(until=4.0), [5, 2]),
-    (Where(since=3.0, until=4.5), [9, 5]),
-    (Where(since=5.0, until=6.0), []),
-    (Where(user="u-2"), [9, 5, 4, 2]),
-    (Where(user="nobody"), []),
-    (Where(publish_id="p-1"), [10, 1]),
-    (Where(source=Source.TRIGGER), [7]),
-    (Where(ids=(3, 9, 77, 1 << 70)), [9, 3]),
-    (Where(events=("post.*",), verdicts=(State.INVALID,)), [6]),
-    (Where(publish_id="p-again", statuses=(200,)), [5]),
-    (Where(redeliveries=True, since=3.5), [9]),
-    (Where(text="v_pub_url"), [8, 7, 6, 4]),
-    (Where(text="P-AGAIN"), [9, 5, 2]),
-    (Where(text="/hook"), [10, 8, 5, 1]),
-    (Where(text="203.0.113"), [8]),
-    (Where(text="a reason"), [6]),
-    (Where(text="x-odd"), [9]),
-    (Where(text='quo"ted'), [9]),
-    (Where(text='"publish_id":"p-1"'), [10, 1]),
-    (Where(text='say "é"'), [7]),
-    (Where(text="50%_"), [7]),
-    (Where(text="5%x"), []),
-    (Where(text="not a TikTok event"), [3]),
-    (Where(text="traceback"), [10, 5, 1]),
-    (Where(text="the log"), [10, 5, 1]),
-    (Where(text="traceback", failed=True), [5]),
-    (Where(text="p-again", events=("post.publish.failed", "tiktok.ping")), [9, 5, 2]),
+    (Filter(), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]),
+    (Filter(events=("tiktok.ping",)), [7]),
+    (Filter(events=("post.publish.failed", "tiktok.ping")), [9, 7, 5, 2]),
+    (Filter(events=("post.publish.*",)), [10, 9, 8, 6, 5, 2, 1]),
+    (Filter(events=("*.removed", "tiktok.ping")), [7, 4]),
+    (Filter(events=("Tiktok.*",)), []),
+    (Filter(events=("no.such",)), []),
+    (Filter(verdicts=(State.VALID,)), [10, 9, 7, 5, 2, 1]),
+    (Filter(verdicts=(State.INVALID, State.MISSING)), [8, 6]),
+    (Filter(verdicts=(State.UNCHECKED, State.STALE, State.UNCHECKED)), [4, 3]),
+    (Filter(statuses=(200,)), [10, 5, 4, 3, 1]),
+    (Filter(statuses=(500, 404)), [7, 2]),
+    (Filter(statuses=(200, 500)), [10, 5, 4, 3, 2, 1]),
+    (Filter(failed=True), [5]),
+    (Filter(replays=True), [5, 1]),
+    (Filter(redeliveries=True), [9, 5]),
+    (Filter(since=3.0), [10, 9, 8, 7, 6, 5, 4, 3, 1]),
+    (Filter(until=4.0), [5, 2]),
+    (Filter(since=3.0, until=4.5), [9, 5]),
+    (Filter(since=5.0, until=6.0), []),
+    (Filter(user="u-2"), [9, 5, 4, 2]),
+    (Filter(user="nobody"), []),
+    (Filter(publish_id="p-1"), [10, 1]),
+    (Filter(source=Source.TRIGGER), [7]),
+    (Filter(ids=(3, 9, 77, 1 << 70)), [9, 3]),
+    (Filter(events=("post.*",), verdicts=(State.INVALID,)), [6]),
+    (Filter(publish_id="p-again", statuses=(200,)), [5]),
+    (Filter(redeliveries=True, since=3.5), [9]),
+    (Filter(text="v_pub_url"), [8, 7, 6, 4]),
+    (Filter(text="P-AGAIN"), [9, 5, 2]),
+    (Filter(text="/hook"), [10, 8, 5, 1]),
+    (Filter(text="203.0.113"), [8]),
+    (Filter(text="a reason"), [6]),
+    (Filter(text="x-odd"), [9]),
+    (Filter(text='quo"ted'), [9]),
+    (Filter(text='"publish_id":"p-1"'), [10, 1]),
+    (Filter(text='say "é"'), [7]),
+    (Filter(text="50%_"), [7]),
+    (Filter(text="5%x"), []),
+    (Filter(text="not a TikTok event"), [3]),
+    (Filter(text="traceback"), [10, 5, 1]),
+    (Filter(text="the log"), [10, 5, 1]),
+    (Filter(text="traceback", failed=True), [5]),
+    (Filter(text="p-again", events=("post.publish.failed", "tiktok.ping")), [9, 5, 2]),
 ]
 
 
-def _set(where: Where) -> str:
+def _set(where: Filter) -> str:
     changed = [
         f"{name}={getattr(where, name)!r}"
-        for name in Where.__slots__
-        if getattr(where, name) != getattr(Where(), name)
+        for name in Filter.__slots__
+        if getattr(where, name) != getattr(Filter(), name)
     ]
     return ",".join(changed) or "everything"
 
@@ -110,12 +110,12 @@ def _set(where: Where) -> str:
 @pytest.mark.parametrize(("where", "expected"), FILTERS, ids=[_set(where) for where, _ in FILTERS])
 class TestFilters:
     def test_a_list_is_newest_first(
-        self, history: History, where: Where, expected: list[int]
+        self, history: History, where: Filter, expected: list[int]
     ) -> None:
         assert [each.id for each in history.page(where)] == expected
 
     def test_pages_by_key_make_up_the_list(
-        self, history: History, where: Where, expected: list[int]
+        self, history: History, where: Filter, expected: list[int]
     ) -> None:
         found: list[int] = []
         while page := history.page(where, before=found[-1] if found else None, limit=2):
@@ -123,15 +123,15 @@ class TestFilters:
         assert found == expected
 
     def test_walking_goes_oldest_first(
-        self, history: History, where: Where, expected: list[int]
+        self, history: History, where: Filter, expected: list[int]
     ) -> None:
         assert [each.id for each in history.walk(where, batch=2)] == expected[::-1]
 
-    def test_they_are_counted(self, history: History, where: Where, expected: list[int]) -> None:
+    def test_they_are_counted(self, history: History, where: Filter, expected: list[int]) -> None:
         assert history.counts(where).received == len(expected)
 
     def test_searching_in_windows_finds_the_same(
-        self, history: History, where: Where, expected: list[int]
+        self, history: History, where: Filter, expected: list[int]
     ) -> None:
         found: list[int] = []
         before: int | None = None
@@ -154,7 +154,7 @@ def test_an_empty_history_has_nothing(store: Store) -> None:
     history = store.history()
     assert history.newest_id() == 0
     assert history.page() == []
-    assert history.search(Where(text="x")) == ([], None)
+    assert history.search(Filter(text="x")) == ([], None)
     assert list(history.walk()) == []
     assert history.counts() == Counts()
     assert history.last_attempts([1]) == {}
@@ -180,7 +180,7 @@ def test_the_whole_history_is_counted_by_sort(history: History) -> None:
         failed=1,
         replayed=2,
     )
-    assert history.counts(Where(publish_id="p-again")) == Counts(
+    assert history.counts(Filter(publish_id="p-again")) == Counts(
         received=3, valid=3, redeliveries=2, failed=1, replayed=1
     )
 
@@ -203,7 +203,7 @@ def test_the_last_attempt_of_each_is_found(history: History) -> None:
 
 async def test_those_that_wait_are_counted(store: Store) -> None:
     for mode, target in (("first", "a"), ("hold", "a"), ("first", "b")):
-        await store.add(delivery(), queues=[Queue(mode, target)])  # type: ignore[arg-type]  # literals
+        await store.add(delivery(), queues=[QueueEntry(mode, target)])  # type: ignore[arg-type]  # literals
     history = store.history()
     assert history.pending_count() == 3
     assert history.pending_count("a") == 2
@@ -212,7 +212,7 @@ async def test_those_that_wait_are_counted(store: Store) -> None:
 
 async def test_more_event_names_than_are_looked_up_are_found_too(store: Store) -> None:
     await store.add_many([delivery(event_body(f"odd.{number:03}")) for number in range(300)])
-    found = store.history().page(Where(events=("odd.0*",)), limit=1000)
+    found = store.history().page(Filter(events=("odd.0*",)), limit=1000)
     assert [each.id for each in found] == list(range(100, 0, -1))
 
 
@@ -221,10 +221,10 @@ async def test_time_is_found_though_ids_do_not_follow_it(store: Store) -> None:
     for at in times:
         await store.add(delivery(received_at=at))
     history = store.history()
-    assert [each.id for each in history.page(Where(until=50.0))] == [6, 4]
-    assert [each.id for each in history.page(Where(until=50.0), before=6)] == [4]
-    assert [each.id for each in history.walk(Where(since=101.5), batch=1)] == [3, 5, 7]
-    assert [each.id for each in history.page(Where(since=5.5, until=102.5))] == [6, 3, 2, 1]
+    assert [each.id for each in history.page(Filter(until=50.0))] == [6, 4]
+    assert [each.id for each in history.page(Filter(until=50.0), before=6)] == [4]
+    assert [each.id for each in history.walk(Filter(since=101.5), batch=1)] == [3, 5, 7]
+    assert [each.id for each in history.page(Filter(since=5.5, until=102.5))] == [6, 3, 2, 1]
 
 
 async def test_a_timeline_counts_what_came_in_each_span(store: Store) -> None:

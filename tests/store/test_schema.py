@@ -14,7 +14,7 @@ import pytest
 
 from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store import Queue, open_history, open_store
+from tiktok_hook.store import QueueEntry, open_history, open_store
 from tiktok_hook.store.schema import _MIGRATIONS, APPLICATION_ID, VERSION
 
 NOBODY = 65534
@@ -140,7 +140,7 @@ def test_what_waited_in_a_history_of_the_first_version_still_waits(path: Path) -
         connection.execute("PRAGMA user_version = 1")
         connection.commit()
     with open_store(path) as store:
-        assert store.history().queues_of(7) == [Queue("hold", "http://localhost:3000")]
+        assert store.history().queues_of(7) == [QueueEntry("hold", "http://localhost:3000")]
 
 
 def test_an_empty_file_becomes_a_history(path: Path) -> None:
@@ -300,6 +300,6 @@ async def test_a_copy_is_a_history(path: Path, tmp_path: Path) -> None:
 
 def test_reading_starts_without_what_only_writing_needs() -> None:
     """A list of the newest would take half as long again for the import of asyncio alone."""
-    code = "import sys, tiktok_hook.folders, tiktok_hook.store; print(*sys.modules)"
+    code = "import sys, tiktok_hook.paths, tiktok_hook.store; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "asyncio" not in done.stdout.split()

@@ -10,9 +10,16 @@ from tests.store.samples import TARGET, attempt, delivery, event_body, wait_unti
 from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import REFUSED_BODY_BYTES, RING, Queue, Store, Where, open_store
+from tiktok_hook.store import (
+    MAX_REJECTED,
+    REFUSED_BODY_BYTES,
+    Filter,
+    QueueEntry,
+    Store,
+    open_store,
+)
 
-FIRST = Queue("first", TARGET)
+FIRST = QueueEntry("first", TARGET)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +185,7 @@ async def test_statuses_that_follow_together_each_reach_their_own(store: Store) 
 async def test_a_status_is_written_even_if_nothing_else_follows(store: Store) -> None:
     stored = await store.add(delivery())
     store.set_status(stored.id, 201)
-    wait_until(lambda: store.history().page(Where(statuses=(201,))) != [])
+    wait_until(lambda: store.history().page(Filter(statuses=(201,))) != [])
 
 
 class TestRedeliveries:
@@ -274,7 +281,7 @@ class TestAttempts:
 
     async def test_the_last_that_ended_says_whether_a_delivery_failed(self, store: Store) -> None:
         def failed() -> list[int]:
-            return [each.id for each in store.history().page(Where(failed=True))]
+            return [each.id for each in store.history().page(Filter(failed=True))]
 
         await store.add(delivery())
         one, other = [await store.begin_attempt(attempt(1)) for _ in range(2)]
@@ -295,7 +302,7 @@ class TestAttempts:
 
 class TestQueue:
     async def test_what_waits_is_read_in_order(self, store: Store) -> None:
-        hold, elsewhere = Queue("hold", TARGET), Queue("first", "http://else/")
+        hold, elsewhere = QueueEntry("hold", TARGET), QueueEntry("first", "http://else/")
         for queues in ([FIRST], [], [hold, elsewhere], [elsewhere], [FIRST]):
             await store.add(delivery(), queues=queues)
         history = store.history()
@@ -310,7 +317,7 @@ class TestQueue:
         assert history.queue_targets() == [TARGET, "http://else/"]
 
     async def test_it_is_left_for_one_target_at_a_time(self, store: Store) -> None:
-        await store.add(delivery(), queues=[FIRST, Queue("first", "http://else/")])
+        await store.add(delivery(), queues=[FIRST, QueueEntry("first", "http://else/")])
         store.dequeue(1, TARGET)
         await store.flush()
         assert list(store.history().pending(TARGET)) == []
@@ -394,7 +401,7 @@ class TestRetention:
     async def test_what_waits_for_a_further_target_goes_with_the_oldest(
         self, tmp_path: Path
     ) -> None:
-        beside = Queue("first", "http://else/", beside=True)
+        beside = QueueEntry("first", "http://else/", beside=True)
         with open_store(tmp_path / "history.db", keep=3) as store:
             for number in range(1, 11):
                 await store.add(delivery(), queues=[FIRST, beside] if number == 4 else [beside])
@@ -406,11 +413,11 @@ class TestRetention:
     async def test_refused_ones_have_a_ring_of_their_own(self, tmp_path: Path) -> None:
         with open_store(tmp_path / "history.db", keep=5) as store:
             real = await store.add(delivery())
-            refused = [delivery(state=State.INVALID) for _ in range(RING + 20)]
+            refused = [delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 20)]
             await asyncio.gather(*(store.add(each) for each in refused))
             found = [each.id for each in store.history().walk()]
             assert found[0] == real.id
-            assert found[1:] == list(range(22, RING + 22))
+            assert found[1:] == list(range(22, MAX_REJECTED + 22))
 
     async def test_the_body_of_a_refused_one_is_cut(self, store: Store) -> None:
         whole = event_body(padding="x" * REFUSED_BODY_BYTES)
@@ -421,12 +428,12 @@ class TestRetention:
         assert found.body == whole[:REFUSED_BODY_BYTES]
         assert (returned.body_bytes, found.body_bytes) == (None, len(whole))
         # It was searched for before it was cut.
-        assert store.history().page(Where(events=("post.publish.complete",))) == [found]
+        assert store.history().page(Filter(events=("post.publish.complete",))) == [found]
 
     async def test_an_imported_one_is_never_cut_nor_in_the_ring(self, store: Store) -> None:
         whole = event_body(padding="x" * REFUSED_BODY_BYTES)
         await store.add(delivery(whole, state=State.INVALID, source=Source.IMPORT))
-        await store.add_many([delivery(state=State.INVALID) for _ in range(RING + 1)])
+        await store.add_many([delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 1)])
         found = store.history().get(1)
         assert found is not None
         assert found.body == whole

@@ -7,7 +7,7 @@ from tiktok_hook.archive.addresses import target_of
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, timestamp
 from tiktok_hook.forward import compose
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import HEADER
 
 _MADE_ANEW = {"host", "content-length", HEADER.lower(), FORWARDED_HEADER.lower()}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tiktok_hook.archive.addresses import target_of, valid_url
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import Attempt
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 _HEAD = '''\
 """Deliveries that tiktok-hook captured, sent to your app and signed afresh.

@@ -1,6 +1,6 @@
 """Plays good, forged, stale, repeated and odd deliveries at an app, and judges its answers."""
 
-from tiktok_hook.audit.case import Case, Expected, Kit
+from tiktok_hook.audit.case import Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES, select
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.junit import junit
@@ -12,10 +12,10 @@ __all__ = [
     "CASES",
     "Case",
     "Expected",
-    "Kit",
     "Mistake",
     "Outcome",
     "Report",
+    "RequestFactory",
     "Result",
     "junit",
     "play",

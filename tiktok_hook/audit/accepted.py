@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from tiktok_hook import events
-from tiktok_hook.audit.case import Case, Expected, Kit
+from tiktok_hook.audit.case import Case, Expected, RequestFactory
 from tiktok_hook.exact_json import dumps, loads
 from tiktok_hook.forward import Request
 
@@ -24,11 +24,11 @@ PING = "tiktok.ping"
 def _case(
     name: str,
     title: str,
-    build: Callable[[Kit], Request | Sequence[Request]],
+    build: Callable[[RequestFactory], Request | Sequence[Request]],
     likely: str = "",
     means: str = LOST,
 ) -> Case:
-    def requests(kit: Kit) -> Sequence[Request]:
+    def requests(kit: RequestFactory) -> Sequence[Request]:
         built = build(kit)
         return [built] if isinstance(built, Request) else built
 
@@ -47,23 +47,23 @@ def _of_catalogue(name: str) -> Case:
     )
 
 
-def _again(kit: Kit) -> Sequence[Request]:
+def _again(kit: RequestFactory) -> Sequence[Request]:
     body = kit.sample()
     first = kit.signed(body, age=2)
     return [first, first, kit.signed(body)]
 
 
-def _spaced(kit: Kit) -> Request:
+def _spaced(kit: RequestFactory) -> Request:
     return kit.signed(json.dumps(json.loads(kit.sample())).encode())
 
 
-def _reordered(kit: Kit) -> Request:
+def _reordered(kit: RequestFactory) -> Request:
     envelope = loads(kit.sample())
     assert isinstance(envelope, dict)
     return kit.signed(dumps(dict(reversed(envelope.items()))).encode())
 
 
-def _escaped(kit: Kit) -> Request:
+def _escaped(kit: RequestFactory) -> Request:
     envelope = kit.envelope("example.unicode", '{"note":"café ✓"}')
     return kit.signed(dumps(envelope, ascii_only=True).encode())
 

@@ -30,7 +30,7 @@ class Expected(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class RequestFactory:
     """What the requests of a case are made of.
 
     Args:
@@ -123,6 +123,6 @@ class Case:
     id: str
     title: str
     expected: Expected
-    build: Callable[[Kit], Sequence[Request]]
+    build: Callable[[RequestFactory], Sequence[Request]]
     means: str
     likely: str = ""

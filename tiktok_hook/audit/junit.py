@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from tiktok_hook.audit.judging import Outcome
 from tiktok_hook.audit.report import Report
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 # What XML 1.0 cannot hold at all, escaped or not.
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

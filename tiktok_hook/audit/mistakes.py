@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tiktok_hook.audit.case import Expected
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.refused import X_HEADER
-from tiktok_hook.audit.searching import Way
+from tiktok_hook.audit.searching import Trial
 from tiktok_hook.signature import HEADER
 
 
@@ -224,7 +224,7 @@ _UNEXPLAINED = {"crash", "other-secret-or-login"}
 _WHY_REFUSED = {"wrong-header", *_OF_RECIPE.values()}
 
 
-def mistakes(results: Sequence[Result], way: Way | None = None) -> tuple[Mistake, ...]:
+def mistakes(results: Sequence[Result], way: Trial | None = None) -> tuple[Mistake, ...]:
     """The mistakes that fit an app's answers, the gravest first; empty when all is well.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tiktok_hook import hints
-from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, Kit
+from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import Report
@@ -59,8 +59,8 @@ async def play(
 
     async with Forwarder(insecure=insecure) as forwarder:
 
-        def kit() -> Kit:
-            return Kit(url, secret, time.time(), client_key, tolerance)
+        def kit() -> RequestFactory:
+            return RequestFactory(url, secret, time.time(), client_key, tolerance)
 
         async def one(case: Case) -> tuple[Case, list[Reply]]:
             async with turns:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable
 
-from tiktok_hook.audit.case import PLAIN_EVENT, Case, Expected, Kit
+from tiktok_hook.audit.case import PLAIN_EVENT, Case, Expected, RequestFactory
 from tiktok_hook.audit.recipes import WRONG, digest, taken_apart
 from tiktok_hook.exact_json import dumps
 from tiktok_hook.forward import Request
@@ -25,7 +25,7 @@ SANDBOX_KEY = "sbawexampleclient1"
 def _case(
     name: str,
     title: str,
-    build: Callable[[Kit], Request],
+    build: Callable[[RequestFactory], Request],
     likely: str,
     means: str = FORGED,
 ) -> Case:
@@ -39,34 +39,36 @@ def _case(
     )
 
 
-def _with_header(make: Callable[[Kit, str, str], str | None]) -> Callable[[Kit], Request]:
+def _with_header(
+    make: Callable[[RequestFactory, str, str], str | None],
+) -> Callable[[RequestFactory], Request]:
     """A delivery whose header is made out of the right ``t`` and ``s``."""
 
-    def build(kit: Kit) -> Request:
+    def build(kit: RequestFactory) -> Request:
         body = kit.sample()
         return kit.post(body, make(kit, *taken_apart(kit.sign(body))))
 
     return build
 
 
-def _signed_as(recipe: str) -> Callable[[Kit], Request]:
+def _signed_as(recipe: str) -> Callable[[RequestFactory], Request]:
     """A delivery signed in one of the wrong ways."""
     return lambda kit: kit.post(*WRONG[recipe](kit))
 
 
-def _changed(kit: Kit) -> Request:
+def _changed(kit: RequestFactory) -> Request:
     body = kit.sample()
     position = body.index(PLAIN_EVENT.encode())
     changed = body[:position] + b"P" + body[position + 1 :]
     return kit.post(changed, kit.sign(body))
 
 
-def _nonsense_time(kit: Kit) -> Request:
+def _nonsense_time(kit: RequestFactory) -> Request:
     body = kit.sample()
     return kit.post(body, f"t=nan,s={digest(kit, b'nan.' + body).hex()}")
 
 
-def _sandbox(kit: Kit) -> Request:
+def _sandbox(kit: RequestFactory) -> Request:
     envelope = kit.envelope("authorization.removed", '{"reason":1}') | {"client_key": SANDBOX_KEY}
     return kit.signed(dumps(envelope).encode(), secret="a-sandbox-has-its-own-secret")  # noqa: S106 - nobody's
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from tiktok_hook.audit.case import Expected
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.mistakes import Mistake, mistakes
-from tiktok_hook.audit.searching import Way
+from tiktok_hook.audit.searching import Trial
 from tiktok_hook.exact_json import Json
 
 
@@ -27,7 +27,7 @@ class Report:
     started_at: float
     duration_seconds: float
     results: tuple[Result, ...]
-    way: Way | None = None
+    way: Trial | None = None
 
     @property
     def passed(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from tiktok_hook.audit.case import Kit
+from tiktok_hook.audit.case import RequestFactory
 from tiktok_hook.audit.recipes import WRONG, Signed, right
 from tiktok_hook.audit.refused import WEEK, X_HEADER
 from tiktok_hook.forward import Request
@@ -34,7 +34,7 @@ Accepts = Callable[[Request], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Trial:
     """A wrong way of signing that an app takes.
 
     Attributes:
@@ -48,7 +48,7 @@ class Way:
     takes_old: bool
 
 
-async def find_way(kit: Callable[[], Kit], accepts: Accepts) -> Way | None:
+async def find_way(kit: Callable[[], RequestFactory], accepts: Accepts) -> Trial | None:
     """Try headers and recipes together, for at most 20 s.
 
     Args:
@@ -71,14 +71,16 @@ async def find_way(kit: Callable[[], Kit], accepts: Accepts) -> Way | None:
                     if await accepts(_request(kit(), sign, (name,))):
                         last_week = replace(kit(), now=kit().now - WEEK)
                         old = await accepts(_request(last_week, sign, (name,)))
-                        return Way(name, recipe, takes_old=old)
+                        return Trial(name, recipe, takes_old=old)
     return None
 
 
-def _made_up(kit: Kit) -> Signed:
+def _made_up(kit: RequestFactory) -> Signed:
     return kit.sample(), f"t={int(kit.now)},s={secrets.token_hex(32)}"
 
 
-def _request(kit: Kit, sign: Callable[[Kit], Signed], names: Sequence[str]) -> Request:
+def _request(
+    kit: RequestFactory, sign: Callable[[RequestFactory], Signed], names: Sequence[str]
+) -> Request:
     body, header = sign(kit)
     return kit.post(body, header, names=names)

@@ -14,7 +14,7 @@ import click
 
 from tiktok_hook.cli.group import LazyGroup, ReaderLeft
 from tiktok_hook.errors import HookError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 COMMANDS = {
     "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",

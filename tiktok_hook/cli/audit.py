@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.cli.marks import Marks
+from tiktok_hook.cli.report_lines import Marks
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:

@@ -57,10 +57,10 @@ def command(
 
 
 def _count(db: Path | None, until: float | None) -> int:
-    from tiktok_hook.store import Where
+    from tiktok_hook.store import Filter
 
     with selection.opened(db) as history:
-        return history.counts(Where(until=until)).received
+        return history.counts(Filter(until=until)).received
 
 
 def _confirmed(question: str) -> bool:

@@ -40,7 +40,7 @@ def command(
     it stays until q; else it ends by itself.
     """
     from tiktok_hook import session
-    from tiktok_hook.cli import listening
+    from tiktok_hook.cli import run_listen
 
     stays = sys.stdin.isatty() and sys.stdout.isatty()
     return session.run(
@@ -50,7 +50,7 @@ def command(
             tunnel=False,
             ephemeral=True,
             port=port,
-            **listening.inspector_arguments(inspector),
+            **run_listen.inspector_arguments(inspector),
         ),
         format=form,
         open_page=inspector["open_page"],

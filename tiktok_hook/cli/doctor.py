@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.cli.marks import Marks
+from tiktok_hook.cli.report_lines import Marks
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _show(marks: Marks, finding: "Finding") -> None:
 
 
 def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
-    from tiktok_hook import doctor, folders
+    from tiktok_hook import doctor, paths
     from tiktok_hook.doctor import account
     from tiktok_hook.doctor.clock import NGROK_API
 
@@ -105,7 +105,7 @@ def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
         problem = error
     elsewhere = given["connect_url"] is not None or account.config().connect_url is not None
     return doctor.Subject(
-        db=given["db"] or folders.history_path(),
+        db=given["db"] or paths.history_path(),
         authtoken=given["authtoken"],
         authtoken_from=_origin(context, "authtoken"),
         connect_url=given["connect_url"],

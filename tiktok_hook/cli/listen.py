@@ -287,6 +287,6 @@ def command(**given: Any) -> int:
     To start your app beside it, put its command after --:
     tiktok-hook listen --forward-to 3000 -- npm start
     """
-    from tiktok_hook.cli import listening
+    from tiktok_hook.cli import run_listen
 
-    return listening.start(given)
+    return run_listen.start(given)

@@ -40,9 +40,9 @@ class Command(click.Command):
         own = _by_name(self)
         file: Path | None = None
         if "config" in own and not {"-h", "--help"} & set(args):
-            from tiktok_hook import folders
+            from tiktok_hook import paths
 
-            default = folders.config_dir() / "config.toml"
+            default = paths.config_dir() / "config.toml"
             named = _config_option(args)
             file = named or default
             config = settings.read_config(named, default=default)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import editing, options, selection, signing
+from tiktok_hook.cli import editing, options, selection, signature_options
 from tiktok_hook.errors import AppError, UsageError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
-    from tiktok_hook.folders import Listener
-    from tiktok_hook.replay import Prepared, Signing
+    from tiktok_hook.paths import Listener
+    from tiktok_hook.replayer import Prepared, Signing
     from tiktok_hook.store import History, Store
 
 _LINES = 20
@@ -62,7 +62,7 @@ changing = options.together(
 @options.insecure_option
 @changing
 @option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]")
-@signing.ways
+@signature_options.ways
 @option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="Send at most N a second.")
 @option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 @option(
@@ -135,10 +135,10 @@ class _Replaying:
         self._hint = ""
 
     async def run(self, words: tuple[str, ...]) -> None:
-        from tiktok_hook import folders
+        from tiktok_hook import paths
         from tiktok_hook.store import open_history, open_store
 
-        self._listeners = folders.listeners()
+        self._listeners = paths.listeners()
         open_history(self._path).close()  # it has to be there: replaying makes none
         # What is only replayed is never made shorter. The claims outlive the store, so that what
         # left the queue is known not to be in it before others look.
@@ -182,10 +182,10 @@ class _Replaying:
 
     async def _claim(self, history: "History", claims: ExitStack) -> None:
         """Keep other processes from handing on what waits; those that do get some time to end."""
-        from tiktok_hook.store import Claim
+        from tiktok_hook.store import QueueLock
 
         for target in history.queue_targets():
-            claim = claims.enter_context(Claim(self._path, target))
+            claim = claims.enter_context(QueueLock(self._path, target))
             deadline = time.monotonic() + _CLAIM_SECONDS
             while not claim.take():
                 if time.monotonic() > deadline:
@@ -198,10 +198,10 @@ class _Replaying:
 
     def _chosen(self, history: "History", words: tuple[str, ...]) -> "list[_Series]":
         """What is to be sent; what comes meanwhile is not among it."""
-        from tiktok_hook.store import Where
+        from tiktok_hook.store import Filter
 
         fitting = selection.where(self._given)
-        named = bool(words) or fitting != Where()
+        named = bool(words) or fitting != Filter()
         newest = history.newest_id()
         if self._given["pending"]:
             if named:
@@ -257,7 +257,7 @@ class _Replaying:
     def _prepared(
         self, store: "Store", delivery: "Delivery", wanted: str | None = None
     ) -> "Prepared":
-        from tiktok_hook import replay
+        from tiktok_hook import replayer
         from tiktok_hook.forward import local_port, parse_header, parse_target, refuse_loop
 
         given = self._given
@@ -265,7 +265,7 @@ class _Replaying:
         if not target and (queues := store.history().queues_of(delivery.id)):
             target = queues[0].target
         if not target:
-            target, whole = replay.recorded_target(store.history(), delivery.id), True
+            target, whole = replayer.recorded_target(store.history(), delivery.id), True
         if not target:
             raise UsageError(
                 f"Delivery {delivery.id} was never sent anywhere.",
@@ -279,7 +279,7 @@ class _Replaying:
                 inspector_port=None if page is None else local_port(page),
                 callback_url=running.callback_url,
             )
-        return replay.prepare(
+        return replayer.prepare(
             delivery,
             target,
             whole_target=whole,
@@ -296,7 +296,7 @@ class _Replaying:
 
     async def _send(self, store: "Store", series: "Sequence[_Series]") -> None:
         from tiktok_hook.forward import Forwarder
-        from tiktok_hook.replay import replay_all
+        from tiktok_hook.replayer import replay_all
 
         bar = self._bar()
         async with Forwarder(insecure=self._given["insecure"]) as forwarder:
@@ -384,11 +384,11 @@ def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
     Raises:
         UsageError: Two ways are asked for, or the time cannot be read.
     """
-    from tiktok_hook.replay import Mode, Signing
+    from tiktok_hook.replayer import Mode, Signing
 
-    signing.check(given)
+    signature_options.check(given)
     if given["age"]:
-        return Signing(Mode.AGED, signing.seconds(given["age"]))
+        return Signing(Mode.AGED, signature_options.seconds(given["age"]))
     for name, mode in (
         ("as_is", Mode.AS_IS),
         ("bad_signature", Mode.BAD),

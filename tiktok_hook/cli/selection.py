@@ -20,7 +20,7 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Delivery
-    from tiktok_hook.store import History, Where
+    from tiktok_hook.store import Filter, History
 
 VERDICTS = ("valid", "stale", "invalid", "missing", "unchecked")
 SOURCES = ("tiktok", "trigger", "import")
@@ -80,7 +80,7 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def where(given: Mapping[str, Any]) -> "Where":
+def where(given: Mapping[str, Any]) -> "Filter":
     """The filters as the history takes them.
 
     Args:
@@ -91,11 +91,11 @@ def where(given: Mapping[str, Any]) -> "Where":
     """
     from tiktok_hook.delivery import Source
     from tiktok_hook.signature import State
-    from tiktok_hook.store import Where
+    from tiktok_hook.store import Filter
 
     now = time.time()
     since, until = given["since"], given["until"]
-    return Where(
+    return Filter(
         events=tuple(given["events"]),
         verdicts=tuple(State(each) for each in given["verdicts"]),
         statuses=tuple(given["statuses"]),
@@ -143,9 +143,9 @@ def history_path(db: Path | None) -> Path:
     """Where the history lies: ``--db``, else the one in the user's data folder."""
     if db is not None:
         return db
-    from tiktok_hook import folders
+    from tiktok_hook import paths
 
-    return folders.history_path()
+    return paths.history_path()
 
 
 def opened(db: Path | None) -> "History":
@@ -159,7 +159,7 @@ def opened(db: Path | None) -> "History":
     return open_history(history_path(db))
 
 
-def chosen(history: "History", words: Iterable[str], fitting: "Where") -> "Where":
+def chosen(history: "History", words: Iterable[str], fitting: "Filter") -> "Filter":
     """The filters narrowed to the ids that were named; without ids, just the filters.
 
     Raises:
@@ -171,7 +171,7 @@ def chosen(history: "History", words: Iterable[str], fitting: "Where") -> "Where
     return replace(fitting, ids=tuple(ids)) if ids else fitting
 
 
-def newest(history: "History", fitting: "Where", limit: int | None) -> "Where":
+def newest(history: "History", fitting: "Filter", limit: int | None) -> "Filter":
     """The same, but for the newest so many only; None is no limit."""
     if limit is None:
         return fitting
@@ -185,9 +185,9 @@ def one(history: "History", word: str) -> "Delivery":
     Raises:
         UsageError: It is no id, or there is no such delivery.
     """
-    from tiktok_hook.store import Where
+    from tiktok_hook.store import Filter
 
-    found = history.get(_number(history, word, Where()))
+    found = history.get(_number(history, word, Filter()))
     if found is None:
         raise _unknown(history, word)
     return found
@@ -209,7 +209,7 @@ def nothing_waits() -> UsageError:
     )
 
 
-def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
+def _ids(history: "History", word: str, fitting: "Filter") -> Sequence[int]:
     found = None if re.fullmatch(_LAST, word) else re.fullmatch(_RANGE, word)
     if found is None:
         number = _number(history, word, fitting)
@@ -218,15 +218,15 @@ def _ids(history: "History", word: str, fitting: "Where") -> Sequence[int]:
         return (number,)
     ends = [end for end in found.groups() if end is not None]
     first, last = sorted(_number(history, end, fitting) for end in ends)
-    from tiktok_hook.store import Where
+    from tiktok_hook.store import Filter
 
-    there = history.page(Where(), after=max(first - 1, 0), limit=1)
+    there = history.page(Filter(), after=max(first - 1, 0), limit=1)
     if not there or there[0].id > last:
         raise _unknown(history, word)
     return range(there[0].id, min(last, history.newest_id()) + 1)
 
 
-def _number(history: "History", word: str, fitting: "Where") -> int:
+def _number(history: "History", word: str, fitting: "Filter") -> int:
     """The id that one word means, whether or not it is there."""
     if found := re.fullmatch(_NUMBER, word):
         return int(found[1])

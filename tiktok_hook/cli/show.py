@@ -13,9 +13,9 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
-    from tiktok_hook.console.paint import Paint
     from tiktok_hook.delivery import Attempt, Headers
     from tiktok_hook.store import History
+    from tiktok_hook.terminal.paint import Paint
 
 
 @click.command(cls=options.Command, example="tiktok-hook show last --body")
@@ -69,7 +69,7 @@ def _part(entry: "Entry", part: str) -> bytes:
 
 def _header_lines(headers: "Headers") -> bytes:
     """One line each: the bytes that came, but harmless where somebody looks."""
-    from tiktok_hook.plain import visible
+    from tiktok_hook.sanitize import visible
 
     lines = [f"{name}: {value}" for name, value in headers]
     if sys.stdout.isatty():
@@ -87,12 +87,12 @@ def _json(entry: "Entry") -> bytes:
 
 def _whole(entry: "Entry", history: "History") -> str:
     """The block that a session shows, with nothing left out, and what each attempt brought."""
-    from tiktok_hook import console
+    from tiktok_hook import terminal
     from tiktok_hook.cli import table
 
-    delivery, paint = entry.delivery, console.paint_for(sys.stdout)
+    delivery, paint = entry.delivery, terminal.paint_for(sys.stdout)
     first = None if delivery.redelivery_of is None else history.get(delivery.redelivery_of)
-    block = console.block(
+    block = terminal.block(
         delivery,
         entry.attempts,
         paint=paint,
@@ -119,8 +119,8 @@ def _received(entry: "Entry", same: Sequence[int]) -> str:
 
 def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
     """What was changed for an attempt, and what the app answered; empty when that is nothing."""
-    from tiktok_hook.console import lines
-    from tiktok_hook.plain import visible
+    from tiktok_hook.sanitize import visible
+    from tiktok_hook.terminal import lines
 
     shown = []
     if attempt.request_body is not None:
@@ -135,7 +135,7 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
 
 def _indented(body: bytes) -> list[str]:
     """A body's lines, harmless to look at; of one that is no text, how long it is."""
-    from tiktok_hook.plain import visible
+    from tiktok_hook.sanitize import visible
 
     try:
         text = body.decode()

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 GAP = "  "
 LONGEST_EVENT = 44

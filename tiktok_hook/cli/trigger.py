@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options, sending, signing
+from tiktok_hook.cli import options, signature_options, trigger_options
 from tiktok_hook.errors import AppError
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
 )
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
 @option("--scenario", type=click.Choice(_SCENARIOS), help="Send several events that tell a story.")
-@sending.where
-@signing.ways
-@sending.many
-@sending.retrying
+@trigger_options.where
+@signature_options.ways
+@trigger_options.many
+@trigger_options.retrying
 @option(
     "--format",
     "form",
@@ -71,10 +71,10 @@ def command(
     Exits with 6 when an answer is not 200.
     """
     if event is None and given["body"] is None and given["scenario"] is None:
-        sending.refuse_without_event(context)
+        trigger_options.refuse_without_event(context)
         _list(as_json=given["form"] == "json")
         return
-    sending.check(event, given)
+    trigger_options.check(event, given)
     known = options.resolve_secrets(secrets, secret_files)
     _Triggering(event, given, known[0] if known else None).run()
 
@@ -100,12 +100,12 @@ class _Triggering:
         self._url = trigger.listener_url(through_tunnel=through) if to is None else parse_target(to)
         self._lacks_secret = secret is None and not given["no_signature"]
         if secret is None:
-            signing.refuse_without_secret(given)
+            signature_options.refuse_without_secret(given)
         if self._lacks_secret:
             click.echo("Sent without a signature: no client secret was given.", err=True)
         self._how: dict[str, Any] = {
             "secret": None if given["no_signature"] else secret,
-            "age": signing.seconds(given["age"]) if given["age"] else 0.0,
+            "age": signature_options.seconds(given["age"]) if given["age"] else 0.0,
             "bad_signature": given["bad_signature"],
             "timeout": given["forward_timeout"],
             "insecure": given["insecure"],
@@ -239,7 +239,7 @@ class _Triggering:
         return hints.for_answer(
             status=reply.status,
             error=reply.error,
-            verdict=signing.verdict(
+            verdict=signature_options.verdict(
                 signed=self._how["secret"] is not None,
                 bad=self._given["bad_signature"],
                 age=float(self._how["age"]),
@@ -284,7 +284,7 @@ def _bar(planned: int) -> Any:
 
 def _name(body: bytes) -> str:
     from tiktok_hook import events
-    from tiktok_hook.plain import visible
+    from tiktok_hook.sanitize import visible
 
     event = events.parse(body)
     return visible(event.name) if event is not None else "the body"
@@ -295,7 +295,7 @@ def _answer(reply: "Reply") -> str:
 
 
 def _ms(milliseconds: float) -> str:
-    from tiktok_hook.console import words
+    from tiktok_hook.terminal import words
 
     return words.milliseconds(milliseconds)
 

@@ -5,16 +5,6 @@ JSON shape of each is made here and nowhere else, so that the terminal, the API,
 exports cannot drift apart.
 """
 
-from tiktok_hook.delivery.news import (
-    AppState,
-    FailedBeside,
-    Notice,
-    Probe,
-    Ready,
-    SelfCheck,
-    Summary,
-    TunnelState,
-)
 from tiktok_hook.delivery.records import (
     FILTERED,
     FORWARDED_HEADER,
@@ -28,12 +18,22 @@ from tiktok_hook.delivery.records import (
     Source,
     fingerprint,
 )
-from tiktok_hook.delivery.shape import (
+from tiktok_hook.delivery.serialization import (
     attempt_json,
     delivery_json,
     dump,
     timestamp,
     verdict_json,
+)
+from tiktok_hook.delivery.session_events import (
+    AppState,
+    FailedBeside,
+    Notice,
+    Probe,
+    Ready,
+    SelfCheck,
+    Summary,
+    TunnelState,
 )
 
 __all__ = [

@@ -9,7 +9,7 @@ from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
 from tiktok_hook.doctor.received import newest
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import HEADER, State
 
 # Seen in many public configurations; TikTok documents neither.

@@ -2,13 +2,13 @@
 
 import os
 
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.doctor.finding import Finding, bad, good
 from tiktok_hook.doctor.machine import existing
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
 from tiktok_hook.errors import StoreError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 _SECONDS = 4.0
 
@@ -30,7 +30,7 @@ def _database(subject: Subject) -> Finding:
             )
         return good("database", f"none yet; listen will make {path}")
     from tiktok_hook.store import open_history
-    from tiktok_hook.store.soundness import examine
+    from tiktok_hook.store.integrity import examine
 
     try:
         state = examine(path, seconds=_SECONDS)
@@ -51,7 +51,7 @@ def _database(subject: Subject) -> Finding:
 
 async def state(_subject: Subject) -> list[Finding]:
     """Whether the state folder can be written to."""
-    folder = folders.state_dir()
+    folder = paths.state_dir()
     there = existing(folder)
     if os.access(there, os.W_OK | os.X_OK):
         return [good("state-folder", f"{folder} can be written to")]

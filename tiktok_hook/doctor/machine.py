@@ -11,14 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, resolve
 from tiktok_hook.errors import HookError, ListenError
 from tiktok_hook.forward import parse_target, reachable
 from tiktok_hook.hints import for_answer
-from tiktok_hook.serving import bind
+from tiktok_hook.ports import bind
 
 RECEIVER_PORT = 3000
 INSPECTOR_PORT = 4040
@@ -72,8 +72,8 @@ async def sdk(_subject: Subject) -> list[Finding]:
 
 async def ports(subject: Subject) -> list[Finding]:
     """Whether the receiver and the inspector will find a port."""
-    ours = {_port(each.local_url): each.pid for each in folders.listeners()}
-    ours |= {_port(each.inspector_url): each.pid for each in folders.listeners()}
+    ours = {_port(each.local_url): each.pid for each in paths.listeners()}
+    ours |= {_port(each.inspector_url): each.pid for each in paths.listeners()}
     return [
         _one_port("port", "--port", subject.port, RECEIVER_PORT, ours),
         _one_port("inspect-port", "--inspect-port", subject.inspect_port, INSPECTOR_PORT, ours),

@@ -10,10 +10,10 @@ _HOW_MANY = 20
 
 def newest(db: Path) -> list[Delivery]:
     """TikTok's newest deliveries, newest first; none where there is no history to be read."""
-    from tiktok_hook.store import Where, open_history
+    from tiktok_hook.store import Filter, open_history
 
     try:
         with open_history(db) as history:
-            return history.page(Where(source=Source.TIKTOK), limit=_HOW_MANY)
+            return history.page(Filter(source=Source.TIKTOK), limit=_HOW_MANY)
     except StoreError:
         return []

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.errors import HookError
 
 
@@ -26,7 +26,7 @@ class Subject:
         targets: Where deliveries would be forwarded to, as typed.
     """
 
-    db: Path = field(default_factory=folders.history_path)
+    db: Path = field(default_factory=paths.history_path)
     authtoken: str | None = field(default=None, repr=False)
     authtoken_from: str = "an option"
     connect_url: str | None = None

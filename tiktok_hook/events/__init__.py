@@ -2,9 +2,9 @@
 
 from tiktok_hook.events.catalogue import (
     CATALOGUE,
+    Confidence,
+    EventType,
     Field,
-    Kind,
-    Mark,
     fits_known,
     kind_of,
     nearest,
@@ -16,11 +16,11 @@ from tiktok_hook.exact_json import Json, dumps, loads
 
 __all__ = [
     "CATALOGUE",
+    "Confidence",
     "Event",
+    "EventType",
     "Field",
     "Json",
-    "Kind",
-    "Mark",
     "dumps",
     "fits_known",
     "kind_of",

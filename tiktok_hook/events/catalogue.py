@@ -13,7 +13,7 @@ from typing import Literal
 
 from tiktok_hook.exact_json import dumps
 
-Mark = Literal["documented", "seen", "inferred"]
+Confidence = Literal["documented", "seen", "inferred"]
 
 _DOCS = "https://developers.tiktok.com/doc/"
 _EVENTS = _DOCS + "webhooks-events"
@@ -39,7 +39,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class EventType:
     """What is known about one event.
 
     Args:
@@ -61,8 +61,8 @@ class Kind:
     fields: tuple[Field, ...]
     sample: str
     url: str
-    mark: Mark = "documented"
-    content_mark: Mark = "documented"
+    mark: Confidence = "documented"
+    content_mark: Confidence = "documented"
 
 
 _REMOVED = Field(
@@ -155,49 +155,58 @@ def _body(
 
 def _post(
     name: str, meaning: str, words: str, *extra: Field, content: str, create_time: int = 1756684800
-) -> Kind:
+) -> EventType:
     user = "-000ExampleOpenIdExampleOpenIdExampl"
     body = _body(name, content, create_time=create_time, user_openid=user)
     fields = (_PUBLISH_ID, *extra, _PUBLISH_TYPE)
-    return Kind(name, "Content Posting", meaning, words, fields, body, _STATUS)
+    return EventType(name, "Content Posting", meaning, words, fields, body, _STATUS)
 
 
-def _legacy_video(name: str, meaning: str, words: str) -> Kind:
+def _legacy_video(name: str, meaning: str, words: str) -> EventType:
     content = '{"share_id":"video.6974245311675353080.VDCxrcMJ"}'
     body = _body(name, content, user_openid="-000ExampleOpenIdExampleOpenIdExampl")
     ended = f"{meaning} (the Share Video API ended in September 2023)"
-    return Kind(name, "Video Kit", ended, words, (_SHARE_ID,), body, _EVENTS)
+    return EventType(name, "Video Kit", ended, words, (_SHARE_ID,), body, _EVENTS)
 
 
 def _trade(
-    event: str, meaning: str, words: str, *extra: Field, more: str = "", mark: Mark = "documented"
-) -> Kind:
+    event: str,
+    meaning: str,
+    words: str,
+    *extra: Field,
+    more: str = "",
+    mark: Confidence = "documented",
+) -> EventType:
     name = f"minis.trade_order.redeem.{event}"
     bought = event == "success"
     content = (
         f'{{"trade_order_id":"TOID667700996","order_id":"order-0001","is_sandbox":true{more}}}'
     )
     body = _body(name, content, create_time=1756684800 if bought else 1756688400, user_openid="")
-    return Kind(
+    return EventType(
         name, "TikTok Minis", meaning, words, _ORDER + extra, body, _MINIS, content_mark=mark
     )
 
 
-def _subscription(event: str, meaning: str, words: str, *, mark: Mark = "documented") -> Kind:
+def _subscription(
+    event: str, meaning: str, words: str, *, mark: Confidence = "documented"
+) -> EventType:
     name = f"minis.subscription.{event}"
     content = (
         '{"subscription_id":"sub-0001","tier_id":"sandbox_499_1M",'
         '"trade_order_id":"TOID667700997","is_sandbox":true}'
     )
     body = _body(name, content, user_openid="")
-    return Kind(name, "TikTok Minis", meaning, words, _SUBSCRIPTION, body, _MINIS, mark, "inferred")
+    return EventType(
+        name, "TikTok Minis", meaning, words, _SUBSCRIPTION, body, _MINIS, mark, "inferred"
+    )
 
 
 _DIRECT = '{"publish_id":"v_pub_file~v2-1.7545200000000000001","publish_type":"DIRECT_PUBLISH"'
 _PUBLIC = _DIRECT + ',"post_id":"7545201234567890123"}'
 
 _KINDS = (
-    Kind(
+    EventType(
         "tiktok.ping",
         "Developer portal",
         "somebody pressed Test URL in the developer portal",
@@ -213,7 +222,7 @@ _KINDS = (
         "seen",
         "seen",
     ),
-    Kind(
+    EventType(
         "authorization.removed",
         "Login Kit",
         "the user's grant is gone; the access token is revoked already",
@@ -269,7 +278,7 @@ _KINDS = (
         content=_PUBLIC,
         create_time=1756688400,
     ),
-    Kind(
+    EventType(
         "portability.download.ready",
         "Data Portability",
         "the data archive that was asked for can be downloaded",
@@ -331,7 +340,7 @@ _KINDS = (
     ),
 )
 
-CATALOGUE: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _KINDS})
+CATALOGUE: Mapping[str, EventType] = MappingProxyType({kind.name: kind for kind in _KINDS})
 """All known events by name, in the order people meet them."""
 
 # TikTok for Developers documents the misspelling; TikTok's Business API has the other one.
@@ -340,7 +349,7 @@ _OTHER_SPELLINGS = {
 }
 
 
-def kind_of(name: str) -> Kind | None:
+def kind_of(name: str) -> EventType | None:
     """What is known about an event, under either spelling; None for an unknown one."""
     kind = CATALOGUE.get(name)
     return CATALOGUE.get(_OTHER_SPELLINGS.get(name, "")) if kind is None else kind

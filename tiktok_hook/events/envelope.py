@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tiktok_hook.events.catalogue import Kind, kind_of
+from tiktok_hook.events.catalogue import EventType, kind_of
 from tiktok_hook.exact_json import ExactFloat, Json, loads
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 
 _LONGEST_VALUE = 72
 """Characters of one value in a summary; a publish_id has at most 64."""
@@ -39,7 +39,7 @@ class Event:
     content_text: str | None
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> EventType | None:
         """What is known about this event; None when TikTok documents none of this name."""
         return kind_of(self.name)
 

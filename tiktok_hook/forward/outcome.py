@@ -4,7 +4,7 @@ from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.forward.client import Reply
 from tiktok_hook.forward.request import Request
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 
 _WITH_DETAIL = frozenset({"tls", "protocol", "unreachable"})

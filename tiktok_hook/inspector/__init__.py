@@ -4,8 +4,8 @@ It listens on sockets of its own. The tunnel publishes the receiver's port, so n
 be reached from outside.
 """
 
-from tiktok_hook.inspector.parts import Parts
-from tiktok_hook.inspector.serving import Inspector, serving, url
+from tiktok_hook.inspector.context import InspectorContext
+from tiktok_hook.inspector.server import Inspector, serving, url
 from tiktok_hook.inspector.status import Source, Status
 
-__all__ = ["Inspector", "Parts", "Source", "Status", "serving", "url"]
+__all__ = ["Inspector", "InspectorContext", "Source", "Status", "serving", "url"]

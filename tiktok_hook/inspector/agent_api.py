@@ -19,11 +19,11 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from tiktok_hook import replay
+from tiktok_hook import replayer
 from tiktok_hook.delivery import Attempt, Delivery, Headers, dump, timestamp
 from tiktok_hook.errors import HookError
-from tiktok_hook.inspector.parts import Parts
-from tiktok_hook.replay import Mode, Signing
+from tiktok_hook.inspector.context import InspectorContext
+from tiktok_hook.replayer import Mode, Signing
 
 NAME = "command_line"
 AGENT_VERSION = "3.30.0"
@@ -55,7 +55,7 @@ class Captured(NamedTuple):
 class AgentApi:
     """The handlers of `/api` and `/status`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: InspectorContext) -> None:
         self._parts = parts
         self._history = parts.history
         self._captured: deque[Captured] = deque(maxlen=KEPT)
@@ -216,10 +216,10 @@ class AgentApi:
             return _error(502, "no upstream", "start with --forward-to to replay to your app")
         signing = Signing() if self._parts.secrets else Signing(Mode.AS_IS)
         try:
-            prepared = replay.prepare(
+            prepared = replayer.prepare(
                 delivery, targets[0], secrets=self._parts.secrets, signing=signing, now=time.time()
             )
-            attempt = await replay.replay(
+            attempt = await replayer.replay(
                 delivery, prepared, forwarder=self._parts.forwarder, store=self._parts.store
             )
         except HookError as error:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from tiktok_hook import archive, events, replay, trigger
+from tiktok_hook import archive, events, replayer, trigger
 from tiktok_hook.delivery import (
     Attempt,
     Delivery,
@@ -19,10 +19,10 @@ from tiktok_hook.delivery import (
 from tiktok_hook.errors import HookError, StoreError, UsageError
 from tiktok_hook.forward import Request, parse_header, parse_target, refuse_loop
 from tiktok_hook.inspector import query
-from tiktok_hook.inspector.parts import Parts
+from tiktok_hook.inspector.context import InspectorContext
+from tiktok_hook.inspector.request_body import REPLAY, SAMPLE, wish_of
 from tiktok_hook.inspector.status import status_json
-from tiktok_hook.inspector.wish import REPLAY, SAMPLE, wish_of
-from tiktok_hook.store import Where
+from tiktok_hook.store import Filter
 
 PAGE = 50
 MAX_PAGE = 200
@@ -41,7 +41,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Api:
     """The handlers of `/api/v1`, all but the stream."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: InspectorContext) -> None:
         self._parts = parts
         self._history = parts.history
 
@@ -73,7 +73,7 @@ class Api:
         return _answer({"deliveries": found, "next": following})
 
     def _page(
-        self, where: Where, before: int | None, after: int | None, limit: int
+        self, where: Filter, before: int | None, after: int | None, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
         following: int | None = None
         if where.text and after is None:
@@ -92,7 +92,7 @@ class Api:
         return [row(delivery, last.get(delivery.id)) for delivery in found], following
 
     def _search(
-        self, where: Where, before: int | None, limit: int
+        self, where: Filter, before: int | None, limit: int
     ) -> tuple[list[Delivery], int | None]:
         """The newest finds, window by window until there is one or the time is up."""
         deadline = time.monotonic() + SEARCH_SECONDS
@@ -118,7 +118,7 @@ class Api:
                 "meaning": None if kind is None else kind.meaning,
                 "documentation": None if kind is None else kind.url,
                 "meanings": {} if event is None else _meanings(event),
-                "recorded_target": replay.recorded_target(self._history, number),
+                "recorded_target": replayer.recorded_target(self._history, number),
             }
         )
 
@@ -135,7 +135,7 @@ class Api:
         delivery = await asyncio.to_thread(self._found, number)
         target, whole = await self._target(delivery, wish.text("target"))
         self._refuse_loop(target, request)
-        prepared = replay.prepare(
+        prepared = replayer.prepare(
             delivery,
             target,
             whole_target=whole,
@@ -151,7 +151,7 @@ class Api:
         )
         if wish.flag("dry_run"):
             return _answer({"request": _request_json(prepared.request)})
-        attempt = await replay.replay(
+        attempt = await replayer.replay(
             delivery, prepared, forwarder=self._parts.forwarder, store=self._parts.store
         )
         self._parts.publish(attempt)
@@ -174,7 +174,7 @@ class Api:
         targets = self._parts.status().targets
         if targets:
             return targets[0], False
-        recorded = await asyncio.to_thread(replay.recorded_target, self._history, delivery.id)
+        recorded = await asyncio.to_thread(replayer.recorded_target, self._history, delivery.id)
         if recorded is None:
             raise UsageError(
                 "There is no target to replay to.", hint="Name an address of your app."
@@ -277,7 +277,7 @@ class Api:
         )
         return _download(data, name, "application/octet-stream")
 
-    def _export(self, where: Where, ids: tuple[int, ...], form: archive.Format) -> bytes:
+    def _export(self, where: Filter, ids: tuple[int, ...], form: archive.Format) -> bytes:
         found: list[Delivery] = []
         if ids:
             found = [each for number in ids if (each := self._history.get(number)) is not None]

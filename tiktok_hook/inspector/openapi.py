@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from tiktok_hook.inspector import query
-from tiktok_hook.replay import Mode
+from tiktok_hook.replayer import Mode
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from multidict import MultiMapping
 from tiktok_hook.delivery import Source
 from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
-from tiktok_hook.store import Where
+from tiktok_hook.store import Filter
 
 T = TypeVar("T")
 MAX_ID = 1 << 62
@@ -30,13 +30,13 @@ FILTERS: Mapping[str, str] = {
 """Every filter and what it means."""
 
 
-def where(query: MultiMapping[str]) -> Where:
+def where(query: MultiMapping[str]) -> Filter:
     """The filters that an address holds; what is no filter is left alone.
 
     Raises:
         UsageError: A value cannot be one.
     """
-    return Where(
+    return Filter(
         events=tuple(query.getall("event", [])),
         verdicts=tuple(_parsed("verdict", text, State) for text in query.getall("verdict", [])),
         statuses=tuple(integer("status", text, 100, 999) for text in query.getall("status", [])),

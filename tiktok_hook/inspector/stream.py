@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tiktok_hook.bus import Bus, Subscription
 from tiktok_hook.delivery import (
     AppState,
     Attempt,
@@ -19,9 +20,8 @@ from tiktok_hook.delivery import (
     timestamp,
 )
 from tiktok_hook.errors import StoreError
-from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.inspector.api import row
-from tiktok_hook.store import History, Where
+from tiktok_hook.store import Filter, History
 
 HEARTBEAT_SECONDS = 15.0
 LOOK_SECONDS = 0.2
@@ -45,7 +45,7 @@ class Stream:
         history: What all do.
     """
 
-    def __init__(self, *, feed: Feed, history: History) -> None:
+    def __init__(self, *, feed: Bus, history: History) -> None:
         self._feed = feed
         self._history = history
         self._open = 0
@@ -156,7 +156,7 @@ class _Connection:
         waiting = tuple(number for number in recent if not self._sent[number].answered)
         if waiting:
             found = await asyncio.to_thread(
-                self._history.page, Where(ids=waiting), limit=len(waiting)
+                self._history.page, Filter(ids=waiting), limit=len(waiting)
             )
             await self._send([each for each in found if each.status is not None])
         for attempt in (await asyncio.to_thread(self._history.last_attempts, recent)).values():

@@ -9,8 +9,8 @@ from typing import Literal
 
 from tiktok_hook.delivery import Attempt, Delivery, Notice
 from tiktok_hook.errors import StoreError
-from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Claim, Store
+from tiktok_hook.relay.watch import HealthCheck
+from tiktok_hook.store import QueueLock, Store
 
 SLICE = 20
 """How many deliveries are in memory at once."""
@@ -60,7 +60,7 @@ class Backlog:
         target: str,
         *,
         store: Store,
-        watch: Watch,
+        watch: HealthCheck,
         send: Callable[[Delivery, str], Awaitable[Attempt]],
         publish: Callable[[object], None],
         patience: float = _PATIENCE_SECONDS,
@@ -73,7 +73,7 @@ class Backlog:
         self._patience = patience
         self._seen_elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waits
         self._told_elsewhere = False
-        self._claim = Claim(store.path, target)
+        self._claim = QueueLock(store.path, target)
         self._wake = asyncio.Event()
         self._wanted: dict[Mode, int | None] = {}
         self._store_failed = False

@@ -15,8 +15,8 @@ from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import OK, Answer, Request
 from tiktok_hook.relay.backlog import MODES, NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
-from tiktok_hook.relay.watch import Watch
-from tiktok_hook.store import Queue, Store
+from tiktok_hook.relay.watch import HealthCheck
+from tiktok_hook.store import QueueEntry, Store
 
 Ack = Literal["app", "first", "hold"] | int
 
@@ -72,7 +72,7 @@ class Relay:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._watches = {target: Watch(target, publish) for target in self.targets}
+        self._watches = {target: HealthCheck(target, publish) for target in self.targets}
         self._backlogs = {
             target: Backlog(target, store=store, watch=watch, send=sender.send, publish=publish)
             for target, watch in self._watches.items()
@@ -180,7 +180,8 @@ class Relay:
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
             queues = [
-                Queue(mode, target, beside=number > 0) for number, target in enumerate(self.targets)
+                QueueEntry(mode, target, beside=number > 0)
+                for number, target in enumerate(self.targets)
             ]
             stored = await self._store.add(delivery.stored(status=200), queues=queues)
             if mode == "first" and not self.paused:

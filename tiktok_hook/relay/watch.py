@@ -12,7 +12,7 @@ DOWN_SECONDS = 0.5
 """How often the app is looked for while it is there, and while it is not."""
 
 
-class Watch:
+class HealthCheck:
     """Watches one target.
 
     Args:

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tiktok_hook.console import Console, keys
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import HookError
 from tiktok_hook.session.state import Session
+from tiktok_hook.terminal import Console, keys
 
 
 @asynccontextmanager

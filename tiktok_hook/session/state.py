@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tiktok_hook import replay
+from tiktok_hook import replayer
 from tiktok_hook.app_process import AppProcess
+from tiktok_hook.bus import Bus, Subscription
 from tiktok_hook.delivery import (
     FILTERED,
     AppState,
@@ -22,17 +23,16 @@ from tiktok_hook.delivery import (
     TunnelState,
 )
 from tiktok_hook.errors import StoreError, UsageError
-from tiktok_hook.feed import Feed, Subscription
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import State
-from tiktok_hook.store import Store, Where
+from tiktok_hook.store import Filter, Store
 
 if TYPE_CHECKING:
     from tiktok_hook.inspector import Status
 
-_ACCEPTED = Where(verdicts=(State.VALID, State.STALE, State.UNCHECKED))
+_ACCEPTED = Filter(verdicts=(State.VALID, State.STALE, State.UNCHECKED))
 
 
 @dataclass(kw_only=True)
@@ -66,7 +66,7 @@ class Session:
     secrets: tuple[str, ...] = field(repr=False)
     tally: Tally
     on_item: Callable[[object], None] | None = None
-    feed: Feed = field(default_factory=Feed)
+    feed: Bus = field(default_factory=Bus)
     relay: Relay = field(init=False)
     ready: Ready = field(init=False)
     public_url: str | None = None
@@ -211,15 +211,15 @@ class Session:
             raise UsageError(
                 "There is no target to replay to.", hint="Start with --forward-to 3000."
             )
-        signing = replay.Signing() if self.secrets else replay.Signing(replay.Mode.AS_IS)
-        prepared = replay.prepare(
+        signing = replayer.Signing() if self.secrets else replayer.Signing(replayer.Mode.AS_IS)
+        prepared = replayer.prepare(
             newest[0],
             self.relay.targets[0],
             secrets=self.secrets,
             signing=signing,
             now=time.time(),
         )
-        attempt = await replay.replay(
+        attempt = await replayer.replay(
             newest[0], prepared, forwarder=self.forwarder, store=self.store
         )
         self.take(attempt)

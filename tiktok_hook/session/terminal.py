@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from typing import Any
 
-from tiktok_hook import console
-from tiktok_hook.console import Format
+from tiktok_hook import terminal
 from tiktok_hook.delivery import Delivery, Notice
 from tiktok_hook.errors import HookError, StoreError
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
+from tiktok_hook.terminal import Format
 
 SECOND_INTERRUPT = 130
 
@@ -102,7 +102,7 @@ class _Run:
         self._seen = 0
         self._session: Session | None = None
         self._stopping = asyncio.Event()
-        self._console = console.make(format)
+        self._console = terminal.make(format)
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()

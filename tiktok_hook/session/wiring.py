@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from tiktok_hook import folders, serving
+from tiktok_hook import paths, ports
 from tiktok_hook.delivery import Notice, Ready, SelfCheck
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import (
@@ -29,9 +29,9 @@ from tiktok_hook.forward import (
 )
 from tiktok_hook.receiver import Receiver
 from tiktok_hook.relay import open_relay
-from tiktok_hook.session import page, remarks
-from tiktok_hook.session.app_beside import app_beside
+from tiktok_hook.session import inspector_server, startup_notices
 from tiktok_hook.session.checks import check
+from tiktok_hook.session.child_app import app_beside
 from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
@@ -191,7 +191,7 @@ class _Wiring:
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
-        path = None if plan.ephemeral else plan.db or folders.history_path()
+        path = None if plan.ephemeral else plan.db or paths.history_path()
         usual = KEEP_BYTES_IN_MEMORY if plan.ephemeral else KEEP_BYTES
         store = self.stack.enter_context(
             open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes or usual)
@@ -209,7 +209,7 @@ class _Wiring:
         if plan.app is not None:
             targets = (await enter(plan.app()),)
         apps = [taken for target in targets if (taken := local_port(target)) is not None]
-        sockets = serving.bind(
+        sockets = ports.bind(
             plan.port, host=HOST, preferred=RECEIVER_PORT, avoid=apps, flag="--port"
         )
         for each in sockets:
@@ -265,8 +265,8 @@ class _Wiring:
         )
         self._announce(session, path)
         for remark in (
-            *remarks.mistyped(plan.events),
-            *await asyncio.to_thread(remarks.left_waiting, session.relay, store.history()),
+            *startup_notices.mistyped(plan.events),
+            *await asyncio.to_thread(startup_notices.left_waiting, session.relay, store.history()),
         ):
             session.take(remark)
         return session
@@ -325,7 +325,7 @@ class _Wiring:
             return None
         from tiktok_hook import inspector
 
-        parts = inspector.Parts(
+        parts = inspector.InspectorContext(
             history=session.store.history(),
             store=session.store,
             forwarder=session.forwarder,
@@ -334,7 +334,7 @@ class _Wiring:
             publish=session.take,
         )
         return await self.stack.enter_async_context(
-            page.showing(
+            inspector_server.showing(
                 parts,
                 session.feed,
                 port=plan.inspect_port,
@@ -363,7 +363,7 @@ class _Wiring:
         ready = session.ready
         try:
             self.stack.enter_context(
-                folders.listening(
+                paths.listening(
                     local_url=ready.local_url,
                     callback_url=ready.callback_url if ready.public else None,
                     inspector_url=(ready.inspector_url or "").partition("?")[0] or None,
@@ -377,7 +377,7 @@ class _Wiring:
 def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
     """Whether the Callback URL is that of the last run; a folder that fails is only told."""
     try:
-        return folders.remember_callback(url)
+        return paths.remember_callback(url)
     except StoreError as error:
         session.take(Notice(str(error), hint=error.hint))
         return "first"

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store.claim import Claim
+from tiktok_hook.store.filter import Filter
 from tiktok_hook.store.history import Counts, History
-from tiktok_hook.store.rows import REFUSED_BODY_BYTES, RING, Queue
+from tiktok_hook.store.queue_lock import QueueLock
+from tiktok_hook.store.rows import MAX_REJECTED, REFUSED_BODY_BYTES, QueueEntry
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.timeline import Bucket
-from tiktok_hook.store.where import Where
 
 if TYPE_CHECKING:
     from tiktok_hook.store.writer import Store
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 __all__ = [
     "KEEP",
     "KEEP_BYTES",
+    "MAX_REJECTED",
     "REFUSED_BODY_BYTES",
-    "RING",
     "Bucket",
-    "Claim",
     "Counts",
+    "Filter",
     "History",
-    "Queue",
+    "QueueEntry",
+    "QueueLock",
     "Store",
-    "Where",
     "open_history",
     "open_store",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import rows
 from tiktok_hook.store.bounds import SLICE, Counters, delete
-from tiktok_hook.store.rows import Queue
+from tiktok_hook.store.rows import QueueEntry
 
 _ROWS_AT_ONCE = 32
 """How many rows one statement inserts at most."""
@@ -59,7 +59,7 @@ class Add(Job):
     def __init__(
         self,
         delivery: Delivery,
-        queues: Sequence[Queue] = (),
+        queues: Sequence[QueueEntry] = (),
         attempt: Attempt | None = None,
         *,
         status: int | None = None,
@@ -116,7 +116,7 @@ class AddMany(Job):
         self.ids = self._given
 
 
-class TakeBack(Job):
+class UndoImport(Job):
     """What an abandoned import had stored by then."""
 
     __slots__ = ("_added",)

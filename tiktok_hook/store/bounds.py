@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiktok_hook.store.rows import RING, padded
+from tiktok_hook.store.rows import MAX_REJECTED, padded
 
 SLICE = 512
 """The most rows that one transaction clears away, so that none takes long."""
@@ -53,7 +53,7 @@ def prune(
     What still waits for the app stays, whatever the bounds say; for further targets it does not:
     one that never comes back would keep everything for ever.
     """
-    surplus = counters.refused - RING
+    surplus = counters.refused - MAX_REJECTED
     if surplus > 0:
         ids = connection.execute(
             "SELECT id FROM deliveries WHERE refused = 1 ORDER BY id LIMIT ?",
@@ -63,7 +63,7 @@ def prune(
     surplus = counters.kept - keep
     excess_bytes = counters.kept_bytes - keep_bytes
     if surplus <= 0 and excess_bytes <= 0:
-        return counters.refused > RING
+        return counters.refused > MAX_REJECTED
     # Room for what comes next is made at once: old rows share their pages in table and indexes, and
     # taking a few of them with every batch would write those pages over and over.
     surplus += min(keep // _ROOM_PART, _ROOM)
@@ -80,7 +80,7 @@ def prune(
     delete(connection, ids_to_go, counters)
     # With nothing to take, all that is left waits for the app; new rows will be looked at anew.
     counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
-    over = surplus > 0 or excess_bytes > 0 or counters.refused > RING
+    over = surplus > 0 or excess_bytes > 0 or counters.refused > MAX_REJECTED
     return over and bool(ids_to_go)
 
 

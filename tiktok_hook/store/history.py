@@ -10,20 +10,20 @@ from typing import Literal, Self
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.signature import State
 from tiktok_hook.store import rows
-from tiktok_hook.store.readers import Readers
-from tiktok_hook.store.rows import Queue
-from tiktok_hook.store.schema import Database
-from tiktok_hook.store.timeline import Bucket, timeline
-from tiktok_hook.store.where import (
+from tiktok_hook.store.filter import (
     ALL,
     Clause,
-    Way,
-    Where,
+    Filter,
+    IndexScan,
     conditions,
     id_list,
     seeds,
     text_condition,
 )
+from tiktok_hook.store.readers import Readers
+from tiktok_hook.store.rows import QueueEntry
+from tiktok_hook.store.schema import Database
+from tiktok_hook.store.timeline import Bucket, timeline
 
 Order = Literal["DESC", "ASC"]
 
@@ -61,7 +61,7 @@ class Counts:
     pending: int = 0
 
 
-EVERYTHING = Where()
+EVERYTHING = Filter()
 """No filter at all."""
 
 
@@ -118,7 +118,7 @@ class History:
 
     def page(
         self,
-        where: Where = EVERYTHING,
+        where: Filter = EVERYTHING,
         *,
         before: int | None = None,
         after: int | None = None,
@@ -142,7 +142,7 @@ class History:
 
     def search(
         self,
-        where: Where,
+        where: Filter,
         *,
         before: int | None = None,
         limit: int = 50,
@@ -167,7 +167,7 @@ class History:
             return found, found[-1].id
         return found, low if low > oldest else None
 
-    def walk(self, where: Where = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
+    def walk(self, where: Filter = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
         """All deliveries, oldest first, without holding more than a batch of them."""
         after = 0
         while found := self.page(where, after=after, limit=batch):
@@ -185,7 +185,7 @@ class History:
         found = self._readers.all(_SAME_EVENT, (delivery_id, delivery_id))
         return [each for (each,) in found]
 
-    def counts(self, where: Where = EVERYTHING) -> Counts:
+    def counts(self, where: Filter = EVERYTHING) -> Counts:
         """How many of each sort; all of them at once are counted from the indexes alone."""
         if where == EVERYTHING:
             by_verdict = Counter(dict(self._readers.all(_COUNT_VERDICTS)))
@@ -233,13 +233,13 @@ class History:
         """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
         return timeline(self._readers, since, until, buckets=buckets)
 
-    def queues_of(self, delivery_id: int) -> list[Queue]:
+    def queues_of(self, delivery_id: int) -> list[QueueEntry]:
         """Where a delivery waits; empty when it does not."""
         found = self._readers.all(
             "SELECT mode, target, beside FROM queue WHERE delivery_id = ? ORDER BY beside, target",
             (delivery_id,),
         )
-        return [Queue(mode, target, bool(beside)) for mode, target, beside in found]
+        return [QueueEntry(mode, target, bool(beside)) for mode, target, beside in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses that anything waits for."""
@@ -250,7 +250,7 @@ class History:
         """A number that is another one whenever something has been written, by any process."""
         return self._readers.changes()
 
-    def _some(self, where: Where, low: int, high: int, limit: int, order: Order) -> list[Delivery]:
+    def _some(self, where: Filter, low: int, high: int, limit: int, order: Order) -> list[Delivery]:
         """Deliveries with ids from `low` to below `high`."""
         if limit <= 0 or low >= high:
             return []
@@ -277,7 +277,7 @@ class History:
         return [rows.delivery_of(each) for each in found]
 
     def _windows(
-        self, where: Where, before: int | None, after: int | None
+        self, where: Filter, before: int | None, after: int | None
     ) -> Iterator[tuple[int, int]]:
         """The ids to look at: all at once, but in windows for a text."""
         oldest, newest = self._bounds()
@@ -291,7 +291,7 @@ class History:
             for bottom in range(low, high, step):
                 yield bottom, min(bottom + step, high)
 
-    def _within_time(self, where: Where, low: int, high: int, order: Order) -> tuple[int, int]:
+    def _within_time(self, where: Filter, low: int, high: int, order: Order) -> tuple[int, int]:
         """Narrow a range of ids to where the time asked for begins.
 
         Ids go up with time, but for imports and a clock that was set, so the first that fits is
@@ -307,10 +307,10 @@ class History:
         ((least, most),) = self._readers.all(_IDS_IN_TIME, (since, until, low, high))
         return (low, low) if least is None else (least, most + 1)
 
-    def _ways(self, where: Where) -> list[Way]:
+    def _ways(self, where: Filter) -> list[IndexScan]:
         return seeds(where, self._names(where.events) if where.events else None)
 
-    def _condition(self, where: Where, low: int = 0, high: int = 1 << 62) -> Clause:
+    def _condition(self, where: Filter, low: int = 0, high: int = 1 << 62) -> Clause:
         condition, values = conditions(where)
         if not where.text:
             return condition, values

@@ -14,7 +14,7 @@ from tiktok_hook.signature import State, Verdict
 REFUSED_BODY_BYTES = 16 * 1024
 """What is kept of the body of a refused delivery."""
 
-RING = 1_000
+MAX_REJECTED = 1_000
 """How many refused deliveries are kept, whatever `keep` says."""
 
 ROW_BYTES = 400
@@ -40,7 +40,7 @@ OUTCOME = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueEntry:
     """Where a delivery waits for the app.
 
     Attributes:

@@ -18,7 +18,7 @@ from tiktok_hook.store import batch
 from tiktok_hook.store.batch import Job
 from tiktok_hook.store.bounds import Counters, prune
 from tiktok_hook.store.history import History
-from tiktok_hook.store.rows import Queue
+from tiktok_hook.store.rows import QueueEntry
 from tiktok_hook.store.schema import Database
 
 BATCH_ROWS = 256
@@ -104,7 +104,7 @@ class Store:
         self,
         delivery: Delivery,
         *,
-        queues: Sequence[Queue] = (),
+        queues: Sequence[QueueEntry] = (),
         attempt: Attempt | None = None,
     ) -> Delivery:
         """Store a delivery; on return it is synced to disk.
@@ -155,7 +155,7 @@ class Store:
         except (StoreError, asyncio.CancelledError):
             for job in jobs:
                 job.abandoned = True
-                self._submit_later(batch.TakeBack(job))
+                self._submit_later(batch.UndoImport(job))
             raise
         return stored
 

@@ -1,6 +1,6 @@
 """Where samples go when no address is named."""
 
-from tiktok_hook import folders
+from tiktok_hook import paths
 from tiktok_hook.errors import UsageError
 
 
@@ -13,7 +13,7 @@ def listener_url(*, through_tunnel: bool = False) -> str:
     Raises:
         UsageError: None runs, or it has no public URL.
     """
-    newest = folders.newest_listener()
+    newest = paths.newest_listener()
     if newest is None:
         raise UsageError(
             "No listener is running.",

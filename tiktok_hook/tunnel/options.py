@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tiktok_hook.errors import TunnelError, UsageError
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.tunnel.protocol import Order
 from tiktok_hook.tunnel.refusals import TOKEN_PAGE
 from tiktok_hook.tunnel.timing import Timing

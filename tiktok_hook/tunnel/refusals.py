@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tiktok_hook.plain import visible
+from tiktok_hook.sanitize import visible
 from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Refused
 
 DASHBOARD = "https://dashboard.ngrok.com"
@@ -262,7 +262,7 @@ def _untrusted(server: str, cas: str | None) -> Refusal:
     trust = trusted.get(cas, cas)
     return Refusal(
         f"{server} showed a certificate that is not trusted ({trust}), or does not speak TLS.",
-        "Where a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
+        "Filter a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
     )
 
 

@@ -1,0 +1,157 @@
+from typing import Any
+
+import pytest
+
+from tiktok_hook.delivery import FailedBeside, Ready, SelfCheck, Summary
+from tiktok_hook.terminal.banner import banner, summary
+from tiktok_hook.terminal.paint import COLOURED, PLAIN
+
+URL = "https://a-very-long-name-of-a-free-domain-that-ngrok-gave-1234567890.ngrok-free.app/tiktok/hook"
+
+
+def ready(**changes: Any) -> Ready:
+    fields: dict[str, Any] = {"callback_url": URL, "local_url": "http://127.0.0.1:3000"}
+    return Ready(**(fields | changes))
+
+
+@pytest.mark.parametrize("paint", [PLAIN, COLOURED], ids=["plain", "coloured"])
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_callback_url_stands_alone_bare_and_unwrapped(paint: Any, width: int) -> None:
+    assert URL in banner(ready(), paint, width=width).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"memory": "first"}, "5. Save changes (in a sandbox: Apply changes)"),
+        ({"memory": "same"}, "Same as last time: nothing to do in the portal."),
+        ({"memory": "changed"}, "Changed since last time: paste it again."),
+        ({"public": False, "tunnelled": False}, "this machine only"),
+        ({"tunnelled": False}, "reached through your own --public-url"),
+        ({"secrets": 0}, "not checked: no client secret given"),
+        ({"secrets": 2}, "checked here with 2 client secrets"),
+        ({"secrets": 1, "edge_verification": True}, "free plans include 500 checks"),
+        ({"target": "http://127.0.0.1:3001", "target_up": True}, "http://127.0.0.1:3001 up"),
+        ({"target": "http://127.0.0.1:3001", "target_up": False}, "not up yet"),
+        (
+            {"target": "http://127.0.0.1:3001", "others": (("http://127.0.0.1:3002", False),)},
+            "\n               http://127.0.0.1:3002 not up yet, its answers do not count\n",
+        ),
+        (
+            {"target": "http://127.0.0.1:3001", "events": ("post.*", "video.*")},
+            "Events       only post.*, video.* are forwarded\n",
+        ),
+        ({"target": "http://127.0.0.1:3001", "ack": "first"}, "TikTok gets 200 first"),
+        ({"target": "http://127.0.0.1:3001", "ack": "503"}, "TikTok always gets 503"),
+        ({"ack": "503"}, "TikTok always gets 503"),
+        ({"inspector_url": "http://127.0.0.1:4040/?token=x"}, "http://127.0.0.1:4040/?token=x"),
+        ({"history": "/home/x/history.db"}, "/home/x/history.db"),
+        ({"history": None}, "kept in memory only"),
+        ({"self_check": SelfCheck(result="ok")}, "the public URL leads here"),
+        (
+            {"self_check": SelfCheck(result="failed", hint="Try it.")},
+            "failed\n               Try it.",
+        ),
+        ({"self_check": SelfCheck(result="skipped")}, "skipped"),
+        ({}, "Ctrl-C stops."),
+    ],
+)
+def test_the_banner_says_how_things_stand(changes: dict[str, Any], said: str) -> None:
+    assert said in banner(ready(**changes), PLAIN, width=200)
+
+
+@pytest.mark.parametrize(
+    ("keys", "history", "said"),
+    [
+        (True, "x.db", "forwarding waits for p or replay --pending"),
+        (True, None, "forwarding waits for p"),
+        (False, "x.db", "forwarding waits for replay --pending"),
+        (False, None, "nothing is forwarded but by the inspector"),
+    ],
+    ids=["both", "key", "command", "neither"],
+)
+def test_what_is_held_waits_for_what_there_is(keys: bool, history: str | None, said: str) -> None:  # noqa: FBT001 - a table's column
+    one = ready(target="http://127.0.0.1:3001", ack="hold", history=history)
+    assert f"TikTok gets 200, {said}\n" in banner(one, PLAIN, keys=keys)
+
+
+def test_the_portal_s_steps_are_there_on_the_first_run_only() -> None:
+    assert "Manage apps" in banner(ready(memory="first"), PLAIN)
+    assert "Manage apps" not in banner(ready(memory="same"), PLAIN)
+
+
+def test_the_banner_keeps_to_80_columns() -> None:
+    full = ready(
+        callback_url="https://x.ngrok.app/",
+        edge_verification=True,
+        target="http://127.0.0.1:3001/hook",
+        target_up=False,
+        ack="hold",
+        self_check=SelfCheck(result="failed", hint="word " * 40),
+    )
+    for changes in ({}, {"edge_verification": False}, {"memory": "changed"}, {"public": False}):
+        one = Ready(**{name: getattr(full, name) for name in Ready.__slots__} | changes)
+        assert max(map(len, banner(one, PLAIN, width=80).split("\n"))) <= 80
+
+
+def test_the_summary_counts_and_tells_how_to_send_failed_ones_again() -> None:
+    found = Summary(
+        seconds=125, received=1240, valid=1200, stale=3, refused=30, unchecked=7, redeliveries=2,
+        unstored=1, attempts=1203, failed=(12, 15), failed_attempts=4, pending=5, p95_ms=12.3,
+        outages=1, offline_seconds=134, dropped_lines=900,
+    )  # fmt: skip
+    assert summary(found, PLAIN).split("\n")[1:-1] == [
+        "1 240 deliveries in 2 min 5 s",
+        "  1 200 valid, 3 stale, 30 refused, 7 unchecked, 2 redeliveries",
+        "  1 could not be stored: answered 503, TikTok will send them again",
+        "  1 203 forwards, 95 % within 12 ms",
+        "  4 failed; send again: tiktok-hook replay 12 15",
+        "  5 still waiting for the app: tiktok-hook replay --pending",
+        "  1 outage of the tunnel, 2 min 14 s in all",
+        "  900 only counted on this screen: tiktok-hook events",
+    ]
+
+
+def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
+    found = Summary(
+        seconds=2, received=3, attempts=3, failed=(1,), failed_attempts=1, pending=2,
+        dropped_lines=4,
+    )  # fmt: skip
+    text = summary(found, PLAIN, kept=False)
+    assert "  1 failed\n" in text
+    assert "  2 still waiting for the app\n" in text
+    assert "  4 only counted on this screen\n" in text
+    assert "tiktok-hook" not in text
+
+
+def test_what_failed_at_a_further_target_is_sent_again_to_that_one() -> None:
+    found = Summary(
+        received=9, attempts=18, failed=(4,), failed_attempts=9, target="http://localhost:3000",
+        failed_beside=(
+            FailedBeside("http://localhost:3001/a&b", (9, 1, 2, 3, 5), 6),
+            FailedBeside("http://localhost:3002", (), 2),
+        ),
+        pending=3, pending_at="http://localhost:3001/a&b",
+    )  # fmt: skip
+    assert summary(found, PLAIN).split("\n")[3:-1] == [
+        "  1 failed; send again: tiktok-hook replay 4 --to http://localhost:3000",
+        "  6 failed at http://localhost:3001/a&b; send again: "
+        "tiktok-hook replay 1-3 5 9 --to 'http://localhost:3001/a&b'",
+        "  2 failed at first at http://localhost:3002, and got through later",
+        "  3 still waiting for http://localhost:3001/a&b: tiktok-hook replay --pending",
+    ]
+
+
+def test_many_that_failed_are_named_by_a_command_that_can_be_typed() -> None:
+    odd = tuple(range(1, 99, 2))
+    found = Summary(received=99, attempts=99, failed=odd, failed_attempts=49)
+    assert "49 failed; send again: tiktok-hook replay 1-97 --failed\n" in summary(found, PLAIN)
+
+
+def test_attempts_that_failed_before_their_delivery_arrived_need_nothing() -> None:
+    text = summary(Summary(seconds=2, received=3, attempts=4, failed_attempts=1), PLAIN)
+    assert "  1 failed at first, and got through later\n" in text
+
+
+def test_a_quiet_session_has_a_short_summary() -> None:
+    assert summary(Summary(seconds=3), PLAIN) == "\n0 deliveries in 3 s\n"

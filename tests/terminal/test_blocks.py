@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+
+from tests.terminal.samples import AT, HOSTILE, attempt, delivery, harmless, refused_by_app
+from tiktok_hook import events, exact_json
+from tiktok_hook.delivery import Source
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.terminal import words
+from tiktok_hook.terminal.blocks import attempt_block, delivery_block
+from tiktok_hook.terminal.paint import COLOURED, PLAIN, bare
+
+
+def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
+    block = delivery_block(delivery(query="a=1"), PLAIN, attempts=[attempt()], width=80)
+    head, rest = block.split("\n", 1)
+    assert head.startswith(f"── {words.clock(AT)}  #12  post.publish.complete  Content Posting ─")
+    assert len(head) == 80
+    assert rest.split("\n\n")[0].split("\n") == [
+        "  posted v_pub_file~v2-1.7545200000000000001",
+        "  ✓ signature valid · answered 200",
+        "  → #12.1 http://127.0.0.1:3000/hook 200 in 3 ms",
+    ]
+    assert rest.split("\n\n")[1].split("\n") == [
+        "  POST /hook?a=1 HTTP/1.1 from 203.0.113.7",
+        "  Content-Type: application/json",
+        "  Tiktok-Signature: t=1,s=2",
+    ]
+    assert '  "event": "post.publish.complete",' in rest
+    assert block.endswith("  }\n\n")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"verdict": Verdict(State.STALE, "old", "", 840, 1)},
+            "✓ signature stale, signed 14 min ago · answered 200",
+        ),
+        (
+            {"verdict": Verdict(State.INVALID, "does not match", "Do this."), "status": 403},
+            "✗ signature invalid: does not match · answered 403\n    Do this.",
+        ),
+        (
+            {"verdict": Verdict(State.MISSING, "no header", "Do that."), "status": 403},
+            "✗ signature missing: no header · answered 403\n    Do that.",
+        ),
+        (
+            {"verdict": Verdict(State.UNCHECKED), "status": None},
+            "· signature unchecked: no client secret given · not answered yet",
+        ),
+        (
+            {"redelivery_of": 9, "redelivery_number": 3},
+            "↻ delivery 3 of this event, +14 min after #9",
+        ),
+        ({"source": Source.TRIGGER}, "from 203.0.113.7, sent by tiktok-hook trigger"),
+        ({"source": Source.IMPORT, "remote_addr": ""}, "HTTP/1.1, imported"),
+        ({"body": b""}, "empty body"),
+        ({"body": b'{"event":"x"}'}, "#12  x  unknown event ──"),
+        ({"body": b"\xff"}, "#12  POST /hook ──"),
+    ],
+    ids=[
+        "stale", "invalid", "missing", "unchecked", "redelivery", "trigger", "import", "empty",
+        "unknown", "no event",
+    ],
+)  # fmt: skip
+def test_a_block_says_what_is_special(changes: dict[str, Any], said: str) -> None:
+    assert said in delivery_block(delivery(**changes), PLAIN, first_at=AT - 840)
+
+
+@pytest.mark.parametrize("name", sorted(events.CATALOGUE))
+def test_every_known_event_keeps_to_80_columns(name: str) -> None:
+    block = delivery_block(delivery(event=name), PLAIN, attempts=[refused_by_app()], width=80)
+    assert max(map(len, block.splitlines())) <= 80
+
+
+def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
+    hostile = delivery(
+        body=exact_json.dumps({"event": HOSTILE, "content": {HOSTILE: HOSTILE}}).encode(),
+        path=HOSTILE,
+        query=HOSTILE,
+        headers=((HOSTILE, HOSTILE),),
+        remote_addr=HOSTILE,
+        verdict=Verdict(State.INVALID, HOSTILE, HOSTILE),
+    )
+    answered = attempt(target=HOSTILE, status=None, error=HOSTILE, hint=HOSTILE)
+    block = delivery_block(hostile, PLAIN, attempts=[answered])
+    assert harmless(block)
+    assert "[red]x[/red]" in block
+
+
+def test_a_long_header_is_cut_unless_the_whole_is_asked_for() -> None:
+    long = delivery(headers=(("X-Long", "y" * 5000),))
+    assert "y" * 400 + "…" in delivery_block(long, PLAIN)
+    assert "y" * 5000 in delivery_block(long, PLAIN, whole=True)
+
+
+def test_a_hint_is_wrapped_under_the_attempt_it_explains() -> None:
+    text = attempt_block(attempt(status=500, hint="word " * 40), PLAIN, 60)
+    first, *hint = text.split("\n")
+    assert first.endswith("500 in 3 ms")
+    assert len(hint) == 4
+    assert all(line.startswith("    word") and len(line) <= 60 for line in hint)
+
+
+def test_colour_changes_nothing_but_the_colour() -> None:
+    one = delivery(event="post.publish.failed", redelivery_of=9, redelivery_number=2)
+    coloured = delivery_block(one, COLOURED, attempts=[refused_by_app()])
+    assert bare(coloured) == delivery_block(one, PLAIN, attempts=[refused_by_app()])

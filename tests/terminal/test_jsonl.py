@@ -1,0 +1,116 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.terminal.samples import AT, TARGET, attempt, delivery
+from tiktok_hook.delivery import (
+    AppState,
+    Notice,
+    Probe,
+    Ready,
+    SelfCheck,
+    Summary,
+    TunnelState,
+    attempt_json,
+    delivery_json,
+    dump,
+)
+from tiktok_hook.terminal.jsonl import JsonLines
+
+READY = Ready(callback_url="https://x.example/hook", local_url="http://127.0.0.1:3000")
+SINCE = "2025-09-01T00:00:01.250000Z"
+
+
+def draw(*items: object, dropped: int = 0) -> tuple[list[dict[str, Any]], str]:
+    """What goes to stdout, parsed line by line, and what goes to stderr."""
+    pieces = list(JsonLines().draw(items, dropped))
+    data = "".join(text for channel, text in pieces if channel == "out")
+    assert all(text.endswith("\n") for _, text in pieces)
+    return (
+        [json.loads(line) for line in data.splitlines()],
+        "".join(text for channel, text in pieces if channel == "err"),
+    )
+
+
+def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
+    one, tried = delivery(), attempt()
+    assert draw(one, tried)[0] == [
+        {"type": "delivery", **json.loads(dump(delivery_json(one)))},
+        {"type": "attempt", **json.loads(dump(attempt_json(tried)))},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("item", "shape"),
+    [
+        (
+            READY,
+            {
+                "type": "ready",
+                "callback_url": "https://x.example/hook",
+                "local_url": "http://127.0.0.1:3000",
+                "inspector_url": None,
+                "self_check": "skipped",
+            },
+        ),
+        (
+            TunnelState("reconnecting", "https://x.example", AT, "it hung up"),
+            {
+                "type": "tunnel",
+                "state": "reconnecting",
+                "url": "https://x.example",
+                "since": SINCE,
+                "error": "it hung up",
+            },
+        ),
+        (AppState("up", TARGET), {"type": "app", "state": "up", "target": TARGET}),
+        (AppState("exited", None, 3), {"type": "app", "state": "exited", "exit_code": 3}),
+    ],
+    ids=["ready", "tunnel", "app", "command"],
+)
+def test_each_record_has_its_line(item: object, shape: dict[str, Any]) -> None:
+    assert draw(item) == ([shape], "")
+
+
+def test_the_summary_has_the_counts_of_the_exit_screen() -> None:
+    found = Summary(started_at=AT, seconds=3.14159, received=2, failed=(12,), p95_ms=1.23456)
+    (line,), _ = draw(found)
+    assert line["type"] == "summary"
+    assert line["started_at"] == SINCE
+    assert (line["received"], line["failed"], line["p95_ms"]) == (2, [12], 1.235)
+    assert set(line) == {"type", *Summary.__slots__}
+
+
+def test_a_tunnel_state_is_said_once_however_often_its_heartbeat_comes() -> None:
+    states = [
+        TunnelState("connecting", None, AT),
+        *(TunnelState("online", "https://x.example", AT, latency_ms=n) for n in range(5)),
+        TunnelState("closed", "https://x.example", AT),
+    ]
+    assert [line["state"] for line in draw(*states)[0]] == ["online"]
+
+
+def test_words_for_people_go_to_stderr() -> None:
+    failed = Ready(
+        callback_url="https://x.example/",
+        local_url="http://127.0.0.1:3000",
+        self_check=SelfCheck(result="failed", hint="Press Test URL."),
+    )
+    lines, words = draw(failed, Notice("Mind this.", "Do that."), "app | hello", dropped=1240)
+    assert len(lines) == 1
+    assert "Press Test URL." in words
+    assert "Warning: Mind this.\n  Do that.\n" in words
+    assert "app | hello\n" in words
+    assert "1 240 lines were left out" in words
+
+
+def test_a_probe_is_no_line() -> None:
+    assert draw(Probe("GET", "/", 200, AT)) == ([], "")
+
+
+def test_numbers_past_what_a_float_holds_stay_exact() -> None:
+    numbers = '"id":7545201234567890123,"big":123456789012345678901234,"f":1.10'
+    body = f'{{"event":"x","content":{{{numbers}}}}}'.encode()
+    (piece,) = JsonLines().draw([delivery(body=body)], 0)
+    assert numbers in piece.text

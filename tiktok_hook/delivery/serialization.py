@@ -1,0 +1,118 @@
+"""The one JSON shape of a delivery and of an attempt."""
+
+import base64
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from tiktok_hook import exact_json
+from tiktok_hook.delivery.records import Attempt, Delivery
+from tiktok_hook.sanitize import visible_json
+from tiktok_hook.signature import Verdict
+
+
+def timestamp(seconds: float) -> str:
+    """Unix seconds as RFC 3339 in UTC with microseconds: ``2026-11-23T08:00:00.000000Z``."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+_BIDI_OR_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def _body_fields(body: bytes) -> dict[str, str]:
+    """``body`` as text where it is text, else ``body_base64``; both give the bytes back exactly."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if _BIDI_OR_CONTROL.search(text):
+        return {"body_base64": base64.b64encode(body).decode("ascii")}
+    return {"body": text}
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """The verdict's part of the shape."""
+    age = verdict.age_seconds
+    return {
+        "state": verdict.state.value,
+        "reason": verdict.reason,
+        "hint": verdict.hint,
+        "age_seconds": None if age is None else round(age, 3),
+        "secret": verdict.secret,
+    }
+
+
+def delivery_json(delivery: Delivery) -> dict[str, Any]:
+    """The one shape of a delivery. Numbers inside `event` are exact, so dump it with `dump`."""
+    event = delivery.event
+    return {
+        "id": delivery.id,
+        "received_at": timestamp(delivery.received_at),
+        "source": delivery.source.value,
+        "remote_addr": delivery.remote_addr,
+        "method": delivery.method,
+        "path": delivery.path,
+        "query": delivery.query,
+        "http_version": delivery.http_version,
+        "headers": [[name, value] for name, value in delivery.headers],
+        **_body_fields(delivery.body),
+        "event": None if event is None else event.envelope,
+        "summary": delivery.summary,
+        "known": event is not None and event.known,
+        "verdict": verdict_json(delivery.verdict),
+        "redelivery_of": delivery.redelivery_of,
+        "redelivery_number": delivery.redelivery_number,
+        "status": delivery.status,
+        "imported_id": delivery.imported_id,
+        "body_bytes": len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
+    }
+
+
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
+    """The one shape of an attempt; ``request.body`` is there only when it was changed."""
+    request: dict[str, Any] = {
+        "method": attempt.request_method,
+        "headers": [[name, value] for name, value in attempt.request_headers],
+    }
+    if attempt.request_body is not None:
+        request |= _body_fields(attempt.request_body)
+    duration = attempt.duration_ms
+    return {
+        "id": attempt.id,
+        "delivery_id": attempt.delivery_id,
+        "number": attempt.number,
+        "started_at": timestamp(attempt.started_at),
+        "target": attempt.target,
+        "replay": attempt.replay,
+        "resigned": attempt.resigned,
+        "request": request,
+        "status": attempt.status,
+        "duration_ms": None if duration is None else round(duration, 3),
+        "headers": [[name, value] for name, value in attempt.headers],
+        **_body_fields(attempt.body),
+        "truncated": attempt.truncated,
+        "error": attempt.error,
+        "hint": attempt.hint,
+    }
+
+
+def dump(shape: Mapping[str, Any]) -> bytes:
+    """One line of compact JSON, without a newline, every number as it was received.
+
+    It often ends on a terminal or in an editor, so what could deceive a reader is escaped.
+    """
+    try:
+        line = orjson.dumps(shape, default=_exact)
+    except TypeError:  # an integer past 64 bits, or text that is not Unicode
+        line = exact_json.dumps(shape, ascii_only=True).encode("ascii")
+    return visible_json(line)
+
+
+def _exact(value: object) -> orjson.Fragment:
+    """How orjson writes a number whose text must not change."""
+    if isinstance(value, exact_json.ExactFloat):
+        return orjson.Fragment(value.text)
+    raise TypeError(f"{type(value).__name__} has no place in a delivery")

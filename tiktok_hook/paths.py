@@ -1,0 +1,268 @@
+"""Where things lie on this machine: history, settings, and what is remembered between runs.
+
+The state folder holds three things, each readable by its owner alone: the inspector's token, the
+last Callback URL, and one file for each running listener. Never a secret of TikTok's or ngrok's.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+
+from tiktok_hook.errors import StoreError
+
+_APP = "tiktok-hook"
+_TOKEN_CHARACTERS = 43
+
+
+def data_dir() -> Path:
+    """The folder of the history; not made here."""
+    return platformdirs.user_data_path(_APP, appauthor=False)
+
+
+def config_dir() -> Path:
+    """The folder of `config.toml`; not made here."""
+    return platformdirs.user_config_path(_APP, appauthor=False)
+
+
+def state_dir() -> Path:
+    """The folder of what is remembered between runs; not made here."""
+    return platformdirs.user_state_path(_APP, appauthor=False)
+
+
+def history_path() -> Path:
+    """Where the history lies when nothing else is said."""
+    return data_dir() / "history.db"
+
+
+def user_token() -> str:
+    """The inspector's token: 43 URL-safe characters, one per user, made when first asked for.
+
+    One that others could have read is replaced.
+
+    Raises:
+        StoreError: The state folder cannot be written to.
+    """
+    path = state_dir() / "inspector-token"
+    found = _read(path).strip()
+    if len(found) == _TOKEN_CHARACTERS and _private(path):
+        return found
+    token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    if found or path.exists():
+        _write(path, token)
+        return token
+    # Of two processes that start at once, both have to end up with the same one.
+    _write(path, token, replace=False)
+    return _read(path).strip() or token
+
+
+def remember_callback(url: str) -> Literal["first", "same", "changed"]:
+    """Compare the Callback URL with that of the last run, and keep it for the next one.
+
+    Raises:
+        StoreError: The state folder cannot be written to.
+    """
+    path = state_dir() / "callback-url"
+    before = _read(path).strip()
+    if before == url:
+        return "same"
+    _write(path, url)
+    return "changed" if before else "first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A running `listen` or `demo`, as other commands find it.
+
+    Attributes:
+        pid: Its process.
+        started_at: Unix seconds.
+        local_url: Where its receiver listens, path included.
+        callback_url: Its public address; None without one.
+        inspector_url: Without the token; None without an inspector.
+        history: Path of its database; None when ephemeral.
+        born: What tells its process from a later one with the same number; empty if unknown.
+    """
+
+    pid: int
+    started_at: float
+    local_url: str
+    callback_url: str | None = None
+    inspector_url: str | None = None
+    history: str | None = None
+    born: str = ""
+
+
+@contextmanager
+def listening(
+    *,
+    local_url: str,
+    callback_url: str | None = None,
+    inspector_url: str | None = None,
+    history: Path | None = None,
+) -> Iterator[Listener]:
+    """Let other commands find this process for as long as the block runs.
+
+    Raises:
+        StoreError: The state folder cannot be written to.
+    """
+    listener = Listener(
+        pid=os.getpid(),
+        started_at=time.time(),
+        local_url=local_url,
+        callback_url=callback_url,
+        inspector_url=inspector_url,
+        history=None if history is None else str(history.absolute()),
+        born=_born(os.getpid()),
+    )
+    path = _listeners_dir() / f"{listener.pid}.json"
+    _write(path, json.dumps(asdict(listener)))
+    try:
+        yield listener
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def listeners() -> list[Listener]:
+    """The listeners that run now, newest first; files of those that were killed are removed."""
+    found = []
+    try:
+        entries = list(_listeners_dir().glob("*.json"))
+    except OSError:
+        return []
+    for path in entries:
+        listener = _listener(path)
+        if listener is not None and _running(listener):
+            found.append(listener)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    return sorted(found, key=lambda each: each.started_at, reverse=True)
+
+
+def newest_listener() -> Listener | None:
+    """The listener that was started last, of those that run now; None when none does."""
+    return next(iter(listeners()), None)
+
+
+def _listeners_dir() -> Path:
+    return state_dir() / "listeners"
+
+
+def _listener(path: Path) -> Listener | None:
+    """What a file says; None when it is none of ours."""
+    try:
+        value: Any = json.loads(_read(path))
+        listener = Listener(**value)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    sound = (
+        isinstance(value["pid"], int)
+        and isinstance(value["started_at"], int | float)
+        and isinstance(value["local_url"], str)
+        and path.stem == str(listener.pid)
+    )
+    return listener if sound else None
+
+
+def _running(listener: Listener) -> bool:
+    """Whether the process is there, and is still the one that wrote the file."""
+    if not _exists(listener.pid):
+        return False
+    return not listener.born or listener.born == _born(listener.pid)
+
+
+def _exists(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        # os.kill would end the process there, whatever the signal.
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        query_limited_information, still_active = 0x1000, 259
+        handle = kernel.OpenProcess(query_limited_information, False, pid)  # noqa: FBT003 - its signature
+        if not handle:
+            return False
+        code = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+        kernel.CloseHandle(handle)
+        return code.value == still_active
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
+def _born(pid: int) -> str:
+    """When a process was started, in ticks of this boot; empty where there is no ``/proc``."""
+    stat = _read(Path(f"/proc/{pid}/stat"))
+    # The name in parentheses may hold spaces and parentheses; 20 fields follow up to the time.
+    fields = stat.rpartition(")")[2].split()
+    boot = _read(Path("/proc/sys/kernel/random/boot_id")).strip()
+    return f"{boot}/{fields[19]}" if len(fields) > 19 else ""
+
+
+def _read(path: Path) -> str:
+    """The text of a file; empty when there is none or it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _private(path: Path) -> bool:
+    """Whether nobody but its owner could read it; always so where there are no such modes."""
+    return os.name != "posix" or not path.stat().st_mode & 0o077
+
+
+def _write(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file for the owner alone, whole or not at all.
+
+    Args:
+        path: The file; missing folders are made, for the owner alone.
+        text: All of it.
+        replace: Whether to put it in the place of one that is there; else that one stays.
+    """
+    try:
+        _make_folder(path.parent)
+        # Not `tempfile`: its import takes longer than all of this.
+        draft = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            if replace:
+                draft.replace(path)
+            else:
+                with contextlib.suppress(FileExistsError):
+                    path.hardlink_to(draft)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The state folder {path.parent} cannot be written to: {error.strerror or error}.",
+            hint="Check its permissions, or set XDG_STATE_HOME to a folder of yours.",
+        ) from error
+
+
+def _make_folder(folder: Path) -> None:
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
