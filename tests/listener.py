@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 
 SECRET = "tiktok-client-secret"
 TOKEN = "2aBcDeFgHiJkLmNoPqRsTuVwXyZ_1aB2cD3eF4gH5iJ6kL7m"
@@ -149,7 +149,7 @@ async def post(
     forwarder: Forwarder | None = None,
 ) -> Reply:
     """POST a body; signed right when no header is given."""
-    request = Request("POST", url, headers or (signed(body),), body)
+    request = ForwardRequest("POST", url, headers or (signed(body),), body)
     if forwarder is not None:
         return await forwarder.send(request, timeout=20)
     async with Forwarder() as own:

@@ -54,11 +54,11 @@ async def app(verify: Verify, *, get: int = 405) -> AsyncIterator[str]:
         yield url
 
 
-def outcomes(report: audit.Report) -> dict[str, str]:
+def outcomes(report: audit.AuditReport) -> dict[str, str]:
     return {each.case.id: each.outcome.value for each in report.results}
 
 
-def named(report: audit.Report) -> list[str]:
+def named(report: audit.AuditReport) -> list[str]:
     return [mistake.name for mistake in report.mistakes]
 
 
@@ -377,7 +377,7 @@ async def test_what_an_app_says_cannot_break_the_report() -> None:
 def test_what_xml_cannot_hold_is_left_out_of_it() -> None:
     (case,) = audit.select(["valid"])
     result = audit.Result(case, audit.Outcome.FAIL, 500, 1.0, "\x1b\ufffe", "\x00", "\ud800")
-    document = audit.junit(audit.Report("http://\x07", 0.0, 0.0, (result,)))
+    document = audit.junit(audit.AuditReport("http://\x07", 0.0, 0.0, (result,)))
     ElementTree.fromstring(document)
     assert b"\\x1b?" in document
 

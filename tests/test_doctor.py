@@ -449,11 +449,11 @@ async def test_a_damaged_history_fails(damage: Callable[[Path], None], db: Path)
 
 
 def test_counts_are_of_each_status() -> None:
-    report = doctor.Report(
+    report = doctor.DoctorReport(
         (
-            Finding("a", doctor.Status.PASS, ""),
-            Finding("b", doctor.Status.WARN, "", "do"),
-            Finding("c", doctor.Status.PASS, ""),
+            Finding("a", doctor.CheckStatus.PASS, ""),
+            Finding("b", doctor.CheckStatus.WARN, "", "do"),
+            Finding("c", doctor.CheckStatus.PASS, ""),
         )
     )
     assert report.passed

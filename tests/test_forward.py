@@ -23,8 +23,8 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import (
     KEPT_BYTES,
     Forwarder,
+    ForwardRequest,
     Reply,
-    Request,
     begun,
     build,
     ended,
@@ -36,9 +36,9 @@ from tiktok_hook.forward import (
     refuse_loop,
     with_header,
 )
-from tiktok_hook.forward.answer import read_answer
 from tiktok_hook.forward.client import Deadline
-from tiktok_hook.forward.connection import Connection
+from tiktok_hook.forward.connection import AppConnection
+from tiktok_hook.forward.response import read_answer
 from tiktok_hook.signature import State
 
 BODY = b'{"event":"post.publish.complete",  "content":"{}"}'
@@ -263,8 +263,8 @@ async def test_an_app_gets_the_bytes_as_they_came(forwarder: Forwarder) -> None:
 
 async def test_host_and_length_are_added_where_they_are_missing(forwarder: Forwarder) -> None:
     async with running_app() as app:
-        await forwarder.send(Request("POST", app.url, (("A", "1"),), b"xy"))
-        await forwarder.send(Request("GET", f"{app.url}/x y"))
+        await forwarder.send(ForwardRequest("POST", app.url, (("A", "1"),), b"xy"))
+        await forwarder.send(ForwardRequest("GET", f"{app.url}/x y"))
     host = f"Host: 127.0.0.1:{app.port}".encode()
     assert app.requests == [
         b"POST / HTTP/1.1\r\n" + host + b"\r\nA: 1\r\nContent-Length: 2\r\n\r\nxy",
@@ -307,7 +307,7 @@ def test_an_imported_header_cannot_smuggle_another() -> None:
 async def test_any_status_comes_back_as_it_is(forwarder: Forwarder, status: int) -> None:
     body = b"" if status in {204, 304} else b"said"
     async with running_app(http(status, body, "Location: /elsewhere", "X-A: 1", "x-a: 2")) as app:
-        reply = await forwarder.send(Request("POST", app.url))
+        reply = await forwarder.send(ForwardRequest("POST", app.url))
     assert (reply.status, reply.body, reply.error) == (status, body, None)
     assert reply.headers[-2:] == (("X-A", "1"), ("x-a", "2"))
     assert reply.header("location") == "/elsewhere"
@@ -338,7 +338,7 @@ async def test_answers_in_all_their_forms_are_read(
 ) -> None:
     async with running_app(answer) as app:
         for _ in range(2):
-            reply = await forwarder.send(Request("POST", app.url))
+            reply = await forwarder.send(ForwardRequest("POST", app.url))
             assert (reply.status, reply.body, reply.error) == (200, body, None)
     assert app.connections == 1
 
@@ -357,7 +357,7 @@ async def test_a_head_may_come_in_two_pieces_cut_anywhere(
     head: bytes, headers: tuple[str, ...]
 ) -> None:
     for cut in range(1, len(head)):
-        connection = Connection()
+        connection = AppConnection()
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             reading = group.create_task(read_answer(connection, "POST", 10))
             connection.data_received(head[:cut])
@@ -374,7 +374,7 @@ async def test_an_answer_may_end_with_its_connection(forwarder: Forwarder) -> No
 
     async with running_app(answer) as app:
         for _ in range(2):
-            reply = await forwarder.send(Request("POST", app.url))
+            reply = await forwarder.send(ForwardRequest("POST", app.url))
             assert (reply.status, reply.body, reply.truncated) == (200, b"all of it", False)
     assert app.connections == 2
 
@@ -408,17 +408,17 @@ async def test_an_answer_may_end_with_its_connection(forwarder: Forwarder) -> No
 )
 async def test_what_is_not_http_is_said_to_be_so(forwarder: Forwarder, answer: bytes) -> None:
     async with running_app(answer) as app:
-        reply = await forwarder.send(Request("POST", app.url))
+        reply = await forwarder.send(ForwardRequest("POST", app.url))
     assert (reply.status, reply.error) == (None, "protocol")
     assert reply.detail
 
 
 async def test_a_long_answer_is_cut_and_its_connection_stays(forwarder: Forwarder) -> None:
     async with running_app(http(200, b"x" * (KEPT_BYTES + 1))) as app:
-        reply = await forwarder.send(Request("POST", app.url))
+        reply = await forwarder.send(ForwardRequest("POST", app.url))
         assert (reply.status, len(reply.body), reply.truncated) == (200, KEPT_BYTES, True)
         app.answer = http(200, b"x" * KEPT_BYTES)
-        reply = await forwarder.send(Request("POST", app.url))
+        reply = await forwarder.send(ForwardRequest("POST", app.url))
         assert (len(reply.body), reply.truncated) == (KEPT_BYTES, False)
     assert app.connections == 1
 
@@ -456,7 +456,7 @@ async def test_endless_answers_end_with_flat_memory(
 ) -> None:
     async with running_app(answer) as app:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        reply = await forwarder.send(Request("POST", app.url), timeout=5)
+        reply = await forwarder.send(ForwardRequest("POST", app.url), timeout=5)
         grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert (reply.status, reply.error) == (status, error)
     assert len(reply.body) == (KEPT_BYTES if status else 0)
@@ -468,18 +468,18 @@ async def test_endless_answers_end_with_flat_memory(
 
 
 async def test_an_app_that_is_not_there_refuses(forwarder: Forwarder) -> None:
-    reply = await forwarder.send(Request("POST", f"http://localhost:{free_port()}"))
+    reply = await forwarder.send(ForwardRequest("POST", f"http://localhost:{free_port()}"))
     assert (reply.status, reply.error) == (None, "refused")
 
 
 async def test_an_unknown_name_is_said_to_be_one(forwarder: Forwarder) -> None:
-    reply = await forwarder.send(Request("POST", "http://no-such-host.invalid:1"))
+    reply = await forwarder.send(ForwardRequest("POST", "http://no-such-host.invalid:1"))
     assert (reply.status, reply.error) == (None, "dns")
 
 
 async def test_an_app_that_hangs_runs_into_the_timeout(forwarder: Forwarder) -> None:
     async with running_app(hang) as app:
-        reply = await forwarder.send(Request("POST", app.url), timeout=0.2)
+        reply = await forwarder.send(ForwardRequest("POST", app.url), timeout=0.2)
     assert (reply.status, reply.error) == (None, "timeout")
     assert 150 < reply.duration_ms < 5000
 
@@ -494,7 +494,7 @@ async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
             waiting.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with asyncio.timeout(10):
-            reply = await forwarder.send(Request("POST", url), timeout=0.2)
+            reply = await forwarder.send(ForwardRequest("POST", url), timeout=0.2)
     assert (reply.status, reply.error) == (None, "timeout")
     assert reply.detail == "no complete answer within 0.2 s"
 
@@ -523,7 +523,7 @@ async def test_an_answer_that_came_while_the_process_was_stopped_is_no_timeout(
             time.sleep(2.0)  # nothing runs meanwhile, as between Ctrl-Z and `fg`
 
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(forwarder.send(Request("POST", url), timeout=1.0))
+            sending = group.create_task(forwarder.send(ForwardRequest("POST", url), timeout=1.0))
             await asyncio.to_thread(received.wait, 10)
             asyncio.get_running_loop().call_soon(stop)
         reply = await sending
@@ -543,7 +543,7 @@ async def test_an_app_that_answers_drop_by_drop_runs_into_the_timeout(
             await asyncio.sleep(0.05)
 
     async with running_app(drip) as app:
-        reply = await forwarder.send(Request("POST", app.url), timeout=0.3)
+        reply = await forwarder.send(ForwardRequest("POST", app.url), timeout=0.3)
     assert (reply.status, reply.error) == (None, "timeout")
 
 
@@ -559,7 +559,7 @@ async def test_a_broken_header_is_said_to_be_one_whatever_follows(
             await reader.read()
 
     async with running_app(talk) as app:
-        reply = await forwarder.send(Request("POST", app.url), timeout=5)
+        reply = await forwarder.send(ForwardRequest("POST", app.url), timeout=5)
     assert (reply.error, reply.detail) == ("protocol", "a header without a colon: 'hello world'")
 
 
@@ -577,7 +577,7 @@ async def test_an_app_that_goes_away_is_a_reset(
             reset(writer)
 
     async with running_app(answer) as app:
-        reply = await forwarder.send(Request("POST", app.url))
+        reply = await forwarder.send(ForwardRequest("POST", app.url))
     assert (reply.status, reply.error) == (None, "reset")
     assert len(app.requests) == 1
 
@@ -591,7 +591,7 @@ async def test_a_plain_app_behind_https_is_a_tls_error(forwarder: Forwarder) -> 
     server = await asyncio.start_server(complain, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        reply = await forwarder.send(Request("POST", f"https://127.0.0.1:{port}"))
+        reply = await forwarder.send(ForwardRequest("POST", f"https://127.0.0.1:{port}"))
     assert (reply.status, reply.error) == (None, "tls")
 
 
@@ -622,12 +622,12 @@ async def test_a_certificate_is_checked_unless_told_not_to(certificate: ssl.SSLC
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         async with Forwarder() as strict:
-            reply = await strict.send(Request("POST", url))
+            reply = await strict.send(ForwardRequest("POST", url))
             assert (reply.status, reply.error) == (None, "tls")
             assert "certificate" in reply.detail
         async with Forwarder(insecure=True) as lenient:
             for _ in range(2):
-                assert (await lenient.send(Request("POST", url))).status == 200
+                assert (await lenient.send(ForwardRequest("POST", url))).status == 200
     finally:
         server.close()
 
@@ -638,7 +638,7 @@ async def test_a_certificate_is_checked_unless_told_not_to(certificate: ssl.SSLC
 async def test_a_connection_is_used_again(forwarder: Forwarder) -> None:
     async with running_app() as app:
         for _ in range(5):
-            assert (await forwarder.send(Request("POST", app.url, body=BODY))).status == 200
+            assert (await forwarder.send(ForwardRequest("POST", app.url, body=BODY))).status == 200
     assert app.connections == 1
 
 
@@ -655,9 +655,9 @@ async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
 
     async with running_app(talk) as first, running_app(talk) as second:
         began = time.monotonic()
-        await forwarder.send(Request("POST", first.url))
+        await forwarder.send(ForwardRequest("POST", first.url))
         await asyncio.sleep(0.5)  # apart, so that one end follows the other by as much
-        await forwarder.send(Request("POST", second.url))
+        await forwarder.send(ForwardRequest("POST", second.url))
         async with asyncio.timeout(10):
             early, late = await ends.get(), await ends.get()
     assert early - began > 1.4  # each kept for its own 1.5 s
@@ -672,7 +672,7 @@ async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
 async def test_a_spoilt_connection_is_not_used_again(forwarder: Forwarder, answer: bytes) -> None:
     async with running_app(answer) as app:
         for _ in range(3):
-            reply = await forwarder.send(Request("POST", app.url))
+            reply = await forwarder.send(ForwardRequest("POST", app.url))
             assert (reply.status, reply.body) == (200, b"a")
     assert app.connections == 3
 
@@ -709,11 +709,11 @@ async def test_a_connection_closed_under_us_does_not_fail_a_delivery(
     thread = threading.Thread(target=app)
     thread.start()
     try:
-        assert (await forwarder.send(Request("POST", url, body=b"1"))).status == 200
+        assert (await forwarder.send(ForwardRequest("POST", url, body=b"1"))).status == 200
         # The event loop is held here, so that it sends before it can see the connection's end.
         close_now.set()
         assert closed.wait(10)
-        reply = await forwarder.send(Request("POST", url, body=b"2"))
+        reply = await forwarder.send(ForwardRequest("POST", url, body=b"2"))
     finally:
         thread.join(10)
     assert (reply.status, reply.error) == (200, None)
@@ -726,8 +726,8 @@ async def test_a_request_that_an_app_has_read_is_never_sent_twice(forwarder: For
         app.requests.append(await reader.readuntil(b"\r\n\r\n"))
 
     async with running_app(once_then_close) as app:
-        assert (await forwarder.send(Request("GET", app.url))).status == 200
-        reply = await forwarder.send(Request("GET", app.url))
+        assert (await forwarder.send(ForwardRequest("GET", app.url))).status == 200
+        reply = await forwarder.send(ForwardRequest("GET", app.url))
     assert (reply.status, reply.error) == (None, "reset")
     assert len(app.requests) == 2
     assert app.connections == 1
@@ -743,7 +743,9 @@ async def test_many_at_once_each_get_their_own_answer(forwarder: Forwarder) -> N
 
     async with running_app(echo) as app, asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(forwarder.send(Request("POST", app.url, body=b"%03d" % number)))
+            group.create_task(
+                forwarder.send(ForwardRequest("POST", app.url, body=b"%03d" % number))
+            )
             for number in range(100)
         ]
         for number, task in enumerate(tasks):
@@ -754,7 +756,7 @@ async def test_a_connection_whose_time_ran_out_is_not_used_again() -> None:
     """The answer may come in the same moment: then it counts, but nobody may wait again."""
     async with running_app() as app:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, "127.0.0.1", app.port)
+        _, connection = await loop.create_connection(AppConnection, "127.0.0.1", app.port)
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             reading = group.create_task(read_answer(connection, "POST", 100))
             await asyncio.sleep(0)  # until it waits
@@ -772,7 +774,7 @@ async def test_after_its_deadline_nothing_is_sent_and_the_connection_closed(
     ended, deadline = asyncio.Event(), Deadline(0)
     deadline.ends(ended.set)
     async with running_app() as app, asyncio.timeout(10):
-        request = Request("POST", app.url)
+        request = ForwardRequest("POST", app.url)
         await forwarder.send(request)
         await ended.wait()
         (kept,) = forwarder._open  # time runs out between two lines of it
@@ -810,7 +812,7 @@ async def test_one_too_many_closes_those_that_are_of_no_more_use(forwarder: Forw
         ended.release()
 
     async with asyncio.timeout(20), running_app(talk) as app, asyncio.TaskGroup() as group:
-        request = Request("POST", app.url)
+        request = ForwardRequest("POST", app.url)
         pending = {group.create_task(forwarder.send(request)) for _ in range(33)}
         while len(pending) > 1:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -825,12 +827,12 @@ async def test_one_too_many_closes_those_that_are_of_no_more_use(forwarder: Forw
 async def test_a_cancelled_request_leaves_no_connection(forwarder: Forwarder) -> None:
     async with running_app(hang) as app:
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(forwarder.send(Request("POST", app.url)))
+            task = group.create_task(forwarder.send(ForwardRequest("POST", app.url)))
             await app.wait_for(1)
             task.cancel()
         assert task.cancelled()
         app.answer = OK
-        assert (await forwarder.send(Request("POST", app.url))).status == 200
+        assert (await forwarder.send(ForwardRequest("POST", app.url))).status == 200
         assert app.connections == 2
 
 
@@ -848,7 +850,7 @@ async def test_a_ctrl_c_in_the_middle_of_waking_cancels_and_no_more(step: int) -
         return interrupt
 
     async with asyncio.TaskGroup() as group:
-        connection = Connection()
+        connection = AppConnection()
         waiting = group.create_task(connection.read_line(100))
         await asyncio.sleep(0)  # until it waits
         before = sys.gettrace()
@@ -876,7 +878,7 @@ def test_an_attempt_begins_with_what_goes_out_and_ends_with_what_came_back() -> 
 
 
 def test_a_changed_body_is_recorded_too() -> None:
-    request = Request("POST", "http://app:1/", (), b"other")
+    request = ForwardRequest("POST", "http://app:1/", (), b"other")
     assert begun(delivery(), request, now=5.0, replay=True).request_body == b"other"
 
 
@@ -894,7 +896,7 @@ def test_a_changed_body_is_recorded_too() -> None:
 def test_the_hint_weighs_the_answer_against_the_signature(
     reply: Reply, verdict: State, words: str
 ) -> None:
-    attempt = begun(delivery(), Request("POST", "http://app:1/"), now=5.0)
+    attempt = begun(delivery(), ForwardRequest("POST", "http://app:1/"), now=5.0)
     hint = ended(attempt, reply, verdict=verdict).hint
     assert words in hint
     assert bool(words) == bool(hint)

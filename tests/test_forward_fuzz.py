@@ -12,7 +12,7 @@ from tests.apps import OK, App, running_app
 from tests.archive.test_fuzz import deliveries
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Forwarder, Request, build, join, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, build, join, parse_target
 
 WORDS = {None, "refused", "timeout", "reset", "protocol", "too_large"}
 """What may come of an app that is there and speaks plain HTTP."""
@@ -94,7 +94,7 @@ def test_whatever_an_app_answers_is_a_reply_and_the_next_one_is_served(
             writer.write(OK)
 
     async def exchange(app: App, forwarder: Forwarder) -> None:
-        reply = await forwarder.send(Request(method, app.url, (), b"body"), timeout=0.1)
+        reply = await forwarder.send(ForwardRequest(method, app.url, (), b"body"), timeout=0.1)
         assert reply.error in WORDS
         assert (reply.status is None) == (reply.error is not None)
         assert reply.status is None or 200 <= reply.status <= 599
@@ -108,7 +108,7 @@ def test_whatever_an_app_answers_is_a_reply_and_the_next_one_is_served(
             app.answer = OK
             # What comes unasked after an answer may be read as the next one, but only once.
             for _ in range(2):
-                good = await forwarder.send(Request("POST", app.url, (), b"good"), timeout=5)
+                good = await forwarder.send(ForwardRequest("POST", app.url, (), b"good"), timeout=5)
                 if good.status == 200:
                     break
             assert (good.status, good.body) == (200, b'{"ok":true}')

@@ -13,7 +13,7 @@ from tiktok_hook import signature
 from tiktok_hook.delivery import FORWARDED_HEADER, Attempt, Delivery
 from tiktok_hook.edits import EditError
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 from tiktok_hook.replayer import (
     Mode,
     Prepared,
@@ -54,19 +54,19 @@ def prepared(**options: object) -> Prepared:
     return prepare(settings.pop("of", delivery()), target, **settings)  # type: ignore[arg-type]  # a table's options
 
 
-def header(request: Request, name: str = signature.HEADER) -> str | None:
+def header(request: ForwardRequest, name: str = signature.HEADER) -> str | None:
     found = [value for key, value in request.headers if key.lower() == name.lower()]
     assert len(found) < 2
     return found[0] if found else None
 
 
-def judged(request: Request, secret: str = SECRET) -> State:
+def judged(request: ForwardRequest, secret: str = SECRET) -> State:
     return signature.check(header(request), request.body, secret, now=NOW).state
 
 
 def test_a_replay_sends_the_stored_bytes_with_a_fresh_signature() -> None:
     made = prepared()
-    assert made.request == Request(
+    assert made.request == ForwardRequest(
         "POST",
         "http://app:1/hook?a=%20",
         (

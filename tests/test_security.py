@@ -22,7 +22,7 @@ from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, run, signed
 from tests.ngrok_service import NgrokService
 from tiktok_hook import inspector
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 
 OTHER_SECRET = "client-secret-of-the-sandbox"
 SECRETS = {"authtoken": TOKEN, "client secret": SECRET, "second client secret": OTHER_SECRET}
@@ -114,7 +114,7 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
         headers = [host, ("Authorization", f"Bearer {given}"), ("Content-Type", "application/json")]
         if not body:
             headers.pop()
-        request = Request(method, base + path, tuple(headers), body)
+        request = ForwardRequest(method, base + path, tuple(headers), body)
         reply = await forwarder.send(request, timeout=20)
         assert reply.status is not None, (path, reply)
         assert (reply.status < 400) == ("nothing" not in path and given == token), (path, reply)
@@ -318,7 +318,7 @@ async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
             assert (await post(local)).status != 200
             wrong = (("Host", address.partition("//")[2]), ("Authorization", f"Bearer {token}"))
             async with Forwarder() as forwarder:
-                asked = Request("GET", f"{address}/api/v1/deliveries", wrong, b"")
+                asked = ForwardRequest("GET", f"{address}/api/v1/deliveries", wrong, b"")
                 assert (await forwarder.send(asked, timeout=20)).status == 500
             await until(lambda: b"A bug of tiktok-hook" in printed.read_bytes())
             await until(lambda: b"Error handling request" in printed.read_bytes())

@@ -11,14 +11,14 @@ from tests.readme import block
 from tiktok_hook import events, paths, signature, trigger
 from tiktok_hook.delivery import fingerprint
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Reply, Request
+from tiktok_hook.forward import ForwardRequest, Reply
 from tiktok_hook.signature import State
 
 NOW = 1_795_410_390.25
 SECRET = "client-secret"
 
 
-def state(request: Request, *, now: float) -> State:
+def state(request: ForwardRequest, *, now: float) -> State:
     header = dict(request.headers).get("Tiktok-Signature")
     return signature.check(header, request.body, SECRET, now=now).state
 
@@ -138,7 +138,7 @@ async def test_what_a_caller_raises_ends_the_run_as_it_is() -> None:
 
 
 def test_percentiles_are_those_of_the_nearest_rank() -> None:
-    tally = trigger.Tally()
+    tally = trigger.TriggerResults()
     assert tally.percentile(50) is None
     for number in range(1, 101):
         tally.add(Reply(200, duration_ms=float(number)))

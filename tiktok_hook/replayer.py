@@ -10,7 +10,7 @@ from enum import StrEnum
 from tiktok_hook import edits, signature
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Forwarder, Request, begun, compose, ended, join, with_header
+from tiktok_hook.forward import Forwarder, ForwardRequest, begun, compose, ended, join, with_header
 from tiktok_hook.signature import State
 from tiktok_hook.store import History, Store
 
@@ -55,7 +55,7 @@ class Prepared:
         verdict: What a right check says of it; None when no secret was given to know it by.
     """
 
-    request: Request
+    request: ForwardRequest
     resigned: bool
     verdict: State | None
 

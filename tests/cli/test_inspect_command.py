@@ -13,15 +13,15 @@ import pytest
 from tests.apps import https_app
 from tests.cli.runner import invoke
 from tests.listener import BODY, listening, post
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 
 
 async def ask(url: str, path: str, sent: object = None) -> bytes:
     base, _, token = url.partition("/?token=")
     headers = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"))
-    request = Request("GET", base + path, headers)
+    request = ForwardRequest("GET", base + path, headers)
     if sent is not None:
-        request = Request("POST", base + path, headers, json.dumps(sent).encode())
+        request = ForwardRequest("POST", base + path, headers, json.dumps(sent).encode())
     async with Forwarder() as forwarder:
         return (await forwarder.send(request)).body
 

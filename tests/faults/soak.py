@@ -36,7 +36,7 @@ from tests.faults.overload import overload
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 
 SAMPLES = 60
 """How often the usage is taken, evenly over the whole time."""
@@ -138,7 +138,9 @@ async def look(listener: Listener, end: float, replays: Counter[int | None]) -> 
             if time.monotonic() >= end:
                 return done
             for path in ("/", "/static/app.js", "/api/v1/status", "/api/v1/deliveries"):
-                reply = await forwarder.send(Request("GET", base + path, headers, b""), timeout=10)
+                reply = await forwarder.send(
+                    ForwardRequest("GET", base + path, headers, b""), timeout=10
+                )
                 assert reply.status == 200, (path, reply)
             # One connection each, left as a page is that is reloaded.
             reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -151,7 +153,7 @@ async def look(listener: Listener, end: float, replays: Counter[int | None]) -> 
             shown = listener.of("delivery")[-1:]
             if shown:
                 path = f"/api/v1/deliveries/{shown[0]['id']}/replay"
-                again = Request("POST", base + path, headers, b"{}")
+                again = ForwardRequest("POST", base + path, headers, b"{}")
                 replays[(await forwarder.send(again, timeout=10)).status] += 1
             del listener.lines[:-1]
             await asyncio.sleep(0.5)

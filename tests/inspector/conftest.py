@@ -21,7 +21,7 @@ from tests.pictures.page import ARGUMENTS
 from tiktok_hook import inspector, ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Delivery, TunnelState
-from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 from tiktok_hook.inspector import Inspector, InspectorContext, Status
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Store, open_store
@@ -63,7 +63,7 @@ class House:
         )
         if body is not None and not any(name == "Content-Type" for name, _ in headers):
             sent.append(("Content-Type", "application/json"))
-        request = Request(method, f"{self.address}{path}", tuple(sent), data)
+        request = ForwardRequest(method, f"{self.address}{path}", tuple(sent), data)
         return await self.forwarder.send(request, keep_bytes=1 << 22)
 
     async def get(self, path: str) -> Any:

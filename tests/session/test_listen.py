@@ -18,7 +18,7 @@ import pytest
 from tests.apps import free_port
 from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, signed
 from tests.ngrok_service import NgrokService
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_two_listeners_that_pool_a_domain_share_its_deliveries(service: Ng
         assert [(await post(one.url)).status for _ in range(6)] == [200] * 6
         base = one.ready["inspector_url"].partition("/?")[0]
         async with Forwarder() as forwarder:
-            reply = await forwarder.send(Request("GET", f"{base}/api/endpoints"))
+            reply = await forwarder.send(ForwardRequest("GET", f"{base}/api/endpoints"))
         assert json.loads(reply.body)["endpoints"][0]["pooling_enabled"]
         assert [await each.end() for each in (one, other)] == [0, 0]
     received = [each.of("summary")[0]["received"] for each in (one, other)]

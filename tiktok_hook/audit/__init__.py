@@ -6,15 +6,15 @@ from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.junit import junit
 from tiktok_hook.audit.mistakes import Mistake
 from tiktok_hook.audit.playing import play
-from tiktok_hook.audit.report import Report
+from tiktok_hook.audit.report import AuditReport
 
 __all__ = [
     "CASES",
+    "AuditReport",
     "Case",
     "Expected",
     "Mistake",
     "Outcome",
-    "Report",
     "RequestFactory",
     "Result",
     "junit",

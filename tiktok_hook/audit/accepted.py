@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from tiktok_hook import events
 from tiktok_hook.audit.case import Case, Expected, RequestFactory
 from tiktok_hook.exact_json import dumps, loads
-from tiktok_hook.forward import Request
+from tiktok_hook.forward import ForwardRequest
 
 LOST = (
     "TikTok counts anything but 200 as a failure: it retries for up to 72 hours with growing gaps, "
@@ -24,13 +24,13 @@ PING = "tiktok.ping"
 def _case(
     name: str,
     title: str,
-    build: Callable[[RequestFactory], Request | Sequence[Request]],
+    build: Callable[[RequestFactory], ForwardRequest | Sequence[ForwardRequest]],
     likely: str = "",
     means: str = LOST,
 ) -> Case:
-    def requests(kit: RequestFactory) -> Sequence[Request]:
+    def requests(kit: RequestFactory) -> Sequence[ForwardRequest]:
         built = build(kit)
-        return [built] if isinstance(built, Request) else built
+        return [built] if isinstance(built, ForwardRequest) else built
 
     return Case(
         id=name, title=title, expected=Expected.ACCEPTED, build=requests, means=means, likely=likely
@@ -47,23 +47,23 @@ def _of_catalogue(name: str) -> Case:
     )
 
 
-def _again(kit: RequestFactory) -> Sequence[Request]:
+def _again(kit: RequestFactory) -> Sequence[ForwardRequest]:
     body = kit.sample()
     first = kit.signed(body, age=2)
     return [first, first, kit.signed(body)]
 
 
-def _spaced(kit: RequestFactory) -> Request:
+def _spaced(kit: RequestFactory) -> ForwardRequest:
     return kit.signed(json.dumps(json.loads(kit.sample())).encode())
 
 
-def _reordered(kit: RequestFactory) -> Request:
+def _reordered(kit: RequestFactory) -> ForwardRequest:
     envelope = loads(kit.sample())
     assert isinstance(envelope, dict)
     return kit.signed(dumps(dict(reversed(envelope.items()))).encode())
 
 
-def _escaped(kit: RequestFactory) -> Request:
+def _escaped(kit: RequestFactory) -> ForwardRequest:
     envelope = kit.envelope("example.unicode", '{"note":"café ✓"}')
     return kit.signed(dumps(envelope, ascii_only=True).encode())
 

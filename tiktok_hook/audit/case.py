@@ -8,7 +8,7 @@ from enum import StrEnum
 from tiktok_hook import signature, trigger
 from tiktok_hook.delivery import SOURCE_HEADER, Headers, Source
 from tiktok_hook.exact_json import Json, dumps
-from tiktok_hook.forward import Request
+from tiktok_hook.forward import ForwardRequest
 
 CLIENT_KEY = "awexampleclient1"
 """A client key of a production app's shape that is nobody's."""
@@ -72,7 +72,7 @@ class RequestFactory:
         key = self.secret if secret is None else secret
         return signature.sign(body, key, timestamp=int(self.now - age))
 
-    def signed(self, body: bytes, *, age: float = 0.0, secret: str | None = None) -> Request:
+    def signed(self, body: bytes, *, age: float = 0.0, secret: str | None = None) -> ForwardRequest:
         """A delivery with the right header for its body, signed `age` seconds ago."""
         return self.post(body, self.sign(body, age=age, secret=secret))
 
@@ -83,7 +83,7 @@ class RequestFactory:
         *,
         names: Sequence[str] = (signature.HEADER,),
         content_type: str = trigger.CONTENT_TYPE,
-    ) -> Request:
+    ) -> ForwardRequest:
         """A delivery with any header.
 
         Args:
@@ -95,12 +95,12 @@ class RequestFactory:
         headers: Headers = (("Content-Type", content_type), *self._marks)
         if header is not None:
             headers += tuple((name, header) for name in names)
-        return Request("POST", self.url, headers, body)
+        return ForwardRequest("POST", self.url, headers, body)
 
-    def get(self, query: str = "") -> Request:
+    def get(self, query: str = "") -> ForwardRequest:
         """A GET of the webhook's address."""
         joint = "&" if "?" in self.url else "?"
-        return Request("GET", self.url + (joint + query if query else ""), self._marks)
+        return ForwardRequest("GET", self.url + (joint + query if query else ""), self._marks)
 
     @property
     def _marks(self) -> Headers:
@@ -123,6 +123,6 @@ class Case:
     id: str
     title: str
     expected: Expected
-    build: Callable[[RequestFactory], Sequence[Request]]
+    build: Callable[[RequestFactory], Sequence[ForwardRequest]]
     means: str
     likely: str = ""

@@ -5,14 +5,14 @@ import time
 from xml.etree import ElementTree
 
 from tiktok_hook.audit.judging import Outcome
-from tiktok_hook.audit.report import Report
+from tiktok_hook.audit.report import AuditReport
 from tiktok_hook.sanitize import visible
 
 # What XML 1.0 cannot hold at all, escaped or not.
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(report: Report) -> bytes:
+def junit(report: AuditReport) -> bytes:
     """One test suite, one test case for each case of the audit.
 
     A warning is a passed case with a note in ``system-out``: CI has no colour between.

@@ -9,10 +9,10 @@ from tiktok_hook import hints
 from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
-from tiktok_hook.audit.report import Report
+from tiktok_hook.audit.report import AuditReport
 from tiktok_hook.audit.searching import find_way
 from tiktok_hook.errors import AppError, UsageError
-from tiktok_hook.forward import Forwarder, Reply, Request, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
 
@@ -29,7 +29,7 @@ async def play(
     concurrency: int = 1,
     insecure: bool = False,
     on_result: Callable[[Result], None] | None = None,
-) -> Report:
+) -> AuditReport:
     """Play cases at an app and judge its answers.
 
     The app gets real deliveries with sample data, most of them rightly signed: give it a database
@@ -67,7 +67,7 @@ async def play(
                 requests = case.build(kit())
                 return case, [await forwarder.send(each, timeout=timeout) for each in requests]
 
-        async def accepts(request: Request) -> bool:
+        async def accepts(request: ForwardRequest) -> bool:
             reply = await forwarder.send(request, timeout=timeout)
             return reply.status is not None and 200 <= reply.status < 300
 
@@ -89,7 +89,7 @@ async def play(
         way = None
         if _baffling(results):
             way = await find_way(kit, accepts)
-    return Report(url, started_at, time.perf_counter() - started, tuple(results), way)
+    return AuditReport(url, started_at, time.perf_counter() - started, tuple(results), way)
 
 
 def _baffling(results: Sequence[Result]) -> bool:

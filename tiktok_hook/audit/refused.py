@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Callable
 
 from tiktok_hook.audit.case import PLAIN_EVENT, Case, Expected, RequestFactory
-from tiktok_hook.audit.recipes import WRONG, digest, taken_apart
+from tiktok_hook.audit.wrong_signatures import WRONG, digest, taken_apart
 from tiktok_hook.exact_json import dumps
-from tiktok_hook.forward import Request
+from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.signature import HEADER
 
 FORGED = (
@@ -25,7 +25,7 @@ SANDBOX_KEY = "sbawexampleclient1"
 def _case(
     name: str,
     title: str,
-    build: Callable[[RequestFactory], Request],
+    build: Callable[[RequestFactory], ForwardRequest],
     likely: str,
     means: str = FORGED,
 ) -> Case:
@@ -41,34 +41,34 @@ def _case(
 
 def _with_header(
     make: Callable[[RequestFactory, str, str], str | None],
-) -> Callable[[RequestFactory], Request]:
+) -> Callable[[RequestFactory], ForwardRequest]:
     """A delivery whose header is made out of the right ``t`` and ``s``."""
 
-    def build(kit: RequestFactory) -> Request:
+    def build(kit: RequestFactory) -> ForwardRequest:
         body = kit.sample()
         return kit.post(body, make(kit, *taken_apart(kit.sign(body))))
 
     return build
 
 
-def _signed_as(recipe: str) -> Callable[[RequestFactory], Request]:
+def _signed_as(recipe: str) -> Callable[[RequestFactory], ForwardRequest]:
     """A delivery signed in one of the wrong ways."""
     return lambda kit: kit.post(*WRONG[recipe](kit))
 
 
-def _changed(kit: RequestFactory) -> Request:
+def _changed(kit: RequestFactory) -> ForwardRequest:
     body = kit.sample()
     position = body.index(PLAIN_EVENT.encode())
     changed = body[:position] + b"P" + body[position + 1 :]
     return kit.post(changed, kit.sign(body))
 
 
-def _nonsense_time(kit: RequestFactory) -> Request:
+def _nonsense_time(kit: RequestFactory) -> ForwardRequest:
     body = kit.sample()
     return kit.post(body, f"t=nan,s={digest(kit, b'nan.' + body).hex()}")
 
 
-def _sandbox(kit: RequestFactory) -> Request:
+def _sandbox(kit: RequestFactory) -> ForwardRequest:
     envelope = kit.envelope("authorization.removed", '{"reason":1}') | {"client_key": SANDBOX_KEY}
     return kit.signed(dumps(envelope).encode(), secret="a-sandbox-has-its-own-secret")  # noqa: S106 - nobody's
 

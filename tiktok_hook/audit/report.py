@@ -12,7 +12,7 @@ from tiktok_hook.exact_json import Json
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """What an audit found.
 
     Attributes:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tiktok_hook.audit.case import RequestFactory
-from tiktok_hook.audit.recipes import WRONG, Signed, right
 from tiktok_hook.audit.refused import WEEK, X_HEADER
-from tiktok_hook.forward import Request
+from tiktok_hook.audit.wrong_signatures import WRONG, Signed, right
+from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.signature import HEADER
 
 OTHER_HEADERS = (
@@ -30,7 +30,7 @@ OTHER_HEADERS = (
 
 _SECONDS = 20.0
 
-Accepts = Callable[[Request], Awaitable[bool]]
+Accepts = Callable[[ForwardRequest], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,6 @@ def _made_up(kit: RequestFactory) -> Signed:
 
 def _request(
     kit: RequestFactory, sign: Callable[[RequestFactory], Signed], names: Sequence[str]
-) -> Request:
+) -> ForwardRequest:
     body, header = sign(kit)
     return kit.post(body, header, names=names)

@@ -12,7 +12,7 @@ from tiktok_hook.cli.report_lines import Marks
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
-    from tiktok_hook.audit import Case, Report, Result
+    from tiktok_hook.audit import AuditReport, Case, Result
 
 
 @click.command(
@@ -153,7 +153,7 @@ class Screen:
             for line in self._marks.below(*told):
                 click.echo(line)
 
-    def end(self, report: "Report") -> None:
+    def end(self, report: "AuditReport") -> None:
         """Show what all cases together tell."""
         click.echo("")
         if report.mistakes:
@@ -183,7 +183,7 @@ _HEADINGS = {
 
 def _played(
     given: Mapping[str, Any], secret: str, cases: "Sequence[Case]", screen: Screen
-) -> "Report":
+) -> "AuditReport":
     import asyncio
 
     from tiktok_hook import audit

@@ -386,7 +386,7 @@ def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
     """
     from tiktok_hook.replayer import Mode, Signing
 
-    signature_options.check(given)
+    signature_options.validate(given)
     if given["age"]:
         return Signing(Mode.AGED, signature_options.seconds(given["age"]))
     for name, mode in (

@@ -26,7 +26,7 @@ ways = together(
 """The options that say how it is signed."""
 
 
-def check(given: Mapping[str, Any]) -> None:
+def validate(given: Mapping[str, Any]) -> None:
     """Refuse more than one way, and a time that cannot be read.
 
     Raises:

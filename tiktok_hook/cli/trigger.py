@@ -16,7 +16,7 @@ from tiktok_hook.errors import AppError
 
 if TYPE_CHECKING:
     from tiktok_hook.forward import Reply
-    from tiktok_hook.trigger import Tally, Try
+    from tiktok_hook.trigger import TriggerResults, Try
 
 option = options.option
 
@@ -74,7 +74,7 @@ def command(
         trigger_options.refuse_without_event(context)
         _list(as_json=given["form"] == "json")
         return
-    trigger_options.check(event, given)
+    trigger_options.validate(event, given)
     known = options.resolve_secrets(secrets, secret_files)
     _Triggering(event, given, known[0] if known else None).run()
 
@@ -129,7 +129,7 @@ class _Triggering:
     def _send(self) -> None:
         from tiktok_hook import trigger
 
-        tally = trigger.Tally()
+        tally = trigger.TriggerResults()
         bar = _bar(self._planned)
 
         def told(body: bytes, reply: "Reply") -> None:
@@ -159,7 +159,7 @@ class _Triggering:
         else:
             self._end_of_many(tally)
 
-    def _end_of_one(self, tally: "Tally") -> None:
+    def _end_of_one(self, tally: "TriggerResults") -> None:
         self._tell_sum(tally)
         bad = tally.first_bad
         if bad is not None:
@@ -168,7 +168,7 @@ class _Triggering:
         self._say(f"{self._label} → {self._url}: 200 in {_ms(tally.durations_ms[0])}")
         self._warn_of_accepted_forgery()
 
-    def _end_of_many(self, tally: "Tally") -> None:
+    def _end_of_many(self, tally: "TriggerResults") -> None:
         self._sum_up(tally)
         if tally.outcomes["200"]:
             self._warn_of_accepted_forgery()
@@ -178,11 +178,11 @@ class _Triggering:
                 hint=self._hint(tally.first_bad),
             )
 
-    def _tell_sum(self, tally: "Tally") -> None:
+    def _tell_sum(self, tally: "TriggerResults") -> None:
         passed = tally.sent == self._planned and not tally.bad
         self._tell(passed=passed, planned=self._planned, **tally.as_json())
 
-    def _sum_up(self, tally: "Tally") -> None:
+    def _sum_up(self, tally: "TriggerResults") -> None:
         self._tell_sum(tally)
         if not tally.sent:
             return

@@ -66,13 +66,13 @@ where = together(
 """The options for where it goes."""
 
 
-def check(event: str | None, given: Mapping[str, Any]) -> None:
+def validate(event: str | None, given: Mapping[str, Any]) -> None:
     """Refuse options that exclude each other.
 
     Raises:
         UsageError: Naming them.
     """
-    signature_options.check(given)
+    signature_options.validate(given)
     what = {"EVENT": event, "--body": given["body"], "--scenario": given["scenario"]}
     _one_of([name for name, value in what.items() if value is not None])
     where = {"--to": given["to"] is not None, "--through-tunnel": given["through_tunnel"]}

@@ -9,7 +9,7 @@ from tiktok_hook.doctor.received import newest
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, in_thread, resolve
 from tiktok_hook.errors import HookError
-from tiktok_hook.forward import Forwarder, Request, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, parse_target
 from tiktok_hook.signature import State
 
 NGROK_API = "https://api.ngrok.com"
@@ -47,7 +47,7 @@ async def _date_header(url: str | None) -> Finding | str:
         return f"{target} did not tell the time: {error}"
     before = time.time()
     async with Forwarder() as forwarder:
-        request = Request("HEAD", target, (("User-Agent", "tiktok-hook doctor"),))
+        request = ForwardRequest("HEAD", target, (("User-Agent", "tiktok-hook doctor"),))
         reply = await forwarder.send(request, timeout=_SECONDS)
     middle = (before + time.time()) / 2
     try:

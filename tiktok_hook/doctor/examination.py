@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from tiktok_hook.doctor import account, app, clock, history, ingress, machine
 from tiktok_hook.doctor.finding import Finding, doubtful
-from tiktok_hook.doctor.report import Report
+from tiktok_hook.doctor.report import DoctorReport
 from tiktok_hook.doctor.subject import Subject
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]
@@ -37,7 +37,7 @@ async def examine(
     *,
     seconds: float = 15.0,
     on_finding: Callable[[Finding], None] | None = None,
-) -> Report:
+) -> DoctorReport:
     """Run every check.
 
     Args:
@@ -61,4 +61,4 @@ async def examine(
                 findings.append(finding)
                 if on_finding is not None:
                     on_finding(finding)
-    return Report(tuple(findings))
+    return DoctorReport(tuple(findings))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check went."""
 
     PASS = "pass"  # noqa: S105 - no password
@@ -24,21 +24,21 @@ class Finding:
     """
 
     id: str
-    status: Status
+    status: CheckStatus
     found: str
     next_step: str = ""
 
 
 def good(name: str, found: str) -> Finding:
     """All is well."""
-    return Finding(name, Status.PASS, found)
+    return Finding(name, CheckStatus.PASS, found)
 
 
 def doubtful(name: str, found: str, next_step: str) -> Finding:
     """Worth a look."""
-    return Finding(name, Status.WARN, found, next_step)
+    return Finding(name, CheckStatus.WARN, found, next_step)
 
 
 def bad(name: str, found: str, next_step: str) -> Finding:
     """It keeps `listen` from its work."""
-    return Finding(name, Status.FAIL, found, next_step)
+    return Finding(name, CheckStatus.FAIL, found, next_step)

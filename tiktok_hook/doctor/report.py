@@ -3,12 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from tiktok_hook.doctor.finding import Finding, Status
+from tiktok_hook.doctor.finding import CheckStatus, Finding
 from tiktok_hook.exact_json import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DoctorReport:
     """All findings.
 
     Attributes:
@@ -20,13 +20,13 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether nothing keeps `listen` from its work; warnings do not count."""
-        return not any(finding.status is Status.FAIL for finding in self.findings)
+        return not any(finding.status is CheckStatus.FAIL for finding in self.findings)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many findings passed, warned and failed."""
         counted = Counter(finding.status for finding in self.findings)
-        return {status.value: counted[status] for status in Status}
+        return {status.value: counted[status] for status in CheckStatus}
 
     def as_json(self) -> dict[str, Json]:
         """The report for programs."""

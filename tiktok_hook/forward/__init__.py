@@ -8,14 +8,14 @@ small, a third faster than aiohttp's client, and quickly imported, which `replay
 
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
 from tiktok_hook.forward.outcome import begun, ended
-from tiktok_hook.forward.request import Request, build, compose, parse_header, with_header
+from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
 from tiktok_hook.forward.target import join, local_port, parse_target, reachable, refuse_loop
 
 __all__ = [
     "KEPT_BYTES",
+    "ForwardRequest",
     "Forwarder",
     "Reply",
-    "Request",
     "begun",
     "build",
     "compose",

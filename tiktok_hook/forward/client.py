@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from tiktok_hook.delivery import Headers
-from tiktok_hook.forward.answer import Answer, FailedError, read_answer
-from tiktok_hook.forward.connection import Connection, EndedError, TooLongError
-from tiktok_hook.forward.request import Request, with_header
+from tiktok_hook.forward.connection import AppConnection, EndedError, TooLongError
+from tiktok_hook.forward.request import ForwardRequest, with_header
+from tiktok_hook.forward.response import AppResponse, FailedError, read_answer
 from tiktok_hook.forward.target import Address, split
 
 KEPT_BYTES = 64 * 1024
@@ -80,9 +80,9 @@ class Forwarder:
     def __init__(self, *, insecure: bool = False) -> None:
         self._insecure = insecure
         self._tls: ssl.SSLContext | None = None
-        self._idle: dict[Origin, list[Connection]] = defaultdict(list)
+        self._idle: dict[Origin, list[AppConnection]] = defaultdict(list)
         self._sweep: asyncio.TimerHandle | None = None
-        self._open: set[Connection] = set()
+        self._open: set[AppConnection] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -100,7 +100,7 @@ class Forwarder:
             await connection.gone
 
     async def send(
-        self, request: Request, *, timeout: float = 10.0, keep_bytes: int = KEPT_BYTES
+        self, request: ForwardRequest, *, timeout: float = 10.0, keep_bytes: int = KEPT_BYTES
     ) -> Reply:
         """Send one request and wait for its answer; never raises for what an app does.
 
@@ -114,7 +114,7 @@ class Forwarder:
             keep_bytes: How much of the answer's body is kept.
         """
         started = time.perf_counter()
-        answer: Answer | None = None
+        answer: AppResponse | None = None
         error, detail = None, ""
         deadline = Deadline(timeout)
         try:
@@ -130,7 +130,9 @@ class Forwarder:
             return Reply(None, duration_ms=duration_ms, error=error, detail=detail)
         return Reply(answer.status, answer.headers, answer.body, answer.truncated, duration_ms)
 
-    async def _send(self, request: Request, keep_bytes: int, deadline: "Deadline") -> Answer:
+    async def _send(
+        self, request: ForwardRequest, keep_bytes: int, deadline: "Deadline"
+    ) -> AppResponse:
         address = split(request.url)
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)
@@ -155,13 +157,13 @@ class Forwarder:
 
     async def _exchange(
         self,
-        connection: Connection,
+        connection: AppConnection,
         origin: Origin,
         method: str,
         message: bytes,
         keep_bytes: int,
         deadline: "Deadline",
-    ) -> Answer:
+    ) -> AppResponse:
         """One request and its answer; the connection is kept or closed on every way out."""
         keep = False
         try:
@@ -179,7 +181,7 @@ class Forwarder:
             else:
                 connection.abort()
 
-    def _take(self, origin: Origin) -> Connection | None:
+    def _take(self, origin: Origin) -> AppConnection | None:
         kept = self._idle[origin]
         while kept:
             connection = kept.pop()
@@ -188,7 +190,7 @@ class Forwarder:
             connection.abort()
         return None
 
-    def _keep(self, connection: Connection, origin: Origin) -> None:
+    def _keep(self, connection: AppConnection, origin: Origin) -> None:
         kept = self._idle[origin]
         if len(kept) >= _IDLE_CONNECTIONS:
             for other in [other for other in kept if not other.usable]:
@@ -214,7 +216,7 @@ class Forwarder:
         if oldest is not None:
             self._sweep = loop.call_at(oldest + _IDLE_SECONDS, self._close_idle)
 
-    async def _connect(self, address: Address) -> Connection:
+    async def _connect(self, address: Address) -> AppConnection:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
@@ -224,7 +226,7 @@ class Forwarder:
         for *_, endpoint in found:
             try:
                 _, connection = await loop.create_connection(
-                    Connection,
+                    AppConnection,
                     str(endpoint[0]),
                     address.port,
                     ssl=self._context() if address.scheme == "https" else None,
@@ -243,7 +245,7 @@ class Forwarder:
         words = (failure and failure.strerror) or str(failure)
         raise FailedError("unreachable", f"{address.authority}: {words}") from failure
 
-    def _owned(self, connection: Connection) -> Connection:
+    def _owned(self, connection: AppConnection) -> AppConnection:
         self._open.add(connection)
         connection.gone.add_done_callback(lambda _: self._open.discard(connection))
         return connection
@@ -299,7 +301,7 @@ class Deadline:
             self._end()
 
 
-def _failure_of(ended: EndedError, connection: Connection) -> FailedError:
+def _failure_of(ended: EndedError, connection: AppConnection) -> FailedError:
     if isinstance(ended.__cause__, ssl.SSLError):
         return FailedError("tls", _tls_words(ended.__cause__))
     if connection.answered:
@@ -313,7 +315,7 @@ def _tls_words(error: ssl.SSLError) -> str:
     return f"no TLS there: {(error.reason or str(error)).lower().replace('_', ' ')}"
 
 
-def _message(request: Request, address: Address) -> bytes:
+def _message(request: ForwardRequest, address: Address) -> bytes:
     """The request as it goes over the wire."""
     headers = request.headers
     names = {name.lower() for name, _ in headers}

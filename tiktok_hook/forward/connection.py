@@ -22,7 +22,7 @@ class TooLongError(Exception):
     """A line is longer than was allowed."""
 
 
-class Connection(asyncio.Protocol):
+class AppConnection(asyncio.Protocol):
     """A stream that knows whether what it sent last was ever read.
 
     One request at a time; the caller sees to that.

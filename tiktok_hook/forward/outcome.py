@@ -3,7 +3,7 @@
 from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.forward.client import Reply
-from tiktok_hook.forward.request import Request
+from tiktok_hook.forward.request import ForwardRequest
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 
@@ -13,7 +13,7 @@ _WITH_DETAIL = frozenset({"tls", "protocol", "unreachable"})
 
 def begun(
     delivery: Delivery,
-    request: Request,
+    request: ForwardRequest,
     *,
     now: float,
     replay: bool = False,

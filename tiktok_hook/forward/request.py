@@ -28,7 +28,7 @@ _FORBIDDEN_IN_VALUE = re.compile("[\r\n\x00]")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ForwardRequest:
     """One request, ready to go out.
 
     Attributes:
@@ -50,7 +50,7 @@ def build(
     *,
     extra_headers: Sequence[tuple[str, str]] = (),
     mark: str = "1",
-) -> Request:
+) -> ForwardRequest:
     """A delivery as an app gets it: same bytes, same headers in the same order.
 
     Args:
@@ -78,7 +78,7 @@ def compose(
     *,
     extra_headers: Sequence[tuple[str, str]] = (),
     mark: str = "1",
-) -> Request:
+) -> ForwardRequest:
     """A request made of received headers, fit for another connection.
 
     Left out is what concerned the connection it came by; ``Host`` and ``Content-Length`` are made
@@ -110,7 +110,7 @@ def compose(
     result = tuple(kept)
     for name, value in extra_headers:
         result = with_header(result, name, value)
-    return Request(method, url, with_header(result, FORWARDED_HEADER, mark), body)
+    return ForwardRequest(method, url, with_header(result, FORWARDED_HEADER, mark), body)
 
 
 def with_header(headers: Headers, name: str, value: str | None) -> Headers:

@@ -17,7 +17,7 @@ from tiktok_hook.delivery import (
     dump,
 )
 from tiktok_hook.errors import HookError, StoreError, UsageError
-from tiktok_hook.forward import Request, parse_header, parse_target, refuse_loop
+from tiktok_hook.forward import ForwardRequest, parse_header, parse_target, refuse_loop
 from tiktok_hook.inspector import query
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.inspector.request_body import REPLAY, SAMPLE, wish_of
@@ -334,7 +334,7 @@ def _meanings(event: events.Event) -> dict[str, str]:
     return {path: words for path in paths if (words := events.meaning(event, path))}
 
 
-def _request_json(request: Request) -> dict[str, Any]:
+def _request_json(request: ForwardRequest) -> dict[str, Any]:
     sent = Attempt(
         delivery_id=0,
         started_at=0.0,

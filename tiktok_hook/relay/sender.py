@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from tiktok_hook import signature
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.forward import Forwarder, Reply, Request, begun, build, ended, with_header
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, begun, build, ended, with_header
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store
 
@@ -42,7 +42,7 @@ class Sender:
         self._timeout = timeout
         self._clock = clock
 
-    def prepare(self, delivery: Delivery, target: str) -> tuple[Request, Attempt]:
+    def prepare(self, delivery: Delivery, target: str) -> tuple[ForwardRequest, Attempt]:
         """What would go out now, and its record before it has a number."""
         now = self._clock()
         secret = self._secret_of(delivery)
@@ -62,7 +62,7 @@ class Sender:
         return self._secrets[0] if self._secrets else None
 
     async def finish(
-        self, delivery: Delivery, request: Request, attempt: Attempt
+        self, delivery: Delivery, request: ForwardRequest, attempt: Attempt
     ) -> tuple[Attempt, Reply]:
         """Send what has been recorded as begun, and record how it ended."""
         reply = await self._forwarder.send(request, timeout=self._timeout)

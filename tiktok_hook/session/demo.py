@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from tiktok_hook import events, signature, trigger
 from tiktok_hook.delivery import Notice
-from tiktok_hook.forward import Request
+from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.session.state import Session
 from tiktok_hook.signature import State
 
@@ -49,7 +49,7 @@ async def _feed(session: Session, *, stays: bool) -> None:
     session.take(Notice(words, level="info"))
 
 
-def _deliveries(url: str) -> list[Request]:
+def _deliveries(url: str) -> list[ForwardRequest]:
     """One of each documented event, then a forged one, then a redelivery."""
     documented = [
         kind.name

@@ -11,7 +11,7 @@ from tiktok_hook.delivery import (
     SELF_CHECKED_BY_ANOTHER,
     SelfCheck,
 )
-from tiktok_hook.forward import Forwarder, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest
 
 DEADLINE_SECONDS = 10.0
 
@@ -42,7 +42,7 @@ async def self_check(
         (SELF_CHECK_HEADER, token),
         ("User-Agent", "tiktok-hook self-check"),
     )
-    request = Request(method="POST", url=url, headers=headers, body=SELF_CHECK_BODY)
+    request = ForwardRequest(method="POST", url=url, headers=headers, body=SELF_CHECK_BODY)
     reply = await forwarder.send(request, timeout=DEADLINE_SECONDS)
     if reply.status == 200 and token.encode() in reply.body:
         return SelfCheck(result="ok")

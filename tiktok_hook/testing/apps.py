@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from tiktok_hook import hints
 from tiktok_hook.errors import AppError, UsageError
-from tiktok_hook.forward import Forwarder, Request, join, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, join, parse_target
 from tiktok_hook.testing.asgi import AsgiApp, call_asgi, lifespan
 from tiktok_hook.testing.background import Background
 from tiktok_hook.testing.exchange import Posted, Response, ResponseHeaders
@@ -105,7 +105,7 @@ def _at(target: str, forwarder: Forwarder, background: Background) -> Call:
     def call(posted: Posted, timeout: float) -> Response:
         path, _, query = posted.path.partition("?")
         url = join(target, path, query)
-        request = Request("POST", url, tuple(posted.headers.items()), posted.body)
+        request = ForwardRequest("POST", url, tuple(posted.headers.items()), posted.body)
         reply = background.run(forwarder.send(request, timeout=timeout, keep_bytes=KEPT_BYTES))
         if reply.status is None:
             hint = hints.for_answer(status=None, error=reply.error, verdict=None, target=url)

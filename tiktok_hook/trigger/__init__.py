@@ -2,7 +2,7 @@
 
 from tiktok_hook.trigger.address import listener_url
 from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
-from tiktok_hook.trigger.run import Tally, run, send
+from tiktok_hook.trigger.run import TriggerResults, run, send
 from tiktok_hook.trigger.sample import CONTENT_TYPE, bodies, body_of, request
 from tiktok_hook.trigger.scenarios import SCENARIOS, scenario
 
@@ -10,7 +10,7 @@ __all__ = [
     "CONTENT_TYPE",
     "GIVEN_UP_SECONDS",
     "SCENARIOS",
-    "Tally",
+    "TriggerResults",
     "Try",
     "bodies",
     "body_of",

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tiktok_hook.exact_json import Json
-from tiktok_hook.forward import Forwarder, Reply, Request
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 from tiktok_hook.trigger.sample import request
 
 
 @dataclass(slots=True)
-class Tally:
+class TriggerResults:
     """What came of a run, also while it goes on.
 
     Attributes:
@@ -63,7 +63,7 @@ class Tally:
         }
 
 
-async def send(request: Request, *, timeout: float = 10.0) -> Reply:
+async def send(request: ForwardRequest, *, timeout: float = 10.0) -> Reply:
     """Send one request and give back what was answered; an error is in the reply, not raised."""
     async with Forwarder() as forwarder:
         return await forwarder.send(request, timeout=timeout)
@@ -80,9 +80,9 @@ async def run(
     concurrency: int = 1,
     timeout: float = 10.0,
     insecure: bool = False,
-    tally: Tally | None = None,
+    tally: TriggerResults | None = None,
     on_reply: Callable[[bytes, Reply], None] | None = None,
-) -> Tally:
+) -> TriggerResults:
     """Send many bodies, each signed as it leaves; with one at a time, in order.
 
     Args:
@@ -98,7 +98,7 @@ async def run(
         tally: Counted into while it runs, for who wants to know when it is cancelled.
         on_reply: Told of each as it ends.
     """
-    counted = Tally() if tally is None else tally
+    counted = TriggerResults() if tally is None else tally
     started = time.perf_counter()
     pace = _Pace(iter(bodies), 0.0 if rate is None else 1 / rate)
 

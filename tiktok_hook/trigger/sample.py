@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from tiktok_hook import edits, events, signature
 from tiktok_hook.delivery import SOURCE_HEADER, Headers, Source
 from tiktok_hook.errors import UsageError
-from tiktok_hook.forward import Request
+from tiktok_hook.forward import ForwardRequest
 
 CONTENT_TYPE = "application/json;charset=UTF-8"
 """As TikTok spelled it in a public capture of 2022; the exact text is not documented."""
@@ -68,7 +68,7 @@ def request(
     now: float | None = None,
     age: float = 0.0,
     bad_signature: bool = False,
-) -> Request:
+) -> ForwardRequest:
     """A signed POST of a body, marked as ours.
 
     Args:
@@ -90,4 +90,4 @@ def request(
         if bad_signature:
             signed = signed[:-1] + ("0" if signed[-1] != "0" else "1")
         headers += ((signature.HEADER, signed),)
-    return Request(method="POST", url=url, headers=headers, body=body)
+    return ForwardRequest(method="POST", url=url, headers=headers, body=body)

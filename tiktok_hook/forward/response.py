@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from tiktok_hook.delivery import Headers
-from tiktok_hook.forward.connection import Connection
+from tiktok_hook.forward.connection import AppConnection
 
 _READ_BYTES = 1 << 20
 """How much of a body is read before the connection is closed on an app with more to say."""
@@ -27,7 +27,7 @@ class FailedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AppResponse:
     """What came back.
 
     Attributes:
@@ -61,7 +61,7 @@ class _Head:
         return found
 
 
-async def read_answer(connection: Connection, method: str, keep_bytes: int) -> Answer:
+async def read_answer(connection: AppConnection, method: str, keep_bytes: int) -> AppResponse:
     """Read the final answer to a request; interim ones (100, 103) are passed over.
 
     Args:
@@ -95,13 +95,15 @@ async def read_answer(connection: Connection, method: str, keep_bytes: int) -> A
         framed = False
     options = framing["connection"]
     stays = "close" not in options and (head.minor_version == 1 or "keep-alive" in options)
-    return Answer(head.status, head.headers, bytes(body.kept), body.cut, whole and framed and stays)
+    return AppResponse(
+        head.status, head.headers, bytes(body.kept), body.cut, whole and framed and stays
+    )
 
 
 class _Body:
     """Takes in a body and keeps its beginning."""
 
-    def __init__(self, connection: Connection, keep_bytes: int) -> None:
+    def __init__(self, connection: AppConnection, keep_bytes: int) -> None:
         self._connection = connection
         self._keep_bytes = keep_bytes
         self._budget = max(_READ_BYTES, keep_bytes)
@@ -142,7 +144,7 @@ class _Body:
         return False
 
 
-async def _read_head(connection: Connection) -> _Head:
+async def _read_head(connection: AppConnection) -> _Head:
     for _ in range(_INTERIM_ANSWERS):
         line = await connection.read_line(_HEAD_BYTES)
         found = _STATUS_LINE.fullmatch(line)
@@ -156,7 +158,7 @@ async def _read_head(connection: Connection) -> _Head:
     raise FailedError("protocol", "the app never came to its final answer")
 
 
-async def _read_headers(connection: Connection) -> Headers:
+async def _read_headers(connection: AppConnection) -> Headers:
     headers: list[tuple[str, str]] = []
     lines = (await connection.read_lines(_HEAD_BYTES, _check_line)).decode("latin-1")
     for whole in lines.split("\n") if lines else ():
