@@ -17,7 +17,7 @@ from tiktok_hook.cli.listen import serving_page
     "--forward-to",
     "-f",
     metavar="TARGET",
-    help="Filter replays go unless the page names another address.",
+    help="Where replays go unless the page names another address.",
 )
 @options.insecure_option
 @serving_page

@@ -262,7 +262,7 @@ def _untrusted(server: str, cas: str | None) -> Refusal:
     trust = trusted.get(cas, cas)
     return Refusal(
         f"{server} showed a certificate that is not trusted ({trust}), or does not speak TLS.",
-        "Filter a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
+        "Where a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
     )
 
 
