@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from tiktok_hook.archive.fields import Fields
 from tiktok_hook.archive.har import EXTENSION
 from tiktok_hook.archive.shapes import attempt_from, delivery_from
-from tiktok_hook.delivery import Attempt, Delivery, Headers, Source
+from tiktok_hook.delivery import Attempt, Delivery, Headers, Source, without_own_cookies
 from tiktok_hook.exact_json import Json
 
 _UP_TO_PATH = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
@@ -102,7 +102,7 @@ def _headers(message: Fields, *, decoded: bool) -> Headers:
         if not (name + value).isascii() and (decoded or max(name + value) > "\xff"):
             name, value = (_as_bytes(part) for part in (name, value))
         found.append((name, value))
-    return tuple(found)
+    return without_own_cookies(tuple(found))
 
 
 def _as_bytes(text: str) -> str:

@@ -5,6 +5,7 @@ JSON shape of each is made here and nowhere else, so that the terminal, the API,
 exports cannot drift apart.
 """
 
+from tiktok_hook.delivery.cookies import OWN_COOKIE_PREFIX, without_own_cookies
 from tiktok_hook.delivery.records import (
     FILTERED,
     FORWARDED_HEADER,
@@ -39,6 +40,7 @@ from tiktok_hook.delivery.session_events import (
 __all__ = [
     "FILTERED",
     "FORWARDED_HEADER",
+    "OWN_COOKIE_PREFIX",
     "SELF_CHECKED_BY_ANOTHER",
     "SELF_CHECK_BODY",
     "SELF_CHECK_HEADER",
@@ -61,4 +63,5 @@ __all__ = [
     "fingerprint",
     "timestamp",
     "verdict_json",
+    "without_own_cookies",
 ]

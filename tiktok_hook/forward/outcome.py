@@ -1,7 +1,7 @@
 """Attempts as they are recorded: begun before the bytes leave, ended with what came back."""
 
 from tiktok_hook import hints
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, Delivery, without_own_cookies
 from tiktok_hook.forward.client import Reply
 from tiktok_hook.forward.request import ForwardRequest
 from tiktok_hook.sanitize import visible
@@ -62,7 +62,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         hint = hints.for_accepted_forgery()
     return attempt.stored(
         status=reply.status,
-        headers=reply.headers,
+        headers=without_own_cookies(reply.headers),
         body=reply.body,
         truncated=reply.truncated,
         duration_ms=reply.duration_ms,

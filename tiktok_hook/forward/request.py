@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers
+from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers, without_own_cookies
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward.target import join, split
 
@@ -84,6 +84,7 @@ def compose(
     Left out is what concerned the connection it came by; ``Host`` and ``Content-Length`` are made
     new in their old places; our mark is the only thing added.
     """
+    headers = without_own_cookies(headers)
     listed = {
         part.strip().lower()
         for name, value in headers

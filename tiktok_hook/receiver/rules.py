@@ -22,6 +22,7 @@ from tiktok_hook.delivery import (
     Delivery,
     Probe,
     Source,
+    without_own_cookies,
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.receiver.answer import NOT_ALLOWED, OK, Answer, Request, busy, error
@@ -221,7 +222,7 @@ class Receiver:
             path=path,
             query=query,
             http_version=request.http_version,
-            headers=request.headers,
+            headers=without_own_cookies(request.headers),
             body=request.body,
             verdict=verdict,
             status=403 if refused else None,
