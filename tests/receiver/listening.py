@@ -24,6 +24,7 @@ class Listening:
     port: int = 0
     now: float = NOW
     deliveries: list[Delivery] = field(default_factory=list)
+    statuses: list[int | None] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     answered: list[tuple[Delivery, Answer]] = field(default_factory=list)
     unstored: list[StoreError] = field(default_factory=list)
@@ -118,11 +119,18 @@ async def listening(
 
     async def keep(delivery: Delivery) -> Answer:
         seen.deliveries.append(delivery)
+        seen.statuses.append(None)
+        return Answer() if handle is None else await handle(delivery)
+
+    async def reject(delivery: Delivery, status: int) -> Answer:
+        seen.deliveries.append(delivery)
+        seen.statuses.append(status)
         return Answer() if handle is None else await handle(delivery)
 
     arguments.setdefault("secrets", [SECRET])
     receiver = Receiver(
         handle=keep,
+        reject=reject,
         **{
             "on_probe": seen.probes.append,
             "answered": lambda delivery, answer: seen.answered.append((delivery, answer)),

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 from tiktok_hook import signature
@@ -29,10 +29,10 @@ from tiktok_hook.receiver.answer import NOT_ALLOWED, OK, Answer, Request, busy, 
 from tiktok_hook.signature import State, Verdict
 
 Handle = Callable[[Delivery], Awaitable[Answer]]
-"""Stores a delivery, hands it on, and says what TikTok is answered.
+"""Stores an accepted delivery, forwards it, and returns what TikTok is answered."""
 
-One that comes with its `status` set is decided already: it is stored and shown, not forwarded.
-"""
+Reject = Callable[[Delivery, int], Awaitable[Answer]]
+"""Stores a rejected delivery, which is answered this status whatever comes back."""
 
 Send = Callable[[Answer], None]
 
@@ -95,8 +95,10 @@ class Receiver:
     """Takes requests, judges them, and has deliveries handled.
 
     Args:
-        handle: Called with every POST, forged ones included, its verdict in it. A `StoreError`
-            is answered 503, so that TikTok sends it again.
+        handle: Called with every accepted delivery. A `StoreError` is answered 503, so that
+            TikTok sends it again.
+        reject: Called with every delivery that is not accepted, and the status it is answered. A
+            `StoreError` is answered 503 here too.
         secrets: Client secrets to check against, in order; none: nothing is checked.
         tolerance: Seconds beyond which a right signature is refused too; None accepts any age.
         max_body_bytes: Longer bodies are answered 413 and not read on.
@@ -116,6 +118,7 @@ class Receiver:
         self,
         *,
         handle: Handle,
+        reject: Reject,
         secrets: Sequence[str] = (),
         tolerance: float | None = None,
         max_body_bytes: int = 1 << 20,
@@ -133,6 +136,7 @@ class Receiver:
         self.max_body_bytes = max_body_bytes
         self.limits = limits or Limits()
         self._handle = handle
+        self._reject = reject
         self._secrets = tuple(secrets)
         self._tolerance = tolerance
         self._file = serve_file
@@ -208,8 +212,10 @@ class Receiver:
             return b'{"ok":true,"self_check":"%s"}' % self._token
         return SELF_CHECKED_BY_ANOTHER if body == SELF_CHECK_BODY else None
 
-    def _judge(self, request: Request, watched: dict[str, str]) -> Delivery:
-        """The delivery that a POST is, with its verdict, and its status where that decides."""
+    def _judge(
+        self, request: Request, watched: dict[str, str]
+    ) -> tuple[Delivery, Literal[200, 403] | None]:
+        """The delivery that a POST is, and the status that a rejected one is answered."""
         now = self._clock()
         path, _, query = request.target.partition("?")
         verdict = self._check(request, watched.get(_SIGNATURE), now)
@@ -225,13 +231,14 @@ class Receiver:
             headers=without_own_cookies(request.headers),
             body=request.body,
             verdict=verdict,
-            status=403 if refused else None,
         )
-        if refused and b"tiktok.ping" in request.body:
+        if not refused:
+            return delivery, None
+        if b"tiktok.ping" in request.body:
             event = delivery.event
             if event is not None and event.name == "tiktok.ping":
-                return delivery.stored(status=200)
-        return delivery
+                return delivery, 200
+        return delivery, 403
 
     def _check(self, request: Request, header: str | None, now: float) -> Verdict:
         tolerance = 300.0 if self._tolerance is None else self._tolerance
@@ -255,28 +262,30 @@ class Receiver:
 
     def _deliver(self, request: Request, watched: dict[str, str], send: Send) -> Work | None:
         try:
-            delivery = self._judge(request, watched)
-            handled = self._handle(delivery)
+            delivery, status = self._judge(request, watched)
+            handled = self._handle(delivery) if status is None else self._reject(delivery, status)
         except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
             self._failed(bug, send)
             return None
         if not isinstance(handled, asyncio.Future):
-            return self._finish_later(delivery, handled, send)
+            return self._finish_later(delivery, status, handled, send)
         # A task for each would take as long as all the rest of its handling.
-        handled.add_done_callback(partial(self._finish, delivery, send))
+        handled.add_done_callback(partial(self._finish, delivery, status, send))
         return None
 
     async def _finish_later(
-        self, delivery: Delivery, handled: Awaitable[Answer], send: Send
+        self, delivery: Delivery, status: int | None, handled: Awaitable[Answer], send: Send
     ) -> None:
         try:
             answer = await handled
         except Exception as error:  # noqa: BLE001 - one bad request must not end the receiver
             self._failed(error, send)
         else:
-            self._handled(delivery, answer, send)
+            self._handled(delivery, status, answer, send)
 
-    def _finish(self, delivery: Delivery, send: Send, handled: asyncio.Future[Answer]) -> None:
+    def _finish(
+        self, delivery: Delivery, status: int | None, send: Send, handled: asyncio.Future[Answer]
+    ) -> None:
         try:
             answer = handled.result()
         except asyncio.CancelledError:
@@ -284,11 +293,11 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - one bad request must not end the receiver
             self._failed(error, send)
         else:
-            self._handled(delivery, answer, send)
+            self._handled(delivery, status, answer, send)
 
-    def _handled(self, delivery: Delivery, answer: Answer, send: Send) -> None:
-        if delivery.status is not None:
-            answer = OK if delivery.status == 200 else _FORGED
+    def _handled(self, delivery: Delivery, status: int | None, answer: Answer, send: Send) -> None:
+        if status is not None:
+            answer = OK if status == 200 else _FORGED
         send(answer)
         if self._answered is not None:
             try:

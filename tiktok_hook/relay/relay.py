@@ -156,19 +156,23 @@ class Relay:
     # What the receiver asks.
 
     def handle(self, delivery: Delivery) -> Awaitable[Answer]:
-        """Store a delivery and decide its answer; the receiver's `handle`.
-
-        One that comes with its status is decided already and goes to no app.
+        """Store an accepted delivery, forward it, and return TikTok's response.
 
         Raises:
             StoreError: It could not be stored; nothing has been sent anywhere.
         """
-        if delivery.status is not None:
-            return self._store.adding(delivery, then=self._told)
-        if not self.targets or delivery.verdict.refused:
+        if not self.targets:
             status = self.ack if isinstance(self.ack, int) else 200
             return self._store.adding(delivery, status=status, then=self._told)
         return self._hand_on(delivery)
+
+    def reject(self, delivery: Delivery, status: int) -> Awaitable[Answer]:
+        """Store a delivery that the receiver rejected and answers `status`; no app gets it.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        return self._store.adding(delivery, status=status, then=self._told)
 
     async def _hand_on(self, delivery: Delivery) -> Answer:
         status = self.ack if isinstance(self.ack, int) else 200

@@ -305,6 +305,7 @@ class _Wiring:
         plan = self.plan
         receiver = Receiver(
             handle=session.relay.handle,
+            reject=session.relay.reject,
             secrets=plan.known_secrets,
             tolerance=plan.tolerance,
             max_body_bytes=plan.max_body_bytes,
