@@ -75,8 +75,8 @@ def test_a_folder_that_is_gone_is_one_sentence(history: Path) -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from tiktok_hook.store.queue_lock import Claim
-print(Claim(Path(sys.argv[1]), sys.argv[2]).take(), flush=True)
+from tiktok_hook.store.queue_lock import QueueLock
+print(QueueLock(Path(sys.argv[1]), sys.argv[2]).take(), flush=True)
 sys.stdin.read()
 """
 
