@@ -5,6 +5,7 @@ JSON shape of each is made here and nowhere else, so that the terminal, the API,
 exports cannot drift apart.
 """
 
+from tiktok_hook.delivery.bounded import bounded
 from tiktok_hook.delivery.cookies import OWN_COOKIE_PREFIX, without_own_cookies
 from tiktok_hook.delivery.records import (
     FILTERED,
@@ -58,6 +59,7 @@ __all__ = [
     "Summary",
     "TunnelState",
     "attempt_json",
+    "bounded",
     "delivery_json",
     "dump",
     "fingerprint",

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TextIO, TypeAlias
 
-from tiktok_hook.delivery import Attempt, Delivery, Notice, Probe, Ready, Summary
+from tiktok_hook.delivery import Attempt, Delivery, Notice, Probe, Ready, Summary, bounded
 from tiktok_hook.terminal import blocks, lines, words
+from tiktok_hook.terminal.flood import FloodGate
 from tiktok_hook.terminal.jsonl import JsonLines
 from tiktok_hook.terminal.live import StatusLine
 from tiktok_hook.terminal.paint import COLOURED, PLAIN, Paint
@@ -36,6 +37,13 @@ PIPE_LIMIT = 20_000
 
 BYTES_LIMIT = 16 << 20
 """Bytes of bodies that may wait for the printing thread."""
+
+ALLOWANCES = {
+    # Whether programs read it: records at once, and per second in the long run.
+    False: {"rejected": (10, 1 / 30), "requests": (10, 1 / 30)},
+    True: {"rejected": (100, 1.0), "requests": (100, 1.0)},
+}
+"""What is shown of that which strangers can send without end; the rest is counted."""
 
 _RECORD_BYTES = 500
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
@@ -77,7 +85,7 @@ class Console:
         keys: bool,
         colours: bool,
         limit: int,
-        attempts_count: bool,
+        for_programs: bool,
     ) -> None:
         self._colours = colours
         self._received = 0
@@ -87,15 +95,19 @@ class Console:
         self.on_closed: Callable[[], None] | None = None
         self.first_seen: Callable[[int], float | None] | None = None
         self.paused: Callable[[], bool] | None = None
-        self._attempt_weight = 1 if attempts_count else 0
+        self._attempt_weight = 1 if for_programs else 0
         self.live = status is not None
         self._status = status
+        allowances = ALLOWANCES[for_programs]
+        self._rejected = FloodGate("rejected", *allowances["rejected"])
+        self._requests = FloodGate("requests", *allowances["requests"])
         self._screen = Screen(
             view,
             out,
             err,
             status=status,
             status_text=self._status_text,
+            gates=(self._rejected, self._requests),
             on_closed=lambda: self.on_closed() if self.on_closed is not None else None,
         )
         self._printer = Printer(self._screen.draw, limit=limit, limit_bytes=BYTES_LIMIT)
@@ -126,12 +138,14 @@ class Console:
             self._received += 1
             if item.refused:
                 self._refused += 1
-            self._printer.put(item, size=len(item.body) + _RECORD_BYTES)
+                self._put_limited(self._rejected, bounded(item))
+            else:
+                self._printer.put(item, size=len(item.body) + _RECORD_BYTES)
         elif isinstance(item, Attempt):
             size = len(item.body) + _RECORD_BYTES
             self._printer.put(item, size=size, weight=self._attempt_weight)
         elif isinstance(item, Probe):
-            self._printer.put(item, weight=0)
+            self._put_limited(self._requests, item)
         else:
             self._printer.put(item, weight=0, vital=True)
 
@@ -205,6 +219,15 @@ class Console:
             self._printer.put(Control.HIDE, vital=True)
             self._printer.close(0.1)
 
+    def _put_limited(self, gate: FloodGate, item: Delivery | Probe) -> None:
+        """Show what a stranger can send without end, as far as its allowance goes."""
+        already_counting = gate.pending
+        if gate.admit():
+            size = len(item.body) + _RECORD_BYTES if isinstance(item, Delivery) else 0
+            self._printer.put(item, size=size, weight=int(isinstance(item, Delivery)))
+        elif not already_counting:
+            self._printer.put(Control.REPORT, weight=0, vital=True)
+
     def _status_text(self, width: int) -> str:
         assert self._status is not None
         return self._status.text(
@@ -266,7 +289,7 @@ def make(
         keys=bool(keys),
         colours=err_paint is not PLAIN,
         limit=SCREEN_LIMIT if on_screen else PIPE_LIMIT,
-        attempts_count=chosen == "json",
+        for_programs=chosen == "json",
     )
     if isinstance(view, Text):
         view.first_seen = lambda number: made.first_seen(number) if made.first_seen else None

@@ -4,7 +4,7 @@ By hand as well: a panel of rich with highlighted JSON costs 1 to 3 ms.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tiktok_hook.delivery import Attempt, Delivery, Source
 from tiktok_hook.sanitize import visible
@@ -13,7 +13,10 @@ from tiktok_hook.terminal.body import body_lines
 from tiktok_hook.terminal.paint import Paint
 
 MAX_HEADER_CHARS = 400
-"""Characters shown of one header value."""
+"""Characters shown of one header value when a delivery arrives."""
+
+MAX_HEADERS = 40
+"""Headers shown when a delivery arrives."""
 
 _PRODUCT_COLOURS = {
     "Content Posting": "cyan",
@@ -46,7 +49,7 @@ def delivery_block(
     """
     text = [_title(delivery, paint, width)]
     if delivery.summary:
-        text.append(f"  {visible(delivery.summary)}")
+        text.append(f"  {lines.shown(delivery.summary)}")
     text += _verdict(delivery, paint, width)
     if delivery.redelivery_of is not None:
         text.append(f"  {paint.amber}↻ {words.redelivery(delivery, first_at)}{paint.off}")
@@ -54,16 +57,32 @@ def delivery_block(
         text.append(attempt_block(attempt, paint, width))
     text.append("")
     text.append(
-        f"  {delivery.method} {visible(delivery.target)} {paint.dim}HTTP/{delivery.http_version}"
-        f"{_from(delivery)}{paint.off}"
+        f"  {lines.shown(delivery.method, lines.MAX_NAME)} "
+        f"{visible(delivery.target) if whole else lines.shown(delivery.target)} "
+        f"{paint.dim}HTTP/{delivery.http_version}{_from(delivery)}{paint.off}"
     )
-    for name, value in delivery.headers:
-        long = len(value) > MAX_HEADER_CHARS and not whole
-        shown = visible(value[:MAX_HEADER_CHARS] + "…" if long else value)
-        text.append(f"  {paint.dim}{visible(name)}:{paint.off} {shown}")
+    text += _headers(delivery, paint, whole=whole)
     text.append("")
     text += [f"  {line}" for line in body_lines(delivery, paint, width=width - 2, whole=whole)]
     return "\n".join(text) + "\n\n"
+
+
+def _headers(delivery: Delivery, paint: Paint, *, whole: bool) -> Iterator[str]:
+    """One line for each header; of a delivery that arrives no more than fits a screen."""
+    longest = MAX_HEADER_CHARS if not whole else max(map(_length, delivery.headers), default=0)
+    shown = delivery.headers if whole else delivery.headers[:MAX_HEADERS]
+    for name, value in shown:
+        yield (
+            f"  {paint.dim}{lines.shown(name, longest)}:{paint.off} {lines.shown(value, longest)}"
+        )
+    left = len(delivery.headers) - len(shown)
+    if left:
+        more = words.plural(left, "more header")
+        yield f"  {paint.dim}… {more}: tiktok-hook show {delivery.id}{paint.off}"
+
+
+def _length(header: tuple[str, str]) -> int:
+    return max(map(len, header))
 
 
 def attempt_block(attempt: Attempt, paint: Paint, width: int = 80) -> str:
@@ -86,9 +105,13 @@ def _title(delivery: Delivery, paint: Paint, width: int) -> str:
     event = delivery.event
     kind = event.kind if event is not None else None
     if event is None:
-        name, product, colour = f"{delivery.method} {lines.cut(visible(delivery.path), 60)}", "", ""
+        name, product, colour = (
+            f"{lines.shown(delivery.method, 20)} {lines.shown(delivery.path, 60)}",
+            "",
+            "",
+        )
     elif kind is None:
-        name, product, colour = lines.cut(visible(event.name), 60), "unknown event", ""
+        name, product, colour = lines.shown(event.name, 60), "unknown event", ""
     else:
         name, product = kind.name, kind.product
         colour = getattr(paint, _PRODUCT_COLOURS.get(product, "bold"))
@@ -107,7 +130,7 @@ def _verdict(delivery: Delivery, paint: Paint, width: int) -> list[str]:
     found = delivery.verdict
     colour = lines.verdict_colour(found.state, paint)
     mark = {"valid": "✓", "stale": "✓", "unchecked": "·"}.get(found.state.value, "✗")
-    said = f"  {colour}{mark} signature {visible(words.verdict(found))}{paint.off}"
+    said = f"  {colour}{mark} signature {lines.shown(words.verdict(found))}{paint.off}"
     if found.state == "unchecked" and not found.hint:
         said = f"  {colour}{mark} signature unchecked: no client secret given{paint.off}"
     status = "not answered yet" if delivery.status is None else f"answered {delivery.status}"
@@ -117,7 +140,9 @@ def _verdict(delivery: Delivery, paint: Paint, width: int) -> list[str]:
 
 
 def _from(delivery: Delivery) -> str:
-    where = f" from {visible(delivery.remote_addr)}" if delivery.remote_addr else ""
+    where = (
+        f" from {lines.shown(delivery.remote_addr, lines.MAX_NAME)}" if delivery.remote_addr else ""
+    )
     if delivery.source is Source.TRIGGER:
         return f"{where}, sent by tiktok-hook trigger"
     return f"{where}, imported" if delivery.source is Source.IMPORT else where

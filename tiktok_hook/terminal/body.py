@@ -12,6 +12,9 @@ from tiktok_hook.terminal.paint import Paint, bare
 MAX_LINES = 60
 """Lines of a body shown when a delivery arrives; the whole is one command away."""
 
+MAX_CHARS = 8_000
+"""Characters shown of a body when a delivery arrives, however few lines they take."""
+
 MAX_TEXT = 2_000
 """Characters shown of one string, or bytes of a body that is plain text."""
 
@@ -48,8 +51,10 @@ def body_lines(
     else:
         shown, cut = [], ""
         limit = _ENDLESS if whole else MAX_LINES
+        room = _ENDLESS if whole else MAX_CHARS
         for line in _Json(paint, event, _ENDLESS if whole else MAX_TEXT, width).lines(value):
-            if len(shown) == limit:
+            room -= len(line)
+            if len(shown) == limit or room < 0:
                 cut = f"cut here, {words.plural(len(body), 'byte')} in all"
                 break
             shown.append(line)

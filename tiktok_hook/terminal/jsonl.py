@@ -18,6 +18,7 @@ from tiktok_hook.delivery import (
     timestamp,
 )
 from tiktok_hook.terminal import lines, words
+from tiktok_hook.terminal.flood import LeftOut
 from tiktok_hook.terminal.paint import PLAIN
 from tiktok_hook.terminal.view import Piece, err, out
 
@@ -56,6 +57,8 @@ class JsonLines:
             return self._tunnel_state(item)
         if isinstance(item, AppState):
             return (out(_line("app", app_json(item))),)
+        if isinstance(item, LeftOut):
+            return (out(_line("dropped", {item.subject: item.count})),)
         if isinstance(item, Notice):
             return (err(lines.notice_line(item, PLAIN) + "\n"),)
         if isinstance(item, Ready):

@@ -8,6 +8,7 @@ from tiktok_hook.delivery import FILTERED, AppState, Attempt, Delivery, Notice, 
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import words
+from tiktok_hook.terminal.flood import LeftOut
 from tiktok_hook.terminal.paint import Paint
 
 RETRY_SECONDS = 72 * 3600
@@ -15,6 +16,21 @@ RETRY_SECONDS = 72 * 3600
 
 Source: https://developers.tiktok.com/doc/webhooks-overview
 """
+
+
+MAX_NAME = 64
+"""Characters shown of a name, a method or an address, however wide the terminal."""
+
+MAX_TEXT = 300
+"""Characters shown of a path, a URL, a reason or a hint, likewise."""
+
+
+def shown(text: str, limit: int = MAX_TEXT) -> str:
+    """Return text from outside as it may be printed: cut, and every character harmless.
+
+    It is cut first, so that a megabyte costs no more than what is shown of it.
+    """
+    return visible(text if len(text) <= limit else f"{text[:limit]}…")
 
 
 def columns(text: str) -> int:
@@ -58,7 +74,7 @@ def outcome(attempt: Attempt) -> str:
     if attempt.status is not None and attempt.error is None:
         return f"{attempt.status} in {took}"
     error = attempt.error or "no answer"
-    why = words.REASON_WORDS.get(error) or visible(error)
+    why = words.REASON_WORDS.get(error) or shown(error)
     return f"{attempt.status}, then {why}, {took}" if attempt.status else f"{why}, {took}"
 
 
@@ -81,11 +97,12 @@ def delivery_line(
     """
     verdict = delivery.verdict
     event = delivery.event
-    name = (
-        visible(event.name) if event is not None else f"{delivery.method} {visible(delivery.path)}"
-    )
+    if event is not None:
+        name = shown(event.name, MAX_NAME)
+    else:
+        name = f"{shown(delivery.method, MAX_NAME)} {shown(delivery.path, MAX_NAME)}"
     said = words.verdict(verdict) if verdict.state is not State.STALE else "stale"
-    text = visible(said if verdict.refused else delivery.summary)
+    text = shown(said if verdict.refused else delivery.summary)
     mark = "" if verdict.refused else said
     if delivery.redelivery_of is not None:
         text = f"{words.redelivery(delivery, first_at)}: {text}"
@@ -119,18 +136,26 @@ def attempt_line(attempt: Attempt, paint: Paint) -> str:
     if attempt.resigned:
         marks += " signed afresh"
     colour = paint.green if attempt.status == 200 and attempt.error is None else paint.red
-    return (
-        f"  → #{attempt.id}{marks} {visible(attempt.target)} {colour}{outcome(attempt)}{paint.off}"
-    )
+    return f"  → #{attempt.id}{marks} {shown(attempt.target)} {colour}{outcome(attempt)}{paint.off}"
 
 
 def probe_line(probe: Probe, paint: Paint) -> str:
     """A request that was no delivery, dim: ``GET / 200``."""
-    reason = f" ({visible(probe.reason)})" if probe.reason else ""
+    reason = f" ({shown(probe.reason)})" if probe.reason else ""
     return (
-        f"{paint.dim}{words.clock(probe.at)} {visible(probe.method)} {visible(probe.path)} "
-        f"{probe.status}{reason}{paint.off}"
+        f"{paint.dim}{words.clock(probe.at)} {shown(probe.method, MAX_NAME)} "
+        f"{shown(probe.path)} {probe.status}{reason}{paint.off}"
     )
+
+
+def left_out_line(left_out: LeftOut, paint: Paint) -> str:
+    """A count of what strangers sent beyond what is shown of it, dim."""
+    if left_out.subject == "rejected":
+        what = words.plural(left_out.count, "more rejected delivery", "more rejected deliveries")
+        where = ": tiktok-hook events --verdict invalid --verdict missing"
+    else:
+        what, where = words.plural(left_out.count, "more non-webhook request"), ""
+    return f"{paint.dim}… {what} not shown{where}{paint.off}"
 
 
 def tunnel_line(state: TunnelState, paint: Paint) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
+from tiktok_hook.terminal.flood import FloodGate
 from tiktok_hook.terminal.live import ERASE, StatusLine
 from tiktok_hook.terminal.printer import Drawn
 from tiktok_hook.terminal.sink import Closed, Sink
@@ -15,11 +16,13 @@ _BREATH_SECONDS = 0.0002
 
 
 class Control(Enum):
-    """What is asked of the status line."""
+    """What is asked of the screen itself."""
 
     HIDE = "hide"
     SHOW = "show"
     REDRAW = "redraw"
+    REPORT = "report"
+    """A flood gate has begun to count: report its count once that is due."""
 
 
 class Screen:
@@ -32,6 +35,7 @@ class Screen:
         status: The status line; None without.
         status_text: Its text for so many columns.
         on_closed: Called once when nobody reads `out` any more.
+        gates: Count what strangers send beyond their allowance.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Screen:
         status: StatusLine | None,
         status_text: Callable[[int], str],
         on_closed: Callable[[], None],
+        gates: Sequence[FloodGate] = (),
     ) -> None:
         self._view = view
         self._sinks = {"out": out, "err": err}
@@ -51,6 +56,7 @@ class Screen:
         self._status = status
         self._status_text = status_text
         self._on_closed = on_closed
+        self._gates = gates
         self._open = {"out": True, "err": True}
         self._shown = ""  # what the status line says
         self._drawn = False  # whether it stands on the screen
@@ -64,6 +70,7 @@ class Screen:
                 self._control(item)
             elif self._status is not None:
                 self._status.note(item)
+        items = [*items, *(each for gate in self._gates for each in gate.due(final=final))]
         if self._hidden:
             final = True
         wrote = False
@@ -72,7 +79,7 @@ class Screen:
             for channel, text in runs:
                 self._write(channel, text)
                 wrote = True
-            return Drawn(wrote, self._view.holds)
+            return Drawn(wrote, self._holds)
         erase = ERASE if self._drawn else ""
         for channel, text in runs:
             self._write(channel, erase + text)
@@ -81,12 +88,16 @@ class Screen:
         if line != self._shown:
             self._write("out", f"{erase}{line}\r" if line else erase)
             self._shown, self._drawn, wrote = line, bool(line), True
-        return Drawn(wrote, self._view.holds)
+        return Drawn(wrote, self._holds)
+
+    @property
+    def _holds(self) -> bool:
+        return self._view.holds or any(gate.pending for gate in self._gates)
 
     def _control(self, wanted: Control) -> None:
         if wanted is Control.REDRAW:
             self._shown = ""
-        else:
+        elif wanted is not Control.REPORT:
             self._hidden = wanted is Control.HIDE
 
     def _pieces(self, items: Sequence[object], dropped: int, *, final: bool) -> Iterator[Piece]:

@@ -17,6 +17,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import banner, blocks, lines, words
+from tiktok_hook.terminal.flood import LeftOut
 from tiktok_hook.terminal.paint import Paint
 from tiktok_hook.terminal.view import Piece, err, out
 
@@ -196,7 +197,9 @@ class Text:
 
     def _other(self, item: object) -> Iterator[Piece]:
         paint = self._err_paint
-        if isinstance(item, Probe):
+        if isinstance(item, LeftOut):
+            yield err(lines.left_out_line(item, paint) + "\n")
+        elif isinstance(item, Probe):
             yield err(lines.probe_line(item, paint) + "\n")
         elif isinstance(item, TunnelState):
             yield from self._tunnel_state(item)

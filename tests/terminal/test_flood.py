@@ -1,0 +1,178 @@
+"""What strangers can send without end takes a bounded part of the output."""
+
+import io
+import json
+
+import pytest
+
+from tests.terminal.samples import AT, delivery
+from tiktok_hook import terminal
+from tiktok_hook.delivery import Delivery, Probe
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.terminal.flood import (
+    FIRST_REPORT_SECONDS,
+    LONGEST_REPORT_SECONDS,
+    FloodGate,
+    LeftOut,
+)
+
+FORGED = Verdict(State.MISSING, "no Tiktok-Signature header")
+FORMATS: list[terminal.Format] = ["compact", "full", "json"]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def gate(clock: Clock) -> FloodGate:
+    return FloodGate("rejected", 10, 1 / 30, clock=clock)
+
+
+def forged(number: int = 1, fill: str = "e", chars: int = 340_000) -> Delivery:
+    """A delivery whose every field is as long as a request may be."""
+    content = json.dumps({"publish_id": fill * (chars // 10)})
+    body = json.dumps({"event": fill * (chars // 6), "user_openid": fill, "content": content})
+    return delivery(
+        number,
+        body=body.encode(),
+        verdict=FORGED,
+        status=403,
+        path="/" + "p" * 30_000,
+        query="q" * 30_000,
+        headers=(("X-Long", "h" * 60_000), *((f"X-{each}", "h" * 500) for each in range(100))),
+        remote_addr="a" * 4000,
+    )
+
+
+def printed(form: terminal.Format, *items: object) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    with terminal.make(form, out=out, err=err) as screen:
+        for item in items:
+            screen.show(item)
+    return out.getvalue(), err.getvalue()
+
+
+def test_the_first_ten_pass_and_then_one_every_half_minute() -> None:
+    clock = Clock()
+    one = gate(clock)
+    assert [one.admit() for _ in range(12)] == [True] * 10 + [False] * 2
+    clock.now += 29.0
+    assert not one.admit()
+    clock.now += 2.0
+    assert one.admit()
+    assert not one.admit()
+    clock.now += 3600.0
+    assert [one.admit() for _ in range(12)] == [True] * 10 + [False] * 2
+
+
+def test_what_is_not_admitted_is_counted_once_and_ever_more_rarely() -> None:
+    clock = Clock()
+    one = gate(clock)
+    reports, waits, since = 0, [], clock.now
+    for _ in range(3600):
+        clock.now += 1.0
+        for _ in range(100):
+            one.admit()
+        for left_out in one.due():
+            assert left_out.count > 0
+            reports += left_out.count
+            waits.append(clock.now - since)
+            since = clock.now
+    assert waits[0] >= FIRST_REPORT_SECONDS
+    assert waits == sorted(waits)
+    assert max(waits) <= LONGEST_REPORT_SECONDS
+    assert len(waits) < 15
+    reports += sum(each.count for each in one.due(final=True))
+    admitted = 10 + 3600 // 30
+    assert reports == pytest.approx(360_000 - admitted, abs=1)
+
+
+def test_after_a_quiet_time_a_flood_is_reported_as_soon_as_the_first() -> None:
+    clock = Clock()
+    one = gate(clock)
+    for _ in range(5):
+        for _ in range(100):
+            one.admit()
+        list(one.due())
+        clock.now += 700.0
+        list(one.due())
+    clock.now += 3600.0
+    list(one.due())
+    for _ in range(100):
+        one.admit()
+    assert list(one.due()) == []
+    clock.now += FIRST_REPORT_SECONDS
+    assert list(one.due()) == [LeftOut("rejected", 90)]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize(
+    "fill", ["e", "\x1b", "\u202e", "\U000e0041", '"', "日"],
+    ids=["letters", "escapes", "bidi", "tags", "quotes", "wide"],
+)  # fmt: skip
+def test_a_rejected_delivery_takes_a_bounded_part_of_the_output(
+    form: terminal.Format, fill: str
+) -> None:
+    out, err = printed(form, forged(fill=fill))
+    assert out
+    longest = {"compact": 4_000, "full": 32_000, "json": 128_000}[form]
+    assert len((out + err).encode()) < longest
+
+
+def test_an_accepted_delivery_is_exact_in_json_however_long() -> None:
+    long = forged().stored(verdict=Verdict(State.VALID), status=200)
+    shape = json.loads(printed("json", long)[0])
+    assert shape["body"].encode() == long.body
+    assert shape["path"] == long.path
+    assert shape["headers"] == [list(each) for each in long.headers]
+
+
+def test_a_rejected_delivery_says_in_json_how_long_its_body_was() -> None:
+    shape = json.loads(printed("json", forged())[0])
+    assert len(shape["body"]) == 16 * 1024
+    assert shape["body_bytes"] == len(forged().body)
+    assert shape["event"] is None
+    assert shape["verdict"]["state"] == "missing"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_flood_of_rejected_deliveries_becomes_a_count(form: terminal.Format) -> None:
+    out, err = printed(form, *(forged(number, chars=600) for number in range(1, 501)))
+    shown = {"compact": 10, "full": 10, "json": 100}[form]
+    if form == "json":
+        lines = [json.loads(line) for line in out.splitlines()]
+        assert [line["type"] for line in lines] == ["delivery"] * shown + ["dropped"]
+        assert lines[-1]["rejected"] == 500 - shown
+    else:
+        assert f"… {500 - shown} more rejected deliveries not shown" in err
+        assert sum(f"#{number} " in out for number in range(1, 501)) == shown
+
+
+@pytest.mark.parametrize("form", ["compact", "full"])
+def test_a_flood_of_other_requests_becomes_a_count(form: terminal.Format) -> None:
+    out, err = printed(form, *(Probe("GET", f"/{each}", 408, AT, "slow") for each in range(500)))
+    assert out == ""
+    assert err.count(" 408 ") == 10
+    assert err.endswith("… 490 more non-webhook requests not shown\n")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_flood_hides_no_verified_delivery(form: terminal.Format) -> None:
+    items: list[object] = []
+    for number in range(1, 51):
+        items.append(delivery(10_000 + number))
+        items += [forged(number * 10 + each, chars=600) for each in range(9)]
+        items += [Probe("GET", "/", 200, AT) for _ in range(9)]
+    out, _ = printed(form, *items)
+    for number in range(1, 51):
+        shown = f'"id":{10_000 + number},' if form == "json" else f"#{10_000 + number} "
+        assert shown in out
+
+
+def test_a_probe_s_method_and_path_are_cut() -> None:
+    _, err = printed("compact", Probe("M" * 60_000, "/" + "p" * 60_000, 405, AT, "r" * 60_000))
+    assert len(err) < 1_000
