@@ -15,6 +15,7 @@ PACKAGE = Path(tiktok_hook.__file__).parent
 
 ROWS = (
     {"errors", "exact_json", "sanitize"},
+    {"text_files"},
     {"signature", "events", "edits", "hints"},
     {"delivery"},
     {"store", "bus", "paths", "ngrok_config"},

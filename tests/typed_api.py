@@ -38,7 +38,9 @@ def reading() -> None:
         assert_type(history, tiktok_hook.History)
         assert_type(iter(history), Iterator[tiktok_hook.Delivery])
         assert_type(history.last(tiktok_hook.Filter(failed=True)), tiktok_hook.Delivery | None)
-        made = history.replay(1, to="3000", secret="a", changes={"content.reason": "spam_risk"})
+        made = history.replay(
+            1, to="3000", secret="s3cret", changes={"content.reason": "spam_risk"}
+        )
         assert_type(made, tiktok_hook.Attempt)
         assert_type(made.status, int | None)
         history.replay("1")  # type: ignore[arg-type] # ids are numbers

@@ -17,6 +17,7 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header, parse_target
 from tiktok_hook.replayer import Mode, Prepared, Signing
+from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import Counts, Filter, QueueLock, Store, open_history, open_store
 from tiktok_hook.store.change_feed import follow
 
@@ -36,11 +37,12 @@ class History:
         create: Make an empty one if there is none.
 
     Raises:
+        UsageError: The path is the URL of a database server.
         StoreError: There is none, or it cannot be read; so do all its methods.
     """
 
     def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
-        self.path = paths.history_path() if path is None else Path(path)
+        self.path = paths.history_file(path, where="path")
         if create and not self.path.exists():
             self._opened_to_write().close()
         self._reading = open_history(self.path)
@@ -275,7 +277,7 @@ class History:
 
 
 def _several(secret: str | Sequence[str]) -> Sequence[str]:
-    return (secret,) if isinstance(secret, str) else secret
+    return checked_secrets(secret)
 
 
 def _signing(age: float, *, bad: bool, none: bool, as_is: bool) -> Signing:

@@ -4,6 +4,7 @@ ngrok's SDK does not look at it, its agent does: who has used that before need n
 again. Both layouts are understood: https://ngrok.com/docs/agent/config/
 """
 
+import codecs
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import platformdirs
 import yaml
 
 from tiktok_hook.errors import UsageError
+from tiktok_hook.text_files import decode
 
 _BY_HAND = "Correct it, or run: ngrok config check"
 _LONGEST_NUMBER_BITS = 1024
@@ -109,7 +111,7 @@ def keep_authtoken(token: str, path: Path | None = None) -> Path:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text("utf-8-sig")
+        data = file.read_bytes()
     except FileNotFoundError:
         raise UsageError(
             f"ngrok's config file {file} does not exist.", hint="Check the path, or leave it out."
@@ -119,8 +121,8 @@ def _text(file: Path) -> str:
             f"ngrok's config file {file} cannot be read: {error.strerror}.",
             hint="Check its permissions, or give the token with NGROK_AUTHTOKEN.",
         ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"ngrok's config file {file} is not UTF-8.", hint=_BY_HAND) from error
+    # ngrok's own agent accepts a byte order mark.
+    return decode(data.removeprefix(codecs.BOM_UTF8), name=f"ngrok config file {file}")
 
 
 def _parse(text: str, file: Path) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 import platformdirs
 
-from tiktok_hook.errors import StoreError
+from tiktok_hook.errors import StoreError, UsageError
 
 _APP = "tiktok-hook"
 _TOKEN_CHARACTERS = 43
@@ -42,6 +43,37 @@ def state_dir() -> Path:
 def history_path() -> Path:
     """Where the history lies when nothing else is said."""
     return data_dir() / "history.db"
+
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
+"""A scheme of at least two letters, since one is a drive of Windows. `Path` makes ``:/`` of ``://``."""
+
+_CONNECTION_STRING = re.compile(
+    r"(?:^|\s)(?:host|hostaddr|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE
+)
+
+
+def history_file(given: Path | str | None, *, where: str) -> Path:
+    """The path of the history.
+
+    Args:
+        given: A path; None is `history_path`.
+        where: The option or argument that it came from, for the message.
+
+    Raises:
+        UsageError: It is a URL or a connection string of a database server. The message does not
+            quote it, since it may contain a password.
+    """
+    if given is None:
+        return history_path()
+    found = _URL.match(str(given))
+    if found is not None or _CONNECTION_STRING.search(str(given)):
+        what = "a connection string" if found is None else f"a URL ({found[1].lower()}:)"
+        raise UsageError(
+            f"{where} is {what}; only a file can be the history.",
+            hint=f"Give the path of a SQLite file, for instance {where} history.db.",
+        )
+    return Path(given)
 
 
 def user_token() -> str:

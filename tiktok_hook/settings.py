@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tiktok_hook.errors import UsageError
+from tiktok_hook.signature.client_secret import checked_secret
+from tiktok_hook.text_files import read_text
 
 ENVIRONMENT_PREFIX = "TIKTOK_HOOK_"
 SECRET_VARIABLE = "TIKTOK_CLIENT_SECRET"  # noqa: S105 - the name of a variable, not a secret
@@ -32,7 +34,7 @@ def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
     """
     file = path or default
     try:
-        text = file.read_text("utf-8")
+        text = read_text(file, what="settings file", hint="Check the path and its permissions.")
     except FileNotFoundError:
         if path is None:
             return {}
@@ -40,11 +42,6 @@ def read_config(path: Path | None, *, default: Path) -> Mapping[str, Any]:
             f"The settings file {file} does not exist.",
             hint="Check --config, or leave it out.",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"The settings file {file} cannot be read: {error}.",
-            hint="Check the path and its permissions.",
-        ) from error
     import tomllib
 
     try:
@@ -99,48 +96,18 @@ def defaults_for(
     return values
 
 
-def checked_secret(text: str, *, where: str) -> str:
-    """A client secret as it will be used as a key.
-
-    Args:
-        text: As given.
-        where: The option, variable or file it came from, for the message.
-
-    Raises:
-        UsageError: It is empty, or carries whitespace, quotes or control characters. The message
-            never holds the secret.
-    """
-    if not text.strip():
-        raise UsageError(
-            f"The client secret from {where} is empty.",
-            hint="Copy it from Credentials in the TikTok Developer Portal.",
-        )
-    if any(character.isspace() or not character.isprintable() for character in text):
-        raise UsageError(
-            f"The client secret from {where} carries whitespace or control characters.",
-            hint="Copy it again without spaces or line breaks around or inside it.",
-        )
-    if text[0] in "\"'" or text[-1] in "\"'":
-        raise UsageError(
-            f"The client secret from {where} carries quotes.",
-            hint="Give the secret itself, without the quotes around it.",
-        )
-    return text
-
-
 def secret_from_file(file: Path) -> str:
-    """The client secret on the only line of a file; the line break at its end does not count.
+    """Return the client secret on the only line of a file; a line break at its end is ignored.
 
     Raises:
-        UsageError: The file cannot be read, or what it holds cannot be a secret.
+        UsageError: The file cannot be read, or what it contains cannot be a secret.
     """
+    hint = "Give --secret-file a readable file that contains the client secret alone."
     try:
-        text = file.read_bytes()[:4096].decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        text = read_text(file, what="secret file", hint=hint, max_bytes=4096)
+    except FileNotFoundError as error:
         raise UsageError(
-            f"The secret file {file} cannot be read: {reason}.",
-            hint="Give --secret-file a readable file that holds the client secret alone.",
+            f"The secret file {file} cannot be read: {error.strerror}.", hint=hint
         ) from error
     return checked_secret(text.rstrip("\r\n"), where=str(file))
 
@@ -166,5 +133,10 @@ def secrets(
         if text is not None:
             if not text.strip():
                 checked_secret(text, where=SECRET_VARIABLE)
-            found = [checked_secret(part, where=SECRET_VARIABLE) for part in text.split()]
+            found = [checked_secret(part, where=SECRET_VARIABLE) for part in _parts(text)]
     return tuple(dict.fromkeys(found))
+
+
+def _parts(text: str) -> list[str]:
+    """The secrets of a variable; an assignment or a comment is kept whole, to be named as such."""
+    return [text] if text.lstrip().startswith(("#", "export ")) else text.split()

@@ -28,7 +28,7 @@ def failed(result: Result, code: int) -> str:
     ("options", "words"),
     [
         (["--secret", ""], "client secret from --secret is empty"),
-        (["--secret", "two words"], "carries whitespace"),
+        (["--secret", "two words"], "has whitespace"),
         (["--secret-file", "no-such-file"], "no-such-file cannot be read"),
         (["--header", "X-Debug: 1\r\nX-Other: 2", "-f", "3999"], "line break"),
         (["--header", "no colon", "-f", "3999"], "NAME: VALUE"),

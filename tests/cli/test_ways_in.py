@@ -64,6 +64,107 @@ def test_a_file_in_the_working_directory_is_never_read(
     assert path_used() == "/"
 
 
+@pytest.mark.parametrize("value", ['"X-Debug: 1 2"', '["X-Debug: 1 2"]'], ids=["text", "list"])
+def test_one_text_of_the_settings_is_one_header(config: Path, value: str) -> None:
+    config.write_text(f'header = {value}\nforward-to = "3000"\n')
+    result = invoke(*BASE, "--port", "0", "--format", "json")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_variable_is_one_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_HEADER", "X-Debug: 1 2")
+    result = invoke(*BASE, "--port", "0", "--forward-to", "3000")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("my app/secret", 'secret-file = "{home}/my app/secret"'),
+        ("secret", 'secret-file = "~/secret"'),
+        ("secret", 'secret-file = ["~/secret"]'),
+    ],
+    ids=["space", "home", "home-in-a-list"],
+)
+def test_a_path_in_the_settings_is_one_path(
+    config: Path, home: Path, name: str, content: str
+) -> None:
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).write_text("tiktok-client-secret")
+    (home / "body").write_bytes(b"{}")
+    config.write_text(content.format(home=home))
+    result = invoke("sign", "--body", "~/body", "--timestamp", "1")
+    assert result.stdout.startswith("Tiktok-Signature: t=1,s="), result.output
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["option", "variable"])
+def test_the_home_folder_is_understood_in_a_secret_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, typed: bool
+) -> None:
+    (home / "secret").write_text("tiktok-client-secret")
+    options = ["--secret-file=~/secret"] if typed else []
+    if not typed:
+        monkeypatch.setenv("TIKTOK_HOOK_SECRET_FILE", "~/secret")
+    result = invoke("sign", "--body", "-", *options, stdin=b"{}")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("value", ["3999", "[3999]", '"3999 4999"', "[3999, 4999]"])
+def test_a_target_may_be_a_number(config: Path, value: str) -> None:
+    config.write_text(f"forward-to = {value}\n")
+    result = invoke(*BASE, "--port", "0", "--format", "compact")
+    assert result.exit_code == 0, result.output
+    assert ":3999" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("forward-to = true", "forward-to in"),
+        ("forward-to = [[3999]]", "not a text or a list of texts"),
+        ("forward-to = 2026-11-23", "not a text or a list of texts"),
+        ('domain = ["a.example"]', "it is a list, and --domain takes one value"),
+        ("domain = true", "it is true, and --domain takes a value"),
+        ("\ufeffport = 1", "begins with a byte order mark (BOM)"),
+    ],
+    ids=["truth-value", "nested", "date", "list", "truth-value-alone", "byte-order-mark"],
+)
+def test_a_value_of_the_wrong_type_is_one_sentence(
+    config: Path, content: str, message: str
+) -> None:
+    config.write_text(content, "utf-8")
+    result = invoke(*BASE)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert str(config) in result.stderr
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        "postgresql://me:hunter2@db.example/hooks",
+        "POSTGRES://me:hunter2@db.example/hooks",
+        "host=db.example user=me password=hunter2",
+    ],
+    ids=["url", "upper-case", "connection-string"],
+)
+@pytest.mark.parametrize("way", ["option", "variable", "config", "events"])
+def test_a_database_server_is_not_a_history_and_its_password_is_not_shown(
+    database: str, way: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config.write_text(f'db = "{database}"\n' if way == "config" else "")
+    if way == "variable":
+        monkeypatch.setenv("TIKTOK_HOOK_DB", database)
+    options = ["--db", database] if way in {"option", "events"} else []
+    command = ["events"] if way == "events" else ["listen", "--no-tunnel", "--timeout", "0.2"]
+    result = invoke(*command, *options)
+    assert result.exit_code == 2
+    assert "--db is a" in result.stderr
+    assert "hunter2" not in result.output
+    assert not [each for each in tmp_path.rglob("*") if "hunter2" in each.name]
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [("tiktok-hook lis", "listen"), ("tiktok-hook listen --forw", "--forward-to")],

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tiktok_hook import hints
+from tiktok_hook import hints, signature
 from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import AuditReport
 from tiktok_hook.audit.searching import find_way
-from tiktok_hook.errors import AppError, UsageError
+from tiktok_hook.errors import AppError
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
@@ -48,12 +48,11 @@ async def play(
         on_result: Told each result as soon as it and all before it are there.
 
     Raises:
-        UsageError: The target is no address, or the secret is empty.
+        UsageError: The target is not an address, or the secret cannot be a client secret.
         AppError: No way leads to the app.
     """
     url = parse_target(target)
-    if not secret.strip():
-        raise UsageError("The client secret is empty.", hint="Give the app's own.")
+    signature.checked_secret(secret, where="secret")
     started_at, started = time.time(), time.perf_counter()
     turns = asyncio.Semaphore(concurrency)
 

@@ -33,11 +33,7 @@ _WIDEST = 12
     help="ngrok's authtoken; else NGROK_AUTHTOKEN, else ngrok's config file.",
 )
 @options.option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address.")
-@options.option(
-    "--connect-cas",
-    metavar="trusted|host|PATH",
-    help="Who may have signed the ingress's certificate.  [default: trusted]",
-)
+@options.connect_cas_option
 @options.option(
     "--clock-url",
     metavar="URL",

@@ -104,11 +104,7 @@ receiving = options.together(
     path_option("--traffic-policy", help="Traffic policy document for ngrok."),
     option("--pooling", is_flag=True, help="Share the URL with other listeners (SDK 1.5)."),
     option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address."),
-    option(
-        "--connect-cas",
-        metavar="trusted|host|PATH",
-        help="Who may have signed the ingress's certificate.  [default: trusted]",
-    ),
+    options.connect_cas_option,
     option(
         "--public-url",
         metavar="URL",

@@ -14,6 +14,7 @@ import click
 
 from tiktok_hook import settings
 from tiktok_hook.errors import UsageError
+from tiktok_hook.text_files import decode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,7 +56,7 @@ class Command(click.Command):
                     file=file,
                 )
                 extra["default_map"] = {
-                    own[name].name: _as_click_reads(own[name], value)
+                    own[name].name: _as_click_reads(own[name], value, key=name, file=file)
                     for name, value in values.items()
                 }
         try:
@@ -102,9 +103,61 @@ def _by_name(command: click.Command) -> dict[str, click.Option]:
     }
 
 
-def _as_click_reads(parameter: click.Option, value: Any) -> Any:
-    """One text for a repeatable option is split at whitespace, as in the environment."""
-    return value.split() if parameter.multiple and isinstance(value, str) else value
+def _as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path) -> Any:
+    """A value of the settings file in the form that click takes.
+
+    Raises:
+        UsageError: It is a list where one value is meant, or neither a text nor a number.
+    """
+    if parameter.multiple:
+        if isinstance(value, str):
+            return split_values(parameter, value)
+        given = value if isinstance(value, list) else [value]
+        if any(isinstance(each, bool) or not isinstance(each, _PLAIN) for each in given):
+            raise UsageError(
+                f"{key} in {file} cannot be used: it is not a text or a list of texts.",
+                hint=f'For instance {key} = ["{_EXAMPLES.get(key, "text")}"].',
+            )
+        return [str(each) for each in given]
+    if isinstance(value, list):
+        raise UsageError(
+            f"{key} in {file} cannot be used: it is a list, and --{key} takes one value.",
+            hint=f"Write {key} = VALUE, without the brackets.",
+        )
+    if isinstance(value, bool) and not (parameter.is_flag or parameter.type is click.BOOL):
+        shown = str(value).lower()
+        raise UsageError(
+            f"{key} in {file} cannot be used: it is {shown}, and --{key} takes a value.",
+            hint="Correct it, or take it out.",
+        )
+    return value
+
+
+_PLAIN = (str, int, float)
+_EXAMPLES = {"forward-to": "3000", "header": "X-Debug: 1"}
+
+
+def split_values(parameter: click.Option, text: str) -> list[str]:
+    """The values of a repeatable option in one text, from the environment or a settings file.
+
+    Values that cannot contain whitespace are separated by it: `SPLIT_AT_WHITESPACE`. All others are
+    one value, so that a header or a path may contain spaces.
+    """
+    return text.split() if set(parameter.opts) & SPLIT_AT_WHITESPACE else [text]
+
+
+SPLIT_AT_WHITESPACE = frozenset({"--secret", "--forward-to", "--inspect-allow-host"})
+"""Repeatable options of which one variable, or one text in a settings file, may hold several."""
+
+
+class Option(click.Option):
+    """An option whose variable is split only where `SPLIT_AT_WHITESPACE` says so."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        if not self.multiple:
+            return super().value_from_envvar(ctx)
+        text = self.resolve_envvar_value(ctx)
+        return None if text is None else split_values(self, text)
 
 
 def _config_option(args: Sequence[str]) -> Path | None:
@@ -115,11 +168,11 @@ def _config_option(args: Sequence[str]) -> Path | None:
         if word == "--":
             break
         if word == "--config" and index + 1 < len(args):
-            return Path(args[index + 1])
+            return expanded(args[index + 1])
         if word.startswith("--config="):
-            return Path(word.removeprefix("--config="))
+            return expanded(word.removeprefix("--config="))
     value = os.environ.get(settings.variable("--config"))
-    return Path(value) if value else None
+    return expanded(value) if value else None
 
 
 def _all_names(parent: click.Context | None) -> set[str]:
@@ -138,7 +191,7 @@ def _all_names(parent: click.Context | None) -> set[str]:
 _FORMATS = {"full", "compact", "json", "table", "jsonl", "har", "curl", "pytest"}
 
 
-class FormatOption(click.Option):
+class FormatOption(Option):
     """``--format``, whose values differ from command to command.
 
     What the environment or the settings file says for all of them counts where it is one of the
@@ -160,8 +213,7 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """A click option and its ``TIKTOK_HOOK_…`` variable, named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", settings.variable(long))
-    if long == "--format":
-        attributes.setdefault("cls", FormatOption)
+    attributes.setdefault("cls", FormatOption if long == "--format" else Option)
     return click.option(*names, **attributes)
 
 
@@ -176,20 +228,58 @@ def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
     return decorate
 
 
-def _given_path(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
-    return None if value is None else Path(value).expanduser()
+def _given_path(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(expanded(each) for each in value)
+    return None if value is None else expanded(value)
+
+
+def expanded(text: str) -> Path:
+    """A path that the user wrote, with ``~`` read as the home folder.
+
+    Raises:
+        UsageError: It begins with ``~``, and no home folder is known.
+    """
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"The path {text} begins with ~, and no home folder is known.",
+            hint="Set HOME, or write the whole path.",
+        ) from error
 
 
 def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """An option that names a file; ``~`` is understood, and whether it exists is checked in use."""
-    return option(*names, metavar="PATH", callback=_given_path, **attributes)
+    attributes.setdefault("callback", _given_path)
+    return option(*names, metavar="PATH", **attributes)
 
 
 config_option = path_option(
     "--config", help="Settings file instead of config.toml in the user's folder."
 )
 
-db_option = path_option("--db", help="History file instead of the one in the user's data folder.")
+
+def _given_history(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    if value is None:
+        return None
+    from tiktok_hook import paths
+
+    return expanded(str(paths.history_file(value, where="--db")))
+
+
+db_option = path_option(
+    "--db",
+    callback=_given_history,
+    help="History file instead of the one in the user's data folder.",
+)
+
+
+connect_cas_option = option(
+    "--connect-cas",
+    metavar="trusted|host|PATH",
+    help="Who may have signed the ingress's certificate.  [default: trusted]",
+)
 
 secret_option = option(
     "--secret",
@@ -199,12 +289,10 @@ secret_option = option(
     help="The app's client secret; - asks for it. Repeatable. Better: TIKTOK_CLIENT_SECRET.",
 )
 
-secret_file_option = option(
+secret_file_option = path_option(
     "--secret-file",
     "secret_files",
     multiple=True,
-    metavar="PATH",
-    type=click.Path(path_type=Path),
     help="File that holds the client secret alone. Repeatable.",
 )
 
@@ -231,7 +319,8 @@ def _asked() -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt("Client secret", hide_input=True, err=True)
         return answer
-    return sys.stdin.buffer.readline().decode("utf-8", "replace").rstrip("\r\n")
+    line = sys.stdin.buffer.readline(4096)
+    return decode(line, name="client secret on standard input").rstrip("\r\n")
 
 
 def required_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
@@ -258,7 +347,7 @@ def read_body(source: str) -> bytes:
     if source == "-":
         return sys.stdin.buffer.read()
     try:
-        return Path(source).expanduser().read_bytes()
+        return expanded(source).read_bytes()
     except OSError as error:
         raise UsageError(
             f"The body file {source} cannot be read: {error.strerror}.",

@@ -11,6 +11,7 @@ import click
 from tiktok_hook import ngrok_config
 from tiktok_hook.cli import options
 from tiktok_hook.errors import TunnelError, UsageError
+from tiktok_hook.text_files import read_text
 
 THREE_WAYS = (
     "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
@@ -167,12 +168,12 @@ def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _policy_text(file: Path) -> str:
+    hint = "Give --traffic-policy a readable YAML or JSON file."
     try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(file, what="traffic policy", hint=hint)
+    except FileNotFoundError as error:
         raise UsageError(
-            f"The traffic policy {file} cannot be read: {error}.",
-            hint="Give --traffic-policy a readable YAML or JSON file.",
+            f"The traffic policy {file} cannot be read: {error.strerror}.", hint=hint
         ) from error
 
 

@@ -15,6 +15,7 @@ from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import ListenError, StoreError
 from tiktok_hook.forward import Forwarder, parse_target
+from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import open_history, open_store
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _sockets(port: int | None, host: str, avoid: Collection[int]) -> list[socket
 @asynccontextmanager
 async def inspect(
     *,
-    db: Path | None = None,
+    db: Path | str | None = None,
     secrets: Sequence[str] = (),
     forward_to: str | None = None,
     insecure: bool = False,
@@ -103,13 +104,14 @@ async def inspect(
         open_access: Let in who has no token.
 
     Raises:
-        UsageError: The target is no address.
+        UsageError: The target is not an address, or a secret cannot be one.
         StoreError: There is no history, or it cannot be opened.
         ListenError: The port that was named is taken.
     """
     from tiktok_hook import inspector
 
-    path = db or paths.history_path()
+    secrets = checked_secrets(secrets, where="secrets")
+    path = paths.history_file(db, where="db")
     open_history(path).close()  # it has to be there: looking makes none
     targets = () if forward_to is None else (parse_target(forward_to),)
     feed = Bus()
@@ -120,7 +122,7 @@ async def inspect(
                 history=store.history(),
                 store=store,
                 forwarder=forwarder,
-                secrets=tuple(secrets),
+                secrets=secrets,
                 status=lambda: inspector.Status(targets=targets, signed=bool(secrets)),
                 publish=feed.publish,
             )

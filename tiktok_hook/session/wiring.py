@@ -36,6 +36,7 @@ from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.tally import Tally
+from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import open_store
 from tiktok_hook.tunnel import open_tunnel
 
@@ -116,7 +117,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     pooling: bool = False
     public_url: str | None = None
     self_checked: bool = True
-    db: Path | None = None
+    db: Path | str | None = None
     ephemeral: bool = False
     keep: int = 100_000
     keep_bytes: int | None = None
@@ -140,10 +141,12 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     on_line: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
-        self._secrets = (self.secret,) if isinstance(self.secret, str) else tuple(self.secret)
+        self._secrets = checked_secrets(self.secret)
         given = [self.forward_to] if isinstance(self.forward_to, str) else self.forward_to
         self._targets = tuple(parse_target(text) for text in given)
         self._headers = tuple(parse_header(text) for text in self.headers)
+        if self.db is not None:
+            paths.history_file(self.db, where="db")
         self._opened: AbstractAsyncContextManager[Session] | None = None
         check(self)
 
@@ -191,7 +194,7 @@ class _Wiring:
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
-        path = None if plan.ephemeral else plan.db or paths.history_path()
+        path = None if plan.ephemeral else paths.history_file(plan.db, where="db")
         usual = KEEP_BYTES_IN_MEMORY if plan.ephemeral else KEEP_BYTES
         store = self.stack.enter_context(
             open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes or usual)

@@ -5,13 +5,25 @@ The explaining is imported when it is first asked for: commands that only read a
 
 from typing import TYPE_CHECKING, Any
 
+from tiktok_hook.signature.client_secret import checked_secret, checked_secrets
 from tiktok_hook.signature.scheme import HEADER, State, Verdict, check, sign
 
 if TYPE_CHECKING:
     from tiktok_hook.signature.diagnosis import diagnose, explain
     from tiktok_hook.signature.recipes import Diagnosis
 
-__all__ = ["HEADER", "Diagnosis", "State", "Verdict", "check", "diagnose", "explain", "sign"]
+__all__ = [
+    "HEADER",
+    "Diagnosis",
+    "State",
+    "Verdict",
+    "check",
+    "checked_secret",
+    "checked_secrets",
+    "diagnose",
+    "explain",
+    "sign",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -107,7 +107,7 @@ def check(
         body: Bytes exactly as received; re-encoded JSON never matches.
         secret: The app's client secret, or several to try in order (rotation, a sandbox beside
             production). An empty sequence means that nothing can be checked: ``unchecked``. A
-            blank secret never matches.
+            blank secret, or one that begins with ``#``, never matches.
         now: Current time in Unix seconds.
         tolerance: Greatest acceptable distance between ``t`` and now, in seconds, either way.
             TikTok gives no figure; 300 is ours.
@@ -139,7 +139,8 @@ def check(
 def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | None:
     """Number of the first secret that made one of the signatures, from 1; None if none did."""
     for number, secret in enumerate(secrets, 1):
-        if not secret or secret.isspace():
+        # A blank secret or a comment of an env file is no key that only the app's owner knows.
+        if not secret or secret.isspace() or secret.lstrip().startswith("#"):
             continue
         expected = digest(key_of(secret), found.timestamp, body)
         for given in found.digests:

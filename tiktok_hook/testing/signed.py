@@ -43,13 +43,10 @@ def signed(
         now: Unix seconds; None reads the clock.
 
     Raises:
-        UsageError: The secret is blank, or the signature shall be both wrong and absent.
+        UsageError: The secret cannot be a client secret, or the signature shall be both wrong and
+            absent.
     """
-    if not secret.strip():
-        raise UsageError(
-            "The client secret to sign with is empty.",
-            hint="Give the one that your app verifies with.",
-        )
+    signature.checked_secret(secret, where="secret")
     if bad_signature and no_signature:
         raise UsageError("bad_signature and no_signature do not go together.")
     headers = {

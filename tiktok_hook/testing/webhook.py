@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Self, overload
 
+from tiktok_hook import signature
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.testing.apps import Call, opened
@@ -159,11 +160,12 @@ class TiktokWebhook:
             timeout: Seconds that an answer may take; a WSGI application has no limit.
 
         Raises:
-            UsageError: It is none of these, or the path is none.
+            UsageError: It is none of these, the path is none, or the secret cannot be one.
             AppError: It did not start.
         """
         if not path.startswith("/"):
             raise UsageError(f"The path {path!r} does not begin with a slash.")
+        signature.checked_secret(secret, where="secret")
         if self._background is None:
             raise RuntimeError("use it as a context manager: with TiktokWebhook() as webhook")
         if id(app) not in self._calls:

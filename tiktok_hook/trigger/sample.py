@@ -78,6 +78,9 @@ def request(
         now: Unix seconds to sign with; None reads the clock.
         age: Seconds since it was signed; negative is in the future.
         bad_signature: Get one digit of the signature wrong.
+
+    Raises:
+        UsageError: The secret cannot be a client secret.
     """
     headers: Headers = (
         ("Content-Type", CONTENT_TYPE),
@@ -85,6 +88,7 @@ def request(
         (SOURCE_HEADER, Source.TRIGGER.value),
     )
     if secret is not None:
+        signature.checked_secret(secret, where="secret")
         moment = int((time.time() if now is None else now) - age)
         signed = signature.sign(body, secret, timestamp=max(0, moment))
         if bad_signature:

@@ -1,0 +1,76 @@
+"""Reads small text files that people write: settings, secrets, policies, ngrok.yml."""
+
+import codecs
+from pathlib import Path
+
+from tiktok_hook.errors import UsageError
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def read_text(file: Path, *, what: str, hint: str, max_bytes: int | None = None) -> str:
+    """Return the text of a UTF-8 file.
+
+    Args:
+        file: Its path.
+        what: What the file is, for the message: ``settings file``.
+        hint: What to do when it cannot be opened.
+        max_bytes: Read no more than this many bytes; None reads all.
+
+    Raises:
+        FileNotFoundError: There is no such file; the caller knows what that means.
+        UsageError: It cannot be read, or is not UTF-8; the message names UTF-16 and a byte order
+            mark as what they are.
+    """
+    try:
+        with file.open("rb") as stream:
+            data = stream.read() if max_bytes is None else stream.read(max_bytes)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"The {what} {file} cannot be read: {reason}.", hint=hint) from error
+    return decode(data, name=f"{what} {file}")
+
+
+def decode(data: bytes, *, name: str) -> str:
+    """Return bytes as text.
+
+    Args:
+        data: UTF-8 without a byte order mark.
+        name: What they are, for the message: ``settings file /home/me/config.toml``.
+
+    Raises:
+        UsageError: They are anything else.
+    """
+    encoding = next((label for mark, label in _MARKS if data.startswith(mark)), None)
+    if encoding is None and _alternates_with_nul(data[:4]):
+        encoding = "UTF-16"  # without a mark, as some Windows programs write it
+    if encoding is not None:
+        raise UsageError(
+            f"The {name} is encoded in {encoding}, not UTF-8.",
+            hint="Save it as UTF-8; PowerShell: Out-File -Encoding utf8NoBOM.",
+        )
+    if data.startswith(codecs.BOM_UTF8):
+        raise UsageError(
+            f"The {name} begins with a byte order mark (BOM).",
+            hint="Save it as UTF-8 without BOM.",
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"The {name} cannot be read: it is not UTF-8 text (byte {error.start}).",
+            hint="Save it as UTF-8.",
+        ) from error
+
+
+def _alternates_with_nul(start: bytes) -> bool:
+    """Whether every second byte is NUL and the others are not: ASCII letters in UTF-16."""
+    pattern = [byte == 0 for byte in start]
+    return len(start) == 4 and pattern in ([True, False] * 2, [False, True] * 2)
