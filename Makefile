@@ -1,6 +1,8 @@
 # Two commands do all set-up on a machine with Python 3.11 or newer and make:
 #   make demo   the main job, without an account
 #   make test   lint, types, every test, and the built wheel
+# Chooses date, time zone and order of the last run of make test; a number repeats that run.
+SEED ?= new
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit wheel system format reference pictures next-python fuzz soak bench clean
+.PHONY: help demo test lint types unit calendar wheel system format reference pictures next-python fuzz soak bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,10 +46,14 @@ system: ## what some tests need beside Python, where it can be installed
 	@sh tests/system.sh
 
 unit: $(VENV)/development system
-	# Outages, kills and deadlines are tried in real time; what loses against its neighbours on a
-	# crowded machine has to pass alone.
-	$(BIN)/pytest --numprocesses $(JOBS) \
-		|| $(BIN)/pytest --last-failed --last-failed-no-failures none
+	$(BIN)/pytest --numprocesses $(JOBS) -m "not realtime"
+	# What measures time runs alone.
+	$(BIN)/pytest -m realtime
+	# The tests that start no process run again under another date, time zone and order.
+	$(BIN)/pytest --numprocesses $(JOBS) -m "not realtime" --seed $(SEED)
+
+calendar: $(VENV)/development system ## the tests under every date, zone, locale, order and user: docs/contributing.md
+	sh tests/calendar.sh $(PYTHON)
 
 next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
 	bash tests/next_python.sh $(RUN)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import fuzzing
+from tests import conditions, fuzzing
 
 fuzzing.register()
 
@@ -14,6 +14,14 @@ fuzzing.register()
 # starts in turn; the tests that press Ctrl-C would wait in vain.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    conditions.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    conditions.configure(config)
 
 
 @pytest.fixture(autouse=True)

@@ -200,6 +200,7 @@ async def pids_of(output: Output, app_pid: int) -> list[int]:
     return [app_pid, int(line.removeprefix("pid "))]
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize(
     "parent",
     ["time.sleep(60)", "sys.exit(0)"],
@@ -235,7 +236,7 @@ STUBBORN = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.realtime
 async def test_what_ignores_sigterm_is_killed_after_five_seconds() -> None:
     output = Output()
     command = python(TREE.format(child=STUBBORN, parent="time.sleep(60)"))
@@ -247,6 +248,7 @@ async def test_what_ignores_sigterm_is_killed_after_five_seconds() -> None:
     assert app.exit_code == 128 + signal.SIGTERM
 
 
+@pytest.mark.realtime
 async def test_a_second_cancellation_kills_at_once() -> None:
     output = Output()
     entered = asyncio.Event()
@@ -270,6 +272,7 @@ async def test_a_second_cancellation_kills_at_once() -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.realtime
 async def test_output_held_open_by_a_daemon_does_not_hold_us() -> None:
     daemon = "import os, time; os.setsid(); print(1); time.sleep(30)"
     output = Output()

@@ -1,6 +1,8 @@
 import asyncio
 import time
 
+import pytest
+
 from tiktok_hook.bus import Bus
 
 
@@ -65,6 +67,7 @@ async def test_publishing_to_nobody_is_fine() -> None:
     Bus().publish("anything")
 
 
+@pytest.mark.realtime
 async def test_a_subscriber_that_never_takes_anything_does_not_slow_publishing() -> None:
     feed = Bus()
     with feed.subscribe():

@@ -335,6 +335,7 @@ def test_a_long_body_gets_the_cheap_tries_only() -> None:
     assert mistake(made(STAMP + json.dumps(json.loads(body)).encode()), body) is None
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize(
     "body",
     [

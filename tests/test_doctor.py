@@ -120,6 +120,7 @@ async def silent_port() -> AsyncIterator[int]:
         yield listening.getsockname()[1]
 
 
+@pytest.mark.realtime
 def test_a_blocked_thread_does_not_hold_up_the_end() -> None:
     release = threading.Event()
 

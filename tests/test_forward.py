@@ -642,6 +642,7 @@ async def test_a_connection_is_used_again(forwarder: Forwarder) -> None:
     assert app.connections == 1
 
 
+@pytest.mark.realtime
 async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
     forwarder: Forwarder,
 ) -> None:

@@ -539,6 +539,7 @@ async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told)
     assert [each.status for each in told.of(Attempt)] == [200]
 
 
+@pytest.mark.realtime
 async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, told: Told) -> None:
     async with running_app(hang) as app, relaying(app, ack="first", timeout=60) as relay:
         await relay.handle(delivery())

@@ -155,6 +155,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.realtime
 async def test_follow_shows_what_another_process_stores_within_200_ms(store: Store) -> None:
     await store.add(delivery(status=200))
     async with following("--db", str(store.path), "--format", "json") as live:

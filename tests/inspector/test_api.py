@@ -60,6 +60,7 @@ async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int
     assert [row["delivery"]["id"] for row in page["deliveries"]] == ids
 
 
+@pytest.mark.realtime
 async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     async with running(path=path) as house:

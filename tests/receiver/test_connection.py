@@ -389,6 +389,7 @@ async def dribble(client: Client, data: bytes) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("at_once", [0, len(post()) - 60], ids=["head", "body"])
 async def test_a_slow_loris_is_ended_at_the_deadline(at_once: int) -> None:
     async with listening(limits=QUICK) as seen, seen.connect() as client:
@@ -453,6 +454,7 @@ async def test_connections_far_beyond_the_limit_are_cut_off_at_once() -> None:
         assert (await refused.answer()).status == 503
 
 
+@pytest.mark.realtime
 async def test_a_connection_long_idle_makes_room_for_a_new_one() -> None:
     async with listening(limits=Limits(connections=2)) as seen, seen.connect() as older:
         await older.send(get())
@@ -542,6 +544,7 @@ async def test_memory_stays_flat_under_a_flood(
         assert (await seen.ask(post(signed=False))).status == 200
 
 
+@pytest.mark.realtime
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")
 def test_a_sender_with_nagles_algorithm_is_not_kept_waiting() -> None:
     """Each part of a request leaves the sender only once the part before it is acknowledged."""
@@ -592,6 +595,7 @@ async def test_leaving_takes_nothing_new_and_finishes_what_is_handled() -> None:
     assert len(seen.answered) == 1
 
 
+@pytest.mark.realtime
 async def test_leaving_waits_no_longer_than_it_was_told() -> None:
     gate = Gate()
     async with contextlib.AsyncExitStack() as stack:
@@ -605,6 +609,7 @@ async def test_leaving_waits_no_longer_than_it_was_told() -> None:
             assert await client.rest() == b""
 
 
+@pytest.mark.realtime
 async def test_leaving_does_not_wait_for_half_a_request() -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with listening() as seen:

@@ -195,6 +195,7 @@ async def test_the_same_callback_url_is_recognised_at_the_next_start(
     assert "same as last time" in texts[1].lower()
 
 
+@pytest.mark.realtime
 async def test_a_parent_killed_outright_takes_its_url_offline_within_2_seconds(
     service: NgrokService,
 ) -> None:
@@ -286,6 +287,7 @@ def slow_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
+@pytest.mark.realtime
 async def test_the_answer_waits_for_the_disk_and_32_wait_together(
     slow_disk: Path, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ path = Path(sys.argv[1])
 """
 
 
+@pytest.mark.realtime
 def test_a_slow_disk_is_waited_for_once_by_all(shim: Path, tmp_path: Path) -> None:
     code = f"""{_PRELUDE}
 async def timed(store, number):
@@ -76,6 +77,7 @@ asyncio.run(main())
     assert many < 0.4
 
 
+@pytest.mark.realtime
 def test_a_full_disk_is_said_at_once_and_forgotten_when_there_is_space(
     shim: Path, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ def store(path: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.realtime
 async def test_a_lock_of_another_program_is_waited_for_five_seconds(
     store: Store, path: Path
 ) -> None:
@@ -270,6 +271,7 @@ async def test_a_copy_made_while_running_is_whole(store: Store, path: Path, tmp_
         assert history.counts().received == 100
 
 
+@pytest.mark.realtime
 def test_closing_does_not_wait_for_a_lock_when_there_is_nothing_to_write(
     store: Store, path: Path
 ) -> None:

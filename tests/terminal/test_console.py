@@ -210,6 +210,7 @@ def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None
     assert err.getvalue() == "Warning: Still here.\n"
 
 
+@pytest.mark.realtime
 def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
     big = delivery(body=b"x" * 100_000)
     with Pipe() as out:

@@ -49,6 +49,7 @@ def test_what_is_handed_in_is_drawn_in_order() -> None:
     assert one.dropped == 0
 
 
+@pytest.mark.realtime
 def test_what_gathers_between_two_writes_is_joined_into_one() -> None:
     recorder = Recorder()
     one = printer(recorder)
@@ -64,6 +65,7 @@ def test_what_gathers_between_two_writes_is_joined_into_one() -> None:
     assert recorder.items == list(range(count))
 
 
+@pytest.mark.realtime
 def test_a_screen_that_does_not_read_costs_a_count_and_no_memory() -> None:
     recorder = Recorder()
     one = printer(recorder, limit=50)
@@ -127,6 +129,7 @@ def test_what_is_vital_comes_through_where_the_rest_is_counted() -> None:
     assert recorder.items[-1] == "vital"
 
 
+@pytest.mark.realtime
 def test_closing_does_not_wait_for_a_reader_that_does_not_read() -> None:
     recorder = Recorder()
     one = printer(recorder)

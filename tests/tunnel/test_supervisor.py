@@ -355,6 +355,7 @@ async def test_an_unknown_certificate_says_what_was_trusted(
     assert "--connect-cas" in caught.value.hint
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("kind", [Request.AUTH, Request.BIND])
 async def test_silence_ends_at_the_deadline(
     open_quick: Open, service: NgrokService, kind: Request
@@ -534,6 +535,7 @@ async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
         await service.wait_for(lambda: not service.connections, timeout=2)
 
 
+@pytest.mark.realtime
 @posix
 async def test_a_suspended_parent_goes_on_with_the_same_child(
     service: NgrokService, app: str
@@ -604,8 +606,8 @@ async def story(app: str, trouble: str, within: float) -> None:
         await healed(tunnel, service, log, within)
 
 
+@pytest.mark.realtime
 @posix
-@pytest.mark.slow
 async def test_the_default_timing_keeps_the_bounds(app: str) -> None:
     bounds = {"cut": 10.0, "outage": 15.0, "silence": 45.0, "stop": 45.0, "kill": 10.0}
     # All at once, since they mostly wait.
