@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import pytest
 
@@ -26,6 +26,8 @@ from tiktok_hook.receiver import Request
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Store, open_store
+from tiktok_hook.store.bounds import Bounds
+from tiktok_hook.store.schema import Database
 
 SECRET = "example-secret"
 Item = TypeVar("Item")
@@ -332,6 +334,34 @@ async def test_a_number_makes_tiktok_retry_while_the_app_gets_everything(
         assert (await told.until(Attempt))[0].status == 200
     assert len(app.requests) == 1
     assert [each.status for each in told.of(Delivery)] == [503]
+
+
+# The bound of what waits
+
+
+@pytest.mark.parametrize("mode", ["first", "hold", "paused"])
+async def test_a_full_queue_is_an_error_in_each_mode_that_waits(
+    tmp_path: Path, forwarder: Forwarder, told: Told, mode: Literal["first", "hold", "paused"]
+) -> None:
+    bounds = Bounds(keep=1, keep_bytes=1_000_000, queued=3)
+    with Store(Database(tmp_path / "bounded.db"), bounds) as store:
+        async with open_relay(
+            store=store,
+            forwarder=forwarder,
+            publish=told.take,
+            targets=[f"http://127.0.0.1:{free_port()}"],
+            ack="app" if mode == "paused" else mode,
+        ) as relay:
+            if mode == "paused":
+                relay.pause()
+            answers = await asyncio.gather(
+                *(relay.handle(delivery(number=each)) for each in range(5)),
+                return_exceptions=True,
+            )
+            assert sum(isinstance(each, StoreError) for each in answers) == 2
+            assert relay.waiting == 3
+            # Forged ones do not wait, so they are stored as before.
+            assert (await relay.reject(delivery(state=State.INVALID), 403)).status == 403
 
 
 # first

@@ -12,7 +12,7 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import (
     MAX_REJECTED,
-    REFUSED_BODY_BYTES,
+    REJECTED_BODY_BYTES,
     Filter,
     QueueEntry,
     Store,
@@ -401,7 +401,7 @@ class TestRetention:
     async def test_what_waits_for_a_further_target_goes_with_the_oldest(
         self, tmp_path: Path
     ) -> None:
-        beside = QueueEntry("first", "http://else/", beside=True)
+        beside = QueueEntry("first", "http://else/", secondary=True)
         with open_store(tmp_path / "history.db", keep=3) as store:
             for number in range(1, 11):
                 await store.add(delivery(), queues=[FIRST, beside] if number == 4 else [beside])
@@ -420,18 +420,18 @@ class TestRetention:
             assert found[1:] == list(range(22, MAX_REJECTED + 22))
 
     async def test_the_body_of_a_refused_one_is_cut(self, store: Store) -> None:
-        whole = event_body(padding="x" * REFUSED_BODY_BYTES)
+        whole = event_body(padding="x" * REJECTED_BODY_BYTES)
         returned = await store.add(delivery(whole, state=State.MISSING))
         found = store.history().get(returned.id)
         assert found is not None
-        assert returned.body == whole
-        assert found.body == whole[:REFUSED_BODY_BYTES]
-        assert (returned.body_bytes, found.body_bytes) == (None, len(whole))
+        assert returned == found
+        assert found.body == whole[:REJECTED_BODY_BYTES]
+        assert found.body_bytes == len(whole)
         # It was searched for before it was cut.
         assert store.history().page(Filter(events=("post.publish.complete",))) == [found]
 
     async def test_an_imported_one_is_never_cut_nor_in_the_ring(self, store: Store) -> None:
-        whole = event_body(padding="x" * REFUSED_BODY_BYTES)
+        whole = event_body(padding="x" * REJECTED_BODY_BYTES)
         await store.add(delivery(whole, state=State.INVALID, source=Source.IMPORT))
         await store.add_many([delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 1)])
         found = store.history().get(1)

@@ -184,7 +184,7 @@ class Relay:
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
             queues = [
-                QueueEntry(mode, target, beside=number > 0)
+                QueueEntry(mode, target, secondary=number > 0)
                 for number, target in enumerate(self.targets)
             ]
             stored = await self._store.add(delivery.stored(status=200), queues=queues)

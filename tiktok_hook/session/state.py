@@ -151,7 +151,7 @@ class Session:
         if isinstance(item, AppState):
             if item.target is None or item.target == self.relay.targets[0]:
                 self.app = item
-        elif isinstance(item, Delivery) and self._cannot_store:
+        elif isinstance(item, Delivery) and not item.verdict.refused and self._cannot_store:
             self._cannot_store = False
             self.take(Notice("Deliveries are stored again.", level="info"))
         self.tally.add(item)

@@ -7,7 +7,7 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store.filter import Filter
 from tiktok_hook.store.history import Counts, History
 from tiktok_hook.store.queue_lock import QueueLock
-from tiktok_hook.store.rows import MAX_REJECTED, REFUSED_BODY_BYTES, QueueEntry
+from tiktok_hook.store.rows import MAX_REJECTED, REJECTED_BODY_BYTES, QueueEntry
 from tiktok_hook.store.schema import Database
 from tiktok_hook.store.timeline import Bucket
 
@@ -18,7 +18,7 @@ __all__ = [
     "KEEP",
     "KEEP_BYTES",
     "MAX_REJECTED",
-    "REFUSED_BODY_BYTES",
+    "REJECTED_BODY_BYTES",
     "Bucket",
     "Counts",
     "Filter",
@@ -50,11 +50,12 @@ def open_store(path: Path | None, *, keep: int = KEEP, keep_bytes: int = KEEP_BY
     Raises:
         StoreError: It is no history, of a newer version, or cannot be used where it lies.
     """
+    from tiktok_hook.store.bounds import Bounds
     from tiktok_hook.store.writer import Store
 
     if path is None:
         keep_bytes = min(keep_bytes, KEEP_BYTES_IN_MEMORY)
-    return Store(Database(path), keep=keep, keep_bytes=keep_bytes)
+    return Store(Database(path), Bounds.of(keep, keep_bytes))
 
 
 def open_history(path: Path) -> History:

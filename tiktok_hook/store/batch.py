@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import StoreError
 from tiktok_hook.store import rows
 from tiktok_hook.store.bounds import SLICE, Counters, delete
 from tiktok_hook.store.rows import QueueEntry
@@ -54,7 +55,7 @@ class Job:
 class Add(Job):
     """A delivery, where it waits if it does, and its first attempt if that begins with it."""
 
-    __slots__ = ("attempt", "delivery", "key", "queues", "size", "status")
+    __slots__ = ("attempt", "delivery", "found_by", "key", "queues", "size", "status")
 
     def __init__(
         self,
@@ -70,14 +71,21 @@ class Add(Job):
         self.queues = queues
         self.attempt = attempt
         self.key: bytes | None = None
-        self.size = len(delivery.body)
+        self.found_by: rows.Searchable | None = None
+        self.size = rows.payload_bytes(delivery)
 
     def prepare(self) -> None:
-        """Parse, summarise, fingerprint."""
-        self.key = rows.link(self.delivery)
-        _ = self.delivery.summary
+        """Parse, summarise, fingerprint; then cut what is rejected. Once, also if it is retried."""
+        if self.found_by is None:
+            self.key = rows.link(self.delivery)
+            self.found_by = rows.searchable_columns(self.delivery)
+            self.delivery = rows.as_kept(self.delivery)
 
-    def run(self, connection: sqlite3.Connection, counters: Counters) -> Delivery:
+    def queue_full(self, counters: Counters) -> bool:
+        """Whether it would have to wait for the app where no more may wait."""
+        return counters.queue_full and any(not each.secondary for each in self.queues)
+
+    def run(self, connection: sqlite3.Connection, counters: Counters) -> "Delivery | StoreError":
         return _add_all(connection, [self], counters)[0]
 
 
@@ -107,7 +115,11 @@ class AddMany(Job):
     def run(self, connection: sqlite3.Connection, counters: Counters) -> list[Delivery]:
         if self.abandoned:
             return []
-        stored = _add_all(connection, self.adds, counters)
+        stored = [
+            each
+            for each in _add_all(connection, self.adds, counters)
+            if isinstance(each, Delivery)  # an import never waits for an app
+        ]
         self._given = [each.id for each in stored]
         return stored
 
@@ -144,7 +156,7 @@ class SetStatus(Job):
 
 
 class Dequeue(Job):
-    """A delivery that does not wait for a target any more."""
+    """A delivery that no longer waits for a target."""
 
     __slots__ = ("_id", "_target")
 
@@ -154,9 +166,11 @@ class Dequeue(Job):
         self._target = target
 
     def run(self, connection: sqlite3.Connection, counters: Counters) -> None:
-        connection.execute(
-            "DELETE FROM queue WHERE delivery_id = ? AND target = ?", (self._id, self._target)
-        )
+        found = connection.execute(_DEQUEUE, (self._id, self._target)).fetchone()
+        if found is not None and not found[0]:
+            (size,) = connection.execute(_SIZE, (self._id,)).fetchone()
+            counters.queued -= 1
+            counters.queued_bytes -= size
         counters.floor = min(counters.floor, self._id - 1)
 
 
@@ -264,7 +278,11 @@ class Shrink(Job):
 
 
 def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters) -> list[Any]:
-    """Write jobs in their order, inside a transaction; what each returned."""
+    """Write jobs in their order, inside a transaction.
+
+    Returns:
+        What each job returned; a StoreError for a delivery that the full queue left no room for.
+    """
     results: list[Any] = []
     adds: list[Add] = []
     statuses: dict[int, int] = {}
@@ -288,14 +306,19 @@ def run(connection: sqlite3.Connection, jobs: Sequence[Job], counters: Counters)
 
 def _add_all(
     connection: sqlite3.Connection, adds: Sequence[Add], counters: Counters
-) -> list[Delivery]:
-    """Insert deliveries with few statements.
+) -> list[Delivery | StoreError]:
+    """Insert deliveries with few statements; a StoreError in place of one with no room to wait.
 
-    Each statement lets go of the interpreter and has to wait for the event loop to get it back.
+    Each statement releases the interpreter and has to wait for the event loop to get it back.
     """
     newest = _newest_of(connection, {add.key for add in adds if add.key is not None})
-    stored, waiting = [], []
+    results: list[Delivery | StoreError] = []
+    inserts, begun = [], []
+    enqueued: list[tuple[int, QueueEntry]] = []
     for add in adds:
+        if add.queue_full(counters):
+            results.append(_full(counters))
+            continue
         counters.last_id = delivery_id = counters.last_id + 1
         first, number = newest.get(add.key, (None, 1))
         if add.key is not None:
@@ -303,23 +326,36 @@ def _add_all(
         delivery = add.delivery.stored(
             id=delivery_id, redelivery_of=first, redelivery_number=number, status=add.status
         )
-        row = rows.delivery_row(delivery, add.key)
-        if row[rows.REFUSED]:
-            counters.refused += 1
+        assert add.found_by is not None  # set by `prepare`
+        row = rows.delivery_row(delivery, add.key, add.found_by)
+        size = row[rows.SIZE]
+        if row[rows.REJECTED]:
+            counters.rejected += 1
+            counters.rejected_bytes += size
         else:
             counters.kept += 1
-            counters.kept_bytes += row[rows.SIZE]
-        waiting.append(row)
-        stored.append(delivery)
-    _insert_all(connection, rows.insert_deliveries, waiting)
-    begun = []
-    for add, delivery in zip(adds, stored, strict=True):
-        for queue in add.queues:
-            connection.execute(_ENQUEUE, (delivery.id, queue.target, queue.mode, int(queue.beside)))
+            counters.kept_bytes += size
+        if any(not each.secondary for each in add.queues):
+            counters.queued += 1
+            counters.queued_bytes += size
+        enqueued += [(delivery_id, each) for each in add.queues]
         if add.attempt is not None:
-            begun.append(rows.numbered(add.attempt, delivery.id, 1))
+            begun.append(rows.numbered(add.attempt, delivery_id, 1))
+        inserts.append(row)
+        results.append(delivery)
+    _insert_all(connection, rows.insert_deliveries, inserts)
+    for delivery_id, queue in enqueued:
+        connection.execute(_ENQUEUE, (delivery_id, queue.target, queue.mode, int(queue.secondary)))
     _insert_attempts(connection, begun, counters)
-    return stored
+    return results
+
+
+def _full(counters: Counters) -> StoreError:
+    return StoreError(
+        f"{counters.queued} deliveries ({counters.queued_bytes / 1e6:.0f} MB) wait for the app, "
+        "and no more may wait.",
+        hint="Start the app, or resume forwarding; tiktok-hook clear deletes them.",
+    )
 
 
 def _insert_all(
@@ -375,9 +411,11 @@ _NEWEST_OF_EVENTS = (
     "WHERE link IN ({}) GROUP BY link"
 )
 _ENQUEUE = (
-    "INSERT INTO queue (delivery_id, target, mode, beside) VALUES (?, ?, ?, ?) "
+    "INSERT INTO queue (delivery_id, target, mode, secondary) VALUES (?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET mode = excluded.mode"
 )
+_DEQUEUE = "DELETE FROM queue WHERE delivery_id = ? AND target = ? RETURNING secondary"
+_SIZE = "SELECT coalesce((SELECT size FROM deliveries WHERE id = ?), 0)"
 _NEXT_ATTEMPT = (
     "SELECT (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = ?1), "
     "EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)"

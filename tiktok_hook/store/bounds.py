@@ -1,20 +1,56 @@
-"""How much history stays: what is counted for it, and how the oldest rows go."""
+"""Retention: how much a history may hold, what is counted for it, and how the oldest rows go."""
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from tiktok_hook.store.rows import MAX_REJECTED, padded
+from tiktok_hook.store.rows import MAX_REJECTED, MAX_REJECTED_BYTES, padded
 
 SLICE = 512
-"""The most rows that one transaction clears away, so that none takes long."""
+"""Maximum number of rows that one transaction clears, so that none takes long."""
 
 _LOT = 1024
-"""The most old rows that one transaction deletes to make room: a hundredth of a second' work."""
+"""Maximum number of rows pruned in one transaction, about 10 ms of work."""
 
 _ROOM = _LOT * 3 // 4
 _ROOM_PART = 100
-"""How many rows below its bounds a history is brought: a hundredth of them, not many rows."""
+"""Prune to 1 % below the bounds, at most `_ROOM` rows, so that pruning happens in batches."""
+
+MIN_QUEUED = 10_000
+MIN_QUEUED_BYTES = 64 << 20
+"""What may wait for the app at least, however small the bounds of the history are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much a history may hold.
+
+    Attributes:
+        keep: Deliveries outside the ring of rejected ones; the oldest go first.
+        keep_bytes: Bytes that they and their attempts take.
+        rejected: Rejected deliveries, which have a ring of their own.
+        rejected_bytes: Bytes that those take.
+        queued: Deliveries that wait for the app, which are never pruned: more are not stored.
+        queued_bytes: Bytes that those take.
+    """
+
+    keep: int
+    keep_bytes: int
+    rejected: int = MAX_REJECTED
+    rejected_bytes: int = MAX_REJECTED_BYTES
+    queued: int = MIN_QUEUED
+    queued_bytes: int = MIN_QUEUED_BYTES
+
+    @classmethod
+    def of(cls, keep: int, keep_bytes: int) -> Self:
+        """The bounds that follow from what the user chose."""
+        return cls(
+            keep=keep,
+            keep_bytes=keep_bytes,
+            queued=max(keep, MIN_QUEUED),
+            queued_bytes=max(keep_bytes, MIN_QUEUED_BYTES),
+        )
 
 
 @dataclass(slots=True)
@@ -22,52 +58,85 @@ class Counters:
     """The one row of `counters`, as a transaction changes it.
 
     Attributes:
+        last_id: The newest id that was ever given.
+        kept: Deliveries outside the ring of rejected ones.
+        kept_bytes: What they and all attempts take.
+        rejected: Rejected deliveries.
+        rejected_bytes: What those take.
+        queued: Deliveries that wait for the app; those of secondary targets only are not counted.
+        queued_bytes: What those take.
         floor: Up to this id there is nothing that may be pruned, as far as this process knows.
     """
 
     last_id: int
     kept: int
     kept_bytes: int
-    refused: int
+    rejected: int
+    rejected_bytes: int
+    queued: int
+    queued_bytes: int
+    bounds: Bounds
     floor: int = 0
 
     @classmethod
-    def read(cls, connection: sqlite3.Connection, last_id: int, floor: int) -> "Counters":
-        """The counters as they stand in this transaction; no id up to `last_id` is given again."""
-        newest, kept, kept_bytes, refused = connection.execute(_COUNTERS).fetchone()
-        return cls(max(newest, last_id), kept, kept_bytes, refused, floor)
+    def read(
+        cls, connection: sqlite3.Connection, bounds: Bounds, *, last_id: int = 0, floor: int = 0
+    ) -> Self:
+        """The counters of this transaction; no id up to `last_id` is given again."""
+        found: tuple[int, int, int, int, int, int, int] = connection.execute(_COUNTERS).fetchone()
+        counters = cls(*found, bounds=bounds, floor=floor)
+        counters.last_id = max(counters.last_id, last_id)
+        return counters
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Put them back."""
         connection.execute(
-            "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, refused = ?",
-            (self.last_id, self.kept, self.kept_bytes, self.refused),
+            "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, rejected = ?, "
+            "rejected_bytes = ?, queued = ?, queued_bytes = ?",
+            (
+                self.last_id,
+                self.kept,
+                self.kept_bytes,
+                self.rejected,
+                self.rejected_bytes,
+                self.queued,
+                self.queued_bytes,
+            ),
         )
 
+    @property
+    def over(self) -> bool:
+        """Whether there is more than may stay."""
+        bounds = self.bounds
+        return (
+            self.kept > bounds.keep
+            or self.kept_bytes > bounds.keep_bytes
+            or self.rejected > bounds.rejected
+            or self.rejected_bytes > bounds.rejected_bytes
+        )
 
-def prune(
-    connection: sqlite3.Connection, counters: Counters, *, keep: int, keep_bytes: int
-) -> bool:
-    """Delete the oldest rows past the bounds, at most a lot of them; say whether more should go.
+    @property
+    def queue_full(self) -> bool:
+        """Whether as much waits for the app as may."""
+        return self.queued >= self.bounds.queued or self.queued_bytes >= self.bounds.queued_bytes
 
-    What still waits for the app stays, whatever the bounds say; for further targets it does not:
-    one that never comes back would keep everything for ever.
+
+def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
+    """Delete the oldest rows past the bounds, one lot at most; True when more should go.
+
+    What waits for the app stays, whatever the bounds say. What waits for a secondary target does
+    not: one that never comes back would keep everything for ever.
     """
-    surplus = counters.refused - MAX_REJECTED
-    if surplus > 0:
-        ids = connection.execute(
-            "SELECT id FROM deliveries WHERE refused = 1 ORDER BY id LIMIT ?",
-            (min(surplus, SLICE),),
-        )
-        delete(connection, [each for (each,) in ids], counters)
-    surplus = counters.kept - keep
-    excess_bytes = counters.kept_bytes - keep_bytes
+    bounds = counters.bounds
+    _prune_rejected(connection, counters)
+    surplus = counters.kept - bounds.keep
+    excess_bytes = counters.kept_bytes - bounds.keep_bytes
     if surplus <= 0 and excess_bytes <= 0:
-        return counters.refused > MAX_REJECTED
+        return counters.over
     # Room for what comes next is made at once: old rows share their pages in table and indexes, and
     # taking a few of them with every batch would write those pages over and over.
-    surplus += min(keep // _ROOM_PART, _ROOM)
-    excess_bytes += keep_bytes // _ROOM_PART
+    surplus += min(bounds.keep // _ROOM_PART, _ROOM)
+    excess_bytes += bounds.keep_bytes // _ROOM_PART
     ids_to_go = []
     oldest = connection.execute(_OLDEST, (counters.floor, _LOT))
     for delivery_id, size in oldest:
@@ -78,38 +147,67 @@ def prune(
         excess_bytes -= size
     oldest.close()
     delete(connection, ids_to_go, counters)
-    # With nothing to take, all that is left waits for the app; new rows will be looked at anew.
+    # With nothing to delete, all that is left waits for the app: look at newer rows only.
     counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
-    over = surplus > 0 or excess_bytes > 0 or counters.refused > MAX_REJECTED
-    return over and bool(ids_to_go)
+    return counters.over and bool(ids_to_go)
+
+
+def _prune_rejected(connection: sqlite3.Connection, counters: Counters) -> None:
+    bounds = counters.bounds
+    surplus = counters.rejected - bounds.rejected
+    excess_bytes = counters.rejected_bytes - bounds.rejected_bytes
+    if surplus <= 0 and excess_bytes <= 0:
+        return
+    excess_bytes += bounds.rejected_bytes // _ROOM_PART
+    ids_to_go = []
+    for delivery_id, size in connection.execute(_OLDEST_REJECTED, (SLICE,)).fetchall():
+        if surplus <= 0 and excess_bytes <= 0:
+            break
+        ids_to_go.append(delivery_id)
+        surplus -= 1
+        excess_bytes -= size
+    delete(connection, ids_to_go, counters)
 
 
 def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counters) -> int:
-    """Delete deliveries with all that hangs on them; the number of those that were there."""
+    """Delete deliveries with their attempts and queue entries; how many of them there were."""
     if not ids:
         return 0
     ids = padded(ids, 0)  # there is no such id
     among = f"IN ({','.join('?' * len(ids))})"
-    connection.execute(f"DELETE FROM queue WHERE delivery_id {among}", ids)
+    queued = {
+        delivery_id
+        for delivery_id, secondary in connection.execute(
+            f"DELETE FROM queue WHERE delivery_id {among} RETURNING delivery_id, secondary", ids
+        ).fetchall()
+        if not secondary
+    }
     for (size,) in connection.execute(
         f"DELETE FROM attempts WHERE delivery_id {among} RETURNING size", ids
     ).fetchall():
         counters.kept_bytes -= size
     gone = connection.execute(
-        f"DELETE FROM deliveries WHERE id {among} RETURNING refused, size", ids
+        f"DELETE FROM deliveries WHERE id {among} RETURNING id, rejected, size", ids
     ).fetchall()
-    for refused, size in gone:
-        if refused:
-            counters.refused -= 1
+    for delivery_id, rejected, size in gone:
+        if rejected:
+            counters.rejected -= 1
+            counters.rejected_bytes -= size
         else:
             counters.kept -= 1
             counters.kept_bytes -= size
+        if delivery_id in queued:
+            counters.queued -= 1
+            counters.queued_bytes -= size
     return len(gone)
 
 
-_COUNTERS = "SELECT last_id, kept, kept_bytes, refused FROM counters"
+_COUNTERS = (
+    "SELECT last_id, kept, kept_bytes, rejected, rejected_bytes, queued, queued_bytes FROM counters"
+)
 _OLDEST = (
     "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
-    "FROM deliveries AS d WHERE id > ? AND refused = 0 AND id NOT IN "
-    "(SELECT delivery_id FROM queue WHERE beside = 0) ORDER BY id LIMIT ?"
+    "FROM deliveries AS d WHERE id > ? AND rejected = 0 AND id NOT IN "
+    "(SELECT delivery_id FROM queue WHERE secondary = 0) ORDER BY id LIMIT ?"
 )
+_OLDEST_REJECTED = "SELECT id, size FROM deliveries WHERE rejected = 1 ORDER BY id LIMIT ?"

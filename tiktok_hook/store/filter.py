@@ -7,6 +7,7 @@ from typing import Any
 
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State
+from tiktok_hook.store.rows import searchable
 
 Clause = tuple[str, Sequence[Any]]
 """A piece of SQL and the values of its question marks."""
@@ -70,12 +71,15 @@ def seeds(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
         return [
             (
                 "INDEXED BY deliveries_publish",
-                ("publish_id = ? AND publish_id <> ''", (where.publish_id,)),
+                ("publish_id = ? AND publish_id <> ''", (searchable(where.publish_id),)),
             )
         ]
     if where.user:
         return [
-            ("INDEXED BY deliveries_user", ("user_openid = ? AND user_openid <> ''", (where.user,)))
+            (
+                "INDEXED BY deliveries_user",
+                ("user_openid = ? AND user_openid <> ''", (searchable(where.user),)),
+            )
         ]
     if where.verdicts and narrow.issuperset(where.verdicts):
         return verdicts
@@ -91,9 +95,9 @@ def seeds(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
     if where.redeliveries:
         return [("INDEXED BY deliveries_again", ("redelivery_of IS NOT NULL", ()))]
     if where.events and names is not None:
-        return [("INDEXED BY deliveries_event", ("event = ?", (each,))) for each in names] or [
-            NOTHING
-        ]
+        return [
+            ("INDEXED BY deliveries_event", ("event = ?", (searchable(each),))) for each in names
+        ] or [NOTHING]
     return verdicts
 
 
@@ -119,7 +123,7 @@ def conditions(where: Filter) -> Clause:
 
     if where.ids:
         add("id IN (SELECT value FROM json_each(?))", id_list(where.ids))
-    add_any("+event GLOB ?", where.events)
+    add_any("+event GLOB ?", [each if is_glob(each) else searchable(each) for each in where.events])
     add_any("+verdict = ?", [each.value for each in where.verdicts])
     add_any("+status = ?", where.statuses)
     if where.failed:
@@ -133,12 +137,17 @@ def conditions(where: Filter) -> Clause:
     if where.until is not None:
         add("+received_at < ?", where.until)
     if where.user is not None:
-        add("+user_openid = ?", where.user)
+        add("+user_openid = ?", searchable(where.user))
     if where.publish_id is not None:
-        add("+publish_id = ?", where.publish_id)
+        add("+publish_id = ?", searchable(where.publish_id))
     if where.source is not None:
         add("source = ?", where.source.value)
     return " AND ".join(parts) or "1", values
+
+
+def is_glob(name: str) -> bool:
+    """Whether an event name of a filter stands for several."""
+    return any(each in "*?[" for each in name)
 
 
 def id_list(ids: Sequence[int]) -> str:

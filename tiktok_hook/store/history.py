@@ -17,6 +17,7 @@ from tiktok_hook.store.filter import (
     IndexScan,
     conditions,
     id_list,
+    is_glob,
     seeds,
     text_condition,
 )
@@ -236,10 +237,11 @@ class History:
     def queues_of(self, delivery_id: int) -> list[QueueEntry]:
         """Where a delivery waits; empty when it does not."""
         found = self._readers.all(
-            "SELECT mode, target, beside FROM queue WHERE delivery_id = ? ORDER BY beside, target",
+            "SELECT mode, target, secondary FROM queue WHERE delivery_id = ? "
+            "ORDER BY secondary, target",
             (delivery_id,),
         )
-        return [QueueEntry(mode, target, bool(beside)) for mode, target, beside in found]
+        return [QueueEntry(mode, target, bool(secondary)) for mode, target, secondary in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses that anything waits for."""
@@ -319,7 +321,7 @@ class History:
 
     def _names(self, globs: Sequence[str]) -> list[str] | None:
         """The event names that are there and fit; None when they are too many to ask for each."""
-        if not any(set("*?[") & set(each) for each in globs):
+        if not any(map(is_glob, globs)):
             return list(dict.fromkeys(globs))
         found = [name for (name,) in self._readers.all(_NAMES)]
         if len(found) > MANY_NAMES:

@@ -1,5 +1,6 @@
 """How a delivery and an attempt lie in their rows."""
 
+import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,14 +12,23 @@ import orjson
 from tiktok_hook.delivery import Attempt, Delivery, Headers, Source
 from tiktok_hook.signature import State, Verdict
 
-REFUSED_BODY_BYTES = 16 * 1024
-"""What is kept of the body of a refused delivery."""
+REJECTED_BODY_BYTES = 16 * 1024
+REJECTED_HEADER_BYTES = 16 * 1024
+REJECTED_TARGET_CHARS = 2 * 1024
+"""How much of a rejected delivery is kept: of its body, its headers, and each of path and query."""
 
 MAX_REJECTED = 1_000
-"""How many refused deliveries are kept, whatever `keep` says."""
+MAX_REJECTED_BYTES = 16 << 20
+"""How many rejected deliveries are kept, and how many bytes they may take, apart from `keep`."""
+
+MAX_SEARCHABLE_CHARS = 200
+"""The longest value of an indexed column; a stranger chooses how long the values in a body are."""
 
 ROW_BYTES = 400
-"""What a row takes besides its headers and body: the other columns and its index entries, about."""
+"""What the columns and index entries of a row take whose length no sender chooses, about."""
+
+_PAGE_BYTES = 4096
+_CUT_CHARS = 160
 
 Row = tuple[Any, ...]
 Item = TypeVar("Item")
@@ -32,7 +42,7 @@ ATTEMPT_COLUMNS = (
     "delivery_id, number, started_at, target, replay, resigned, request_method, request_headers, "
     "request_body, status, headers, body, truncated, duration_ms, error, hint"
 )
-REFUSED, SIZE = 20, 21
+REJECTED, SIZE = 20, 21
 """Where these stand among the values of `delivery_row`."""
 
 OUTCOME = 9
@@ -46,18 +56,74 @@ class QueueEntry:
     Attributes:
         mode: ``first`` goes on by itself, ``hold`` when it is told to.
         target: The whole address it waits for.
-        beside: Whether that is a further target: for one of those nothing is kept longer than the
-            bounds of the history say.
+        secondary: True for secondary targets, whose queued deliveries may be pruned.
     """
 
     mode: Literal["first", "hold"]
     target: str
-    beside: bool = False
+    secondary: bool = False
 
 
-def in_ring(delivery: Delivery) -> bool:
-    """Whether it belongs with the refused ones: what strangers can send without the secret."""
+def is_rejected(delivery: Delivery) -> bool:
+    """Whether it belongs with the rejected ones, which anybody can send without the secret."""
     return delivery.verdict.refused and delivery.source is not Source.IMPORT
+
+
+def as_kept(delivery: Delivery) -> Delivery:
+    """The delivery as the history keeps it: rejected ones are cut, all others stay as they are."""
+    if not is_rejected(delivery):
+        return delivery
+    changes: dict[str, Any] = {}
+    if len(delivery.body) > REJECTED_BODY_BYTES:
+        changes["body"] = delivery.body[:REJECTED_BODY_BYTES]
+        changes["body_bytes"] = delivery.body_bytes or len(delivery.body)
+    if _length(delivery.headers) > REJECTED_HEADER_BYTES:
+        changes["headers"] = _fitting(delivery.headers, REJECTED_HEADER_BYTES)
+    for name in ("path", "query"):
+        text: str = getattr(delivery, name)
+        if len(text) > REJECTED_TARGET_CHARS:
+            changes[name] = text[:REJECTED_TARGET_CHARS] + "…"
+    return delivery.stored(**changes) if changes else delivery
+
+
+def _fitting(headers: Headers, budget: int) -> Headers:
+    """Those headers that fit into `budget` bytes together, in their order."""
+    kept = []
+    for header in headers:
+        length = _length((header,))
+        if length <= budget:
+            budget -= length
+            kept.append(header)
+    return tuple(kept)
+
+
+def searchable(text: str | None) -> str | None:
+    """The value of an indexed column: a long one is cut and told apart by a hash of all of it.
+
+    So an exact match stays exact, and a glob sees the first 160 characters.
+    """
+    if text is None or len(text) <= MAX_SEARCHABLE_CHARS:
+        return text if text is None else _text(text)
+    whole = text.encode(errors="surrogatepass")
+    return f"{_text(text[:_CUT_CHARS])}…{hashlib.blake2b(whole, digest_size=16).hexdigest()}"
+
+
+Searchable = tuple[str | None, str | None, str | None, str]
+"""The columns ``event``, ``user_openid``, ``publish_id`` and ``summary``."""
+
+
+def searchable_columns(delivery: Delivery) -> Searchable:
+    """What a delivery is found by, taken from its whole body."""
+    event = delivery.event
+    summary = _text(delivery.summary[: 2 * MAX_SEARCHABLE_CHARS])
+    if event is None:
+        return None, None, None, summary
+    return (
+        searchable(event.name),
+        searchable(event.user_openid),
+        searchable(event.publish_id),
+        summary,
+    )
 
 
 def link(delivery: Delivery) -> bytes | None:
@@ -70,14 +136,14 @@ def link(delivery: Delivery) -> bytes | None:
     if fingerprint is None or delivery.event is None:
         return None
     at = min(max(delivery.event.create_time or 0, 0), (1 << 64) - 1)
-    kind = f"{delivery.source.value[:2]}{int(in_ring(delivery))}"
-    return at.to_bytes(8, "big") + fingerprint + kind.encode()
+    group = f"{delivery.source.value[:2]}{int(is_rejected(delivery))}"
+    return at.to_bytes(8, "big") + fingerprint + group.encode()
 
 
 @cache
 def insert_deliveries(count: int) -> str:
     """The statement that inserts so many rows of `delivery_row`, one behind the other."""
-    columns = f"{DELIVERY_COLUMNS}, refused, size, event, user_openid, publish_id, link, summary"
+    columns = f"{DELIVERY_COLUMNS}, rejected, size, event, user_openid, publish_id, link, summary"
     return _insert("deliveries", columns, 27, count)
 
 
@@ -103,27 +169,38 @@ def _insert(table: str, columns: str, width: int, count: int) -> str:
     return f"INSERT OR FAIL INTO {table} ({columns}) VALUES {', '.join([row] * count)}"
 
 
-def delivery_row(delivery: Delivery, key: bytes | None) -> Row:
-    """The values of a row of `insert_deliveries`; `key` is its `link`."""
-    event = delivery.event
+def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) -> Row:
+    """The values of a row of `insert_deliveries`.
+
+    Args:
+        delivery: As `as_kept` gave it.
+        key: Its `link`.
+        found_by: Its `searchable_columns`.
+    """
     verdict = delivery.verdict
-    refused = in_ring(delivery)
-    body = delivery.body[:REFUSED_BODY_BYTES] if refused else delivery.body
+    remote_addr, method = _text(delivery.remote_addr), _text(delivery.method)
+    path, query = encode(delivery.path), encode(delivery.query)
+    http_version = _text(delivery.http_version)
     headers = _headers_text(delivery.headers)
+    reason, hint = _text(verdict.reason), _text(verdict.hint)
+    texts = (remote_addr, method, path, query, http_version, headers, reason, hint, *found_by)
+    in_row = len(delivery.body) + sum(map(_bytes, texts))
+    # Index entries come in any order, so their pages are two thirds full.
+    in_indexes = sum(map(_bytes, found_by[:3])) * 3 // 2
     return (
         delivery.id,
         delivery.received_at,
         delivery.source.value,
-        _text(delivery.remote_addr),
-        _text(delivery.method),
-        encode(delivery.path),
-        encode(delivery.query),
-        _text(delivery.http_version),
+        remote_addr,
+        method,
+        path,
+        query,
+        http_version,
         headers,
-        body,
+        delivery.body,
         verdict.state.value,
-        _text(verdict.reason),
-        _text(verdict.hint),
+        reason,
+        hint,
         verdict.age_seconds,
         verdict.secret,
         delivery.status,
@@ -131,14 +208,33 @@ def delivery_row(delivery: Delivery, key: bytes | None) -> Row:
         delivery.redelivery_number,
         delivery.imported_id,
         len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
-        int(refused),
-        len(body) + len(headers) + ROW_BYTES,
-        None if event is None else _text(event.name),
-        None if event is None or event.user_openid is None else _text(event.user_openid),
-        None if event is None or event.publish_id is None else _text(event.publish_id),
+        int(is_rejected(delivery)),
+        on_disk(in_row) + in_indexes + ROW_BYTES,
+        *found_by[:3],
         key,
-        _text(delivery.summary),
+        found_by[3],
     )
+
+
+def payload_bytes(delivery: Delivery) -> int:
+    """What its sender made it take, about."""
+    target = len(delivery.path) + len(delivery.query)
+    return len(delivery.body) + target + _length(delivery.headers)
+
+
+def on_disk(length: int) -> int:
+    """The bytes that a row of this length takes in the file: large ones fill whole pages."""
+    if length < _PAGE_BYTES // 4:
+        return length
+    # A page holds whole rows only, and what does not fit into one goes to pages of its own.
+    rows = _PAGE_BYTES // length
+    return _PAGE_BYTES // rows if rows else (length // _PAGE_BYTES + 1) * _PAGE_BYTES
+
+
+def _bytes(value: str | bytes | None) -> int:
+    if value is None:
+        return 0
+    return len(value) if isinstance(value, bytes) or value.isascii() else len(value.encode())
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -217,12 +313,13 @@ def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
 def request_bytes(attempt: Attempt) -> int:
     """What an attempt takes when it begins, about."""
     own = len(attempt.request_body) if attempt.request_body is not None else 0
-    return ROW_BYTES // 2 + _length(attempt.request_headers) + own
+    own += _length(attempt.request_headers) + _bytes(attempt.target)
+    return ROW_BYTES // 2 + on_disk(own)
 
 
 def outcome_bytes(attempt: Attempt) -> int:
     """What it takes more once it has ended, about."""
-    return _length(attempt.headers) + len(attempt.body)
+    return on_disk(_length(attempt.headers) + len(attempt.body) + _bytes(attempt.hint))
 
 
 def _length(headers: Headers) -> int:

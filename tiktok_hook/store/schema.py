@@ -115,7 +115,24 @@ DROP TABLE queue_before;
 
 _FURTHER_TARGETS = "ALTER TABLE queue ADD COLUMN beside INTEGER NOT NULL DEFAULT 0;"
 
-_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET, _FURTHER_TARGETS)
+_BOUNDED = """
+ALTER TABLE deliveries RENAME COLUMN refused TO rejected;
+ALTER TABLE counters RENAME COLUMN refused TO rejected;
+ALTER TABLE counters ADD COLUMN rejected_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE counters ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE counters ADD COLUMN queued_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE queue RENAME COLUMN beside TO secondary;
+UPDATE deliveries SET event = substr(event, 1, 200) WHERE length(event) > 200;
+UPDATE deliveries SET user_openid = substr(user_openid, 1, 200) WHERE length(user_openid) > 200;
+UPDATE deliveries SET publish_id = substr(publish_id, 1, 200) WHERE length(publish_id) > 200;
+UPDATE counters SET
+    rejected_bytes = (SELECT coalesce(sum(size), 0) FROM deliveries WHERE rejected = 1),
+    queued = (SELECT count(DISTINCT delivery_id) FROM queue WHERE secondary = 0),
+    queued_bytes = (SELECT coalesce(sum(size), 0) FROM deliveries
+        WHERE id IN (SELECT delivery_id FROM queue WHERE secondary = 0));
+"""
+
+_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET, _FURTHER_TARGETS, _BOUNDED)
 """What brings a database from version n to n + 1; never changed once released, only added to."""
 
 VERSION = len(_MIGRATIONS)

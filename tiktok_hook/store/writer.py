@@ -16,7 +16,7 @@ from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import batch
 from tiktok_hook.store.batch import Job
-from tiktok_hook.store.bounds import Counters, prune
+from tiktok_hook.store.bounds import Bounds, Counters, prune
 from tiktok_hook.store.history import History
 from tiktok_hook.store.rows import QueueEntry
 from tiktok_hook.store.schema import Database
@@ -48,18 +48,16 @@ class Store:
 
     Args:
         database: Where it lies.
-        keep: How many deliveries stay, refused ones not counted.
-        keep_bytes: How many bytes they take at most, about.
+        bounds: How much may stay.
 
     Raises:
         StoreError: It cannot be opened.
     """
 
-    def __init__(self, database: Database, *, keep: int, keep_bytes: int) -> None:
+    def __init__(self, database: Database, bounds: Bounds) -> None:
         self.path: Path | None = database.path
         self._database = database
-        self._keep = keep
-        self._keep_bytes = keep_bytes
+        self._bounds = bounds
         database.create()
         self._history = History(database)
         self._urgent: deque[Job] = deque()  # somebody waits
@@ -267,11 +265,11 @@ class Store:
 
     def _look_over(self, connection: sqlite3.Connection) -> bool:
         try:
-            counters = Counters.read(connection, 0, 0)
+            counters = Counters.read(connection, self._bounds)
         except sqlite3.Error as error:
             connection.close()
             raise self._database.explain(error) from error
-        return counters.kept > self._keep or counters.kept_bytes > self._keep_bytes
+        return counters.over
 
     # From here on everything runs in the writer's thread.
 
@@ -356,7 +354,12 @@ class Store:
                     self._write([job])
         else:
             self._linger = LINGER_SECONDS
-            _tell([(job, result, None) for job, result in zip(jobs, results, strict=True)])
+            _tell(
+                [
+                    (job, None, result) if isinstance(result, StoreError) else (job, result, None)
+                    for job, result in zip(jobs, results, strict=True)
+                ]
+            )
 
     def _commit(self, jobs: list[Job]) -> list[Any]:
         for job in jobs:
@@ -365,9 +368,11 @@ class Store:
         with self._database.turn:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                counters = Counters.read(connection, self._last_id, self._floor)
+                counters = Counters.read(
+                    connection, self._bounds, last_id=self._last_id, floor=self._floor
+                )
                 results = batch.run(connection, jobs, counters)
-                over = prune(connection, counters, keep=self._keep, keep_bytes=self._keep_bytes)
+                over = prune(connection, counters)
                 counters.write(connection)
                 connection.execute("COMMIT")
             except BaseException:
