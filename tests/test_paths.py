@@ -42,7 +42,7 @@ def test_asking_for_a_folder_makes_nothing(home: Path) -> None:
 
 def test_the_token_is_the_same_every_time() -> None:
     token = paths.user_token()
-    assert len(token) == 43
+    assert len(token) == 22
     assert paths.user_token() == token
 
 
@@ -51,6 +51,17 @@ def test_the_token_is_for_its_owner_alone() -> None:
     paths.user_token()
     assert _mode(paths.state_dir()) == 0o700
     assert [_mode(path) for path in paths.state_dir().iterdir()] == [0o600]
+
+
+def test_a_rotated_token_replaces_the_one_before() -> None:
+    before = paths.user_token()
+    rotated = paths.rotate_token()
+    assert paths.user_token() == rotated
+    assert rotated != before
+    assert len(rotated) == 22
+    (path,) = paths.state_dir().iterdir()
+    if os.name == "posix":
+        assert _mode(path) == 0o600
 
 
 @_posix
@@ -68,7 +79,7 @@ def test_a_cut_off_token_is_replaced() -> None:
     (path,) = paths.state_dir().iterdir()
     path.write_text(token[:10])
 
-    assert len(paths.user_token()) == 43
+    assert len(paths.user_token()) == 22
 
 
 def test_processes_that_start_at_once_get_the_same_token() -> None:

@@ -22,7 +22,8 @@ import platformdirs
 from tiktok_hook.errors import StoreError, UsageError
 
 _APP = "tiktok-hook"
-_TOKEN_CHARACTERS = 43
+_INSPECTOR_FILE = "inspector-token"
+_TOKEN_CHARACTERS = 22
 
 
 def data_dir() -> Path:
@@ -77,24 +78,39 @@ def history_file(given: Path | str | None, *, where: str) -> Path:
 
 
 def user_token() -> str:
-    """The inspector's token: 43 URL-safe characters, one per user, made when first asked for.
+    """The inspector's token: 22 URL-safe characters (128 bits), one per user.
 
-    One that others could have read is replaced.
+    It is created when it is first needed, and replaced when other users could have read it.
 
     Raises:
         StoreError: The state folder cannot be written to.
     """
-    path = state_dir() / "inspector-token"
+    path = state_dir() / _INSPECTOR_FILE
     found = _read(path).strip()
     if len(found) == _TOKEN_CHARACTERS and _private(path):
         return found
-    token = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    token = _new_token()
     if found or path.exists():
         _write(path, token)
         return token
     # Of two processes that start at once, both have to end up with the same one.
     _write(path, token, replace=False)
     return _read(path).strip() or token
+
+
+def rotate_token() -> str:
+    """Replace the inspector's token; running inspectors accept only the new one from then on.
+
+    Raises:
+        StoreError: The state folder cannot be written to.
+    """
+    token = _new_token()
+    _write(state_dir() / _INSPECTOR_FILE, token)
+    return token
+
+
+def _new_token() -> str:
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
 
 
 def remember_callback(url: str) -> Literal["first", "same", "changed"]:

@@ -17,7 +17,7 @@ from tiktok_hook.forward import Forwarder, ForwardRequest
 
 
 async def ask(url: str, path: str, sent: object = None) -> bytes:
-    base, _, token = url.partition("/?token=")
+    base, _, token = url.partition("/#token=")
     headers = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"))
     request = ForwardRequest("GET", base + path, headers)
     if sent is not None:

@@ -127,7 +127,7 @@ async def look(listener: Listener, end: float, replays: Counter[int | None]) -> 
     """Load the page and its data and replay what is newest, twice a second; how often."""
     address = urlsplit(listener.ready["inspector_url"])
     base = f"http://{address.netloc}"
-    token = address.query.partition("=")[2]
+    token = address.fragment.partition("=")[2]
     headers = (
         ("Host", address.netloc),
         ("Authorization", f"Bearer {token}"),

@@ -96,9 +96,11 @@ class House:
 
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[House]:
-    """An inspector; `changes` are for its status, or `path`, `open_access` and `names`."""
+    """An inspector; `changes` are for its status, or `path`, `open_access`, `names` and `token`."""
     path = changes.pop("path", None)
-    options = {name: changes.pop(name) for name in ("open_access", "names") if name in changes}
+    options: dict[str, Any] = {"token": lambda: TOKEN} | {
+        name: changes.pop(name) for name in ("open_access", "names", "token") if name in changes
+    }
     sockets = ports.bind(0, preferred=0, flag="--inspect-port")
     port = sockets[0].getsockname()[1]
     status = Status(
@@ -128,8 +130,6 @@ async def running(**changes: Any) -> AsyncIterator[House]:
                     publish=publish,
                 ),
                 feed=feed,
-                token=TOKEN,
-                port=port,
                 **options,
             )
             async with inspector.serving(page, sockets):

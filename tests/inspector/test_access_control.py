@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from aiohttp import ClientSession
@@ -10,7 +9,7 @@ from aiohttp import ClientSession
 from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import SECRET
 
-PRIVATE = ["/", "/static/app.js", "/api/v1/deliveries", "/api/v1/status", "/api/requests/http"]
+PRIVATE = ["/api/v1/deliveries", "/api/v1/status", "/api/requests/http"]
 PUBLIC = ["/status", "/api/status", "/api/tunnels", "/api/endpoints", "/api/tunnels/command_line"]
 
 
@@ -37,45 +36,72 @@ async def test_an_open_path_is_open_for_reading_only(house: House, method: str) 
     assert reply.status == 401
 
 
-async def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address(
-    house: House,
+@pytest.mark.parametrize("path", ["/", "/?id=12", "/static/app.js"])
+async def test_the_page_holds_no_data_and_needs_no_token(house: House, path: str) -> None:
+    delivery = await house.receive()
+    reply = await house.ask("GET", path, token=None)
+    assert reply.status == 200
+    assert delivery.body not in reply.body
+    assert reply.header("Set-Cookie") is None
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+async def test_the_page_may_be_navigated_to_from_anywhere(house: House, site: str) -> None:
+    fetched = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", "navigate")]
+    assert (await house.ask("GET", "/?id=1", *fetched, token=None)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/static/app.js", "/api/v1/status", "/api/tunnels", "/status"])
+async def test_nothing_but_the_page_may_be_opened_from_another_site(
+    house: House, path: str
 ) -> None:
-    reply = await house.ask("GET", f"/?token={TOKEN}", token=None)
-    cookie = reply.header("Set-Cookie") or ""
-    assert (reply.status, reply.header("Location")) == (303, "/")
-    assert cookie.startswith(f"tiktok_hook_{house.port}=")
-    assert "HttpOnly" in cookie
-    assert "SameSite=Strict" in cookie
-    page = await house.ask("GET", "/", ("Cookie", cookie.partition(";")[0]), token=None)
-    assert page.status == 200
+    fetched = [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")]
+    assert (await house.ask("GET", path, *fetched)).status == 403
+
+
+async def test_a_token_in_a_cookie_or_in_a_query_opens_nothing(house: House) -> None:
+    for name in (f"tiktok_hook_{house.port}", "token"):
+        cookie = ("Cookie", f"{name}={TOKEN}")
+        assert (await house.ask("GET", "/api/v1/status", cookie, token=None)).status == 401
+    reply = await house.ask("GET", f"/api/v1/deliveries?token={TOKEN}", token=None)
+    assert reply.status == 401
+
+
+async def test_no_response_sets_a_cookie(house: House) -> None:
+    delivery = await house.receive()
+    for path in (*PRIVATE, *PUBLIC, "/", "/static/app.js", f"/api/v1/deliveries/{delivery.id}"):
+        assert (await house.ask("GET", path)).header("Set-Cookie") is None
 
 
 @pytest.mark.parametrize(
-    ("given", "left"),
+    ("headers", "option"),
     [
-        ("?verdict=invalid&token={}&q=a%20%26b&q=%0D%0ASet-Cookie:x", None),
-        ("?token={}&token=other", "/"),
-        ("?id=12&token={}", "/?id=12"),
+        ([("Host", "dev.box:4040")], "--inspect-allow-host dev.box"),
+        ([("Origin", "https://dev.box")], "--inspect-allow-host NAME"),
+        ([("Sec-Fetch-Site", "cross-site")], "No option allows other sites."),
+        ([("Authorization", "Bearer wrong")], "--inspect-open"),
+        ([("Content-Type", "text/plain")], "Content-Type: application/json"),
     ],
-    ids=["hostile", "twice", "after"],
+    ids=["host", "origin", "site", "token", "form"],
 )
-async def test_a_view_opened_with_the_token_stays_that_view(
-    house: House, given: str, left: str | None
+@pytest.mark.parametrize("path", ["/api/v1/samples/tiktok.ping", "/api/requests/http", "/"])
+async def test_a_rejection_names_what_would_allow_it(
+    house: House, headers: list[tuple[str, str]], option: str, path: str
 ) -> None:
-    reply = await house.ask("GET", f"/{given.format(TOKEN)}", token=None)
-    assert reply.status == 303
-    location = dict(reply.headers)["Location"]
-    assert TOKEN not in location
-    if left is not None:
-        assert location == left
-    else:
-        query = parse_qsl(urlsplit(location).query)
-        assert query == [("verdict", "invalid"), ("q", "a &b"), ("q", "\r\nSet-Cookie:x")]
+    sends_token = all(name != "Authorization" for name, _ in headers)
+    token = TOKEN if sends_token else None
+    reply = await house.ask("POST", path, *headers, body=b"{}", token=token)
+    assert reply.status in {401, 403, 415}
+    assert option in reply.body.decode()
 
 
-async def test_a_wrong_token_in_the_address_sets_no_cookie(house: House) -> None:
-    reply = await house.ask("GET", "/?token=wrong", token=None)
-    assert (reply.status, reply.header("Set-Cookie")) == (401, None)
+async def test_a_token_that_was_replaced_is_rejected_at_once() -> None:
+    tokens = ["first"]
+    async with running(token=lambda: tokens[-1]) as house:
+        assert (await house.ask("GET", "/api/v1/status", token="first")).status == 200
+        tokens.append("second")
+        assert (await house.ask("GET", "/api/v1/status", token="first")).status == 401
+        assert (await house.ask("GET", "/api/v1/status", token="second")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -112,11 +138,50 @@ async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
 
 @pytest.mark.parametrize(
     "origin",
-    ["http://127.0.0.1:3000", "https://127.0.0.1", "https://evil.example", "null", "http://[", ""],
-)
+    ["http://127.0.0.1:3000", "http://127.0.0.1", "https://127.0.0.1", "https://evil.example",
+     "https://127.0.0.1:{port}", "ftp://127.0.0.1:{port}", "http://localhost:{port}",
+     "127.0.0.1:{port}", "null", "http://[", ""],
+)  # fmt: skip
 async def test_a_foreign_origin_is_refused(house: House, origin: str) -> None:
-    reply = await house.ask("DELETE", "/api/v1/deliveries", ("Origin", origin))
+    given = ("Origin", origin.format(port=house.port))
+    reply = await house.ask("DELETE", "/api/v1/deliveries", given)
     assert reply.status == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("dev.box:4040", "http://dev.box:4040", 200),
+        ("dev.box", "https://dev.box", 200),
+        ("dev.box:8443", "https://dev.box:8443", 200),
+        ("127.0.0.1:{port}", "https://dev.box", 200),
+        ("127.0.0.1:{port}", "https://named.box:8443", 200),
+        ("127.0.0.1:{port}", "https://named.box", 403),
+        ("127.0.0.1:{port}", "https://dev.box:9", 403),
+        ("127.0.0.1:{port}", "ftp://dev.box", 403),
+        ("127.0.0.1:{port}", "https://x.dev.box", 403),
+        ("127.0.0.1:{port}", "http://127.0.0.1", 403),
+    ],
+)
+async def test_a_named_proxy_may_terminate_tls_and_rewrite_the_host(
+    host: str, origin: str, status: int
+) -> None:
+    async with running(names=["127.0.0.1", "Dev.box", "named.box:8443"]) as house:
+        headers = [("Host", host.format(port=house.port)), ("Origin", origin)]
+        reply = await house.ask("DELETE", "/api/v1/deliveries", *headers)
+        assert reply.status == status
+
+
+@pytest.mark.parametrize("raw", [b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\x16\x03 x"])
+async def test_the_server_header_names_no_version(house: House, raw: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(raw + b"Connection: close\r\n\r\n")
+    async with asyncio.timeout(5):
+        head = (await reader.read()).partition(b"\r\n\r\n")[0]
+    writer.close()
+    assert b"\r\nServer: tiktok-hook" in head
+    assert b"aiohttp" not in head
+    assert b"Python" not in head
 
 
 async def test_our_own_page_may_write(house: House) -> None:
@@ -207,16 +272,6 @@ async def test_what_is_nearly_the_token_is_refused(house: House, authorization: 
     reply = await house.ask("GET", "/api/v1/status", header, token=None)
     assert reply.status == 401
     assert TOKEN.encode() not in reply.body
-
-
-async def test_the_cookie_of_another_port_is_not_ours(house: House) -> None:
-    cookie = ("Cookie", f"tiktok_hook_{house.port + 1}={TOKEN}")
-    assert (await house.ask("GET", "/", cookie, token=None)).status == 401
-
-
-async def test_the_token_in_an_apis_address_is_not_looked_at(house: House) -> None:
-    reply = await house.ask("GET", f"/api/v1/deliveries?token={TOKEN}", token=None)
-    assert reply.status == 401
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ async def test_the_document_names_every_route_and_no_other(house: House) -> None
         status=lambda: house.status,
         publish=lambda _: None,
     )
-    app = Inspector(parts, feed=house.feed, token="t", port=1).app
+    app = Inspector(parts, feed=house.feed, token=lambda: "t").app
     routes = {
         (route.method.lower(), str(route.resource.canonical))
         for route in app.router.routes()

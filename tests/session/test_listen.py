@@ -99,7 +99,7 @@ async def test_two_listeners_that_pool_a_domain_share_its_deliveries(service: Ng
         assert one.url == other.url
         assert [each.ready["self_check"] for each in (one, other)] == ["ok", "ok"]
         assert [(await post(one.url)).status for _ in range(6)] == [200] * 6
-        base = one.ready["inspector_url"].partition("/?")[0]
+        base = one.ready["inspector_url"].partition("/#")[0]
         async with Forwarder() as forwarder:
             reply = await forwarder.send(ForwardRequest("GET", f"{base}/api/endpoints"))
         assert json.loads(reply.body)["endpoints"][0]["pooling_enabled"]

@@ -44,7 +44,7 @@ def test_the_callback_url_stands_alone_bare_and_unwrapped(paint: Any, width: int
         ({"target": "http://127.0.0.1:3001", "ack": "first"}, "TikTok gets 200 first"),
         ({"target": "http://127.0.0.1:3001", "ack": "503"}, "TikTok always gets 503"),
         ({"ack": "503"}, "TikTok always gets 503"),
-        ({"inspector_url": "http://127.0.0.1:4040/?token=x"}, "http://127.0.0.1:4040/?token=x"),
+        ({"inspector_url": "http://127.0.0.1:4040/#token=x"}, "http://127.0.0.1:4040/#token=x"),
         ({"history": "/home/x/history.db"}, "/home/x/history.db"),
         ({"history": None}, "kept in memory only"),
         ({"self_check": SelfCheck(result="ok")}, "the public URL leads here"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from tiktok_hook import paths
 from tiktok_hook.cli import options
 from tiktok_hook.cli.listen import serving_page
 
@@ -20,12 +21,19 @@ from tiktok_hook.cli.listen import serving_page
     help="Where replays go unless the page names another address.",
 )
 @options.insecure_option
+@options.option(
+    "--rotate-token",
+    is_flag=True,
+    help="Replace the inspector's token, print the new addresses of what runs, and exit.",
+)
 @serving_page
 @options.config_option
 def command(
     db: Path | None,
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
+    *,
+    rotate_token: bool,
     forward_to: str | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
@@ -35,6 +43,9 @@ def command(
     Deliveries can be looked at, compared, exported and replayed; with a client secret replays are
     signed afresh. What a listener writes meanwhile shows up too. Stop it with Ctrl-C.
     """
+    if rotate_token:
+        _rotate_token()
+        return
     known = options.resolve_secrets(secrets, secret_files)
     from tiktok_hook import session
 
@@ -49,3 +60,11 @@ def command(
         open_access=given["inspect_open"],
     )
     session.run_page(page, say=click.echo, open_page=given["open_page"])
+
+
+def _rotate_token() -> None:
+    token = paths.rotate_token()
+    click.echo("The inspector has a new token. The old one is no longer accepted.", err=True)
+    for listener in paths.listeners():
+        if listener.inspector_url is not None:
+            click.echo(f"{listener.inspector_url}#token={token}")

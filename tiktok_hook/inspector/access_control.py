@@ -1,9 +1,11 @@
-"""Who may come in: this machine, by its own names, from our own page, with the token.
+"""Access control of the inspector: Host allow-list, origin check, JSON bodies, token.
 
-The history holds what TikTok says of people, and a replay makes this process send things. A web
-page that somebody happens to have open must get at neither: not by pointing a name of its own at
-127.0.0.1 (so `Host` is checked), not by posting a form (so bodies are JSON), not from another port
-of this machine, which is the same *site* (so `Sec-Fetch-Site` and `Origin` are checked).
+The history holds what TikTok reports about people, and a replay makes this process send requests.
+A web page open in the user's browser must reach neither: not by pointing its own host name at
+127.0.0.1 (``Host`` is checked), not by posting a form (bodies must be JSON), not from another port
+of this machine, which is the same *site* (``Sec-Fetch-Site`` and ``Origin`` are checked).
+
+No cookie is used: cookies ignore ports, so every other server on 127.0.0.1 would receive it.
 """
 
 import hmac
@@ -13,14 +15,17 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from tiktok_hook.delivery import dump
+from tiktok_hook.sanitize import visible
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-OPEN_PATHS = ("/status", "/api/status", "/api/tunnels", "/api/endpoints")
-"""Readable without the token: ngrok's clients send none, and nothing of a delivery is in these."""
+AGENT_PATHS = ("/status", "/api/status", "/api/tunnels", "/api/endpoints")
+"""Readable without the token: ngrok's clients send none, and these hold nothing of a delivery."""
+
+PAGE = "/"
+"""The page holds no data, so it needs no token and may be navigated to from any site."""
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -29,6 +34,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
+    "Server": "tiktok-hook",
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -37,11 +43,15 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
-_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]*)?")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::([0-9]*))?")
 
-_HOW_IN = (
-    "The inspector needs its token. Open the address that tiktok-hook printed, which carries it, "
-    "or send it as Authorization: Bearer TOKEN.\n"
+_UNAUTHORIZED_HINT = (
+    "Send it as Authorization: Bearer TOKEN. It is in the address that tiktok-hook printed; "
+    "--inspect-open lets programs of this machine in without it."
+)
+_SITE_HINT = (
+    "No option allows other sites. Open the printed address in a tab, or send the request from a "
+    "program, with the token."
 )
 
 
@@ -49,117 +59,129 @@ class AccessControl:
     """The checks before every request, as an aiohttp middleware.
 
     Args:
-        token: What has to be known; compared in constant time.
-        port: Names the cookie, since cookies do not tell ports apart.
-        names: Further host names and addresses to be asked by, say of a container.
-        open_access: Let in who has no token; everything else is checked all the same.
+        token: Returns the token that is valid now; compared in constant time.
+        names: More host names, as ``NAME`` or ``NAME:PORT``, that requests may be addressed to,
+            such as those of a container or a proxy.
+        open_access: Accept requests without a token; every other check stays.
     """
 
     def __init__(
-        self, token: str, *, port: int, names: Collection[str] = (), open_access: bool = False
+        self, token: Callable[[], str], *, names: Collection[str] = (), open_access: bool = False
     ) -> None:
-        self._token = token.encode()
-        self.cookie = f"tiktok_hook_{port}"
-        self._names = LOCAL_NAMES | {name.lower() for name in names}
+        self._token = token
+        self._names = {name.lower() for name in names if not _is_local(name.lower())}
         self._open = open_access
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse or pass on."""
-        refusal = self._refusal(request)
-        if refusal is not None:
-            answer: web.StreamResponse = refusal
-        elif request.path == "/" and "token" in request.query:
-            answer = self._let_in(request)
-        elif not self._knows_token(request):
-            answer = error(401, "the token is missing or wrong", _HOW_IN, request)
-        else:
-            try:
-                answer = await handler(request)
-            except web.HTTPException as status:
-                answer = error(status.status, status.reason.lower(), status.text or "", request)
-        return answer
+        """Reject the request or let the handler respond."""
+        rejection = self._rejection(request)
+        if rejection is not None:
+            return rejection
+        try:
+            return await handler(request)
+        except web.HTTPException as status:
+            return error(status.status, status.reason.lower(), status.text or "", request)
 
     @staticmethod
-    async def label(_: web.Request, answer: web.StreamResponse) -> None:
-        """Put the same headers on whatever is about to be answered, a stream included."""
-        for name, value in HEADERS.items():
-            answer.headers.setdefault(name, value)
+    async def add_headers(_: web.Request, response: web.StreamResponse) -> None:
+        """Put the same headers on every response, streams included."""
+        response.headers.update(HEADERS)
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if not self._knows_host(request.headers.get("Host", "")):
-            return error(403, "this host name is not allowed", "", request)
-        if request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
-            return error(403, "requests from other sites are refused", "", request)
+    def _rejection(self, request: web.Request) -> web.Response | None:
+        host = request.headers.get("Host", "")
+        if not self._allows_host(host):
+            name = visible((_HOST.match(host.lower()) or [""])[0][:80]) or "NAME"
+            hint = f"--inspect-allow-host {name} allows it."
+            return error(403, "this host name is not allowed", hint, request)
+        reads = request.method in {"GET", "HEAD"}
+        is_page = reads and request.path == PAGE
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        if not is_page and site not in {"none", "same-origin"}:
+            return error(403, "requests from other sites are rejected", _SITE_HINT, request)
         origin = request.headers.get("Origin")
-        if origin is not None and origin.partition("://")[2].lower() != request.host.lower():
-            return error(403, "requests from other origins are refused", "", request)
+        if origin is not None and not self._allows_origin(origin.lower(), request):
+            hint = "--inspect-allow-host NAME allows the page of a proxy or container at NAME."
+            return error(403, "requests from other origins are rejected", hint, request)
         has_body = request.body_exists or request.method in {"POST", "PUT", "PATCH"}
         if has_body and request.content_type != "application/json":
-            return error(415, "the body has to be application/json", "", request)
+            hint = "Send Content-Type: application/json."
+            return error(415, "the body has to be application/json", hint, request)
+        is_open = is_page or (reads and _needs_no_token(request.path))
+        if not (is_open or self._open or self._has_token(request)):
+            return error(401, "the token is missing or wrong", _UNAUTHORIZED_HINT, request)
         return None
 
-    def _knows_host(self, host: str) -> bool:
-        parts = _HOST.fullmatch(host.lower())
-        if parts is None:
-            return False
-        name = parts[1] or parts[2]
-        if name in self._names:
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+    def _allows_host(self, host: str) -> bool:
+        name, port = _split(host.lower())
+        return _is_local(name) or name in self._names or f"{name}:{port}" in self._names
 
-    def _let_in(self, request: web.Request) -> web.Response:
-        """Change the token in the address for a cookie; the view it names stays in the address."""
-        if not self._is_token(request.query["token"]):
-            return error(401, "the token is missing or wrong", _HOW_IN, request)
-        kept = [pair for pair in request.query.items() if pair[0] != "token"]
-        answer = web.Response(status=303, headers={"Location": str(URL("/").with_query(kept))})
-        answer.set_cookie(
-            self.cookie, request.query["token"], path="/", httponly=True, samesite="Strict"
-        )
-        return answer
+    def _allows_origin(self, origin: str, request: web.Request) -> bool:
+        """Whether an origin is the inspector itself, or one that the user named.
 
-    def _knows_token(self, request: web.Request) -> bool:
-        if self._open:
+        A proxy may terminate TLS and may rewrite ``Host``, so for named hosts the scheme is free
+        and the port has to be the default one, the one of ``Host``, or a named one.
+        """
+        scheme, _, address = origin.partition("://")
+        host = request.headers.get("Host", "").lower()
+        if scheme == request.scheme and address == host:
             return True
-        if request.method in {"GET", "HEAD"} and _is_open(request.path):
+        name, port = _split(address)
+        if scheme not in {"http", "https"}:
+            return False
+        if f"{name}:{port}" in self._names:
             return True
+        return name in self._names and (not port or address == host)
+
+    def _has_token(self, request: web.Request) -> bool:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._is_token(given.strip()):
-            return True
-        return self._is_token(request.cookies.get(self.cookie, ""))
-
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token)
+        if scheme.lower() != "bearer":
+            return False
+        return hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token().encode())
 
 
-def _is_open(path: str) -> bool:
-    return any(path == each or path.startswith(f"{each}/") for each in OPEN_PATHS)
+def _split(host: str) -> tuple[str, str]:
+    """Name and port of a ``Host`` value; both empty when it is not one."""
+    parts = _HOST.fullmatch(host)
+    return ("", "") if parts is None else (parts[1] or parts[2], parts[3] or "")
 
 
-def error(status: int, message: str, detail: str, request: web.Request) -> web.Response:
-    """A refusal in the shape that the asked API speaks, or as text for a person.
+def _is_local(name: str) -> bool:
+    if name in LOCAL_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _needs_no_token(path: str) -> bool:
+    """Whether a path shows nothing private: the page's own files, and what ngrok's clients read."""
+    if path.startswith("/static/"):
+        return True
+    return any(path == each or path.startswith(f"{each}/") for each in AGENT_PATHS)
+
+
+def error(status: int, message: str, hint: str, request: web.Request) -> web.Response:
+    """A response that rejects a request, in the shape of the API that was asked.
 
     Args:
-        status: Of HTTP.
+        status: HTTP status.
         message: A few words.
-        detail: One sentence more; empty without.
-        request: What is refused.
+        hint: What to do about it, in one or two sentences; may be empty.
+        request: The request; its path decides the shape. Outside the APIs it is plain text.
     """
     if request.path.startswith("/api/v1"):
-        return _json({"error": message, "hint": detail.strip()}, status)
+        return _json({"error": message, "hint": hint.strip()}, status)
     if request.path.startswith("/api"):
         body = {
             "error_code": status,
             "status_code": status,
             "msg": message,
-            "details": {"err": detail.strip() or message},
+            "details": {"err": hint.strip() or message},
         }
         return _json(body, status)
-    return web.Response(text=f"{status}: {message}\n{detail}", status=status)
+    return web.Response(text=f"{status}: {message}\n{hint}\n", status=status)
 
 
 def _json(body: dict[str, Any], status: int) -> web.Response:

@@ -1,10 +1,11 @@
-"""Puts the inspector together and serves it."""
+"""The inspector as one aiohttp application, and the server that runs it."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from tiktok_hook.bus import Bus
 from tiktok_hook.inspector import openapi
-from tiktok_hook.inspector.access_control import AccessControl
+from tiktok_hook.inspector.access_control import HEADERS, AccessControl
 from tiktok_hook.inspector.agent_api import AgentApi
 from tiktok_hook.inspector.api import Api
 from tiktok_hook.inspector.context import InspectorContext
@@ -29,7 +30,7 @@ _TYPES = {
 
 
 def _is_bug(record: logging.LogRecord) -> bool:
-    """Whether aiohttp logs a failure of ours, not a client that speaks no HTTP and is told so."""
+    """Whether aiohttp logs a failure of ours, not a client that does not speak HTTP."""
     _, error, _ = record.exc_info or (None, None, None)
     return not isinstance(error, HttpProcessingError)
 
@@ -39,29 +40,28 @@ _LOG.addFilter(_is_bug)
 
 
 def url(host: str, port: int, token: str) -> str:
-    """The address that lets its reader in.
+    """The address of the page, with the token in its fragment, which browsers never send.
 
     Args:
-        host: Where it listens; one that means every address is shown as the loopback.
+        host: Where it listens; for one that means every address the loopback is shown.
         port: Its port.
         token: The user's.
     """
     name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     if ":" in name:
         name = f"[{name}]"
-    return f"http://{name}:{port}/?token={token}"
+    return f"http://{name}:{port}/#token={token}"
 
 
 class Inspector:
-    """Everything the inspector serves; `app` is one for aiohttp.
+    """Everything the inspector serves; `app` is the aiohttp application.
 
     Args:
         parts: What is shown and used.
         feed: What happens in this process.
-        token: Has to be known.
-        port: Where it listens.
-        names: Further names it may be asked by.
-        open_access: Let in who has no token.
+        token: Returns the token that is valid now.
+        names: More host names that requests may be addressed to.
+        open_access: Accept requests without a token.
     """
 
     def __init__(
@@ -69,16 +69,15 @@ class Inspector:
         parts: InspectorContext,
         *,
         feed: Bus,
-        token: str,
-        port: int,
+        token: Callable[[], str],
         names: Collection[str] = (),
         open_access: bool = False,
     ) -> None:
-        doors = AccessControl(token, port=port, names=names, open_access=open_access)
+        access = AccessControl(token, names=names, open_access=open_access)
         self._feed = feed
         self._agent = AgentApi(parts)
-        self.app = web.Application(middlewares=[doors.middleware], client_max_size=MAX_BODY_BYTES)
-        self.app.on_response_prepare.append(doors.label)
+        self.app = web.Application(middlewares=[access.middleware], client_max_size=MAX_BODY_BYTES)
+        self.app.on_response_prepare.append(access.add_headers)
         self.app.add_routes(Api(parts).routes())
         self.app.router.add_get("/api/v1/stream", Stream(feed=feed, history=parts.history).handle)
         self.app.router.add_get("/api/v1/openapi.json", openapi.handle)
@@ -87,24 +86,59 @@ class Inspector:
         self.app.router.add_get("/static/{name:[a-z_-]+[.](?:js|css|svg)}", _static)
 
     def following(self) -> AbstractContextManager[None]:
-        """Keep the look-alike's list up to date until the block ends."""
+        """Keep the look-alike API's list up to date until the block ends."""
         return self._feed.calling(self._agent.note)
+
+
+class _Connection(web.RequestHandler):
+    """aiohttp's protocol, whose own error responses carry our headers as well.
+
+    They do not pass through the application's signals, and would name aiohttp's version.
+    """
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        response = super().handle_error(request, status, exc, message)
+        response.headers.update(HEADERS)
+        return response
 
 
 @asynccontextmanager
 async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """Serve on bound sockets until the block ends; open streams are cut off then."""
-    runner = web.AppRunner(
-        inspector.app, access_log=None, logger=_LOG, shutdown_timeout=0.1, handle_signals=False
-    )
-    with inspector.following():
+    """Serve on bound sockets until the block ends; open streams are cut off then.
+
+    Exported by aiohttp, but not described in its docs: `web.RequestHandler` as a base class with
+    these arguments, and `AppRunner.server`, which is what such a handler belongs to.
+    """
+    runner = web.AppRunner(inspector.app, shutdown_timeout=0.1, handle_signals=False)
+    loop = asyncio.get_running_loop()
+    with inspector.following(), ExitStack() as servers:
         try:
             await runner.setup()
             for each in sockets:
-                await web.SockSite(runner, each).start()
+                server = await loop.create_server(partial(_connect, runner.server), sock=each)
+                servers.callback(server.close)
             yield
         finally:
+            servers.close()
             await runner.cleanup()
+
+
+def _connect(server: web.Server | None) -> _Connection:
+    assert server is not None  # it is there once the runner is set up
+    return _Connection(
+        server,
+        loop=asyncio.get_running_loop(),
+        access_log=None,  # type: ignore[arg-type] # documented: no access log
+        logger=_LOG,
+    )
 
 
 async def _static(request: web.Request) -> web.Response:

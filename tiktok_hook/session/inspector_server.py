@@ -54,21 +54,27 @@ async def showing(
 
     sockets = _sockets(port, host, avoid)
     number = sockets[0].getsockname()[1]
+    fallback = random.token_urlsafe(16)  # for this run, where the state folder is not writable
+
+    def token() -> str:
+        try:
+            return paths.user_token()
+        except StoreError:
+            return fallback
+
     try:
-        token = paths.user_token()
-    except StoreError as error:  # a token for this time only does as well
-        token = random.token_urlsafe(32)
+        paths.user_token()
+    except StoreError as error:
         parts.publish(Notice(str(error), hint=error.hint))
     page = inspector.Inspector(
         parts,
         feed=feed,
         token=token,
-        port=number,
         names=[host, *allow_hosts],
         open_access=open_access,
     )
     async with inspector.serving(page, sockets):
-        yield inspector.url(host, number, token)
+        yield inspector.url(host, number, token())
 
 
 def _sockets(port: int | None, host: str, avoid: Collection[int]) -> list[socket.socket]:

@@ -370,7 +370,7 @@ class _Wiring:
                 paths.listening(
                     local_url=ready.local_url,
                     callback_url=ready.callback_url if ready.public else None,
-                    inspector_url=(ready.inspector_url or "").partition("?")[0] or None,
+                    inspector_url=(ready.inspector_url or "").partition("#")[0] or None,
                     history=path,
                 )
             )

@@ -1,6 +1,8 @@
 // Calls to the API. Our own JSON holds small numbers only, but for those inside `event`, whose values are
 // therefore never shown: what a body means is read from its own text (see exact.js).
 
+import { authorization } from "./token.js";
+
 export class ApiError extends Error {
   constructor(message, hint, status) { super(message); this.hint = hint; this.status = status; }
 }
@@ -8,12 +10,14 @@ export class ApiError extends Error {
 async function answered(path, options) {
   let answer;
   try {
-    answer = await fetch(`/api/v1/${path}`, options);
+    const headers = { ...authorization(), ...options.headers };
+    answer = await fetch(`/api/v1/${path}`, { ...options, headers });
   } catch {
     throw new ApiError("tiktok-hook does not answer.", "Has the session ended?", 0);
   }
   if (answer.ok) return answer;
   const value = await answer.json().catch(() => ({}));
+  if (answer.status === 401) document.dispatchEvent(new Event("rejected"));
   throw new ApiError(value.error ?? `It answered ${answer.status}.`, value.hint ?? "", answer.status);
 }
 
@@ -25,6 +29,8 @@ export async function call(path, { method = "GET", body } = {}) {
   });
   return answer.json().catch(() => ({}));
 }
+
+export const text = async (path) => (await answered(path, {})).text();
 
 // A download: its bytes and the name that it shall have.
 export async function file(path) {

@@ -8,10 +8,13 @@ import { drawFilters } from "./filters.js";
 import { drawHead } from "./head.js";
 import { arrived, attempted, choose, drawList, older, reload, step } from "./list.js";
 import { replayPicked } from "./replay.js";
-import { openClear, openExport, openKeys, openSamples } from "./samples.js";
+import { openClear, openExport, openKeys, openSamples, openTokenForm } from "./samples.js";
 import { filters, state } from "./state.js";
 import { follow } from "./stream.js";
 import { drawStrip } from "./strip.js";
+import {
+  forgetToken, shareToken, storedToken, storeToken, takeTokenFromAddress, tokenFromInput, tokenFromOtherTabs,
+} from "./token.js";
 
 let samples = [];
 
@@ -98,8 +101,33 @@ addEventListener("popstate", () => {
   changed();
 });
 
+// Whether the API accepts this tab; otherwise the form for the token is shown.
+async function hasAccess() {
+  const taken = takeTokenFromAddress();
+  if (!taken && storedToken() === null) {
+    const found = await tokenFromOtherTabs();
+    if (found !== null) storeToken(found);
+  }
+  shareToken(() => location.reload());
+  addEventListener("hashchange", () => { if (takeTokenFromAddress()) location.reload(); });
+  try {
+    await call("status");
+  } catch (error) {
+    if (error.status === 401) return false; // the form is open
+  }
+  return true;
+}
+
+function askForToken() {
+  const words = storedToken() === null ? "" : "The token is wrong, or it was replaced.";
+  forgetToken();
+  openTokenForm(words, (given) => { storeToken(tokenFromInput(given)); location.reload(); });
+}
+document.addEventListener("rejected", askForToken);
+
 async function start() {
   state.chosen = Number(new URLSearchParams(location.search).get("id")) || null;
+  if (!(await hasAccess())) return;
   drawDetail(state.chosen);
   samples = (await call("samples")).samples;
   await refresh();
@@ -111,6 +139,7 @@ async function start() {
     tunnel: soon,
     app: soon,
     reset: changed,
+    rejected: askForToken,
     // Whatever came between the list's first page and the stream, or while there was none.
     open: () => { if (lost) say("Connected again."); lost = false; reload(); soon(); },
     lost: () => { if (!lost) { lost = true; say("The connection to tiktok-hook is lost; trying again."); } },

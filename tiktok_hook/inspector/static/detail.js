@@ -1,9 +1,9 @@
 // One delivery whole: what it means, the verdict, headers, body, answer, attempts.
 
-import { bodyOf, call, file } from "./api.js";
+import { bodyOf, call, file, text } from "./api.js";
 import { byId, copy, el, fill, say } from "./dom.js";
 import { ExactNumber, tryParse, write } from "./exact.js";
-import { openReplay, replayNow } from "./replay.js";
+import { openReplay, replayNow, told } from "./replay.js";
 import { setAddress, state } from "./state.js";
 import { tree } from "./tree.js";
 import { VERDICTS, ago, eventName, milliseconds, moment, productClass, size, statusClass, visible } from "./words.js";
@@ -78,8 +78,11 @@ function actions(whole, body) {
     el("button", { type: "button", class: "main", id: "replay", disabled: !target, title: target ? `To ${target}` : "There is no target: use Edit and replay", onclick: () => replayNow(delivery) }, "Replay"),
     el("button", { type: "button", id: "edit", onclick: () => openReplay(whole) }, "Edit and replay…"),
     el("button", { type: "button", onclick: async () => {
-      const answer = await fetch(`/api/v1/export?format=curl&ids=${delivery.id}`);
-      copy(await answer.text(), "cURL");
+      try {
+        copy(await text(`export?format=curl&ids=${delivery.id}`), "cURL");
+      } catch (error) {
+        told(error);
+      }
     } }, "Copy as cURL"),
     body.text === null ? null : el("button", { type: "button", onclick: () => copy(body.text, "Body") }, "Copy body"),
     el("span", { class: "downloads" }, el("span", { class: "dim" }, "Download "),

@@ -47,6 +47,20 @@ export function openKeys() {
   show("Keys", el("table", { class: "pairs" }, el("tbody", {}, KEYS.map(([key, words]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, words))))), el("div", { class: "buttons" }, close()));
 }
 
+// Shown in place of the lists until a token is accepted; everything else then starts.
+export function openTokenForm(words, given) {
+  const field = el("input", { id: "token", "aria-label": "Token or address", autocomplete: "off", spellcheck: "false", required: true });
+  fill(byId("dialog"), el("form", { onsubmit: (event) => { event.preventDefault(); given(field.value); } },
+    el("h1", { id: "dialog-title" }, "The inspector needs its token"),
+    el("p", { class: "bad", role: "alert" }, words),
+    el("p", {}, "Press ", el("kbd", {}, "o"), " in the terminal where tiktok-hook runs, or paste the inspector's address that it printed, or only the token in it."),
+    field,
+    el("p", { class: "dim" }, "No terminal at hand? ", el("code", {}, "tiktok-hook inspect --rotate-token"), " makes a new token and prints the addresses."),
+    el("div", { class: "buttons" }, el("button", { class: "main", id: "token-send" }, "Open"))));
+  if (!byId("dialog").open) byId("dialog").showModal();
+  field.focus();
+}
+
 export function openClear(cleared) {
   const sure = async () => {
     try {

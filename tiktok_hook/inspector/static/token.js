@@ -1,0 +1,62 @@
+// The inspector's token. It arrives in the address's fragment, which browsers never send, and is
+// kept in sessionStorage, whose origin includes the port. Cookies ignore ports, so none is set.
+
+const KEY = "token";
+
+// Tabs of one origin share the token, so that a second tab needs no form.
+const channel = new BroadcastChannel("tiktok-hook-token");
+
+const fromText = (text) => /(?:^|[#&?])token=([\w-]+)/.exec(text)?.[1] ?? null;
+
+export const storedToken = () => sessionStorage.getItem(KEY);
+
+export function storeToken(token) {
+  sessionStorage.setItem(KEY, token);
+  channel.postMessage({ token });
+}
+
+export const forgetToken = () => sessionStorage.removeItem(KEY);
+
+// Moves a token from the address to sessionStorage, and takes the fragment out of the address.
+export function takeTokenFromAddress() {
+  const token = fromText(location.hash);
+  if (token === null) return false;
+  history.replaceState(history.state, "", location.pathname + location.search);
+  storeToken(token);
+  return true;
+}
+
+// What somebody typed or pasted: the token, or the whole address that tiktok-hook printed.
+export const tokenFromInput = (text) => fromText(text.trim()) ?? text.trim();
+
+export const authorization = () => {
+  const token = storedToken();
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+};
+
+const ANSWER_MS = 300;
+
+// Asks the other open tabs for their token; null when none answers in time.
+export function tokenFromOtherTabs() {
+  return new Promise((resolve) => {
+    const stop = setTimeout(() => resolve(null), ANSWER_MS);
+    channel.addEventListener("message", (event) => {
+      if (!event.data.token) return;
+      clearTimeout(stop);
+      resolve(event.data.token);
+    });
+    channel.postMessage({ wanted: true });
+  });
+}
+
+// Answers other tabs, and calls `changed` when one of them was opened with another token.
+export function shareToken(changed) {
+  channel.addEventListener("message", (event) => {
+    const own = storedToken();
+    if (event.data.wanted && own !== null) channel.postMessage({ token: own });
+    else if (event.data.token && event.data.token !== own) {
+      sessionStorage.setItem(KEY, event.data.token);
+      changed();
+    }
+  });
+}
