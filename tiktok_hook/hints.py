@@ -28,6 +28,7 @@ _ERRORS = {
     "it want https://?",
     "too_large": "The answer or its headers were larger than is read. A short one is enough.",
     "unreachable": "No way leads to {host}: is the address right, and the network up?",
+    "method": "TRACE and CONNECT are never forwarded: they are meant for proxies, not for an app.",
     "loop": "The target is this listener itself: forward to the app's own port.",
 }
 

@@ -33,6 +33,9 @@ _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters that do not even stand for a byte; JSON may hold them."""
 
+_REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
+"""TRACE echoes every header to its sender; CONNECT asks for a tunnel through the app."""
+
 Origin = tuple[str, str, int]
 
 
@@ -46,8 +49,8 @@ class Reply:
         body: Its first `KEPT_BYTES` bytes, as sent: not inflated.
         truncated: Whether there was more.
         duration_ms: From the start of connecting to the last byte read.
-        error: ``refused``, ``timeout``, ``reset``, ``dns``, ``tls``, ``protocol``, ``too_large``
-            or ``unreachable``; None when the app answered.
+        error: ``refused``, ``timeout``, ``reset``, ``dns``, ``tls``, ``protocol``, ``too_large``,
+            ``unreachable`` or ``method``; None when the app answered.
         detail: The error in words, for people.
     """
 
@@ -133,6 +136,8 @@ class Forwarder:
     async def _send(
         self, request: ForwardRequest, keep_bytes: int, deadline: "Deadline"
     ) -> AppResponse:
+        if request.method.upper() in _REFUSED_METHODS:
+            raise FailedError("method", f"{request.method} requests are not forwarded")
         address = split(request.url)
         message = _message(request, address)
         origin = (address.scheme, address.host, address.port)

@@ -4,9 +4,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers, without_own_cookies
+from tiktok_hook.delivery import (
+    FORWARDED_HEADER,
+    SELF_CHECK_HEADER,
+    SOURCE_HEADER,
+    Delivery,
+    Headers,
+    without_own_cookies,
+)
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward.target import join, split
+from tiktok_hook.signature import HEADER as SIGNATURE_HEADER
 
 # RFC 9110, 7.6.1, and the names that older proxies use the same way.
 _HOP_BY_HOP = frozenset(
@@ -23,6 +31,17 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+
+# Headers on which framing, routing or verification depend: no other name may be read as one.
+_PROTECTED = (
+    _HOP_BY_HOP
+    | _FRAMING
+    | {"content-encoding", "content-type", "expect", "host"}
+    | {SIGNATURE_HEADER.lower(), FORWARDED_HEADER.lower()}
+    | {SOURCE_HEADER.lower(), SELF_CHECK_HEADER.lower()}
+)
+_NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]")
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN_IN_VALUE = re.compile("[\r\n\x00]")
 
@@ -81,8 +100,9 @@ def compose(
 ) -> ForwardRequest:
     """A request made of received headers, fit for another connection.
 
-    Left out is what concerned the connection it came by; ``Host`` and ``Content-Length`` are made
-    new in their old places; our mark is the only thing added.
+    Hop-by-hop headers are left out, and names that an app's server would take for another header
+    (`is_look_alike`). ``Host`` and ``Content-Length`` are rewritten in place; our forwarding mark
+    is the only header added.
     """
     headers = without_own_cookies(headers)
     listed = {
@@ -97,7 +117,7 @@ def compose(
     made = {"host": split(url).authority, "content-length": str(len(body))}
     for name, value in headers:
         key = name.lower()
-        if key in dropped or not _TOKEN.fullmatch(name):
+        if key in dropped or not _TOKEN.fullmatch(name) or is_look_alike(name):
             continue  # an imported HTTP/2 request has names like `:authority`
         if key in {"host", "content-length"}:
             if key in made:
@@ -112,6 +132,20 @@ def compose(
     for name, value in extra_headers:
         result = with_header(result, name, value)
     return ForwardRequest(method, url, with_header(result, FORWARDED_HEADER, mark), body)
+
+
+def is_look_alike(name: str) -> bool:
+    """True for a name that some servers read as a framing or signature header.
+
+    CGI and WSGI servers pass headers on as ``HTTP_TIKTOK_SIGNATURE``: ``-`` and ``_`` become one
+    character there, and in Apache and PHP every other character that is not a letter or digit too.
+    ``Tiktok_Signature`` or ``Transfer.Encoding`` would then replace or extend the real header.
+
+    Source: RFC 3875, 4.1.18.
+    """
+    key = name.lower()
+    canonical = _NOT_ALPHANUMERIC.sub("-", key)
+    return canonical != key and canonical in _PROTECTED
 
 
 def with_header(headers: Headers, name: str, value: str | None) -> Headers:
@@ -148,7 +182,7 @@ def parse_header(text: str) -> tuple[str, str]:
     """
     name, colon, value = text.partition(":")
     name, value = name.strip(" \t"), value.strip(" \t")
-    if not colon or not _TOKEN.fullmatch(name):
+    if not colon or not _TOKEN.fullmatch(name) or is_look_alike(name):
         raise UsageError(
             f"The header {text!r} is not NAME: VALUE.", hint="For instance --header 'X-Debug: 1'."
         )
@@ -157,10 +191,10 @@ def parse_header(text: str) -> tuple[str, str]:
             f"The value of the header {name} carries a line break or a NUL.",
             hint="Give each header an option of its own.",
         )
-    if name.lower() in _FRAMING:
+    if _NOT_ALPHANUMERIC.sub("-", name.lower()) in _FRAMING:
         raise UsageError(
             f"The header {name} belongs to the connection and cannot be set.",
-            hint="Leave it out: it is made to fit what is sent.",
+            hint="Leave it out: its value follows from what is sent.",
         )
     try:
         return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
