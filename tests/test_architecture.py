@@ -57,6 +57,7 @@ HOMES = {
     "sqlite3": {"store"},
     "click": {"cli"},
     "rich": {"terminal"},
+    "httptools": {"forward"},
     "aiohttp": {"receiver", "inspector", "testing"},
     "yaml": {"ngrok_config"},
     "platformdirs": {"paths", "ngrok_config"},

@@ -1,15 +1,16 @@
-"""The only code that talks to a user's app: where it is, what it is sent, and the sending.
+"""Sends requests to a user's app: targets, requests, connections, responses, recorded attempts.
 
-HTTP/1.1 is spoken here by hand, on asyncio alone. A forwarder must not touch what it carries, and
-a general client does: it writes `Host` first, encodes header bytes as UTF-8, adds headers of its
-own, and leaves a POST unsent when the app has just closed an idle connection. What is left is
-small, a third faster than aiohttp's client, and quickly imported, which `replay` is glad of.
+Requests are written and connections pooled here, on asyncio, because a forwarder must not touch
+what it carries. General HTTP clients write ``Host`` first, encode header bytes as UTF-8, add
+headers of their own, and cannot tell whether a POST on a reused connection was read before the
+app closed it. Responses are parsed by httptools.
 """
 
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
 from tiktok_hook.forward.outcome import begun, ended
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
-from tiktok_hook.forward.target import join, local_port, parse_target, reachable, refuse_loop
+from tiktok_hook.forward.sockets import reachable
+from tiktok_hook.forward.target import join, local_port, parse_target, refuse_loop
 
 __all__ = [
     "KEPT_BYTES",

@@ -1,37 +1,38 @@
-"""Sends requests to apps and brings back what they answer, whatever that is."""
+"""HTTP client with a connection pool; returns every outcome as a `Reply`."""
 
 import asyncio
 import re
-import socket
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from tiktok_hook.delivery import Headers
-from tiktok_hook.forward.connection import AppConnection, EndedError, TooLongError
+from tiktok_hook.forward import sockets
+from tiktok_hook.forward.connection import AppConnection, EndedError
+from tiktok_hook.forward.deadline import Deadline
+from tiktok_hook.forward.evidence import look
 from tiktok_hook.forward.request import ForwardRequest, with_header
-from tiktok_hook.forward.response import AppResponse, FailedError, read_answer
+from tiktok_hook.forward.response import AppResponse, FailedError, TooLongError, read_response
 from tiktok_hook.forward.target import Address, split
 
 KEPT_BYTES = 64 * 1024
-"""How much of an answer's body is kept."""
+"""Body bytes kept of a response."""
 
 _IDLE_SECONDS = 1.5
-"""Below every keep-alive limit in common use (gunicorn 2 s; Node and uvicorn 5 s), so that it is us
-who close, and an app that waits for its connections to end is not held up."""
+"""Seconds that an idle connection is kept. Below the keep-alive limits in common use (gunicorn
+2 s; Node and uvicorn 5 s), so that we close first and an app that shuts down need not wait."""
 
 _IDLE_CONNECTIONS = 32
 
-_STOPPED_SECONDS = 0.5
-"""A timer that comes later than this shows that nothing ran: nobody could read the answer."""
+_EVIDENCE_SECONDS = 60.0
+"""How long what a look at a failing target found is reused."""
 
 _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""Halves of characters that do not even stand for a byte; JSON may hold them."""
+"""Lone surrogates outside `surrogateescape`, which stand for no byte; JSON may hold them."""
 
 _REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
 """TRACE echoes every header to its sender; CONNECT asks for a tunnel through the app."""
@@ -41,17 +42,21 @@ Origin = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of a request.
+    """The outcome of a request.
 
     Attributes:
-        status: The app's; None when it did not answer in full.
-        headers: Of the answer, in order; bytes outside ASCII as Latin-1.
-        body: Its first `KEPT_BYTES` bytes, as sent: not inflated.
-        truncated: Whether there was more.
+        status: The app's; None without a complete response.
+        headers: Of the response, in order; bytes outside ASCII as Latin-1.
+        body: Its first `KEPT_BYTES` bytes, as sent: not decompressed.
+        truncated: True if the body was longer.
         duration_ms: From the start of connecting to the last byte read.
         error: ``refused``, ``timeout``, ``reset``, ``dns``, ``tls``, ``protocol``, ``too_large``,
-            ``unreachable`` or ``method``; None when the app answered.
-        detail: The error in words, for people.
+            ``unreachable``, ``descriptors`` or ``method``; None when the app responded.
+        detail: The error in words.
+        evidence: What a look at the target found after a failure: ``tls`` (it speaks TLS),
+            ``other-family`` (nothing listens here, but something does at the other loopback
+            address), ``two-programs`` (different sockets listen at 127.0.0.1 and ::1); empty when
+            nothing was found or looked for.
     """
 
     status: int | None
@@ -61,9 +66,10 @@ class Reply:
     duration_ms: float = 0.0
     error: str | None = None
     detail: str = ""
+    evidence: str = ""
 
     def header(self, name: str) -> str | None:
-        """The first value of a header; None without one."""
+        """The first value of a header; None if it is missing."""
         wanted = name.lower()
         for key, value in self.headers:
             if key.lower() == wanted:
@@ -72,12 +78,16 @@ class Reply:
 
 
 class Forwarder:
-    """Sends requests over connections that it keeps for the next one.
+    """Sends requests over pooled connections.
 
     An async context manager; leaving it closes every connection.
 
+    Invariant of the pool: a connection is either in `_idle`, sorted by `idle_since`, or owned by
+    one `_exchange`, which returns or aborts it on every way out. `_open` holds both until the
+    system has closed the socket, so that leaving the block closes all of them.
+
     Args:
-        insecure: Do not check the certificate of an https target.
+        insecure: Accept any certificate of an https target.
     """
 
     def __init__(self, *, insecure: bool = False) -> None:
@@ -87,6 +97,8 @@ class Forwarder:
         self._sweep: asyncio.TimerHandle | None = None
         self._open: set[AppConnection] = set()
         self._closed = False
+        self._responded: set[Origin] = set()
+        self._evidence: dict[tuple[str, str, int, str | None], tuple[float, str]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,28 +112,28 @@ class Forwarder:
         for connection in connections:
             connection.abort()
         for connection in connections:
-            await connection.gone
+            await connection.closed
 
     async def send(
         self, request: ForwardRequest, *, timeout: float = 10.0, keep_bytes: int = KEPT_BYTES
     ) -> Reply:
-        """Send one request and wait for its answer; never raises for what an app does.
+        """Send one request and wait for the response; never raises for what an app does.
 
-        Redirects are not followed and bodies not inflated. ``Host`` and ``Content-Length`` are
-        added where the request lacks them, nothing else. The same bytes go out a second time only
-        when a connection kept from before turns out to have been closed before they were read.
+        Redirects are not followed and bodies not decompressed. ``Host`` and ``Content-Length`` are
+        added if the request lacks them, nothing else. The bytes are sent a second time only if a
+        pooled connection proves to have been closed before the app read them.
 
         Args:
-            request: Its headers must hold no line breaks; `build` sees to that.
-            timeout: Seconds for everything, connecting included.
-            keep_bytes: How much of the answer's body is kept.
+            request: Its headers must not contain line breaks; `build` replaces them.
+            timeout: Seconds for the whole exchange, connecting included.
+            keep_bytes: Body bytes to keep of the response.
         """
         started = time.perf_counter()
-        answer: AppResponse | None = None
+        response: AppResponse | None = None
         error, detail = None, ""
         deadline = Deadline(timeout)
         try:
-            answer = await self._send(request, keep_bytes, deadline)
+            response = await self._send(request, keep_bytes, deadline)
         except TimeoutError:
             error, detail = "timeout", f"no complete answer within {timeout:g} s"
         except FailedError as failure:
@@ -129,29 +141,43 @@ class Forwarder:
         finally:
             deadline.cancel()
         duration_ms = (time.perf_counter() - started) * 1000
-        if answer is None:
-            return Reply(None, duration_ms=duration_ms, error=error, detail=detail)
-        return Reply(answer.status, answer.headers, answer.body, answer.truncated, duration_ms)
+        evidence = ""
+        if response is not None:
+            self._responded.add(_origin(split(request.url)))
+        if error in {"reset", "refused", "protocol"} or (response and response.status == 404):
+            evidence = await self._look(split(request.url), error)
+        if response is None:
+            return Reply(
+                None, duration_ms=duration_ms, error=error, detail=detail, evidence=evidence
+            )
+        return Reply(
+            response.status,
+            response.headers,
+            response.body,
+            response.truncated,
+            duration_ms,
+            evidence=evidence,
+        )
 
     async def _send(
-        self, request: ForwardRequest, keep_bytes: int, deadline: "Deadline"
+        self, request: ForwardRequest, keep_bytes: int, deadline: Deadline
     ) -> AppResponse:
         if request.method.upper() in _REFUSED_METHODS:
             raise FailedError("method", f"{request.method} requests are not forwarded")
         address = split(request.url)
         message = _message(request, address)
-        origin = (address.scheme, address.host, address.port)
+        origin = _origin(address)
         while (kept := self._take(origin)) is not None:
             try:
                 return await self._exchange(
                     kept, origin, request.method, message, keep_bytes, deadline
                 )
             except EndedError as ended:
-                if not kept.untouched:
+                if not kept.closed_before_read:
                     raise _failure_of(ended, kept) from ended
-                # It was closed before the request was read, so no app sees it twice.
+                # Safe to send again: the app had closed before it read the request.
         async with asyncio.timeout(None) as limit:
-            deadline.ends(lambda: limit.reschedule(0))
+            deadline.on_passed(lambda: limit.reschedule(0))
             connection = await self._connect(address)
         try:
             return await self._exchange(
@@ -167,19 +193,19 @@ class Forwarder:
         method: str,
         message: bytes,
         keep_bytes: int,
-        deadline: "Deadline",
+        deadline: Deadline,
     ) -> AppResponse:
-        """One request and its answer; the connection is kept or closed on every way out."""
+        """One request and its response; the connection is pooled or aborted on every way out."""
         keep = False
         try:
-            deadline.ends(connection.expire)
+            deadline.on_passed(connection.time_out)
             connection.send(message)
-            answer = await read_answer(connection, method, keep_bytes)
+            response = await read_response(connection, method, keep_bytes)
         except TooLongError as error:
-            raise FailedError("too_large", "the answer's headers are too large") from error
+            raise FailedError("too_large", "the headers of the response are too large") from error
         else:
-            keep = answer.reusable
-            return answer
+            keep = response.reusable
+            return response
         finally:
             if keep:
                 self._keep(connection, origin)
@@ -201,7 +227,7 @@ class Forwarder:
             for other in [other for other in kept if not other.usable]:
                 kept.remove(other)
                 other.abort()
-        if self._closed or len(kept) >= _IDLE_CONNECTIONS or not connection.rest():
+        if self._closed or len(kept) >= _IDLE_CONNECTIONS or not connection.release():
             connection.abort()
             return
         kept.append(connection)
@@ -210,13 +236,13 @@ class Forwarder:
             self._sweep = loop.call_later(_IDLE_SECONDS, self._close_idle)
 
     def _close_idle(self) -> None:
-        """Close what has been kept for long enough, and come back for the next."""
+        """Close connections idle for 1.5 s; schedule the next run for the oldest that is left."""
         loop = asyncio.get_running_loop()
         due = loop.time() - _IDLE_SECONDS
         for kept in self._idle.values():
-            while kept and kept[0].rests_since <= due:
+            while kept and kept[0].idle_since <= due:
                 kept.pop(0).abort()
-        oldest = min((kept[0].rests_since for kept in self._idle.values() if kept), default=None)
+        oldest = min((kept[0].idle_since for kept in self._idle.values() if kept), default=None)
         self._sweep = None
         if oldest is not None:
             self._sweep = loop.call_at(oldest + _IDLE_SECONDS, self._close_idle)
@@ -224,35 +250,47 @@ class Forwarder:
     async def _connect(self, address: Address) -> AppConnection:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise FailedError("dns", f"the name {address.host} is not known") from error
-        failure: OSError | None = None
-        for *_, endpoint in found:
-            try:
-                _, connection = await loop.create_connection(
-                    AppConnection,
-                    str(endpoint[0]),
-                    address.port,
-                    ssl=self._context() if address.scheme == "https" else None,
-                    server_hostname=address.host if address.scheme == "https" else None,
-                )
-            except ssl.SSLError as error:
-                raise FailedError("tls", _tls_words(error)) from error
-            except OSError as error:
-                failure = error
-            else:
-                return self._owned(connection)
-        if isinstance(failure, ConnectionRefusedError):
-            raise FailedError("refused", f"nothing listens at {address.authority}") from failure
-        if isinstance(failure, ConnectionResetError | BrokenPipeError):
-            raise FailedError("reset", "the connection was closed while it was set up") from failure
-        words = (failure and failure.strerror) or str(failure)
-        raise FailedError("unreachable", f"{address.authority}: {words}") from failure
+            found = await sockets.resolve(address.host, address.port)
+        except (OSError, UnicodeError) as error:
+            raise _unresolved(address, error) from error
+        try:
+            made = await sockets.connect(found)
+        except sockets.UnconnectedError as error:
+            raise _unconnected(address, error) from error
+        try:
+            _, connection = await loop.create_connection(
+                AppConnection,
+                sock=made,
+                ssl=self._context() if address.scheme == "https" else None,
+                server_hostname=address.host if address.scheme == "https" else None,
+            )
+        except ssl.SSLError as error:
+            raise FailedError("tls", _tls_words(error)) from error
+        except OSError as error:
+            raise FailedError("reset", "the connection was closed while it was set up") from error
+        return self._owned(connection)
+
+    async def _look(self, address: Address, error: str | None) -> str:
+        """Look for the cause of a failure, at most once a minute for each target and error.
+
+        A target that has responded over HTTP is not tried with TLS: an app logs such a try.
+        """
+        if error in {"reset", "protocol"} and _origin(address) in self._responded:
+            return ""
+        now = asyncio.get_running_loop().time()
+        key = (address.scheme, address.host, address.port, error)
+        until, evidence = self._evidence.get(key, (0.0, ""))
+        if now < until or self._closed:
+            return evidence
+        # Set before the first await: deliveries that fail together cause one look.
+        self._evidence[key] = (now + _EVIDENCE_SECONDS, "")
+        found = await look(address, error)
+        self._evidence[key] = (now + _EVIDENCE_SECONDS, found)
+        return found
 
     def _owned(self, connection: AppConnection) -> AppConnection:
         self._open.add(connection)
-        connection.gone.add_done_callback(lambda _: self._open.discard(connection))
+        connection.closed.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
     def _context(self) -> ssl.SSLContext:
@@ -264,54 +302,36 @@ class Forwarder:
         return self._tls
 
 
-class Deadline:
-    """Ends what is being waited for when the answer is not there in time.
+def _origin(address: Address) -> Origin:
+    return address.scheme, address.host, address.port
 
-    Args:
-        seconds: From now on.
-    """
 
-    def __init__(self, seconds: float) -> None:
-        self._end: Callable[[], None] | None = None
-        self._passed = False
-        self._loop = asyncio.get_running_loop()
-        self._at = self._loop.time() + seconds
-        self._timer = self._loop.call_at(self._at, self._due)
+def _exhausted() -> FailedError:
+    return FailedError("descriptors", "this process has no free file descriptor")
 
-    def ends(self, end: Callable[[], None]) -> None:
-        """Say what ends the waiting that begins now.
 
-        Raises:
-            TimeoutError: It is too late already.
-        """
-        if self._passed:
-            raise TimeoutError
-        self._end = end
+def _unresolved(address: Address, error: Exception) -> FailedError:
+    if isinstance(error, OSError) and sockets.is_exhausted(error):
+        return _exhausted()
+    return FailedError("dns", f"the name {address.host} is not known")
 
-    def cancel(self) -> None:
-        """The answer is there, or will never be."""
-        self._timer.cancel()
 
-    def _due(self) -> None:
-        """Let an answer be read, once, that came while this process was stopped, say by Ctrl-Z."""
-        now = self._loop.time()
-        if now - self._at > _STOPPED_SECONDS:
-            self._timer = self._loop.call_at(now + _STOPPED_SECONDS, self._pass)
-        else:
-            self._pass()
-
-    def _pass(self) -> None:
-        self._passed = True
-        if self._end is not None:
-            self._end()
+def _unconnected(address: Address, error: sockets.UnconnectedError) -> FailedError:
+    failures = error.failures.values()
+    if any(sockets.is_exhausted(failure) for failure in failures):
+        return _exhausted()
+    # Hosts files name ::1 for localhost also where IPv6 is switched off: refused is what counts.
+    if any(isinstance(failure, ConnectionRefusedError) for failure in failures):
+        return FailedError("refused", f"nothing listens at {address.authority}")
+    return FailedError("unreachable", f"{address.authority}: {error}")
 
 
 def _failure_of(ended: EndedError, connection: AppConnection) -> FailedError:
     if isinstance(ended.__cause__, ssl.SSLError):
         return FailedError("tls", _tls_words(ended.__cause__))
-    if connection.answered:
-        return FailedError("reset", "the connection was closed in the middle of the answer")
-    return FailedError("reset", "the connection was closed without an answer")
+    if connection.responded:
+        return FailedError("reset", "the connection was closed in the middle of the response")
+    return FailedError("reset", "the connection was closed without a response")
 
 
 def _tls_words(error: ssl.SSLError) -> str:
@@ -321,7 +341,7 @@ def _tls_words(error: ssl.SSLError) -> str:
 
 
 def _message(request: ForwardRequest, address: Address) -> bytes:
-    """The request as it goes over the wire."""
+    """The bytes of the request."""
     headers = request.headers
     names = {name.lower() for name, _ in headers}
     if "host" not in names:
@@ -332,7 +352,7 @@ def _message(request: ForwardRequest, address: Address) -> bytes:
     lines = [f"{request.method} ".encode("ascii") + path + b" HTTP/1.1"]
     for name, value in headers:
         if "\n" in value or "\r" in value:
-            raise ValueError(f"the header {name} holds a line break")
+            raise ValueError(f"the header {name} contains a line break")
         lines.append(_as_bytes(f"{name}: {value}"))
     return b"\r\n".join([*lines, b"", request.body])
 

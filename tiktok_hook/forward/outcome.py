@@ -1,4 +1,4 @@
-"""Attempts as they are recorded: begun before the bytes leave, ended with what came back."""
+"""Records of attempts: made before the request is sent, completed with the reply."""
 
 from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery, without_own_cookies
@@ -8,7 +8,7 @@ from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 
 _WITH_DETAIL = frozenset({"tls", "protocol", "unreachable"})
-"""Errors of which the system or the answer says more than the word does."""
+"""Errors whose detail is added to the hint."""
 
 
 def begun(
@@ -19,14 +19,14 @@ def begun(
     replay: bool = False,
     resigned: bool = False,
 ) -> Attempt:
-    """An attempt that is about to be made; its number comes from the store.
+    """The record of an attempt that is about to be made; the store numbers it.
 
     Args:
-        delivery: What it is made of.
-        request: What goes out.
+        delivery: The delivery to forward.
+        request: The request made of it.
         now: Unix seconds.
-        replay: Whether somebody asked for it.
-        resigned: Whether the signature was made afresh.
+        replay: True if the attempt was made on request.
+        resigned: True if the request was signed again.
     """
     return Attempt(
         delivery_id=delivery.id,
@@ -41,12 +41,12 @@ def begun(
 
 
 def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
-    """The attempt with its outcome, and what a bad one probably means.
+    """The attempt with its outcome, and a hint if the outcome is bad.
 
     Args:
-        attempt: As it was begun.
-        reply: What the app answered.
-        verdict: What a right check says of the signature that the app was given.
+        attempt: As `begun` returned it.
+        reply: The outcome.
+        verdict: Of the signature in the request; None if unknown.
     """
     hint = hints.for_answer(
         status=reply.status,

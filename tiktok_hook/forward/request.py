@@ -1,4 +1,4 @@
-"""What is sent to an app: the request as it came, but for what belongs to one connection only."""
+"""Requests for an app: a received request without its hop-by-hop headers."""
 
 import re
 from collections.abc import Sequence
@@ -51,8 +51,8 @@ class ForwardRequest:
     """One request, ready to go out.
 
     Attributes:
-        method: As it stands in the request line.
-        url: The whole URL; its path and query go out exactly as they are.
+        method: As in the request line.
+        url: Full URL; path and query are sent unchanged.
         headers: In order; bytes outside ASCII as Latin-1.
         body: Exactly the bytes to send.
     """
@@ -70,13 +70,13 @@ def build(
     extra_headers: Sequence[tuple[str, str]] = (),
     mark: str = "1",
 ) -> ForwardRequest:
-    """A delivery as an app gets it: same bytes, same headers in the same order.
+    """The request that carries a delivery to a target: same body, same headers in the same order.
 
     Args:
         delivery: As received.
-        target: As `parse_target` gave it.
+        target: As `parse_target` returned it.
         extra_headers: From ``--header``; each replaces every header of its name.
-        mark: Value of our own forwarding mark, by which a loop is seen.
+        mark: Value of our forwarding header, by which a loop is detected.
     """
     url = join(target, delivery.path, delivery.query)
     return compose(
@@ -98,7 +98,7 @@ def compose(
     extra_headers: Sequence[tuple[str, str]] = (),
     mark: str = "1",
 ) -> ForwardRequest:
-    """A request made of received headers, fit for another connection.
+    """A request made of received headers, for another connection.
 
     Hop-by-hop headers are left out, and names that an app's server would take for another header
     (`is_look_alike`). ``Host`` and ``Content-Length`` are rewritten in place; our forwarding mark
@@ -111,7 +111,7 @@ def compose(
         if name.lower() == "connection"
         for part in value.split(",")
     }
-    # `Connection: host` or the like must not take away what every request needs.
+    # `Connection: host` must not remove a header that every request needs.
     dropped = _HOP_BY_HOP | (listed - {"host", "content-length"})
     kept: list[tuple[str, str]] = []
     made = {"host": split(url).authority, "content-length": str(len(body))}
@@ -149,12 +149,12 @@ def is_look_alike(name: str) -> bool:
 
 
 def with_header(headers: Headers, name: str, value: str | None) -> Headers:
-    """The headers with one set in its old place, or at the end.
+    """The headers with one set in place, or appended.
 
     Args:
         headers: In order.
-        name: Compared without regard to case; the old spelling stays.
-        value: None takes every header of that name out.
+        name: Compared case-insensitively; the present spelling is kept.
+        value: None removes all headers of that name.
     """
     key = name.lower()
     result: list[tuple[str, str]] = []
@@ -177,19 +177,19 @@ def parse_header(text: str) -> tuple[str, str]:
             sent as UTF-8.
 
     Raises:
-        UsageError: It has no colon, the name cannot be one, the value carries a line break, a NUL
-            or half a character, or the header is one that the connection itself decides.
+        UsageError: There is no colon, the name is not a header name, the value contains a line
+            break, a NUL or a lone surrogate, or the header is a framing header.
     """
     name, colon, value = text.partition(":")
     name, value = name.strip(" \t"), value.strip(" \t")
-    if not colon or not _TOKEN.fullmatch(name) or is_look_alike(name):
+    if not colon or not _TOKEN.fullmatch(name):
         raise UsageError(
             f"The header {text!r} is not NAME: VALUE.", hint="For instance --header 'X-Debug: 1'."
         )
     if _FORBIDDEN_IN_VALUE.search(value):
         raise UsageError(
-            f"The value of the header {name} carries a line break or a NUL.",
-            hint="Give each header an option of its own.",
+            f"The value of the header {name} contains a line break or a NUL.",
+            hint="Give each header its own --header option.",
         )
     if _NOT_ALPHANUMERIC.sub("-", name.lower()) in _FRAMING:
         raise UsageError(
@@ -200,6 +200,6 @@ def parse_header(text: str) -> tuple[str, str]:
         return name, value.encode("utf-8", "surrogateescape").decode("latin-1")
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"The value of the header {name} carries half a character.",
-            hint="Leave out what is no Unicode text.",
+            f"The value of the header {name} contains a lone surrogate.",
+            hint="Use valid Unicode text.",
         ) from error

@@ -1,41 +1,45 @@
-"""Reads one HTTP/1 answer off a connection, with a bound on everything."""
+"""Reads one HTTP/1 response off a connection, with a bound on everything."""
 
-import re
 from dataclasses import dataclass
+
+import httptools
 
 from tiktok_hook.delivery import Headers
 from tiktok_hook.forward.connection import AppConnection
 
 _READ_BYTES = 1 << 20
-"""How much of a body is read before the connection is closed on an app with more to say."""
+"""Most bytes of a body that are read; after that the connection is closed."""
 
 _HEAD_BYTES = 64 * 1024
-_INTERIM_ANSWERS = 16
+"""Most bytes of the status lines and headers of one response, interim ones included."""
 
-_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: .*)?", re.DOTALL)
-_CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?", re.DOTALL)
-_FRAMING = ("connection", "content-length", "transfer-encoding")
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_INTERIM_RESPONSES = 16
+_QUOTED_BYTES = 40
+_VERSION = b"HTTP/1."
 
 
 class FailedError(Exception):
-    """Sending or answering failed; `word` is one of `Reply.error`."""
+    """Sending or responding failed; `word` is one of `Reply.error`."""
 
     def __init__(self, word: str, detail: str) -> None:
         super().__init__(detail)
         self.word = word
 
 
+class TooLongError(Exception):
+    """The head of a response is longer than 64 KiB."""
+
+
 @dataclass(frozen=True, slots=True)
 class AppResponse:
-    """What came back.
+    """The final response to a request.
 
     Attributes:
         status: From 200 to 599.
         headers: In order; bytes outside ASCII as Latin-1.
-        body: Its beginning, not inflated.
-        truncated: Whether there was more of it.
-        reusable: Whether the connection can carry another request.
+        body: Its beginning, not decompressed.
+        truncated: True if the body was longer than what is kept.
+        reusable: True if the connection can carry another request.
     """
 
     status: int
@@ -45,138 +49,165 @@ class AppResponse:
     reusable: bool
 
 
-@dataclass(slots=True)
-class _Head:
-    status: int
-    headers: Headers
-    minor_version: int
-
-    def framing(self) -> dict[str, list[str]]:
-        """Every element of the headers that say where the answer ends, in lower case."""
-        found: dict[str, list[str]] = {name: [] for name in _FRAMING}
-        for name, value in self.headers:
-            elements = found.get(name.lower())
-            if elements is not None:
-                elements += [part.strip().lower() for part in value.split(",") if part.strip()]
-        return found
-
-
-async def read_answer(connection: AppConnection, method: str, keep_bytes: int) -> AppResponse:
-    """Read the final answer to a request; interim ones (100, 103) are passed over.
+async def read_response(connection: AppConnection, method: str, keep_bytes: int) -> AppResponse:
+    """Read the final response to a request; interim ones (100, 103) are skipped.
 
     Args:
         connection: The request has been sent over it.
-        method: Of the request: an answer to HEAD has no body.
-        keep_bytes: How much of the body is kept.
+        method: Of the request: a response to HEAD has no body.
+        keep_bytes: Number of body bytes to keep.
 
     Raises:
         FailedError: What came is not HTTP/1.
         TooLongError: The head is longer than 64 KiB.
-        EndedError: The connection ended before the answer did.
+        EndedError: The connection ended before the response did.
+        TimeoutError: The connection's `time_out` was called first.
     """
-    head = await _read_head(connection)
-    framing = head.framing()
-    body = _Body(connection, keep_bytes)
-    whole, framed = True, True
-    coding = framing["transfer-encoding"]
-    lengths = set(framing["content-length"])
-    if method == "HEAD" or head.status in {204, 304}:
-        pass
-    elif coding and coding[-1] == "chunked":
-        whole = await body.read_chunks()
-        framed = not lengths  # with both, which one is meant is anybody's guess
-    elif lengths and not coding:
-        length = lengths.pop()
-        if lengths or not _LENGTH.fullmatch(length):
-            raise FailedError("protocol", "the answer's Content-Length is not a number")
-        whole = await body.read(int(length))
-    else:
-        await body.read(None)
-        framed = False
-    options = framing["connection"]
-    stays = "close" not in options and (head.minor_version == 1 or "keep-alive" in options)
-    return AppResponse(
-        head.status, head.headers, bytes(body.kept), body.cut, whole and framed and stays
-    )
+    reader = _Reader(method, keep_bytes)
+    while not reader.complete:
+        data = await connection.read(at_end=reader.ends_with_connection)
+        if not data:
+            return reader.response(reusable=False)
+        reader.feed(data)
+    return reader.response(reusable=reader.reusable)
 
 
-class _Body:
-    """Takes in a body and keeps its beginning."""
+class _Reader:
+    """Collects what the parser reports about one response.
 
-    def __init__(self, connection: AppConnection, keep_bytes: int) -> None:
-        self._connection = connection
+    httptools calls the ``on_`` methods while it is fed. One parser serves one response: after the
+    final one no byte may follow, so whatever does makes the connection unusable.
+    """
+
+    def __init__(self, method: str, keep_bytes: int) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        # Folded headers, LF line ends, a length beside chunks: old and hand-written servers.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_chunked_length=True,
+            lenient_spaces_after_chunk_size=True,
+        )
+        self._is_head = method == "HEAD"
         self._keep_bytes = keep_bytes
-        self._budget = max(_READ_BYTES, keep_bytes)
-        self.kept = bytearray()
-        self.cut = False
+        self._head_budget = _HEAD_BYTES
+        self._body_bytes = 0
+        self._interim = 0
+        self._beginning = b""
+        self._headers: list[tuple[str, str]] = []
+        self._in_body = False
+        self._kept = bytearray()
+        self._truncated = False
+        self._status = 0
+        self.complete = False
+        self.reusable = False
+        self.ends_with_connection = False
 
-    async def read(self, length: int | None) -> bool:
-        """Read `length` bytes, None up to the connection's end; False when that is too much."""
-        left = length
-        while left is None or left > 0:
-            data = await self._connection.read_some(left, to_the_end=left is None)
-            if not data:
-                break
-            room = self._keep_bytes - len(self.kept)
-            self.kept += data[:room]
-            self.cut = self.cut or len(data) > room
-            self._budget -= len(data)
-            if left is not None:
-                left -= len(data)
-            if self._budget < 0 and left != 0:
-                return False
-        return True
+    def feed(self, data: bytes) -> None:
+        """Parse more bytes."""
+        if len(self._beginning) < _QUOTED_BYTES:
+            self._beginning += data[: _QUOTED_BYTES - len(self._beginning)]
+            seen = self._beginning.lstrip(b"\r\n")[: len(_VERSION)]
+            if seen != _VERSION[: len(seen)]:
+                raise self._not_http()
+        body_bytes = self._body_bytes
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # 101
+            raise FailedError("protocol", "the app switched to another protocol") from None
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except httptools.HttpParserError as error:
+            if not self.complete:
+                raise _malformed(error) from error
+            self.reusable = False
+        # Whatever is not body counts as head: trailers, and junk inside chunk lines.
+        if self._body_bytes == body_bytes:
+            self._head_budget -= len(data)
+            if self._head_budget < 0 and not self.complete:
+                raise TooLongError
 
-    async def read_chunks(self) -> bool:
-        """Read a chunked body to its last chunk; False when that is too much."""
-        while self._budget >= 0:
-            found = _CHUNK_LINE.fullmatch(await self._connection.read_line(_HEAD_BYTES))
-            if found is None:
-                raise FailedError("protocol", "a chunk of the answer has no length")
-            length = int(found[1], 16)
-            if length == 0:
-                await _read_headers(self._connection)  # trailers
-                return True
-            if not await self.read(length):
-                return False
-            if await self._connection.read_line(_HEAD_BYTES):
-                raise FailedError("protocol", "a chunk of the answer is longer than it says")
-        return False
+    def response(self, *, reusable: bool) -> AppResponse:
+        """The response as far as it was read."""
+        return AppResponse(
+            self._status, tuple(self._headers), bytes(self._kept), self._truncated, reusable
+        )
 
+    def _not_http(self) -> FailedError:
+        shown = self._beginning.splitlines()[0] if self._beginning.strip() else self._beginning
+        return FailedError("protocol", f"what answered does not speak HTTP/1: {shown!r}")
 
-async def _read_head(connection: AppConnection) -> _Head:
-    for _ in range(_INTERIM_ANSWERS):
-        line = await connection.read_line(_HEAD_BYTES)
-        found = _STATUS_LINE.fullmatch(line)
-        if found is None:
-            raise FailedError("protocol", f"what answered does not speak HTTP/1: {line[:40]!r}")
-        head = _Head(int(found[2]), await _read_headers(connection), int(found[1]))
-        if head.status >= 200:
-            return head
-        if head.status == 101:
-            break
-    raise FailedError("protocol", "the app never came to its final answer")
+    # The parser's callbacks.
 
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.reusable = False
 
-async def _read_headers(connection: AppConnection) -> Headers:
-    headers: list[tuple[str, str]] = []
-    lines = (await connection.read_lines(_HEAD_BYTES, _check_line)).decode("latin-1")
-    for whole in lines.split("\n") if lines else ():
-        line = whole.removesuffix("\r")
-        name, colon, value = line.partition(":")
-        if line[:1] in " \t" and headers:  # a folded line, as old servers write them
-            headers[-1] = (headers[-1][0], f"{headers[-1][1]} {line.strip()}")
-        elif colon:
-            headers.append((name.strip(), value.strip(" \t")))
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.complete and not self._in_body:  # behind a chunked body: trailers
+            self._headers.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        if self.complete:
+            return
+        self._status = self._parser.get_status_code()
+        if not 100 <= self._status <= 599:
+            raise FailedError("protocol", f"{self._status} is not an HTTP status")
+        if self._status < 200:
+            return
+        self._in_body = True
+        codings = self._elements("transfer-encoding")
+        lengths = self._elements("content-length")
+        self.ends_with_connection = codings[-1:] != ["chunked"] and (bool(codings) or not lengths)
+        if self._is_head or self._status in {204, 304}:
+            self.ends_with_connection = False
+        # With both, the next proxy may believe the other one: such a connection is not kept.
+        self.reusable = not (codings and lengths)
+        if self._is_head:
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        if self.complete:
+            self.reusable = False
+            return
+        room = self._keep_bytes - len(self._kept)
+        self._kept += data[:room]
+        self._truncated = self._truncated or len(data) > room
+        self._body_bytes += len(data)
+        if self._body_bytes > max(_READ_BYTES, self._keep_bytes):
+            self.complete, self.reusable = True, False
+
+    def on_message_complete(self) -> None:
+        if self.complete:
+            return
+        if self._status < 200:
+            self._interim += 1
+            if self._interim == _INTERIM_RESPONSES:
+                raise FailedError("protocol", "the app sent only interim responses")
+            self._headers.clear()
         else:
-            raise _no_header(line)
-    return tuple(headers)
+            self._finish()
+
+    def _finish(self) -> None:
+        self.complete = True
+        self.reusable = self.reusable and self._keeps_alive()
+
+    def _keeps_alive(self) -> bool:
+        options = self._elements("connection")
+        version = self._parser.get_http_version()
+        return "close" not in options and (version == "1.1" or "keep-alive" in options)
+
+    def _elements(self, wanted: str) -> list[str]:
+        """The elements of a comma-separated header, in lower case."""
+        return [
+            part.strip().lower()
+            for name, value in self._headers
+            if name.lower() == wanted
+            for part in value.split(",")
+            if part.strip()
+        ]
 
 
-def _check_line(line: bytes) -> None:
-    if b":" not in line and line[:1] not in b" \t":
-        raise _no_header(line.decode("latin-1").removesuffix("\r"))
-
-
-def _no_header(line: str) -> FailedError:
-    return FailedError("protocol", f"a header without a colon: {line[:40]!r}")
+def _malformed(error: Exception) -> FailedError:
+    words = str(error)
+    return FailedError("protocol", f"the response is malformed: {words[:1].lower()}{words[1:]}")

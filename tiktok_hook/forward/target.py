@@ -1,13 +1,12 @@
-"""Addresses of a developer's app: reading them, joining paths, seeing loops."""
+"""Targets: parsing, joining paths, refusing loops."""
 
-import asyncio
 import ipaddress
 import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from socket import gethostname
+from socket import gethostname, inet_aton
 
 from tiktok_hook.errors import UsageError
 
@@ -36,7 +35,7 @@ class Address:
 
     @property
     def authority(self) -> str:
-        """What stands in a ``Host`` header: the port only where it is not the scheme's own."""
+        """Value of a ``Host`` header: with the port unless it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
@@ -49,11 +48,11 @@ def parse_target(text: str) -> str:
             a host it is ``localhost``, so that apps on 127.0.0.1 and on ::1 are both found.
 
     Returns:
-        A URL in one spelling: scheme and host in lower case, no default port, no lone ``/``. Path
-        and query stay exactly as written.
+        A normalised URL: scheme and host in lower case, no default port, no bare ``/``. Path and
+        query stay as written.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It has none of these forms.
     """
     given = text.strip()
     if re.fullmatch(r"[0-9]+", given):
@@ -65,7 +64,7 @@ def parse_target(text: str) -> str:
     address = split(given, shown=text)
     if "#" in address.path or not address.path.isascii() or _UNFIT.search(address.path):
         raise UsageError(
-            f"The path of the target {text!r} has characters that no URL path may have.",
+            f"The path of the target {text!r} has characters that a URL path cannot have.",
             hint="Percent-encode them, and leave out a #fragment.",
         )
     path = "" if address.path == "/" else address.path
@@ -73,19 +72,19 @@ def parse_target(text: str) -> str:
 
 
 def split(url: str, *, shown: str | None = None) -> Address:
-    """Take a URL apart without changing a byte of its path.
+    """Split a URL without changing its path.
 
     Args:
         url: An http or https URL.
-        shown: What the user typed, for the message; None shows the URL.
+        shown: The text that the user typed, for the message; None shows the URL.
 
     Raises:
-        UsageError: It is no such URL, or it carries a user name.
+        UsageError: It is not such a URL, or contains a user name.
     """
     return _split(url, url if shown is None else shown)
 
 
-# Asked three times for each delivery, nearly always for the same few addresses.
+# Called three times per delivery, nearly always with the same few URLs.
 @lru_cache(maxsize=256)
 def _split(url: str, shown: str) -> Address:
     quoted = repr(shown)
@@ -94,11 +93,11 @@ def _split(url: str, shown: str) -> Address:
         raise UsageError(f"The target {quoted} is not an address.", hint=_FORMS)
     scheme = found["scheme"].lower()
     if scheme not in DEFAULT_PORTS:
-        raise UsageError(f"The target {quoted} is neither http nor https.", hint=_FORMS)
+        raise UsageError(f"The target {quoted} is not an http or https URL.", hint=_FORMS)
     if "@" in found["authority"]:
         raise UsageError(
-            "The target carries a user name or password.",
-            hint="Take it out and give --header 'Authorization: Basic …' instead.",
+            "The target contains a user name or password.",
+            hint="Remove it and give --header 'Authorization: Basic …' instead.",
         )
     parts = _AUTHORITY.fullmatch(found["authority"])
     if parts is None:
@@ -114,7 +113,7 @@ def _split(url: str, shown: str) -> Address:
 
 
 def _host(text: str, quoted: str) -> str:
-    """A host as it is connected to: no brackets, lower case, international names in ASCII."""
+    """Normalise a host: no brackets, lower case, international names in ASCII."""
     if text.startswith("["):
         with suppress(ValueError):
             return str(ipaddress.IPv6Address(text[1:-1]))
@@ -127,9 +126,9 @@ def _host(text: str, quoted: str) -> str:
 
 
 def join(target: str, path: str, query: str) -> str:
-    """Where a request for `path` goes at `target`.
+    """Join a received path and query to a target.
 
-    A bare ``/`` adds nothing to the target's path; any other is put behind it with one slash. Both
+    A bare ``/`` adds nothing to the target's path; any other path is appended with one slash. Both
     queries are kept, the target's first. Nothing is quoted or unquoted.
     """
     base, _, own_query = target.partition("?")
@@ -144,19 +143,23 @@ def join(target: str, path: str, query: str) -> str:
 
 
 def is_local(host: str) -> bool:
-    """Whether a host is this machine, as far as its name tells."""
+    """True if a host name or address means this machine."""
+    host = host.rstrip(".")
     if host in {"localhost", gethostname().lower()} or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        try:  # 127.1, 0, 2130706433 and 0x7f000001 are IPv4 addresses to the system's resolver
+            address = ipaddress.IPv4Address(inet_aton(host))
+        except OSError:
+            return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
 
 
 def local_port(target: str) -> int | None:
-    """The port of a target on this machine; None when it is elsewhere."""
+    """The port of a target on this machine; None for another machine."""
     address = split(target)
     return address.port if is_local(address.host) else None
 
@@ -168,16 +171,16 @@ def refuse_loop(
     inspector_port: int | None = None,
     callback_url: str | None = None,
 ) -> None:
-    """Refuse targets that would bring every delivery back to us.
+    """Raise for targets that would send every delivery back to this listener.
 
     Args:
-        targets: As `parse_target` gave them.
-        receiver_port: Of our receiver on this machine; None when it is not known yet.
+        targets: As `parse_target` returned them.
+        receiver_port: Of our receiver on this machine; None if not known yet.
         inspector_port: Of our inspector on this machine; None without one.
-        callback_url: Our public URL; None when it is not known yet.
+        callback_url: Our public URL; None if not known yet.
 
     Raises:
-        UsageError: One of the targets is one of these.
+        UsageError: A target is one of these addresses.
     """
     public = None if callback_url is None else split(callback_url)
     for target in targets:
@@ -193,20 +196,6 @@ def refuse_loop(
             continue
         move = f", or move ours with {flag}" if flag else ""
         raise UsageError(
-            f"The target {target} is {ours}: deliveries would go round in circles.",
+            f"The target {target} is {ours}: every delivery would come back.",
             hint=f"Name the address your app listens on{move}.",
         )
-
-
-async def reachable(target: str, *, timeout: float = 1.0) -> bool:
-    """Whether something accepts a TCP connection at a target, within `timeout` seconds."""
-    address = split(target)
-    try:
-        async with asyncio.timeout(timeout):
-            _, writer = await asyncio.open_connection(address.host, address.port)
-    except OSError:  # TimeoutError is one of its kind
-        return False
-    writer.close()
-    with suppress(OSError):
-        await writer.wait_closed()
-    return True
