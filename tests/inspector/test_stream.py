@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import BODY
 from tiktok_hook.delivery import AppState, Attempt, Delivery, TunnelState
 from tiktok_hook.inspector import stream
+from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import open_store
 
 
@@ -140,13 +144,66 @@ async def test_it_goes_on_behind_the_last_id(house: House) -> None:
         await events.wait_for_id(4)
 
 
-async def test_an_id_never_passes_a_delivery_that_was_not_told(house: House) -> None:
+async def test_an_id_never_passes_a_delivery_that_was_not_sent(house: House) -> None:
     async with listening(house) as events:
-        first = Delivery(received_at=1.0, body=BODY)
-        second = await house.store.add(first)
-        house.feed.publish(second.stored(id=second.id + 5, status=200))
-        await events.next("delivery")
-        assert int(events.last_id or 0) <= second.id
+        first = await house.store.add(Delivery(received_at=1.0, body=BODY))
+        second = await house.store.add(Delivery(received_at=1.0, body=BODY, status=200))
+        house.feed.publish(second)
+        sent: set[int] = set()
+        while sent < {first.id, second.id}:
+            sent.add((await events.next("delivery"))["delivery"]["id"])
+            assert set(range(1, int(events.last_id) + 1)) <= sent
+        await events.wait_for_id(second.id)
+
+
+async def test_a_rejected_body_is_sent_cut(house: House) -> None:
+    long = b'{"event":"' + b"a" * (1 << 20) + b'"}'
+    forged = Verdict(State.INVALID, "wrong")
+    async with listening(house) as events:
+        stored = await house.receive(long, verdict=forged, status=403)
+        sent = (await events.next("delivery"))["delivery"]
+    assert sent["id"] == stored.id
+    assert len(sent["body"]) == 16 * 1024
+    assert sent["body_bytes"] == len(long)
+
+
+async def is_full(house: House) -> bool:
+    """Whether another stream is rejected, because those that are open are as many as may be."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{house.address}/api/v1/stream"
+    async with ClientSession(headers=headers) as client, client.get(url) as response:
+        return response.status == 503
+
+
+async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "WRITE_SECONDS", 0.5)
+    monkeypatch.setattr(stream, "MAX_STREAMS", 1)
+    body = b'{"event":"post.publish.complete","content":"' + b"a" * 900_000 + b'"}'
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)  # noqa: FBT003 - its signature
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await loop.sock_connect(client, ("127.0.0.1", house.port))
+        await loop.sock_sendall(
+            client,
+            b"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\n"
+            b"Authorization: Bearer %b\r\n\r\n" % TOKEN.encode(),
+        )
+        async with asyncio.timeout(10):
+            head = b""
+            while b"retry: " not in head:
+                head += await loop.sock_recv(client, 4096)
+        tracemalloc.start()
+        for _ in range(150):
+            await house.receive(body)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        async with asyncio.timeout(10):
+            while await is_full(house):
+                pass
+    assert peak < 40 << 20
 
 
 async def test_who_missed_too_much_is_told_to_start_anew(house: House) -> None:

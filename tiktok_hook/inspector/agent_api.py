@@ -12,7 +12,7 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -31,6 +31,9 @@ AGENT_VERSION = "3.30.0"
 
 KEPT = 500
 """How many captured requests are listed at most."""
+
+LIST_BYTES = 16 << 20
+"""Maximum size of a list of captured requests; it ends with the last one that fits."""
 
 _SPANS = (60, 300, 900)
 
@@ -185,10 +188,22 @@ class AgentApi:
         found = list(self._captured)[::-1][:most]
         if request.query.get("tunnel_name", NAME) != NAME:
             found = []
-        shapes = await asyncio.to_thread(
-            lambda: [shape for each in found if (shape := self._shape(each)) is not None]
-        )
+        shapes = await asyncio.to_thread(self._shapes, found)
         return _answer({"uri": "/api/requests/http", "requests": shapes})
+
+    def _shapes(self, captured: Sequence[Captured]) -> list[dict[str, Any]]:
+        """The newest of them, up to `LIST_BYTES` of bodies."""
+        shapes: list[dict[str, Any]] = []
+        size = 0
+        for each in captured:
+            shape = self._shape(each)
+            if shape is not None:
+                response = shape["response"] or {"raw": ""}
+                size += len(shape["request"]["raw"]) + len(response["raw"])
+                if size > LIST_BYTES and shapes:
+                    break
+                shapes.append(shape)
+        return shapes
 
     async def request(self, request: web.Request) -> web.Response:
         """One captured request."""

@@ -29,6 +29,8 @@ MAX_PAGE = 200
 PAGE_BYTES = 4 << 20
 """Bodies in one page, about; a page of long ones is shorter and goes on behind its last."""
 
+_BATCH = 20
+
 SEARCH_SECONDS = 0.5
 """How long a search for a text goes on without a find before it tells how far it has looked."""
 
@@ -79,17 +81,29 @@ class Api:
         if where.text and after is None:
             found, following = self._search(where, before, limit)
         else:
-            found = self._history.page(where, before=before, after=after, limit=limit)
-            if len(found) == limit:
-                following = found[-1].id
-        size = 0
-        for number, delivery in enumerate(found):
-            size += len(delivery.body)
-            if size > PAGE_BYTES and number:
-                found, following = found[:number], found[number - 1].id
-                break
+            found, following = self._by_key(where, before, after, limit)
         last = self._history.last_attempts([delivery.id for delivery in found])
         return [row(delivery, last.get(delivery.id)) for delivery in found], following
+
+    def _by_key(
+        self, where: Filter, before: int | None, after: int | None, limit: int
+    ) -> tuple[list[Delivery], int | None]:
+        """Up to `limit` deliveries and `PAGE_BYTES`, and the id that the next page continues at."""
+        found: list[Delivery] = []
+        size = 0
+        while len(found) < limit:
+            # A few at a time, so that a page of long bodies never takes more memory than it sends.
+            count = min(_BATCH, limit - len(found))
+            some = self._history.page(where, before=before, after=after, limit=count)
+            for delivery in some:
+                size += len(delivery.body)
+                if size > PAGE_BYTES and found:
+                    return found, found[-1].id
+                found.append(delivery)
+            if len(some) < count:
+                return found, None
+            before, after = (some[-1].id, None) if after is None else (None, some[-1].id)
+        return found, found[-1].id
 
     def _search(
         self, where: Filter, before: int | None, limit: int

@@ -1,15 +1,20 @@
-"""What happens, here and in other processes, as server-sent events that can be resumed."""
+"""Live changes, by this and other processes, as server-sent events that can be resumed.
+
+Memory: a subscription keeps ids and small records, never a body, and at most `MAX_NOTES` of them.
+Rows are read from the history when they are written, a few at a time. A client that does not read
+is disconnected after `WRITE_SECONDS`.
+"""
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from tiktok_hook.bus import Bus, Subscription
+from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import (
     AppState,
     Attempt,
@@ -24,17 +29,26 @@ from tiktok_hook.inspector.api import row
 from tiktok_hook.store import Filter, History
 
 HEARTBEAT_SECONDS = 15.0
-LOOK_SECONDS = 0.2
-"""How often the file is looked at for what another process wrote."""
+POLL_SECONDS = 0.2
+"""How often the history is checked for changes by other processes."""
 
 CATCH_UP = 200
-"""Missed deliveries that are sent one by one; beyond it the page is told to start anew."""
+"""Missed deliveries that are sent one by one; beyond it the client gets ``reset``."""
 
 MAX_STREAMS = 32
-_REMEMBERED = 4096
+MAX_NOTES = 2000
+"""Changes that wait to be written to one client; beyond it some are dropped, and it gets
+``reset``."""
 
+WRITE_SECONDS = 10.0
+"""How long a client may leave its connection unread before it is disconnected."""
+
+_BATCH = 8
+"""Rows read from the history at a time: their bodies are the memory that a stream takes."""
+
+_REMEMBERED = 4096
 _RECENT = 50
-"""Of so many rows sent last, what another process does with them is told too."""
+"""Number of recently sent rows that are checked for changes by other processes."""
 
 
 class Stream:
@@ -42,7 +56,7 @@ class Stream:
 
     Args:
         feed: What this process does.
-        history: What all do.
+        history: What all processes did.
     """
 
     def __init__(self, *, feed: Bus, history: History) -> None:
@@ -51,32 +65,87 @@ class Stream:
         self._open = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Send events until the client leaves.
+        """Send events until the client disconnects.
 
-        ``delivery`` carries a row of the list, again when it has been answered; ``attempt``,
-        ``tunnel`` and ``app`` what they are called; ``reset`` says that too much was missed. The
-        id of an event is the one up to which no delivery is missing, for `Last-Event-ID`: after a
-        break a row may come twice, never not at all.
+        ``delivery`` carries a row of the list, again when it has been answered. ``attempt`` (also
+        when it begins), ``tunnel`` and ``app`` carry what they are named after. ``reset`` means
+        that changes were missed and the list has to be loaded again. The id of an event is the
+        highest delivery id without gaps before it, for ``Last-Event-ID``: after a reconnect rows
+        may repeat but are never lost.
         """
         if self._open >= MAX_STREAMS:
-            raise web.HTTPServiceUnavailable(text="Too many pages are open.")
+            raise web.HTTPServiceUnavailable(text=f"{MAX_STREAMS} streams are open. Close a tab.")
         given = request.headers.get("Last-Event-ID") or request.query.get("after") or ""
         known = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Content-Type-Options": "nosniff"}
         )
+        transport = request.transport
+        subscription = _Subscription()
         self._open += 1
         try:
-            with self._feed.subscribe(size=2000) as arrivals:
+            with self._feed.calling(subscription.offer):
                 await response.prepare(request)
-                transport = request.transport
-                connection = _Connection(response, self._history, arrivals)
+                connection = _Connection(response, self._history, subscription)
                 await connection.run(known, lambda: transport is None or transport.is_closing())
+        except TimeoutError:
+            if transport is not None:
+                transport.abort()  # what is buffered for a stalled client is given up
         except (ConnectionResetError, StoreError):
-            pass  # the page is gone, or the history; a page that is there comes back and asks
+            pass  # the client left, or the history was closed; a client that is there reconnects
         finally:
             self._open -= 1
         return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A delivery to send; the write of its status is not awaited, so the history may lag behind."""
+
+    id: int
+    status: int | None
+
+
+_Note = _Row | Attempt | TunnelState | AppState
+
+
+class _Subscription:
+    """What happened and has not been written yet, without bodies."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._notes: deque[_Note] = deque()
+        self._arrived = asyncio.Event()
+
+    def offer(self, item: object) -> None:
+        """Keep what a client is interested in; called by the bus."""
+        note: _Note
+        if isinstance(item, Delivery):
+            note = _Row(item.id, item.status)
+        elif isinstance(item, Attempt):
+            note = item.stored(body=b"", headers=(), request_body=None, request_headers=())
+        elif isinstance(item, TunnelState | AppState):
+            note = item
+        else:
+            return
+        if len(self._notes) < MAX_NOTES:
+            self._notes.append(note)
+        else:
+            self.dropped += 1
+        self._arrived.set()
+
+    async def take(self, seconds: float) -> list[_Note]:
+        """All that is there, or what arrives within some seconds; may be empty."""
+        if not self._notes:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return []
+        notes = list(self._notes)
+        self._notes.clear()
+        return notes
 
 
 @dataclass(slots=True)
@@ -89,102 +158,135 @@ class _Sent:
 
 class _Connection:
     def __init__(
-        self, response: web.StreamResponse, history: History, arrivals: Subscription
+        self, response: web.StreamResponse, history: History, subscription: _Subscription
     ) -> None:
         self._response = response
         self._history = history
-        self._arrivals = arrivals
+        self._subscription = subscription
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
-        self._whole = 0  # every delivery up to this id has been sent
+        self._complete = 0  # every delivery up to this id has been sent
         self._dropped = 0
 
     async def run(self, known: int | None, gone: Callable[[], bool]) -> None:
         """Send until the client is gone.
 
         Args:
-            known: The last id that the client has; None for one that has just come.
-            gone: Whether it left.
+            known: The last id that the client has; None for a new one.
+            gone: Whether it disconnected.
+
+        Raises:
+            TimeoutError: The client does not read.
         """
         newest = await asyncio.to_thread(self._history.newest_id)
-        self._whole = newest if known is None else min(known, newest)
+        self._complete = newest if known is None else min(known, newest)
         await self._write(b"retry: 1000\n\n")
-        changes = await asyncio.to_thread(self._history.changes)  # before looking, or one is missed
+        # Read before the rows: a change between the two is then seen by the next poll.
+        changes = await asyncio.to_thread(self._history.changes)
         await self._catch_up()
-        looked = spoke = time.monotonic()
+        polled = wrote = time.monotonic()
         while not gone():
-            items = self._arrivals.drain() or await self._next(LOOK_SECONDS)
-            if items:
-                await self._tell_all(items)
-                spoke = time.monotonic()
-            if self._arrivals.dropped != self._dropped:
-                self._dropped = self._arrivals.dropped
+            notes = await self._subscription.take(POLL_SECONDS)
+            if notes:
+                await self._send_notes(notes)
+                wrote = time.monotonic()
+            if self._subscription.dropped != self._dropped:
+                self._dropped = self._subscription.dropped
                 await self._event("reset", {})
-            if time.monotonic() - looked >= LOOK_SECONDS:
-                looked = time.monotonic()
+            if time.monotonic() - polled >= POLL_SECONDS:
+                polled = time.monotonic()
                 now = await asyncio.to_thread(self._history.changes)
                 if now != changes:
                     changes = now
-                    await self._look_again()
+                    await self._send_changes_of_recent_rows()
                     await self._catch_up()
-            if time.monotonic() - spoke >= HEARTBEAT_SECONDS:
-                spoke = time.monotonic()
-                await self._write(b": still here\n\n")
-
-    async def _next(self, seconds: float) -> list[object]:
-        try:
-            async with asyncio.timeout(seconds):
-                return [await anext(self._arrivals)]
-        except TimeoutError:
-            return []
+            if time.monotonic() - wrote >= HEARTBEAT_SECONDS:
+                wrote = time.monotonic()
+                await self._write(b": connected\n\n")
 
     async def _catch_up(self) -> None:
-        """Send what is in the history and has not been sent; ids are committed in their order."""
-        found = await asyncio.to_thread(self._history.page, after=self._whole, limit=CATCH_UP)
-        if not found:
-            return
-        if len(found) == CATCH_UP:
-            self._whole = await asyncio.to_thread(self._history.newest_id)
+        """Send what is in the history and was not sent yet; ids are committed in their order."""
+        newest = await asyncio.to_thread(self._history.newest_id)
+        if newest - self._complete >= CATCH_UP:
+            self._complete = newest
             await self._event("reset", {})
             return
-        await self._send([each for each in found if each.id not in self._sent])
-        self._whole = found[-1].id
-        await self._write(f"id: {self._whole}\n\n".encode())
+        after = self._complete
+        while found := await asyncio.to_thread(self._history.page, after=after, limit=_BATCH):
+            await self._send([each for each in found if each.id not in self._sent])
+            after = found[-1].id
+        if after != self._complete:
+            self._complete = after
+            await self._write(f"id: {after}\n\n".encode())
 
-    async def _look_again(self) -> None:
-        """Tell what happened to rows sent lately, for what this process is not told itself."""
+    async def _send_changes_of_recent_rows(self) -> None:
+        """Send answers and attempts that another process wrote, for rows sent lately."""
         recent = list(self._sent)[-_RECENT:]
-        waiting = tuple(number for number in recent if not self._sent[number].answered)
-        if waiting:
-            found = await asyncio.to_thread(
-                self._history.page, Filter(ids=waiting), limit=len(waiting)
-            )
+        waiting = [number for number in recent if not self._sent[number].answered]
+        async for found in self._read(waiting):
             await self._send([each for each in found if each.status is not None])
         for attempt in (await asyncio.to_thread(self._history.last_attempts, recent)).values():
-            await self._tell_attempt(attempt)
+            await self._send_attempt(attempt)
 
-    async def _tell_all(self, items: Sequence[object]) -> None:
-        deliveries = [item for item in items if isinstance(item, Delivery)]
-        await self._send([each for each in deliveries if not self._is_known(each)])
-        for item in items:
-            if isinstance(item, Attempt):
-                await self._tell_attempt(item)
-            elif isinstance(item, TunnelState):
-                since = timestamp(item.since)
+    async def _read(self, ids: Sequence[int]) -> AsyncIterator[list[Delivery]]:
+        """The rows of these deliveries that still exist, a few at a time, oldest first."""
+        for at in range(0, len(ids), _BATCH):
+            batch = Filter(ids=tuple(ids[at : at + _BATCH]))
+            yield (await asyncio.to_thread(self._history.page, batch, limit=_BATCH))[::-1]
+
+    async def _send_notes(self, notes: Iterable[_Note]) -> None:
+        statuses: dict[int, int | None] = {}
+        others: list[Attempt | TunnelState | AppState] = []
+        for note in notes:
+            if isinstance(note, _Row):
+                statuses[note.id] = statuses.get(note.id) or note.status
+            else:
+                others.append(note)
+        ids = [number for number, status in statuses.items() if not self._is_known(number, status)]
+        async for found in self._read(ids):
+            await self._send(
+                [
+                    each if each.status is not None else each.stored(status=statuses[each.id])
+                    for each in found
+                ]
+            )
+        for other in others:
+            if isinstance(other, Attempt):
+                await self._send_attempt(await asyncio.to_thread(self._complete_attempt, other))
+            elif isinstance(other, TunnelState):
+                since = timestamp(other.since)
                 await self._event(
                     "tunnel",
-                    {"state": item.state, "url": item.url, "since": since, "error": item.error},
+                    {"state": other.state, "url": other.url, "since": since, "error": other.error},
                 )
-            elif isinstance(item, AppState):
+            else:
                 await self._event(
                     "app",
-                    {"state": item.state, "target": item.target, "exit_code": item.exit_code},
+                    {"state": other.state, "target": other.target, "exit_code": other.exit_code},
                 )
 
-    def _is_known(self, delivery: Delivery) -> bool:
-        sent = self._sent.get(delivery.id)
-        return sent is not None and (sent.answered or delivery.status is None)
+    def _is_known(self, number: int, status: int | None) -> bool:
+        sent = self._sent.get(number)
+        return sent is not None and (sent.answered or status is None)
 
-    async def _tell_attempt(self, attempt: Attempt) -> None:
+    def _complete_attempt(self, note: Attempt) -> Attempt:
+        """The attempt as stored, with the outcome that may not be in the history yet."""
+        stored = self._history.last_attempts([note.delivery_id]).get(note.delivery_id)
+        if stored is None or stored.number != note.number:
+            every = self._history.attempts(note.delivery_id)
+            stored = next((each for each in every if each.number == note.number), None)
+        if stored is None:
+            return note
+        if stored.ended or not note.ended:
+            return stored
+        return stored.stored(
+            status=note.status,
+            duration_ms=note.duration_ms,
+            error=note.error,
+            hint=note.hint,
+            truncated=note.truncated,
+        )
+
+    async def _send_attempt(self, attempt: Attempt) -> None:
         sent = self._sent.get(attempt.delivery_id)
         state = (attempt.number, attempt.ended)
         if sent is not None:
@@ -204,13 +306,14 @@ class _Connection:
             self._sent[delivery.id] = _Sent(delivery.status is not None, state)
             if len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
-            if delivery.id == self._whole + 1:
-                self._whole = delivery.id
+            if delivery.id == self._complete + 1:
+                self._complete = delivery.id
             await self._event("delivery", row(delivery, attempt))
 
     async def _event(self, name: str, value: Mapping[str, Any]) -> None:
-        head = f"id: {self._whole}\nevent: {name}\n".encode()
+        head = f"id: {self._complete}\nevent: {name}\n".encode()
         await self._write(head + b"data: " + dump(value) + b"\n\n")
 
     async def _write(self, data: bytes) -> None:
-        await self._response.write(data)
+        async with asyncio.timeout(WRITE_SECONDS):
+            await self._response.write(data)
