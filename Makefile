@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar wheel system format reference pictures next-python fuzz soak bench clean
+.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz soak bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,8 +26,8 @@ $(VENV)/package: $(VENV)/made pyproject.toml
 	$(PIP) install --editable .
 	touch $@
 
-$(VENV)/development: $(VENV)/package tests/requirements.txt
-	$(PIP) install --requirement tests/requirements.txt
+$(VENV)/development: $(VENV)/package requirements.lock
+	$(PIP) install --requirement requirements.lock
 	touch $@
 
 demo: $(VENV)/package ## the main job on this machine, without an account or a network
@@ -57,6 +57,15 @@ calendar: $(VENV)/development system ## the tests under every date, zone, locale
 
 next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
 	bash tests/next_python.sh $(RUN)
+
+newest: ## the newest release of every dependency under the receiver, forward, tunnel and command tests
+	bash tests/newest.sh $(PYTHON) $(JOBS)
+
+lock: $(VENV)/development ## pin what pyproject.toml asks for: LOCK=--upgrade takes the newest releases
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml \
+		--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+		--output-file requirements.lock $(LOCK)
 
 fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it as in make test
 	$(BIN)/pytest -m hypothesis --hypothesis-profile long --timeout 1200 --numprocesses $(JOBS) --dist worksteal

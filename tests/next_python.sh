@@ -60,13 +60,12 @@ pip() {
     PYTHONPATH=$FOLDER/pip "$PYTHON" -m pip --disable-pip-version-check --quiet "$@" >"$LOG" 2>&1 \
         || { cat "$LOG" >&2; exit 1; }
 }
-pip install --target "$FOLDER/pip" 'pip>=25'
+pip install --target "$FOLDER/pip" 'pip>=25.1'
 pip wheel --no-deps --wheel-dir "$FOLDER/wheel" "$ROOT/project"
-grep -v '^ngrok==' tests/requirements.txt >"$FOLDER/pins"
+grep -v '^ngrok==' requirements.lock >"$FOLDER/pins"
 pip install --target "$ROOT/usr/local/lib/python$VERSION/dist-packages" \
     --python-version "$VERSION" --implementation cp --only-binary :all: \
-    --constraint "$FOLDER/pins" "$FOLDER"/wheel/*.whl 'ngrok>=1.5' \
-    pytest pytest-asyncio pytest-timeout pytest-xdist hypothesis psutil trustme
+    --constraint "$FOLDER/pins" "$FOLDER"/wheel/*.whl 'ngrok>=1.5' --group test
 
 mount -t proc proc "$ROOT/proc" || cannot "/proc cannot be mounted"
 mount --rbind /dev "$ROOT/dev" || cannot "/dev cannot be mounted"
