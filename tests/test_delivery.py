@@ -226,6 +226,8 @@ class TestShapeOfADelivery:
             "status": 403,
             "imported_id": None,
             "body_bytes": len(EVENT),
+            "body_state": "exact",
+            "scheme": "",
         }
 
     def test_a_body_that_was_cut_says_how_long_it_was(self) -> None:
@@ -315,6 +317,8 @@ class TestShapeOfAnAttempt:
             "target": "http://127.0.0.1:3000/hook",
             "replay": True,
             "resigned": True,
+            "variant": "",
+            "expects_rejection": False,
             "request": {
                 "method": "POST",
                 "headers": [["Host", "127.0.0.1:3000"]],

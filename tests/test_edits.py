@@ -194,10 +194,10 @@ def test_a_place_outside_a_list_is_an_error(edit: str, message: str) -> None:
     ("edit", "message"),
     [
         ("event", "'event' has no value: use PATH=VALUE."),
-        ("=1", "'' is no path."),
-        ("a..b=1", "'a..b' is no path."),
-        (".a=1", "'.a' is no path."),
-        ("+=1", "'' is no path."),
+        ("=1", "'' is not a path."),
+        ("a..b=1", "'a..b' is not a path."),
+        (".a=1", "'.a' is not a path."),
+        ("+=1", "'' is not a path."),
         ("a." * 200 + "a=1", "'a.a.a."),
     ],
 )

@@ -331,7 +331,7 @@ def test_a_history_that_is_made_is_empty_and_one_that_is_there_stays(
     ("number", "arguments", "words"),
     [
         (9, {"to": "3000"}, "no delivery 9"),
-        (1, {}, "never sent anywhere"),
+        (1, {}, "no target is known"),
         (1, {"to": "what?"}, "what"),
         (1, {"to": "3000", "secret": ()}, "secret"),
         (1, {"to": "3000", "changes": {"nothing": 1}}, "nothing"),

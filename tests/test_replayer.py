@@ -10,21 +10,27 @@ import pytest
 
 from tests.apps import free_port, http, running_app
 from tiktok_hook import signature
-from tiktok_hook.delivery import FORWARDED_HEADER, Attempt, Delivery
+from tiktok_hook.delivery import FORWARDED_HEADER, Attempt, BodyState, Delivery, Source
 from tiktok_hook.edits import EditError
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder, ForwardRequest
 from tiktok_hook.replayer import (
+    REPLAY_OF_HEADER,
     Mode,
-    Prepared,
+    NoSecretError,
+    NoTargetError,
+    OwnAddresses,
+    PreparedReplay,
+    Replayer,
+    ReplayOptions,
+    ReplayTargets,
     Signing,
+    newest_received,
     prepare,
     recorded_target,
-    replay,
-    replay_all,
 )
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import QueueEntry, Store, open_store
+from tiktok_hook.store import Filter, QueueEntry, Store, open_store
 
 SECRET, OTHER = "example-secret", "other-secret"
 NOW = 1_800_000_000.0
@@ -48,10 +54,14 @@ def delivery(**changes: object) -> Delivery:
     return made.stored(**changes)
 
 
-def prepared(**options: object) -> Prepared:
-    settings: dict[str, object] = {"secrets": [SECRET], "now": NOW, **options}
+def prepared(**given: object) -> PreparedReplay:
+    settings: dict[str, object] = {"secrets": [SECRET], "now": NOW, **given}
+    direct = {
+        name: settings.pop(name) for name in ("secrets", "now", "whole_target") if name in settings
+    }
     target = settings.pop("target", "http://app:1")
-    return prepare(settings.pop("of", delivery()), target, **settings)  # type: ignore[arg-type]  # a table's options
+    of = settings.pop("of", delivery())
+    return prepare(of, target, ReplayOptions(**settings), **direct)  # type: ignore[arg-type]  # a table's options
 
 
 def header(request: ForwardRequest, name: str = signature.HEADER) -> str | None:
@@ -110,16 +120,22 @@ def test_each_way_of_signing_is_what_a_right_check_says(
         assert header(made.request) == SIGNED
 
 
-def test_the_secret_that_matched_signs_again() -> None:
-    of = delivery(verdict=Verdict(State.VALID, secret=2))
-    assert judged(prepared(of=of, secrets=[OTHER, SECRET]).request) is State.VALID
-    unknown = delivery(verdict=Verdict(State.VALID, secret=3))
-    assert judged(prepared(of=unknown, secrets=[SECRET]).request) is State.VALID
+def test_the_secret_that_signed_a_delivery_signs_its_replay() -> None:
+    assert judged(prepared(secrets=[OTHER, SECRET]).request) is State.VALID
+    # The recorded number counts the secrets of another process.
+    for number in (1, 3):
+        of = delivery(verdict=Verdict(State.VALID, secret=number))
+        assert judged(prepared(of=of, secrets=[OTHER, SECRET]).request) is State.VALID
+
+
+def test_without_a_match_the_first_secret_signs() -> None:
+    of = delivery(headers=(("tiktok-signature", "t=1,s=" + "0" * 64),))
+    assert judged(prepared(of=of, secrets=[SECRET, OTHER]).request) is State.VALID
 
 
 def test_without_a_secret_only_some_ways_are_open() -> None:
     for mode in (Mode.FRESH, Mode.AGED, Mode.BAD):
-        with pytest.raises(UsageError, match="no client secret") as caught:
+        with pytest.raises(NoSecretError, match="no client secret") as caught:
             prepared(secrets=[], signing=Signing(mode))
         assert "--as-is" in caught.value.hint
     as_is = prepared(secrets=[], signing=Signing(Mode.AS_IS))
@@ -195,6 +211,64 @@ def test_an_edit_that_does_not_fit_is_an_error_and_not_silence() -> None:
     assert "content.publish_id" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("given", "variant", "rejected"),
+    [
+        ({}, "", False),
+        ({"sets": ["event=x"]}, "edited", False),
+        ({"body": BODY}, "", False),
+        ({"body": b"{}"}, "edited", False),
+        ({"headers": [("X", "1")]}, "edited", False),
+        ({"method": "PUT"}, "edited", False),
+        ({"path": "/other"}, "edited", False),
+        ({"signing": Signing(Mode.BAD)}, "wrong signature", True),
+        ({"signing": Signing(Mode.NONE)}, "no signature", True),
+        ({"signing": Signing(Mode.AGED, 600)}, "10 min old", True),
+        ({"signing": Signing(Mode.AGED, -7200)}, "2 h in the future", True),
+        ({"signing": Signing(Mode.AGED, 60)}, "60 s old", False),
+        ({"signing": Signing(Mode.AS_IS)}, "original signature", False),
+        ({"sets": ["event=x"], "signing": Signing(Mode.BAD)}, "edited, wrong signature", True),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_attempt_says_how_it_was_made(
+    given: dict[str, object],
+    variant: str,
+    rejected: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    made = prepared(**given)
+    assert (made.variant, made.expects_rejection) == (variant, rejected)
+
+
+def test_the_id_of_the_original_is_sent_only_on_request() -> None:
+    assert header(prepared().request, REPLAY_OF_HEADER) is None
+    assert header(prepared(with_id=True).request, REPLAY_OF_HEADER) == "12"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"body": b"", "body_state": BodyState.MISSING, "body_bytes": 147}, "147 bytes were sent"),
+        ({"body": b"", "body_state": BodyState.MISSING}, "does not contain its body."),
+        ({"body_bytes": 20_000}, "of 20000 bytes of its body are stored"),
+    ],
+    ids=["missing", "missing-of-unknown-length", "cut"],
+)
+def test_an_incomplete_body_is_not_replayed(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match="cannot be replayed") as caught:
+        prepared(of=delivery(**changes))
+    assert message in str(caught.value)
+    assert "--edit" in caught.value.hint
+    assert prepared(of=delivery(**changes), body=b"{}").request.body == b"{}"
+
+
+def test_a_decompressed_body_is_sent_without_its_content_encoding() -> None:
+    of = delivery(
+        headers=(("Content-Encoding", "gzip"), ("X", "1")), body_state=BodyState.DECOMPRESSED
+    )
+    assert header(prepared(of=of).request, "content-encoding") is None
+
+
 # Sending and recording.
 
 
@@ -205,28 +279,27 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-async def forwarder() -> AsyncIterator[Forwarder]:
-    async with Forwarder() as made:
-        yield made
+async def replayer(store: Store) -> AsyncIterator[Replayer]:
+    async with Forwarder() as forwarder:
+        yield Replayer(store, forwarder, [SECRET])
 
 
-async def test_a_replay_is_recorded_as_one(store: Store, forwarder: Forwarder) -> None:
+async def test_a_replay_is_recorded_as_one(store: Store, replayer: Replayer) -> None:
     stored = await store.add(delivery(id=0))
     async with running_app(http(200, b"thanks")) as app:
-        made = prepare(
-            stored, app.url, secrets=[SECRET], sets=["event=post.publish.failed"], now=time.time()
-        )
-        done = await replay(stored, made, forwarder=forwarder, store=store)
+        options = ReplayOptions(to=app.url, sets=["event=post.publish.failed"])
+        made = await replayer.prepare(stored, options)
+        done = await replayer.send(made)
     assert app.bodies == [made.request.body]
     assert store.history().attempts(stored.id) == [done]
     assert (done.number, done.replay, done.resigned, done.status) == (1, True, True, 200)
     assert (done.target, done.body, done.hint) == (f"{app.url}/hook?a=%20", b"thanks", "")
-    assert done.request_body == made.request.body
+    assert (done.request_body, done.variant) == (made.request.body, "edited")
     assert done.ended
 
 
-async def test_a_replay_is_on_record_before_its_bytes_leave(
-    store: Store, forwarder: Forwarder
+async def test_a_replay_is_recorded_before_its_bytes_leave(
+    store: Store, replayer: Replayer
 ) -> None:
     stored = await store.add(delivery(id=0))
     seen: list[list[Attempt]] = []
@@ -235,59 +308,77 @@ async def test_a_replay_is_on_record_before_its_bytes_leave(
         seen.append(store.history().attempts(stored.id))
 
     async with running_app(look) as app:
-        made = prepare(stored, app.url, secrets=[SECRET], now=time.time())
-        done = await replay(stored, made, forwarder=forwarder, store=store)
+        made = await replayer.prepare(stored, ReplayOptions(to=app.url))
+        done = await replayer.send(made)
     assert [attempt.ended for attempt in seen[0]] == [False]
     assert (done.error, done.status) == ("reset", None)
     assert store.history().attempts(stored.id) == [done]
 
 
-async def test_a_replay_needs_no_store(forwarder: Forwarder) -> None:
-    of = delivery()
-    made = prepare(of, f"http://localhost:{free_port()}", secrets=[SECRET], now=NOW)
-    done = await replay(of, made, forwarder=forwarder)
-    assert (done.delivery_id, done.error, done.request_body) == (12, "refused", None)
-    assert "Nothing listens" in done.hint
-
-
 @pytest.mark.parametrize(
-    ("mode", "status", "words"),
+    ("signing", "status", "words", "failed"),
     [
-        (Mode.FRESH, 403, "refuses a good signature"),
-        (Mode.BAD, 403, "rightly refused"),
-        (Mode.BAD, 200, "does not verify"),
-        (Mode.NONE, 200, "does not verify"),
-        (Mode.FRESH, 204, "not 200"),
+        (Signing(), 403, "refuses a good signature", True),
+        (Signing(Mode.BAD), 403, "rightly refused", False),
+        (Signing(Mode.BAD), 500, "failed while handling", True),
+        (Signing(Mode.BAD), 200, "does not verify", True),
+        (Signing(Mode.NONE), 200, "does not verify", True),
+        (Signing(Mode.AGED, 600), 401, "signature is right but old", False),
+        (Signing(Mode.AGED, 600), 200, "accepted an old signature", True),
+        (Signing(Mode.AGED, 60), 200, "", False),
+        (Signing(), 204, "not 200", True),
     ],
+    ids=lambda value: str(getattr(value, "mode", value)).replace(" ", "-"),
 )
-async def test_the_hint_knows_what_was_sent(
-    forwarder: Forwarder, mode: Mode, status: int, words: str
+async def test_an_answer_is_judged_by_what_was_sent(
+    store: Store,
+    replayer: Replayer,
+    signing: Signing,
+    status: int,
+    words: str,
+    failed: bool,  # noqa: FBT001 - a table's column
 ) -> None:
+    stored = await store.add(delivery(id=0))
     async with running_app(http(status)) as app:
-        made = prepare(delivery(), app.url, secrets=[SECRET], signing=Signing(mode), now=NOW)
-        assert words in (await replay(delivery(), made, forwarder=forwarder)).hint
+        options = ReplayOptions(to=app.url, signing=signing)
+        done = await replayer.send(await replayer.prepare(stored, options))
+    assert words in done.hint
+    assert bool(words) == bool(done.hint)
+    assert done.failed is failed
+
+
+async def test_a_replay_that_should_be_rejected_leaves_the_delivery_failed_or_not(
+    store: Store, replayer: Replayer
+) -> None:
+    for first in (500, 200):
+        stored = await store.add(delivery(id=0))
+        for status, signing in ((first, Signing()), (403, Signing(Mode.BAD))):
+            async with running_app(http(status)) as app:
+                options = ReplayOptions(to=app.url, signing=signing)
+                await replayer.send(await replayer.prepare(stored, options))
+    await store.flush()
+    assert [each.id for each in store.history().walk(Filter(failed=True))] == [1]
 
 
 WAITED_FOR = "http://localhost:1"
 
 
-async def test_a_pending_delivery_leaves_the_queue_once_the_app_had_it(
-    store: Store, forwarder: Forwarder
+async def test_a_pending_delivery_leaves_the_queue_once_the_app_has_answered(
+    store: Store, replayer: Replayer
 ) -> None:
     stored = await store.add(delivery(id=0), queues=[QueueEntry("hold", WAITED_FOR)])
     history = store.history()
     async with running_app(http(500)) as app:
-        made = prepare(stored, app.url, secrets=[SECRET], now=time.time())
-        await replay(stored, made, forwarder=forwarder, store=store)
+        made = await replayer.prepare(stored, ReplayOptions(to=app.url))
+        await replayer.send(made)
         await store.flush()
         assert history.queues_of(stored.id)
-        nowhere = replace(
-            made, request=replace(made.request, url=f"http://localhost:{free_port()}/")
-        )
-        await replay(stored, nowhere, forwarder=forwarder, store=store, dequeue=[WAITED_FOR])
+        url = f"http://localhost:{free_port()}/"
+        nowhere = replace(made, request=replace(made.request, url=url))
+        await replayer.send(nowhere, dequeue=[WAITED_FOR])
         await store.flush()
         assert history.queues_of(stored.id)
-        await replay(stored, made, forwarder=forwarder, store=store, dequeue=[WAITED_FOR])
+        await replayer.send(made, dequeue=[WAITED_FOR])
         await store.flush()
     assert history.queues_of(stored.id) == []
 
@@ -295,41 +386,169 @@ async def test_a_pending_delivery_leaves_the_queue_once_the_app_had_it(
 async def test_the_recorded_target_is_where_it_first_went(store: Store) -> None:
     stored = await store.add(delivery(id=0))
     history = store.history()
-    assert recorded_target(history, stored.id) is None
+    assert recorded_target(history, stored) is None
     for number, again in enumerate([True, False, True]):
         await store.begin_attempt(
             Attempt(
                 delivery_id=stored.id, started_at=NOW, target=f"http://a/{number}", replay=again
             )
         )
-        assert recorded_target(history, stored.id) == f"http://a/{min(number, 1)}"
+        assert recorded_target(history, stored) == f"http://a/{min(number, 1)}"
 
 
-async def test_several_go_out_in_order_no_faster_than_asked() -> None:
-    several = [delivery(id=number, body=b"%d" % number) for number in (3, 1, 2)]
-    async with running_app() as app, Forwarder() as forwarder:
-        started = time.monotonic()
-        attempts = [
-            attempt
-            async for attempt in replay_all(
-                several,
-                lambda each: prepared(of=each, target=app.url),
-                forwarder=forwarder,
-                rate=20,
-            )
-        ]
-        took = time.monotonic() - started
-    assert app.bodies == [b"3", b"1", b"2"]
-    assert [attempt.delivery_id for attempt in attempts] == [3, 1, 2]
-    assert took >= 0.1
+# Which target.
 
 
-async def test_one_that_fails_does_not_keep_the_next_from_going() -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
+async def attempted(store: Store, target: str, **changes: object) -> Delivery:
+    """A stored delivery with one attempt."""
+    stored = await store.add(delivery(id=0, **changes))
+    await store.begin_attempt(Attempt(delivery_id=stored.id, started_at=NOW, target=target))
+    return stored
+
+
+NONE = ReplayTargets()
+
+
+async def url_of(
+    store: Store, of: Delivery, targets: ReplayTargets = NONE, to: str | None = None
+) -> str:
     async with Forwarder() as forwarder:
-        made = replay_all(
-            [delivery(), delivery()],
-            lambda each: prepared(of=each, target=nobody),
-            forwarder=forwarder,
-        )
-        assert [attempt.error async for attempt in made] == ["refused", "refused"]
+        replayer = Replayer(store, forwarder, [SECRET], lambda: targets)
+        return (await replayer.prepare(of, ReplayOptions(to=to))).request.url
+
+
+async def test_the_target_is_the_named_the_recorded_the_listeners_or_the_settings(
+    store: Store,
+) -> None:
+    known = ReplayTargets(listener="http://listener:1", setting="http://setting:1")
+    sent = await attempted(store, "http://recorded:1/whole")
+    unsent = await store.add(delivery(id=0))
+    assert await url_of(store, sent, known, to="http://named:1") == "http://named:1/hook?a=%20"
+    assert await url_of(store, sent, known) == "http://recorded:1/whole"
+    assert await url_of(store, unsent, known) == "http://listener:1/hook?a=%20"
+    only_setting = ReplayTargets(setting="3000")
+    assert await url_of(store, unsent, only_setting) == "http://localhost:3000/hook?a=%20"
+    with pytest.raises(NoTargetError) as caught:
+        await url_of(store, unsent)
+    assert caught.value.hint
+
+
+async def test_the_target_that_it_waits_for_goes_before_the_recorded(store: Store) -> None:
+    waiting = await store.add(delivery(id=0), queues=[QueueEntry("hold", WAITED_FOR)])
+    assert await url_of(store, waiting) == f"{WAITED_FOR}/hook?a=%20"
+
+
+async def test_an_imported_delivery_never_goes_to_a_recorded_target(store: Store) -> None:
+    imported = await attempted(store, "http://attacker:1/collect", source=Source.IMPORT)
+    assert recorded_target(store.history(), imported) is None
+    with pytest.raises(NoTargetError, match="was imported"):
+        await url_of(store, imported)
+    known = ReplayTargets(listener="http://listener:1")
+    assert await url_of(store, imported, known) == "http://listener:1/hook?a=%20"
+
+
+async def test_the_newest_received_is_neither_imported_nor_rejected(store: Store) -> None:
+    assert newest_received(store.history()) is None
+    accepted = await store.add(delivery(id=0))
+    trigger = await store.add(delivery(id=0, source=Source.TRIGGER))
+    await store.add(delivery(id=0, verdict=Verdict(State.INVALID), status=403))
+    await store.add(delivery(id=0, source=Source.IMPORT, verdict=Verdict(State.UNCHECKED)))
+    assert newest_received(store.history()) == trigger
+    assert accepted.id < trigger.id
+
+
+OWN = ReplayTargets(
+    own=[
+        OwnAddresses(receiver_port=5001, inspector_port=5002, callback_url="https://me.ngrok.app/")
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "5001",
+        "http://localhost:5001/a",
+        "http://127.0.0.1:5001",
+        "http://127.1:5001",
+        "http://0:5001",
+        "http://0.0.0.0:5001",
+        "http://2130706433:5001",
+        "http://0x7f000001:5001",
+        "http://0x7f.1:5001",
+        "http://0177.0.0.1:5001",
+        "http://127.9.8.7:5001",
+        "http://[::1]:5001",
+        "http://[::]:5001",
+        "http://[0:0:0:0:0:0:0:1]:5001",
+        "http://[::ffff:127.0.0.1]:5001",
+        "http://[::ffff:7f00:1]:5001",
+        "http://[::127.0.0.1]:5001",
+        "http://[64:ff9b::127.0.0.1]:5001",
+        "http://localhost.:5001",
+        "http://LOCALHOST:5001",
+        "http://a.localhost:5001",
+        "http://\uff11\uff12\uff17.0.0.1:5001",
+        "5002",
+        "http://127.1:5002",
+        "https://me.ngrok.app",
+        "https://ME.ngrok.app:443/x",
+    ],
+)
+async def test_a_replay_never_goes_to_a_listener_of_ours(store: Store, to: str) -> None:
+    stored = await store.add(delivery(id=0))
+    with pytest.raises(UsageError, match=r"own|Callback URL"):
+        await url_of(store, stored, OWN, to=to)
+
+
+async def test_a_listener_is_recognised_behind_a_name(store: Store) -> None:
+    # A name of this machine that only a lookup shows to be one: its own addresses' names.
+    stored = await store.add(delivery(id=0))
+    async with Forwarder() as forwarder:
+        replayer = Replayer(store, forwarder, [SECRET], lambda: OWN)
+        replayer._local_hosts["looked-up.example"] = True
+        with pytest.raises(UsageError, match="own receiver"):
+            await replayer.prepare(stored, ReplayOptions(to="http://looked-up.example:5001"))
+
+
+@pytest.mark.parametrize("to", ["5003", "http://192.0.2.1:5001", "http://[2001:db8::1]:5002"])
+async def test_other_addresses_are_no_loop(store: Store, to: str) -> None:
+    stored = await store.add(delivery(id=0))
+    assert await url_of(store, stored, OWN, to=to)
+
+
+# Several.
+
+
+async def test_several_go_out_in_order_and_no_faster_than_asked(
+    store: Store, replayer: Replayer
+) -> None:
+    several = [await store.add(delivery(id=0, body=b"%d" % number)) for number in (3, 1, 2)]
+    signed_at: list[float] = []
+
+    async def replays(to: str) -> AsyncIterator[PreparedReplay]:
+        for each in several:
+            signed_at.append(time.monotonic())
+            yield await replayer.prepare(each, ReplayOptions(to=to))
+
+    async with running_app() as app:
+        attempts = [each async for each in replayer.send_all(replays(app.url), rate=20)]
+    assert app.bodies == [b"3", b"1", b"2"]
+    assert [attempt.delivery_id for attempt in attempts] == [1, 2, 3]
+    # Each is prepared, and so signed, right before it is sent.
+    assert signed_at[1] - signed_at[0] >= 0.05
+    assert signed_at[2] - signed_at[0] >= 0.1
+
+
+async def test_one_that_fails_does_not_keep_the_next_from_going(
+    store: Store, replayer: Replayer
+) -> None:
+    stored = await store.add(delivery(id=0))
+    nobody = ReplayOptions(to=f"http://127.0.0.1:{free_port()}")
+
+    async def replays() -> AsyncIterator[PreparedReplay]:
+        for _ in range(2):
+            yield await replayer.prepare(stored, nobody)
+
+    errors = [each.error async for each in replayer.send_all(replays())]
+    assert errors == ["refused", "refused"]

@@ -29,9 +29,9 @@ def apply(body: bytes, *, sets: Sequence[str] = (), unsets: Sequence[str] = ()) 
 
     Args:
         body: A JSON object, as received.
-        sets: ``PATH=VALUE`` each, in order. The value is JSON when it reads as JSON, else text:
-            ``post_id=7`` is a number, ``post_id="7"`` a string. The path has to exist, but
-            ``PATH+=VALUE`` adds a key, or one more item at the end of a list.
+        sets: ``PATH=VALUE`` each, in order. The value is JSON when it reads as JSON, and text
+            otherwise: ``post_id=7`` is a number, ``post_id="7"`` a string. The path has to
+            exist, but ``PATH+=VALUE`` adds a key, or one more item at the end of a list.
         unsets: Paths to take out, after all of ``sets``.
 
     Returns:
@@ -181,7 +181,7 @@ def _path(text: str) -> list[str]:
     parts = [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", text.strip())]
     if not all(parts) or len(parts) > MAX_DEPTH:
         hint = "Keys with dots between them, such as content.publish_id"
-        raise EditError(f"{visible(text[:_MAX_QUOTED])!r} is no path.", hint=hint)
+        raise EditError(f"{visible(text[:_MAX_QUOTED])!r} is not a path.", hint=hint)
     return parts
 
 

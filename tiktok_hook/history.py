@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,13 +9,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tiktok_hook import archive, edits, paths, replayer
+from tiktok_hook import archive, edits, paths
 from tiktok_hook.archive import Format
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
-from tiktok_hook.forward import Forwarder, parse_header, parse_target
-from tiktok_hook.replayer import Mode, Prepared, Signing
+from tiktok_hook.forward import Forwarder, parse_header
+from tiktok_hook.replayer import (
+    Mode,
+    NoSecretError,
+    NoTargetError,
+    Replayer,
+    ReplayOptions,
+    Signing,
+    running_targets,
+)
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import Counts, Filter, QueueLock, Store, open_history, open_store
 from tiktok_hook.store.change_feed import follow
@@ -117,8 +124,9 @@ class History:
         timeout: float = 10.0,
         insecure: bool = False,
         dequeue: bool = False,
+        with_id: bool = False,
     ) -> Attempt:
-        """Send a delivery to an app again, signed afresh, and record the attempt.
+        """Send a delivery to an app again, freshly signed, and record the attempt.
 
         It waits for the answer. Where the app runs on the event loop that calls this, use
         ``await asyncio.to_thread(history.replay, …)``.
@@ -126,7 +134,8 @@ class History:
         Args:
             delivery: The delivery or its id.
             to: ``3000``, ``host:port`` or a URL, to which the delivery's path is joined; None
-                sends it to what it waits for, else where it went first.
+                sends it to what it waits for, or else where it went first, or else to the target
+                of the running listener.
             secret: The client secret, or several: the one it was signed with signs again, else
                 the first one.
             changes: Values by their path, ``{"content.reason": "spam_risk"}``; one that the event
@@ -142,7 +151,8 @@ class History:
             as_is: Send the stored signature.
             timeout: Seconds that the app may take.
             insecure: Do not check the certificate of an https address.
-            dequeue: Once the app had it, it waits no more: for what is `pending`.
+            dequeue: Take it out of the queue once the app has answered: for what is `pending`.
+            with_id: Add the header Tiktok-Hook-Replay-Of with the delivery's id.
 
         Returns:
             The attempt; what the app answers, or that it does not, is never an exception.
@@ -154,33 +164,46 @@ class History:
         """
         found = self._found(delivery)
         waits_for = [queue.target for queue in self._reading.queues_of(found.id)]
-        if to is None and not waits_for:
-            target, whole = self._recorded_target(found), True
-        else:
-            target, whole = parse_target(waits_for[0] if to is None else to), False
-        prepared = replayer.prepare(
-            found,
-            target,
-            secrets=_several(secret),
-            signing=_signing(age, bad=bad_signature, none=no_signature, as_is=as_is),
+        options = ReplayOptions(
+            to=to,
+            signing=_signing(
+                age,
+                bad=bad_signature,
+                none=no_signature,
+                as_is=as_is,
+            ),
             sets=edits.assignments(changes or {}),
             unsets=unset,
             body=body,
             headers=[parse_header(f"{name}: {value}") for name, value in (headers or {}).items()],
             method=method,
             path=path,
-            whole_target=whole,
-            now=time.time(),
+            with_id=with_id,
         )
         leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
         with ExitStack() as claims:
             for each in leaves:
                 if not claims.enter_context(QueueLock(self.path, each)).take():
                     raise UsageError(
-                        f"What waits for {each} is being handed on by another process.",
+                        f"The queue of {each} is being forwarded by another process.",
                         hint="A listener with --ack first does so by itself.",
                     )
-            return _finished(self._replay(found, prepared, timeout, leaves, insecure=insecure))
+            try:
+                return _finished(
+                    self._replay(
+                        found,
+                        options,
+                        _several(secret),
+                        timeout,
+                        leaves,
+                        insecure=insecure,
+                    )
+                )
+            except NoTargetError as error:
+                raise NoTargetError(str(error), hint="Name your app: to=3000") from error
+            except NoSecretError as error:
+                hint = "Give it as secret=, or send the stored signature with as_is=True."
+                raise NoSecretError(str(error), hint=hint) from error
 
     def export(
         self, form: Format = "jsonl", where: Filter = Filter(), *, redact: bool = False
@@ -247,18 +270,11 @@ class History:
             raise UsageError(f"There is no delivery {number} in {self.path}.")
         return found
 
-    def _recorded_target(self, delivery: Delivery) -> str:
-        target = replayer.recorded_target(self._reading, delivery.id)
-        if target is None:
-            raise UsageError(
-                f"Delivery {delivery.id} was never sent anywhere.", hint="Name an app with `to`."
-            )
-        return target
-
     async def _replay(
         self,
         delivery: Delivery,
-        prepared: Prepared,
+        options: ReplayOptions,
+        secrets: Sequence[str],
         timeout: float,
         leaves: Sequence[str],
         *,
@@ -266,14 +282,9 @@ class History:
     ) -> Attempt:
         with self._opened_to_write() as store:
             async with Forwarder(insecure=insecure) as forwarder:
-                return await replayer.replay(
-                    delivery,
-                    prepared,
-                    forwarder=forwarder,
-                    store=store,
-                    dequeue=leaves,
-                    timeout=timeout,
-                )
+                replayer = Replayer(store, forwarder, secrets, lambda: running_targets(self.path))
+                prepared = await replayer.prepare(delivery, options)
+                return await replayer.send(prepared, dequeue=leaves, timeout=timeout)
 
 
 def _several(secret: str | Sequence[str]) -> Sequence[str]:

@@ -138,6 +138,7 @@ class Listener:
         callback_url: Its public address; None without one.
         inspector_url: Without the token; None without an inspector.
         history: Path of its database; None when ephemeral.
+        target: Its first target; None without one.
         born: What tells its process from a later one with the same number; empty if unknown.
     """
 
@@ -147,6 +148,7 @@ class Listener:
     callback_url: str | None = None
     inspector_url: str | None = None
     history: str | None = None
+    target: str | None = None
     born: str = ""
 
 
@@ -157,6 +159,7 @@ def listening(
     callback_url: str | None = None,
     inspector_url: str | None = None,
     history: Path | None = None,
+    target: str | None = None,
 ) -> Iterator[Listener]:
     """Let other commands find this process for as long as the block runs.
 
@@ -170,6 +173,7 @@ def listening(
         callback_url=callback_url,
         inspector_url=inspector_url,
         history=None if history is None else str(history.absolute()),
+        target=target,
         born=_born(os.getpid()),
     )
     path = _listeners_dir() / f"{listener.pid}.json"

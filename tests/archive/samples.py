@@ -8,7 +8,8 @@ from typing import Any
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry
-from tiktok_hook.delivery import Delivery
+from tiktok_hook.archive.shapes import imported_verdict
+from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Filter, Store, open_store
 
@@ -78,6 +79,15 @@ async def imported(data: bytes) -> list[Entry]:
 def everything(store: Store) -> list[Entry]:
     """All that is in a history."""
     return list(archive.entries(store.history(), Filter()))
+
+
+def as_imported(each: Delivery, number: int | None = 7) -> Delivery:
+    """What an import makes of an exported delivery: everything but what the file claims."""
+    return each.stored(
+        source=Source.IMPORT,
+        imported_id=number,
+        verdict=imported_verdict(each.verdict.state.value),
+    )
 
 
 def lines(*shapes: dict[str, Any]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported, imported, loaded
+from tests.archive.samples import ATTEMPTS, AWKWARD, as_imported, entry, exported, imported, loaded
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Source
@@ -72,7 +72,7 @@ def test_every_delivery_and_attempt_is_valid_har() -> None:
 def test_a_delivery_comes_back_as_it_was(name: str) -> None:
     sent = AWKWARD[name]
     (found,) = loaded(exported([entry(sent, 7)], "har"))
-    assert found.delivery == replace(sent, source=Source.IMPORT, imported_id=7)
+    assert found.delivery == as_imported(sent)
 
 
 async def test_attempts_come_back_with_their_delivery() -> None:

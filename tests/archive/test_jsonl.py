@@ -8,6 +8,7 @@ import pytest
 from tests.archive.samples import (
     ATTEMPTS,
     AWKWARD,
+    as_imported,
     entry,
     everything,
     exported,
@@ -41,7 +42,7 @@ def attempt_line(delivery_id: int, **changes: Any) -> dict[str, Any]:
 def test_a_delivery_comes_back_as_it_was(name: str) -> None:
     sent = AWKWARD[name]
     (found,) = loaded(exported([entry(sent, 7)]))
-    assert found.delivery == replace(sent, source=Source.IMPORT, imported_id=7)
+    assert found.delivery == as_imported(sent)
 
 
 def test_a_cut_body_comes_back_with_its_length() -> None:
@@ -134,12 +135,8 @@ def test_what_editors_do_to_a_file_does_no_harm(data: bytes) -> None:
         (lines(minimal(id=0)), "line 2: id is not a positive number"),
         (lines(minimal(id=1 << 64)), "line 2: id is not a whole number"),
         (lines(minimal(status=20)), "line 2: status is not an HTTP status"),
-        (lines(minimal(verdict={"state": "good"})), "line 2: verdict.state is not one of valid"),
-        (lines(minimal(verdict=5)), "line 2: verdict is not a JSON object"),
-        (
-            lines(minimal(verdict={"state": "valid", "age_seconds": 10**400})),
-            "line 2: verdict.age_seconds is not a finite number",
-        ),
+        (lines(minimal(body_state="good")), "line 2: body_state is not one of exact, missing"),
+        (lines(minimal(scheme="ftp")), "line 2: scheme is not one of http, https"),
         (lines(attempt_line(1, request=None)), "line 2: request is not a JSON object"),
         (lines(attempt_line(1, replay="no")), "line 2: replay is not true or false"),
         (lines(attempt_line(1, duration_ms=-1)), "line 2: duration_ms is negative"),
@@ -184,12 +181,37 @@ async def test_a_failure_halfway_leaves_nothing_in_the_history() -> None:
 
 
 @pytest.mark.parametrize(
+    "claim",
+    [
+        {"state": "valid", "secret": 1, "age_seconds": 1.0},
+        {"state": "stale", "reason": "as good as valid"},
+        {"state": "good"},
+        {"state": 10**40, "hint": ["x"]},
+        5,
+        None,
+        "valid",
+    ],
+    ids=str,
+)
+def test_the_verdict_in_a_file_is_not_adopted(claim: object) -> None:
+    (found,) = loaded(lines(minimal(verdict=claim, source="tiktok")))
+    verdict = found.delivery.verdict
+    assert (verdict.state, verdict.reason, verdict.secret) == (State.UNCHECKED, "imported", None)
+    assert found.delivery.source is Source.IMPORT
+    told = isinstance(claim, dict) and isinstance(claim["state"], str)
+    assert ("The file says" in verdict.hint) == told
+
+
+@pytest.mark.parametrize("claimed", [State.UNCHECKED, State.VALID, State.INVALID])
+@pytest.mark.parametrize(
     ("secret", "state"), [("secret-of-the-app", State.VALID), ("another-secret", State.INVALID)]
 )
-async def test_what_nobody_judged_is_judged_as_of_its_time(secret: str, state: State) -> None:
+async def test_with_a_secret_each_signature_is_checked_as_of_its_time(
+    secret: str, state: State, claimed: State
+) -> None:
     body = delivery().body
     headers = (("Tiktok-Signature", sign(body, "secret-of-the-app", timestamp=1_795_410_390)),)
-    sent = delivery(body, state=State.UNCHECKED, headers=headers)
+    sent = delivery(body, state=claimed, headers=headers)
     with open_store(None) as store:
         capture = archive.load(io.BytesIO(exported([entry(sent)])), "FILE")
         await archive.keep(capture, store, secrets=[secret])

@@ -83,7 +83,7 @@ async def test_several_go_out_in_order_and_the_rest_is_told(db: str, app: App) -
     result = await replay(db, "1-3")
     assert result.exit_code == 6
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["1.2", "2.2", "3.2"]
-    assert "3 of 3 sent, 3 not answered 200." in result.stderr
+    assert "3 of 3 sent, 3 failed." in result.stderr
     assert "tiktok-hook replay 1 2 3" in result.stderr
 
 
@@ -100,6 +100,78 @@ async def test_several_go_out_in_order_and_the_rest_is_told(db: str, app: App) -
 async def test_it_is_signed_as_asked(db: str, app: App, option: list[str], state: State) -> None:
     await replay(db, "1", *option)
     assert verdict(app.requests[0]) is state
+
+
+@pytest.mark.parametrize("option", [["--age", "10m"], ["--bad-signature"], ["--no-signature"]])
+async def test_to_a_bad_signature_a_4xx_is_the_success_and_a_200_the_failure(
+    db: str, app: App, option: list[str]
+) -> None:
+    app.answer = http(401)
+    rejected = await replay(db, "1", *option)
+    assert rejected.exit_code == 0, rejected.output
+    assert "401 in" in rejected.stdout
+    assert "rejected as it should be" in rejected.stdout
+    assert rejected.stderr == ""
+    app.answer = http(200)
+    accepted = await replay(db, "1", *option)
+    assert accepted.exit_code == 6
+    assert "did not answer with a 4xx" in accepted.stderr
+    assert "Your app" in accepted.stderr or "The app accepted" in accepted.stderr
+
+
+async def test_without_a_recorded_target_it_goes_to_the_settings_target(
+    tmp_path: Path, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = await filled(tmp_path / "unsent.db", 1)
+    nowhere = await replay(db, "1")
+    assert nowhere.exit_code == 2
+    assert "Delivery 1 was never forwarded, and no target is known for it." in nowhere.stderr
+    monkeypatch.setenv("TIKTOK_HOOK_FORWARD_TO", f"{app.url}/configured")
+    result = await replay(db, "1")
+    assert result.exit_code == 0, result.output
+    assert app.requests[0].startswith(b"POST /configured")
+
+
+async def test_without_a_recorded_target_it_goes_to_the_running_listeners(
+    tmp_path: Path, app: App
+) -> None:
+    db = await filled(tmp_path / "unsent.db", 1)
+    other = str(tmp_path / "other.db")
+    async with listening("--no-tunnel", "--db", other, "-f", f"{app.url}/live"):
+        result = await replay(db, "1")
+    assert result.exit_code == 0, result.output
+    assert app.requests[0].startswith(b"POST /live")
+
+
+async def test_an_imported_delivery_asks_for_a_target(tmp_path: Path, app: App) -> None:
+    file, db = tmp_path / "theirs.jsonl", str(tmp_path / "mine.db")
+    shape = {
+        "type": "delivery",
+        "id": 1,
+        "received_at": "2026-11-23T08:00:00Z",
+        "source": "tiktok",
+        "body": event_body().decode(),
+        "verdict": {"state": "valid", "secret": 1},
+    }
+    attempt = {
+        "type": "attempt",
+        "delivery_id": 1,
+        "started_at": "2026-11-23T08:00:00Z",
+        "target": f"{app.url}/collect",
+        "request": {},
+        "status": 200,
+        "duration_ms": 1,
+    }
+    file.write_text(json.dumps(shape) + "\n" + json.dumps(attempt) + "\n")
+    assert (await asyncio.to_thread(invoke, "import", str(file), "--db", db)).exit_code == 0
+    for words in (["last"], ["1"], ["1", "--as-is"], ["1", "--path", "/x"]):
+        result = await replay(db, *words)
+        assert result.exit_code == 2
+        assert "was imported, and no target is known for it" in result.stderr
+        assert "--to 3000" in result.stderr
+    assert app.requests == []
+    assert (await replay(db, "1", "--to", f"{app.url}/mine")).exit_code == 0
+    assert app.requests[0].startswith(b"POST /mine ")
 
 
 async def test_what_is_changed_is_written_back_and_signed(db: str, app: App) -> None:
@@ -136,6 +208,17 @@ async def test_the_editor_changes_the_body(
     assert app.bodies == [BODY.replace(b"DIRECT_PUBLISH", b"INBOX_SHARE")]
 
 
+async def test_an_editor_that_changes_nothing_sends_nothing(
+    db: str, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "true")
+    result = await replay(db, "1", "--edit")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Delivery 1 was not sent: nothing was changed in the editor." in result.stderr
+    assert 'EDITOR="code --wait"' in result.stderr
+    assert app.requests == []
+
+
 async def test_an_editor_that_fails_is_one_sentence(
     db: str, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,8 +239,8 @@ async def test_an_editor_that_fails_is_one_sentence(
         (["1", "--age", "1m", "--as-is"], 2, "exclude each other"),
         (["1", "--set", "content.no_such=1"], 2, "no_such"),
         (["1-3", "--unset", "content.no_such"], 2, "Delivery 1: "),
-        (["1", "--pending"], 2, "--pending sends all that waits"),
-        (["--failed", "--pending"], 2, "--pending sends all that waits"),
+        (["1", "--pending"], 2, "--pending sends everything that waits"),
+        (["--failed", "--pending"], 2, "--pending sends everything that waits"),
         (["1", "--to", "nonsense"], 2, "nonsense"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -192,7 +275,7 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     failed = await replay(db, "--pending")
     assert failed.exit_code == 6
     assert failed.stderr.count("The app cut the connection") == 1
-    assert failed.stderr.endswith("Once it is mended: tiktok-hook replay --pending\n")
+    assert failed.stderr.endswith("Once it is fixed: tiktok-hook replay --pending\n")
     app.answer = http(200)
     app.requests.clear()
     assert (await replay(db, "--pending")).exit_code == 0
@@ -229,7 +312,7 @@ async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: 
             assert claim.take()
             refused = await replay(db, "--pending")
             assert refused.exit_code == 2
-            assert f"{app.url} is being handed on by another process" in refused.stderr
+            assert f"queue of {app.url} is being forwarded by another process" in refused.stderr
             assert (await replay(db, "--pending", "--dry-run")).exit_code == 0
         assert app.requests == []
         assert (await replay(db, "--pending")).exit_code == 0
@@ -259,7 +342,7 @@ async def test_one_that_cannot_be_changed_is_told_and_the_others_go_out(
     )
     assert result.exit_code == 2
     assert len(app.requests) == 2
-    assert "Delivery 2 is not sent: " in result.stderr
+    assert "Delivery 2 was not sent: " in result.stderr
     assert "2 of 3 sent" in result.stderr
 
 
@@ -300,7 +383,7 @@ async def test_ctrl_c_prints_what_was_done_and_ends_with_0(tmp_path: Path, app: 
     async with asyncio.timeout(10):
         _, errors = await process.communicate()
     assert process.returncode == 0, errors
-    assert b" of 200 sent, 0 not answered 200." in errors
+    assert b" of 200 sent, 0 failed." in errors
     assert b"Traceback" not in errors
 
 
@@ -310,7 +393,7 @@ async def test_many_on_a_terminal_show_a_bar_and_not_each(tmp_path: Path, app: A
 
     def watch() -> tuple[int, str]:
         terminal = Terminal(words, columns=100, environment={**os.environ, "TERM": "xterm"})
-        terminal.read_until("30 of 30 sent")
+        terminal.read_until("30 sent, all answered 200.")
         return terminal.end(), terminal.plain
 
     code, shown = await asyncio.to_thread(watch)
@@ -341,4 +424,4 @@ async def test_a_path_that_somebody_sent_moves_no_terminal(tmp_path: Path, app: 
 async def test_what_to_do_again_names_the_target_that_was_asked_for(db: str) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/hook?a=1&b"
     result = await replay(db, "1", "--to", nobody)
-    assert result.stderr.endswith(f"Once it is mended: tiktok-hook replay 1 --to '{nobody}'\n")
+    assert result.stderr.endswith(f"Once it is fixed: tiktok-hook replay 1 --to '{nobody}'\n")

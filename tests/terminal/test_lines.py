@@ -126,13 +126,17 @@ def test_markup_of_any_kind_is_only_text() -> None:
         ({"status": 500}, f"  → #12.1 {TARGET} 500 in 3 ms"),
         (
             {"replay": True, "resigned": True},
-            f"  → #12.1 replay signed afresh {TARGET} 200 in 3 ms",
+            f"  → #12.1 replay re-signed {TARGET} 200 in 3 ms",
+        ),
+        (
+            {"replay": True, "resigned": True, "variant": "edited, wrong signature"},
+            f"  → #12.1 replay (edited, wrong signature) {TARGET} 200 in 3 ms",
         ),
         ({"status": None, "error": "timeout"}, f"  → #12.1 {TARGET} no answer in time, 3 ms"),
         ({"error": "too_large"}, f"  → #12.1 {TARGET} 200, then answer too large, 3 ms"),
         ({"duration_ms": None, "status": None}, f"  → #12.1 {TARGET} not answered yet"),
     ],
-    ids=["ok", "bad", "replay", "timeout", "half", "running"],
+    ids=["ok", "bad", "replay", "variant", "timeout", "half", "running"],
 )
 def test_an_attempt_is_one_line(changes: dict[str, Any], said: str) -> None:
     assert lines.attempt_line(attempt(**changes), PLAIN) == said

@@ -5,7 +5,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -86,6 +86,13 @@ class Fields:
         if not isinstance(value, str):
             raise self._wrong(name, "a string")
         return value
+
+    def one_of(self, name: str, allowed: Sequence[str], default: str = "") -> str:
+        """One of some words; `default` without one."""
+        text = self.text(name, default)
+        if text not in allowed:
+            raise self._wrong(name, f"one of {', '.join(filter(None, allowed))}")
+        return text
 
     def flag(self, name: str) -> bool:
         """True or false; false without one."""

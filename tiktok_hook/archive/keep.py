@@ -9,7 +9,6 @@ from tiktok_hook import signature
 from tiktok_hook.archive.capture import Capture
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.signature import State
 from tiktok_hook.store import Store
 
 CHUNK = 1024
@@ -32,8 +31,7 @@ async def keep(capture: Capture, store: Store, *, secrets: Sequence[str] = ()) -
     Args:
         capture: Checked from end to end already.
         store: Where to.
-        secrets: Client secrets by which deliveries are judged that nobody has judged yet, as of
-            the time they were received.
+        secrets: Client secrets to check the signatures with, as of the time each was received.
 
     Raises:
         StoreError: It could not be stored; what was is taken out again.
@@ -54,7 +52,7 @@ async def keep(capture: Capture, store: Store, *, secrets: Sequence[str] = ()) -
 
 
 def _judged(delivery: Delivery, secrets: Sequence[str]) -> Delivery:
-    if not secrets or delivery.verdict.state is not State.UNCHECKED:
+    if not secrets or not delivery.has_whole_body:
         return delivery
     header, now = delivery.header(signature.HEADER), delivery.received_at
     verdict = signature.check(header, delivery.body, secrets, now=now)

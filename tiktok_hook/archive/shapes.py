@@ -1,15 +1,16 @@
-"""The one JSON shape read back: the other way round of `tiktok_hook.delivery`."""
+"""Deliveries and attempts read from their JSON shape, as untrusted data."""
 
 from tiktok_hook.archive.fields import Fields
-from tiktok_hook.delivery import Attempt, Delivery, Headers, Source
+from tiktok_hook.delivery import Attempt, BodyState, Delivery, Headers, Source
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
 
 
 def delivery_of(fields: Fields) -> Delivery:
     """The delivery of a line, as an import.
 
-    Its id becomes the `imported_id`. What is made from the body (event, summary, redelivery) is
-    made anew, so a line that somebody edited by hand does not contradict itself.
+    Its id becomes the `imported_id`. Event, summary and redelivery are derived from the body again,
+    and its verdict is not adopted: whoever wrote the file may have written anything.
 
     Raises:
         ValueError: A field is not what it should be; the reason names it.
@@ -33,27 +34,35 @@ def delivery_from(fields: Fields, *, headers: Headers, body: bytes) -> Delivery:
         http_version=fields.path("http_version", "1.1"),
         headers=headers,
         body=body,
-        verdict=_verdict(fields),
+        verdict=imported_verdict(_claim(fields)),
         status=fields.status("status"),
         imported_id=number,
         body_bytes=received if received is not None and received > len(body) else None,
+        body_state=_body_state(fields),
+        scheme=fields.one_of("scheme", ("", "http", "https")),
     )
 
 
-def _verdict(fields: Fields) -> Verdict:
-    if "verdict" not in fields:
-        return Verdict(State.UNCHECKED)
-    found = fields.object("verdict")
-    word = found.text("state")
-    if word not in {each.value for each in State}:
-        raise ValueError(f"verdict.state is not one of {', '.join(State)}")
+def _body_state(fields: Fields) -> BodyState:
+    return BodyState(fields.one_of("body_state", tuple(BodyState), BodyState.EXACT))
+
+
+def imported_verdict(claim: str = "") -> Verdict:
+    """The verdict of a delivery that came from a file and was not checked here.
+
+    Args:
+        claim: What the file says of it, which is shown and never acted on.
+    """
+    said = f"The file says {visible(claim[:20])}. " if claim else ""
     return Verdict(
-        State(word),
-        reason=found.text("reason", ""),
-        hint=found.text("hint", ""),
-        age_seconds=found.number("age_seconds"),
-        secret=found.whole("secret"),
+        State.UNCHECKED, "imported", f"{said}tiktok-hook verify ID --secret - checks it here."
     )
+
+
+def _claim(fields: Fields) -> str:
+    verdict = fields.get("verdict")
+    state = verdict.get("state") if isinstance(verdict, dict) else None
+    return state if isinstance(state, str) else ""
 
 
 def attempt_of(fields: Fields) -> Attempt:
@@ -93,6 +102,8 @@ def attempt_from(
         target=fields.path("target"),
         replay=fields.flag("replay"),
         resigned=fields.flag("resigned"),
+        variant=fields.text("variant", ""),
+        expects_rejection=fields.flag("expects_rejection"),
         request_method=request.method("method", "POST"),
         request_headers=request_headers,
         request_body=request_body,

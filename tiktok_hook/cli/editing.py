@@ -1,4 +1,4 @@
-"""A body in the user's editor: laid out for people, written back as TikTok writes it."""
+"""Editing of a body in the user's editor: indented for people, written back as TikTok does."""
 
 import json
 from typing import Any
@@ -9,14 +9,14 @@ from tiktok_hook import exact_json
 from tiktok_hook.errors import UsageError
 
 
-def edited(body: bytes) -> bytes:
-    """The body as its user leaves it in ``$EDITOR``; unchanged when nothing was saved.
+def edited(body: bytes) -> bytes | None:
+    """Let the user change a body in ``$EDITOR``; None when nothing was changed.
 
-    ``content`` is shown as an object where it holds one, and goes back as a string. A body that is
-    not JSON is edited as it is.
+    ``content`` is shown as an object where it holds one, and written back as a string. A body that
+    is not JSON is shown unchanged.
 
     Raises:
-        UsageError: The body is no text, the editor failed, or what it left is not JSON any more.
+        UsageError: The body is not text, the editor failed, or what it saved is not JSON.
     """
     try:
         text = body.decode()
@@ -35,7 +35,7 @@ def edited(body: bytes) -> bytes:
             hint="Set EDITOR to one that works, or use --set.",
         ) from error
     if after is None or after.rstrip("\n") == before.rstrip("\n"):
-        return body
+        return None
     if value is None:
         return after.rstrip("\n").encode()
     return _written_back(after, folded=folded)
@@ -70,7 +70,7 @@ def _written_back(text: str, *, folded: bool) -> bytes:
         value = exact_json.loads(text)
     except ValueError as error:
         raise UsageError(
-            f"What the editor left cannot be sent: {exact_json.why_not(error)}.",
+            f"What the editor saved cannot be sent: {exact_json.why_not(error)}.",
             hint="Nothing was sent. Try again.",
         ) from error
     if folded and isinstance(value, dict) and isinstance(value.get("content"), dict | list):

@@ -5,10 +5,9 @@ import itertools
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +19,17 @@ from tiktok_hook.sanitize import visible
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
-    from tiktok_hook.paths import Listener
-    from tiktok_hook.replayer import Prepared, Signing
-    from tiktok_hook.store import History, Store
+    from tiktok_hook.replayer import PreparedReplay, Replayer, ReplayOptions, Signing
+    from tiktok_hook.store import History
 
 _LINES = 20
-"""Up to so many are told one by one on a terminal; for more there is a bar."""
+"""Up to this many attempts get a line each on a terminal; more get a progress bar."""
 
 _NAMED = 20
 """How many ids a hint names."""
 
 _CLAIM_SECONDS = 3.0
-"""How long --pending waits for another process that hands on the same."""
+"""How long --pending waits for another process that forwards the same queue."""
 
 option = options.option
 
@@ -43,13 +41,12 @@ changing = options.together(
         metavar="PATH=VALUE",
         help="Change a value, as content.reason=spam_risk; += adds one. Repeatable.",
     ),
-    option(
-        "--unset", "unsets", multiple=True, metavar="PATH", help="Take a value out. Repeatable."
-    ),
+    option("--unset", "unsets", multiple=True, metavar="PATH", help="Remove a value. Repeatable."),
     option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Set a header."),
     option("--method", metavar="WORD", help="Use another HTTP method."),
     option("--path", metavar="PATH", help="Use another path and query."),
     option("--edit", is_flag=True, help="Change the body in $EDITOR first."),
+    option("--with-id", is_flag=True, help="Add the header Tiktok-Hook-Replay-Of with the id."),
 )
 """The options that change what is sent."""
 
@@ -57,13 +54,25 @@ changing = options.together(
 @click.command(cls=options.Command, example="tiktok-hook replay last --set content.reason=internal")
 @click.argument("ids", metavar="[IDS]...", nargs=-1)
 @selection.filters
-@option("--pending", is_flag=True, help="Only what waits for the app.")
-@option("--to", metavar="TARGET", help="Send it there.  [default: where it was sent before]")
+@option("--pending", is_flag=True, help="Only deliveries that wait for the app.")
+@option(
+    "--to",
+    metavar="TARGET",
+    help="Send it there.  [default: where it was sent before, then the listener's target]",
+)
+@option(
+    "--forward-to",
+    "-f",
+    "forward_to",
+    multiple=True,
+    metavar="TARGET",
+    help="Target of what was never sent before, when no listener runs.",
+)
 @options.insecure_option
 @changing
-@option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign afresh]")
+@option("--as-is", is_flag=True, help="Send the stored signature.  [default: sign again]")
 @signature_options.ways
-@option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="Send at most N a second.")
+@option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="Send at most N per second.")
 @option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
 @option(
     "--format",
@@ -86,12 +95,15 @@ def command(
 ) -> None:
     """Send stored deliveries to your app again.
 
-    IDS are numbers, ranges (3-7), last, last-2; or the filters choose. They go out one after the
-    other, oldest first, signed afresh, and the attempts are kept in the history. Exits with 6 when
-    an app did not answer 200.
+    IDS are numbers, ranges (3-7), last, last-2; or the filters choose. They are sent one after the
+    other, oldest first, with a new signature, and the attempts are stored in the history.
+    Imported deliveries never go to an address in the imported file.
+
+    Exits with 6 when an app did not answer as it should: 200, or a 4xx to --bad-signature,
+    --no-signature and --age.
     """
     known = options.resolve_secrets(secrets, secret_files)
-    asyncio.run(_Replaying(given, known, selection.history_path(db)).run(ids))
+    asyncio.run(_ReplayCommand(given, known, selection.history_path(db)).run(ids))
 
 
 @dataclass(frozen=True)
@@ -99,10 +111,10 @@ class _Series:
     """Deliveries that go to one place.
 
     Attributes:
-        deliveries: Gives them, as often as asked.
+        deliveries: Returns them, as often as it is called.
         count: How many there are.
-        target: Where they go; None is where each was sent before.
-        leaves: The targets that each waits for no more once it is sent.
+        target: Where they go; None uses each delivery's default target.
+        leaves: The targets whose queue each leaves once it is sent.
     """
 
     deliveries: "Callable[[], Iterator[Delivery]]"
@@ -111,7 +123,7 @@ class _Series:
     leaves: "Sequence[str]" = ()
 
 
-class _Replaying:
+class _ReplayCommand:
     """One run of the command.
 
     Args:
@@ -124,24 +136,25 @@ class _Replaying:
         self._given = given
         self._secrets = secrets
         self._path = path
-        self._signing = _signing(given, signed=bool(secrets))
-        self._listeners: list[Listener] = []
+        self._options = _replay_options(given, _signing(given, signed=bool(secrets)))
         self._planned = 0
-        self._done = 0
-        self._bad = 0
-        self._unfit = 0
-        self._bad_ids: list[int] = []
-        self._waits_still = False
+        self._sent = 0
+        self._failed = 0
+        self._not_possible = 0
+        self._unedited = 0
+        self._failed_ids: list[int] = []
+        self._still_queued = False
         self._hint = ""
 
     async def run(self, words: tuple[str, ...]) -> None:
-        from tiktok_hook import paths
+        from tiktok_hook.forward import Forwarder
+        from tiktok_hook.replayer import Replayer, running_targets
         from tiktok_hook.store import open_history, open_store
 
-        self._listeners = paths.listeners()
-        open_history(self._path).close()  # it has to be there: replaying makes none
-        # What is only replayed is never made shorter. The claims outlive the store, so that what
-        # left the queue is known not to be in it before others look.
+        open_history(self._path).close()  # it has to exist: replaying makes none
+        setting = next(iter(self._given["forward_to"]), None)
+        # Replaying removes nothing to make room. The queue locks outlive the store, so that what
+        # left the queue is on disk before another process looks.
         with (
             ExitStack() as claims,
             open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store,
@@ -153,35 +166,55 @@ class _Replaying:
             if not self._planned:
                 pending = self._given["pending"]
                 raise selection.nothing_waits() if pending else selection.nothing_fits()
-            self._check_first(store, series)
-            if self._given["dry_run"]:
-                for each in series:
-                    for delivery in each.deliveries():
-                        if prepared := self._fitting(store, delivery, each.target):
-                            _show(delivery, prepared)
-                self._tell_unfit()
-                return
-            try:
-                await self._send(store, series)
-            finally:
-                self._sum_up()
-        if self._bad:
-            raise AppError(
-                f"The app did not answer 200 to {self._bad} of {self._planned}.",
-                hint=f"tiktok-hook show {self._bad_ids[-1]} shows why. Once it is mended: "
-                + self._again(),
-            )
-        self._tell_unfit()
+            async with Forwarder(insecure=self._given["insecure"]) as forwarder:
+                replayer = Replayer(
+                    store,
+                    forwarder,
+                    self._secrets,
+                    lambda: running_targets(self._path, setting=setting),
+                )
+                await self._check_first(replayer, series)
+                if self._given["dry_run"]:
+                    for each in series:
+                        async for prepared in self._prepared(replayer, each):
+                            _show(prepared)
+                    self._raise_not_possible()
+                    return
+                try:
+                    await self._send(replayer, series)
+                finally:
+                    self._sum_up()
+        self._raise_failed()
+        self._raise_not_possible()
 
-    def _tell_unfit(self) -> None:
-        if self._unfit:
+    def _raise_failed(self) -> None:
+        if not self._failed:
+            return
+        hint = f"tiktok-hook show {self._failed_ids[-1]} shows why."
+        if self._options.signing is None or not self._expects_rejection:
+            hint += f" Once it is fixed: {self._again()}"
+            wanted = "200"
+        else:
+            wanted = "with a 4xx, as a bad signature deserves,"
+        raise AppError(
+            f"The app did not answer {wanted} to {self._failed} of {self._planned}.", hint=hint
+        )
+
+    @property
+    def _expects_rejection(self) -> bool:
+        return bool(
+            self._given["bad_signature"] or self._given["no_signature"] or self._given["age"]
+        )
+
+    def _raise_not_possible(self) -> None:
+        if self._not_possible:
             raise UsageError(
-                f"{self._unfit} of {self._planned} could not be made as asked.",
-                hint="The lines above say which and why.",
+                f"{self._not_possible} of {self._planned} could not be prepared as asked.",
+                hint="The lines above name them with the reason.",
             )
 
     async def _claim(self, history: "History", claims: ExitStack) -> None:
-        """Keep other processes from handing on what waits; those that do get some time to end."""
+        """Keep other processes from forwarding the queue; running ones get some time to end."""
         from tiktok_hook.store import QueueLock
 
         for target in history.queue_targets():
@@ -190,14 +223,14 @@ class _Replaying:
             while not claim.take():
                 if time.monotonic() > deadline:
                     raise UsageError(
-                        f"What waits for {target} is being handed on by another process.",
+                        f"The queue of {target} is being forwarded by another process.",
                         hint="A listener with --ack first does so by itself; if it is paused, "
                         "press p there.",
                     )
                 await asyncio.sleep(_CLAIM_SECONDS / 50)
 
     def _chosen(self, history: "History", words: tuple[str, ...]) -> "list[_Series]":
-        """What is to be sent; what comes meanwhile is not among it."""
+        """What is to be sent; what arrives meanwhile is not included."""
         from tiktok_hook.store import Filter
 
         fitting = selection.where(self._given)
@@ -206,8 +239,9 @@ class _Replaying:
         if self._given["pending"]:
             if named:
                 raise UsageError(
-                    "--pending sends all that waits, so ids and filters have no place beside it.",
-                    hint="Leave one of them.",
+                    "--pending sends everything that waits and cannot be combined with ids or "
+                    "filters.",
+                    hint="Leave one of them out.",
                 )
             targets = history.queue_targets()
             if given := self._given["to"]:
@@ -226,10 +260,10 @@ class _Replaying:
             )
         ]
 
-    def _check_first(self, store: "Store", series: "Sequence[_Series]") -> None:
-        """Refuse what cannot be made of the first of several, before any is sent.
+    async def _check_first(self, replayer: "Replayer", series: "Sequence[_Series]") -> None:
+        """Raise for an edit that the first of several does not allow, before any is sent.
 
-        The others have their turn: preparing them all would keep the first one waiting.
+        Only the first: preparing all of them would delay it.
         """
         if self._planned == 1 or self._given["edit"]:
             return
@@ -237,95 +271,59 @@ class _Replaying:
 
         delivery, target = next((each, one.target) for one in series for each in one.deliveries())
         try:
-            self._prepared(store, delivery, target)
+            await replayer.prepare(delivery, replace(self._options, to=target))
         except EditError as error:
             raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
 
-    def _fitting(
-        self, store: "Store", delivery: "Delivery", wanted: str | None = None
-    ) -> "Prepared | None":
-        """The same as `_prepared`; one of several that cannot be made is told, and None."""
-        try:
-            return self._prepared(store, delivery, wanted)
-        except UsageError as error:
-            if self._planned == 1 or self._given["edit"]:
-                raise
-            self._unfit += 1
-            click.echo(f"Delivery {delivery.id} is not sent: {error}", err=True)
-            return None
-
-    def _prepared(
-        self, store: "Store", delivery: "Delivery", wanted: str | None = None
-    ) -> "Prepared":
-        from tiktok_hook import replayer
-        from tiktok_hook.forward import local_port, parse_header, parse_target, refuse_loop
-
-        given = self._given
-        target, whole = wanted and parse_target(wanted), False
-        if not target and (queues := store.history().queues_of(delivery.id)):
-            target = queues[0].target
-        if not target:
-            target, whole = replayer.recorded_target(store.history(), delivery.id), True
-        if not target:
-            raise UsageError(
-                f"Delivery {delivery.id} was never sent anywhere.",
-                hint="Name your app: --to 3000",
-            )
-        for running in self._listeners:
-            page = running.inspector_url
-            refuse_loop(
-                [target],
-                receiver_port=local_port(running.local_url),
-                inspector_port=None if page is None else local_port(page),
-                callback_url=running.callback_url,
-            )
-        return replayer.prepare(
-            delivery,
-            target,
-            whole_target=whole,
-            secrets=self._secrets,
-            signing=self._signing,
-            sets=given["sets"],
-            unsets=given["unsets"],
-            body=editing.edited(delivery.body) if given["edit"] else None,
-            headers=[parse_header(text) for text in given["headers"]],
-            method=given["method"],
-            path=given["path"],
-            now=time.time(),
-        )
-
-    async def _send(self, store: "Store", series: "Sequence[_Series]") -> None:
-        from tiktok_hook.forward import Forwarder
-        from tiktok_hook.replayer import replay_all
-
-        bar = self._bar()
-        async with Forwarder(insecure=self._given["insecure"]) as forwarder:
-            with bar or nullcontext():
-                for each in series:
-                    attempts = replay_all(
-                        each.deliveries(),
-                        partial(self._fitting, store, wanted=each.target),
-                        forwarder=forwarder,
-                        store=store,
-                        rate=self._given["rate"],
-                        dequeue=each.leaves,
+    async def _prepared(
+        self, replayer: "Replayer", series: _Series
+    ) -> "AsyncIterator[PreparedReplay]":
+        """Each request right before it is sent; what cannot be prepared is reported and skipped."""
+        for delivery in series.deliveries():
+            wanted = replace(self._options, to=series.target)
+            if self._given["edit"]:
+                body = editing.edited(delivery.body)
+                if body is None:
+                    self._unedited += 1
+                    click.echo(
+                        f"Delivery {delivery.id} was not sent: nothing was changed in the editor.",
+                        err=True,
                     )
-                    async for attempt in attempts:
-                        self._count(attempt)
-                        if bar is not None:
-                            bar.update(1)
-                        if bar is None or not sys.stdout.isatty():
-                            self._report(attempt, hints=bar is None)
+                    continue
+                wanted = replace(wanted, body=body)
+            try:
+                prepared = await replayer.prepare(delivery, wanted)
+            except UsageError as error:
+                if self._planned == 1 or self._given["edit"]:
+                    raise
+                self._not_possible += 1
+                click.echo(f"Delivery {delivery.id} was not sent: {error}", err=True)
+                continue
+            yield prepared
+
+    async def _send(self, replayer: "Replayer", series: "Sequence[_Series]") -> None:
+        bar = self._bar()
+        with bar or nullcontext():
+            for each in series:
+                attempts = replayer.send_all(
+                    self._prepared(replayer, each), rate=self._given["rate"], dequeue=each.leaves
+                )
+                async for attempt in attempts:
+                    self._count(attempt)
+                    if bar is not None:
+                        bar.update(1)
+                    if bar is None or not sys.stdout.isatty():
+                        self._report(attempt, hints=bar is None)
 
     def _count(self, attempt: "Attempt") -> None:
-        self._done += 1
-        if attempt.status != 200:
-            self._bad += 1
-            self._bad_ids.append(attempt.delivery_id)
-            self._waits_still = self._waits_still or attempt.error is not None
+        self._sent += 1
+        if attempt.failed:
+            self._failed += 1
+            self._failed_ids.append(attempt.delivery_id)
+            self._still_queued = self._still_queued or attempt.error is not None
 
     def _bar(self) -> Any:
-        """A progress bar on a terminal's stderr; None when there are few or nobody looks."""
+        """A progress bar on stderr if it is a terminal; None when there are few attempts."""
         if self._planned <= _LINES or not sys.stderr.isatty():
             return None
         return click.progressbar(
@@ -336,39 +334,63 @@ class _Replaying:
         if self._given["format"] == "json":
             from tiktok_hook.delivery import attempt_json, dump
 
-            line = dump({"type": "attempt", **attempt_json(attempt)})
-            click.echo(line.decode("utf-8", "surrogateescape"))
+            shape = dump({"type": "attempt", **attempt_json(attempt)})
+            click.echo(shape.decode("utf-8", "surrogateescape"))
             return
         answer = attempt.status or attempt.error
-        took = f"{attempt.duration_ms or 0:.0f} ms"
-        # The target has the path that somebody sent.
-        click.echo(f"{attempt.id} → {visible(attempt.target)} {answer} in {took}")
-        if attempt.hint != self._hint and hints:
+        took = duration(attempt.duration_ms or 0.0)
+        # The target includes a path that a stranger sent.
+        line = f"{attempt.id} → {visible(attempt.target)} {answer} in {took}"
+        if attempt.expects_rejection and not attempt.failed:
+            line += ", rejected as it should be"
+        click.echo(line)
+        shown = attempt.failed or not attempt.expects_rejection
+        if shown and attempt.hint != self._hint and hints:
             self._hint = attempt.hint
             if attempt.hint:
                 click.echo(f"    {attempt.hint}", err=True)
 
     def _sum_up(self) -> None:
-        if self._planned > 1:
-            words = f"{self._done} of {self._planned} sent, {self._bad} not answered 200."
-            click.echo(words, err=True)
+        if self._planned == 1 and not self._unedited:
+            return
+        if self._unedited and not self._sent:
+            click.echo(
+                "Nothing was sent. An editor that returns before you save needs an option to "
+                'wait: EDITOR="code --wait".',
+                err=True,
+            )
+            return
+        if not self._failed and self._sent == self._planned:
+            good = "rejected with a 4xx" if self._expects_rejection else "answered 200"
+            click.echo(f"{self._sent} sent, all {good}.", err=True)
+            return
+        click.echo(f"{self._sent} of {self._planned} sent, {self._failed} failed.", err=True)
 
     def _again(self) -> str:
-        """The command that sends once more what was not answered 200."""
-        if self._given["pending"] and self._waits_still:
+        """The command that sends what failed once more."""
+        if self._given["pending"] and self._still_queued:
             which = "--pending"
-        elif len(self._bad_ids) > _NAMED:
+        elif len(self._failed_ids) > _NAMED:
             which = "--failed"
         else:
-            which = " ".join(str(number) for number in self._bad_ids)
+            which = " ".join(str(number) for number in self._failed_ids)
         to = self._given["to"]
         return f"tiktok-hook replay {which}" + (f" --to {visible(shlex.quote(to))}" if to else "")
+
+
+def duration(milliseconds: float) -> str:
+    """``0.6 ms``, ``12 ms``, ``7.0 s``."""
+    if milliseconds < 10:
+        return f"{milliseconds:.1f} ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s"
 
 
 def _waiting(
     history: "History", queue: str | None, *, target: str, leaves: "Sequence[str]"
 ) -> _Series:
-    """What waits for a target, or for any; read by number, as it shrinks while it is sent."""
+    """Queued deliveries of a target, or of any, read by id: the queue shrinks while it is sent."""
     numbers = [each.id for each in history.pending(queue)]
     return _Series(
         lambda: (each for number in numbers if (each := history.get(number)) is not None),
@@ -378,15 +400,33 @@ def _waiting(
     )
 
 
-def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
-    """How to sign; without a secret and without a wish, what is stored goes out.
+def _replay_options(given: dict[str, Any], signing: "Signing | None") -> "ReplayOptions":
+    from tiktok_hook.forward import parse_header
+    from tiktok_hook.replayer import ReplayOptions
+
+    return ReplayOptions(
+        signing=signing,
+        sets=given["sets"],
+        unsets=given["unsets"],
+        headers=[parse_header(text) for text in given["headers"]],
+        method=given["method"],
+        path=given["path"],
+        with_id=given["with_id"],
+    )
+
+
+def _signing(given: dict[str, Any], *, signed: bool) -> "Signing | None":
+    """How to sign; None without one of the options.
 
     Raises:
-        UsageError: Two ways are asked for, or the time cannot be read.
+        UsageError: Two of the options exclude each other, the time is not valid, or a secret is
+            needed.
     """
     from tiktok_hook.replayer import Mode, Signing
 
     signature_options.validate(given)
+    if not signed:
+        signature_options.refuse_without_secret(given)
     if given["age"]:
         return Signing(Mode.AGED, signature_options.seconds(given["age"]))
     for name, mode in (
@@ -396,13 +436,15 @@ def _signing(given: dict[str, Any], *, signed: bool) -> "Signing":
     ):
         if given[name]:
             return Signing(mode)
-    return Signing() if signed else Signing(Mode.AS_IS)
+    return None
 
 
-def _show(delivery: "Delivery", prepared: "Prepared") -> None:
-    """What would go out, made harmless for the screen."""
+def _show(prepared: "PreparedReplay") -> None:
+    """Print what would be sent, escaped for the screen."""
     request = prepared.request
-    click.echo(f"# delivery {delivery.id}\n{request.method} {visible(request.url)}")
+    variant = f" ({prepared.variant})" if prepared.variant else ""
+    click.echo(f"# delivery {prepared.delivery.id}{variant}")
+    click.echo(f"{request.method} {visible(request.url)}")
     for name, value in request.headers:
         click.echo(f"{visible(name)}: {visible(value)}")
     click.echo()

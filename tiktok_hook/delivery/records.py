@@ -38,6 +38,21 @@ class Source(StrEnum):
     IMPORT = "import"
 
 
+class BodyState(StrEnum):
+    """How the body that is stored compares with the bytes that were sent.
+
+    Only what other programs recorded is ever anything but ``exact``.
+    """
+
+    EXACT = "exact"
+    MISSING = "missing"
+    """The file it was imported from did not contain it."""
+    DECOMPRESSED = "decompressed"
+    """Stored without the Content-Encoding that its headers still name."""
+    ALTERED = "altered"
+    """Its length differs from the one that was sent, or it was rebuilt from its parts."""
+
+
 Record = TypeVar("Record", "Delivery", "Attempt")
 
 if TYPE_CHECKING:
@@ -75,7 +90,8 @@ class Delivery:
         method: ``POST``, or what an import held.
         path: As received, still percent-encoded.
         query: Without the question mark; empty when there was none.
-        http_version: ``1.1`` or ``1.0``.
+        http_version: ``1.1`` or ``1.0``; imports may have ``2.0`` and ``3.0``.
+        scheme: ``http`` or ``https`` where an import names it, else empty.
         headers: In order, repeated ones included.
         body: Exactly the bytes received, never inflated.
         verdict: What the signature check found.
@@ -83,8 +99,9 @@ class Delivery:
         redelivery_of: Id of the first delivery of the same event; None for a first one.
         redelivery_number: 1 for a first delivery, 2 for its first repetition.
         imported_id: The id that an imported one had where it came from, else None.
-        body_bytes: How long the body was as received, where less of it is kept: of refused ones
-            the first 16 KiB. None where all of it is here.
+        body_bytes: Length of the body as received, where less of it is stored: of rejected ones
+            the first 16 KiB. None where all of it is stored.
+        body_state: Whether `body` is what was sent.
     """
 
     id: int = 0
@@ -103,6 +120,8 @@ class Delivery:
     redelivery_number: int = 1
     imported_id: int | None = None
     body_bytes: int | None = None
+    body_state: BodyState = BodyState.EXACT
+    scheme: str = ""
 
     @_once
     def event(self) -> events.Event | None:
@@ -113,8 +132,10 @@ class Delivery:
     def summary(self) -> str:
         """One line in words, for lists."""
         if self.event is None:
-            if self.body_bytes is not None:
+            if self.body_bytes is not None and self.body:
                 return f"not a TikTok event ({self.body_bytes} bytes, cut)"
+            if self.body_state is BodyState.MISSING:
+                return "body not in the imported file"
             return f"not a TikTok event ({len(self.body)} bytes)" if self.body else "empty body"
         return events.summary(self.event)
 
@@ -131,6 +152,11 @@ class Delivery:
     def refused(self) -> bool:
         """Whether its signature had it answered 403; an app's own 403 is something else."""
         return self.status == 403 and self.verdict.state not in {State.VALID, State.UNCHECKED}
+
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether `body` is complete: not missing from an import, not cut when it was stored."""
+        return self.body_state is not BodyState.MISSING and self.body_bytes is None
 
     @property
     def target(self) -> str:
@@ -167,7 +193,11 @@ class Attempt:
         started_at: Unix seconds, UTC.
         target: The whole URL it went to.
         replay: Whether somebody asked for it, rather than TikTok's delivery causing it.
-        resigned: Whether the signature was made afresh.
+        resigned: Whether we signed it; otherwise it carried the stored signature or none.
+        variant: How a replay differs from what was received, ``edited, wrong signature`` for
+            example; empty when it does not.
+        expects_rejection: Whether a 4xx is the right answer, because the signature is deliberately
+            wrong, missing or too old.
         request_method: As sent.
         request_headers: As sent, in order.
         request_body: As sent; None when it is the delivery's own body, unchanged.
@@ -187,6 +217,8 @@ class Attempt:
     target: str
     replay: bool = False
     resigned: bool = False
+    variant: str = ""
+    expects_rejection: bool = False
     request_method: str = "POST"
     request_headers: Headers = ()
     request_body: bytes | None = None
@@ -214,7 +246,12 @@ class Attempt:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended with anything but the 200 that TikTok documents as success."""
+        """Whether it ended with another answer than the right one.
+
+        That is the 200 that TikTok documents as success, or a 4xx where `expects_rejection`.
+        """
+        if self.expects_rejection:
+            return self.ended and not 400 <= (self.status or 0) < 500
         return self.ended and self.status != 200
 
 

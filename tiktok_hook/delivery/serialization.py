@@ -68,6 +68,8 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
         "status": delivery.status,
         "imported_id": delivery.imported_id,
         "body_bytes": len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
+        "body_state": delivery.body_state.value,
+        "scheme": delivery.scheme,
     }
 
 
@@ -88,6 +90,8 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "target": attempt.target,
         "replay": attempt.replay,
         "resigned": attempt.resigned,
+        "variant": attempt.variant,
+        "expects_rejection": attempt.expects_rejection,
         "request": request,
         "status": attempt.status,
         "duration_ms": None if duration is None else round(duration, 3),

@@ -9,7 +9,7 @@ app closed it. Responses are parsed by httptools.
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
 from tiktok_hook.forward.outcome import begun, ended
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
-from tiktok_hook.forward.sockets import reachable
+from tiktok_hook.forward.sockets import reachable, resolves_to_this_machine
 from tiktok_hook.forward.target import join, local_port, parse_target, refuse_loop
 
 __all__ = [
@@ -27,5 +27,6 @@ __all__ = [
     "parse_target",
     "reachable",
     "refuse_loop",
+    "resolves_to_this_machine",
     "with_header",
 ]

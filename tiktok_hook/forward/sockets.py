@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tiktok_hook.forward.target import Address, split
+from tiktok_hook.forward.target import Address, is_local, split
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """One entry of what `socket.getaddrinfo` returns."""
@@ -53,6 +53,17 @@ async def resolve(host: str, port: int) -> list[AddressInfo]:
     while first or others:
         mixed += [rest.pop(0) for rest in (first, others) if rest]
     return mixed
+
+
+async def resolves_to_this_machine(host: str) -> bool:
+    """True if one of a name's addresses is a loopback one; False for an unknown name."""
+    if is_local(host):
+        return True
+    try:
+        addresses = await resolve(host, 0)
+    except (OSError, UnicodeError):
+        return False
+    return any(is_local(str(address[0])) for *_, address in addresses)
 
 
 async def connect(addresses: Sequence[AddressInfo]) -> socket.socket:

@@ -20,6 +20,13 @@ _SHORT = re.compile(
     r"(?P<authority>\[[0-9a-fA-F:.]+\]:\d+|[^/?#:\[\]@]*:\d+)(?P<rest>[/?].*)?", re.DOTALL
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-fA-F:.%a-z]+\]|[^\[\]:@]+)(?::(?P<port>\d*))?")
+_CARRYING_IPV4 = {
+    bytes(12),
+    bytes(10) + b"\xff\xff",
+    bytes.fromhex("0064ff9b") + bytes(8),
+}
+"""First 12 bytes of the IPv6 addresses whose last 4 bytes are an IPv4 address."""
+
 _UNFIT = re.compile(r"[\x00-\x20\x7f]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 
@@ -148,14 +155,23 @@ def is_local(host: str) -> bool:
     if host in {"localhost", gethostname().lower()} or host.endswith(".localhost"):
         return True
     try:
-        address = ipaddress.ip_address(host)
+        return _is_loopback(ipaddress.ip_address(host.partition("%")[0]))
     except ValueError:
-        try:  # 127.1, 0, 2130706433 and 0x7f000001 are IPv4 addresses to the system's resolver
-            address = ipaddress.IPv4Address(inet_aton(host))
-        except OSError:
-            return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return address.is_loopback or address.is_unspecified or bool(mapped and mapped.is_loopback)
+        pass
+    try:  # 127.1, 0, 2130706433 and 0x7f000001 are IPv4 addresses to the system's resolver
+        return _is_loopback(ipaddress.IPv4Address(inet_aton(host)))
+    except (OSError, UnicodeError):
+        return False
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        # ::ffff:127.0.0.1, ::127.0.0.1 and NAT64's 64:ff9b::7f00:1 all carry an IPv4 address.
+        inner = ipaddress.IPv4Address(address.packed[-4:])
+        prefix = address.packed[:12]
+        if prefix in _CARRYING_IPV4 and (inner.is_loopback or inner.is_unspecified):
+            return True
+    return address.is_loopback or address.is_unspecified
 
 
 def local_port(target: str) -> int | None:

@@ -19,11 +19,10 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from tiktok_hook import replayer
 from tiktok_hook.delivery import Attempt, Delivery, Headers, dump, timestamp
 from tiktok_hook.errors import HookError
 from tiktok_hook.inspector.context import InspectorContext
-from tiktok_hook.replayer import Mode, Signing
+from tiktok_hook.replayer import NoTargetError
 
 NAME = "command_line"
 AGENT_VERSION = "3.30.0"
@@ -226,17 +225,12 @@ class AgentApi:
         )
         if delivery is None:
             return _error(404, "no such request", "it is too old, hidden or never was")
-        targets = self._parts.status().targets
-        if not targets:
-            return _error(502, "no upstream", "start with --forward-to to replay to your app")
-        signing = Signing() if self._parts.secrets else Signing(Mode.AS_IS)
+        own = None if request.transport is None else request.transport.get_extra_info("sockname")
         try:
-            prepared = replayer.prepare(
-                delivery, targets[0], secrets=self._parts.secrets, signing=signing, now=time.time()
-            )
-            attempt = await replayer.replay(
-                delivery, prepared, forwarder=self._parts.forwarder, store=self._parts.store
-            )
+            replayer = self._parts.replayer(own[1] if own else None)
+            attempt = await replayer.send(await replayer.prepare(delivery))
+        except NoTargetError:
+            return _error(502, "no upstream", "start with --forward-to to replay to your app")
         except HookError as error:
             return _error(502, "the replay failed", str(error))
         self._parts.publish(attempt)

@@ -4,11 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from tiktok_hook import archive, events, replayer, trigger
+from tiktok_hook import archive, events, trigger
 from tiktok_hook.delivery import (
     Attempt,
     Delivery,
@@ -17,11 +16,12 @@ from tiktok_hook.delivery import (
     dump,
 )
 from tiktok_hook.errors import HookError, StoreError, UsageError
-from tiktok_hook.forward import ForwardRequest, parse_header, parse_target, refuse_loop
+from tiktok_hook.forward import ForwardRequest, parse_header
 from tiktok_hook.inspector import query
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.inspector.request_body import REPLAY, SAMPLE, wish_of
 from tiktok_hook.inspector.status import status_json
+from tiktok_hook.replayer import ReplayOptions, recorded_target
 from tiktok_hook.store import Filter
 
 PAGE = 50
@@ -132,7 +132,7 @@ class Api:
                 "meaning": None if kind is None else kind.meaning,
                 "documentation": None if kind is None else kind.url,
                 "meanings": {} if event is None else _meanings(event),
-                "recorded_target": replayer.recorded_target(self._history, number),
+                "recorded_target": recorded_target(self._history, delivery),
             }
         )
 
@@ -147,53 +147,27 @@ class Api:
         number = self._id(request)
         wish = await wish_of(request, REPLAY)
         delivery = await asyncio.to_thread(self._found, number)
-        target, whole = await self._target(delivery, wish.text("target"))
-        self._refuse_loop(target, request)
-        prepared = replayer.prepare(
+        own = None if request.transport is None else request.transport.get_extra_info("sockname")
+        replayer = self._parts.replayer(own[1] if own else None)
+        prepared = await replayer.prepare(
             delivery,
-            target,
-            whole_target=whole,
-            secrets=self._parts.secrets,
-            signing=wish.signing(signed=bool(self._parts.secrets)),
-            sets=wish.texts("set"),
-            unsets=wish.texts("unset"),
-            body=wish.body(),
-            headers=[parse_header(text) for text in wish.texts("headers")],
-            method=wish.text("method"),
-            path=wish.text("path"),
-            now=time.time(),
+            ReplayOptions(
+                to=wish.text("target") or None,
+                signing=wish.signing(signed=bool(self._parts.secrets)),
+                sets=wish.texts("set"),
+                unsets=wish.texts("unset"),
+                body=wish.body(),
+                headers=[parse_header(text) for text in wish.texts("headers")],
+                method=wish.text("method"),
+                path=wish.text("path"),
+                with_id=wish.flag("with_id"),
+            ),
         )
         if wish.flag("dry_run"):
             return _answer({"request": _request_json(prepared.request)})
-        attempt = await replayer.replay(
-            delivery, prepared, forwarder=self._parts.forwarder, store=self._parts.store
-        )
+        attempt = await replayer.send(prepared)
         self._parts.publish(attempt)
         return _answer({"attempt": attempt_json(attempt)})
-
-    def _refuse_loop(self, target: str, request: web.Request) -> None:
-        status = self._parts.status()
-        own = None if request.transport is None else request.transport.get_extra_info("sockname")
-        refuse_loop(
-            [target],
-            receiver_port=None if status.local_url is None else urlsplit(status.local_url).port,
-            inspector_port=own[1] if own else None,
-            callback_url=status.callback_url if status.public else None,
-        )
-
-    async def _target(self, delivery: Delivery, asked: str | None) -> tuple[str, bool]:
-        """Where a replay goes: what was asked for, else the session's target, else the recorded."""
-        if asked:
-            return parse_target(asked), False
-        targets = self._parts.status().targets
-        if targets:
-            return targets[0], False
-        recorded = await asyncio.to_thread(replayer.recorded_target, self._history, delivery.id)
-        if recorded is None:
-            raise UsageError(
-                "There is no target to replay to.", hint="Name an address of your app."
-            )
-        return recorded, True
 
     async def samples(self, _: web.Request) -> web.Response:
         """The catalogue of events."""

@@ -1,10 +1,12 @@
 """What both APIs work with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.inspector.status import Source
+from tiktok_hook.replayer import OwnAddresses, Replayer, ReplayTargets, running_listeners
 from tiktok_hook.store import History, Store
 
 
@@ -28,3 +30,26 @@ class InspectorContext:
     secrets: tuple[str, ...] = field(repr=False)
     status: Source
     publish: Callable[[object], None]
+
+    def replayer(self, inspector_port: int | None) -> Replayer:
+        """What sends replays for both APIs.
+
+        Args:
+            inspector_port: Where the inspector listens, to which nothing is replayed.
+        """
+
+        def targets() -> ReplayTargets:
+            status = self.status()
+            own = OwnAddresses.of_urls(
+                status.local_url, None, status.callback_url if status.public else None
+            )
+            return ReplayTargets(
+                listener=next(iter(status.targets), None),
+                own=[replace(own, inspector_port=inspector_port), *running_listeners()],
+            )
+
+        if self.store is None:
+            raise UsageError(
+                "This history is only shown.", hint="`tiktok-hook replay` sends deliveries again."
+            )
+        return Replayer(self.store, self.forwarder, self.secrets, targets)

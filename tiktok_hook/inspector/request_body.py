@@ -74,7 +74,7 @@ class RequestedReplay:
 
 
 REPLAY = frozenset({"target", "signing", "age_seconds", "set", "unset", "headers", "method", "path",
-                    "body", "dry_run"})  # fmt: skip
+                    "body", "with_id", "dry_run"})  # fmt: skip
 """What may be asked of a replay; a test holds the API's document to it, as the next."""
 
 SAMPLE = frozenset({"set"})

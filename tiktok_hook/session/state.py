@@ -1,7 +1,6 @@
 """A session that is running: what is known of it, and what happened so far."""
 
 import asyncio
-import time
 import traceback
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -25,14 +24,12 @@ from tiktok_hook.delivery import (
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
+from tiktok_hook.replayer import NoTargetError, OwnAddresses, Replayer, ReplayTargets
 from tiktok_hook.session.tally import Tally
-from tiktok_hook.signature import State
-from tiktok_hook.store import Filter, Store
+from tiktok_hook.store import Store
 
 if TYPE_CHECKING:
     from tiktok_hook.inspector import Status
-
-_ACCEPTED = Filter(verdicts=(State.VALID, State.STALE, State.UNCHECKED))
 
 
 @dataclass(kw_only=True)
@@ -195,34 +192,32 @@ class Session:
             self.take(Notice(f"No browser was found. Open {self.inspector_url}", level="info"))
 
     async def replay_last(self) -> None:
-        """Send the newest delivery to the first target again, freshly signed.
+        """Send the newest delivery again, freshly signed.
 
-        What was refused is passed over: nobody wants a forgery signed with the right secret.
+        Rejected and imported deliveries are passed over.
 
         Raises:
             UsageError: There is nothing to send, or nowhere to send it.
             StoreError: The attempt could not be recorded.
         """
-        history = self.store.history()
-        newest = await asyncio.to_thread(history.page, _ACCEPTED, limit=1)
-        if not newest:
-            raise UsageError("There is no delivery to replay yet, refused ones left out.")
-        if not self.relay.targets:
+        newest = await asyncio.to_thread(replayer.newest_received, self.store.history())
+        if newest is None:
+            raise UsageError("There is no accepted delivery to replay yet.")
+        sender = Replayer(self.store, self.forwarder, self.secrets, self._replay_targets)
+        try:
+            prepared = await sender.prepare(newest)
+        except NoTargetError as error:
             raise UsageError(
                 "There is no target to replay to.", hint="Start with --forward-to 3000."
-            )
-        signing = replayer.Signing() if self.secrets else replayer.Signing(replayer.Mode.AS_IS)
-        prepared = replayer.prepare(
-            newest[0],
-            self.relay.targets[0],
-            secrets=self.secrets,
-            signing=signing,
-            now=time.time(),
+            ) from error
+        self.take(await sender.send(prepared))
+
+    def _replay_targets(self) -> ReplayTargets:
+        own = OwnAddresses.of_urls(self.receiver_url, self.inspector_url, self.public_url)
+        return ReplayTargets(
+            listener=next(iter(self.relay.targets), None),
+            own=[own, *replayer.running_listeners()],
         )
-        attempt = await replayer.replay(
-            newest[0], prepared, forwarder=self.forwarder, store=self.store
-        )
-        self.take(attempt)
 
     async def toggle_pause(self) -> None:
         """Let deliveries wait, or hand on what waits.

@@ -372,6 +372,7 @@ class _Wiring:
                     callback_url=ready.callback_url if ready.public else None,
                     inspector_url=(ready.inspector_url or "").partition("#")[0] or None,
                     history=path,
+                    target=next(iter(session.relay.targets), None),
                 )
             )
         except StoreError as error:

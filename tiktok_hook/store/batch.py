@@ -208,6 +208,9 @@ class EndAttempt(Job):
         size = rows.outcome_bytes(attempt)
         if connection.execute(_END_ATTEMPT, (*outcome, size, *key)).rowcount:
             counters.kept_bytes += size
+            # A replay that should be rejected says nothing about whether the app has handled it.
+            if attempt.expects_rejection:
+                return
             if attempt.failed or attempt.number > 1:  # else nothing can have failed before
                 connection.execute(_LAST_FAILED, (int(attempt.failed), *key))
 
@@ -427,6 +430,7 @@ _END_ATTEMPT = (
 # Touches the row only when the word changes: rewriting it means rewriting its body.
 _LAST_FAILED = (
     "UPDATE deliveries SET failed = ?1 WHERE id = ?2 AND failed <> ?1 AND NOT EXISTS ("
-    "SELECT 1 FROM attempts WHERE delivery_id = ?2 AND number > ?3 AND duration_ms IS NOT NULL)"
+    "SELECT 1 FROM attempts WHERE delivery_id = ?2 AND number > ?3 AND duration_ms IS NOT NULL "
+    "AND expects_rejection = 0)"
 )
 _REPLAYED = "UPDATE deliveries SET replayed = 1 WHERE id = ? AND replayed = 0"

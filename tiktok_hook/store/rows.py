@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 
-from tiktok_hook.delivery import Attempt, Delivery, Headers, Source
+from tiktok_hook.delivery import Attempt, BodyState, Delivery, Headers, Source
 from tiktok_hook.signature import State, Verdict
 
 REJECTED_BODY_BYTES = 16 * 1024
@@ -36,16 +36,17 @@ Item = TypeVar("Item")
 DELIVERY_COLUMNS = (
     "id, received_at, source, remote_addr, method, path, query, http_version, headers, body, "
     "verdict, verdict_reason, verdict_hint, verdict_age, verdict_secret, status, "
-    "redelivery_of, redelivery_number, imported_id, body_bytes"
+    "redelivery_of, redelivery_number, imported_id, body_bytes, body_state, scheme"
 )
 ATTEMPT_COLUMNS = (
-    "delivery_id, number, started_at, target, replay, resigned, request_method, request_headers, "
-    "request_body, status, headers, body, truncated, duration_ms, error, hint"
+    "delivery_id, number, started_at, target, replay, resigned, variant, expects_rejection, "
+    "request_method, request_headers, request_body, status, headers, body, truncated, "
+    "duration_ms, error, hint"
 )
-REJECTED, SIZE = 20, 21
+REJECTED, SIZE = 22, 23
 """Where these stand among the values of `delivery_row`."""
 
-OUTCOME = 9
+OUTCOME = 11
 """From here on an attempt's values say how it ended."""
 
 
@@ -144,13 +145,13 @@ def link(delivery: Delivery) -> bytes | None:
 def insert_deliveries(count: int) -> str:
     """The statement that inserts so many rows of `delivery_row`, one behind the other."""
     columns = f"{DELIVERY_COLUMNS}, rejected, size, event, user_openid, publish_id, link, summary"
-    return _insert("deliveries", columns, 27, count)
+    return _insert("deliveries", columns, 29, count)
 
 
 @cache
 def insert_attempts(count: int) -> str:
     """The statement that inserts so many rows of `attempt_row`, each followed by its size."""
-    return _insert("attempts", f"{ATTEMPT_COLUMNS}, size", 17, count)
+    return _insert("attempts", f"{ATTEMPT_COLUMNS}, size", 19, count)
 
 
 def padded(values: Collection[Item], filler: Item) -> list[Item]:
@@ -208,6 +209,8 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
         delivery.redelivery_number,
         delivery.imported_id,
         len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
+        delivery.body_state.value,
+        delivery.scheme,
         int(is_rejected(delivery)),
         on_disk(in_row) + in_indexes + ROW_BYTES,
         *found_by[:3],
@@ -234,7 +237,9 @@ def on_disk(length: int) -> int:
 def _bytes(value: str | bytes | None) -> int:
     if value is None:
         return 0
-    return len(value) if isinstance(value, bytes) or value.isascii() else len(value.encode())
+    if isinstance(value, bytes) or value.isascii():
+        return len(value)
+    return len(value.encode(errors="surrogatepass"))
 
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
@@ -258,6 +263,8 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         redelivery_number=row[17],
         imported_id=row[18],
         body_bytes=row[19] if row[19] > len(row[9]) else None,
+        body_state=BodyState(row[20]),
+        scheme=row[21],
     )
 
 
@@ -270,6 +277,8 @@ def attempt_row(attempt: Attempt) -> Row:
         _text(attempt.target),
         int(attempt.replay),
         int(attempt.resigned),
+        _text(attempt.variant),
+        int(attempt.expects_rejection),
         _text(attempt.request_method),
         _headers_text(attempt.request_headers),
         attempt.request_body,
@@ -292,16 +301,18 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
         target=row[3],
         replay=bool(row[4]),
         resigned=bool(row[5]),
-        request_method=row[6],
-        request_headers=_headers_of(row[7]),
-        request_body=row[8],
-        status=row[9],
-        headers=_headers_of(row[10]),
-        body=row[11],
-        truncated=bool(row[12]),
-        duration_ms=row[13],
-        error=row[14],
-        hint=row[15],
+        variant=row[6],
+        expects_rejection=bool(row[7]),
+        request_method=row[8],
+        request_headers=_headers_of(row[9]),
+        request_body=row[10],
+        status=row[11],
+        headers=_headers_of(row[12]),
+        body=row[13],
+        truncated=bool(row[14]),
+        duration_ms=row[15],
+        error=row[16],
+        hint=row[17],
     )
 
 

@@ -47,6 +47,8 @@ CREATE TABLE deliveries (
     imported_id INTEGER,
     size INTEGER NOT NULL,        -- bytes it takes, about; its attempts have their own
     body_bytes INTEGER NOT NULL,  -- as received; more than length(body) where it was cut
+    body_state TEXT NOT NULL,     -- exact, or how an import's body differs from what was sent
+    scheme TEXT NOT NULL,         -- http or https where an import names it
     verdict_reason TEXT NOT NULL,
     verdict_hint TEXT NOT NULL,
     verdict_age REAL,             -- seconds
@@ -80,6 +82,8 @@ CREATE TABLE attempts (
     target TEXT NOT NULL,
     replay INTEGER NOT NULL,
     resigned INTEGER NOT NULL,
+    variant TEXT NOT NULL,        -- how a replay differs from what was received, in words
+    expects_rejection INTEGER NOT NULL,  -- 1: a 4xx is the right answer
     request_method TEXT NOT NULL,
     request_headers TEXT NOT NULL,
     request_body BLOB,            -- NULL: the delivery's own

@@ -133,9 +133,12 @@ def attempt_line(attempt: Attempt, paint: Paint) -> str:
     if attempt.error == FILTERED:
         return f"  → #{attempt.delivery_id} {paint.dim}{outcome(attempt)}{paint.off}"
     marks = " replay" if attempt.replay else ""
-    if attempt.resigned:
-        marks += " signed afresh"
-    colour = paint.green if attempt.status == 200 and attempt.error is None else paint.red
+    if attempt.variant:
+        marks += f" ({visible(attempt.variant)})"
+    elif attempt.resigned:
+        marks += " re-signed"
+    is_good = not attempt.failed if attempt.expects_rejection else attempt.status == 200
+    colour = paint.green if is_good and attempt.error is None else paint.red
     return f"  → #{attempt.id}{marks} {shown(attempt.target)} {colour}{outcome(attempt)}{paint.off}"
 
 

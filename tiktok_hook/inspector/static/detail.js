@@ -201,7 +201,7 @@ function attempt(record, delivery, known) {
   const got = bodyOf(record);
   return el("details", { class: "attempt", open: known.get(`attempt-${record.id}`), id: `attempt-${record.id}` },
     el("summary", {}, el("span", { class: "number" }, `${record.id} `), el("b", { class: statusClass(record.status ?? 0) }, outcome), ` ${milliseconds(record.duration_ms)} `,
-      el("span", { class: "dim" }, `${visible(record.target)} `), record.replay ? el("span", { class: "tag" }, "replay") : null, " ", record.resigned ? el("span", { class: "tag dim" }, "signed afresh") : null),
+      el("span", { class: "dim" }, `${visible(record.target)} `), record.replay ? el("span", { class: "tag" }, "replay") : null, " ", record.variant ? el("span", { class: "tag" }, visible(record.variant)) : record.resigned ? el("span", { class: "tag dim" }, "re-signed") : null),
     el("div", {},
       record.hint ? el("p", { class: "hint" }, visible(record.hint)) : null,
       el("div", { class: "dim" }, moment(record.started_at)),

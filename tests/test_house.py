@@ -1,56 +1,33 @@
-"""The architecture: who may import whom, what starts lazily, what is public."""
+"""The rules of the house: who may import whom, what starts lazily, what is public."""
 
 import ast
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import tiktok_hook
-from tests.architecture_graph import (
-    cycles,
-    files,
-    imports,
-    name_of,
-    page_graph,
-    python_graph,
-)
+
+PACKAGE = Path(tiktok_hook.__file__).parent
 
 ROWS = (
     {"errors", "exact_json", "sanitize"},
-    {"signature", "events", "edits", "hints", "text_files"},
+    {"text_files"},
+    {"signature", "events", "edits", "hints"},
     {"delivery"},
-    {"bus", "paths", "ports", "settings", "ngrok_config", "app_process"},
-    {"store"},
-    {"receiver", "forward", "tunnel", "terminal"},
+    {"store", "bus", "paths", "ngrok_config"},
+    {"receiver", "forward", "tunnel", "app_process", "ports"},
     {"relay", "replayer", "trigger", "archive"},
-    {"audit", "doctor", "inspector"},
-    {"history", "session"},
-    {"mcp", "team", "testing"},
-    {"cli", "__init__"},
+    {"audit", "doctor", "inspector", "terminal"},
+    {"session", "history"},
+    {"settings"},
+    {"__init__", "testing", "cli"},
     {"__main__"},
 )
-"""The package's folders and top-level modules. A row imports only from the rows above it."""
-
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row}
-
-UPWARD_YET: set[tuple[str, str]] = set()
-"""Imports against the rows that are still to be removed. Nothing may be added."""
-
-CYCLES_YET = (
-    {"receiver/connection.py", "receiver/rules.py", "receiver/server.py"},
-    {
-        "session/checks.py",
-        "session/inspector_server.py",
-        "session/terminal.py",
-        "session/wiring.py",
-    },
-    {"inspector/static/compare.js", "inspector/static/replay.js"},
-)
-"""Files that still import each other. Nothing may be added, and what is resolved is removed."""
 
 HOMES = {
     "ngrok": {"tunnel/child.py"},
@@ -69,75 +46,53 @@ ELSEWHERE_ONLY = {"termios", "tty", "fcntl", "resource", "pwd", "grp", "pty", "m
 """Modules that some system lacks, so none may be imported at the top of a file."""
 
 
-def top(name: str) -> str:
-    """The folder or top-level module that a file belongs to."""
-    return name.partition("/")[0].removesuffix(".py")
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
 
 
-def upward() -> set[tuple[str, str]]:
-    """Every import that goes against the rows."""
-    return {
-        (here, there)
-        for here, imported in python_graph().items()
-        for there in imported
-        if top(here) != top(there) and ROW_OF[top(there)] >= ROW_OF[top(here)]
-    }
+def room(file: Path) -> str:
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def test_every_folder_and_top_level_module_has_a_row() -> None:
-    assert {top(name_of(file)) for file in files()} <= ROW_OF.keys()
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Every module that is imported anywhere in a file, as a dotted name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "tiktok_hook":
+                yield from (f"tiktok_hook.{alias.name}" for alias in node.names)
 
 
-def test_a_file_imports_only_from_the_rows_above_it() -> None:
-    assert upward() - UPWARD_YET == set()
+def by_path(file: Path) -> str:
+    return str(file.relative_to(PACKAGE))
 
 
-def test_no_file_imports_itself_through_others() -> None:
-    allowed = [frozenset(group) for group in CYCLES_YET]
-    found = cycles(python_graph()) | cycles(page_graph())
-    assert [sorted(group) for group in found if not any(group <= each for each in allowed)] == []
+@pytest.mark.parametrize("file", modules(), ids=by_path)
+def test_a_room_imports_only_rooms_above_it(file: Path) -> None:
+    here = room(file)
+    assert here in ROW_OF, f"{here} has no row in the house"
+    for name in imports(ast.parse(file.read_text("utf-8"))):
+        if not name.startswith("tiktok_hook."):
+            continue
+        there = name.split(".")[1]
+        if there == here or there not in ROW_OF:
+            continue
+        if here == "__init__":
+            continue  # its names are lazy, and it is the whole's face
+        assert ROW_OF[there] < ROW_OF[here], f"{by_path(file)} imports {name}"
 
 
-def test_what_is_resolved_is_no_longer_allowed() -> None:
-    assert upward() >= UPWARD_YET, "remove it from UPWARD_YET"
-    found = cycles(python_graph()) | cycles(page_graph())
-    unresolved = frozenset().union(*found)
-    for group in CYCLES_YET:
-        assert group <= unresolved, f"remove from CYCLES_YET: {sorted(group - unresolved)}"
-
-
-@pytest.mark.parametrize(
-    ("graph", "expected"),
-    [
-        ({"a": {"b"}, "b": {"c"}, "c": set()}, set()),
-        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, {frozenset("bc")}),
-        ({"a": {"b"}, "b": {"c"}, "c": {"a"}}, {frozenset("abc")}),
-        ({"a": {"a"}}, {frozenset("a")}),
-        ({"a": {"b"}, "b": {"a"}, "c": {"d"}, "d": {"c"}}, {frozenset("ab"), frozenset("cd")}),
-    ],
-    ids=["none", "two", "three", "itself", "two-groups"],
-)
-def test_cycles_are_found(graph: Mapping[str, set[str]], expected: set[frozenset[str]]) -> None:
-    assert cycles(graph) == expected
-
-
-def test_imports_of_functions_and_of_names_are_part_of_the_graph() -> None:
-    tree = ast.parse("import a.b\nfrom c import d\ndef f():\n    from e.f import g, h\n")
-    assert set(imports(tree)) == {"a.b", "c.d", "e.f.g", "e.f.h"}
-    graph = python_graph()
-    assert "store/__init__.py" in graph["history.py"]
-    assert any(name.endswith("dom.js") for name in page_graph()["inspector/static/app.js"])
-
-
-@pytest.mark.parametrize("file", files(), ids=name_of)
+@pytest.mark.parametrize("file", modules(), ids=by_path)
 def test_each_third_party_package_stays_in_its_home(file: Path) -> None:
     for name in imports(ast.parse(file.read_text("utf-8"))):
         homes = HOMES.get(name.split(".")[0])
         if homes is not None:
-            assert {top(name_of(file)), name_of(file)} & homes, f"{name_of(file)} imports {name}"
+            assert {room(file), by_path(file)} & homes, f"{by_path(file)} imports {name}"
 
 
-@pytest.mark.parametrize("file", files(), ids=name_of)
+@pytest.mark.parametrize("file", modules(), ids=by_path)
 def test_no_module_of_one_system_is_imported_at_the_top_of_a_file(file: Path) -> None:
     tree = ast.parse(file.read_text("utf-8"))
     top = ast.Module(
@@ -149,8 +104,8 @@ def test_no_module_of_one_system_is_imported_at_the_top_of_a_file(file: Path) ->
 
 def test_everything_imports_where_posix_modules_are_missing() -> None:
     names = [
-        "tiktok_hook." + ".".join(Path(name_of(file)).with_suffix("").parts)
-        for file in files()
+        "tiktok_hook." + ".".join(file.relative_to(PACKAGE).with_suffix("").parts)
+        for file in modules()
         if file.name not in {"__main__.py", "__init__.py"}
     ]
     program = (
