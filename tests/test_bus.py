@@ -26,14 +26,27 @@ async def test_a_waiting_subscriber_is_woken() -> None:
         assert waiting.result() == "news"
 
 
-async def test_a_listener_is_called_at_once_until_its_block_ends() -> None:
-    feed = Bus()
+async def test_a_handler_is_called_at_once_until_its_block_ends() -> None:
+    bus = Bus()
     heard: list[object] = []
-    with feed.calling(heard.append):
-        feed.publish("news")
-        assert heard == ["news"]
-    feed.publish("more")
-    assert heard == ["news"]
+    with bus.connect({str: heard.append}):
+        bus.publish("first")
+        assert heard == ["first"]
+    bus.publish("second")
+    assert heard == ["first"]
+
+
+async def test_a_handler_gets_only_events_of_its_type_and_others_stay_connected() -> None:
+    bus = Bus()
+    texts: list[object] = []
+    numbers: list[object] = []
+    with bus.connect({str: texts.append, int: numbers.append}):
+        with bus.connect({str: texts.append}):
+            bus.publish("twice")
+        bus.publish("once")
+        bus.publish(1)
+        bus.publish(1.5)
+    assert (texts, numbers) == (["twice", "twice", "once"], [1])
 
 
 async def test_what_was_published_before_is_not_seen() -> None:

@@ -19,7 +19,17 @@ import pytest
 from tests.apps import OK, App, free_port, hang, http, reset, running_app
 from tests.apps import Answer as AppAnswer
 from tiktok_hook import signature
-from tiktok_hook.delivery import AppState, Attempt, Delivery
+from tiktok_hook.delivery import (
+    AppChanged,
+    Attempt,
+    AttemptEnded,
+    AttemptStarted,
+    Delivery,
+    DeliveryAnswered,
+    DeliveryStored,
+    QueueChanged,
+    Skipped,
+)
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 from tiktok_hook.receiver import Request
@@ -66,6 +76,16 @@ class Told(list[object]):
     def of(self, kind: type[Item]) -> list[Item]:
         return [item for item in self if isinstance(item, kind)]
 
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """Those that were answered."""
+        return [event.delivery for event in self.of(DeliveryAnswered)]
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those that have ended."""
+        return [event.attempt for event in self.of(AttemptEnded)]
+
     async def until(self, kind: type[Item], count: int = 1, *, seconds: float = 10) -> list[Item]:
         """Wait until so many of a kind came."""
         async with asyncio.timeout(seconds):
@@ -77,7 +97,7 @@ class Told(list[object]):
     async def until_app(self, *states: str, seconds: float = 10) -> None:
         """Wait until exactly these states of the app were told."""
         async with asyncio.timeout(seconds):
-            while [item.state for item in self.of(AppState)] != list(states):
+            while [item.state for item in self.of(AppChanged)] != list(states):
                 self._more.clear()
                 await self._more.wait()
 
@@ -169,12 +189,15 @@ async def test_the_delivery_and_its_attempt_are_on_disk_before_the_app_sees_them
 async def test_the_delivery_is_told_before_its_attempt(relaying: Opener, told: Told) -> None:
     async with running_app() as app, running_app() as second, relaying(app, second) as relay:
         await relay.handle(delivery())
-        await told.until(Attempt, 2)
+        await told.until(AttemptEnded, 2)
     kinds = [type(item) for item in told]
-    assert kinds == [Delivery, Attempt, Attempt]
-    (stored,) = told.of(Delivery)
+    answered = kinds.index(DeliveryAnswered)
+    assert kinds[:2] == [DeliveryStored, AttemptStarted]
+    assert kinds.count(AttemptStarted) == 2
+    assert [kind for kind in kinds[answered:] if kind is AttemptEnded] == [AttemptEnded] * 2
+    (stored,) = told.deliveries
     assert (stored.id, stored.status) == (1, 200)
-    assert {attempt.id for attempt in told.of(Attempt)} == {"1.1", "1.2"}
+    assert {attempt.id for attempt in told.attempts} == {"1.1", "1.2"}
 
 
 async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -212,7 +235,7 @@ async def test_tiktok_gets_the_right_status_and_the_user_the_right_words(
         target = f"http://localhost:{free_port()}" if answer is None else app.url
         async with relaying(target, timeout=1.0) as relay:
             result = await relay.handle(delivery())
-    (attempt,) = told.of(Attempt)
+    (attempt,) = told.attempts
     assert result.status == status
     assert len(result.body) <= KEPT_BYTES
     assert hint in attempt.hint
@@ -230,7 +253,7 @@ async def test_a_forged_delivery_is_kept_and_never_forwarded(
                 assert (result.status, b"false" in result.body) == (403, True)
             await relay.release()
         assert app.requests == []
-    assert [each.status for each in told.of(Delivery)] == [403, 403]
+    assert [each.status for each in told.deliveries] == [403, 403]
     assert store.history().counts().refused == 2
     assert relay.waiting == 0
 
@@ -269,8 +292,10 @@ async def test_only_the_wanted_events_are_forwarded(
         answers.append((await relay.handle(plain)).status)
     assert answers == [404, 200, 200, 200]
     assert len(app.requests) == 1
-    assert [each.error for each in told.of(Attempt)] == [None, "filtered", "filtered", "filtered"]
-    assert told.of(Attempt)[-1].hint == "this body is no event, and --events forwards events only"
+    assert [each.error for each in told.attempts] == [None]
+    skipped = told.of(Skipped)
+    assert [each.delivery.id for each in skipped] == [2, 3, 4]
+    assert skipped[-1].reason == "this body is not an event, and --events forwards events only"
     await store.flush()
     assert [len(store.history().attempts(each)) for each in (1, 2, 3, 4)] == [1, 0, 0, 0]
 
@@ -284,7 +309,7 @@ async def test_without_a_target_everything_is_stored_and_answered(
         await relay.release()
         assert relay.target_up is None
     assert store.history().newest_id() == 1
-    assert [type(item) for item in told] == [Delivery]
+    assert [type(item) for item in told] == [DeliveryStored, DeliveryAnswered]
 
 
 async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_it(
@@ -305,7 +330,7 @@ async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_
     await store.flush()
     attempts = {each.target: each.status for each in store.history().attempts(1)}
     assert attempts == {f"{first.url}/": 200, f"{second.url}/": 500}
-    assert len(told.of(Attempt)) == 2
+    assert len(told.attempts) == 2
 
 
 async def test_extra_headers_go_out(relaying: Opener) -> None:
@@ -331,9 +356,9 @@ async def test_a_number_makes_tiktok_retry_while_the_app_gets_everything(
 ) -> None:
     async with running_app() as app, relaying(app, ack=503) as relay:
         assert (await relay.handle(delivery())).status == 503
-        assert (await told.until(Attempt))[0].status == 200
+        assert (await told.until(AttemptEnded))[0].attempt.status == 200
     assert len(app.requests) == 1
-    assert [each.status for each in told.of(Delivery)] == [503]
+    assert [each.status for each in told.deliveries] == [503]
 
 
 # The bound of what waits
@@ -381,7 +406,7 @@ async def test_first_answers_at_once_and_forwards_in_order(
             assert (await relay.handle(delivery(number=number))).status == 200
         assert relay.waiting == 50
         gate.set()
-        await told.until(Attempt, 50)
+        await told.until(AttemptEnded, 50)
         numbers = [json.loads(body)["create_time"] for body in app.bodies]
         assert numbers == list(range(50))  # an answer of 500 is an answer
         await eventually(lambda: relay.waiting == 0)
@@ -403,7 +428,7 @@ async def test_first_waits_for_an_app_that_is_not_there_and_says_so_once(
             await told.until_app("paused", "up")
             await eventually(lambda: relay.waiting == 0)
             assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2, 3, 4]
-    assert Counter(each.error for each in told.of(Attempt))["refused"] == 1
+    assert Counter(each.error for each in told.attempts)["refused"] == 1
 
 
 async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
@@ -434,7 +459,7 @@ async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, told: Told)
         await relay.handle(delivery(number=1, received_at=now - 3600))
         await relay.handle(delivery(number=2, received_at=now - 30))
         await relay.release()
-        late, soon = await told.until(Attempt, 2)
+        late, soon = [each.attempt for each in await told.until(AttemptEnded, 2)]
     assert (late.resigned, soon.resigned) == (True, False)
     headers = [dict(each.request_headers) for each in (late, soon)]
     ages = [
@@ -450,7 +475,7 @@ async def test_the_other_targets_get_what_waited_in_order_too(relaying: Opener, 
         async with relaying(first, second, ack="first") as relay:
             for number in range(30):
                 await relay.handle(delivery(number=number))
-            await told.until(Attempt, 60)
+            await told.until(AttemptEnded, 60)
         numbers = [json.loads(body)["create_time"] for body in second.bodies]
     assert numbers == list(range(30))
 
@@ -471,7 +496,7 @@ async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> Non
             assert relay.waiting == 3
             assert app.requests == []
             await relay.release()
-            await told.until(Attempt, 3)
+            await told.until(AttemptEnded, 3)
             await relay.handle(delivery(number=4))
             assert relay.waiting == 1
         assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
@@ -494,12 +519,34 @@ async def test_a_pause_holds_deliveries_back_and_a_release_keeps_their_order(
         await eventually(lambda: not relay.paused and relay.waiting == 0)
         result = await relay.handle(delivery(number=30))
         assert result.status == (ack if isinstance(ack, int) else 200)
-        await told.until(Attempt, 31)
+        await told.until(AttemptEnded, 31)
         numbers = [json.loads(body)["create_time"] for body in app.bodies]
     assert numbers == list(range(31))
 
 
 # Whether the app is there
+
+
+async def test_the_length_of_the_queue_and_a_pause_are_published(
+    relaying: Opener, told: Told
+) -> None:
+    async with running_app() as app, relaying(app) as relay:
+        relay.pause()
+        for _ in range(3):
+            await relay.handle(delivery())
+        full = QueueChanged(paused=True, waiting=3)
+        await eventually(lambda: told.of(QueueChanged)[-1] == full)
+        await relay.release()
+        empty = QueueChanged(paused=False, waiting=0)
+        await eventually(lambda: told.of(QueueChanged)[-1] == empty)
+    assert told.of(QueueChanged)[0] == QueueChanged(paused=True, waiting=0)
+
+
+async def test_an_attempt_that_found_no_app_will_be_retried(relaying: Opener, told: Told) -> None:
+    async with relaying(f"http://127.0.0.1:{free_port()}", ack="first") as relay:
+        await relay.handle(delivery())
+        (ended,) = await told.until(AttemptEnded)
+    assert (ended.attempt.error, ended.will_retry) == ("refused", True)
 
 
 async def test_the_apps_state_is_told_when_it_changes(relaying: Opener, told: Told) -> None:
@@ -511,12 +558,12 @@ async def test_the_apps_state_is_told_when_it_changes(relaying: Opener, told: To
     async with relaying(f"http://127.0.0.1:{port}") as relay:
         assert relay.target_up is False
         assert (await relay.handle(delivery())).status == 502
-        assert told.of(AppState) == []
+        assert told.of(AppChanged) == []
         async with running_app(port=port):
             await told.until_app("up")
         assert (await relay.handle(delivery())).status == 502
         await told.until_app("up", "down")
-        assert told.of(AppState)[-1].target == f"http://127.0.0.1:{port}"
+        assert told.of(AppChanged)[-1].target == f"http://127.0.0.1:{port}"
 
 
 # Passing through
@@ -566,7 +613,7 @@ async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told)
         await relay.handle(delivery(number=1))
         await relay.handle(delivery(number=2))
         await app.wait_for(1)
-    assert [each.status for each in told.of(Attempt)] == [200]
+    assert [each.status for each in told.attempts] == [200]
 
 
 @pytest.mark.realtime
@@ -577,7 +624,7 @@ async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, to
         began = time.monotonic()
         await relay.drain(0.1)
         assert time.monotonic() - began < 2
-    assert told.of(Attempt) == []
+    assert told.attempts == []
     await store.flush()
     assert [each.id for each in store.history().pending()] == [1]
 

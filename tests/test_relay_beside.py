@@ -14,7 +14,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.test_relay import CRASHING, Told, delivery, eventually
-from tiktok_hook.delivery import Attempt, Delivery, Notice
+from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Ack, Relay, open_relay
 from tiktok_hook.relay.backlog import Backlog
@@ -164,7 +164,7 @@ async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> Non
     told = Told()
     async with relaying(path, url := f"http://127.0.0.1:{free_port()}", told=told) as relay:
         await relay.handle(delivery())
-        await told.until(Attempt)
+        await told.until(AttemptEnded)
         with QueueLock(path, url) as claim:
             await eventually(claim.take)
 

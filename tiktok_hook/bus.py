@@ -1,94 +1,107 @@
-"""Who is told what happens: the store is the truth, the feed only wakes those who look at it.
+"""In-process publish and subscribe. The store is the truth; the bus says when to look at it.
 
-It runs on one event loop and has no locks. A subscriber that does not keep up loses items, never
-holds up the receiver, and can tell how many it lost.
+It runs on one event loop and has no locks. A subscriber that does not keep up loses events, never
+delays the receiver, and knows how many it lost.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
+
+Handler = Callable[[Any], None]
 
 
 class Subscription(AsyncIterator[object]):
     """What has been published since it was made, in order; an endless async iterator.
 
     Attributes:
-        dropped: How many items did not fit because nobody took the ones before.
+        dropped: How many events were dropped because `size` others had not been taken.
     """
 
     def __init__(self, size: int) -> None:
         self.dropped = 0
         self._size = size
-        self._items: deque[object] = deque()
-        self._news = asyncio.Event()
+        self._events: deque[object] = deque()
+        self._arrived = asyncio.Event()
         self._closed = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> object:
-        """The next item, waited for; the end once the subscription is over and all is taken."""
-        while not self._items:
+        """Wait for the next event; ends once the subscription is closed and all are taken."""
+        while not self._events:
             if self._closed:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._items.popleft()
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._events.popleft()
 
     def drain(self) -> list[object]:
         """Take what is there now, without waiting."""
-        items = list(self._items)
-        self._items.clear()
-        return items
+        events = list(self._events)
+        self._events.clear()
+        return events
 
-    def _offer(self, item: object) -> None:
-        if len(self._items) < self._size:
-            self._items.append(item)
-            self._news.set()
+    def _offer(self, event: object) -> None:
+        if len(self._events) < self._size:
+            self._events.append(event)
+            self._arrived.set()
         else:
             self.dropped += 1
 
     def _close(self) -> None:
         self._closed = True
-        self._news.set()
+        self._arrived.set()
 
 
 class Bus:
-    """Hands every item to all who subscribed, on one event loop."""
+    """Passes each event to its subscribers, on one event loop."""
 
     def __init__(self) -> None:
-        self._listeners: tuple[Callable[[object], None], ...] = ()
+        self._handlers: dict[type, tuple[Handler, ...]] = {}
+        self._subscriptions: tuple[Subscription, ...] = ()
 
-    def publish(self, item: object) -> None:
-        """Tell everybody. Never waits, never raises."""
-        for tell in self._listeners:
-            tell(item)
+    def publish(self, event: object) -> None:
+        """Pass an event to everybody who subscribed to its type; never waits."""
+        for handler in self._handlers.get(type(event), ()):
+            handler(event)
+        for subscription in self._subscriptions:
+            subscription._offer(event)  # noqa: SLF001 - its own module
 
     @contextmanager
-    def calling(self, listener: Callable[[object], None]) -> Iterator[None]:
-        """Call somebody with what is published from now on, until the block ends.
+    def connect(self, handlers: Mapping[type[Any], Handler]) -> Iterator[None]:
+        """Call a handler with each event of its type, until the block ends.
 
         Args:
-            listener: Must neither wait nor raise; what takes its time subscribes instead.
+            handlers: By the exact type of the event. They are called while it is published, so
+                they must neither wait nor raise; what takes time uses `subscribe`.
         """
-        self._listeners += (listener,)
+        for kind, handler in handlers.items():
+            self._handlers[kind] = (*self._handlers.get(kind, ()), handler)
         try:
             yield
         finally:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
+            for kind, handler in handlers.items():
+                left = list(self._handlers[kind])
+                left.remove(handler)
+                self._handlers[kind] = tuple(left)
 
     @contextmanager
     def subscribe(self, *, size: int = 1000) -> Iterator[Subscription]:
-        """Get to know what is published from now on, until the block ends.
+        """Collect what is published, until the block ends.
 
         Args:
-            size: How many items may wait to be taken; what comes beyond is dropped and counted.
+            size: How many events may wait to be taken; what comes beyond is dropped and counted.
         """
         subscription = Subscription(size)
+        self._subscriptions = (*self._subscriptions, subscription)
         try:
-            with self.calling(subscription._offer):  # noqa: SLF001 - its own module
-                yield subscription
+            yield subscription
         finally:
+            self._subscriptions = tuple(
+                each for each in self._subscriptions if each is not subscription
+            )
             subscription._close()  # noqa: SLF001 - its own module

@@ -20,7 +20,7 @@ from tests.listener import BODY, SECRET, signed
 from tests.pictures.page import ARGUMENTS
 from tiktok_hook import inspector, ports
 from tiktok_hook.bus import Bus
-from tiktok_hook.delivery import Delivery, TunnelState
+from tiktok_hook.delivery import Delivery, DeliveryAnswered, TunnelChanged
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 from tiktok_hook.inspector import Inspector, InspectorContext, Status
 from tiktok_hook.signature import State, Verdict
@@ -89,7 +89,7 @@ class House:
             status=200,
         )
         stored = await self.store.add(replace(delivery, **changes))
-        self.feed.publish(stored)
+        self.feed.publish(DeliveryAnswered(stored))
         await asyncio.sleep(0)
         return stored
 
@@ -106,7 +106,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
     status = Status(
         callback_url=URL,
         local_url="http://127.0.0.1:3000",
-        tunnel=TunnelState("online", URL, time.time(), latency_ms=31),
+        tunnel=TunnelChanged("online", URL, time.time(), latency_ms=31),
         started_at=time.time(),
         signed=True,
         public=True,

@@ -15,7 +15,14 @@ from aiohttp import ClientSession
 
 from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import BODY
-from tiktok_hook.delivery import AppState, Attempt, Delivery, TunnelState
+from tiktok_hook.delivery import (
+    AppChanged,
+    Attempt,
+    AttemptEnded,
+    Delivery,
+    DeliveryAnswered,
+    TunnelChanged,
+)
 from tiktok_hook.inspector import stream
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import open_store
@@ -102,8 +109,8 @@ async def test_an_attempt_told_before_its_row_is_not_lost(house: House) -> None:
     async with listening(house) as events:
         stored = await house.store.add(Delivery(received_at=1.0, body=BODY, status=500))
         done = await attempt(house, stored, status=500, duration_ms=3.0)
-        house.feed.publish(done)
-        house.feed.publish(stored)
+        house.feed.publish(AttemptEnded(done))
+        house.feed.publish(DeliveryAnswered(stored))
         shown: dict[str, Any] | None = None  # as a page would: attempts without a row are nothing
         async with asyncio.timeout(10):
             while shown is None or (shown["last_attempt"] or {}).get("status") != 500:
@@ -121,7 +128,7 @@ async def test_a_row_seen_while_the_app_works_is_told_again_when_it_is_answered(
         waiting = await house.store.add(Delivery(received_at=1.0, body=BODY))
         row = await events.next("delivery")
         assert row["delivery"]["status"] is None
-        house.feed.publish(waiting.stored(status=200))
+        house.feed.publish(DeliveryAnswered(waiting.stored(status=200)))
         row = await events.next("delivery")
         assert (row["delivery"]["id"], row["delivery"]["status"]) == (waiting.id, 200)
 
@@ -148,7 +155,7 @@ async def test_an_id_never_passes_a_delivery_that_was_not_sent(house: House) -> 
     async with listening(house) as events:
         first = await house.store.add(Delivery(received_at=1.0, body=BODY))
         second = await house.store.add(Delivery(received_at=1.0, body=BODY, status=200))
-        house.feed.publish(second)
+        house.feed.publish(DeliveryAnswered(second))
         sent: set[int] = set()
         while sent < {first.id, second.id}:
             sent.add((await events.next("delivery"))["delivery"]["id"])
@@ -235,16 +242,16 @@ async def test_what_another_process_does_is_told(tmp_path: Path) -> None:
 async def test_attempts_the_tunnel_and_the_app_are_told(house: House) -> None:
     stored = await house.receive()
     async with listening(house) as events:
-        house.feed.publish(await attempt(house, stored, status=200, duration_ms=1.0))
+        house.feed.publish(AttemptEnded(await attempt(house, stored, status=200, duration_ms=1.0)))
         assert (await events.next("attempt"))["id"] == "1.1"
-        house.feed.publish(TunnelState("reconnecting", URL, 1.0, error="lost"))
+        house.feed.publish(TunnelChanged("reconnecting", URL, 1.0, error="lost"))
         assert await events.next("tunnel") == {
             "state": "reconnecting",
             "url": URL,
             "since": "1970-01-01T00:00:01.000000Z",
             "error": "lost",
         }
-        house.feed.publish(AppState("down", target="http://127.0.0.1:9"))
+        house.feed.publish(AppChanged("down", target="http://127.0.0.1:9"))
         assert (await events.next("app"))["state"] == "down"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiktok_hook import ports, signature
-from tiktok_hook.delivery import Delivery, Probe
+from tiktok_hook.delivery import Delivery, NonWebhookRequest
 from tiktok_hook.errors import StoreError
 from tiktok_hook.receiver import Answer, Receiver
 
@@ -25,7 +25,7 @@ class Listening:
     now: float = NOW
     deliveries: list[Delivery] = field(default_factory=list)
     statuses: list[int | None] = field(default_factory=list)
-    probes: list[Probe] = field(default_factory=list)
+    probes: list[NonWebhookRequest] = field(default_factory=list)
     answered: list[tuple[Delivery, Answer]] = field(default_factory=list)
     unstored: list[StoreError] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)

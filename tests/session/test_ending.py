@@ -136,7 +136,7 @@ async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_runnin
             answer = group.create_task(post(url))
             await reached.wait()
             screen.type("\x03")
-            await asyncio.to_thread(screen.read_until, "Ending: what is under way has 5 s.")
+            await asyncio.to_thread(screen.read_until, "Ending: attempts under way have 5 s.")
             screen.type("\x03")
             assert await asyncio.to_thread(screen.end) == 130
             assert (await answer).status is None

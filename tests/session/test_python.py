@@ -12,7 +12,19 @@ from tests.apps import free_port, http, running_app
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
 from tests.readme import block
-from tiktok_hook.delivery import AppState, Attempt, FailedBeside, Notice
+from tiktok_hook.bus import Bus
+from tiktok_hook.delivery import (
+    AppChanged,
+    AttemptEnded,
+    AttemptStarted,
+    DeliveryAnswered,
+    DeliveryStored,
+    FailedBeside,
+    Notice,
+    Ready,
+    Skipped,
+    Summary,
+)
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 
 
@@ -61,13 +73,13 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
         running_app() as app,
         local(forward_to=[app.url, missing], ack="first") as session,
     ):
-        with session.feed.subscribe() as news:
+        with session.bus.subscribe() as news:
             await post(session.local_url)
             item = await anext(news)
-            while not isinstance(item, AppState):
+            while not isinstance(item, AppChanged):
                 item = await anext(news)
         assert (item.state, item.target) == ("paused", missing)
-        assert session.app is None
+        assert session.state.app is None
     summary = session.summary()
     assert (summary.pending, summary.pending_at) == (1, missing)
     assert (summary.failed, summary.failed_beside) == ((), ()), "it waits, and may get through yet"
@@ -76,11 +88,11 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
 async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_one() -> None:
     missing = f"http://127.0.0.1:{free_port()}"
     async with asyncio.timeout(10), local(forward_to=missing) as session:
-        with session.feed.subscribe() as news:
+        with session.bus.subscribe() as news:
             await session.toggle_pause()
             await post(session.local_url)
             await session.toggle_pause()
-            while not isinstance(await anext(news), Attempt):
+            while not isinstance(await anext(news), AttemptEnded):
                 pass
     summary = session.summary()
     assert (summary.failed, summary.pending) == ((), 1)
@@ -119,31 +131,32 @@ time.sleep(60)
 
 
 async def test_it_is_said_that_a_slow_app_is_waited_for(tmp_path: Path) -> None:
-    port, told = free_port(), []
+    port, told, bus = free_port(), [], Bus()
 
-    def take(item: object) -> None:
-        told.append(item)
+    def noticed(notice: Notice) -> None:
+        told.append(notice)
         (tmp_path / "go").touch()
 
     command = [sys.executable, "-c", LATE, str(tmp_path / "go")]
-    async with (
-        asyncio.timeout(20),
-        local(forward_to=str(port), command=command, on_item=take) as session,
-    ):
-        assert session.relay.target_up
+    async with asyncio.timeout(20):
+        with bus.connect({Notice: noticed}):
+            async with local(forward_to=str(port), command=command, bus=bus) as session:
+                assert session.relay.target_up
     assert told[0] == Notice(f"Waiting for the app to listen on port {port}.", level="info")
 
 
 async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_started() -> None:
-    told: list[object] = []
+    told: list[Notice] = []
+    bus = Bus()
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    async with (
-        asyncio.timeout(20),
-        running_app() as earlier,
-        local(forward_to=earlier.url, command=command, on_item=told.append),
-    ):
-        pass
-    (notice,) = (item for item in told if isinstance(item, Notice))
+    with bus.connect({Notice: told.append}):
+        async with (
+            asyncio.timeout(20),
+            running_app() as earlier,
+            local(forward_to=earlier.url, command=command, bus=bus),
+        ):
+            pass
+    (notice,) = told
     assert notice.message.startswith(f"Something listens on port {earlier.port} already")
 
 
@@ -173,19 +186,40 @@ async def test_a_history_in_memory_is_shorter_than_one_on_disk() -> None:
     assert 900 < counts.received < 1024
 
 
-async def test_what_the_filter_keeps_back_is_said_and_not_counted() -> None:
-    told: list[object] = []
+async def test_what_the_filter_leaves_out_is_published_and_not_counted() -> None:
     async with (
         running_app() as app,
-        local(forward_to=app.url, events=["video.*"], on_item=told.append) as session,
+        local(forward_to=app.url, events=["video.*"]) as session,
     ):
-        await post(session.local_url)
+        with session.bus.subscribe() as arrivals:
+            await post(session.local_url)
         counted = session.summary().attempts
-    (attempt,) = [item for item in told if isinstance(item, tiktok_hook.Attempt)]
-    assert (attempt.delivery_id, attempt.error) == (1, "filtered")
-    assert attempt.hint == "post.publish.complete is not among --events video.*"
+    stored, answered, skipped = arrivals.drain()
+    assert isinstance(stored, DeliveryStored)
+    assert isinstance(answered, DeliveryAnswered)
+    assert isinstance(skipped, Skipped)
+    assert skipped.delivery.id == 1
+    assert skipped.reason == "post.publish.complete is not among --events video.*"
     assert counted == len(app.requests) == 0
-    assert [type(item).__name__ for item in told] == ["Delivery", "Attempt"]
+
+
+async def test_a_delivery_is_published_before_the_app_has_answered() -> None:
+    async with running_app(http(200, b"ok")) as app, local(forward_to=app.url) as session:
+        with session.bus.subscribe() as arrivals:
+            await post(session.local_url)
+            await post(session.local_url)
+    kinds = [type(event) for event in arrivals.drain()][:8]
+    assert kinds == [DeliveryStored, AttemptStarted, DeliveryAnswered, AttemptEnded] * 2
+
+
+async def test_a_redelivery_says_when_the_first_one_was_received() -> None:
+    async with local() as session, asyncio.timeout(10):
+        deliveries = aiter(session)
+        for _ in range(3):
+            await post(session.local_url)
+        first, *later = [await anext(deliveries) for _ in range(3)]
+    assert first.first_received_at is None
+    assert [each.first_received_at for each in later] == [first.received_at] * 2
 
 
 async def test_without_any_authtoken_it_is_a_tunnel_error() -> None:
@@ -210,15 +244,19 @@ async def test_a_refused_delivery_comes_out_too() -> None:
     assert (delivery.verdict.state, delivery.status) == ("invalid", 403)
 
 
-async def test_everything_that_happens_is_told_if_asked_for() -> None:
-    items: list[object] = []
-    async with (
-        running_app(http(500)) as app,
-        local(forward_to=app.url, on_item=items.append) as session,
-    ):
-        await post(session.local_url)
-    (attempt,) = [item for item in items if isinstance(item, tiktok_hook.Attempt)]
-    assert attempt.status == 500
+async def test_a_bus_of_the_callers_gets_everything_from_the_start() -> None:
+    bus = Bus()
+    with bus.subscribe() as arrivals:
+        async with (
+            running_app(http(500)) as app,
+            local(forward_to=app.url, bus=bus) as session,
+        ):
+            await post(session.local_url)
+    events = arrivals.drain()
+    (ended,) = [event for event in events if isinstance(event, AttemptEnded)]
+    assert ended.attempt.status == 500
+    assert isinstance(events[0], Ready)
+    assert isinstance(events[-1], Summary)
 
 
 async def test_an_iteration_ends_with_the_command_beside() -> None:

@@ -1,9 +1,28 @@
 import time
 from typing import Literal
 
-from tiktok_hook.delivery import Attempt, Delivery, FailedBeside, TunnelState
+from tiktok_hook.bus import Bus
+from tiktok_hook.delivery import (
+    Attempt,
+    AttemptEnded,
+    Delivery,
+    DeliveryAnswered,
+    FailedBeside,
+    TunnelChanged,
+)
 from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import State, Verdict
+
+
+def add(tally: Tally, item: object) -> None:
+    """Publish what happened to a tally that is connected to a bus."""
+    bus = Bus()
+    with bus.connect(tally.handlers()):
+        if isinstance(item, Delivery):
+            item = DeliveryAnswered(item)
+        elif isinstance(item, Attempt):
+            item = AttemptEnded(item)
+        bus.publish(item)
 
 
 def test_a_clock_that_is_set_does_not_change_how_long_it_ran() -> None:
@@ -21,7 +40,7 @@ def test_each_delivery_is_counted_as_one_thing_only() -> None:
         (State.UNCHECKED, 500),
         (State.VALID, 403),  # the app's own answer
     ):
-        tally.add(Delivery(received_at=1.0, verdict=Verdict(state), status=status))
+        add(tally, Delivery(received_at=1.0, verdict=Verdict(state), status=status))
     counts = tally.total()
     assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
         6, 2, 1, 1, 2,
@@ -38,8 +57,8 @@ def test_outages_are_kept_with_their_start_and_end() -> None:
     ]
     for number in range(300):
         for state, since in told:
-            tally.add(TunnelState(state, None, number * 10 + since))
-    tally.add(TunnelState("reconnecting", None, 3000.0))
+            add(tally, TunnelChanged(state, None, number * 10 + since))
+    add(tally, TunnelChanged("reconnecting", None, 3000.0))
     assert len(tally.outages) == 101
     assert tally.outages[-2:] == ((2995.0, 2999.0), (3000.0, None))
 
@@ -61,13 +80,12 @@ def attempt(
 
 
 def test_what_failed_at_a_further_target_is_counted_apart() -> None:
-    tally = Tally(started_at=0.0)
-    tally.targets = (FIRST, SECOND)
+    tally = Tally(started_at=0.0, targets=(FIRST, SECOND))
     for number in range(1, 201):
-        tally.add(attempt(number, "http://localhost:3002/b/hook?key=1"))
-        tally.add(attempt(number, f"{FIRST}/hook", status=200 if number > 2 else 403))
-    tally.add(attempt(200, SECOND, status=200))
-    tally.add(attempt(1, "http://localhost:9999/", status=200))  # edited and sent elsewhere
+        add(tally, attempt(number, "http://localhost:3002/b/hook?key=1"))
+        add(tally, attempt(number, f"{FIRST}/hook", status=200 if number > 2 else 403))
+    add(tally, attempt(200, SECOND, status=200))
+    add(tally, attempt(1, "http://localhost:9999/", status=200))  # edited and sent elsewhere
     counts = tally.total()
     assert (counts.target, counts.failed, counts.failed_attempts) == (FIRST, (2,), 202)
     assert counts.failed_beside == (FailedBeside(SECOND, tuple(range(101, 200)), 200),)
@@ -75,8 +93,7 @@ def test_what_failed_at_a_further_target_is_counted_apart() -> None:
 
 def test_what_waits_for_an_app_that_is_not_there_has_not_failed() -> None:
     tally = Tally(started_at=0.0)
-    tally.still_waits = lambda attempt: attempt.delivery_id == 1
-    tally.add(attempt(1, FIRST, status=None, error="refused"))
-    tally.add(attempt(2, FIRST, status=None, error="refused"))
+    add(tally, AttemptEnded(attempt(1, FIRST, status=None, error="refused"), will_retry=True))
+    add(tally, attempt(2, FIRST, status=None, error="refused"))
     counts = tally.total()
     assert (counts.attempts, counts.failed, counts.failed_attempts) == (2, (2,), 1)

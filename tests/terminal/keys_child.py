@@ -4,14 +4,14 @@ import asyncio
 import sys
 
 from tiktok_hook import terminal
-from tiktok_hook.delivery import TunnelState
+from tiktok_hook.delivery import TunnelChanged
 from tiktok_hook.terminal import keys
 
 
 async def main() -> None:
     pressed: asyncio.Queue[str] = asyncio.Queue()
     with terminal.make("full") as screen:
-        screen.show(TunnelState("online", "https://x.ngrok.app", 1_756_684_801, latency_ms=23))
+        screen.show(TunnelChanged("online", "https://x.ngrok.app", 1_756_684_801, latency_ms=23))
         async with keys.read(pressed.put_nowait, screen) as works:
             screen.write(f"keys {works}")
             while works and (key := await pressed.get()) != "q":

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tiktok_hook import events
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, DeliveryAnswered
 from tiktok_hook.signature import State, Verdict
 
 AT = 1_756_684_801.25
@@ -51,3 +51,15 @@ def refused_by_app(delivery_id: int = 12) -> Attempt:
 def harmless(text: str) -> bool:
     """Whether nothing in it but our own colours could move, hide or reorder what is seen."""
     return not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(text)
+
+
+def event(item: object) -> object:
+    """What is published for a delivery or an attempt; anything else is itself."""
+    if isinstance(item, Delivery):
+        return DeliveryAnswered(item)
+    return AttemptEnded(item) if isinstance(item, Attempt) else item
+
+
+def answered(*arguments: Any, **changes: Any) -> DeliveryAnswered:
+    """The event of a `delivery` made of the same arguments."""
+    return DeliveryAnswered(delivery(*arguments, **changes))

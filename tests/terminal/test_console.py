@@ -14,9 +14,18 @@ from typing import Self
 
 import pytest
 
-from tests.terminal.samples import AT, TARGET, attempt, delivery, refused_by_app
+from tests.terminal.samples import AT, TARGET, answered, attempt, delivery, event, refused_by_app
 from tiktok_hook import terminal
-from tiktok_hook.delivery import AppState, Notice, Probe, Ready, Source, Summary, TunnelState
+from tiktok_hook.delivery import (
+    AppChanged,
+    NonWebhookRequest,
+    Notice,
+    Ready,
+    Skipped,
+    Source,
+    Summary,
+    TunnelChanged,
+)
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal import words
 
@@ -64,7 +73,7 @@ def printed(form: terminal.Format | None, *items: object) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     with terminal.make(form, out=out, err=err) as screen:
         for item in items:
-            screen.show(item)
+            screen.show(event(item))
     return out.getvalue(), err.getvalue()
 
 
@@ -78,12 +87,12 @@ def test_without_a_terminal_each_delivery_is_one_line_without_colour() -> None:
 def test_deliveries_go_to_stdout_and_words_for_people_to_stderr() -> None:
     out, err = io.StringIO(), io.StringIO()
     with terminal.make("compact", out=out, err=err) as screen:
-        screen.banner(READY)
-        screen.show(delivery())
+        screen.show(READY)
+        screen.show(answered())
         screen.show(Notice("Mind this."))
-        screen.show(Probe("GET", "/", 200, AT))
+        screen.show(NonWebhookRequest("GET", "/", 200, AT))
         screen.write("app | hello")
-        screen.summary(Summary(received=1))
+        screen.show(Summary(received=1))
     assert out.getvalue().count("\n") == 1
     for text in (READY.callback_url, "Mind this.", "GET / 200", "app | hello", "1 delivery in"):
         assert text in err.getvalue()
@@ -159,26 +168,32 @@ def test_a_ping_that_proves_nothing_is_not_called_passed(changes: dict[str, obje
 
 
 def test_states_are_said_only_when_they_change() -> None:
-    online = [TunnelState("online", "https://x", AT, latency_ms=n) for n in range(3)]
-    lost = TunnelState("reconnecting", "https://x", AT, "hung up")
-    back = TunnelState("online", "https://x", AT, outage_seconds=134)
-    up, down = AppState("up", TARGET), AppState("down", TARGET)
-    _, err = printed("compact", *online, lost, lost, back, back, up, up, down, down)
+    online = [TunnelChanged("online", "https://x", AT, latency_ms=n) for n in range(3)]
+    lost = TunnelChanged("reconnecting", "https://x", AT, "hung up")
+    back = TunnelChanged("online", "https://x", AT, outage_seconds=134)
+    up, down = AppChanged("up", TARGET), AppChanged("down", TARGET)
+    _, err = printed(
+        "compact", online[0], READY, *online, lost, lost, back, back, up, up, down, down
+    )
     assert err.count("tunnel lost: hung up") == 1
     assert err.count("online again after 2 min 14 s") == 1
     assert err.count("is up") == 1
     assert err.count("is down") == 1
-    assert err.count("tunnel") == 2
+    assert err.count("tunnel lost") + err.count("tunnel online") == 2
 
 
-def test_the_time_since_the_first_delivery_is_looked_up_where_it_is_not_on_the_screen() -> None:
-    out, history = io.StringIO(), {9: AT - 840}
-    third = delivery(12, redelivery_of=9, redelivery_number=3)
-    with terminal.make("compact", out=out, err=io.StringIO()) as screen:
-        screen.first_seen = history.get
-        screen.show(third)
-    assert "delivery 3 of this event, +14 min after #9" in out.getvalue()
-    assert "+1 min after #9" in printed("compact", delivery(9, received_at=AT - 60), third)[0]
+def test_a_redelivery_says_how_long_after_the_first_it_came() -> None:
+    third = delivery(12, redelivery_of=9, redelivery_number=3, first_received_at=AT - 840)
+    assert "delivery 3 of this event, +14 min after #9" in printed("compact", third)[0]
+
+
+@pytest.mark.parametrize("form", ["compact", "full", "json"])
+def test_a_delivery_that_is_not_forwarded_says_why(form: terminal.Format) -> None:
+    one = delivery(12)
+    out, _ = printed(form, one, Skipped(one, "x is not among --events post.*"))
+    assert "is not among --events post.*" in out
+    if form != "json":
+        assert "not forwarded" in out
 
 
 def test_a_pipe_gets_every_line_of_a_burst() -> None:
@@ -188,7 +203,7 @@ def test_a_pipe_gets_every_line_of_a_burst() -> None:
         reader.start()
         with terminal.make("json", out=out.write_end, err=io.StringIO()) as screen:
             for number in range(5000):
-                screen.show(delivery(number))
+                screen.show(answered(number))
             assert screen.flush(DEADLINE)
         out.end()
         reader.join(DEADLINE)
@@ -199,11 +214,15 @@ def test_a_pipe_gets_every_line_of_a_burst() -> None:
 def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None:
     calls: list[int] = []
     err = io.StringIO()
-    with Pipe() as out, terminal.make("json", out=out.write_end, err=err) as screen:
-        screen.on_closed = lambda: calls.append(1)
+    with (
+        Pipe() as out,
+        terminal.make(
+            "json", out=out.write_end, err=err, on_closed=lambda: calls.append(1)
+        ) as screen,
+    ):
         out.leave()
         for number in range(5):
-            screen.show(delivery(number))
+            screen.show(answered(number))
             assert screen.flush(DEADLINE)
         assert calls == [1]
         screen.show(Notice("Still here."))
@@ -212,7 +231,7 @@ def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None
 
 @pytest.mark.realtime
 def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
-    big = delivery(body=b"x" * 100_000)
+    big = answered(body=b"x" * 100_000)
     with Pipe() as out:
         screen = terminal.make("json", out=out.write_end, err=io.StringIO())
         started = time.monotonic()
@@ -233,7 +252,7 @@ def test_a_pipe_that_somebody_made_non_blocking_loses_nothing() -> None:
         os.set_blocking(out.write_end, False)
         with terminal.make("compact", out=out.write_end, err=io.StringIO()) as screen:
             for number in range(3000):  # several times what the pipe holds
-                screen.show(delivery(number))
+                screen.show(answered(number))
             reader = threading.Thread(target=lambda: texts.append(out.rest()))
             reader.start()
             assert screen.flush(DEADLINE)
@@ -250,7 +269,7 @@ def test_an_output_that_is_full_is_reported_once_and_tried_again() -> None:
         terminal.make("compact", out=full, err=err) as screen,
     ):
         for number in range(3):
-            screen.show(delivery(number))
+            screen.show(answered(number))
             screen.flush(DEADLINE)
     assert err.getvalue() == "Warning: the output cannot be written: No space left on device\n"
 
@@ -270,11 +289,11 @@ def test_an_encoding_that_lacks_our_signs_gets_plain_ones() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii", write_through=True)
     with terminal.make("compact", out=out, err=io.StringIO()) as screen:
-        screen.show(delivery(1))
-        screen.show(attempt(1))
+        screen.show(answered(1))
+        screen.show(event(attempt(1)))
     assert raw.getvalue().endswith(b"-> 200 in 3 ms\n")
     with terminal.make("full", out=out, err=out) as screen:
-        screen.show(delivery(2, redelivery_of=1, redelivery_number=2))
+        screen.show(answered(2, redelivery_of=1, redelivery_number=2))
         screen.write("app │ started")
     assert b"  ~ delivery 2 of this event" in raw.getvalue()
     assert raw.getvalue().endswith(b"app | started\n")
@@ -282,9 +301,10 @@ def test_an_encoding_that_lacks_our_signs_gets_plain_ones() -> None:
 
 def test_rich_is_not_imported_for_a_session() -> None:
     code = (
-        "import sys; from tests.terminal.samples import delivery, attempt; "
+        "import sys; from tests.terminal.samples import delivery, attempt, event; "
         "from tiktok_hook import terminal; "
-        "c = terminal.make('full', color=True); c.show(delivery()); c.show(attempt()); c.close(); "
+        "c = terminal.make('full', color=True); "
+        "c.show(event(delivery())); c.show(event(attempt())); c.close(); "
         "sys.exit(any(name.split('.')[0] == 'rich' for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30, capture_output=True)

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from tests.terminal.samples import AT, delivery
+from tests.terminal.samples import AT, delivery, event
 from tiktok_hook import terminal
-from tiktok_hook.delivery import Delivery, Probe
+from tiktok_hook.delivery import Delivery, NonWebhookRequest
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.flood import (
     FIRST_REPORT_SECONDS,
@@ -52,7 +52,7 @@ def printed(form: terminal.Format, *items: object) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     with terminal.make(form, out=out, err=err) as screen:
         for item in items:
-            screen.show(item)
+            screen.show(event(item))
     return out.getvalue(), err.getvalue()
 
 
@@ -154,7 +154,9 @@ def test_a_flood_of_rejected_deliveries_becomes_a_count(form: terminal.Format) -
 
 @pytest.mark.parametrize("form", ["compact", "full"])
 def test_a_flood_of_other_requests_becomes_a_count(form: terminal.Format) -> None:
-    out, err = printed(form, *(Probe("GET", f"/{each}", 408, AT, "slow") for each in range(500)))
+    out, err = printed(
+        form, *(NonWebhookRequest("GET", f"/{each}", 408, AT, "slow") for each in range(500))
+    )
     assert out == ""
     assert err.count(" 408 ") == 10
     assert err.endswith("… 490 more non-webhook requests not shown\n")
@@ -166,7 +168,7 @@ def test_a_flood_hides_no_verified_delivery(form: terminal.Format) -> None:
     for number in range(1, 51):
         items.append(delivery(10_000 + number))
         items += [forged(number * 10 + each, chars=600) for each in range(9)]
-        items += [Probe("GET", "/", 200, AT) for _ in range(9)]
+        items += [NonWebhookRequest("GET", "/", 200, AT) for _ in range(9)]
     out, _ = printed(form, *items)
     for number in range(1, 51):
         shown = f'"id":{10_000 + number},' if form == "json" else f"#{10_000 + number} "
@@ -174,5 +176,7 @@ def test_a_flood_hides_no_verified_delivery(form: terminal.Format) -> None:
 
 
 def test_a_probe_s_method_and_path_are_cut() -> None:
-    _, err = printed("compact", Probe("M" * 60_000, "/" + "p" * 60_000, 405, AT, "r" * 60_000))
+    _, err = printed(
+        "compact", NonWebhookRequest("M" * 60_000, "/" + "p" * 60_000, 405, AT, "r" * 60_000)
+    )
     assert len(err) < 1_000

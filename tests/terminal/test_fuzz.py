@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.archive.test_fuzz import attempts, deliveries
-from tiktok_hook.delivery import AppState, Notice, Probe, Ready, SelfCheck, TunnelState
+from tests.terminal.samples import event
+from tiktok_hook.delivery import (
+    AppChanged,
+    NonWebhookRequest,
+    Notice,
+    Ready,
+    SelfCheck,
+    TunnelChanged,
+)
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.jsonl import JsonLines
@@ -33,9 +41,9 @@ records = st.one_of(
     ),
     attempts,
     st.builds(lambda one, url: one.stored(target=url, error=url, hint=url), attempts, texts),
-    st.builds(Probe, texts, texts, st.integers(100, 599), moments, texts),
+    st.builds(NonWebhookRequest, texts, texts, st.integers(100, 599), moments, texts),
     st.builds(
-        TunnelState,
+        TunnelChanged,
         st.sampled_from(["connecting", "online", "reconnecting", "closed"]),
         st.none() | texts,
         moments,
@@ -43,7 +51,7 @@ records = st.one_of(
         outage_seconds=st.none() | moments,
     ),
     st.builds(
-        AppState,
+        AppChanged,
         st.sampled_from(["up", "down", "started", "exited", "paused"]),
         st.none() | texts,
         st.none() | st.integers(-64, 255),
@@ -81,7 +89,7 @@ def test_whatever_is_shown_nothing_but_our_colours_moves_the_terminal(
         err_width=lambda: width,
         clock=lambda: 1000.0,
     )
-    shown = [piece.text for piece in (*view.draw(items, 0), *view.rest())]
+    shown = [piece.text for piece in (*view.draw([event(item) for item in items], 0), *view.rest())]
     assert all(text.endswith("\n") for text in shown)
     seen = bare("".join(shown))
     assert visible(seen, keep_newlines=True) == seen
@@ -91,7 +99,7 @@ def test_whatever_is_shown_nothing_but_our_colours_moves_the_terminal(
 @fuzzing.one_in(4)
 @given(st.lists(records, max_size=4))
 def test_whatever_is_printed_for_programs_is_json_on_a_line(items: list[object]) -> None:
-    for channel, text in JsonLines().draw(items, 0):
+    for channel, text in JsonLines().draw([event(item) for item in items], 0):
         if channel == "out":
             assert text.count("\n") == 1
             assert json.loads(text)["type"] in {"delivery", "attempt", "tunnel", "app", "ready"}

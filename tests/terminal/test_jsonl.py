@@ -3,15 +3,15 @@ from typing import Any
 
 import pytest
 
-from tests.terminal.samples import AT, TARGET, attempt, delivery
+from tests.terminal.samples import AT, TARGET, answered, attempt, delivery, event
 from tiktok_hook.delivery import (
-    AppState,
+    AppChanged,
+    NonWebhookRequest,
     Notice,
-    Probe,
     Ready,
     SelfCheck,
     Summary,
-    TunnelState,
+    TunnelChanged,
     attempt_json,
     delivery_json,
     dump,
@@ -24,7 +24,7 @@ SINCE = "2025-09-01T00:00:01.250000Z"
 
 def draw(*items: object, dropped: int = 0) -> tuple[list[dict[str, Any]], str]:
     """What goes to stdout, parsed line by line, and what goes to stderr."""
-    pieces = list(JsonLines().draw(items, dropped))
+    pieces = list(JsonLines().draw([event(item) for item in items], dropped))
     data = "".join(text for channel, text in pieces if channel == "out")
     assert all(text.endswith("\n") for _, text in pieces)
     return (
@@ -55,7 +55,7 @@ def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
             },
         ),
         (
-            TunnelState("reconnecting", "https://x.example", AT, "it hung up"),
+            TunnelChanged("reconnecting", "https://x.example", AT, "it hung up"),
             {
                 "type": "tunnel",
                 "state": "reconnecting",
@@ -64,13 +64,15 @@ def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
                 "error": "it hung up",
             },
         ),
-        (AppState("up", TARGET), {"type": "app", "state": "up", "target": TARGET}),
-        (AppState("exited", None, 3), {"type": "app", "state": "exited", "exit_code": 3}),
+        (AppChanged("up", TARGET), {"type": "app", "state": "up", "target": TARGET}),
+        (AppChanged("exited", None, 3), {"type": "app", "state": "exited", "exit_code": 3}),
     ],
     ids=["ready", "tunnel", "app", "command"],
 )
 def test_each_record_has_its_line(item: object, shape: dict[str, Any]) -> None:
-    assert draw(item) == ([shape], "")
+    before = () if item is READY else (READY,)
+    lines, words = draw(*before, item)
+    assert (lines[-1], words) == (shape, "")
 
 
 def test_the_summary_has_the_counts_of_the_exit_screen() -> None:
@@ -82,13 +84,15 @@ def test_the_summary_has_the_counts_of_the_exit_screen() -> None:
     assert set(line) == {"type", *Summary.__slots__}
 
 
-def test_a_tunnel_state_is_said_once_however_often_its_heartbeat_comes() -> None:
+def test_a_tunnel_state_is_a_line_when_it_changes_after_the_start() -> None:
     states = [
-        TunnelState("connecting", None, AT),
-        *(TunnelState("online", "https://x.example", AT, latency_ms=n) for n in range(5)),
-        TunnelState("closed", "https://x.example", AT),
+        TunnelChanged("connecting", None, AT),
+        *(TunnelChanged("online", "https://x.example", AT, latency_ms=n) for n in range(5)),
+        TunnelChanged("closed", "https://x.example", AT),
     ]
-    assert [line["state"] for line in draw(*states)[0]] == ["online"]
+    lost = TunnelChanged("reconnecting", "https://x.example", AT)
+    lines, _ = draw(*states[:-1], READY, *states[1:-1], lost, lost, *states[1:])
+    assert [line.get("state") for line in lines] == [None, "reconnecting", "online"]
 
 
 def test_words_for_people_go_to_stderr() -> None:
@@ -106,11 +110,11 @@ def test_words_for_people_go_to_stderr() -> None:
 
 
 def test_a_probe_is_no_line() -> None:
-    assert draw(Probe("GET", "/", 200, AT)) == ([], "")
+    assert draw(NonWebhookRequest("GET", "/", 200, AT)) == ([], "")
 
 
 def test_numbers_past_what_a_float_holds_stay_exact() -> None:
     numbers = '"id":7545201234567890123,"big":123456789012345678901234,"f":1.10'
     body = f'{{"event":"x","content":{{{numbers}}}}}'.encode()
-    (piece,) = JsonLines().draw([delivery(body=body)], 0)
+    (piece,) = JsonLines().draw([answered(body=body)], 0)
     assert numbers in piece.text

@@ -12,9 +12,9 @@ from tests.terminal.samples import (
     refused_by_app,
 )
 from tiktok_hook import exact_json
-from tiktok_hook.delivery import AppState, Notice, Probe, TunnelState
+from tiktok_hook.delivery import AppChanged, NonWebhookRequest, Notice, Skipped, TunnelChanged
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.terminal import lines, words
+from tiktok_hook.terminal import blocks, lines, words
 from tiktok_hook.terminal.paint import COLOURED, PLAIN, bare
 
 CLOCK = words.clock(AT)
@@ -59,11 +59,11 @@ def test_a_delivery_and_its_attempt_share_a_line() -> None:
 
 
 def test_what_is_not_forwarded_says_so_and_is_no_failure() -> None:
-    kept_back = attempt(number=0, status=None, duration_ms=None, error="filtered", hint="not asked")
-    line = lines.delivery_line(delivery(), PLAIN, attempt=kept_back)
-    assert line.endswith("→ not forwarded, answered 200")
-    assert lines.attempt_line(kept_back, PLAIN) == "  → #12 not forwarded"
-    assert COLOURED.red not in lines.delivery_line(delivery(), COLOURED, attempt=kept_back)
+    line = lines.delivery_line(delivery(), COLOURED, skipped=True)
+    assert bare(line).endswith("→ not forwarded, answered 200")
+    assert line.endswith(f"{COLOURED.green}→ not forwarded, answered 200{COLOURED.off}")
+    block = blocks.skipped_block(Skipped(delivery(), "not asked"), PLAIN)
+    assert block == "  → #12 not forwarded\n    not asked"
 
 
 def test_an_answer_that_differs_from_the_app_s_is_said() -> None:
@@ -102,9 +102,9 @@ def test_colour_changes_nothing_but_the_colour() -> None:
         lines.delivery_line(delivery(body=b"", path=HOSTILE), PLAIN),
         lines.delivery_line(delivery(verdict=Verdict(State.INVALID, HOSTILE)), PLAIN),
         lines.attempt_line(attempt(target=HOSTILE, status=None, error=HOSTILE), PLAIN),
-        lines.probe_line(Probe(HOSTILE, HOSTILE, 405, AT, HOSTILE), PLAIN),
-        lines.tunnel_line(TunnelState("reconnecting", HOSTILE, AT, HOSTILE), PLAIN),
-        lines.app_line(AppState("down", HOSTILE, None, HOSTILE), PLAIN),
+        lines.probe_line(NonWebhookRequest(HOSTILE, HOSTILE, 405, AT, HOSTILE), PLAIN),
+        lines.tunnel_line(TunnelChanged("reconnecting", HOSTILE, AT, HOSTILE), PLAIN),
+        lines.app_line(AppChanged("down", HOSTILE, None, HOSTILE), PLAIN),
         lines.notice_line(Notice(HOSTILE, HOSTILE), PLAIN),
     ],
     ids=["event", "path", "reason", "attempt", "probe", "tunnel", "app", "notice"],
@@ -143,28 +143,28 @@ def test_an_attempt_is_one_line(changes: dict[str, Any], said: str) -> None:
 
 
 def test_an_outage_ends_with_its_length_and_until_when_redeliveries_may_come() -> None:
-    state = TunnelState("online", "https://x.example", AT, outage_seconds=134)
+    state = TunnelChanged("online", "https://x.example", AT, outage_seconds=134)
     text = lines.tunnel_line(state, PLAIN)
     assert f"{CLOCK} tunnel online again after 2 min 14 s" in text
     assert words.date_and_time(AT + 72 * 3600) in text
 
 
 def test_an_outage_is_never_of_no_length() -> None:
-    state = TunnelState("online", "https://x.example", AT, outage_seconds=0.2)
+    state = TunnelChanged("online", "https://x.example", AT, outage_seconds=0.2)
     assert "online again after 1 s" in lines.tunnel_line(state, PLAIN)
 
 
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        (AppState("up", TARGET), f"{TARGET} is up"),
-        (AppState("down", TARGET, detail="refused"), f"{TARGET} is down: refused"),
-        (AppState("paused", TARGET), f"{TARGET} is not there: forwarding waits for it"),
-        (AppState("exited", None, 3), "your command ended with exit code 3"),
+        (AppChanged("up", TARGET), f"{TARGET} is up"),
+        (AppChanged("down", TARGET, detail="refused"), f"{TARGET} is down: refused"),
+        (AppChanged("paused", TARGET), f"{TARGET} is not there: forwarding waits for it"),
+        (AppChanged("exited", None, 3), "your command ended with exit code 3"),
     ],
-    ids=lambda value: value.state if isinstance(value, AppState) else "",
+    ids=lambda value: value.state if isinstance(value, AppChanged) else "",
 )
-def test_the_app_s_state_is_a_sentence(state: AppState, said: str) -> None:
+def test_the_app_s_state_is_a_sentence(state: AppChanged, said: str) -> None:
     assert lines.app_line(state, PLAIN) == said
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.terminal.samples import AT, HOSTILE, delivery, refused_by_app
+from tests.terminal.samples import AT, HOSTILE, answered, event, refused_by_app
 from tests.terminal.terminal import Terminal
 from tiktok_hook import exact_json, terminal
-from tiktok_hook.delivery import Notice, Ready, TunnelState
+from tiktok_hook.delivery import Notice, Ready, TunnelChanged
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.text import BLOCKS_AT_ONCE
 
@@ -19,19 +19,19 @@ def test_a_delivery_without_an_answer_of_the_app_is_shown_all_the_same() -> None
         Terminal() as device,
         terminal.make("full", out=device.slave, err=device.slave) as screen,
     ):
-        screen.banner(replace(READY, target="http://127.0.0.1:3001", ack="app"))
-        screen.show(delivery(7))
+        screen.show(replace(READY, target="http://127.0.0.1:3001", ack="app"))
+        screen.show(answered(7))
         device.wait_for("#7")
 
 
 def test_a_full_session_on_a_terminal_keeps_its_order_and_its_status_line_below() -> None:
     with Terminal() as device:
         with terminal.make(out=device.slave, err=device.slave, keys=True) as screen:
-            screen.show(TunnelState("connecting", None, AT))
-            screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
-            screen.banner(READY)
-            screen.show(delivery(1))
-            screen.show(delivery(2, verdict=Verdict(State.INVALID, "no match"), status=403))
+            screen.show(TunnelChanged("connecting", None, AT))
+            screen.show(TunnelChanged("online", "https://x.ngrok.app", AT, latency_ms=23))
+            screen.show(READY)
+            screen.show(answered(1))
+            screen.show(answered(2, verdict=Verdict(State.INVALID, "no match"), status=403))
             screen.show(Notice("Mind this."))
             seen = device.wait_for_bottom("2 received")
             assert seen.bottom == "● online 23 ms · 2 received · 1 refused · ? keys"
@@ -47,9 +47,9 @@ def test_a_full_session_on_a_terminal_keeps_its_order_and_its_status_line_below(
 def test_on_80_columns_the_whole_screen_keeps_within_them() -> None:
     with Terminal(columns=80) as device:
         with terminal.make(out=device.slave, err=device.slave) as screen:
-            screen.banner(READY)
-            screen.show(delivery(1, "post.publish.failed", status=502))
-            screen.show(refused_by_app(1))
+            screen.show(READY)
+            screen.show(answered(1, "post.publish.failed", status=502))
+            screen.show(event(refused_by_app(1)))
         seen = device.settled()
         assert any("#1.1" in row for row in seen.rows)
         assert seen.widest <= 80
@@ -60,7 +60,7 @@ def test_what_is_printed_takes_the_place_of_the_status_line_and_pushes_it_down()
         Terminal() as device,
         terminal.make(out=device.slave, err=device.slave) as screen,
     ):
-        screen.show(TunnelState("online", "https://x.ngrok.app", AT))
+        screen.show(TunnelChanged("online", "https://x.ngrok.app", AT))
         for number in range(3):
             device.wait_for_bottom("● online")
             screen.write(f"{number}")
@@ -72,9 +72,9 @@ def test_what_is_printed_takes_the_place_of_the_status_line_and_pushes_it_down()
 def test_the_status_line_is_never_wider_than_the_terminal(columns: int) -> None:
     with Terminal(columns=columns) as device:
         with terminal.make("full", out=device.slave, err=device.slave, keys=True) as screen:
-            screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
+            screen.show(TunnelChanged("online", "https://x.ngrok.app", AT, latency_ms=23))
             for number in range(3):
-                screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=number))
+                screen.show(TunnelChanged("online", "https://x.ngrok.app", AT, latency_ms=number))
                 screen.flush()
         seen = device.settled()
         assert seen.widest < columns
@@ -86,7 +86,7 @@ def test_the_status_line_follows_the_terminal_s_width() -> None:
         Terminal(columns=80) as device,
         terminal.make(out=device.slave, err=device.slave, keys=True) as screen,
     ):
-        screen.show(TunnelState("online", "https://x.ngrok.app", AT, latency_ms=23))
+        screen.show(TunnelChanged("online", "https://x.ngrok.app", AT, latency_ms=23))
         device.wait_for_bottom("? keys")
         device.resize(20)
         screen.resized()
@@ -106,7 +106,7 @@ def test_before_all_is_up_it_only_says_that_it_starts() -> None:
 
 def test_suspending_takes_the_status_line_away_and_resuming_brings_it_back() -> None:
     with Terminal() as device, terminal.make(out=device.slave, err=device.slave) as screen:
-        screen.show(TunnelState("online", "https://x.ngrok.app", AT))
+        screen.show(TunnelChanged("online", "https://x.ngrok.app", AT))
         device.wait_for_bottom("● online")
         screen.suspend()
         assert [row[:14] for row in device.settled().rows] == ["Note: Stopped:", ""]
@@ -126,7 +126,7 @@ def test_hostile_payloads_cannot_touch_the_terminal() -> None:
     body = exact_json.dumps({"event": HOSTILE, "content": {"a": HOSTILE}}).encode()
     with Terminal() as device:
         with terminal.make("full", out=device.slave, err=device.slave) as screen:
-            screen.show(delivery(1, body=body, path=HOSTILE, headers=((HOSTILE, HOSTILE),)))
+            screen.show(answered(1, body=body, path=HOSTILE, headers=((HOSTILE, HOSTILE),)))
             screen.flush()
             raw = device.wait_for("[red]x[/red]")
         assert device.screen.commands == []
@@ -155,7 +155,7 @@ def test_colour_is_for_terminals_that_want_it(
         monkeypatch.setenv(name, value)
     with Terminal() as device:
         with terminal.make("compact", out=device.slave, err=device.slave, color=colour) as screen:
-            screen.show(delivery())
+            screen.show(answered())
         assert ("\x1b[32m" in device.wait_for("#12")) is coloured
 
 
@@ -163,7 +163,7 @@ def test_a_burst_on_a_terminal_goes_from_blocks_to_lines_to_a_count() -> None:
     with Terminal() as device:
         with terminal.make("full", out=device.slave, err=device.slave) as screen:
             for number in range(1, 5001):
-                screen.show(delivery(number))
+                screen.show(answered(number))
             device.wait_for(" more, see tiktok-hook events")
         rows = device.settled().rows
         assert sum("HTTP/1.1" in row for row in rows) == int(BLOCKS_AT_ONCE)

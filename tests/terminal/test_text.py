@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.terminal.samples import TARGET, attempt, delivery
+from tests.terminal.samples import TARGET, attempt, delivery, event
 from tiktok_hook.delivery import Delivery, Ready
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.paint import PLAIN
@@ -37,7 +37,7 @@ def view(clock: Clock, *, full: bool = True) -> Text:
 
 
 def draw(text: Text, *items: object, dropped: int = 0) -> str:
-    return "".join(piece.text for piece in text.draw(items, dropped))
+    return "".join(piece.text for piece in text.draw([event(item) for item in items], dropped))
 
 
 def blocks(shown: str) -> int:

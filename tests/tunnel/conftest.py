@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import aiohttp
@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.ngrok_service import NgrokService
-from tiktok_hook.delivery import Notice, TunnelState
+from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
 
 TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
@@ -29,16 +29,20 @@ QUICK = Timing(
 class Log:
     """What a tunnel told, and a way to wait for it."""
 
-    states: list[TunnelState] = field(default_factory=list)
+    states: list[TunnelChanged] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    beats: list[TunnelChanged] = field(default_factory=list)
     _told: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def state(self, state: TunnelState) -> None:
-        self.states.append(state)
-        self._wake()
-
-    def notice(self, notice: Notice) -> None:
-        self.notices.append(notice)
+    def publish(self, event: TunnelChanged | Notice) -> None:
+        if isinstance(event, Notice):
+            self.notices.append(event)
+        elif self.states and replace(event, latency_ms=None) == replace(
+            self.states[-1], latency_ms=None
+        ):
+            self.beats.append(event)
+        else:
+            self.states.append(event)
         self._wake()
 
     def _wake(self) -> None:
@@ -50,13 +54,13 @@ class Log:
             while not condition(self):
                 await self._told.wait()
 
-    async def online(self, times: int, within: float = 10.0) -> TunnelState:
+    async def online(self, times: int, within: float = 10.0) -> TunnelChanged:
         """Wait until it has been online so many times; the last of these states."""
         await self.until(lambda log: len(log.onlines) >= times, within)
         return self.onlines[times - 1]
 
     @property
-    def onlines(self) -> list[TunnelState]:
+    def onlines(self) -> list[TunnelChanged]:
         return [state for state in self.states if state.state == "online"]
 
     @property
@@ -123,8 +127,7 @@ def open_quick(service: NgrokService, app: str, log: Log) -> Open:
             "authtoken": TOKEN,
             "connect_url": service.connect_url,
             "connect_cas": str(service.ca_file),
-            "on_state": log.state,
-            "on_notice": log.notice,
+            "publish": log.publish,
             "timing": QUICK,
         }
         async with open_tunnel(**options | changes) as tunnel:

@@ -16,7 +16,7 @@ import uvloop
 from tests.ngrok_service import NgrokService, Request
 from tests.tunnel.conftest import QUICK, SECRET, TOKEN, Log, Open, echoing, post
 from tiktok_hook import signature
-from tiktok_hook.delivery import TunnelState
+from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
 
@@ -73,17 +73,16 @@ async def test_states_are_told_in_order_with_the_url(open_quick: Open, log: Log)
 
 
 async def test_heartbeats_keep_the_latency_up_to_date(open_quick: Open, log: Log) -> None:
-    beats: asyncio.Queue[TunnelState] = asyncio.Queue()
-    async with open_quick(on_beat=beats.put_nowait) as tunnel, asyncio.timeout(5):
-        beat = await beats.get()
-        assert beat.latency_ms is not None
-        assert beat == tunnel.state
+    async with open_quick() as tunnel:
+        await log.until(lambda log: bool(log.beats), 5)
+        assert log.beats[-1].latency_ms is not None
+        assert log.beats[-1] == tunnel.state
     assert log.words == ["online", "closed"], "a heartbeat is no change"
 
 
 async def healed(
     tunnel: Tunnel, service: NgrokService, log: Log, within: float = 10
-) -> TunnelState:
+) -> TunnelChanged:
     """Wait until a loss was told and healed: the same URL, once, and it works."""
     url, before = log.onlines[0].url, len(log.onlines)
     state = await log.online(before + 1, within)
@@ -232,12 +231,12 @@ async def test_a_refusal_that_cannot_heal_ends_it(
 async def test_a_host_that_ngrok_does_not_give_twice_is_let_go_with_a_notice(
     open_quick: Open, service: NgrokService, log: Log
 ) -> None:
-    def on_state(state: TunnelState) -> None:
-        log.state(state)
-        if "ERR_NGROK_320" in (state.error or ""):
+    def publish(event: TunnelChanged | Notice) -> None:
+        log.publish(event)
+        if isinstance(event, TunnelChanged) and "ERR_NGROK_320" in (event.error or ""):
             service.stop_refusing()
 
-    async with open_quick(on_state=on_state) as tunnel:
+    async with open_quick(publish=publish) as tunnel:
         before = tunnel.url
         service.refuse_bind("ERR_NGROK_320", "not yours")
         service.cut()
@@ -563,7 +562,7 @@ def test_it_runs_on_uvloop_too() -> None:
                 connect_url=service.connect_url,
                 connect_cas=str(service.ca_file),
                 timing=QUICK,
-                on_state=log.state,
+                publish=log.publish,
             ) as tunnel,
         ):
             service.cut()
@@ -585,7 +584,7 @@ async def story(app: str, trouble: str, within: float) -> None:
             authtoken=TOKEN,
             connect_url=service.connect_url,
             connect_cas=str(service.ca_file),
-            on_state=log.state,
+            publish=log.publish,
         ) as tunnel,
     ):
         assert tunnel.child_pid is not None

@@ -98,6 +98,8 @@ class Delivery:
         status: What TikTok was answered; None while it waits for the app.
         redelivery_of: Id of the first delivery of the same event; None for a first one.
         redelivery_number: 1 for a first delivery, 2 for its first repetition.
+        first_received_at: Unix seconds when that first delivery was received, in the record that
+            the store returns on adding; None for a first one, and in what is read back later.
         imported_id: The id that an imported one had where it came from, else None.
         body_bytes: Length of the body as received, where less of it is stored: of rejected ones
             the first 16 KiB. None where all of it is stored.
@@ -118,6 +120,7 @@ class Delivery:
     status: int | None = None
     redelivery_of: int | None = None
     redelivery_number: int = 1
+    first_received_at: float | None = None
     imported_id: int | None = None
     body_bytes: int | None = None
     body_state: BodyState = BodyState.EXACT
@@ -178,18 +181,13 @@ class Delivery:
         return copy
 
 
-FILTERED = "filtered"
-"""The error of an attempt that is not made because `--events` leaves its event out."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One try at handing a delivery to an app; recorded as begun before its bytes leave.
 
     Attributes:
         delivery_id: The delivery it is made of.
-        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until it is stored, and for one
-            that is not made.
+        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until it is stored.
         started_at: Unix seconds, UTC.
         target: The whole URL it went to.
         replay: Whether somebody asked for it, rather than TikTok's delivery causing it.
@@ -206,8 +204,7 @@ class Attempt:
         body: Of the answer, cut at `truncated_at` bytes.
         truncated: Whether the answer's body was longer than what is kept.
         duration_ms: From first byte out to last byte in; None while it runs.
-        error: ``refused``, ``timeout``, ``reset`` and so on, or ``filtered`` for one that is not
-            made; None when the app answered.
+        error: ``refused``, ``timeout``, ``reset`` and so on; None when the app answered.
         hint: What a bad answer probably means and the next step; empty when all is well.
     """
 

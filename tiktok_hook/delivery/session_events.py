@@ -1,23 +1,125 @@
-"""What a session tells besides deliveries and attempts: the tunnel, the app, the start, the end."""
+"""Events of a session: what its parts publish on the bus, and what views subscribe to.
+
+A producer publishes; it is never asked again. So an event carries what its subscribers need.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from tiktok_hook.delivery.records import Attempt, Delivery
+
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A request to the receiver that is not a delivery: counted and shown as a line, not stored."""
+class DeliveryStored:
+    """A delivery is synced to disk; no app has been asked yet.
+
+    Attributes:
+        delivery: Its `status` is None while the answer depends on the app.
+    """
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAnswered:
+    """TikTok is being answered; published once for each `DeliveryStored`, after it.
+
+    Attributes:
+        delivery: With its final `status`.
+    """
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt is recorded and about to be sent."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The app answered, or the attempt failed.
+
+    Attributes:
+        attempt: As recorded.
+        will_retry: Whether the delivery stays queued and is tried again without being asked for.
+        next_try_at: Unix seconds of that try; None when it waits until the target is up.
+    """
+
+    attempt: Attempt
+    will_retry: bool = False
+    next_try_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An accepted delivery that goes to no app.
+
+    Attributes:
+        delivery: As answered.
+        reason: Why, in one clause.
+    """
+
+    delivery: Delivery
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChanged:
+    """The queue was paused or resumed, or its length changed.
+
+    Attributes:
+        paused: Whether deliveries wait because the user asked for it.
+        waiting: Deliveries queued for the target with most of them. Published at most five times a
+            second.
+    """
+
+    paused: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppOutput:
+    """One line that the app alongside printed, without its end; safe to show."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """A delivery that could not be stored was answered 503; one event for each."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NonWebhookRequest:
+    """A request to the receiver that is not a delivery; counted and shown, not stored.
+
+    Attributes:
+        method: As sent; empty when the request was not HTTP, or when several are counted that
+            differ in it.
+        path: Likewise.
+        status: What it was answered.
+        at: Unix seconds; of the last one.
+        reason: Why, where the status does not say it.
+        count: How many requests this stands for. A flood is counted and published as one.
+    """
 
     method: str
     path: str
     status: int
     at: float
     reason: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class TunnelState:
-    """Where the tunnel stands.
+class TunnelChanged:
+    """The state of the tunnel changed, or a heartbeat measured its latency.
 
     Attributes:
         state: ``connecting`` before the first URL, ``closed`` after the end.
@@ -37,8 +139,8 @@ class TunnelState:
 
 
 @dataclass(frozen=True, slots=True)
-class AppState:
-    """Whether the developer's app is there: its target answers, or the command beside us ended.
+class AppChanged:
+    """The developer's app came up or went down, or the command alongside ended.
 
     Attributes:
         state: ``up``, ``down``, ``started``, ``exited`` or ``paused`` (the queue waits for it).

@@ -12,14 +12,22 @@ import json
 import statistics
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from tiktok_hook.delivery import Attempt, Delivery, Headers, dump, timestamp
+from tiktok_hook.bus import Handler
+from tiktok_hook.delivery import (
+    Attempt,
+    AttemptEnded,
+    DeliveryAnswered,
+    Headers,
+    dump,
+    timestamp,
+)
 from tiktok_hook.errors import HookError
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.replayer import NoTargetError
@@ -65,16 +73,21 @@ class AgentApi:
         self._durations: deque[float] = deque(maxlen=1_000)
         self._count = 0
 
-    def note(self, item: object) -> None:
-        """Take note of what the feed tells: deliveries and replays become captured requests."""
-        if isinstance(item, Delivery):
-            now = time.time()
-            took = max(0.0, now - item.received_at) * 1000
-            self._add(now, item.id, None, item.received_at, took, item.status)
-        elif isinstance(item, Attempt) and item.replay:
-            took = item.duration_ms or 0.0
-            number = item.number
-            self._add(time.time(), item.delivery_id, number, item.started_at, took, item.status)
+    def handlers(self) -> Mapping[type[Any], Handler]:
+        """What to call with which event, for `Bus.connect`."""
+        return {DeliveryAnswered: self._delivery_answered, AttemptEnded: self._attempt_ended}
+
+    def _delivery_answered(self, event: DeliveryAnswered) -> None:
+        now, delivery = time.time(), event.delivery
+        took = max(0.0, now - delivery.received_at) * 1000
+        self._add(now, delivery.id, None, delivery.received_at, took, delivery.status)
+
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        attempt = event.attempt
+        if attempt.replay:
+            took = attempt.duration_ms or 0.0
+            number, at = attempt.number, attempt.started_at
+            self._add(time.time(), attempt.delivery_id, number, at, took, attempt.status)
 
     def _add(
         self,
@@ -233,7 +246,7 @@ class AgentApi:
             return _error(502, "no upstream", "start with --forward-to to replay to your app")
         except HookError as error:
             return _error(502, "the replay failed", str(error))
-        self._parts.publish(attempt)
+        self._parts.publish(AttemptEnded(attempt))
         return web.Response(status=204)
 
     async def hide(self, _: web.Request) -> web.Response:

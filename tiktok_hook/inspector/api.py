@@ -10,6 +10,7 @@ from aiohttp import web
 from tiktok_hook import archive, events, trigger
 from tiktok_hook.delivery import (
     Attempt,
+    AttemptEnded,
     Delivery,
     attempt_json,
     delivery_json,
@@ -166,7 +167,7 @@ class Api:
         if wish.flag("dry_run"):
             return _answer({"request": _request_json(prepared.request)})
         attempt = await replayer.send(prepared)
-        self._parts.publish(attempt)
+        self._parts.publish(AttemptEnded(attempt))
         return _answer({"attempt": attempt_json(attempt)})
 
     async def samples(self, _: web.Request) -> web.Response:

@@ -21,7 +21,7 @@ class InspectorContext:
         forwarder: Sends replays and samples.
         secrets: Client secrets to sign with; in no answer.
         status: Tells where the session stands.
-        publish: Told the attempts that are made here.
+        publish: Called with `AttemptEnded` for each attempt that is made here.
     """
 
     history: History

@@ -87,7 +87,7 @@ class Inspector:
 
     def following(self) -> AbstractContextManager[None]:
         """Keep the look-alike API's list up to date until the block ends."""
-        return self._feed.calling(self._agent.note)
+        return self._feed.connect(self._agent.handlers())
 
 
 class _Connection(web.RequestHandler):

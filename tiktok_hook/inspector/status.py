@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tiktok_hook.delivery import AppState, Summary, TunnelState, timestamp
+from tiktok_hook.delivery import AppChanged, Summary, TunnelChanged, timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Status:
 
     callback_url: str | None = None
     local_url: str | None = None
-    tunnel: TunnelState | None = None
-    app: AppState | None = None
+    tunnel: TunnelChanged | None = None
+    app: AppChanged | None = None
     target_up: bool | None = None
     targets: tuple[str, ...] = ()
     ack: str | None = None

@@ -14,12 +14,16 @@ from typing import Any
 
 from aiohttp import web
 
-from tiktok_hook.bus import Bus
+from tiktok_hook.bus import Bus, Handler
 from tiktok_hook.delivery import (
-    AppState,
+    AppChanged,
     Attempt,
+    AttemptEnded,
+    AttemptStarted,
     Delivery,
-    TunnelState,
+    DeliveryAnswered,
+    DeliveryStored,
+    TunnelChanged,
     attempt_json,
     dump,
     timestamp,
@@ -84,7 +88,7 @@ class Stream:
         subscription = _Subscription()
         self._open += 1
         try:
-            with self._feed.calling(subscription.offer):
+            with self._feed.connect(subscription.handlers()):
                 await response.prepare(request)
                 connection = _Connection(response, self._history, subscription)
                 await connection.run(known, lambda: transport is None or transport.is_closing())
@@ -106,7 +110,7 @@ class _Row:
     status: int | None
 
 
-_Note = _Row | Attempt | TunnelState | AppState
+_Note = _Row | Attempt | TunnelChanged | AppChanged
 
 
 class _Subscription:
@@ -115,19 +119,34 @@ class _Subscription:
     def __init__(self) -> None:
         self.dropped = 0
         self._notes: deque[_Note] = deque()
+        self._tunnel: tuple[str, str | None, str | None] | None = None
         self._arrived = asyncio.Event()
 
-    def offer(self, item: object) -> None:
-        """Keep what a client is interested in; called by the bus."""
-        note: _Note
-        if isinstance(item, Delivery):
-            note = _Row(item.id, item.status)
-        elif isinstance(item, Attempt):
-            note = item.stored(body=b"", headers=(), request_body=None, request_headers=())
-        elif isinstance(item, TunnelState | AppState):
-            note = item
-        else:
-            return
+    def handlers(self) -> Mapping[type[Any], Handler]:
+        """What to call with which event, for `Bus.connect`."""
+        return {
+            DeliveryStored: self._delivery,
+            DeliveryAnswered: self._delivery,
+            AttemptStarted: self._attempt,
+            AttemptEnded: self._attempt,
+            TunnelChanged: self._tunnel_changed,
+            AppChanged: self._keep,
+        }
+
+    def _delivery(self, event: DeliveryStored | DeliveryAnswered) -> None:
+        self._keep(_Row(event.delivery.id, event.delivery.status))
+
+    def _attempt(self, event: AttemptStarted | AttemptEnded) -> None:
+        attempt = event.attempt
+        self._keep(attempt.stored(body=b"", headers=(), request_body=None, request_headers=()))
+
+    def _tunnel_changed(self, event: TunnelChanged) -> None:
+        state = (event.state, event.url, event.error)
+        if state != self._tunnel:  # each heartbeat repeats it
+            self._tunnel = state
+            self._keep(event)
+
+    def _keep(self, note: _Note) -> None:
         if len(self._notes) < MAX_NOTES:
             self._notes.append(note)
         else:
@@ -235,7 +254,7 @@ class _Connection:
 
     async def _send_notes(self, notes: Iterable[_Note]) -> None:
         statuses: dict[int, int | None] = {}
-        others: list[Attempt | TunnelState | AppState] = []
+        others: list[Attempt | TunnelChanged | AppChanged] = []
         for note in notes:
             if isinstance(note, _Row):
                 statuses[note.id] = statuses.get(note.id) or note.status
@@ -252,7 +271,7 @@ class _Connection:
         for other in others:
             if isinstance(other, Attempt):
                 await self._send_attempt(await asyncio.to_thread(self._complete_attempt, other))
-            elif isinstance(other, TunnelState):
+            elif isinstance(other, TunnelChanged):
                 since = timestamp(other.since)
                 await self._event(
                     "tunnel",

@@ -20,7 +20,7 @@ from tiktok_hook.delivery import (
     SELF_CHECKED_BY_ANOTHER,
     SOURCE_HEADER,
     Delivery,
-    Probe,
+    NonWebhookRequest,
     Source,
     without_own_cookies,
 )
@@ -124,7 +124,7 @@ class Receiver:
         max_body_bytes: int = 1 << 20,
         serve_file: Path | None = None,
         path: str = "/",
-        on_probe: Callable[[Probe], None] | None = None,
+        on_probe: Callable[[NonWebhookRequest], None] | None = None,
         answered: Callable[[Delivery, Answer], None] | None = None,
         on_unstored: Callable[[StoreError], None] | None = None,
         on_bug: Callable[[Exception], None] | None = None,
@@ -194,7 +194,7 @@ class Receiver:
     def probe(self, method: str, target: str, status: int, reason: str = "") -> None:
         """Tell of a request that is not a delivery."""
         path = target.partition("?")[0][:MAX_SHOWN_CHARS]
-        self._tell(self._on_probe, Probe(method, path, status, self._clock(), reason))
+        self._tell(self._on_probe, NonWebhookRequest(method, path, status, self._clock(), reason))
 
     def bug(self, bug: Exception) -> None:
         """Tell of something that must not happen."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Literal
 
-from tiktok_hook.delivery import Attempt, Delivery, Notice
+from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay.watch import HealthCheck
 from tiktok_hook.store import QueueLock, Store
@@ -46,13 +46,13 @@ class Backlog:
         store: Holds the queue.
         watch: Knows whether the target is there.
         send: Makes one attempt with a delivery at the target.
-        publish: Told attempts and notices.
+        publish: Called with `AttemptEnded` and `Notice`.
+        changed: Called when the number of waiting deliveries may have changed.
         patience: Seconds that another process may hand on nothing, until that is said.
 
     Attributes:
         withheld: Whether nothing is handed on, by other processes either.
         busy: Whether an attempt is under way.
-        unsent: The delivery that found no app last and waits for it; None when none does.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Backlog:
         watch: HealthCheck,
         send: Callable[[Delivery, str], Awaitable[Attempt]],
         publish: Callable[[object], None],
+        changed: Callable[[], None] = lambda: None,
         patience: float = _PATIENCE_SECONDS,
     ) -> None:
         self._target = target
@@ -70,6 +71,7 @@ class Backlog:
         self._watch = watch
         self._send = send
         self._publish = publish
+        self._changed = changed
         self._patience = patience
         self._seen_elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waits
         self._told_elsewhere = False
@@ -83,7 +85,6 @@ class Backlog:
         self.withheld = False
         self._stopping = asyncio.Event()
         self.busy = False
-        self.unsent: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -180,6 +181,7 @@ class Backlog:
         while not self._wake.is_set():
             await self._rest(_LOOK_SECONDS)
             if self._store.changes() != seen:
+                self._changed()
                 return
 
     async def _look_elsewhere(self) -> None:
@@ -236,13 +238,14 @@ class Backlog:
         try:
             attempt = await self._send(delivery, self._target)
             self._store_failed = False
-            self.unsent = delivery.id if attempt.error in NOT_SENT else None
-            self._publish(attempt)
-            if self.unsent is not None:
+            unsent = attempt.error in NOT_SENT
+            self._publish(AttemptEnded(attempt, will_retry=unsent))
+            if unsent:
                 self._watch.pause()
                 return False
             self._watch.saw(up=True)
             self._store.dequeue(delivery.id, self._target)
+            self._changed()
             self._leaving = True
             return True
         finally:

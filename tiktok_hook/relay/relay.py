@@ -9,7 +9,18 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Literal
 
-from tiktok_hook.delivery import FILTERED, Attempt, Delivery, Headers, Notice
+from tiktok_hook.delivery import (
+    Attempt,
+    AttemptEnded,
+    AttemptStarted,
+    Delivery,
+    DeliveryAnswered,
+    DeliveryStored,
+    Headers,
+    Notice,
+    QueueChanged,
+    Skipped,
+)
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import OK, Answer, Request
@@ -22,6 +33,8 @@ Ack = Literal["app", "first", "hold"] | int
 
 DRAIN_SECONDS = 5.0
 
+QUEUE_REPORT_SECONDS = 0.2
+"""Least time between two counts of what waits."""
 
 _AT_ONCE = 256
 """How many attempts may run beside the answers; beyond it an answer waits for one to end."""
@@ -68,13 +81,22 @@ class Relay:
         self._events = tuple(events)
         self._timeout = timeout
         self._publish = publish
+        self._queue_changed = asyncio.Event()
+        self._queue_published = QueueChanged(paused=False, waiting=0)
         self._beside: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
         self._watches = {target: HealthCheck(target, publish) for target in self.targets}
         self._backlogs = {
-            target: Backlog(target, store=store, watch=watch, send=sender.send, publish=publish)
+            target: Backlog(
+                target,
+                store=store,
+                watch=watch,
+                send=sender.send,
+                publish=publish,
+                changed=self._queue_changed.set,
+            )
             for target, watch in self._watches.items()
         }
 
@@ -101,12 +123,6 @@ class Relay:
             return None
         return max(self.targets, key=lambda target: self._backlogs[target].waiting)
 
-    def still_waits(self, attempt: Attempt) -> bool:
-        """Whether the delivery of an attempt that came to nothing is in the queue, to go again."""
-        return not attempt.replay and any(
-            backlog.unsent == attempt.delivery_id for backlog in self._backlogs.values()
-        )
-
     async def look(self) -> None:
         """See at once whether the targets are there, say after their app was started."""
         await asyncio.gather(*(watch.look() for watch in self._watches.values()))
@@ -119,6 +135,7 @@ class Relay:
         if self.ack == "first":
             for backlog in self._backlogs.values():
                 backlog.withhold()
+        self._publish_queue(self._queue_published.waiting)
 
     async def release(self) -> None:
         """Hand on what waits. With ``hold`` that is what waits now; else all, and go on as before.
@@ -141,6 +158,7 @@ class Relay:
     def _drain(self, mode: Mode, *, up_to: int | None = None) -> None:
         for backlog in self._backlogs.values():
             backlog.drain(mode, up_to=up_to)
+        self._publish_queue(self._queue_published.waiting)
 
     @property
     def holding(self) -> bool:
@@ -152,6 +170,24 @@ class Relay:
             self._backlogs[target].keep(mode)
             if target == self.targets[0]:  # what the others wait for does not change the answer
                 self.paused = False
+                self._publish_queue(self._queue_published.waiting)
+
+    def _publish_queue(self, waiting: int) -> None:
+        event = QueueChanged(paused=self.holding, waiting=waiting)
+        if event != self._queue_published:
+            self._queue_published = event
+            self._publish(event)
+
+    async def _report_queue(self) -> None:
+        """Publish how many deliveries wait whenever that may have changed; does not return.
+
+        Counting asks the store, so it is done on a thread, and at most five times a second.
+        """
+        while True:
+            await self._queue_changed.wait()
+            self._queue_changed.clear()
+            self._publish_queue(await asyncio.to_thread(lambda: self.waiting))
+            await asyncio.sleep(QUEUE_REPORT_SECONDS)
 
     # What the receiver asks.
 
@@ -179,7 +215,7 @@ class Relay:
         if not self._is_wanted(delivery):
             stored = await self._store.add(delivery.stored(status=status))
             answer = self._told(stored)
-            self._publish(self._kept_back(stored))
+            self._publish(Skipped(stored, self._why_skipped(stored)))
             return answer
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
@@ -188,6 +224,7 @@ class Relay:
                 for number, target in enumerate(self.targets)
             ]
             stored = await self._store.add(delivery.stored(status=200), queues=queues)
+            self._queue_changed.set()
             if mode == "first" and not self.paused:
                 self._drain("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
@@ -204,6 +241,8 @@ class Relay:
         request, attempt = self._sender.prepare(delivery, self.targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
         attempt = _numbered(attempt, stored.id)
+        self._publish(DeliveryStored(stored))
+        self._publish(AttemptStarted(attempt))
         announced = asyncio.Event()
         await self._send_beside(stored, self.targets[1:], after=announced)
         try:
@@ -211,8 +250,8 @@ class Relay:
             self._saw(self.targets[0], reply.error)
             answer = _from_app(reply)
             self._store.set_status(stored.id, answer.status)
-            self._publish(stored.stored(status=answer.status))
-            self._publish(attempt)
+            self._publish(DeliveryAnswered(stored.stored(status=answer.status)))
+            self._publish(AttemptEnded(attempt))
         finally:
             announced.set()
         return answer
@@ -242,23 +281,15 @@ class Relay:
         event = delivery.event
         return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
 
-    def _kept_back(self, delivery: Delivery) -> Attempt:
-        """Stands for the attempt that is not made; for the screen, and never stored."""
+    def _why_skipped(self, delivery: Delivery) -> str:
         if delivery.event is None:
-            why = "this body is no event, and --events forwards events only"
-        else:
-            why = f"{delivery.event.name} is not among --events {','.join(self._events)}"
-        return Attempt(
-            delivery_id=delivery.id,
-            started_at=delivery.received_at,
-            target=self.targets[0],
-            error=FILTERED,
-            hint=why,
-        )
+            return "this body is not an event, and --events forwards events only"
+        return f"{delivery.event.name} is not among --events {','.join(self._events)}"
 
     def _told(self, stored: Delivery) -> Answer:
-        """Tell everybody of a delivery whose answer the app has no part in."""
-        self._publish(stored)
+        """Publish a delivery whose answer the app has no part in."""
+        self._publish(DeliveryStored(stored))
+        self._publish(DeliveryAnswered(stored))
         return _plain(stored.status or 200)
 
     # What runs beside.
@@ -295,7 +326,7 @@ class Relay:
         if after is not None:
             await after.wait()
         self._saw(target, attempt.error)
-        self._publish(attempt)
+        self._publish(AttemptEnded(attempt))
 
     def _saw(self, target: str, error: str | None) -> None:
         """Learn from an attempt whether a target is there."""
@@ -309,6 +340,8 @@ class Relay:
             self._watchers.append(self._group.create_task(self._watches[target].run()))
             emptied = partial(self._emptied, target)
             self._workers[target] = self._group.create_task(backlog.run(emptied))
+        self._watchers.append(self._group.create_task(self._report_queue()))
+        self._queue_changed.set()
         if self.ack == "first":
             self._drain("first")
 
@@ -348,8 +381,8 @@ async def open_relay(
     Args:
         store: Where deliveries, attempts and the queue are kept.
         forwarder: Talks to the apps.
-        publish: Told each `Delivery` when TikTok is answered, each `Attempt` when it has ended,
-            `AppState` and `Notice`.
+        publish: Called with `DeliveryStored`, `DeliveryAnswered`, `AttemptStarted`, `AttemptEnded`,
+            `Skipped`, `QueueChanged`, `AppChanged` and `Notice`.
         targets: URLs from `parse_target`; without any, deliveries are stored and answered 200.
         ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
             forwarded in order, going on after a restart. ``hold``: 200, forwarded by `release`. A
@@ -367,6 +400,7 @@ async def open_relay(
         secrets=secrets,
         extra_headers=extra_headers,
         timeout=timeout,
+        publish=publish,
         clock=clock,
     )
     async with asyncio.TaskGroup() as group:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tiktok_hook import signature
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, AttemptStarted, Delivery
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, begun, build, ended, with_header
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store
@@ -22,6 +22,7 @@ class Sender:
         secrets: Client secrets, for signing late ones afresh.
         extra_headers: Set on everything that goes out.
         timeout: Seconds that an app may take.
+        publish: Called with `AttemptStarted` by `send`.
         clock: Unix seconds.
     """
 
@@ -33,6 +34,7 @@ class Sender:
         secrets: Sequence[str] = (),
         extra_headers: Sequence[tuple[str, str]] = (),
         timeout: float = 10.0,
+        publish: Callable[[object], None] = lambda _event: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -40,6 +42,7 @@ class Sender:
         self._secrets = tuple(secrets)
         self._extra_headers = tuple(extra_headers)
         self._timeout = timeout
+        self._publish = publish
         self._clock = clock
 
     def prepare(self, delivery: Delivery, target: str) -> tuple[ForwardRequest, Attempt]:
@@ -79,5 +82,6 @@ class Sender:
         """
         request, attempt = self.prepare(delivery, target)
         attempt = await self._store.begin_attempt(attempt)
+        self._publish(AttemptStarted(attempt))
         done, _ = await self.finish(delivery, request, attempt)
         return done

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Literal
 
-from tiktok_hook.delivery import AppState
+from tiktok_hook.delivery import AppChanged
 from tiktok_hook.forward import reachable
 
 UP_SECONDS = 5.0
@@ -17,7 +17,7 @@ class HealthCheck:
 
     Args:
         target: Its URL.
-        publish: Told an `AppState` at every change, never twice the same.
+        publish: Called with `AppChanged` at every change, never twice with the same state.
     """
 
     def __init__(self, target: str, publish: Callable[[object], None]) -> None:
@@ -72,4 +72,4 @@ class HealthCheck:
         self._changed.set()
         # The first look is for the banner, which says it itself.
         if not first:
-            self._publish(AppState(state, target=self._target, detail=detail))
+            self._publish(AppChanged(state, target=self._target, detail=detail))

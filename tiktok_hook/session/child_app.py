@@ -1,4 +1,4 @@
-"""The developer's app beside a session: started, waited for, followed to its end."""
+"""The developer's app alongside a session: started, waited for, followed to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -6,31 +6,30 @@ from contextlib import asynccontextmanager
 from typing import Literal
 
 from tiktok_hook import app_process
-from tiktok_hook.delivery import AppState, Notice
+from tiktok_hook.delivery import AppChanged, AppOutput, Notice
 from tiktok_hook.errors import AppError
 from tiktok_hook.forward import local_port, reachable
-from tiktok_hook.session.state import Session
 
 _SILENT_SECONDS = 2.0
 """How long the app may take to listen, until it is said that it is waited for."""
 
 
 @asynccontextmanager
-async def app_beside(
-    session: Session,
-    command: Sequence[str],
-    target: str,
-    on_line: Callable[[str], None] | None,
-) -> AsyncIterator[None]:
-    """Run the app until the end of the block, and end the session when the app ends.
+async def app_alongside(
+    publish: Callable[[object], None], command: Sequence[str], target: str
+) -> AsyncIterator[app_process.AppProcess]:
+    """Run the app until the end of the block.
 
     The block begins when the app accepts connections, or when a minute has passed.
 
     Args:
-        session: Told what becomes of it.
+        publish: Called with `AppOutput` for each line that it prints, `AppChanged` when it exits,
+            and `Notice`.
         command: Program and arguments.
-        target: Its address; only for one on this machine its port is waited for.
-        on_line: Called with each line that it prints; None drops them.
+        target: Its address; its port is waited for if it is on this machine.
+
+    Yields:
+        The process.
 
     Raises:
         UsageError: The command cannot be run.
@@ -38,17 +37,16 @@ async def app_beside(
     """
     port = local_port(target)
     if port is not None and await reachable(target):
-        session.take(
+        publish(
             Notice(
                 f"Something listens on port {port} already, before the command is started.",
                 hint="Does an earlier run of your app go on? Deliveries would reach that one.",
             )
         )
     async with app_process.running(
-        command, port=port, on_line=on_line or (lambda _line: None)
+        command, port=port, on_line=lambda line: publish(AppOutput(line))
     ) as process:
-        session.app_process = process
-        found = "up" if port is None else await _wait(session, process, port)
+        found = "up" if port is None else await _wait(publish, process, port)
         if found == "ended":
             error = AppError(
                 f"The command ended with exit code {process.exit_code} before anything listened on "
@@ -58,35 +56,31 @@ async def app_beside(
             error.exit_code = process.exit_code or 0
             raise error
         async with asyncio.TaskGroup() as group:
-            following = group.create_task(_follow(session, process))
+            following = group.create_task(_follow(publish, process))
             if found == "late":
-                session.take(
+                publish(
                     Notice(
                         f"The app does not listen on port {port} yet.",
                         hint="Does it read the PORT variable, or name another port?",
                     )
                 )
             try:
-                yield
+                yield process
             finally:
                 following.cancel()
 
 
 async def _wait(
-    session: Session, process: app_process.AppProcess, port: int
+    publish: Callable[[object], None], process: app_process.AppProcess, port: int
 ) -> Literal["up", "ended", "late"]:
     """Wait for the app's port, and say so when that lasts."""
     found = await process.wait_for_port(port, seconds=_SILENT_SECONDS)
     if found == "late":
         words = f"Waiting for the app to listen on port {port}."
-        session.take(Notice(words, level="info"))
+        publish(Notice(words, level="info"))
         found = await process.wait_for_port(port)
     return found
 
 
-async def _follow(session: Session, process: app_process.AppProcess) -> None:
-    """End the session when the command beside it ends."""
-    code = await process.wait()
-    session.exit_code = code
-    session.take(AppState("exited", exit_code=code))
-    session.ended.set()
+async def _follow(publish: Callable[[object], None], process: app_process.AppProcess) -> None:
+    publish(AppChanged("exited", exit_code=await process.wait()))

@@ -46,7 +46,7 @@ async def _feed(session: Session, *, stays: bool) -> None:
         session.ended.set()
         return
     words = "That was one of each. Press r to send the last one again, ? for more, q to leave."
-    session.take(Notice(words, level="info"))
+    session.bus.publish(Notice(words, level="info"))
 
 
 def _deliveries(url: str) -> list[ForwardRequest]:

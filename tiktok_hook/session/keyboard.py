@@ -34,7 +34,7 @@ async def keyboard(
                 console.write("")
             elif key == "c":
                 console.copy(session.callback_url)
-                session.take(Notice("Callback URL copied.", level="info"))
+                session.bus.publish(Notice("Callback URL copied.", level="info"))
             elif key == "o":
                 session.open_inspector()
             elif key in "rp":
@@ -52,4 +52,4 @@ async def _act(session: Session, key: str) -> None:
         else:
             await session.toggle_pause()
     except HookError as error:
-        session.take(Notice(str(error), hint=error.hint, level="error"))
+        session.bus.publish(Notice(str(error), hint=error.hint, level="error"))

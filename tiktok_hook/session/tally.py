@@ -2,17 +2,21 @@
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import (
     Attempt,
-    Delivery,
+    AttemptEnded,
+    DeliveryAnswered,
     FailedBeside,
-    Probe,
+    NonWebhookRequest,
+    NotStored,
     Source,
     Summary,
-    TunnelState,
+    TunnelChanged,
 )
 from tiktok_hook.signature import State
 
@@ -37,39 +41,48 @@ class Tally:
 
     Args:
         started_at: Unix seconds.
+        targets: Where deliveries go; the first one's answer counts.
         clock: Monotonic seconds.
 
     Attributes:
-        summary: The counts, those left out that are only made when they are asked for.
-        targets: Where deliveries go; the first one's answer counts.
-        still_waits: Whether the delivery of an attempt that came to nothing is going to be sent
-            again, so that it has not failed.
+        summary: The counts without those that `total` computes.
     """
 
-    def __init__(self, *, started_at: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        started_at: float,
+        targets: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.started_at = started_at
         self._clock = clock
         self._began = clock()
         self.summary = Summary(started_at=started_at)
-        self.targets: Sequence[str] = ()
-        self.still_waits: Callable[[Attempt], bool] = lambda _: False
+        self._targets = tuple(targets)
         self._durations: deque[float] = deque(maxlen=_DURATIONS)
         self._failures: dict[str | None, _Failures] = {None: _Failures()}
         self._offline_since: float | None = None
         self._outages: deque[tuple[float, float]] = deque(maxlen=_OUTAGES)
 
-    def add(self, item: object) -> None:
-        """Count one item of the feed; kinds that are not counted pass by."""
-        if isinstance(item, Delivery):
-            self._add_delivery(item)
-        elif isinstance(item, Attempt):
-            self._add_attempt(item)
-        elif isinstance(item, Probe):
-            self.summary.probes += 1
-        elif isinstance(item, TunnelState):
-            self._add_tunnel(item)
+    def handlers(self) -> Mapping[type[Any], Handler]:
+        """What to call with which event, for `Bus.connect`."""
+        return {
+            DeliveryAnswered: self._add_delivery,
+            AttemptEnded: self._add_attempt,
+            NonWebhookRequest: self._add_non_webhook_request,
+            NotStored: self._add_not_stored,
+            TunnelChanged: self._add_tunnel,
+        }
 
-    def _add_delivery(self, delivery: Delivery) -> None:
+    def _add_non_webhook_request(self, event: NonWebhookRequest) -> None:
+        self.summary.probes += event.count
+
+    def _add_not_stored(self, _event: NotStored) -> None:
+        self.summary.unstored += 1
+
+    def _add_delivery(self, event: DeliveryAnswered) -> None:
+        delivery = event.delivery
         if delivery.source is Source.IMPORT:
             return
         counts = self.summary
@@ -86,13 +99,14 @@ class Tally:
         if delivery.redelivery_of is not None:
             counts.redeliveries += 1
 
-    def _add_attempt(self, attempt: Attempt) -> None:
+    def _add_attempt(self, event: AttemptEnded) -> None:
+        attempt = event.attempt
         counts = self.summary
         counts.attempts += 1
         if attempt.duration_ms is not None and attempt.status is not None:
             self._durations.append(attempt.duration_ms)
         if attempt.failed:
-            if self.still_waits(attempt):
+            if event.will_retry:
                 return
             counts.failed_attempts += 1
             failures = self._failures.setdefault(self._beside(attempt), _Failures())
@@ -106,13 +120,13 @@ class Tally:
 
     def _beside(self, attempt: Attempt) -> str | None:
         """The further target that an attempt went to; None for the first one or elsewhere."""
-        for target in self.targets[1:]:
+        for target in self._targets[1:]:
             base = target.partition("?")[0].removesuffix("/")
             if attempt.target.startswith(base) and attempt.target[len(base) :][:1] in _BEHIND:
                 return target
         return None
 
-    def _add_tunnel(self, state: TunnelState) -> None:
+    def _add_tunnel(self, state: TunnelChanged) -> None:
         if state.state == "reconnecting" and self._offline_since is None:
             self._offline_since = state.since
             self.summary.outages += 1
@@ -127,10 +141,6 @@ class Tally:
         now = () if self._offline_since is None else ((self._offline_since, None),)
         return (*self._outages, *now)
 
-    def count_unstored(self) -> None:
-        """One delivery was answered 503 because it could not be stored."""
-        self.summary.unstored += 1
-
     def total(self) -> Summary:
         """The counts so far."""
         counts = self.summary
@@ -141,7 +151,7 @@ class Tally:
             for target, found in self._failures.items()
             if target is not None
         )
-        counts.target = self.targets[0] if len(self.targets) > 1 else None
+        counts.target = self._targets[0] if len(self._targets) > 1 else None
         if self._durations:
             ordered = sorted(self._durations)
             counts.p95_ms = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]

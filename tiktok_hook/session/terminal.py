@@ -9,12 +9,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanag
 from typing import Any
 
 from tiktok_hook import terminal
-from tiktok_hook.delivery import Delivery, Notice
-from tiktok_hook.errors import HookError, StoreError
+from tiktok_hook.bus import Bus
+from tiktok_hook.delivery import DeliveryAnswered, Notice
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
-from tiktok_hook.terminal import Format
+from tiktok_hook.terminal import Console, Format
 
 SECOND_INTERRUPT = 130
 
@@ -102,16 +102,31 @@ class _Run:
         self._seen = 0
         self._session: Session | None = None
         self._stopping = asyncio.Event()
-        self._console = terminal.make(format)
+        self._bus = Bus()
+        listening.bus = self._bus
+        self._format = format
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
+
+        def closed() -> None:
+            """Whoever read our output has left: end, as other programs in a pipe do."""
+            loop.call_soon_threadsafe(self._stopping.set)
+
+        with (
+            terminal.make(self._format, on_closed=closed) as console,
+            self._bus.connect(console.handlers()),
+            self._bus.connect({DeliveryAnswered: self._count}),
+        ):
+            return await self._until_ended(console)
+
+    async def _until_ended(self, console: Console) -> int:
         task = asyncio.current_task()
         assert task is not None
 
         def interrupt(number: int, *, again: bool) -> None:
             if again:
-                self._leave_now()
+                self._leave_now(console)
             if number == signal.SIGINT:
                 self._quit()
             else:
@@ -119,57 +134,31 @@ class _Run:
             if self._session is None:
                 task.cancel()  # still starting: give it up
 
-        def closed() -> None:
-            """Whoever read our output has left: end, as other programs in a pipe do."""
-            loop.call_soon_threadsafe(self._stopping.set)
-
-        self._console.on_closed = closed
-        with signals(interrupt), self._console:
+        with signals(interrupt):
             try:
-                return await self._listen()
+                return await self._session_to_its_end(console)
             except asyncio.CancelledError:
                 if not self._stopping.is_set():
                     raise
                 task.uncancel()
                 return 0
 
-    async def _listen(self) -> int:
-        try:
-            return await self._session_to_its_end()
-        except HookError:
-            if self._session is not None:
-                self._sum_up(self._session)
-            raise
-
-    def _sum_up(self, session: Session) -> None:
-        summary = session.summary()
-        summary.dropped_lines = self._console.dropped
-        self._console.summary(summary)
-
-    async def _session_to_its_end(self) -> int:
-        self._listening.on_item = self._show
-        self._listening.on_line = lambda line: self._console.write(f"app │ {line}")
+    async def _session_to_its_end(self, console: Console) -> int:
         async with self._listening as session:
-            if session.ended.is_set() and session.exit_code is not None:
-                return session.exit_code  # the command beside was gone before all was up
+            if session.ended_early and session.exit_code is not None:
+                return session.exit_code
             self._session = session
             _spare_the_collector()
-            self._console.first_seen = self._first_seen
-            self._console.paused = lambda: session.relay.holding
-            self._console.banner(session.ready)
-            if self._console.live and session.tunnel is not None:
-                self._console.show(session.tunnel)  # for the status line
             async with AsyncExitStack() as stack:
                 if self._script is not None:
                     await stack.enter_async_context(self._script(session))
-                await stack.enter_async_context(keyboard(session, self._console, self._quit))
+                await stack.enter_async_context(keyboard(session, console, self._quit))
                 if self._open_page and session.inspector_url is not None:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
             loop = asyncio.get_running_loop()
-            patience = loop.call_later(_PATIENCE_SECONDS, self._say_what_lasts)
+            patience = loop.call_later(_PATIENCE_SECONDS, self._say_what_lasts, console)
         patience.cancel()
-        self._sum_up(session)
         if session.exit_code is not None:
             return session.exit_code
         return 0 if reached else 1
@@ -195,33 +184,21 @@ class _Run:
             self._session.app_process.interrupt()
         self._stopping.set()
 
-    def _say_what_lasts(self) -> None:
-        if self._console.live:
-            words = "Ending: what is under way has 5 s. Ctrl-C leaves at once."
-            self._console.show(Notice(words, level="info"))
+    def _say_what_lasts(self, console: Console) -> None:
+        if console.live:
+            message = "Ending: attempts under way have 5 s. Ctrl-C leaves at once."
+            self._bus.publish(Notice(message, level="info"))
 
-    def _show(self, item: object) -> None:
-        self._console.show(item)
-        if isinstance(item, Delivery) and self._exit_after is not None:
-            self._seen += 1
-            if self._seen >= self._exit_after:
-                self._stopping.set()
+    def _count(self, _event: DeliveryAnswered) -> None:
+        self._seen += 1
+        if self._exit_after is not None and self._seen >= self._exit_after:
+            self._stopping.set()
 
-    def _first_seen(self, delivery_id: int) -> float | None:
-        """When a delivery came, in Unix seconds: "delivery 3 of this event, +14 min"."""
-        if self._session is None:
-            return None
-        try:
-            delivery = self._session.store.history().get(delivery_id)
-        except StoreError:
-            return None  # closed: the last lines are printed while the session ends
-        return None if delivery is None else delivery.received_at
-
-    def _leave_now(self) -> None:
-        """A second Ctrl-C: nothing is waited for, nothing of ours is left running."""
+    def _leave_now(self, console: Console) -> None:
+        """A second Ctrl-C: wait for nothing, leave nothing of ours running."""
         if self._session is not None:
             self._session.abandon()
-        self._console.abandon()
+        console.abandon()
         os._exit(SECOND_INTERRUPT)
 
 

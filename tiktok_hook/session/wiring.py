@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal
 
 from tiktok_hook import paths, ports
+from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice, Ready, SelfCheck
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import (
@@ -28,16 +29,17 @@ from tiktok_hook.forward import (
     refuse_loop,
 )
 from tiktok_hook.receiver import Receiver
-from tiktok_hook.relay import open_relay
+from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.session import inspector_server, startup_notices
 from tiktok_hook.session.checks import check
-from tiktok_hook.session.child_app import app_beside
+from tiktok_hook.session.child_app import app_alongside
+from tiktok_hook.session.failures import FailureReports
 from tiktok_hook.session.ingress import find_ingress
+from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.tally import Tally
 from tiktok_hook.signature import checked_secrets
-from tiktok_hook.store import open_store
+from tiktok_hook.store import Store, open_store
 from tiktok_hook.tunnel import open_tunnel
 
 HOST = "127.0.0.1"
@@ -92,8 +94,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
         inspect_host: Address it listens on.
         inspect_allow_hosts: Further names it may be asked by, for containers.
         inspect_open: Let programs in that cannot send the token.
-        on_item: Called on the event loop with everything that happens, from the start on.
-        on_line: Called with each line that `command` prints; None drops them.
+        bus: Where everything that happens is published, from the start on; None makes one.
 
     Raises:
         UsageError: Arguments that do not go together or cannot be used.
@@ -137,8 +138,7 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
     inspect_host: str = HOST
     inspect_allow_hosts: Sequence[str] = ()
     inspect_open: bool = False
-    on_item: Callable[[object], None] | None = None
-    on_line: Callable[[str], None] | None = None
+    bus: Bus | None = None
 
     def __post_init__(self) -> None:
         self._secrets = checked_secrets(self.secret)
@@ -165,9 +165,16 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Session]:
-        with _one_failure():
-            async with AsyncExitStack() as stack:
-                yield await _Wiring(self, stack).session()
+        session: Session | None = None
+        bus = Bus() if self.bus is None else self.bus
+        try:
+            with _one_failure():
+                async with AsyncExitStack() as stack:
+                    session = await _Wiring(self, stack, bus).session()
+                    yield session
+        finally:
+            if session is not None and not session.ended_early:
+                bus.publish(session.summary())
 
     @property
     def known_secrets(self) -> tuple[str, ...]:
@@ -188,9 +195,10 @@ class listen(AbstractAsyncContextManager[Session]):  # noqa: N801 - used like a 
 class _Wiring:
     """Opens the parts in their order; what is entered last is closed first."""
 
-    def __init__(self, plan: listen, stack: AsyncExitStack) -> None:
+    def __init__(self, plan: listen, stack: AsyncExitStack, bus: Bus) -> None:
         self.plan = plan
         self.stack = stack
+        self.bus = bus
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
@@ -200,17 +208,12 @@ class _Wiring:
             open_store(path, keep=plan.keep, keep_bytes=plan.keep_bytes or usual)
         )
         forwarder = await enter(Forwarder(insecure=plan.insecure))
-        session = Session(
-            store=store,
-            forwarder=forwarder,
-            secrets=plan.known_secrets,
-            tally=Tally(started_at=time.time()),
-            on_item=plan.on_item,
-            pooling=plan.pooling,
-        )
         targets = plan.targets
         if plan.app is not None:
             targets = (await enter(plan.app()),)
+        state = ReadModel(started_at=time.time(), targets=targets)
+        for handlers in (state.handlers(), state.tally.handlers()):
+            self.stack.enter_context(self.bus.connect(handlers))
         apps = [taken for target in targets if (taken := local_port(target)) is not None]
         sockets = ports.bind(
             plan.port, host=HOST, preferred=RECEIVER_PORT, avoid=apps, flag="--port"
@@ -218,13 +221,14 @@ class _Wiring:
         for each in sockets:
             self.stack.callback(each.close)
         port = sockets[0].getsockname()[1]
+        process = None
         if plan.command:
-            await enter(app_beside(session, plan.command, targets[0], plan.on_line))
-        session.relay = await enter(
+            process = await enter(app_alongside(self.bus.publish, plan.command, targets[0]))
+        relay = await enter(
             open_relay(
                 store=store,
                 forwarder=forwarder,
-                publish=session.take,
+                publish=self.bus.publish,
                 targets=targets,
                 ack=plan.ack,
                 secrets=plan.known_secrets,
@@ -233,48 +237,60 @@ class _Wiring:
                 timeout=plan.forward_timeout,
             )
         )
-        session.tally.targets = targets
-        session.tally.still_waits = session.relay.still_waits
+        state.target_up = relay.target_up
         local_url = f"http://{HOST}:{port}"
-        public_url = await self._public_url(session, local_url)
+        public_url = await self._public_url(local_url)
         token = random.token_urlsafe(24)
-        await self._receive(session, sockets, token)
+        await self._receive(relay, sockets, token)
         callback_url = _joined(public_url or local_url, plan.path)
-        session.public_url = None if public_url is None else callback_url
-        session.receiver_url = _joined(local_url, plan.path)
+        receiver_url = _joined(local_url, plan.path)
         refuse_loop(
             targets,
             receiver_port=port,
             inspector_port=plan.inspect_port if plan.inspect else None,
             callback_url=callback_url,
         )
-        inspector_url = await self._inspect(session, apps)
-        session.ready = Ready(
-            callback_url=callback_url,
-            local_url=session.receiver_url,
-            inspector_url=inspector_url,
-            self_check=await self._self_check(session, callback_url, token),
-            memory=_memory(session, callback_url) if public_url else "first",
-            secrets=len(plan.known_secrets),
-            edge_verification=plan.verify_webhook,
-            target=targets[0] if targets else None,
-            target_up=session.relay.target_up,
-            others=tuple((each, session.relay.is_up(each)) for each in session.relay.targets[1:]),
-            events=tuple(plan.events) if targets else (),
-            ack=str(plan.ack) if targets or isinstance(plan.ack, int) else None,
-            tunnelled=plan.tunnel,
-            public=public_url is not None,
-            history=None if path is None else _as_typed(path),
+        inspector_url = await self._inspect(
+            store, forwarder, state, relay, apps, callback_url, receiver_url, public_url
         )
-        self._announce(session, path)
-        for remark in (
+        session = Session(
+            store=store,
+            forwarder=forwarder,
+            secrets=plan.known_secrets,
+            bus=self.bus,
+            relay=relay,
+            state=state,
+            app_process=process,
+            ready=Ready(
+                callback_url=callback_url,
+                local_url=receiver_url,
+                inspector_url=inspector_url,
+                self_check=await self._self_check(forwarder, callback_url, token),
+                memory=self._memory(callback_url) if public_url else "first",
+                secrets=len(plan.known_secrets),
+                edge_verification=plan.verify_webhook,
+                target=targets[0] if targets else None,
+                target_up=relay.target_up,
+                others=tuple((each, relay.is_up(each)) for each in relay.targets[1:]),
+                events=tuple(plan.events) if targets else (),
+                ack=str(plan.ack) if targets or isinstance(plan.ack, int) else None,
+                tunnelled=plan.tunnel,
+                public=public_url is not None,
+                history=None if path is None else _as_typed(path),
+            ),
+        )
+        self._announce(session.ready, path)
+        remarks = (
             *startup_notices.mistyped(plan.events),
-            *await asyncio.to_thread(startup_notices.left_waiting, session.relay, store.history()),
-        ):
-            session.take(remark)
+            *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
+        )
+        session.ended_early = session.ended.is_set()
+        # From here on nothing is awaited: who reacts to `Ready` finds the session entered.
+        for event in (*remarks, *(() if session.ended_early else (session.ready,))):
+            self.bus.publish(event)
         return session
 
-    async def _public_url(self, session: Session, local_url: str) -> str | None:
+    async def _public_url(self, local_url: str) -> str | None:
         """Open the tunnel; None when nothing is public."""
         plan = self.plan
         if not plan.tunnel:
@@ -294,53 +310,70 @@ class _Wiring:
                 connect_cas=ingress.connect_cas,
                 traffic_policy=plan.traffic_policy,
                 pooling=plan.pooling,
-                on_state=session.tunnel_changed,
-                on_beat=session.tunnel_beat,
-                on_notice=session.take,
+                publish=self.bus.publish,
             )
         )
         await self.stack.enter_async_context(_beside(tunnel.wait_closed()))
         return tunnel.url
 
-    async def _receive(
-        self, session: Session, sockets: Sequence[socket.socket], token: str
-    ) -> None:
+    async def _receive(self, relay: Relay, sockets: Sequence[socket.socket], token: str) -> None:
         plan = self.plan
+        failures = FailureReports(self.bus.publish)
+        self.stack.enter_context(self.bus.connect(failures.handlers()))
         receiver = Receiver(
-            handle=session.relay.handle,
-            reject=session.relay.reject,
+            handle=relay.handle,
+            reject=relay.reject,
             secrets=plan.known_secrets,
             tolerance=plan.tolerance,
             max_body_bytes=plan.max_body_bytes,
             serve_file=plan.serve_file,
             self_check_token=token,
             path=plan.path,
-            pass_through=session.relay.pass_through if plan.pass_through else None,
-            on_probe=session.take,
-            on_unstored=session.unstored,
-            on_bug=session.bug,
+            pass_through=relay.pass_through if plan.pass_through else None,
+            on_probe=self.bus.publish,
+            on_unstored=failures.not_stored,
+            on_bug=failures.bug,
         )
         await self.stack.enter_async_context(receiver.serving(sockets))
 
-    async def _inspect(self, session: Session, apps: Sequence[int]) -> str | None:
+    async def _inspect(
+        self,
+        store: Store,
+        forwarder: Forwarder,
+        state: ReadModel,
+        relay: Relay,
+        apps: Sequence[int],
+        callback_url: str,
+        receiver_url: str,
+        public_url: str | None,
+    ) -> str | None:
         """Serve the inspector; its address, token included, or None without one."""
         plan = self.plan
         if not plan.inspect:
             return None
         from tiktok_hook import inspector
 
+        fixed = inspector.Status(
+            callback_url=callback_url,
+            local_url=receiver_url,
+            targets=relay.targets,
+            ack=str(relay.ack) if relay.targets else None,
+            signed=bool(plan.known_secrets),
+            public=public_url is not None,
+            pooling=plan.pooling,
+        )
         parts = inspector.InspectorContext(
-            history=session.store.history(),
-            store=session.store,
-            forwarder=session.forwarder,
+            history=store.history(),
+            store=store,
+            forwarder=forwarder,
             secrets=plan.known_secrets,
-            status=session.status,
-            publish=session.take,
+            status=lambda: state.status(fixed),
+            publish=self.bus.publish,
         )
         return await self.stack.enter_async_context(
             inspector_server.showing(
                 parts,
-                session.feed,
+                self.bus,
                 port=plan.inspect_port,
                 host=plan.inspect_host,
                 avoid=apps,
@@ -349,7 +382,7 @@ class _Wiring:
             )
         )
 
-    async def _self_check(self, session: Session, url: str, token: str) -> SelfCheck:
+    async def _self_check(self, forwarder: Forwarder, url: str, token: str) -> SelfCheck:
         plan = self.plan
         if not plan.self_checked or not (plan.tunnel or plan.public_url):
             return SelfCheck(result="skipped")
@@ -357,14 +390,13 @@ class _Wiring:
             url,
             token,
             plan.known_secrets,
-            session.forwarder,
+            forwarder,
             through_edge=plan.verify_webhook,
             pooling=plan.pooling,
         )
 
-    def _announce(self, session: Session, path: Path | None) -> None:
+    def _announce(self, ready: Ready, path: Path | None) -> None:
         """Let ``trigger`` and others find this session."""
-        ready = session.ready
         try:
             self.stack.enter_context(
                 paths.listening(
@@ -372,20 +404,19 @@ class _Wiring:
                     callback_url=ready.callback_url if ready.public else None,
                     inspector_url=(ready.inspector_url or "").partition("#")[0] or None,
                     history=path,
-                    target=next(iter(session.relay.targets), None),
+                    target=ready.target,
                 )
             )
         except StoreError as error:
-            session.take(Notice(str(error), hint=error.hint))
+            self.bus.publish(Notice(str(error), hint=error.hint))
 
-
-def _memory(session: Session, url: str) -> Literal["first", "same", "changed"]:
-    """Whether the Callback URL is that of the last run; a folder that fails is only told."""
-    try:
-        return paths.remember_callback(url)
-    except StoreError as error:
-        session.take(Notice(str(error), hint=error.hint))
-        return "first"
+    def _memory(self, url: str) -> Literal["first", "same", "changed"]:
+        """Whether the Callback URL is that of the last run; a failing folder is a notice."""
+        try:
+            return paths.remember_callback(url)
+        except StoreError as error:
+            self.bus.publish(Notice(str(error), hint=error.hint))
+            return "first"
 
 
 def _as_typed(path: Path) -> str:

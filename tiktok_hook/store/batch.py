@@ -323,11 +323,16 @@ def _add_all(
             results.append(_full(counters))
             continue
         counters.last_id = delivery_id = counters.last_id + 1
-        first, number = newest.get(add.key, (None, 1))
+        first, number, first_at = newest.get(add.key, (None, 1, None))
         if add.key is not None:
-            newest[add.key] = (first or delivery_id, number + 1)
+            at = add.delivery.received_at if first is None else first_at
+            newest[add.key] = (first or delivery_id, number + 1, at)
         delivery = add.delivery.stored(
-            id=delivery_id, redelivery_of=first, redelivery_number=number, status=add.status
+            id=delivery_id,
+            redelivery_of=first,
+            redelivery_number=number,
+            first_received_at=first_at,
+            status=add.status,
         )
         assert add.found_by is not None  # set by `prepare`
         row = rows.delivery_row(delivery, add.key, add.found_by)
@@ -374,13 +379,16 @@ def _insert_all(
 
 def _newest_of(
     connection: sqlite3.Connection, keys: set[bytes]
-) -> dict[bytes | None, tuple[int | None, int]]:
-    """Of each event that is known its first delivery, and the number that the next one gets."""
+) -> dict[bytes | None, tuple[int | None, int, float | None]]:
+    """The first delivery of each known event, the number of the next one, and when the first came.
+
+    The time is None when that first delivery has been deleted.
+    """
     if not keys:
         return {}
     wanted = rows.padded(keys, b"")  # no event has this key
     found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * len(wanted))), wanted)
-    return {key: (first, number) for key, first, number, _ in found}
+    return {key: (first, number, first_at) for key, first, number, first_at in found}
 
 
 def _insert_attempts(
@@ -410,8 +418,10 @@ def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
 # Beside a single max() SQLite takes the other columns from the row that has it.
 _NEWEST_OF_EVENTS = (
-    "SELECT link, coalesce(redelivery_of, id), redelivery_number + 1, max(id) FROM deliveries "
-    "WHERE link IN ({}) GROUP BY link"
+    "SELECT newest.link, newest.first, newest.number, first.received_at FROM ("
+    "SELECT link, coalesce(redelivery_of, id) AS first, redelivery_number + 1 AS number, max(id) "
+    "FROM deliveries WHERE link IN ({}) GROUP BY link"
+    ") AS newest LEFT JOIN deliveries AS first ON first.id = newest.first"
 )
 _ENQUEUE = (
     "INSERT INTO queue (delivery_id, target, mode, secondary) VALUES (?, ?, ?, ?) "

@@ -8,11 +8,28 @@ import os
 import re
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
-from typing import Literal, Self, TextIO, TypeAlias
+from typing import Any, Literal, Self, TextIO, TypeAlias
 
-from tiktok_hook.delivery import Attempt, Delivery, Notice, Probe, Ready, Summary, bounded
+from tiktok_hook.bus import Handler
+from tiktok_hook.delivery import (
+    AppChanged,
+    AppOutput,
+    Attempt,
+    AttemptEnded,
+    Delivery,
+    DeliveryAnswered,
+    NonWebhookRequest,
+    Notice,
+    QueueChanged,
+    Ready,
+    Skipped,
+    Summary,
+    TunnelChanged,
+    bounded,
+)
 from tiktok_hook.terminal import blocks, lines, words
 from tiktok_hook.terminal.flood import FloodGate
 from tiktok_hook.terminal.jsonl import JsonLines
@@ -68,11 +85,6 @@ class Console:
     Attributes:
         live: Whether there is a terminal to draw a status line on.
         keys: Whether single keys can be read.
-        on_closed: Called on the printing thread, once, when nobody reads the data any more.
-        first_seen: Finds when an older delivery came, by its id, in Unix seconds; called on the
-            printing thread. None: the time since the first one is told only if that is on screen.
-        paused: Says whether deliveries wait because somebody wanted it so; called on the printing
-            thread. None: they do not.
     """
 
     def __init__(
@@ -86,15 +98,13 @@ class Console:
         colours: bool,
         limit: int,
         for_programs: bool,
+        on_closed: Callable[[], None],
     ) -> None:
         self._colours = colours
         self._received = 0
         self._refused = 0
         self._lost = 0
         self.keys = keys
-        self.on_closed: Callable[[], None] | None = None
-        self.first_seen: Callable[[int], float | None] | None = None
-        self.paused: Callable[[], bool] | None = None
         self._attempt_weight = 1 if for_programs else 0
         self.live = status is not None
         self._status = status
@@ -108,9 +118,10 @@ class Console:
             status=status,
             status_text=self._status_text,
             gates=(self._rejected, self._requests),
-            on_closed=lambda: self.on_closed() if self.on_closed is not None else None,
+            on_closed=on_closed,
         )
         self._printer = Printer(self._screen.draw, limit=limit, limit_bytes=BYTES_LIMIT)
+        self._handlers = self.handlers()
 
     def __enter__(self) -> Self:
         return self
@@ -128,30 +139,49 @@ class Console:
         """Records that were only counted, because they came faster than they can be shown."""
         return self._printer.dropped
 
-    def banner(self, ready: Ready) -> None:
-        """Say that everything is up, and what to do now."""
-        self._printer.put(ready, vital=True)
+    def handlers(self) -> Mapping[type[Any], Handler]:
+        """What to call with which event, for `Bus.connect`."""
+        vital = (AppChanged, Notice, QueueChanged, Ready, Skipped, TunnelChanged)
+        return {
+            DeliveryAnswered: self._answered,
+            AttemptEnded: self._attempt_ended,
+            NonWebhookRequest: self._non_webhook_request,
+            AppOutput: self._app_output,
+            Summary: self._summary,
+            **dict.fromkeys(vital, self._vital),
+        }
 
-    def show(self, item: object) -> None:
-        """Show a `Delivery`, `Attempt`, `TunnelState`, `AppState`, `Probe` or `Notice`."""
-        if isinstance(item, Delivery):
-            self._received += 1
-            if item.refused:
-                self._refused += 1
-                self._put_limited(self._rejected, bounded(item))
-            else:
-                self._printer.put(item, size=len(item.body) + _RECORD_BYTES)
-        elif isinstance(item, Attempt):
-            size = len(item.body) + _RECORD_BYTES
-            self._printer.put(item, size=size, weight=self._attempt_weight)
-        elif isinstance(item, Probe):
-            self._put_limited(self._requests, item)
+    def show(self, event: object) -> None:
+        """Show one event; one that has no place on a screen is ignored."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def _answered(self, event: DeliveryAnswered) -> None:
+        delivery = event.delivery
+        self._received += 1
+        if delivery.refused:
+            self._refused += 1
+            self._put_limited(self._rejected, DeliveryAnswered(bounded(delivery)))
         else:
-            self._printer.put(item, weight=0, vital=True)
+            self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES)
 
-    def summary(self, summary: Summary) -> None:
-        """The exit screen."""
-        self._printer.put(summary, vital=True)
+    def _attempt_ended(self, event: AttemptEnded) -> None:
+        size = len(event.attempt.body) + _RECORD_BYTES
+        self._printer.put(event, size=size, weight=self._attempt_weight)
+
+    def _non_webhook_request(self, event: NonWebhookRequest) -> None:
+        self._put_limited(self._requests, event)
+
+    def _app_output(self, event: AppOutput) -> None:
+        self.write(f"app │ {event.line}")
+
+    def _summary(self, event: Summary) -> None:
+        self._vital(replace(event, dropped_lines=self.dropped))
+
+    def _vital(self, event: object) -> None:
+        """Events that are few and must not be missed."""
+        self._printer.put(event, weight=0, vital=True)
 
     def write(self, text: str) -> None:
         """Whole lines for stderr, kept apart from the status line: the app's own output.
@@ -219,12 +249,14 @@ class Console:
             self._printer.put(Control.HIDE, vital=True)
             self._printer.close(0.1)
 
-    def _put_limited(self, gate: FloodGate, item: Delivery | Probe) -> None:
+    def _put_limited(self, gate: FloodGate, item: DeliveryAnswered | NonWebhookRequest) -> None:
         """Show what a stranger can send without end, as far as its allowance goes."""
         already_counting = gate.pending
         if gate.admit():
-            size = len(item.body) + _RECORD_BYTES if isinstance(item, Delivery) else 0
-            self._printer.put(item, size=size, weight=int(isinstance(item, Delivery)))
+            if isinstance(item, DeliveryAnswered):
+                self._printer.put(item, size=len(item.delivery.body) + _RECORD_BYTES)
+            else:
+                self._printer.put(item, weight=0)
         elif not already_counting:
             self._printer.put(Control.REPORT, weight=0, vital=True)
 
@@ -235,7 +267,6 @@ class Console:
             received=self._received,
             refused=self._refused,
             keys=self.keys,
-            paused=self.paused is not None and self.paused(),
         )
 
 
@@ -247,6 +278,7 @@ def make(
     color: bool | None = None,
     width: int | None = None,
     keys: bool | None = None,
+    on_closed: Callable[[], None] = lambda: None,
 ) -> Console:
     """Make the console of a session.
 
@@ -258,6 +290,7 @@ def make(
         width: Columns; None asks the terminal each time, and cuts nothing where there is none.
         keys: Whether single keys work, so that they are mentioned; None when stdin and the screen
             are terminals.
+        on_closed: Called on the printing thread, once, when the reader of `out` has left.
     """
     out_sink = Sink(sys.stdout if out is None else out)
     err_sink = Sink(sys.stderr if err is None else err)
@@ -281,7 +314,7 @@ def make(
             keys=keys,
         )
     on_screen = out_sink.is_terminal and chosen != "json"
-    made = Console(
+    return Console(
         view,
         out_sink,
         err_sink,
@@ -290,10 +323,8 @@ def make(
         colours=err_paint is not PLAIN,
         limit=SCREEN_LIMIT if on_screen else PIPE_LIMIT,
         for_programs=chosen == "json",
+        on_closed=on_closed,
     )
-    if isinstance(view, Text):
-        view.first_seen = lambda number: made.first_seen(number) if made.first_seen else None
-    return made
 
 
 def paint_for(stream: TextIO | int, *, color: bool | None = None) -> Paint:

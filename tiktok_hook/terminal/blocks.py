@@ -6,7 +6,7 @@ By hand as well: a panel of rich with highlighted JSON costs 1 to 3 ms.
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from tiktok_hook.delivery import Attempt, Delivery, Source
+from tiktok_hook.delivery import Attempt, Delivery, Skipped, Source
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.body import body_lines
@@ -33,6 +33,7 @@ def delivery_block(
     paint: Paint,
     *,
     attempts: Sequence[Attempt] = (),
+    skipped: Skipped | None = None,
     width: int = 80,
     first_at: float | None = None,
     whole: bool = False,
@@ -43,6 +44,7 @@ def delivery_block(
         delivery: As answered.
         paint: Colours.
         attempts: What was tried with it so far.
+        skipped: Why it is not forwarded; None when it is.
         width: Columns for the rule and for hints; headers and body are left to the terminal.
         first_at: Unix seconds of the first delivery of the same event, when known.
         whole: Leave nothing out of headers and body, as for `show`.
@@ -55,6 +57,8 @@ def delivery_block(
         text.append(f"  {paint.amber}↻ {words.redelivery(delivery, first_at)}{paint.off}")
     for attempt in attempts:
         text.append(attempt_block(attempt, paint, width))
+    if skipped is not None:
+        text.append(skipped_block(skipped, paint, width))
     text.append("")
     text.append(
         f"  {lines.shown(delivery.method, lines.MAX_NAME)} "
@@ -89,6 +93,12 @@ def attempt_block(attempt: Attempt, paint: Paint, width: int = 80) -> str:
     """An attempt's line and, under it, what a bad answer probably means; no newline at the end."""
     line = lines.attempt_line(attempt, paint)
     return line + hint(attempt.hint, paint, width, indent="    ")
+
+
+def skipped_block(event: Skipped, paint: Paint, width: int = 80) -> str:
+    """That a delivery goes to no app and, under it, why; no newline at the end."""
+    line = f"  → #{event.delivery.id} {paint.dim}not forwarded{paint.off}"
+    return line + hint(event.reason, paint, width, indent="    ")
 
 
 def hint(text: str, paint: Paint, width: int, *, indent: str) -> str:

@@ -1,17 +1,18 @@
 """JSON Lines for programs: every record on stdout, notices for people on stderr."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from tiktok_hook.delivery import (
-    AppState,
-    Attempt,
-    Delivery,
+    AppChanged,
+    AttemptEnded,
+    DeliveryAnswered,
     Notice,
     Ready,
+    Skipped,
     Summary,
-    TunnelState,
+    TunnelChanged,
     attempt_json,
     delivery_json,
     dump,
@@ -28,6 +29,19 @@ class JsonLines:
 
     def __init__(self) -> None:
         self._tunnel: tuple[str, str | None] | None = None
+        self._is_ready = False
+        self._writers: dict[type, Callable[[Any], Iterable[Piece]]] = {
+            DeliveryAnswered: lambda event: _json("delivery", delivery_json(event.delivery)),
+            AttemptEnded: lambda event: _json("attempt", attempt_json(event.attempt)),
+            Skipped: lambda event: _json("skipped", skipped_json(event)),
+            TunnelChanged: self._tunnel_changed,
+            AppChanged: lambda event: _json("app", app_json(event)),
+            LeftOut: lambda event: _json("dropped", {event.subject: event.count}),
+            Notice: lambda event: (err(lines.notice_line(event, PLAIN) + "\n"),),
+            Ready: self._ready,
+            Summary: lambda event: _json("summary", summary_json(event)),
+            str: lambda text: (err(text if text.endswith("\n") else text + "\n"),),
+        }
 
     @property
     def holds(self) -> bool:
@@ -49,37 +63,20 @@ class JsonLines:
         return iter(())
 
     def _item(self, item: object) -> Iterable[Piece]:
-        if isinstance(item, Delivery):
-            return (out(_line("delivery", delivery_json(item))),)
-        if isinstance(item, Attempt):
-            return (out(_line("attempt", attempt_json(item))),)
-        if isinstance(item, TunnelState):
-            return self._tunnel_state(item)
-        if isinstance(item, AppState):
-            return (out(_line("app", app_json(item))),)
-        if isinstance(item, LeftOut):
-            return (out(_line("dropped", {item.subject: item.count})),)
-        if isinstance(item, Notice):
-            return (err(lines.notice_line(item, PLAIN) + "\n"),)
-        if isinstance(item, Ready):
-            return self._ready(item)
-        if isinstance(item, Summary):
-            return (out(_line("summary", summary_json(item))),)
-        if isinstance(item, str):
-            return (err(item if item.endswith("\n") else item + "\n"),)
-        return ()
+        writer = self._writers.get(type(item))
+        return () if writer is None else writer(item)
 
-    def _tunnel_state(self, state: TunnelState) -> Iterable[Piece]:
-        now = (state.state, state.url)
-        # The same state comes again with every heartbeat.
-        if state.state not in {"online", "reconnecting"} or now == self._tunnel:
+    def _tunnel_changed(self, event: TunnelChanged) -> Iterable[Piece]:
+        now = (event.state, event.url)
+        # Each heartbeat repeats the state, and `ready` stands for everything before it.
+        if event.state not in {"online", "reconnecting"} or now == self._tunnel:
             return ()
         self._tunnel = now
-        return (out(_line("tunnel", tunnel_json(state))),)
+        return _json("tunnel", tunnel_json(event)) if self._is_ready else ()
 
-    @staticmethod
-    def _ready(ready: Ready) -> Iterable[Piece]:
-        yield out(_line("ready", ready_json(ready)))
+    def _ready(self, ready: Ready) -> Iterable[Piece]:
+        self._is_ready = True
+        yield from _json("ready", ready_json(ready))
         if ready.self_check.result == "failed":
             failed = Notice("The self-check through the public URL failed.", ready.self_check.hint)
             yield err(lines.notice_line(failed, PLAIN) + "\n")
@@ -95,7 +92,7 @@ def ready_json(ready: Ready) -> dict[str, Any]:
     }
 
 
-def tunnel_json(state: TunnelState) -> dict[str, Any]:
+def tunnel_json(state: TunnelChanged) -> dict[str, Any]:
     """The shape of ``tunnel``: the tunnel was lost, or is back."""
     return {
         "state": state.state,
@@ -105,7 +102,7 @@ def tunnel_json(state: TunnelState) -> dict[str, Any]:
     }
 
 
-def app_json(state: AppState) -> dict[str, Any]:
+def app_json(state: AppChanged) -> dict[str, Any]:
     """The shape of ``app``: about a target, or about the command beside us."""
     shape: dict[str, Any] = {"state": state.state}
     if state.target is not None:
@@ -128,5 +125,10 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return shape
 
 
-def _line(kind: str, shape: dict[str, Any]) -> str:
-    return dump({"type": kind, **shape}).decode() + "\n"
+def skipped_json(event: Skipped) -> dict[str, Any]:
+    """The shape of ``skipped``: an accepted delivery that is not forwarded, and why."""
+    return {"delivery_id": event.delivery.id, "reason": event.reason}
+
+
+def _json(kind: str, shape: dict[str, Any]) -> tuple[Piece]:
+    return (out(dump({"type": kind, **shape}).decode() + "\n"),)

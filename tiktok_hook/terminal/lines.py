@@ -4,7 +4,14 @@ A line costs some microseconds, so that printing keeps up with receiving. Everyt
 outside passes `visible`.
 """
 
-from tiktok_hook.delivery import FILTERED, AppState, Attempt, Delivery, Notice, Probe, TunnelState
+from tiktok_hook.delivery import (
+    AppChanged,
+    Attempt,
+    Delivery,
+    NonWebhookRequest,
+    Notice,
+    TunnelChanged,
+)
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import words
@@ -66,8 +73,6 @@ def verdict_colour(state: State, paint: Paint) -> str:
 
 def outcome(attempt: Attempt) -> str:
     """``200 in 3 ms``, or what went wrong in words."""
-    if attempt.error == FILTERED:
-        return "not forwarded"
     if attempt.duration_ms is None:
         return "not answered yet"
     took = words.milliseconds(attempt.duration_ms)
@@ -83,6 +88,7 @@ def delivery_line(
     paint: Paint,
     *,
     attempt: Attempt | None = None,
+    skipped: bool = False,
     width: int | None = None,
     first_at: float | None = None,
 ) -> str:
@@ -92,6 +98,7 @@ def delivery_line(
         delivery: As answered.
         paint: Colours.
         attempt: What the app made of it, when known.
+        skipped: Whether it is not forwarded.
         width: Columns it should fit; the summary is cut for it. None cuts nothing.
         first_at: Unix seconds of the first delivery of the same event, when known.
     """
@@ -107,9 +114,14 @@ def delivery_line(
     if delivery.redelivery_of is not None:
         text = f"{words.redelivery(delivery, first_at)}: {text}"
     if attempt is not None:
-        good = (delivery if attempt.error == FILTERED else attempt).status == 200
+        good = attempt.status == 200
         tail = f"→ {outcome(attempt)}"
         if delivery.status is not None and delivery.status != attempt.status:
+            tail = f"{tail}, answered {delivery.status}"
+    elif skipped:
+        good = delivery.status == 200
+        tail = "→ not forwarded"
+        if delivery.status is not None:
             tail = f"{tail}, answered {delivery.status}"
     else:
         good = delivery.status == 200
@@ -130,8 +142,6 @@ def delivery_line(
 
 def attempt_line(attempt: Attempt, paint: Paint) -> str:
     """An attempt in one line: ``→ #12.1 http://… 200 in 3 ms``."""
-    if attempt.error == FILTERED:
-        return f"  → #{attempt.delivery_id} {paint.dim}{outcome(attempt)}{paint.off}"
     marks = " replay" if attempt.replay else ""
     if attempt.variant:
         marks += f" ({visible(attempt.variant)})"
@@ -142,7 +152,7 @@ def attempt_line(attempt: Attempt, paint: Paint) -> str:
     return f"  → #{attempt.id}{marks} {shown(attempt.target)} {colour}{outcome(attempt)}{paint.off}"
 
 
-def probe_line(probe: Probe, paint: Paint) -> str:
+def probe_line(probe: NonWebhookRequest, paint: Paint) -> str:
     """A request that was no delivery, dim: ``GET / 200``."""
     reason = f" ({shown(probe.reason)})" if probe.reason else ""
     return (
@@ -161,7 +171,7 @@ def left_out_line(left_out: LeftOut, paint: Paint) -> str:
     return f"{paint.dim}… {what} not shown{where}{paint.off}"
 
 
-def tunnel_line(state: TunnelState, paint: Paint) -> str:
+def tunnel_line(state: TunnelChanged, paint: Paint) -> str:
     """A change of the tunnel, with what it means for deliveries; empty where nothing is to say."""
     at = f"{paint.dim}{words.clock(state.since)}{paint.off}"
     why = f": {visible(state.error)}" if state.error else ""
@@ -182,7 +192,7 @@ def tunnel_line(state: TunnelState, paint: Paint) -> str:
     return ""  # closed: the end of the session, which says itself why
 
 
-def app_line(state: AppState, paint: Paint) -> str:
+def app_line(state: AppChanged, paint: Paint) -> str:
     """A change of the developer's app."""
     who = visible(state.target) if state.target else "your command"
     colour = {"up": paint.green, "started": paint.green, "exited": paint.amber}.get(

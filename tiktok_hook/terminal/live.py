@@ -5,7 +5,8 @@ after it, with the cursor left at its start. A terminal that gets narrower folds
 erasing from its start down takes all of it, whatever the terminal made of it.
 """
 
-from tiktok_hook.delivery import AppState, Ready, TunnelState
+from tiktok_hook.bus import Handler
+from tiktok_hook.delivery import AppChanged, QueueChanged, Ready, TunnelChanged
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.paint import Paint
@@ -23,26 +24,41 @@ class StatusLine:
 
     def __init__(self, paint: Paint) -> None:
         self._paint = paint
-        self._tunnel: TunnelState | None = None
+        self._tunnel: TunnelChanged | None = None
         self._target: str | None = None
         self._app = ""
         self._ready = False
+        self._paused = False
+        self._handlers: dict[type, Handler] = {
+            TunnelChanged: self._tunnel_changed,
+            Ready: self._became_ready,
+            AppChanged: self._app_changed,
+            QueueChanged: self._queue_changed,
+        }
 
-    def note(self, item: object) -> None:
-        """Take in a record; most say nothing about the state."""
-        if isinstance(item, TunnelState):
-            self._tunnel = item
-        elif isinstance(item, Ready):
-            self._ready = True
-            self._target = item.target
-            if item.target_up is not None:
-                self._app = "up" if item.target_up else "down"
-        elif isinstance(item, AppState) and item.target is not None and item.target == self._target:
-            self._app = "waiting" if item.state == "paused" else item.state
+    def note(self, event: object) -> None:
+        """Remember what an event says about the state; most say nothing."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
 
-    def text(
-        self, width: int, *, received: int, refused: int, keys: bool, paused: bool = False
-    ) -> str:
+    def _tunnel_changed(self, event: TunnelChanged) -> None:
+        self._tunnel = event
+
+    def _became_ready(self, event: Ready) -> None:
+        self._ready = True
+        self._target = event.target
+        if event.target_up is not None:
+            self._app = "up" if event.target_up else "down"
+
+    def _app_changed(self, event: AppChanged) -> None:
+        if event.target is not None and event.target == self._target:
+            self._app = "waiting" if event.state == "paused" else event.state
+
+    def _queue_changed(self, event: QueueChanged) -> None:
+        self._paused = event.paused
+
+    def text(self, width: int, *, received: int, refused: int, keys: bool) -> str:
         """The line, in at most ``width - 1`` columns; what does not fit is left out from the right.
 
         Args:
@@ -50,7 +66,6 @@ class StatusLine:
             received: Deliveries so far.
             refused: Of them, answered 403.
             keys: Whether single keys work.
-            paused: Whether deliveries wait because somebody wanted it so.
         """
         if not (self._ready or self._tunnel):
             return lines.cut("starting", width - 1)
@@ -62,7 +77,7 @@ class StatusLine:
             target = visible(self._target).removeprefix("http://").removeprefix("https://")
             waits = paint.amber
             colours = {"up": paint.green, "down": paint.red, "waiting": waits, "paused": waits}
-            app = "paused" if paused else self._app
+            app = "paused" if self._paused else self._app
             parts.append((colours.get(app, ""), f"→ {target} {app}".rstrip()))
         if keys:
             parts.append((paint.dim, "? keys"))

@@ -1,19 +1,22 @@
 """The two formats for people: full blocks while there is time to read them, and one line each."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from tiktok_hook.delivery import (
-    AppState,
+    AppChanged,
     Attempt,
+    AttemptEnded,
     Delivery,
+    DeliveryAnswered,
+    NonWebhookRequest,
     Notice,
-    Probe,
     Ready,
+    Skipped,
     Source,
     Summary,
-    TunnelState,
+    TunnelChanged,
 )
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import banner, blocks, lines, words
@@ -27,7 +30,6 @@ BLOCKS_PER_SECOND = 4.0
 BLOCKS_AT_ONCE = 6.0
 """Full blocks after a pause: a burst that a person may want to read."""
 
-_REMEMBERED = 4096
 _TARGETS = 16
 
 
@@ -42,9 +44,6 @@ class Text:
         err_width: Columns of stderr, likewise.
         keys: Whether single keys work.
         clock: Monotonic seconds.
-
-    Attributes:
-        first_seen: Finds when an older delivery came, by its id, in Unix seconds; None if unknown.
     """
 
     def __init__(
@@ -64,12 +63,11 @@ class Text:
         self._out_width = out_width
         self._err_width = err_width
         self._keys = keys
-        self.first_seen: Callable[[int], float | None] = lambda _: None
         self._clock = clock
         self._blocks_left = BLOCKS_AT_ONCE
         self._blocks_at = clock()
-        self._shown: OrderedDict[int, float] = OrderedDict()
-        self._kept: Delivery | None = None
+        self._kept: DeliveryAnswered | None = None
+        self._is_ready = False
         self._history_stays = True
         self._answered_by_app = False
         self._tunnel = "connecting"
@@ -78,6 +76,18 @@ class Text:
         self._last_hint = ""
         self._last_hint_beside = ""
         self._midnight = 0.0
+        self._writers: dict[type, Callable[[Any], Iterator[Piece]]] = {
+            LeftOut: self._left_out,
+            Skipped: self._skipped,
+            NonWebhookRequest: self._non_webhook_request,
+            TunnelChanged: self._tunnel_changed,
+            AppChanged: self._app_changed,
+            Notice: self._notice,
+            Ready: self._ready,
+            Summary: self._summary,
+            Piece: lambda piece: iter((piece,)),
+            str: lambda text: iter((err(text if text.endswith("\n") else text + "\n"),)),
+        }
 
     @property
     def holds(self) -> bool:
@@ -90,21 +100,23 @@ class Text:
         batch = list(items) if self._kept is None else [self._kept, *items]
         self._kept = None
         last = items[-1] if items else None
-        if isinstance(last, Delivery) and self._expects_attempt(last):
+        if isinstance(last, DeliveryAnswered) and self._expects_attempt(last.delivery):
             self._kept = last
             batch.pop()
         at = 0
         while at < len(batch):
             item = batch[at]
             at += 1
-            if isinstance(item, Delivery):
-                attempts = _following(item, batch[at : at + _TARGETS])
-                at += len(attempts)
-                yield from self._delivery(item, attempts, width)
-            elif isinstance(item, Attempt):
-                yield self._attempt(item, width)
+            if isinstance(item, DeliveryAnswered):
+                following = _following(item.delivery, batch[at : at + _TARGETS])
+                at += len(following)
+                yield from self._delivery(item.delivery, following, width)
+            elif isinstance(item, AttemptEnded):
+                yield self._attempt(item.attempt, width)
             else:
-                yield from self._other(item)
+                writer = self._writers.get(type(item))
+                if writer is not None:
+                    yield from writer(item)
         if dropped:
             paint = self._out_paint
             more = f"… {words.count(dropped)} more, see tiktok-hook events"
@@ -119,22 +131,24 @@ class Text:
         return self._answered_by_app and answered
 
     def _delivery(
-        self, delivery: Delivery, attempts: Sequence[Attempt], width: int | None
+        self,
+        delivery: Delivery,
+        following: Sequence[AttemptEnded | Skipped],
+        width: int | None,
     ) -> Iterator[Piece]:
         if delivery.source is not Source.IMPORT:
             yield from self._new_day(delivery.received_at)
-        self._shown[delivery.id] = delivery.received_at
-        if len(self._shown) > _REMEMBERED:
-            self._shown.popitem(last=False)
-        first_at = self._first(delivery)
+        attempts = [event.attempt for event in following if isinstance(event, AttemptEnded)]
+        skipped = next((event for event in following if isinstance(event, Skipped)), None)
         if self._full and self._room_for_block():
             yield out(
                 blocks.delivery_block(
                     delivery,
                     self._out_paint,
                     attempts=attempts,
+                    skipped=skipped,
                     width=width or 80,
-                    first_at=first_at,
+                    first_at=delivery.first_received_at,
                 )
             )
         else:
@@ -142,12 +156,14 @@ class Text:
                 delivery,
                 self._out_paint,
                 attempt=attempts[0] if attempts else None,
+                skipped=skipped is not None,
                 width=width,
-                first_at=first_at,
+                first_at=delivery.first_received_at,
             )
             yield out(line + "\n")
-            refused = delivery.verdict.hint if delivery.verdict.refused else ""
-            yield from self._news(attempts[0].hint if attempts else refused, width)
+            hint = delivery.verdict.hint if delivery.verdict.refused else ""
+            hint = skipped.reason if skipped is not None else hint
+            yield from self._news(attempts[0].hint if attempts else hint, width)
             for attempt in attempts[1:]:
                 yield self._attempt(attempt, width)
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
@@ -171,13 +187,6 @@ class Text:
             yield err(f"{paint.dim}── {words.date(now)} ──{paint.off}\n")
         self._midnight = words.midnight(now)
 
-    def _first(self, delivery: Delivery) -> float | None:
-        first = delivery.redelivery_of
-        if first is None:
-            return None
-        known = self._shown.get(first)
-        return self.first_seen(first) if known is None else known
-
     def _room_for_block(self) -> bool:
         now = self._clock()
         gained = (now - self._blocks_at) * BLOCKS_PER_SECOND
@@ -195,40 +204,42 @@ class Text:
             yield out(text.removeprefix("\n") + "\n")
         self._last_hint = hint
 
-    def _other(self, item: object) -> Iterator[Piece]:
-        paint = self._err_paint
-        if isinstance(item, LeftOut):
-            yield err(lines.left_out_line(item, paint) + "\n")
-        elif isinstance(item, Probe):
-            yield err(lines.probe_line(item, paint) + "\n")
-        elif isinstance(item, TunnelState):
-            yield from self._tunnel_state(item)
-        elif isinstance(item, AppState):
-            if self._apps.get(item.target) != item.state:
-                self._apps[item.target] = item.state
-                yield err(lines.app_line(item, paint) + "\n")
-        elif isinstance(item, Notice):
-            yield err(lines.notice_line(item, paint) + "\n")
-        elif isinstance(item, Ready):
-            self._answered_by_app = item.target is not None and item.ack == "app"
-            self._history_stays = item.history is not None
-            if item.target is not None and item.target_up is not None:
-                # The banner has said it, so only a change is news.
-                self._apps[item.target] = "up" if item.target_up else "down"
-            self._apps |= {url: "up" if up else "down" for url, up in item.others}
-            yield err(banner.banner(item, paint, width=self._err_width() or 80, keys=self._keys))
-        elif isinstance(item, Summary):
-            yield err(banner.summary(item, paint, kept=self._history_stays))
-        elif isinstance(item, Piece):
-            yield item
-        elif isinstance(item, str):
-            yield err(item if item.endswith("\n") else item + "\n")
+    def _left_out(self, event: LeftOut) -> Iterator[Piece]:
+        yield err(lines.left_out_line(event, self._err_paint) + "\n")
 
-    def _tunnel_state(self, state: TunnelState) -> Iterator[Piece]:
-        before, self._tunnel = self._tunnel, state.state
-        # The same state comes again with every heartbeat, and the banner tells of the first.
-        if state.state != before and (before, state.state) != ("connecting", "online"):
-            line = lines.tunnel_line(state, self._err_paint)
+    def _skipped(self, event: Skipped) -> Iterator[Piece]:
+        yield out(blocks.skipped_block(event, self._out_paint, self._out_width() or 80) + "\n")
+
+    def _non_webhook_request(self, event: NonWebhookRequest) -> Iterator[Piece]:
+        yield err(lines.probe_line(event, self._err_paint) + "\n")
+
+    def _app_changed(self, event: AppChanged) -> Iterator[Piece]:
+        if self._apps.get(event.target) != event.state:
+            self._apps[event.target] = event.state
+            yield err(lines.app_line(event, self._err_paint) + "\n")
+
+    def _notice(self, event: Notice) -> Iterator[Piece]:
+        yield err(lines.notice_line(event, self._err_paint) + "\n")
+
+    def _ready(self, event: Ready) -> Iterator[Piece]:
+        self._is_ready = True
+        self._answered_by_app = event.target is not None and event.ack == "app"
+        self._history_stays = event.history is not None
+        if event.target is not None and event.target_up is not None:
+            # The banner states it, so that only a change is worth a line.
+            self._apps[event.target] = "up" if event.target_up else "down"
+        self._apps |= {url: "up" if up else "down" for url, up in event.others}
+        width = self._err_width() or 80
+        yield err(banner.banner(event, self._err_paint, width=width, keys=self._keys))
+
+    def _summary(self, event: Summary) -> Iterator[Piece]:
+        yield err(banner.summary(event, self._err_paint, kept=self._history_stays))
+
+    def _tunnel_changed(self, event: TunnelChanged) -> Iterator[Piece]:
+        before, self._tunnel = self._tunnel, event.state
+        # Each heartbeat repeats the state, and the banner stands for everything before it.
+        if self._is_ready and event.state != before:
+            line = lines.tunnel_line(event, self._err_paint)
             if line:
                 yield err(line + "\n")
 
@@ -248,11 +259,16 @@ class Text:
         yield err(text + "\n")
 
 
-def _following(delivery: Delivery, items: Sequence[object]) -> list[Attempt]:
-    """Its attempts that come right behind it."""
-    found = []
+def _following(delivery: Delivery, items: Sequence[object]) -> list[AttemptEnded | Skipped]:
+    """What belongs to a delivery right behind it: its attempts, or why there are none."""
+    found: list[AttemptEnded | Skipped] = []
     for item in items:
-        if not isinstance(item, Attempt) or item.delivery_id != delivery.id or item.replay:
+        if isinstance(item, AttemptEnded):
+            own = item.attempt.delivery_id == delivery.id and not item.attempt.replay
+        else:
+            own = isinstance(item, Skipped) and item.delivery.id == delivery.id
+        if not own:
             break
+        assert isinstance(item, AttemptEnded | Skipped)
         found.append(item)
     return found

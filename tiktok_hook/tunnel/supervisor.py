@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from tiktok_hook.delivery import Notice, TunnelState
+from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.errors import HookError, TunnelError, UsageError
 from tiktok_hook.tunnel import options, refusals
 from tiktok_hook.tunnel.process import Child, running
@@ -52,21 +52,17 @@ class Tunnel:
         order: Order,
         *,
         timing: Timing,
-        on_state: Callable[[TunnelState], None] | None,
-        on_beat: Callable[[TunnelState], None] | None,
-        on_notice: Callable[[Notice], None] | None,
+        publish: Callable[[TunnelChanged | Notice], None],
         clock: Callable[[], float],
     ) -> None:
-        self.state = TunnelState("connecting", None, clock())
+        self.state = TunnelChanged("connecting", None, clock())
         """Where it stands; its `latency_ms` follows every heartbeat."""
         self.child_pid: int | None = None
         """Process id of the child that runs now; None between two of them."""
         self._order = order
         self._domain_chosen = order.domain is not None
         self._timing = timing
-        self._on_state = on_state
-        self._on_beat = on_beat
-        self._on_notice = on_notice
+        self._publish = publish
         self._clock = clock
         self._settled = asyncio.Event()
         self._ended = asyncio.Event()
@@ -105,7 +101,9 @@ class Tunnel:
         finally:
             self._error = error
             self._set(
-                TunnelState("closed", self.state.url, self._clock(), str(error) if error else None)
+                TunnelChanged(
+                    "closed", self.state.url, self._clock(), str(error) if error else None
+                )
             )
             self._ended.set()
             self._settled.set()
@@ -235,9 +233,7 @@ class Tunnel:
         """Act on what the child said; the loss when it is to be replaced."""
         match message:
             case Beat(latency_ms):
-                self.state = replace(self.state, latency_ms=latency_ms)
-                if self._on_beat is not None:
-                    self._on_beat(self.state)
+                self._set(replace(self.state, latency_ms=latency_ms))
             case Missed():
                 return _Loss("The connection to ngrok went silent.", well)
             case Lost(error):
@@ -257,7 +253,7 @@ class Tunnel:
             )
         if command.name == "restart":
             return _Loss("ngrok's dashboard asked for a restart.", self._clock(), hung=False)
-        self._tell(
+        self._publish(
             Notice(
                 "ngrok's dashboard asked for an update, which was declined.",
                 hint="Update when it suits you: pip install --upgrade ngrok tiktok-hook",
@@ -269,7 +265,7 @@ class Tunnel:
     def _went_online(self, url: str) -> None:
         before, now = self.state, self._clock()
         if before.url is not None and before.url != url:
-            self._tell(
+            self._publish(
                 Notice(
                     f"The Callback URL changed: ngrok now gives {url} instead of {before.url}.",
                     hint="Paste the new one into the TikTok Developer Portal, or use --domain.",
@@ -278,20 +274,15 @@ class Tunnel:
         if self._order.domain is None:
             self._order = replace(self._order, domain=urlsplit(url).hostname)
         outage = max(0.0, now - before.since) if before.state == "reconnecting" else None
-        self._set(TunnelState("online", url, now, outage_seconds=outage))
+        self._set(TunnelChanged("online", url, now, outage_seconds=outage))
         self._settled.set()
 
     def _went_offline(self, loss: _Loss) -> None:
-        self._set(TunnelState("reconnecting", self.state.url, loss.since, loss.why))
+        self._set(TunnelChanged("reconnecting", self.state.url, loss.since, loss.why))
 
-    def _set(self, state: TunnelState) -> None:
+    def _set(self, state: TunnelChanged) -> None:
         self.state = state
-        if self._on_state is not None:
-            self._on_state(state)
-
-    def _tell(self, notice: Notice) -> None:
-        if self._on_notice is not None:
-            self._on_notice(notice)
+        self._publish(state)
 
 
 def _error(refusal: Refusal) -> HookError:
@@ -316,9 +307,7 @@ async def open_tunnel(
     connect_cas: str | None = None,
     traffic_policy: str | None = None,
     pooling: bool = False,
-    on_state: Callable[[TunnelState], None] | None = None,
-    on_beat: Callable[[TunnelState], None] | None = None,
-    on_notice: Callable[[Notice], None] | None = None,
+    publish: Callable[[TunnelChanged | Notice], None] = lambda _event: None,
     timing: Timing | None = None,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Tunnel]:
@@ -334,10 +323,8 @@ async def open_tunnel(
         connect_cas: ``trusted``, ``host`` or the path of a PEM file; None for ngrok's own CA.
         traffic_policy: The text of a policy document; None for none.
         pooling: Share the URL with others that pool it too; wants Python 3.12's SDK.
-        on_state: Called on the event loop when the state, its URL or its error changes.
-        on_beat: Called on the event loop with the state at every answered heartbeat, its latency
-            in it.
-        on_notice: Called on the event loop with what the user should know besides.
+        publish: Called on the event loop with `TunnelChanged` when the state, its URL or its error
+            changes and at every answered heartbeat, and with `Notice`.
         timing: How long things may take; None for the defaults.
         clock: Wall clock in Unix seconds.
 
@@ -362,9 +349,7 @@ async def open_tunnel(
     tunnel = Tunnel(
         order,
         timing=timing,
-        on_state=on_state,
-        on_beat=on_beat,
-        on_notice=on_notice,
+        publish=publish,
         clock=clock,
     )
     try:
