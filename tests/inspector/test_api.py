@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,6 @@ from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json
 from tiktok_hook.inspector import openapi
-from tiktok_hook.inspector.request_body import REPLAY, SAMPLE
 from tiktok_hook.signature import State, Verdict
 
 FORGED = Verdict(State.INVALID, reason="signature does not match")
@@ -289,6 +289,56 @@ async def test_the_document_names_every_route_and_no_other(house: House) -> None
     described = {(method, path) for path, item in document["paths"].items() for method in item}
     assert described == routes
     assert (await house.get("/api/v1/openapi.json")) == document
-    schemas = document["components"]["schemas"]
-    assert schemas["Replay"]["properties"].keys() == REPLAY
-    assert schemas["SampleWish"]["properties"].keys() == SAMPLE
+
+
+async def test_a_sample_may_be_edited_and_wrongly_signed(house: House) -> None:
+    async with running_app() as app:
+        house.status = replace(house.status, local_url=app.url)
+        path = "/api/v1/samples/post.publish.failed"
+        dry = await house.post(path, {"set": ["content.reason=spam_risk"], "dry_run": True})
+        assert "spam_risk" in dry["body"]
+        body = dry["body"].replace("spam_risk", "internal")
+        for signing in ("fresh", "age", "bad", "none"):
+            await house.post(path, {"body": body, "signing": signing})
+    found = []
+    for request in app.requests:
+        head, _, sent = request.partition(b"\r\n\r\n")
+        assert sent == body.encode()
+        header = re.search(rb"(?i)\r\ntiktok-signature: *([^\r]+)", head)
+        given = None if header is None else header[1].decode()
+        found.append(signature.check(given, sent, SECRET, now=time.time()).state)
+    assert found == [State.VALID, State.STALE, State.INVALID, State.MISSING]
+
+
+async def test_a_scenario_sends_its_events_in_order(house: House) -> None:
+    names = {each["name"] for each in (await house.get("/api/v1/samples"))["scenarios"]}
+    assert "publish" in names
+    async with running_app() as app:
+        app.answer = http(200)
+        house.status = replace(house.status, local_url=app.url)
+        found = await house.post("/api/v1/scenarios/publish", {})
+    assert [each["status"] for each in found["sent"]] == [200, 200]
+    assert b"publish.complete" in app.requests[0]
+    assert b"publicly_available" in app.requests[1]
+
+
+async def test_the_count_is_of_what_matches(house: House) -> None:
+    await house.receive()
+    await house.receive(verdict=FORGED, status=403)
+    assert await house.get("/api/v1/count") == {"matching": 2}
+    assert await house.get("/api/v1/count?verdict=invalid&verdict=missing") == {"matching": 1}
+
+
+async def test_without_bounds_the_timeline_is_as_long_as_its_data(house: House) -> None:
+    now = time.time()
+    await house.receive(received_at=now - 90)
+    await house.receive(received_at=now - 3 * 86_400)
+    found = await house.get("/api/v1/timeline")
+    assert found["since"] == pytest.approx(now - 90, abs=0.01)
+    assert found["until"] == pytest.approx(now, abs=30)
+
+
+async def test_a_delivery_that_does_not_exist_is_named(house: House) -> None:
+    reply = await house.ask("GET", "/api/v1/deliveries/99999")
+    assert reply.status == 404
+    assert json.loads(reply.body) == {"error": "There is no delivery 99999.", "hint": ""}

@@ -10,6 +10,13 @@ import orjson
 
 from tiktok_hook import exact_json
 from tiktok_hook.delivery.records import Attempt, Delivery
+from tiktok_hook.delivery.shapes import (
+    AttemptShape,
+    BodyShape,
+    DeliveryShape,
+    RequestShape,
+    VerdictShape,
+)
 from tiktok_hook.sanitize import visible_json
 from tiktok_hook.signature import Verdict
 
@@ -22,7 +29,7 @@ def timestamp(seconds: float) -> str:
 _BIDI_OR_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def _body_fields(body: bytes) -> dict[str, str]:
+def _body_fields(body: bytes) -> BodyShape:
     """``body`` as text where it is text, else ``body_base64``; both give the bytes back exactly."""
     try:
         text = body.decode("utf-8")
@@ -33,7 +40,7 @@ def _body_fields(body: bytes) -> dict[str, str]:
     return {"body": text}
 
 
-def verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> VerdictShape:
     """The verdict's part of the shape."""
     age = verdict.age_seconds
     return {
@@ -45,7 +52,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def delivery_json(delivery: Delivery) -> dict[str, Any]:
+def delivery_json(delivery: Delivery) -> DeliveryShape:
     """The one shape of a delivery. Numbers inside `event` are exact, so dump it with `dump`."""
     event = delivery.event
     return {
@@ -73,14 +80,16 @@ def delivery_json(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def attempt_json(attempt: Attempt) -> dict[str, Any]:
+def attempt_json(attempt: Attempt) -> AttemptShape:
     """The one shape of an attempt; ``request.body`` is there only when it was changed."""
-    request: dict[str, Any] = {
+    changed: BodyShape = {}
+    if attempt.request_body is not None:
+        changed = _body_fields(attempt.request_body)
+    request: RequestShape = {
         "method": attempt.request_method,
         "headers": [[name, value] for name, value in attempt.request_headers],
+        **changed,
     }
-    if attempt.request_body is not None:
-        request |= _body_fields(attempt.request_body)
     duration = attempt.duration_ms
     return {
         "id": attempt.id,

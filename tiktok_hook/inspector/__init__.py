@@ -1,4 +1,4 @@
-"""The inspector: a local page, its API, and a look-alike of the ngrok agent's, behind doors.
+"""The inspector: a local page, its API, and a look-alike of the ngrok agent's API.
 
 It listens on sockets of its own. The tunnel publishes the receiver's port, so nothing of this can
 be reached from outside.
@@ -6,6 +6,6 @@ be reached from outside.
 
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.inspector.server import Inspector, serving, url
-from tiktok_hook.inspector.status import Source, Status
+from tiktok_hook.inspector.status import Status, StatusProvider
 
-__all__ = ["Inspector", "InspectorContext", "Source", "Status", "serving", "url"]
+__all__ = ["Inspector", "InspectorContext", "Status", "StatusProvider", "serving", "url"]

@@ -1,11 +1,10 @@
-"""What both APIs work with."""
+"""What both APIs of the inspector work with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder
-from tiktok_hook.inspector.status import Source
+from tiktok_hook.inspector.status import StatusProvider
 from tiktok_hook.replayer import OwnAddresses, Replayer, ReplayTargets, running_listeners
 from tiktok_hook.store import History, Store
 
@@ -15,20 +14,19 @@ class InspectorContext:
     """The parts of a session that the inspector shows and uses.
 
     Attributes:
-        history: Read from, on threads.
-        store: Where replays are recorded and what can be cleared; None over a stored history that
-            is only looked at.
+        history: Read from, in threads.
+        store: Where replays are recorded, and what can be cleared.
         forwarder: Sends replays and samples.
-        secrets: Client secrets to sign with; in no answer.
-        status: Tells where the session stands.
+        secrets: Client secrets to sign with; never part of a response.
+        status: Returns the session's present state.
         publish: Called with `AttemptEnded` for each attempt that is made here.
     """
 
     history: History
-    store: Store | None
+    store: Store
     forwarder: Forwarder
     secrets: tuple[str, ...] = field(repr=False)
-    status: Source
+    status: StatusProvider
     publish: Callable[[object], None]
 
     def replayer(self, inspector_port: int | None) -> Replayer:
@@ -48,8 +46,4 @@ class InspectorContext:
                 own=[replace(own, inspector_port=inspector_port), *running_listeners()],
             )
 
-        if self.store is None:
-            raise UsageError(
-                "This history is only shown.", hint="`tiktok-hook replay` sends deliveries again."
-            )
         return Replayer(self.store, self.forwarder, self.secrets, targets)

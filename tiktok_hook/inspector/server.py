@@ -12,7 +12,6 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tiktok_hook.bus import Bus
-from tiktok_hook.inspector import openapi
 from tiktok_hook.inspector.access_control import HEADERS, AccessControl
 from tiktok_hook.inspector.agent_api import AgentApi
 from tiktok_hook.inspector.api import Api
@@ -80,7 +79,6 @@ class Inspector:
         self.app.on_response_prepare.append(access.add_headers)
         self.app.add_routes(Api(parts).routes())
         self.app.router.add_get("/api/v1/stream", Stream(feed=feed, history=parts.history).handle)
-        self.app.router.add_get("/api/v1/openapi.json", openapi.handle)
         self.app.add_routes(self._agent.routes())
         self.app.router.add_get("/", _static)
         self.app.router.add_get("/static/{name:[a-z_-]+[.](?:js|css|svg)}", _static)

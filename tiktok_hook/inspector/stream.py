@@ -29,7 +29,7 @@ from tiktok_hook.delivery import (
     timestamp,
 )
 from tiktok_hook.errors import StoreError
-from tiktok_hook.inspector.api import row
+from tiktok_hook.inspector.responses import row_json
 from tiktok_hook.store import Filter, History
 
 HEARTBEAT_SECONDS = 15.0
@@ -327,7 +327,7 @@ class _Connection:
                 self._sent.popitem(last=False)
             if delivery.id == self._complete + 1:
                 self._complete = delivery.id
-            await self._event("delivery", row(delivery, attempt))
+            await self._event("delivery", row_json(delivery, attempt))
 
     async def _event(self, name: str, value: Mapping[str, Any]) -> None:
         head = f"id: {self._complete}\nevent: {name}\n".encode()

@@ -1,6 +1,6 @@
 """JSON Lines for programs: every record on stdout, notices for people on stderr."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -130,5 +130,5 @@ def skipped_json(event: Skipped) -> dict[str, Any]:
     return {"delivery_id": event.delivery.id, "reason": event.reason}
 
 
-def _json(kind: str, shape: dict[str, Any]) -> tuple[Piece]:
+def _json(kind: str, shape: Mapping[str, Any]) -> tuple[Piece]:
     return (out(dump({"type": kind, **shape}).decode() + "\n"),)

@@ -1,0 +1,311 @@
+"""The JSON shapes of `/api/v1`, and the functions that make them."""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from tiktok_hook import events
+from tiktok_hook.delivery import Attempt, Delivery, attempt_json, delivery_json, timestamp
+from tiktok_hook.delivery.shapes import (
+    AttemptShape,
+    DeliveryShape,
+    RequestShape,
+    Timestamp,
+)
+from tiktok_hook.forward import ForwardRequest
+from tiktok_hook.inspector.status import Status
+from tiktok_hook.store import Bucket, Counts
+
+
+class ErrorShape(TypedDict):
+    """Why a request was rejected, and what to do about it."""
+
+    error: str
+    hint: str
+
+
+class RowShape(TypedDict):
+    """A delivery in the list, with its last attempt."""
+
+    delivery: DeliveryShape
+    product: str | None
+    last_attempt: AttemptShape | None
+
+
+class PageShape(TypedDict):
+    """A page of deliveries, newest first."""
+
+    deliveries: list[RowShape]
+    next: Annotated[
+        int | None,
+        "The next page's `before` (or `after`). A search for a text may have found nothing yet and "
+        "still continue: it has looked at all ids from this one up.",
+    ]
+
+
+class CountShape(TypedDict):
+    """How many deliveries match."""
+
+    matching: int
+
+
+class WholeShape(TypedDict):
+    """A delivery with its attempts, its redeliveries and what its values mean."""
+
+    delivery: DeliveryShape
+    attempts: list[AttemptShape]
+    redeliveries: list[int]
+    product: str | None
+    meaning: str | None
+    documentation: str | None
+    meanings: Annotated[dict[str, str], "Meanings of values, by their path."]
+    recorded_target: Annotated[str | None, "Where it was sent last."]
+
+
+class SentRequestShape(RequestShape):
+    """A request as it would be sent."""
+
+    url: str
+
+
+class ReplayedShape(TypedDict):
+    """The attempt that was made, or with `dry_run` the request."""
+
+    attempt: NotRequired[AttemptShape]
+    request: NotRequired[SentRequestShape]
+
+
+class SampleShape(TypedDict):
+    """An event of the catalogue."""
+
+    event: str
+    product: str
+    meaning: str
+    mark: str
+    documentation: str
+    sample: Annotated[str, "A body as TikTok would send it."]
+
+
+class ScenarioShape(TypedDict):
+    """Events that share their ids, sent in order."""
+
+    name: str
+    meaning: str
+    events: list[str]
+
+
+class SamplesShape(TypedDict):
+    """The catalogue of events, and the scenarios."""
+
+    samples: list[SampleShape]
+    scenarios: list[ScenarioShape]
+
+
+class SentShape(TypedDict):
+    """What the receiver answered to a sample, or with `dry_run` its body."""
+
+    status: int | None
+    error: str | None
+    body: NotRequired[str]
+
+
+class SentScenarioShape(TypedDict):
+    """What the receiver answered to each event of a scenario."""
+
+    sent: list[SentShape]
+
+
+class RemovedShape(TypedDict):
+    """How many deliveries were deleted."""
+
+    removed: int
+
+
+class BucketShape(TypedDict):
+    """A span of the timeline."""
+
+    since: float
+    verdicts: dict[str, int]
+    attempts: int
+    failed: int
+    mean_ms: float | None
+
+
+class TimelineShape(TypedDict):
+    """Deliveries and the app's responses over time."""
+
+    since: float
+    until: float
+    buckets: list[BucketShape]
+
+
+class TunnelShape(TypedDict):
+    """The tunnel's state."""
+
+    state: Literal["connecting", "online", "reconnecting", "closed"]
+    url: str | None
+    since: Timestamp
+    error: str | None
+    latency_ms: float | None
+
+
+class OutageShape(TypedDict):
+    """A time without tunnel."""
+
+    since: Timestamp
+    until: Timestamp | None
+
+
+class CountsShape(TypedDict):
+    """Numbers of stored deliveries."""
+
+    received: int
+    valid: int
+    stale: int
+    refused: int
+    unchecked: int
+    redeliveries: int
+    failed: int
+    replayed: int
+    pending: int
+
+
+class SessionStatusShape(TypedDict):
+    """The session; its numbers count from its start."""
+
+    callback_url: str | None
+    local_url: str | None
+    public: Annotated[bool, "Whether the Callback URL can be reached from the internet."]
+    tunnel: TunnelShape | None
+    target: str | None
+    targets: list[str]
+    target_up: bool | None
+    ack: str | None
+    started_at: Timestamp | None
+    received: int
+    refused: int
+    failed_attempts: int
+    outages: int
+    offline: list[OutageShape]
+    waiting: Annotated[int, "Deliveries that wait for the app."]
+    can_sign: bool
+
+
+class StatusShape(SessionStatusShape):
+    """The session and the history in numbers."""
+
+    history: CountsShape
+
+
+def row_json(delivery: Delivery, last: Attempt | None) -> RowShape:
+    """A row of the list."""
+    event = delivery.event
+    kind = None if event is None else event.kind
+    return {
+        "delivery": delivery_json(delivery),
+        "product": None if kind is None else kind.product,
+        "last_attempt": None if last is None else attempt_json(last),
+    }
+
+
+def whole_json(
+    delivery: Delivery, attempts: list[Attempt], redeliveries: list[int], recorded: str | None
+) -> WholeShape:
+    """A delivery with everything that belongs to it."""
+    event = delivery.event
+    kind = None if event is None else event.kind
+    return {
+        "delivery": delivery_json(delivery),
+        "attempts": [attempt_json(each) for each in attempts],
+        "redeliveries": redeliveries,
+        "product": None if kind is None else kind.product,
+        "meaning": None if kind is None else kind.meaning,
+        "documentation": None if kind is None else kind.url,
+        "meanings": {} if event is None else _meanings(event),
+        "recorded_target": recorded,
+    }
+
+
+def _meanings(event: events.Event) -> dict[str, str]:
+    paths = ["client_key", "event", "create_time", "user_openid", "content"]
+    if isinstance(event.content, dict):
+        paths += [f"content.{key}" for key in event.content]
+    return {path: words for path in paths if (words := events.meaning(event, path))}
+
+
+def request_json(request: ForwardRequest) -> SentRequestShape:
+    """A request that would be sent."""
+    sent = Attempt(
+        delivery_id=0,
+        started_at=0.0,
+        target=request.url,
+        request_method=request.method,
+        request_headers=request.headers,
+        request_body=request.body,
+    )
+    return {"url": request.url, **attempt_json(sent)["request"]}
+
+
+def timeline_json(since: float, until: float, buckets: list[Bucket]) -> TimelineShape:
+    """The timeline."""
+    return {
+        "since": since,
+        "until": until,
+        "buckets": [
+            {
+                "since": each.since,
+                "verdicts": {state.value: count for state, count in each.verdicts.items()},
+                "attempts": each.attempts,
+                "failed": each.failed,
+                "mean_ms": each.mean_ms,
+            }
+            for each in buckets
+        ],
+    }
+
+
+def session_json(status: Status) -> SessionStatusShape:
+    """The session's state."""
+    tunnel, counts = status.tunnel, status.counts
+    return {
+        "callback_url": status.callback_url,
+        "local_url": status.local_url,
+        "public": status.public,
+        "tunnel": None
+        if tunnel is None
+        else {
+            "state": tunnel.state,
+            "url": tunnel.url,
+            "since": timestamp(tunnel.since),
+            "error": tunnel.error,
+            "latency_ms": tunnel.latency_ms,
+        },
+        "target": status.targets[0] if status.targets else None,
+        "targets": list(status.targets),
+        "target_up": status.target_up,
+        "ack": status.ack,
+        "started_at": timestamp(status.started_at) if status.started_at else None,
+        "received": 0 if counts is None else counts.received,
+        "refused": 0 if counts is None else counts.refused,
+        "failed_attempts": 0 if counts is None else counts.failed_attempts,
+        "outages": 0 if counts is None else counts.outages,
+        "offline": [
+            {"since": timestamp(since), "until": None if until is None else timestamp(until)}
+            for since, until in status.outages
+        ],
+        "waiting": status.waiting,
+        "can_sign": status.signed,
+    }
+
+
+def counts_json(counts: Counts) -> CountsShape:
+    """The history in numbers."""
+    return {
+        "received": counts.received,
+        "valid": counts.valid,
+        "stale": counts.stale,
+        "refused": counts.refused,
+        "unchecked": counts.unchecked,
+        "redeliveries": counts.redeliveries,
+        "failed": counts.failed,
+        "replayed": counts.replayed,
+        "pending": counts.pending,
+    }
