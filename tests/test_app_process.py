@@ -110,24 +110,60 @@ def test_an_endless_line_comes_in_pieces_that_cut_no_escape_sequence() -> None:
 # What it inherits.
 
 
-async def test_the_app_gets_its_port_and_not_the_authtoken() -> None:
+WITHHELD = [
+    "NGROK_AUTHTOKEN",
+    "NGROK_API_KEY",
+    "TIKTOK_HOOK_AUTHTOKEN",
+    "TIKTOK_HOOK_SECRET",
+    "TIKTOK_HOOK_SECRET_FILE",
+    "TIKTOK_HOOK_VERIFY_WEBHOOK_SECRET",
+    "TIKTOK_HOOK_HEADER",
+    "TIKTOK_HOOK_DB",
+]
+INHERITED = ["TIKTOK_CLIENT_SECRET", "TIKTOK_HOOK_FORWARD_TO", "NGROK_REGION", "KEPT", "DB"]
+
+
+async def test_the_app_inherits_its_secret_and_no_credentials_of_ours() -> None:
     program = (
-        "import os, sys\n"
-        "print(sorted(k for k in os.environ if k in {'NGROK_AUTHTOKEN', 'TIKTOK_HOOK_AUTHTOKEN',"
-        " 'TIKTOK_CLIENT_SECRET', 'PORT', 'KEPT'}), os.environ.get('PORT'), sys.stdin.read())"
+        "import os; print(sorted(set(os.environ) & {" + repr(WITHHELD + INHERITED)[1:-1] + "}))"
     )
-    environment = {
-        "PATH": os.environ["PATH"],
-        "NGROK_AUTHTOKEN": "token",
-        "TIKTOK_HOOK_AUTHTOKEN": "token",
-        "TIKTOK_CLIENT_SECRET": "secret",
-        "KEPT": "1",
-        "PORT": "1",
-    }
-    _, lines = await ran(python(program), port=3456, environment=environment)
-    assert lines == ["['KEPT', 'PORT', 'TIKTOK_CLIENT_SECRET'] 3456 "]
-    _, lines = await ran(python("import os; print(os.environ.get('PORT'))"), environment={})
+    environment = {"PATH": os.environ["PATH"]} | dict.fromkeys(WITHHELD + INHERITED, "value")
+    _, lines = await ran(python(program), environment=environment)
+    assert lines == [repr(sorted(INHERITED))]
+
+
+async def test_the_app_gets_its_port() -> None:
+    program = python("import os; print(os.environ.get('PORT'))")
+    environment = {"PATH": os.environ["PATH"], "PORT": "1"}
+    _, lines = await ran(program, port=3456, environment=environment)
+    assert lines == ["3456"]
+    _, lines = await ran(program, environment={})
     assert lines == ["None"]
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, "1"), ({"PYTHONUNBUFFERED": ""}, "")], ids=str)
+async def test_a_python_app_prints_without_a_buffer(given: dict[str, str], seen: str) -> None:
+    program = python("import os; print(repr(os.environ['PYTHONUNBUFFERED']))")
+    _, lines = await ran(program, environment={"PATH": os.environ["PATH"], **given})
+    assert lines == [repr(seen)]
+
+
+async def test_what_a_python_app_prints_is_seen_while_it_runs() -> None:
+    output = Output()
+    environment = {"PATH": os.environ["PATH"]}
+    program = python("import time; print('here'); time.sleep(60)")
+    async with running(program, environment=environment, on_line=output.take), asyncio.timeout(10):
+        await output.until("here".__eq__)
+
+
+async def test_the_apps_stdin_stays_open_and_delivers_nothing() -> None:
+    output = Output()
+    program = python(
+        "import select, sys; print(select.select([sys.stdin], [], [], 0.5)[0]); sys.stdin.read()"
+    )
+    async with running(program, on_line=output.take) as app, asyncio.timeout(10):
+        await output.until("[]".__eq__)
+        assert app.exit_code is None
 
 
 @pytest.mark.parametrize("command", [[], ["no-such-command-anywhere"], ["/"]])

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -120,6 +121,81 @@ def test_a_file_in_the_place_of_the_state_folder_says_so() -> None:
     paths.state_dir().write_text("")
     with pytest.raises(StoreError, match=r"state folder .* cannot be written"):
         paths.remember_callback("https://a.example")
+
+
+def planted(**changes: object) -> Path:
+    """A listener file of a process that lives, as another user could write it."""
+    with paths.listening(local_url="http://127.0.0.1:1/") as mine:
+        file = paths.state_dir() / "listeners" / f"{os.getppid()}.json"
+        shape = {**asdict(mine), "pid": os.getppid(), "born": "", **changes}
+        file.write_text(json.dumps(shape))
+        file.chmod(0o600)
+    return file
+
+
+@_posix
+@pytest.mark.parametrize("place", ["file", "listeners", "state"])
+def test_a_planted_listener_is_not_used(place: str) -> None:
+    file = planted()
+    assert [each.pid for each in paths.listeners()] == [os.getppid()]
+    open_to_all = {"file": file, "listeners": file.parent, "state": file.parent.parent}[place]
+    open_to_all.chmod(0o777)
+    assert paths.listeners() == []
+
+
+@_posix
+@pytest.mark.parametrize("place", ["listeners", "state"])
+def test_nothing_is_written_where_others_can_write(place: str) -> None:
+    folder = planted().parent
+    folder = folder if place == "listeners" else folder.parent
+    folder.chmod(0o770)
+    for write in (paths.user_token, paths.rotate_token, lambda: paths.remember_callback("u")):
+        with pytest.raises(StoreError, match="can be written to by other users") as caught:
+            write()
+        assert f"chmod go-w {folder}" in caught.value.hint
+
+
+@_posix
+def test_a_state_folder_of_another_user_is_not_used() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    file = planted()
+    token = paths.user_token()
+    os.chown(file, 65534, 65534)
+    assert paths.listeners() == []
+    (paths.state_dir() / "inspector-token").chmod(0o600)
+    os.chown(paths.state_dir() / "inspector-token", 65534, 65534)
+    assert paths.user_token() != token
+    os.chown(paths.state_dir(), 65534, 65534)
+    with pytest.raises(StoreError, match="belongs to another user"):
+        paths.user_token()
+
+
+@_posix
+def test_a_link_or_a_pipe_in_the_place_of_a_state_file_is_not_read(tmp_path: Path) -> None:
+    token = paths.user_token()
+    file = paths.state_dir() / "inspector-token"
+    file.unlink()
+    (tmp_path / "elsewhere").write_text(token)
+    (tmp_path / "elsewhere").chmod(0o600)
+    file.symlink_to(tmp_path / "elsewhere")
+    assert paths.user_token() != token
+    file.unlink()
+    os.mkfifo(file, 0o600)
+    assert len(paths.user_token()) == 22
+
+
+def test_without_a_home_folder_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("platformdirs.user_state_path", unknown)
+    monkeypatch.setattr("platformdirs.user_data_path", unknown)
+    with pytest.raises(StoreError, match="No home folder is known"):
+        paths.history_path()
+    with pytest.raises(StoreError, match="No home folder is known"):
+        paths.user_token()
+    assert paths.listeners() == []
 
 
 def test_the_callback_url_is_compared_with_the_last_one() -> None:

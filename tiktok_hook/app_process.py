@@ -23,8 +23,12 @@ STOP_SECONDS = 5.0
 _INTERRUPT_SECONDS = 2.0
 """How long a Ctrl-C may take to work before the app is asked once more, with SIGTERM."""
 
-_WITHHELD = ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN")
-"""The client secret stays: the app needs it to verify. The authtoken is no business of its."""
+_WITHHELD = re.compile(
+    r"NGROK_.*(?:TOKEN|KEY|SECRET).*|TIKTOK_HOOK_(?:.*(?:TOKEN|SECRET|HEADER).*|DB)", re.IGNORECASE
+)
+"""Variables that the app does not inherit: ngrok's credentials, and our own settings that may
+contain a secret, a header's value or a database password. ``TIKTOK_CLIENT_SECRET`` stays, since the
+app verifies with it."""
 
 if sys.platform == "win32":
     _CREATION_FLAGS = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -253,7 +257,9 @@ async def running(
     Args:
         command: Program and arguments; no shell is involved.
         port: Given to it as ``PORT``; None when its target is not on this machine.
-        environment: What it inherits; None is our own. ngrok's authtoken is taken out.
+        environment: What it inherits; None is our own. Without ngrok's credentials and our
+            settings that may contain a secret. ``PYTHONUNBUFFERED`` is set unless it is there, so
+            that what a Python app prints is seen at once.
         on_line: Called on the event loop with each line of its output, both streams in the order
             written, without a line end.
 
@@ -261,7 +267,8 @@ async def running(
         UsageError: There is no such command, or it cannot be run.
     """
     inherited = os.environ if environment is None else environment
-    variables = {name: text for name, text in inherited.items() if name not in _WITHHELD}
+    variables = {name: text for name, text in inherited.items() if not _WITHHELD.fullmatch(name)}
+    variables.setdefault("PYTHONUNBUFFERED", "1")
     if port is not None:
         variables["PORT"] = str(port)
     program = shutil.which(command[0], path=variables.get("PATH")) if command else None
@@ -270,12 +277,15 @@ async def running(
             f"The command {command[0]!r} was not found." if command else "The command is empty.",
             hint="Is it installed and on PATH? What a shell must read goes into sh -c '…'.",
         )
+    # Watchers such as esbuild and Tailwind end when their stdin is closed. The app gets a pipe that
+    # stays open and never delivers: keys are ours.
+    stdin, held_open = os.pipe()
     try:
         transport, output = await asyncio.get_running_loop().subprocess_exec(
             lambda: _Output(on_line),
             program,
             *command[1:],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=variables,
@@ -287,14 +297,18 @@ async def running(
             f"The command {command[0]!r} cannot be run: {error}.",
             hint="Try it alone first. A script needs a first line like #!/bin/sh.",
         ) from error
-    app = AppProcess(transport, output)
-    try:
-        yield app
-    finally:
+    else:
+        app = AppProcess(transport, output)
         try:
-            await app.stop()
+            yield app
         finally:
-            app.abandon()
+            try:
+                await app.stop()
+            finally:
+                app.abandon()
+    finally:
+        os.close(stdin)
+        os.close(held_open)
 
 
 def _only_dead(process_group: int) -> bool:

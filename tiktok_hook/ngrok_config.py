@@ -48,7 +48,10 @@ def default_path() -> Path:
 
 def find() -> Path | None:
     """The file of the user's ngrok agent, or that of an old one; None when neither is there."""
-    places = (default_path(), Path.home() / ".ngrok2" / "ngrok.yml")
+    try:
+        places = (default_path(), Path.home() / ".ngrok2" / "ngrok.yml")
+    except RuntimeError:  # no home folder is known
+        return None
     return next((place for place in places if _is_file(place)), None)
 
 

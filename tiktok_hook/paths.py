@@ -1,7 +1,8 @@
-"""Where things lie on this machine: history, settings, and what is remembered between runs.
+"""Where files are on this machine: history, settings, and what is remembered between runs.
 
-The state folder holds three things, each readable by its owner alone: the inspector's token, the
-last Callback URL, and one file for each running listener. Never a secret of TikTok's or ngrok's.
+The state folder has three kinds of files, each readable by its owner alone: the inspector's token,
+the last Callback URL, and one file for each running listener. Never a secret of TikTok's or
+ngrok's. What another user could have written there is not used.
 """
 
 import base64
@@ -9,9 +10,10 @@ import contextlib
 import json
 import os
 import re
+import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,21 +26,37 @@ from tiktok_hook.errors import StoreError, UsageError
 _APP = "tiktok-hook"
 _INSPECTOR_FILE = "inspector-token"
 _TOKEN_CHARACTERS = 22
+_MAX_STATE_BYTES = 64 * 1024
 
 
 def data_dir() -> Path:
     """The folder of the history; not made here."""
-    return platformdirs.user_data_path(_APP, appauthor=False)
+    return _folder(platformdirs.user_data_path)
 
 
 def config_dir() -> Path:
     """The folder of `config.toml`; not made here."""
-    return platformdirs.user_config_path(_APP, appauthor=False)
+    return _folder(platformdirs.user_config_path)
 
 
 def state_dir() -> Path:
     """The folder of what is remembered between runs; not made here."""
-    return platformdirs.user_state_path(_APP, appauthor=False)
+    return _folder(platformdirs.user_state_path)
+
+
+def _folder(find: Callable[..., Path]) -> Path:
+    """A folder of platformdirs.
+
+    Raises:
+        StoreError: No home folder is known, as for a user without an entry and without HOME.
+    """
+    try:
+        return find(_APP, appauthor=False)
+    except RuntimeError as error:
+        raise StoreError(
+            "No home folder is known, so there is no place for history, settings and state.",
+            hint="Set HOME, or give --db FILE and --config FILE.",
+        ) from error
 
 
 def history_path() -> Path:
@@ -83,19 +101,28 @@ def user_token() -> str:
     It is created when it is first needed, and replaced when other users could have read it.
 
     Raises:
-        StoreError: The state folder cannot be written to.
+        StoreError: The state folder cannot be written to, or other users can write to it.
     """
     path = state_dir() / _INSPECTOR_FILE
-    found = _read(path).strip()
-    if len(found) == _TOKEN_CHARACTERS and _private(path):
-        return found
-    token = _new_token()
-    if found or path.exists():
-        _write(path, token)
-        return token
-    # Of two processes that start at once, both have to end up with the same one.
-    _write(path, token, replace=False)
-    return _read(path).strip() or token
+    found = _read_own(path, private=True)
+    if found is not None and len(found.strip()) == _TOKEN_CHARACTERS:
+        return found.strip()
+    if found is not None or os.path.lexists(path):
+        _remove_unusable(path, found)
+    # Of two processes that start at once, both have to end up with the same one: the first to
+    # create the file wins, and the other one reads it.
+    _write(path, _new_token(), replace=False)
+    return (_read_own(path, private=True) or "").strip() or _new_token()
+
+
+def _remove_unusable(path: Path, seen: str | None) -> None:
+    """Remove a token file that cannot be used, unless another process has replaced it by now."""
+    check_state_dir()
+    if _read_own(path, private=True) == seen:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _cannot_write(path.parent, error) from error
 
 
 def rotate_token() -> str:
@@ -120,7 +147,7 @@ def remember_callback(url: str) -> Literal["first", "same", "changed"]:
         StoreError: The state folder cannot be written to.
     """
     path = state_dir() / "callback-url"
-    before = _read(path).strip()
+    before = (_read_own(path) or "").strip()
     if before == url:
         return "same"
     _write(path, url)
@@ -189,8 +216,10 @@ def listeners() -> list[Listener]:
     """The listeners that run now, newest first; files of those that were killed are removed."""
     found = []
     try:
+        if distrust(state_dir()) or distrust(_listeners_dir()):
+            return []
         entries = list(_listeners_dir().glob("*.json"))
-    except OSError:
+    except (OSError, StoreError):  # no home folder is known
         return []
     for path in entries:
         listener = _listener(path)
@@ -214,7 +243,7 @@ def _listeners_dir() -> Path:
 def _listener(path: Path) -> Listener | None:
     """What a file says; None when it is none of ours."""
     try:
-        value: Any = json.loads(_read(path))
+        value: Any = json.loads(_read_own(path) or "")
         listener = Listener(**value)
     except (ValueError, TypeError, RecursionError):
         return None
@@ -276,9 +305,65 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _private(path: Path) -> bool:
-    """Whether nobody but its owner could read it; always so where there are no such modes."""
-    return os.name != "posix" or not path.stat().st_mode & 0o077
+def distrust(path: Path) -> str:
+    """Why another user could have written a file or folder; empty if only this user could.
+
+    What is not there, and what is on a system without such modes, is trusted.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return _distrust(found)
+
+
+def _distrust(found: os.stat_result) -> str:
+    if os.name != "posix":
+        return ""
+    if found.st_uid != os.geteuid():
+        return "belongs to another user"
+    return "can be written to by other users" if found.st_mode & 0o022 else ""
+
+
+def check_state_dir() -> None:
+    """Refuse a state folder that other users can write to: they could plant files in it.
+
+    Raises:
+        StoreError: It belongs to somebody else, or its mode lets others write.
+    """
+    for folder in (state_dir(), _listeners_dir()):
+        reason = distrust(folder)
+        if reason:
+            raise StoreError(
+                f"The state folder {folder} {reason}, so what is in it is not used.",
+                hint=f"chmod go-w {folder}, or set XDG_STATE_HOME to a folder of yours.",
+            )
+
+
+def _read_own(path: Path, *, private: bool = False) -> str | None:
+    """The text of a file in the state folder that only this user can have written.
+
+    Args:
+        path: The file.
+        private: Whether nobody else may be able to read it either.
+
+    Returns:
+        None when there is none, it cannot be read, or somebody else could have written it.
+    """
+    if distrust(path.parent) or distrust(state_dir()):
+        return None
+    # Opened first and looked at then, so that it cannot be exchanged in between. No link is
+    # followed, and a pipe in its place does not block.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            exposed = private and os.name == "posix" and found.st_mode & 0o077
+            if _distrust(found) or exposed or not stat.S_ISREG(found.st_mode):
+                return None
+            return stream.read(_MAX_STATE_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _write(path: Path, text: str, *, replace: bool = True) -> None:
@@ -289,6 +374,7 @@ def _write(path: Path, text: str, *, replace: bool = True) -> None:
         text: All of it.
         replace: Whether to put it in the place of one that is there; else that one stays.
     """
+    check_state_dir()
     try:
         _make_folder(path.parent)
         # Not `tempfile`: its import takes longer than all of this.
@@ -305,10 +391,14 @@ def _write(path: Path, text: str, *, replace: bool = True) -> None:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"The state folder {path.parent} cannot be written to: {error.strerror or error}.",
-            hint="Check its permissions, or set XDG_STATE_HOME to a folder of yours.",
-        ) from error
+        raise _cannot_write(path.parent, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"The state folder {folder} cannot be written to: {error.strerror or error}.",
+        hint="Check its permissions, or set XDG_STATE_HOME to a folder of yours.",
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -277,20 +277,20 @@ def test_a_command_that_is_not_there_is_a_usage_error() -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("code", [7, 0])
+@pytest.mark.parametrize(("code", "exit_code"), [(7, 7), (0, 1)], ids=["failed", "done"])
 def test_a_command_that_ends_before_it_listens_is_told_once_and_its_code_kept(
-    code: int, unused_port: int
+    code: int, exit_code: int, unused_port: int
 ) -> None:
     words = ["--no-tunnel", "--ephemeral", "--port", "0", "--inspect-port", "0"]
     program = f"print('no such module'); raise SystemExit({code})"
     result = invoke("listen", *words, "-f", str(unused_port), "--", sys.executable, "-c", program)
-    assert result.exit_code == code
+    assert result.exit_code == exit_code
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "app │ no such module",
         f"Error: The command ended with exit code {code} before anything listened on port "
         f"{unused_port}.",
-        "Hint: Try it alone. Does it read the PORT variable, or name another port?",
+        "Hint: Run it alone to see why. It gets the port in the PORT variable.",
     ]
 
 
@@ -345,3 +345,79 @@ async def test_redeliveries_as_the_last_thing_still_get_their_summary(tmp_path: 
     assert "Exception" not in errors
     assert "100 deliveries" in errors
     assert listener.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGQUIT")
+def test_ctrl_backslash_leaves_at_once_and_restores_the_terminal(
+    environment: dict[str, str], unused_port: int
+) -> None:
+    words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+    words += ["--port", "0", "--inspect-port", "0", "--forward-to", str(unused_port)]
+    screen = Terminal(
+        [*words, "--", sys.executable, "-c", LISTENS],
+        columns=100,
+        environment=environment,
+    )
+    local_url(screen)
+    children = psutil.Process(screen.process.pid).children(recursive=True)
+    assert children
+    screen.type("\x1c")
+    assert screen.end() == 131
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+LISTENS = """
+import os, socket, time
+kept = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+time.sleep(60)
+"""
+
+
+FORGED = ("Tiktok-Signature", "t=1756684800,s=" + "0" * 64)
+PING = b'{"client_key":"awexampleclient1","event":"tiktok.ping","create_time":1756684800123}'
+
+
+async def test_exit_after_counts_verified_deliveries_that_match_and_nothing_else() -> None:
+    options = ["--no-tunnel", "--ephemeral", "--exit-after", "1", "--events", "post.*"]
+    other = BODY.replace(b"post.publish.complete", b"video.upload.failed")
+    async with running_app() as app, listening(*options, "-f", app.url) as listener:
+        await post(listener.local_url, b"junk", FORGED)
+        await post(listener.local_url, PING, signed(PING))
+        await post(listener.local_url, PING, FORGED)
+        await post(listener.local_url, other, signed(other))
+        await listener.wait_for("delivery", 4)
+        assert listener.process.returncode is None
+        await post(listener.local_url, BODY, signed(BODY))
+        assert await listener.exit_code() == 0
+
+
+async def test_a_browser_that_takes_its_time_does_not_delay_receiving(tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text('#!/bin/sh\necho "$1" > "$0.url"\necho noise\nexec sleep 30\n')
+    browser.chmod(0o755)
+    async with listening(
+        "--no-tunnel", "--ephemeral", "--open", environment={"BROWSER": str(browser)}
+    ) as listener:
+        async with asyncio.timeout(5):
+            assert (await post(listener.local_url)).status == 200
+        async with asyncio.timeout(10):
+            while not (tmp_path / "browser.url").exists():  # noqa: ASYNC110 - a file
+                await asyncio.sleep(0.05)
+        assert await listener.end() == 0
+    assert "noise" not in listener.errors
+    assert (tmp_path / "browser.url").read_text().startswith("http://127.0.0.1:")
+
+
+async def test_a_browser_for_the_terminal_is_not_started(tmp_path: Path) -> None:
+    browser = tmp_path / "w3m"
+    browser.write_text('#!/bin/sh\ntouch "$0.started"\nexec sleep 30\n')
+    browser.chmod(0o755)
+    async with listening(
+        "--no-tunnel", "--ephemeral", "--open", environment={"BROWSER": str(browser)}
+    ) as listener:
+        async with asyncio.timeout(10):
+            words = "No browser was found. Open http://127.0.0.1:"
+            while words not in listener.errors:  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.05)
+    assert not (tmp_path / "w3m.started").exists()

@@ -4,6 +4,7 @@ Only this folder prints errors and chooses exit codes. Commands are imported whe
 for, so that ``--help``, ``sign`` and ``verify`` start fast.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -66,8 +67,47 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: As typed, without the program's name; None takes the process's own.
     """
+    _open_closed_streams()
+    _raise_descriptor_limit()
     _end_as_by_ctrl_c()
     sys.exit(run(arguments))
+
+
+def _open_closed_streams() -> None:
+    """Give stdin, stdout and stderr something to be where a service manager closed them.
+
+    Otherwise the next file or socket that is opened gets their number, and what is written to
+    stdout ends up in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is given out, and those below are open by now.
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for the process's life
+
+
+MIN_DESCRIPTORS = 4096
+"""256 connections and 256 attempts at a time need more than the 256 that macOS gives."""
+
+
+def _raise_descriptor_limit() -> None:
+    """Raise the soft limit of open files as far as the hard one allows."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MIN_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MIN_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _end_as_by_ctrl_c() -> None:

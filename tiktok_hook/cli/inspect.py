@@ -59,7 +59,7 @@ def command(
         allow_hosts=given["inspect_allow_hosts"],
         open_access=given["inspect_open"],
     )
-    session.run_page(page, say=click.echo, open_page=given["open_page"])
+    session.run_page(page, say=click.echo, open_browser=given["open_page"])
 
 
 def _rotate_token() -> None:

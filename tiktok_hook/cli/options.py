@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
-from tiktok_hook.errors import UsageError
+from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.text_files import decode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,11 +43,13 @@ class Command(click.Command):
         if "config" in own and not {"-h", "--help"} & set(args):
             from tiktok_hook import paths
 
-            default = paths.config_dir() / "config.toml"
             named = _config_option(args)
-            file = named or default
-            config = settings.read_config(named, default=default)
-            if config:
+            try:
+                file = named or paths.config_dir() / "config.toml"
+            except StoreError:  # no home folder is known, so there are no settings in it
+                file = None
+            config = {} if file is None else settings.read_config(named, default=file)
+            if file is not None and config:
                 values = settings.defaults_for(
                     info_name or "",
                     config,

@@ -26,9 +26,11 @@ class DeliveryAnswered:
 
     Attributes:
         delivery: With its final `status`.
+        skipped: Whether it goes to no app although there is one; a `Skipped` follows.
     """
 
     delivery: Delivery
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

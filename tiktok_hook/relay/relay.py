@@ -214,9 +214,10 @@ class Relay:
         status = self.ack if isinstance(self.ack, int) else 200
         if not self._is_wanted(delivery):
             stored = await self._store.add(delivery.stored(status=status))
-            answer = self._told(stored)
+            self._publish(DeliveryStored(stored))
+            self._publish(DeliveryAnswered(stored, skipped=True))
             self._publish(Skipped(stored, self._why_skipped(stored)))
-            return answer
+            return _plain(status)
         if self.ack in {"first", "hold"} or self.paused:
             mode: Mode = "first" if self.ack == "first" else "hold"
             queues = [

@@ -40,7 +40,7 @@ async def app_alongside(
         publish(
             Notice(
                 f"Something listens on port {port} already, before the command is started.",
-                hint="Does an earlier run of your app go on? Deliveries would reach that one.",
+                hint="End the earlier run of your app, or deliveries reach that one.",
             )
         )
     async with app_process.running(
@@ -51,9 +51,9 @@ async def app_alongside(
             error = AppError(
                 f"The command ended with exit code {process.exit_code} before anything listened on "
                 f"port {port}.",
-                hint="Try it alone. Does it read the PORT variable, or name another port?",
+                hint="Run it alone to see why. It gets the port in the PORT variable.",
             )
-            error.exit_code = process.exit_code or 0
+            error.exit_code = process.exit_code or 1
             raise error
         async with asyncio.TaskGroup() as group:
             following = group.create_task(_follow(publish, process))
@@ -61,7 +61,7 @@ async def app_alongside(
                 publish(
                     Notice(
                         f"The app does not listen on port {port} yet.",
-                        hint="Does it read the PORT variable, or name another port?",
+                        hint="It gets the port in the PORT variable.",
                     )
                 )
             try:

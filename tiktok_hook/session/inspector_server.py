@@ -4,7 +4,6 @@ import asyncio
 import secrets as random
 import socket
 import sys
-import webbrowser
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import ListenError, StoreError
 from tiktok_hook.forward import Forwarder, parse_target
+from tiktok_hook.session import browser
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import open_history, open_store
 
@@ -144,14 +144,17 @@ async def inspect(
 
 
 def run_page(
-    page: AbstractAsyncContextManager[str], *, say: Callable[[str], None], open_page: bool = False
+    page: AbstractAsyncContextManager[str],
+    *,
+    say: Callable[[str], None],
+    open_browser: bool = False,
 ) -> None:
     """Serve a page until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
         page: From `inspect`.
         say: Told the address once it is up.
-        open_page: Show it in the user's browser.
+        open_browser: Show it in the user's browser.
     """
     from tiktok_hook.session.terminal import signals
 
@@ -160,8 +163,8 @@ def run_page(
         with signals(lambda _number, **_: stopping.set()):
             async with page as url:
                 say(url)
-                if open_page:
-                    webbrowser.open(url)
+                if open_browser:
+                    browser.open_page(url, lambda: None)
                 await stopping.wait()
 
     asyncio.run(main())

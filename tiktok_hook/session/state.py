@@ -1,9 +1,8 @@
 """A session that is running: what is known of it, and what happened so far."""
 
 import asyncio
-import webbrowser
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from tiktok_hook import replayer
@@ -21,6 +20,7 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay
 from tiktok_hook.replayer import NoTargetError, OwnAddresses, Replayer, ReplayTargets
+from tiktok_hook.session.browser import open_page
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.store import Store
 
@@ -106,12 +106,19 @@ class Session:
                     return
 
     def open_inspector(self) -> None:
-        """Show the inspector in the user's browser."""
-        if self.inspector_url is None:
+        """Show the inspector in the user's browser; returns at once."""
+        url = self.inspector_url
+        if url is None:
             self.bus.publish(Notice("There is no inspector in this session.", level="info"))
-        elif not webbrowser.open(self.inspector_url):
-            message = f"No browser was found. Open {self.inspector_url}"
-            self.bus.publish(Notice(message, level="info"))
+            return
+        notice = Notice(f"No browser was found. Open {url}", level="info")
+        loop = asyncio.get_running_loop()
+
+        def failed() -> None:
+            with suppress(RuntimeError):  # the session has ended meanwhile
+                loop.call_soon_threadsafe(self.bus.publish, notice)
+
+        open_page(url, failed)
 
     async def replay_last(self) -> None:
         """Send the newest delivery again, freshly signed.
@@ -144,10 +151,10 @@ class Session:
         )
 
     async def toggle_pause(self) -> None:
-        """Let deliveries wait, or hand on what waits.
+        """Pause forwarding, or forward what is queued.
 
         Raises:
-            UsageError: There is no target, so nothing can wait for it.
+            UsageError: There is no target.
             StoreError: The history cannot be read.
         """
         if not self.relay.targets:
@@ -155,13 +162,13 @@ class Session:
         if self.relay.ack == "hold":
             waiting = self.relay.waiting
             await self.relay.release()
-            words = f"What waits is handed on now: {waiting}." if waiting else "Nothing waits."
+            words = f"Forwarding what is queued: {waiting}." if waiting else "Nothing is queued."
         elif self.relay.paused:
             await self.relay.release()
-            words = "Forwarding goes on."
+            words = "Forwarding resumed."
         else:
             self.relay.pause()
-            words = "Forwarding is paused: deliveries are stored, answered 200 and wait. p lets go."
+            words = "Forwarding paused: deliveries are stored, answered 200 and queued. p resumes."
         self.bus.publish(Notice(words, level="info"))
 
     def abandon(self) -> None:

@@ -17,6 +17,8 @@ from tiktok_hook.session.wiring import listen
 from tiktok_hook.terminal import Console, Format
 
 SECOND_INTERRUPT = 130
+LEFT_BY_QUIT = 131
+"""128 + SIGQUIT. Not the signal itself, which would write a core file with the secrets in it."""
 
 _PATIENCE_SECONDS = 0.7
 """An end that takes longer is explained on a terminal."""
@@ -126,7 +128,7 @@ class _Run:
 
         def interrupt(number: int, *, again: bool) -> None:
             if again:
-                self._leave_now(console)
+                self._leave_now(console, LEFT_BY_QUIT if number != signal.SIGINT else None)
             if number == signal.SIGINT:
                 self._quit()
             else:
@@ -189,35 +191,50 @@ class _Run:
             message = "Ending: attempts under way have 5 s. Ctrl-C leaves at once."
             self._bus.publish(Notice(message, level="info"))
 
-    def _count(self, _event: DeliveryAnswered) -> None:
+    def _count(self, event: DeliveryAnswered) -> None:
+        if self._exit_after is None or not _counts(event):
+            return
         self._seen += 1
-        if self._exit_after is not None and self._seen >= self._exit_after:
+        if self._seen >= self._exit_after:
             self._stopping.set()
 
-    def _leave_now(self, console: Console) -> None:
-        """A second Ctrl-C: wait for nothing, leave nothing of ours running."""
+    def _leave_now(self, console: Console, exit_code: int | None) -> None:
+        r"""A second Ctrl-C, or Ctrl-\: wait for nothing, leave nothing of ours running."""
         if self._session is not None:
             self._session.abandon()
         console.abandon()
-        os._exit(SECOND_INTERRUPT)
+        os._exit(SECOND_INTERRUPT if exit_code is None else exit_code)
+
+
+def _counts(event: DeliveryAnswered) -> bool:
+    """Whether ``--exit-after`` counts a delivery.
+
+    Anybody can send what is rejected, a ping is no event of a user, and what no target takes was
+    not asked for. Without a client secret nothing is verified, so that everything else counts.
+    """
+    delivery = event.delivery
+    if event.skipped or delivery.refused or delivery.verdict.refused:
+        return False
+    return delivery.event is None or delivery.event.name != "tiktok.ping"
 
 
 @contextmanager
 def signals(interrupt: Callable[..., None]) -> Iterator[None]:
-    """Call `interrupt` with the number of Ctrl-C, SIGTERM or SIGHUP when one comes.
+    r"""Call `interrupt` with the number of each Ctrl-C, SIGTERM, SIGHUP or SIGQUIT.
 
-    ``again`` is true from the second Ctrl-C on.
+    ``again`` is true from the second Ctrl-C on, and for SIGQUIT (Ctrl-\), which does not wait.
     """
     loop = asyncio.get_running_loop()
     interrupts = 0
+    quits = getattr(signal, "SIGQUIT", None)
 
     def came(number: int) -> None:
         nonlocal interrupts
         interrupts += number == signal.SIGINT
-        interrupt(number, again=interrupts > 1)
+        interrupt(number, again=interrupts > 1 or number == quits)
 
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers: list[int] = [getattr(signal, name) for name in names]
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    numbers: list[int] = [getattr(signal, name) for name in names if hasattr(signal, name)]
     previous: dict[int, Any] = {}
     for number in numbers:
         try:
