@@ -18,7 +18,8 @@ from tests.listener import BODY, SECRET, signed
 from tests.readme import block
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import Filter, State, paths
-from tiktok_hook.store import QueueEntry, QueueLock, open_store
+from tiktok_hook.store import QueueEntry, open_store
+from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 SAMPLES = [
     delivery(BODY, headers=(("Content-Type", "application/json"), signed(BODY, at=1_756_684_801))),
@@ -222,9 +223,9 @@ def test_what_another_process_hands_on_is_not_dequeued_as_well(
 
     asyncio.run(queued())
     (waiting,) = history.pending()
-    with QueueLock(path, target) as claim:
-        assert claim.take()
-        with pytest.raises(tiktok_hook.UsageError, match="by another process"):
+    with queue_lock(path, target) as lock:
+        assert lock.acquire()
+        with pytest.raises(tiktok_hook.UsageError, match="is being forwarded by another process"):
             history.replay(waiting, secret=SECRET, dequeue=True)
     assert history.attempts(waiting) == []
 

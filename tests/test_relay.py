@@ -35,9 +35,7 @@ from tiktok_hook.forward import KEPT_BYTES, Forwarder
 from tiktok_hook.receiver import Request
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import Store, open_store
-from tiktok_hook.store.bounds import Bounds
-from tiktok_hook.store.schema import Database
+from tiktok_hook.store import Bounds, Store, open_store
 
 SECRET = "example-secret"
 Item = TypeVar("Item")
@@ -369,7 +367,7 @@ async def test_a_full_queue_is_an_error_in_each_mode_that_waits(
     tmp_path: Path, forwarder: Forwarder, told: Told, mode: Literal["first", "hold", "paused"]
 ) -> None:
     bounds = Bounds(keep=1, keep_bytes=1_000_000, queued=3)
-    with Store(Database(tmp_path / "bounded.db"), bounds) as store:
+    with open_store(tmp_path / "bounded.db", bounds=bounds) as store:
         async with open_relay(
             store=store,
             forwarder=forwarder,

@@ -19,7 +19,8 @@ from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Ack, Relay, open_relay
 from tiktok_hook.relay.backlog import Backlog
 from tiktok_hook.relay.watch import HealthCheck
-from tiktok_hook.store import QueueEntry, QueueLock, open_store
+from tiktok_hook.store import QueueEntry, open_store
+from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
 @asynccontextmanager
@@ -135,8 +136,8 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
         return Attempt(delivery_id=each.id, started_at=0, target=target, status=200)
 
     target = "http://127.0.0.1:3000"
-    with open_store(path) as store, QueueLock(path, target) as elsewhere:
-        assert elsewhere.take()
+    with open_store(path) as store, queue_lock(path, target) as elsewhere:
+        assert elsewhere.acquire()
         await store.add(delivery(), queues=[QueueEntry("first", target)])
         backlog = Backlog(
             target,
@@ -165,8 +166,8 @@ async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> Non
     async with relaying(path, url := f"http://127.0.0.1:{free_port()}", told=told) as relay:
         await relay.handle(delivery())
         await told.until(AttemptEnded)
-        with QueueLock(path, url) as claim:
-            await eventually(claim.take)
+        with queue_lock(path, url) as lock:
+            await eventually(lock.acquire)
 
 
 async def test_what_waits_is_counted_whoever_takes_it(path: Path) -> None:
@@ -235,5 +236,5 @@ async def test_the_end_loses_nothing_that_a_slow_target_has_not_had(path: Path) 
 
 
 def free(path: Path, app: App) -> bool:
-    with QueueLock(path, app.url) as claim:
-        return claim.take()
+    with queue_lock(path, app.url) as lock:
+        return lock.acquire()

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,7 +25,13 @@ from tiktok_hook.replayer import (
     running_targets,
 )
 from tiktok_hook.signature import checked_secrets
-from tiktok_hook.store import Counts, Filter, QueueLock, Store, open_history, open_store
+from tiktok_hook.store import (
+    Counts,
+    Filter,
+    Store,
+    open_history,
+    open_store,
+)
 from tiktok_hook.store.change_feed import follow
 
 T = TypeVar("T")
@@ -51,7 +57,7 @@ class History:
     def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
         self.path = paths.history_file(path, where="path")
         if create and not self.path.exists():
-            self._opened_to_write().close()
+            self._open_store().close()
         self._reading = open_history(self.path)
 
     def __enter__(self) -> Self:
@@ -181,29 +187,15 @@ class History:
             with_id=with_id,
         )
         leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
-        with ExitStack() as claims:
-            for each in leaves:
-                if not claims.enter_context(QueueLock(self.path, each)).take():
-                    raise UsageError(
-                        f"The queue of {each} is being forwarded by another process.",
-                        hint="A listener with --ack first does so by itself.",
-                    )
-            try:
-                return _finished(
-                    self._replay(
-                        found,
-                        options,
-                        _several(secret),
-                        timeout,
-                        leaves,
-                        insecure=insecure,
-                    )
-                )
-            except NoTargetError as error:
-                raise NoTargetError(str(error), hint="Name your app: to=3000") from error
-            except NoSecretError as error:
-                hint = "Give it as secret=, or send the stored signature with as_is=True."
-                raise NoSecretError(str(error), hint=hint) from error
+        try:
+            return _run(
+                self._replay(found, options, _several(secret), timeout, leaves, insecure=insecure)
+            )
+        except NoTargetError as error:
+            raise NoTargetError(str(error), hint="Name your app: to=3000") from error
+        except NoSecretError as error:
+            hint = "Give it as secret=, or send the stored signature with as_is=True."
+            raise NoSecretError(str(error), hint=hint) from error
 
     def export(
         self, form: Format = "jsonl", where: Filter = Filter(), *, redact: bool = False
@@ -238,11 +230,11 @@ class History:
         """
 
         async def keep(capture: archive.Capture) -> archive.Kept:
-            with self._opened_to_write() as store:
+            with self._open_store() as store:
                 return await archive.keep(capture, store, secrets=_several(secret))
 
         with Path(file).open("rb") as stream:
-            return _finished(keep(archive.load(stream, str(file))))
+            return _run(keep(archive.load(stream, str(file))))
 
     def clear(self, *, before: float | None = None) -> int:
         """Delete deliveries and their attempts for good; their ids are not given again.
@@ -255,12 +247,12 @@ class History:
         """
 
         async def clear() -> int:
-            with self._opened_to_write() as store:
+            with self._open_store() as store:
                 return await store.clear(before=before)
 
-        return _finished(clear())
+        return _run(clear())
 
-    def _opened_to_write(self) -> Store:
+    def _open_store(self) -> Store:
         return open_store(self.path, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
 
     def _found(self, delivery: Delivery | int) -> Delivery:
@@ -280,11 +272,21 @@ class History:
         *,
         insecure: bool,
     ) -> Attempt:
-        with self._opened_to_write() as store:
-            async with Forwarder(insecure=insecure) as forwarder:
-                replayer = Replayer(store, forwarder, secrets, lambda: running_targets(self.path))
-                prepared = await replayer.prepare(delivery, options)
-                return await replayer.send(prepared, dequeue=leaves, timeout=timeout)
+        async with AsyncExitStack() as stack:
+            store = stack.enter_context(self._open_store())
+            for target in leaves:
+                lock = await stack.enter_async_context(store.queue_lock(target))
+                if not await lock.acquire():
+                    raise UsageError(
+                        f"The queue of {target} is being forwarded by another process.",
+                        hint="A listener with --ack first does so by itself.",
+                    )
+            forwarder = await stack.enter_async_context(Forwarder(insecure=insecure))
+            replayer = Replayer(store, forwarder, secrets, lambda: running_targets(self.path))
+            prepared = await replayer.prepare(delivery, options)
+            attempt = await replayer.send(prepared, dequeue=leaves, timeout=timeout)
+            await store.flush()  # before the locks are released
+            return attempt
 
 
 def _several(secret: str | Sequence[str]) -> Sequence[str]:
@@ -299,7 +301,7 @@ def _signing(age: float, *, bad: bool, none: bool, as_is: bool) -> Signing:
     return Signing(wanted[0] if wanted else Mode.FRESH, age)
 
 
-def _finished(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """Run something to its end, also where an event loop is running: in a notebook, for one."""
     try:
         asyncio.get_running_loop()

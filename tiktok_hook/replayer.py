@@ -32,7 +32,7 @@ from tiktok_hook.forward import (
 )
 from tiktok_hook.signature import State
 from tiktok_hook.signature.scheme import words_for
-from tiktok_hook.store import Filter, History, Store
+from tiktok_hook.store import Filter, HistoryReader, Store
 
 TOLERANCE_SECONDS = 300.0
 """The age at which the usual verifier begins to reject a valid signature."""
@@ -354,7 +354,7 @@ _ACCEPTED_LATE = (
 )
 
 
-def newest_received(history: History) -> Delivery | None:
+def newest_received(history: HistoryReader) -> Delivery | None:
     """The newest delivery that was accepted here; imported and rejected ones do not count.
 
     Raises:
@@ -368,7 +368,7 @@ def newest_received(history: History) -> Delivery | None:
     return max(found, key=lambda delivery: delivery.id, default=None)
 
 
-def recorded_target(history: History, delivery: Delivery) -> str | None:
+def recorded_target(history: HistoryReader, delivery: Delivery) -> str | None:
     """Full URL of a delivery's first attempt; a replay counts only where nothing else was sent.
 
     None when it was never sent anywhere, and for imported deliveries: an address in a
@@ -382,7 +382,7 @@ def recorded_target(history: History, delivery: Delivery) -> str | None:
 
 
 def _default_target(
-    history: History, delivery: Delivery, targets: ReplayTargets
+    history: HistoryReader, delivery: Delivery, targets: ReplayTargets
 ) -> tuple[str, bool]:
     """The target when none was named, and whether it includes the delivery's path."""
     if queues := history.queues_of(delivery.id):

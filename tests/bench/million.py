@@ -14,7 +14,8 @@ from pathlib import Path
 from tiktok_hook import events
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import open_store, schema
+from tiktok_hook.store import open_store
+from tiktok_hook.store.sqlite import database
 
 SEED = 20_261_123
 FIRST_AT = 1_795_000_000.0
@@ -27,7 +28,7 @@ COMMON = ("post.publish.complete", "post.publish.publicly_available")
 
 def path_for(folder: Path, count: int) -> Path:
     """Where the history of so many deliveries lies, once it is made."""
-    return folder / f"history-{schema.VERSION}-{count}.db"
+    return folder / f"history-{database.VERSION}-{count}.db"
 
 
 def file_for(folder: Path, count: int) -> Path:

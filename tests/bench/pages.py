@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State
-from tiktok_hook.store import Filter, History, open_history
+from tiktok_hook.store import Filter, HistoryReader, open_history
 
-Reading = Callable[[History], list[Delivery]]
+Reading = Callable[[HistoryReader], list[Delivery]]
 
 WARM_TIMES = 15
 COLD_TIMES = 5

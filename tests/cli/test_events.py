@@ -158,7 +158,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.mark.realtime
 async def test_follow_shows_what_another_process_stores_within_200_ms(store: Store) -> None:
     await store.add(delivery(status=200))
-    async with following("--db", str(store.path), "--format", "json") as live:
+    async with following("--db", str(Path(store.label)), "--format", "json") as live:
         assert json.loads(await live.line())["id"] == 1
         took = []
         for number in range(2, 9):
@@ -173,7 +173,7 @@ async def test_follow_shows_what_another_process_stores_within_200_ms(store: Sto
 
 async def test_follow_shows_what_is_not_answered_yet_and_its_attempt_later(store: Store) -> None:
     await store.add(delivery(status=200))
-    async with following("--db", str(store.path)) as live:
+    async with following("--db", str(Path(store.label))) as live:
         assert "TIME" in await live.line()
         await live.line()
         added = await store.add(delivery())
@@ -185,7 +185,7 @@ async def test_follow_shows_what_is_not_answered_yet_and_its_attempt_later(store
 
 async def test_follow_shows_each_delivery_once_and_in_order(store: Store) -> None:
     await store.add(delivery(status=200))
-    async with following("--db", str(store.path), "--format", "json") as live:
+    async with following("--db", str(Path(store.label)), "--format", "json") as live:
         await live.line()
         await asyncio.gather(*(store.add(delivery(status=200)) for _ in range(500)))
         found = [json.loads(await live.line())["id"] for _ in range(500)]
@@ -193,7 +193,7 @@ async def test_follow_shows_each_delivery_once_and_in_order(store: Store) -> Non
 
 
 async def test_follow_waits_for_the_first_delivery_that_fits(store: Store) -> None:
-    async with following("--db", str(store.path), "--verdict", "invalid") as live:
+    async with following("--db", str(Path(store.label)), "--verdict", "invalid") as live:
         assert (await live.line()).startswith("TIME")
         await store.add(delivery(status=200))
         await store.add(delivery(state=State.INVALID, status=403))
@@ -208,7 +208,7 @@ async def fail(store: Store, delivery_id: int) -> None:
 async def test_follow_shows_what_fails_later_and_each_only_once(store: Store) -> None:
     await store.add(delivery(status=200))
     await fail(store, 1)
-    async with following("--db", str(store.path), "--failed", "--format", "json") as live:
+    async with following("--db", str(Path(store.label)), "--failed", "--format", "json") as live:
         await live.line()
         await live.line()
         for _ in range(3):
@@ -223,7 +223,7 @@ async def test_follow_shows_what_fails_later_and_each_only_once(store: Store) ->
 
 async def test_follow_keeps_the_order_of_what_waits_for_its_answer(store: Store) -> None:
     await store.add(delivery(status=200))
-    async with following("--db", str(store.path), "--format", "json") as live:
+    async with following("--db", str(Path(store.label)), "--format", "json") as live:
         await live.line()
         await asyncio.gather(*(store.add(delivery(status=status)) for status in (None, 200, None)))
         shown = [json.loads(await live.line())["id"] for _ in range(3)]

@@ -17,7 +17,8 @@ from tests.pty_terminal import Terminal
 from tests.store.samples import delivery, event_body
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import QueueLock, open_history, open_store
+from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
 @pytest.fixture
@@ -308,16 +309,16 @@ async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: 
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
         for _ in range(2):
             await post(listener.local_url)
-        with QueueLock(Path(db), app.url) as claim:
-            assert claim.take()
+        with queue_lock(Path(db), app.url) as lock:
+            assert lock.acquire()
             refused = await replay(db, "--pending")
             assert refused.exit_code == 2
             assert f"queue of {app.url} is being forwarded by another process" in refused.stderr
             assert (await replay(db, "--pending", "--dry-run")).exit_code == 0
         assert app.requests == []
         assert (await replay(db, "--pending")).exit_code == 0
-        with QueueLock(Path(db), app.url) as claim:
-            assert claim.take()
+        with queue_lock(Path(db), app.url) as lock:
+            assert lock.acquire()
     assert len(app.requests) == 2
     assert listener.of("summary")[0]["pending"] == 0
 

@@ -9,11 +9,11 @@ from tiktok_hook.cli import selection
 from tiktok_hook.delivery import Source
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.signature import State
-from tiktok_hook.store import Filter, History, open_history
+from tiktok_hook.store import Filter, HistoryReader, open_history
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistoryReader]:
     with open_history(filled(tmp_path_factory.mktemp("history") / "history.db")) as opened:
         yield opened
 
@@ -34,21 +34,21 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     ],
 )
 def test_ids_are_read_as_people_write_them(
-    history: History, words: list[str], ids: list[int]
+    history: HistoryReader, words: list[str], ids: list[int]
 ) -> None:
     assert sorted(selection.chosen(history, words, Filter()).ids) == ids
 
 
-def test_last_is_the_newest_that_fits_the_filters(history: History) -> None:
+def test_last_is_the_newest_that_fits_the_filters(history: HistoryReader) -> None:
     failed = Filter(events=("post.publish.failed",))
     assert selection.chosen(history, ["last", "last-1"], failed).ids == (3, 2)
 
 
-def test_without_ids_the_filters_alone_count(history: History) -> None:
+def test_without_ids_the_filters_alone_count(history: HistoryReader) -> None:
     assert selection.chosen(history, [], Filter(failed=True)) == Filter(failed=True)
 
 
-def test_a_limit_keeps_the_newest(history: History) -> None:
+def test_a_limit_keeps_the_newest(history: HistoryReader) -> None:
     found = selection.newest(history, Filter(redeliveries=False), 2)
     assert [each.id for each in history.walk(found)] == [5, 6]
 
@@ -68,7 +68,7 @@ def test_a_limit_keeps_the_newest(history: History) -> None:
         ("..", "'..' is no id of a delivery."),
     ],
 )
-def test_what_is_not_there_is_named(history: History, word: str, message: str) -> None:
+def test_what_is_not_there_is_named(history: HistoryReader, word: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         selection.chosen(history, [word], Filter())
     assert str(raised.value).startswith(message)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.test_disk import shim
+from tests.store.sqlite.test_disk import shim
 
 __all__ = ["shim"]
 

@@ -300,7 +300,7 @@ async def soak(seconds: float, folder: Path) -> list[str]:
 def slow_disk(folder: Path) -> Path:
     """The library that slows fsync, built there."""
     library = folder / "disk.so"
-    source = ROOT / "tests" / "store" / "disk.c"
+    source = ROOT / "tests" / "store" / "sqlite" / "disk.c"
     command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
     subprocess.run(command, check=True, timeout=60)
     return library

@@ -33,6 +33,22 @@ def event_body(
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
+LONG = 330_000
+"""Characters of a long value."""
+
+
+def hostile_body(number: int, length: int = LONG) -> bytes:
+    """An event whose every searchable value is long."""
+    content = json.dumps({"publish_id": "p" * length + str(number)})
+    envelope = {
+        "event": "e" * length + str(number),
+        "create_time": number,
+        "user_openid": "u" * length + str(number),
+        "content": content,
+    }
+    return json.dumps(envelope).encode()
+
+
 def delivery(body: bytes | None = None, *, state: State = State.VALID, **changes: Any) -> Delivery:
     """A delivery of an event that no other is of, or of this body."""
     return Delivery(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.store import Filter, History
+from tiktok_hook.store import Filter, HistoryReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Entry:
     attempts: tuple[Attempt, ...] = ()
 
 
-def entries(history: History, where: Filter) -> Iterator[Entry]:
+def entries(history: HistoryReader, where: Filter) -> Iterator[Entry]:
     """Everything that fits, oldest first, a few at a time.
 
     Raises:

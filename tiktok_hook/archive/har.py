@@ -30,9 +30,9 @@ EXTENSION = "_tiktok_hook"
 
 def write(entries: Iterable[Entry]) -> Iterator[bytes]:
     """The pieces of one HAR document."""
-    from tiktok_hook import __version__
+    from importlib.metadata import version  # slow to import
 
-    creator = dump({"name": "tiktok-hook", "version": __version__})
+    creator = dump({"name": "tiktok-hook", "version": version("tiktok-hook")})
     yield b'{"log":{"version":"1.2","creator":' + creator + b',"entries":['
     separator = b"\n"
     for entry in entries:

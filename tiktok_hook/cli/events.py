@@ -12,7 +12,7 @@ from tiktok_hook.cli import options, selection
 if TYPE_CHECKING:
     from tiktok_hook.cli.table import Table
     from tiktok_hook.delivery import Attempt, Delivery
-    from tiktok_hook.store import Filter, History
+    from tiktok_hook.store import Filter, HistoryReader
 
 Found = list[tuple["Delivery", "Attempt | None"]]
 
@@ -74,7 +74,7 @@ def command(
             click.echo("No delivery fits.", err=True)
 
 
-def _awaited(path: Path) -> "History":
+def _awaited(path: Path) -> "HistoryReader":
     """The history, as soon as there is one.
 
     Raises:
@@ -96,7 +96,7 @@ def _awaited(path: Path) -> "History":
             time.sleep(_WAIT_SECONDS)  # its tables are still being made
 
 
-def _found(history: "History", fitting: "Filter", limit: int) -> Found:
+def _found(history: "HistoryReader", fitting: "Filter", limit: int) -> Found:
     """The newest deliveries, oldest first, each with its last attempt."""
     deliveries = history.page(fitting, limit=limit)[::-1]
     last = history.last_attempts([each.id for each in deliveries])
@@ -114,7 +114,7 @@ class _Rows:
         self._headed = headed
         self._table: Table | None = None
 
-    def all(self, history: "History", fitting: "Filter", limit: int) -> int:
+    def all(self, history: "HistoryReader", fitting: "Filter", limit: int) -> int:
         """Print what is there; the newest id of it, 0 without any."""
         from tiktok_hook.cli import table
 
@@ -130,7 +130,7 @@ class _Rows:
             click.echo("\n".join([self._table.heading(), *lines]))
         return found[-1][0].id if found else 0
 
-    def rest(self, history: "History", fitting: "Filter", after: int) -> None:
+    def rest(self, history: "HistoryReader", fitting: "Filter", after: int) -> None:
         """Print what comes, for ever."""
         from tiktok_hook.store.change_feed import follow
         from tiktok_hook.terminal import lines, paint_for
@@ -148,7 +148,7 @@ class _Lines:
     """One line for each delivery and each attempt, as `listen` prints them."""
 
     @staticmethod
-    def all(history: "History", fitting: "Filter", limit: int) -> int:
+    def all(history: "HistoryReader", fitting: "Filter", limit: int) -> int:
         from tiktok_hook import archive
 
         narrowed = selection.newest(history, fitting, limit or None)
@@ -160,7 +160,7 @@ class _Lines:
         return newest
 
     @staticmethod
-    def rest(history: "History", fitting: "Filter", after: int) -> None:
+    def rest(history: "HistoryReader", fitting: "Filter", after: int) -> None:
         from tiktok_hook.delivery import attempt_json, delivery_json, dump
         from tiktok_hook.store.change_feed import follow
 

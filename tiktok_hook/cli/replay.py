@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from tiktok_hook.sanitize import visible
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
     from tiktok_hook.replayer import PreparedReplay, Replayer, ReplayOptions, Signing
-    from tiktok_hook.store import History
+    from tiktok_hook.store import HistoryReader, Store
 
 _LINES = 20
 """Up to this many attempts get a line each on a terminal; more get a progress bar."""
@@ -28,7 +28,7 @@ _LINES = 20
 _NAMED = 20
 """How many ids a hint names."""
 
-_CLAIM_SECONDS = 3.0
+_LOCK_SECONDS = 3.0
 """How long --pending waits for another process that forwards the same queue."""
 
 option = options.option
@@ -153,14 +153,14 @@ class _ReplayCommand:
 
         open_history(self._path).close()  # it has to exist: replaying makes none
         setting = next(iter(self._given["forward_to"]), None)
-        # Replaying removes nothing to make room. The queue locks outlive the store, so that what
-        # left the queue is on disk before another process looks.
-        with (
-            ExitStack() as claims,
-            open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store,
-        ):
+        # Replaying never prunes. What left the queue is durable before its lock is released.
+        async with AsyncExitStack() as stack:
+            store = stack.enter_context(
+                open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize)
+            )
             if self._given["pending"] and not self._given["dry_run"]:
-                await self._claim(store.history(), claims)
+                await self._lock_queues(store, stack)
+                stack.push_async_callback(store.flush)
             series = self._chosen(store.history(), words)
             self._planned = sum(each.count for each in series)
             if not self._planned:
@@ -213,23 +213,21 @@ class _ReplayCommand:
                 hint="The lines above name them with the reason.",
             )
 
-    async def _claim(self, history: "History", claims: ExitStack) -> None:
-        """Keep other processes from forwarding the queue; running ones get some time to end."""
-        from tiktok_hook.store import QueueLock
-
-        for target in history.queue_targets():
-            claim = claims.enter_context(QueueLock(self._path, target))
-            deadline = time.monotonic() + _CLAIM_SECONDS
-            while not claim.take():
+    async def _lock_queues(self, store: "Store", stack: AsyncExitStack) -> None:
+        """Acquire the queue of every target; another process gets some time to release it."""
+        for target in store.history().queue_targets():
+            lock = await stack.enter_async_context(store.queue_lock(target))
+            deadline = time.monotonic() + _LOCK_SECONDS
+            while not await lock.acquire():
                 if time.monotonic() > deadline:
                     raise UsageError(
                         f"The queue of {target} is being forwarded by another process.",
                         hint="A listener with --ack first does so by itself; if it is paused, "
                         "press p there.",
                     )
-                await asyncio.sleep(_CLAIM_SECONDS / 50)
+                await asyncio.sleep(_LOCK_SECONDS / 50)
 
-    def _chosen(self, history: "History", words: tuple[str, ...]) -> "list[_Series]":
+    def _chosen(self, history: "HistoryReader", words: tuple[str, ...]) -> "list[_Series]":
         """What is to be sent; what arrives meanwhile is not included."""
         from tiktok_hook.store import Filter
 
@@ -388,7 +386,7 @@ def duration(milliseconds: float) -> str:
 
 
 def _waiting(
-    history: "History", queue: str | None, *, target: str, leaves: "Sequence[str]"
+    history: "HistoryReader", queue: str | None, *, target: str, leaves: "Sequence[str]"
 ) -> _Series:
     """Queued deliveries of a target, or of any, read by id: the queue shrinks while it is sent."""
     numbers = [each.id for each in history.pending(queue)]

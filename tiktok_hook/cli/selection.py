@@ -20,7 +20,7 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Delivery
-    from tiktok_hook.store import Filter, History
+    from tiktok_hook.store import Filter, HistoryReader
 
 VERDICTS = ("valid", "stale", "invalid", "missing", "unchecked")
 SOURCES = ("tiktok", "trigger", "import")
@@ -148,7 +148,7 @@ def history_path(db: Path | None) -> Path:
     return paths.history_path()
 
 
-def opened(db: Path | None) -> "History":
+def opened(db: Path | None) -> "HistoryReader":
     """The history, to read from; nothing is made where there is none.
 
     Raises:
@@ -159,7 +159,7 @@ def opened(db: Path | None) -> "History":
     return open_history(history_path(db))
 
 
-def chosen(history: "History", words: Iterable[str], fitting: "Filter") -> "Filter":
+def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") -> "Filter":
     """The filters narrowed to the ids that were named; without ids, just the filters.
 
     Raises:
@@ -171,7 +171,7 @@ def chosen(history: "History", words: Iterable[str], fitting: "Filter") -> "Filt
     return replace(fitting, ids=tuple(ids)) if ids else fitting
 
 
-def newest(history: "History", fitting: "Filter", limit: int | None) -> "Filter":
+def newest(history: "HistoryReader", fitting: "Filter", limit: int | None) -> "Filter":
     """The same, but for the newest so many only; None is no limit."""
     if limit is None:
         return fitting
@@ -179,7 +179,7 @@ def newest(history: "History", fitting: "Filter", limit: int | None) -> "Filter"
     return replace(fitting, ids=tuple(each.id for each in found)) if found else fitting
 
 
-def one(history: "History", word: str) -> "Delivery":
+def one(history: "HistoryReader", word: str) -> "Delivery":
     """The one delivery that a word names.
 
     Raises:
@@ -209,7 +209,7 @@ def nothing_waits() -> UsageError:
     )
 
 
-def _ids(history: "History", word: str, fitting: "Filter") -> Sequence[int]:
+def _ids(history: "HistoryReader", word: str, fitting: "Filter") -> Sequence[int]:
     found = None if re.fullmatch(_LAST, word) else re.fullmatch(_RANGE, word)
     if found is None:
         number = _number(history, word, fitting)
@@ -226,7 +226,7 @@ def _ids(history: "History", word: str, fitting: "Filter") -> Sequence[int]:
     return range(there[0].id, min(last, history.newest_id()) + 1)
 
 
-def _number(history: "History", word: str, fitting: "Filter") -> int:
+def _number(history: "HistoryReader", word: str, fitting: "Filter") -> int:
     """The id that one word means, whether or not it is there."""
     if found := re.fullmatch(_NUMBER, word):
         return int(found[1])
@@ -249,7 +249,7 @@ def _number(history: "History", word: str, fitting: "Filter") -> int:
     )
 
 
-def _unknown(history: "History", word: str) -> UsageError:
+def _unknown(history: "HistoryReader", word: str) -> UsageError:
     oldest = history.page(after=0, limit=1)
     if not oldest:
         return UsageError(

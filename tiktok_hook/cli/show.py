@@ -14,7 +14,7 @@ from tiktok_hook.errors import UsageError
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
     from tiktok_hook.delivery import Attempt, Headers
-    from tiktok_hook.store import History
+    from tiktok_hook.store import HistoryReader
     from tiktok_hook.terminal.paint import Paint
 
 
@@ -85,7 +85,7 @@ def _json(entry: "Entry") -> bytes:
     return dump({"type": "delivery", **delivery_json(entry.delivery), "attempts": attempts}) + b"\n"
 
 
-def _whole(entry: "Entry", history: "History") -> str:
+def _whole(entry: "Entry", history: "HistoryReader") -> str:
     """The block that a session shows, with nothing left out, and what each attempt brought."""
     from tiktok_hook import terminal
     from tiktok_hook.cli import table

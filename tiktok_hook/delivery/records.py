@@ -181,6 +181,10 @@ class Delivery:
         return copy
 
 
+CUT = "cut"
+"""The error of an attempt that our own end cut short: Ctrl-C, or a crash."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One try at handing a delivery to an app; recorded as begun before its bytes leave.

@@ -29,11 +29,10 @@ def _database(subject: Subject) -> Finding:
                 "Check its permissions, or name another place with --db PATH.",
             )
         return good("database", f"none yet; listen will make {path}")
-    from tiktok_hook.store import open_history
-    from tiktok_hook.store.integrity import examine
+    from tiktok_hook.store import check_integrity, open_history
 
     try:
-        state = examine(path, seconds=_SECONDS)
+        state = check_integrity(path, seconds=_SECONDS)
         with open_history(path) as history:
             count = history.counts().received
     except StoreError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.inspector.status import StatusProvider
 from tiktok_hook.replayer import OwnAddresses, Replayer, ReplayTargets, running_listeners
-from tiktok_hook.store import History, Store
+from tiktok_hook.store import HistoryReader, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class InspectorContext:
         publish: Called with `AttemptEnded` for each attempt that is made here.
     """
 
-    history: History
+    history: HistoryReader
     store: Store
     forwarder: Forwarder
     secrets: tuple[str, ...] = field(repr=False)

@@ -30,7 +30,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.inspector.responses import row_json
-from tiktok_hook.store import Filter, History
+from tiktok_hook.store import Filter, HistoryReader
 
 HEARTBEAT_SECONDS = 15.0
 POLL_SECONDS = 0.2
@@ -63,7 +63,7 @@ class Stream:
         history: What all processes did.
     """
 
-    def __init__(self, *, feed: Bus, history: History) -> None:
+    def __init__(self, *, feed: Bus, history: HistoryReader) -> None:
         self._feed = feed
         self._history = history
         self._open = 0
@@ -177,7 +177,7 @@ class _Sent:
 
 class _Connection:
     def __init__(
-        self, response: web.StreamResponse, history: History, subscription: _Subscription
+        self, response: web.StreamResponse, history: HistoryReader, subscription: _Subscription
     ) -> None:
         self._response = response
         self._history = history

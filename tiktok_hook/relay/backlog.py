@@ -10,7 +10,7 @@ from typing import Literal
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay.watch import HealthCheck
-from tiktok_hook.store import QueueLock, Store
+from tiktok_hook.store import Store
 
 SLICE = 20
 """How many deliveries are in memory at once."""
@@ -75,7 +75,7 @@ class Backlog:
         self._patience = patience
         self._seen_elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waits
         self._told_elsewhere = False
-        self._claim = QueueLock(store.path, target)
+        self._claim = store.queue_lock(target)
         self._wake = asyncio.Event()
         self._wanted: dict[Mode, int | None] = {}
         self._store_failed = False
@@ -128,7 +128,7 @@ class Backlog:
             try:
                 if not (self._wanted or self.withheld):
                     there = True
-                elif self._claim.take():
+                elif await self._claim.acquire():
                     self._seen_elsewhere, self._told_elsewhere = None, False
                     there = await self._empty(emptied)
                     await self._let_go()
@@ -156,13 +156,13 @@ class Backlog:
         with suppress(StoreError):
             await self._settle()
         _ = self.waiting  # for the summary, when the store is closed
-        self._claim.close()
+        await self._claim.close()
 
     async def _let_go(self) -> None:
         """Let another process hand on, unless nobody is to."""
         await self._settle()
         if not self.withheld:
-            self._claim.release()
+            await self._claim.release()
 
     async def _settle(self) -> None:
         """Make sure that what left the queue is not found in it again."""

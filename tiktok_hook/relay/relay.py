@@ -199,7 +199,7 @@ class Relay:
         """
         if not self.targets:
             status = self.ack if isinstance(self.ack, int) else 200
-            return self._store.adding(delivery, status=status, then=self._told)
+            return self._store.add_nowait(delivery, status=status, then=self._told)
         return self._hand_on(delivery)
 
     def reject(self, delivery: Delivery, status: int) -> Awaitable[Answer]:
@@ -208,7 +208,7 @@ class Relay:
         Raises:
             StoreError: It could not be stored.
         """
-        return self._store.adding(delivery, status=status, then=self._told)
+        return self._store.add_nowait(delivery, status=status, then=self._told)
 
     async def _hand_on(self, delivery: Delivery) -> Answer:
         status = self.ack if isinstance(self.ack, int) else 200

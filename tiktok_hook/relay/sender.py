@@ -71,7 +71,7 @@ class Sender:
         reply = await self._forwarder.send(request, timeout=self._timeout)
         verdict = State.VALID if attempt.resigned else delivery.verdict.state
         done = ended(attempt, reply, verdict=verdict)
-        self._store.set_ended(done)
+        self._store.end_attempt_nowait(done)
         return done, reply
 
     async def send(self, delivery: Delivery, target: str) -> Attempt:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tiktok_hook import events
 from tiktok_hook.delivery import Notice
 from tiktok_hook.relay import MODES, Relay
-from tiktok_hook.store import History
+from tiktok_hook.store import HistoryReader
 
 
 def mistyped(globs: Sequence[str]) -> list[Notice]:
@@ -19,7 +19,7 @@ def mistyped(globs: Sequence[str]) -> list[Notice]:
     return notices
 
 
-def left_waiting(relay: Relay, history: History) -> list[Notice]:
+def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
     """One for each target for which something waits that this session will not hand on."""
     notices = []
     for target in history.queue_targets():

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store.api import HistoryReader
 from tiktok_hook.store.filter import Filter
-from tiktok_hook.store.history import History
 
 POLL_SECONDS = 0.05
 """How often the history is asked whether it changed, which costs microseconds."""
@@ -25,7 +25,7 @@ _PAGE = 200
 
 
 def follow(
-    history: History, where: Filter, after: int
+    history: HistoryReader, where: Filter, after: int
 ) -> Iterator[tuple[Delivery, Attempt | None] | Attempt]:
     """Deliveries as they come, and attempts of theirs as they end. Goes on for ever.
 
@@ -53,7 +53,7 @@ def follow(
 class _News:
     """What has been shown, and what is still to come of it."""
 
-    def __init__(self, history: History, where: Filter, after: int) -> None:
+    def __init__(self, history: HistoryReader, where: Filter, after: int) -> None:
         self._history = history
         self._where = where
         self._start = self._after = after

@@ -55,7 +55,7 @@ def _slowed(folder: Path) -> dict[str, str]:
     if compiler is None or sys.platform != "linux":
         raise NotMeasuredError("slowing fsync down needs Linux and a C compiler")
     library = folder / "disk.so"
-    source = HERE.parent / "store" / "disk.c"
+    source = HERE.parent / "store" / "sqlite" / "disk.c"
     words: Words = [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
     try:
         subprocess.run(words, check=True, capture_output=True, timeout=60)

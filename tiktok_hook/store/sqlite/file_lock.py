@@ -1,4 +1,4 @@
-"""Who may take from a queue: one at a time, of all processes that use the history."""
+"""Locks of the operating system on files next to a history, shared by all processes."""
 
 import hashlib
 import os
@@ -11,25 +11,26 @@ from typing import Self
 from tiktok_hook.errors import StoreError
 
 
-class QueueLock:
-    """The right to hand on what waits for one target.
+class FileLock:
+    """An exclusive lock on an empty file next to the history.
 
-    A lock of the operating system on an empty file beside the history, so it is free again when
-    its holder dies, however that happens. A history in memory has one user and needs none.
+    The operating system releases it when its holder dies, however that happens. A history in
+    memory has one process and needs none. A context manager that closes itself.
 
-    A context manager that closes itself.
+    Invariant: who holds the lock holds it on the file that has the name. Closing deletes the file
+    while the lock is held, so one that is acquired afterwards may be on a file without a name: it
+    is dropped, and the file is made again.
 
     Args:
         path: The history; None when it is in memory.
-        target: The whole address that the queue leads to.
+        name: What is locked.
     """
 
-    def __init__(self, path: Path | None, target: str) -> None:
+    def __init__(self, path: Path | None, name: str) -> None:
         self._file: Path | None = None
         if path is not None:
             real = path.resolve()
-            name = hashlib.blake2b(target.encode(), digest_size=8).hexdigest()
-            self._file = real.with_name(f"{real.name}-queue-{name}")
+            self._file = real.with_name(f"{real.name}-{name}")
         self._descriptor: int | None = None
         self._held = False
 
@@ -44,11 +45,11 @@ class QueueLock:
     ) -> None:
         self.close()
 
-    def take(self) -> bool:
-        """Whether the right is ours now; never waits.
+    def acquire(self) -> bool:
+        """Whether the lock is ours now; never waits.
 
         Raises:
-            StoreError: The file beside the history cannot be made or locked.
+            StoreError: The file next to the history cannot be made or locked.
         """
         if self._file is None:
             return True
@@ -59,7 +60,7 @@ class QueueLock:
                 if not _lock(self._descriptor):
                     return False
                 self._held = True
-                if not _is_still(self._file, self._descriptor):  # who closed it took the name away
+                if not _is_still(self._file, self._descriptor):
                     self._drop()
         except OSError as error:
             raise StoreError(
@@ -69,17 +70,17 @@ class QueueLock:
         return True
 
     def release(self) -> None:
-        """Let others take it; nothing when it is not ours."""
+        """Let others acquire it; does nothing when it is not ours."""
         if self._held and self._descriptor is not None:
             self._held = False
             _unlock(self._descriptor)
 
     def close(self) -> None:
-        """Release it, and take the file away unless somebody else holds it."""
+        """Release it, and delete the file unless another process holds the lock."""
         if self._file is None or self._descriptor is None:
             return
         with suppress(StoreError, OSError):
-            if self.take():
+            if self.acquire():
                 self._file.unlink()
         self._drop()
 
@@ -87,6 +88,37 @@ class QueueLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor, self._held = None, False
+
+
+def queue_lock(path: Path | None, target: str) -> FileLock:
+    """The lock for the queue of one target."""
+    digest = hashlib.blake2b(target.encode(), digest_size=8).hexdigest()
+    return FileLock(path, f"queue-{digest}")
+
+
+class FileQueueLock:
+    """The lock for the queue of one target; see `api.QueueLock`. A `FileLock` never blocks."""
+
+    def __init__(self, path: Path | None, target: str) -> None:
+        self._lock = queue_lock(path, target)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def acquire(self) -> bool:
+        """Whether the lock is ours now."""
+        return self._lock.acquire()
+
+    async def release(self) -> None:
+        """Let other processes have it."""
+        self._lock.release()
+
+    async def close(self) -> None:
+        """Release it, and leave no file behind."""
+        self._lock.close()
 
 
 def _is_still(file: Path, descriptor: int) -> bool:

@@ -8,8 +8,7 @@ import pytest
 
 from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store import open_store
-from tiktok_hook.store.integrity import examine
+from tiktok_hook.store import check_integrity, open_store
 
 
 async def filled(path: Path, count: int = 1) -> None:
@@ -22,7 +21,7 @@ async def test_a_history_in_use_is_sound_and_stays_as_it_is(tmp_path: Path) -> N
     path = tmp_path / "history.db"
     with open_store(path) as store:
         await store.add(delivery())
-        found = examine(path)
+        found = check_integrity(path)
         assert (found.damage, found.complete) == ("", True)
         assert store.history().newest_id() == 1
 
@@ -30,7 +29,7 @@ async def test_a_history_in_use_is_sound_and_stays_as_it_is(tmp_path: Path) -> N
 async def test_no_time_means_not_read_to_the_end(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     await filled(path, 300)
-    found = examine(path, seconds=-1)
+    found = check_integrity(path, seconds=-1)
     assert (found.damage, found.complete) == ("", False)
 
 
@@ -41,7 +40,7 @@ async def test_a_row_that_an_index_has_lost_is_damage(tmp_path: Path) -> None:
         vandal.execute("PRAGMA writable_schema = ON")
         vandal.execute("DELETE FROM sqlite_schema WHERE name = 'deliveries_received'")
         vandal.commit()
-    found = examine(path)
+    found = check_integrity(path)
     assert found.damage
 
 
@@ -49,4 +48,4 @@ async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     path.write_bytes(b"nothing of ours")
     with pytest.raises(StoreError):
-        examine(path)
+        check_integrity(path)

@@ -1,33 +1,12 @@
-"""What came in over a stretch of time, and how the app did with it, span by span."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""Deliveries and attempts over time, in spans of equal length."""
 
 from tiktok_hook.signature import State
-from tiktok_hook.store.readers import Readers
+from tiktok_hook.store.records import Bucket
+from tiktok_hook.store.sqlite.connections import ReadConnections
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """One span of a timeline.
-
-    Attributes:
-        since: Where it begins, in Unix seconds.
-        verdicts: How many deliveries of each verdict came in; those with none are left out.
-        attempts: How many attempts of deliveries of the whole timeline began and ended.
-        failed: How many of them did not get 200.
-        mean_ms: What the app took for them on average; None without any.
-    """
-
-    since: float
-    verdicts: Mapping[State, int]
-    attempts: int
-    failed: int
-    mean_ms: float | None
-
-
-def timeline(readers: Readers, since: float, until: float, *, buckets: int) -> list[Bucket]:
-    """What came in between two times, in Unix seconds, in so many equal spans."""
+def timeline(readers: ReadConnections, since: float, until: float, *, buckets: int) -> list[Bucket]:
+    """Deliveries and attempts between two times, in Unix seconds, in N equal spans."""
     width = (until - since) / buckets
     verdicts: list[dict[State, int]] = [{} for _ in range(buckets)]
     for span, verdict, received in readers.all(

@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.store.samples import delivery
+from tests.store.samples import delivery, event_body
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store import QueueEntry, open_history, open_store
-from tiktok_hook.store.schema import _MIGRATIONS, APPLICATION_ID, VERSION
+from tiktok_hook.signature import State
+from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store.sqlite.database import APPLICATION_ID, VERSION, Database
 
 NOBODY = 65534
 
@@ -113,7 +114,7 @@ async def test_an_ephemeral_history_leaves_nothing(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with open_store(None) as store:
         await store.add(delivery())
-        assert store.path is None
+        assert store.label == "the history in memory"
         assert _names(tmp_path) == _names(home) == []
 
 
@@ -130,17 +131,6 @@ def test_the_file_is_marked_as_ours(path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def test_what_waited_in_a_history_of_the_first_version_still_waits(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_MIGRATIONS[0])
-        connection.execute("INSERT INTO queue VALUES (7, 'hold', 'http://localhost:3000')")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
-    with open_store(path) as store:
-        assert store.history().queues_of(7) == [QueueEntry("hold", "http://localhost:3000")]
 
 
 def test_an_empty_file_becomes_a_history(path: Path) -> None:
@@ -186,7 +176,7 @@ UNUSABLE = [
     (_foreign, "is not a tiktok-hook history"),
     (_marked_foreign, "is not a tiktok-hook history"),
     (_text, "is not a tiktok-hook history"),
-    (_newer, f"is of version {VERSION + 7}; this tiktok-hook knows up to {VERSION}"),
+    (_newer, f"has version {VERSION + 7}; this tiktok-hook knows up to {VERSION}"),
     (_folder, "is not a file"),
     (_in_a_file, "cannot be written to: Not a directory"),
     (_corrupt, "is damaged"),
@@ -266,10 +256,9 @@ class TestPermissions:
 
 async def test_a_reader_cannot_write(path: Path) -> None:
     open_store(path).close()
-    with open_history(path) as history:
-        reader = history._readers._database.connect_reader()
-        with closing(reader), pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.execute("DELETE FROM deliveries")
+    reader = Database(path).connect_reader()
+    with closing(reader), pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("DELETE FROM deliveries")
 
 
 async def test_a_history_is_read_while_somebody_writes_it(path: Path) -> None:
@@ -303,3 +292,34 @@ def test_reading_starts_without_what_only_writing_needs() -> None:
     code = "import sys, tiktok_hook.paths, tiktok_hook.store; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "asyncio" not in done.stdout.split()
+
+
+async def test_what_add_returned_is_read_by_another_connection(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with open_store(path) as store:
+        await store.add(delivery(b"\x01two"))
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT body FROM deliveries").fetchall() == [(b"\x01two",)]
+
+
+def bytes_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+async def test_cleared_bytes_are_gone_from_the_disk(tmp_path: Path) -> None:
+    with open_store(tmp_path / "history.db") as store:
+        for state in (State.VALID, State.INVALID):
+            await store.add(delivery(event_body(publish_id="find-me" * 2000), state=state))
+        await store.clear()
+        on_disk = bytes_of(tmp_path)
+    assert b"find-me" not in on_disk
+    assert len(on_disk) < 200_000
+
+
+async def test_cleared_bytes_of_some_are_gone_from_the_disk(tmp_path: Path) -> None:
+    with open_store(tmp_path / "history.db") as store:
+        await store.add(delivery(event_body(publish_id="find-me"), received_at=10.0))
+        await store.add_many([delivery(received_at=20.0) for _ in range(300)])
+        await store.clear(before=15.0)
+        on_disk = bytes_of(tmp_path)
+    assert b"find-me" not in on_disk

@@ -1,4 +1,4 @@
-"""Connections that read: kept between queries, one query each at a time, from any thread."""
+"""Read-only connections: kept between queries, each used by one query at a time, any thread."""
 
 import sqlite3
 import threading
@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store.schema import Database, Identity
+from tiktok_hook.store.sqlite.database import Database, Identity
 
 IDLE_CONNECTIONS = 4
-"""How many are kept between queries; more are opened when more ask at once."""
+"""How many are kept between queries; more are opened when more queries run at once."""
 
 
-class Readers:
-    """The reading connections of one history."""
+class ReadConnections:
+    """The read-only connections of one history.
+
+    Any number of threads may query at once. Invariant: a connection is either in `_idle` or owned
+    by the one query that popped it, so none is ever used by two threads; `deque.pop` and `append`
+    are atomic. The connection behind `changes` is never in `_idle`; `_watching` guards it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,7 +31,7 @@ class Readers:
         self._watches = 0
 
     def close(self) -> None:
-        """Close what is idle; a query that still runs closes its own at its end."""
+        """Close idle connections; a query that is running closes its own at its end."""
         self._closed = True
         self._close_idle()
         with self._watching:
@@ -35,7 +40,7 @@ class Readers:
                 self._watch = None
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Every row of a query; the connection is free again before anybody looks at them.
+        """Every row of a query; the connection is free again before the rows are used.
 
         Raises:
             StoreError: The history cannot be read, or is closed.
@@ -47,7 +52,7 @@ class Readers:
             raise self._database.explain(error) from error
 
     def changes(self) -> int:
-        """A number that is another one whenever something has been written, by any process.
+        """Change counter: differs after any write by any process (``PRAGMA data_version``).
 
         Takes microseconds. -1 while the history cannot be read.
         """
@@ -71,12 +76,12 @@ class Readers:
             self._watch = (identity, self._database.connect_reader())
             self._watches += 1
         (version,) = self._watch[1].execute("PRAGMA data_version").fetchone()
-        # Each connection counts for itself, so a new one must not look like the one before.
+        # Each connection has its own count, so a new one must not look like the previous one.
         return self._watches << 40 | int(version)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection that nobody else uses meanwhile."""
+        """A connection for one query."""
         if self._closed:
             raise StoreError("The history is closed.")
         identity = self._database.identity()
@@ -87,18 +92,18 @@ class Readers:
             connection.close()
             raise
         self._idle.append((identity, connection))
-        # Looked at afterwards, so that none is left open by a `close` at the same time.
+        # Checked afterwards, so that a concurrent `close` leaves none open.
         self._close_idle()
 
     def _idle_one(self, identity: Identity) -> sqlite3.Connection | None:
         while self._idle:
             try:
                 kept_for, connection = self._idle.pop()
-            except IndexError:  # another thread was quicker
+            except IndexError:  # another thread took it
                 break
             if kept_for == identity:
                 return connection
-            connection.close()  # another file has taken its place
+            connection.close()  # the file was replaced
         return None
 
     def _close_idle(self) -> None:
@@ -106,5 +111,5 @@ class Readers:
         while len(self._idle) > allowed:
             try:
                 self._idle.popleft()[1].close()
-            except IndexError:  # another thread was quicker
+            except IndexError:  # another thread took it
                 break

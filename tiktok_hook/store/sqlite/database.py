@@ -1,4 +1,4 @@
-"""The tables, how a database is made, checked and opened, and what SQLite's failures mean."""
+"""The schema, how a database is created, checked and opened, and what SQLite's errors mean."""
 
 import contextlib
 import os
@@ -20,20 +20,23 @@ BUSY_SECONDS = 5.0
 _BUSY_STEP_SECONDS = 0.01
 """How long a transaction waits for one of another process."""
 
-_FIRST = """
+_SCHEMA = """
 CREATE TABLE counters (
     last_id INTEGER NOT NULL,     -- the newest id ever given; outlives what it was given to
-    kept INTEGER NOT NULL,        -- rows outside the ring of refused ones
+    kept INTEGER NOT NULL,        -- deliveries outside the ring of rejected ones
     kept_bytes INTEGER NOT NULL,  -- sum of their `size` and that of all attempts
-    refused INTEGER NOT NULL      -- rows in the ring
+    rejected INTEGER NOT NULL,    -- deliveries in the ring
+    rejected_bytes INTEGER NOT NULL,
+    queued INTEGER NOT NULL,      -- deliveries that wait for a primary target
+    queued_bytes INTEGER NOT NULL
 ) STRICT;
-INSERT INTO counters VALUES (0, 0, 0, 0);
+INSERT INTO counters VALUES (0, 0, 0, 0, 0, 0, 0);
 
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY,
     received_at REAL NOT NULL,    -- Unix seconds, UTC
     source TEXT NOT NULL,
-    refused INTEGER NOT NULL,     -- 1: in the ring, body cut
+    rejected INTEGER NOT NULL,    -- 1: in the ring, cut
     verdict TEXT NOT NULL,
     status INTEGER,               -- what TikTok was answered
     event TEXT,                   -- the columns down to `replayed` are there to be searched
@@ -72,7 +75,7 @@ CREATE INDEX deliveries_link ON deliveries (link) WHERE link IS NOT NULL;
 CREATE INDEX deliveries_again ON deliveries (id) WHERE redelivery_of IS NOT NULL;
 CREATE INDEX deliveries_failed ON deliveries (failed) WHERE failed = 1;
 CREATE INDEX deliveries_replayed ON deliveries (replayed) WHERE replayed = 1;
-CREATE INDEX deliveries_refused ON deliveries (refused) WHERE refused = 1;
+CREATE INDEX deliveries_rejected ON deliveries (rejected) WHERE rejected = 1;
 
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
@@ -89,57 +92,34 @@ CREATE TABLE attempts (
     request_body BLOB,            -- NULL: the delivery's own
     status INTEGER,
     truncated INTEGER NOT NULL,
-    duration_ms REAL,             -- NULL: still running, or cut off by a crash
+    duration_ms REAL,             -- NULL: in progress, or its process died
     error TEXT,
     hint TEXT NOT NULL,
     size INTEGER NOT NULL,
+    owner TEXT,                   -- the process that made it; see `crash_recovery`
     headers TEXT NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX attempts_number ON attempts (delivery_id, number);
+CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
 
-CREATE TABLE queue (
-    delivery_id INTEGER PRIMARY KEY,
-    mode TEXT NOT NULL,
-    target TEXT NOT NULL
-) STRICT;
-"""
-
-_QUEUE_OF_EACH_TARGET = """
-ALTER TABLE queue RENAME TO queue_before;
 CREATE TABLE queue (
     delivery_id INTEGER NOT NULL,
     target TEXT NOT NULL,
     mode TEXT NOT NULL,
+    secondary INTEGER NOT NULL,   -- 1: of a target whose response does not count
+    deadline REAL,                -- Unix seconds after which a failure is final; NULL: never
+    tries INTEGER NOT NULL,       -- how often it was set aside
+    next_try_at REAL,             -- Unix seconds; NULL while it waits in order
     PRIMARY KEY (delivery_id, target)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO queue SELECT delivery_id, target, mode FROM queue_before;
-DROP TABLE queue_before;
+CREATE INDEX queue_order ON queue (target, next_try_at, delivery_id);
 """
 
-_FURTHER_TARGETS = "ALTER TABLE queue ADD COLUMN beside INTEGER NOT NULL DEFAULT 0;"
+_MIGRATIONS = {0: _SCHEMA}
+"""What brings a database from version n to `VERSION`; 0 is an empty file."""
 
-_BOUNDED = """
-ALTER TABLE deliveries RENAME COLUMN refused TO rejected;
-ALTER TABLE counters RENAME COLUMN refused TO rejected;
-ALTER TABLE counters ADD COLUMN rejected_bytes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE counters ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE counters ADD COLUMN queued_bytes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE queue RENAME COLUMN beside TO secondary;
-UPDATE deliveries SET event = substr(event, 1, 200) WHERE length(event) > 200;
-UPDATE deliveries SET user_openid = substr(user_openid, 1, 200) WHERE length(user_openid) > 200;
-UPDATE deliveries SET publish_id = substr(publish_id, 1, 200) WHERE length(publish_id) > 200;
-UPDATE counters SET
-    rejected_bytes = (SELECT coalesce(sum(size), 0) FROM deliveries WHERE rejected = 1),
-    queued = (SELECT count(DISTINCT delivery_id) FROM queue WHERE secondary = 0),
-    queued_bytes = (SELECT coalesce(sum(size), 0) FROM deliveries
-        WHERE id IN (SELECT delivery_id FROM queue WHERE secondary = 0));
-"""
-
-_MIGRATIONS = (_FIRST, _QUEUE_OF_EACH_TARGET, _FURTHER_TARGETS, _BOUNDED)
-"""What brings a database from version n to n + 1; never changed once released, only added to."""
-
-VERSION = len(_MIGRATIONS)
+VERSION = 5
 
 
 class Database:
@@ -166,8 +146,8 @@ class Database:
         self._anchor = None if path else self._open(self._name)
 
     @property
-    def name(self) -> str:
-        """For messages."""
+    def label(self) -> str:
+        """What the history is called in messages."""
         return str(self.path) if self.path else "the history in memory"
 
     def create(self, *, folders: bool = True) -> None:
@@ -270,7 +250,7 @@ class Database:
     def explain(self, error: sqlite3.Error) -> StoreError:
         """Say in words what SQLite's error means for the user."""
         code = getattr(error, "sqlite_errorname", "")
-        name = self.name
+        name = self.label
         for start, message, hint in (
             ("SQLITE_FULL", f"The disk is full: {name} cannot grow.", "Free some space."),
             (
@@ -321,15 +301,20 @@ class Database:
         if application == APPLICATION_ID:
             if version > VERSION:
                 raise StoreError(
-                    f"{self.name} is of version {version}; this tiktok-hook knows up to {VERSION}.",
+                    f"{self.label} has version {version}; this tiktok-hook knows up to {VERSION}.",
                     hint="Update tiktok-hook, or name another file with --db PATH.",
+                )
+            if version != VERSION and version not in _MIGRATIONS:
+                raise StoreError(
+                    f"{self.label} has version {version}, of which there was no release.",
+                    hint="Move it away, or name another file with --db PATH.",
                 )
             return
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if new_allowed and not (tables or application or version):
             return
         raise StoreError(
-            f"{self.name} is not a tiktok-hook history.", hint="Name another file with --db PATH."
+            f"{self.label} is not a tiktok-hook history.", hint="Name another file with --db PATH."
         )
 
     def _require_wal(self, connection: sqlite3.Connection) -> None:
@@ -343,13 +328,13 @@ class Database:
             code = error.sqlite_errorname
             if code.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PROTOCOL")):
                 raise StoreError(
-                    f"{self.name} lies where SQLite cannot keep a write-ahead log: {error}.",
+                    f"{self.label} lies where SQLite cannot keep a write-ahead log: {error}.",
                     hint=hint,
                 ) from error
             raise
         if mode != "wal":
             raise StoreError(
-                f"{self.name} lies where SQLite cannot keep a write-ahead log.", hint=hint
+                f"{self.label} lies where SQLite cannot keep a write-ahead log.", hint=hint
             )
 
 
@@ -383,8 +368,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
     try:
         # Another process may have been quicker.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for script in _MIGRATIONS[version:]:
-            for statement in _statements(script):
+        if version != VERSION:
+            for statement in _statements(_MIGRATIONS[version]):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")

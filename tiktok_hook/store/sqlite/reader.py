@@ -1,93 +1,64 @@
-"""The reading side: lists by key, search in windows, one delivery with all that belongs to it."""
+"""Queries: pages by key, search in windows, one delivery with its attempts."""
 
+import contextlib
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from types import TracebackType
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, Self
 
 from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State
-from tiktok_hook.store import rows
-from tiktok_hook.store.filter import (
+from tiktok_hook.store.api import SEARCH_WINDOW
+from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+from tiktok_hook.store.sqlite import rows
+from tiktok_hook.store.sqlite.conditions import (
     ALL,
     Clause,
-    Filter,
     IndexScan,
     conditions,
     id_list,
+    index_scans,
     is_glob,
-    seeds,
     text_condition,
 )
-from tiktok_hook.store.readers import Readers
-from tiktok_hook.store.rows import QueueEntry
-from tiktok_hook.store.schema import Database
-from tiktok_hook.store.timeline import Bucket, timeline
+from tiktok_hook.store.sqlite.connections import ReadConnections
+from tiktok_hook.store.sqlite.crash_recovery import end_abandoned
+from tiktok_hook.store.sqlite.database import Database
+from tiktok_hook.store.sqlite.timeline import timeline
 
 Order = Literal["DESC", "ASC"]
-
-WINDOW = 50_000
-"""How many ids a search for a text looks at in one go."""
 
 MANY_NAMES = 200
 """More event names than this are not looked up one by one."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """How many deliveries there are of each sort.
-
-    Attributes:
-        received: All of them.
-        valid: Right signature, in time.
-        stale: Right signature, too old or too new.
-        refused: Invalid or missing signature.
-        unchecked: No secret was given.
-        redeliveries: Repetitions.
-        failed: The last attempt did not get 200.
-        replayed: Somebody replayed them.
-        pending: Waiting for the app.
-    """
-
-    received: int = 0
-    valid: int = 0
-    stale: int = 0
-    refused: int = 0
-    unchecked: int = 0
-    redeliveries: int = 0
-    failed: int = 0
-    replayed: int = 0
-    pending: int = 0
+_POLL_SECONDS = 0.05
+"""How often the change counter is read while a change is awaited; that costs microseconds."""
 
 
-EVERYTHING = Filter()
-"""No filter at all."""
-
-
-class History:
-    """A history that is read: from any thread, and without ever blocking the writer.
-
-    A context manager. Everything raises StoreError when the history cannot be read.
-    """
+class SQLiteReader:
+    """Queries over one SQLite history; see `api.HistoryReader` for what each does."""
 
     def __init__(self, database: Database) -> None:
-        self._readers = Readers(database)
+        self._database = database
+        self._readers = ReadConnections(database)
+
+    @property
+    def label(self) -> str:
+        """The path, or words for a history in memory."""
+        return self._database.label
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Close what is open; a query that still runs closes its own at its end."""
+        """Close what is open; a query that is running closes its own at its end."""
         self._readers.close()
 
     def get(self, delivery_id: int) -> Delivery | None:
@@ -147,7 +118,7 @@ class History:
         *,
         before: int | None = None,
         limit: int = 50,
-        window: int = WINDOW,
+        window: int = SEARCH_WINDOW,
     ) -> tuple[list[Delivery], int | None]:
         """Some deliveries, newest first, out of so many ids at most, so that it never takes long.
 
@@ -187,7 +158,7 @@ class History:
         return [each for (each,) in found]
 
     def counts(self, where: Filter = EVERYTHING) -> Counts:
-        """How many of each sort; all of them at once are counted from the indexes alone."""
+        """How many there are; a total is counted from the indexes alone."""
         if where == EVERYTHING:
             by_verdict = Counter(dict(self._readers.all(_COUNT_VERDICTS)))
             others = self._readers.all(_COUNT_ALL)[0]
@@ -214,18 +185,16 @@ class History:
         )
 
     def pending(
-        self, target: str | None = None, mode: Literal["first", "hold"] | None = None
+        self, target: str | None = None, mode: QueueMode | None = None
     ) -> Iterator[Delivery]:
-        """What waits for the app, in the order of its coming; for one target or mode if given."""
+        """Deliveries that wait for an app, by id."""
         after = 0
         while found := self._readers.all(_PENDING, (after, target, mode)):
             for each in found:
                 yield rows.delivery_of(each)
             after = found[-1][0]
 
-    def pending_count(
-        self, target: str | None = None, mode: Literal["first", "hold"] | None = None
-    ) -> int:
+    def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
         """How many wait for the app; for one target or mode if given."""
         ((waiting,),) = self._readers.all(_PENDING_COUNT, (target, mode))
         return int(waiting)
@@ -235,22 +204,71 @@ class History:
         return timeline(self._readers, since, until, buckets=buckets)
 
     def queues_of(self, delivery_id: int) -> list[QueueEntry]:
-        """Where a delivery waits; empty when it does not."""
+        """The targets that a delivery waits for."""
         found = self._readers.all(
-            "SELECT mode, target, secondary FROM queue WHERE delivery_id = ? "
+            f"SELECT {rows.QUEUE_COLUMNS} FROM queue WHERE delivery_id = ? "
             "ORDER BY secondary, target",
             (delivery_id,),
         )
-        return [QueueEntry(mode, target, bool(secondary)) for mode, target, secondary in found]
+        return [rows.queue_entry_of(each) for each in found]
 
     def queue_targets(self) -> list[str]:
-        """The addresses that anything waits for."""
+        """The addresses that any delivery waits for."""
         found = self._readers.all("SELECT DISTINCT target FROM queue ORDER BY target")
         return [target for (target,) in found]
 
+    def queue_head(
+        self, target: str, up_to: Mapping[QueueMode, int | None], limit: int
+    ) -> list[QueuedDelivery]:
+        """The oldest deliveries that wait for a target in order."""
+        return self._queued(target, up_to, "next_try_at IS NULL", (), "delivery_id", limit)
+
+    def queue_due(
+        self, target: str, up_to: Mapping[QueueMode, int | None], now: float, limit: int
+    ) -> list[QueuedDelivery]:
+        """Deliveries set aside whose next try is due."""
+        order = "next_try_at, delivery_id"
+        return self._queued(target, up_to, "next_try_at <= ?", (now,), order, limit)
+
+    def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
+        """When the next delivery set aside is due."""
+        modes, values = _modes(up_to)
+        sql = f"SELECT min(next_try_at) FROM queue WHERE target = ? AND {modes}"
+        ((due,),) = self._readers.all(sql, (target, *values))
+        return None if due is None else float(due)
+
+    def _queued(
+        self,
+        target: str,
+        up_to: Mapping[QueueMode, int | None],
+        condition: str,
+        values: tuple[float, ...],
+        order: str,
+        limit: int,
+    ) -> list[QueuedDelivery]:
+        modes, bounds = _modes(up_to)
+        # The subquery is narrow, so that sorting and limiting read no bodies.
+        sql = (
+            f"SELECT {rows.QUEUE_COLUMNS}, {_COLUMNS} FROM (SELECT * FROM queue "
+            f"WHERE target = ? AND {modes} AND {condition} ORDER BY {order} LIMIT ?) "
+            f"JOIN deliveries ON id = delivery_id ORDER BY {order}"
+        )
+        found = self._readers.all(sql, (target, *bounds, *values, limit))
+        return [
+            QueuedDelivery(rows.delivery_of(each[6:]), rows.queue_entry_of(each[:6]))
+            for each in found
+        ]
+
     def changes(self) -> int:
-        """A number that is another one whenever something has been written, by any process."""
+        """The change counter."""
         return self._readers.changes()
+
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """Poll the change counter until it moves."""
+        deadline = time.monotonic() + seconds
+        while (found := self.changes()) == seen and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return found
 
     def _some(self, where: Filter, low: int, high: int, limit: int, order: Order) -> list[Delivery]:
         """Deliveries with ids from `low` to below `high`."""
@@ -268,7 +286,7 @@ class History:
             return [
                 rows.delivery_of(each) for each in self._readers.all(sql, (*seed_values, *values))
             ]
-        # One look into the index for each, so that none has to be read to its end and sorted.
+        # One index scan each, so that none has to be read to its end and sorted.
         ids: set[int] = set()
         for index, (seed, seed_values) in ways:
             sql = f"SELECT id FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
@@ -281,11 +299,11 @@ class History:
     def _windows(
         self, where: Filter, before: int | None, after: int | None
     ) -> Iterator[tuple[int, int]]:
-        """The ids to look at: all at once, but in windows for a text."""
+        """The ranges of ids to query: one, or several windows for a text."""
         oldest, newest = self._bounds()
         low = oldest if after is None else max(after + 1, oldest)
         high = newest + 1 if before is None else min(before, newest + 1)
-        step = max(high - low, 1) if not where.text else WINDOW
+        step = max(high - low, 1) if not where.text else SEARCH_WINDOW
         if after is None:
             for top in range(high, low, -step):
                 yield max(top - step, low), top
@@ -296,8 +314,8 @@ class History:
     def _within_time(self, where: Filter, low: int, high: int, order: Order) -> tuple[int, int]:
         """Narrow a range of ids to where the time asked for begins.
 
-        Ids go up with time, but for imports and a clock that was set, so the first that fits is
-        looked up; what follows it mostly fits too.
+        Ids go up with time, but for imports and a clock that was set, so the first match is
+        looked up; most of what follows it matches too.
         """
         if where.since is None and where.until is None:
             return low, high
@@ -310,7 +328,7 @@ class History:
         return (low, low) if least is None else (least, most + 1)
 
     def _ways(self, where: Filter) -> list[IndexScan]:
-        return seeds(where, self._names(where.events) if where.events else None)
+        return index_scans(where, self._names(where.events) if where.events else None)
 
     def _condition(self, where: Filter, low: int = 0, high: int = 1 << 62) -> Clause:
         condition, values = conditions(where)
@@ -320,7 +338,7 @@ class History:
         return f"{condition} AND {text}", (*values, *patterns)
 
     def _names(self, globs: Sequence[str]) -> list[str] | None:
-        """The event names that are there and fit; None when they are too many to ask for each."""
+        """The stored event names that match; None when they are too many to query each."""
         if not any(map(is_glob, globs)):
             return list(dict.fromkeys(globs))
         found = [name for (name,) in self._readers.all(_NAMES)]
@@ -334,6 +352,18 @@ class History:
         """The oldest and the newest id there is; zeros when there is none."""
         ((oldest, newest),) = self._readers.all(_BOUNDS)
         return oldest, newest
+
+
+def _modes(up_to: Mapping[QueueMode, int | None]) -> Clause:
+    """The condition that a queue entry is of one of these modes, up to its id."""
+    parts = ["(mode = ? AND delivery_id <= ?)"] * len(up_to)
+    newest = (1 << 63) - 1
+    values = [
+        value
+        for mode, bound in up_to.items()
+        for value in (mode, newest if bound is None else bound)
+    ]
+    return f"({' OR '.join(parts) or '0'})", values
 
 
 def _is_id(number: int) -> bool:
@@ -386,3 +416,17 @@ _COUNT_SOME = (
     "SELECT verdict, count(*), sum(redelivery_of IS NOT NULL), sum(failed), sum(replayed), "
     "sum(id IN (SELECT delivery_id FROM queue)) FROM deliveries"
 )
+
+
+def open_reader(path: Path) -> SQLiteReader:
+    """Open a file that is only read; attempts that a killed process left open are ended first.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    database = Database(path)
+    with contextlib.suppress(StoreError):  # a read-only history is read as it is
+        end_abandoned(database)
+    reader = SQLiteReader(database)
+    reader.newest_id()
+    return reader

@@ -18,7 +18,7 @@ from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import Store, open_history, open_store
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 _ADDER = """
 import asyncio, json, sys

@@ -2,20 +2,22 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.store.contract.conftest import BACKENDS, new_location
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import Counts, Filter, History, QueueEntry, Store, open_store
+from tiktok_hook.store import Counts, Filter, HistoryReader, QueueEntry, Store, open_store
 
 
-@pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+@pytest.fixture(scope="module", params=BACKENDS)
+def history(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HistoryReader]:
     """Ten deliveries, most with something in common with another; only read."""
-    with open_store(tmp_path_factory.mktemp("read") / "history.db") as store:
+    with open_store(new_location(request.param, tmp_path_factory.mktemp("read"))) as store:
         asyncio.run(_fill(store))
         yield store.history()
 
@@ -110,12 +112,12 @@ def _set(where: Filter) -> str:
 @pytest.mark.parametrize(("where", "expected"), FILTERS, ids=[_set(where) for where, _ in FILTERS])
 class TestFilters:
     def test_a_list_is_newest_first(
-        self, history: History, where: Filter, expected: list[int]
+        self, history: HistoryReader, where: Filter, expected: list[int]
     ) -> None:
         assert [each.id for each in history.page(where)] == expected
 
     def test_pages_by_key_make_up_the_list(
-        self, history: History, where: Filter, expected: list[int]
+        self, history: HistoryReader, where: Filter, expected: list[int]
     ) -> None:
         found: list[int] = []
         while page := history.page(where, before=found[-1] if found else None, limit=2):
@@ -123,15 +125,17 @@ class TestFilters:
         assert found == expected
 
     def test_walking_goes_oldest_first(
-        self, history: History, where: Filter, expected: list[int]
+        self, history: HistoryReader, where: Filter, expected: list[int]
     ) -> None:
         assert [each.id for each in history.walk(where, batch=2)] == expected[::-1]
 
-    def test_they_are_counted(self, history: History, where: Filter, expected: list[int]) -> None:
+    def test_they_are_counted(
+        self, history: HistoryReader, where: Filter, expected: list[int]
+    ) -> None:
         assert history.counts(where).received == len(expected)
 
     def test_searching_in_windows_finds_the_same(
-        self, history: History, where: Filter, expected: list[int]
+        self, history: HistoryReader, where: Filter, expected: list[int]
     ) -> None:
         found: list[int] = []
         before: int | None = None
@@ -143,7 +147,7 @@ class TestFilters:
         assert found == expected
 
 
-def test_only_what_is_newer_oldest_first(history: History) -> None:
+def test_only_what_is_newer_oldest_first(history: HistoryReader) -> None:
     assert [each.id for each in history.page(after=7)] == [8, 9, 10]
     assert [each.id for each in history.page(after=2, limit=2)] == [3, 4]
     assert [each.id for each in history.page(after=2, before=5)] == [3, 4]
@@ -162,14 +166,14 @@ def test_an_empty_history_has_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("delivery_id", [0, -1, 11, 1 << 63, 1 << 200])
-def test_an_id_that_is_not_there_is_none(history: History, delivery_id: int) -> None:
+def test_an_id_that_is_not_there_is_none(history: HistoryReader, delivery_id: int) -> None:
     assert history.get(delivery_id) is None
     assert history.attempts(delivery_id) == []
     assert history.redeliveries(delivery_id) == []
     assert history.page(before=delivery_id + 1, after=delivery_id - 1) == []
 
 
-def test_the_whole_history_is_counted_by_sort(history: History) -> None:
+def test_the_whole_history_is_counted_by_sort(history: HistoryReader) -> None:
     assert history.counts() == Counts(
         received=10,
         valid=6,
@@ -185,15 +189,15 @@ def test_the_whole_history_is_counted_by_sort(history: History) -> None:
     )
 
 
-def test_the_newest_id_is_known(history: History) -> None:
+def test_the_newest_id_is_known(history: HistoryReader) -> None:
     assert history.newest_id() == 10
 
 
-def test_redeliveries_are_found_from_any_of_them(history: History) -> None:
+def test_redeliveries_are_found_from_any_of_them(history: HistoryReader) -> None:
     assert history.redeliveries(2) == history.redeliveries(9) == [2, 5, 9]
 
 
-def test_the_last_attempt_of_each_is_found(history: History) -> None:
+def test_the_last_attempt_of_each_is_found(history: HistoryReader) -> None:
     found = history.last_attempts([1, 2, 5])
     assert {key: (each.id, each.status) for key, each in found.items()} == {
         1: ("1.2", 200),
@@ -297,8 +301,8 @@ async def test_many_threads_read_while_one_writes(store: Store) -> None:
     assert failures == []
 
 
-async def test_a_walk_goes_on_while_rows_come_and_go(tmp_path: Path) -> None:
-    with open_store(tmp_path / "history.db", keep=50) as store:
+async def test_a_walk_goes_on_while_rows_come_and_go(location: str) -> None:
+    with open_store(location, keep=50) as store:
         await store.add_many([delivery() for _ in range(50)])
         walk: Iterator[int] = (each.id for each in store.history().walk(batch=10))
         seen = [next(walk) for _ in range(10)]
@@ -307,7 +311,7 @@ async def test_a_walk_goes_on_while_rows_come_and_go(tmp_path: Path) -> None:
         assert seen == [*range(1, 11), *range(26, 76)]
 
 
-def test_a_verdict_is_read_whole(history: History) -> None:
+def test_a_verdict_is_read_whole(history: HistoryReader) -> None:
     found = history.get(6)
     assert found is not None
     assert found.verdict == Verdict(State.INVALID, reason="a reason")

@@ -1,34 +1,21 @@
-"""How a delivery and an attempt lie in their rows."""
+"""Rows: how deliveries and attempts are written to SQLite and read back."""
 
-import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
 from tiktok_hook.delivery import Attempt, BodyState, Delivery, Headers, Source
 from tiktok_hook.signature import State, Verdict
-
-REJECTED_BODY_BYTES = 16 * 1024
-REJECTED_HEADER_BYTES = 16 * 1024
-REJECTED_TARGET_CHARS = 2 * 1024
-"""How much of a rejected delivery is kept: of its body, its headers, and each of path and query."""
-
-MAX_REJECTED = 1_000
-MAX_REJECTED_BYTES = 16 << 20
-"""How many rejected deliveries are kept, and how many bytes they may take, apart from `keep`."""
-
-MAX_SEARCHABLE_CHARS = 200
-"""The longest value of an indexed column; a stranger chooses how long the values in a body are."""
+from tiktok_hook.store.kept import Searchable, headers_bytes, is_rejected, storable
+from tiktok_hook.store.records import QueueEntry
 
 ROW_BYTES = 400
 """What the columns and index entries of a row take whose length no sender chooses, about."""
 
 _PAGE_BYTES = 4096
-_CUT_CHARS = 160
 
 Row = tuple[Any, ...]
 Item = TypeVar("Item")
@@ -50,108 +37,17 @@ OUTCOME = 11
 """From here on an attempt's values say how it ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """Where a delivery waits for the app.
-
-    Attributes:
-        mode: ``first`` goes on by itself, ``hold`` when it is told to.
-        target: The whole address it waits for.
-        secondary: True for secondary targets, whose queued deliveries may be pruned.
-    """
-
-    mode: Literal["first", "hold"]
-    target: str
-    secondary: bool = False
-
-
-def is_rejected(delivery: Delivery) -> bool:
-    """Whether it belongs with the rejected ones, which anybody can send without the secret."""
-    return delivery.verdict.refused and delivery.source is not Source.IMPORT
-
-
-def as_kept(delivery: Delivery) -> Delivery:
-    """The delivery as the history keeps it: rejected ones are cut, all others stay as they are."""
-    if not is_rejected(delivery):
-        return delivery
-    changes: dict[str, Any] = {}
-    if len(delivery.body) > REJECTED_BODY_BYTES:
-        changes["body"] = delivery.body[:REJECTED_BODY_BYTES]
-        changes["body_bytes"] = delivery.body_bytes or len(delivery.body)
-    if _length(delivery.headers) > REJECTED_HEADER_BYTES:
-        changes["headers"] = _fitting(delivery.headers, REJECTED_HEADER_BYTES)
-    for name in ("path", "query"):
-        text: str = getattr(delivery, name)
-        if len(text) > REJECTED_TARGET_CHARS:
-            changes[name] = text[:REJECTED_TARGET_CHARS] + "…"
-    return delivery.stored(**changes) if changes else delivery
-
-
-def _fitting(headers: Headers, budget: int) -> Headers:
-    """Those headers that fit into `budget` bytes together, in their order."""
-    kept = []
-    for header in headers:
-        length = _length((header,))
-        if length <= budget:
-            budget -= length
-            kept.append(header)
-    return tuple(kept)
-
-
-def searchable(text: str | None) -> str | None:
-    """The value of an indexed column: a long one is cut and told apart by a hash of all of it.
-
-    So an exact match stays exact, and a glob sees the first 160 characters.
-    """
-    if text is None or len(text) <= MAX_SEARCHABLE_CHARS:
-        return text if text is None else _text(text)
-    whole = text.encode(errors="surrogatepass")
-    return f"{_text(text[:_CUT_CHARS])}…{hashlib.blake2b(whole, digest_size=16).hexdigest()}"
-
-
-Searchable = tuple[str | None, str | None, str | None, str]
-"""The columns ``event``, ``user_openid``, ``publish_id`` and ``summary``."""
-
-
-def searchable_columns(delivery: Delivery) -> Searchable:
-    """What a delivery is found by, taken from its whole body."""
-    event = delivery.event
-    summary = _text(delivery.summary[: 2 * MAX_SEARCHABLE_CHARS])
-    if event is None:
-        return None, None, None, summary
-    return (
-        searchable(event.name),
-        searchable(event.user_openid),
-        searchable(event.publish_id),
-        summary,
-    )
-
-
-def link(delivery: Delivery) -> bytes | None:
-    """What an event's redeliveries share, and nothing else does; None when it is no event.
-
-    Led by the event's own time, so that new ones go to the end of the index: with random keys
-    each row of a batch would dirty a page of its own.
-    """
-    fingerprint = delivery.fingerprint
-    if fingerprint is None or delivery.event is None:
-        return None
-    at = min(max(delivery.event.create_time or 0, 0), (1 << 64) - 1)
-    group = f"{delivery.source.value[:2]}{int(is_rejected(delivery))}"
-    return at.to_bytes(8, "big") + fingerprint + group.encode()
-
-
 @cache
 def insert_deliveries(count: int) -> str:
-    """The statement that inserts so many rows of `delivery_row`, one behind the other."""
+    """The statement that inserts N rows of `delivery_row`."""
     columns = f"{DELIVERY_COLUMNS}, rejected, size, event, user_openid, publish_id, link, summary"
     return _insert("deliveries", columns, 29, count)
 
 
 @cache
 def insert_attempts(count: int) -> str:
-    """The statement that inserts so many rows of `attempt_row`, each followed by its size."""
-    return _insert("attempts", f"{ATTEMPT_COLUMNS}, size", 19, count)
+    """The statement that inserts N rows of `attempt_row`, each followed by size and owner."""
+    return _insert("attempts", f"{ATTEMPT_COLUMNS}, size, owner", 20, count)
 
 
 def padded(values: Collection[Item], filler: Item) -> list[Item]:
@@ -179,11 +75,11 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
         found_by: Its `searchable_columns`.
     """
     verdict = delivery.verdict
-    remote_addr, method = _text(delivery.remote_addr), _text(delivery.method)
+    remote_addr, method = storable(delivery.remote_addr), storable(delivery.method)
     path, query = encode(delivery.path), encode(delivery.query)
-    http_version = _text(delivery.http_version)
+    http_version = storable(delivery.http_version)
     headers = _headers_text(delivery.headers)
-    reason, hint = _text(verdict.reason), _text(verdict.hint)
+    reason, hint = storable(verdict.reason), storable(verdict.hint)
     texts = (remote_addr, method, path, query, http_version, headers, reason, hint, *found_by)
     in_row = len(delivery.body) + sum(map(_bytes, texts))
     # Index entries come in any order, so their pages are two thirds full.
@@ -217,12 +113,6 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
         key,
         found_by[3],
     )
-
-
-def payload_bytes(delivery: Delivery) -> int:
-    """What its sender made it take, about."""
-    target = len(delivery.path) + len(delivery.query)
-    return len(delivery.body) + target + _length(delivery.headers)
 
 
 def on_disk(length: int) -> int:
@@ -274,12 +164,12 @@ def attempt_row(attempt: Attempt) -> Row:
         attempt.delivery_id,
         attempt.number,
         attempt.started_at,
-        _text(attempt.target),
+        storable(attempt.target),
         int(attempt.replay),
         int(attempt.resigned),
-        _text(attempt.variant),
+        storable(attempt.variant),
         int(attempt.expects_rejection),
-        _text(attempt.request_method),
+        storable(attempt.request_method),
         _headers_text(attempt.request_headers),
         attempt.request_body,
         attempt.status,
@@ -287,8 +177,8 @@ def attempt_row(attempt: Attempt) -> Row:
         attempt.body,
         int(attempt.truncated),
         attempt.duration_ms,
-        None if attempt.error is None else _text(attempt.error),
-        _text(attempt.hint),
+        None if attempt.error is None else storable(attempt.error),
+        storable(attempt.hint),
     )
 
 
@@ -316,6 +206,28 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
     )
 
 
+def queue_row(delivery_id: int, entry: QueueEntry) -> Row:
+    """The values of a row of the queue."""
+    return (
+        delivery_id,
+        entry.target,
+        entry.mode,
+        int(entry.secondary),
+        entry.deadline,
+        entry.tries,
+        entry.next_try_at,
+    )
+
+
+QUEUE_COLUMNS = "mode, target, secondary, deadline, tries, next_try_at"
+
+
+def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
+    """The entry in a row of `QUEUE_COLUMNS`."""
+    mode, target, secondary, deadline, tries, next_try_at = row
+    return QueueEntry(mode, target, bool(secondary), deadline, tries, next_try_at)
+
+
 def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
     """The attempt with the number it got."""
     return attempt.stored(delivery_id=delivery_id, number=number)
@@ -324,17 +236,13 @@ def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
 def request_bytes(attempt: Attempt) -> int:
     """What an attempt takes when it begins, about."""
     own = len(attempt.request_body) if attempt.request_body is not None else 0
-    own += _length(attempt.request_headers) + _bytes(attempt.target)
+    own += headers_bytes(attempt.request_headers) + _bytes(attempt.target)
     return ROW_BYTES // 2 + on_disk(own)
 
 
 def outcome_bytes(attempt: Attempt) -> int:
     """What it takes more once it has ended, about."""
-    return on_disk(_length(attempt.headers) + len(attempt.body) + _bytes(attempt.hint))
-
-
-def _length(headers: Headers) -> int:
-    return sum(len(name) + len(value) + 8 for name, value in headers)
+    return on_disk(headers_bytes(attempt.headers) + len(attempt.body) + _bytes(attempt.hint))
 
 
 def encode(text: str) -> str | bytes:
@@ -351,11 +259,6 @@ def encode(text: str) -> str | bytes:
 def decode(value: str | bytes) -> str:
     """What `encode` was given."""
     return value if isinstance(value, str) else value.decode(errors="surrogatepass")
-
-
-def _text(text: str) -> str:
-    """The same for columns that are there to be looked at: a lone surrogate becomes ``?``."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _headers_text(headers: Headers) -> str:

@@ -1,0 +1,282 @@
+"""The store's interface: what a backend provides and what the rest of the program may rely on.
+
+A backend provides three things: a `HistoryReader` for queries, a `WriteBackend` whose `commit`
+turns jobs into one transaction, and `QueueLock`s. `writer.Store` and `forward_queue.ForwardQueue`
+are built on these and are the same for every backend. Every backend has to pass the tests in
+``tests/store/contract``.
+
+What every backend guarantees:
+
+- What `Store.add` returned is durable, and every reader sees it.
+- Ids go up and are never given twice. They are committed in their order, so a reader that has
+  seen id n will never see a lower one appear: ``after=n`` misses nothing. There may be gaps.
+- A reader sees a transaction as a whole or not at all, and never blocks the writer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+
+if TYPE_CHECKING:
+    from tiktok_hook.store.jobs import Job  # brings asyncio, which reading does without
+
+SEARCH_WINDOW = 50_000
+"""How many ids a search for a text looks at in one query."""
+
+
+class ChangeFeed(Protocol):
+    """Notices that something was written, by this process or another."""
+
+    def changes(self) -> int:
+        """A change counter: differs after any write by any process; -1 while it is unknown.
+
+        Never waits and never queries a server, so it may be called on an event loop.
+        """
+        ...
+
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """Block until `changes` differs from `seen`, at most so many seconds; its new value."""
+        ...
+
+
+class HistoryReader(ChangeFeed, Protocol):
+    """Queries over a history, from any thread. A context manager.
+
+    All of them may take as long as a disk or a server takes, so call them in a thread
+    (`Store.read`). Every method raises StoreError when the history cannot be read.
+
+    Attributes:
+        label: What the history is called in messages: a path, or an address without its password.
+    """
+
+    @property
+    def label(self) -> str: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def close(self) -> None:
+        """Close what is open; a query that is running closes its own at its end."""
+        ...
+
+    def get(self, delivery_id: int) -> Delivery | None:
+        """One delivery; None when there is none with this id."""
+        ...
+
+    def attempts(self, delivery_id: int) -> list[Attempt]:
+        """The attempts of a delivery in order: of very many the first and the last ten."""
+        ...
+
+    def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
+        """The last attempt of each of these deliveries that has one."""
+        ...
+
+    def page(
+        self,
+        where: Filter = EVERYTHING,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[Delivery]:
+        """One page of deliveries, newest first.
+
+        Args:
+            where: Which.
+            before: Only ids below this one: the last of the page before.
+            after: Only ids above this one; then oldest first.
+            limit: Maximum number of deliveries.
+        """
+        ...
+
+    def search(
+        self,
+        where: Filter,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        window: int = SEARCH_WINDOW,
+    ) -> tuple[list[Delivery], int | None]:
+        """One page of deliveries, newest first, out of `window` ids, so that it never takes long.
+
+        Args:
+            where: Which.
+            before: Only ids below this one: what the last search returned to continue from.
+            limit: Maximum number of deliveries.
+            window: How many ids to look at.
+
+        Returns:
+            What was found, and the id to continue from; None when everything was looked at.
+        """
+        ...
+
+    def walk(self, where: Filter = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
+        """All matching deliveries, oldest first, without holding more than a batch in memory."""
+        ...
+
+    def newest_id(self) -> int:
+        """The newest id that is stored; 0 when there is none."""
+        ...
+
+    def redeliveries(self, delivery_id: int) -> list[int]:
+        """The ids of all deliveries of the same event, in order, its own included."""
+        ...
+
+    def counts(self, where: Filter = EVERYTHING) -> Counts:
+        """How many matching deliveries there are, by verdict and outcome."""
+        ...
+
+    def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
+        """What was received between two times (Unix seconds), in spans of equal length."""
+        ...
+
+    def pending(
+        self, target: str | None = None, mode: QueueMode | None = None
+    ) -> Iterator[Delivery]:
+        """Deliveries that wait for an app, by id; for one target or mode if given."""
+        ...
+
+    def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
+        """How many deliveries wait for an app; for one target or mode if given."""
+        ...
+
+    def queues_of(self, delivery_id: int) -> list[QueueEntry]:
+        """The targets that a delivery waits for, primary one first."""
+        ...
+
+    def queue_targets(self) -> list[str]:
+        """The addresses that any delivery waits for."""
+        ...
+
+    def queue_head(
+        self, target: str, up_to: Mapping[QueueMode, int | None], limit: int
+    ) -> list[QueuedDelivery]:
+        """The oldest deliveries that wait for a target in order, those set aside left out.
+
+        Args:
+            target: The address.
+            up_to: The modes that count, each with its highest id; None is any id.
+            limit: Maximum number.
+        """
+        ...
+
+    def queue_due(
+        self, target: str, up_to: Mapping[QueueMode, int | None], now: float, limit: int
+    ) -> list[QueuedDelivery]:
+        """Deliveries set aside whose next try is due at `now`, in the order of those times."""
+        ...
+
+    def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
+        """When the next delivery set aside is due, in Unix seconds; None when there is none."""
+        ...
+
+
+class QueueLock(Protocol):
+    """The right to forward from the queue of one target: one process at a time has it.
+
+    It is free again when its holder dies, however that happens. An async context manager that
+    closes itself. A backend with leases renews its own while it is held.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def acquire(self) -> bool:
+        """Whether the lock is ours now; never waits for another holder.
+
+        Raises:
+            StoreError: It cannot be asked for.
+        """
+        ...
+
+    async def release(self) -> None:
+        """Let other processes have it; does nothing when it is not ours."""
+        ...
+
+    async def close(self) -> None:
+        """Release it, and leave nothing behind."""
+        ...
+
+
+class WriteBackend(Protocol):
+    """Writes for `writer.Store`.
+
+    The thread that opens it hands it to the writer's thread, and no other thread uses it, except
+    for `reader`, `queue_lock` and `label`.
+    """
+
+    @property
+    def label(self) -> str:
+        """What the history is called in messages, without any password."""
+        ...
+
+    @property
+    def reader(self) -> HistoryReader:
+        """The reading side; closed with the backend."""
+        ...
+
+    def queue_lock(self, target: str) -> QueueLock:
+        """A lock for the queue of one target, not acquired yet."""
+        ...
+
+    def commit(self, jobs: "Sequence[Job]") -> list[Any]:
+        """Write jobs in their order as one transaction that is durable on return.
+
+        Returns:
+            The result of each; a StoreError in place of one that was left out.
+
+        Raises:
+            Exception: Whatever its driver raises; nothing was written then.
+        """
+        ...
+
+    @property
+    def more_to_prune(self) -> bool:
+        """Whether the next commit, even an empty one, will delete old rows."""
+        ...
+
+    def explain(self, error: Exception) -> StoreError | None:
+        """What an error of `commit` means for the user; None when it is not the driver's."""
+        ...
+
+    def is_fault_of_a_row(self, error: Exception) -> bool:
+        """Whether one row of the batch may be the cause, so that the others can be written."""
+        ...
+
+    def recover(self, error: Exception) -> None:
+        """Drop what an error of `commit` has made unusable; the next commit reconnects."""
+        ...
+
+    def close(self) -> None:
+        """Close everything; closing twice is fine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """What a check of a history's storage found.
+
+    Attributes:
+        damage: The database's own words about the first damage; empty when it found none.
+        complete: Whether all of it was read in the time given.
+    """
+
+    damage: str
+    complete: bool
+
+
+__all__ = [
+    "SEARCH_WINDOW",
+    "ChangeFeed",
+    "HistoryReader",
+    "Integrity",
+    "QueueLock",
+    "WriteBackend",
+]

@@ -1,0 +1,232 @@
+"""Write operations as data: what a backend's `commit` is given."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store import kept
+from tiktok_hook.store.records import QueueEntry
+
+
+class Job:
+    """A write operation, with an optional future that receives its result.
+
+    Attributes:
+        size: Bytes of payload, about.
+    """
+
+    __slots__ = ("future", "loop", "then")
+
+    size = 0
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.future: asyncio.Future[Any] | None = None
+        self.then: Callable[[Any], Any] | None = None
+
+    def create_future(self, then: Callable[[Any], Any] | None = None) -> asyncio.Future[Any]:
+        """The future that receives the result, on the running event loop.
+
+        Args:
+            then: Called there with the job's result; what it returns is the future's result.
+        """
+        self.then = then
+        self.loop = asyncio.get_running_loop()
+        self.future = self.loop.create_future()
+        return self.future
+
+    def prepare(self) -> None:
+        """Do what needs no transaction, in the writer's thread; called again when retried."""
+
+    def committed(self) -> None:
+        """Called in the writer's thread once its transaction is durable."""
+
+
+class Add(Job):
+    """Store a delivery, its queue entries, and its first attempt if it begins with one.
+
+    Results in the delivery as stored, or a StoreError when it would wait where no more may.
+    """
+
+    __slots__ = ("attempt", "delivery", "found_by", "key", "queues", "size", "status")
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        queues: Sequence[QueueEntry] = (),
+        attempt: Attempt | None = None,
+        *,
+        status: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.delivery = delivery
+        self.status = delivery.status if status is None else status
+        self.queues = queues
+        self.attempt = attempt
+        self.key: bytes | None = None
+        self.found_by: kept.Searchable | None = None
+        self.size = kept.payload_bytes(delivery)
+
+    def prepare(self) -> None:
+        """Parse, summarise, fingerprint; then cut what is rejected. Once, also if it is retried."""
+        if self.found_by is None:
+            self.key = kept.link(self.delivery)
+            self.found_by = kept.searchable_columns(self.delivery)
+            self.delivery = kept.as_kept(self.delivery)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a primary target, so that it counts against the queue's bound."""
+        return any(not each.secondary for each in self.queues)
+
+
+class AddMany(Job):
+    """Store several deliveries, all of them or none.
+
+    Attributes:
+        ids: The ids that they got, once committed.
+        abandoned: Set by a caller that gave up: a job that was not written yet is skipped.
+    """
+
+    __slots__ = ("abandoned", "adds", "assigned", "ids", "size")
+
+    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+        super().__init__()
+        self.adds = [Add(each) for each in deliveries]
+        self.size = sum(each.size for each in self.adds)
+        self.ids: list[int] = []
+        self.abandoned = False
+        self.assigned: list[int] = []
+
+    def prepare(self) -> None:
+        """Prepare each."""
+        for each in self.adds:
+            each.prepare()
+
+    def committed(self) -> None:
+        """Only now are the ids theirs; after a rollback others get them."""
+        self.ids = self.assigned
+
+
+class UndoImport(Job):
+    """Delete what an abandoned import had stored by then; results in the number."""
+
+    __slots__ = ("added",)
+
+    def __init__(self, added: AddMany) -> None:
+        super().__init__()
+        self.added = added
+
+
+class SetStatus(Job):
+    """Record what TikTok was answered."""
+
+    __slots__ = ("delivery_id", "status")
+
+    def __init__(self, delivery_id: int, status: int) -> None:
+        super().__init__()
+        self.delivery_id = delivery_id
+        self.status = status
+
+
+class Dequeue(Job):
+    """Take a delivery out of the queue of a target."""
+
+    __slots__ = ("delivery_id", "target")
+
+    def __init__(self, delivery_id: int, target: str) -> None:
+        super().__init__()
+        self.delivery_id = delivery_id
+        self.target = target
+
+
+class SetAside(Job):
+    """Let a queued delivery wait until a time of its own, or in order again.
+
+    Args:
+        delivery_id: The delivery.
+        target: The target that it waits for.
+        tries: How often it was set aside.
+        next_try_at: Unix seconds; None puts it back into the order of ids.
+    """
+
+    __slots__ = ("delivery_id", "next_try_at", "target", "tries")
+
+    def __init__(
+        self, delivery_id: int, target: str, *, tries: int, next_try_at: float | None
+    ) -> None:
+        super().__init__()
+        self.delivery_id = delivery_id
+        self.target = target
+        self.tries = tries
+        self.next_try_at = next_try_at
+
+
+class MakeDue(Job):
+    """Make every delivery that was set aside for a target due now."""
+
+    __slots__ = ("now", "target")
+
+    def __init__(self, target: str, now: float) -> None:
+        super().__init__()
+        self.target = target
+        self.now = now
+
+
+class BeginAttempt(Job):
+    """Record an attempt whose bytes have not left yet; results in it with its number."""
+
+    __slots__ = ("attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
+
+
+class EndAttempt(Job):
+    """Record how an attempt ended."""
+
+    __slots__ = ("attempt",)
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__()
+        self.attempt = attempt
+
+
+class Flush(Job):
+    """Write nothing; done when everything before it is durable."""
+
+    __slots__ = ()
+
+
+class Remove(Job):
+    """Delete deliveries by id; results in how many there were."""
+
+    __slots__ = ("ids",)
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
+class Clear(Job):
+    """Delete one slice of what is to be cleared; results in the number, 0 when none was left.
+
+    Args:
+        before: Only what was received before this, in Unix seconds; None for all.
+        newest: The newest id that it concerns.
+    """
+
+    __slots__ = ("before", "newest")
+
+    def __init__(self, before: float | None, newest: int) -> None:
+        super().__init__()
+        self.before = float("inf") if before is None else before
+        self.newest = newest
+
+
+class Shrink(Job):
+    """Return the space that a clearing freed, when that is nearly everything."""
+
+    __slots__ = ()

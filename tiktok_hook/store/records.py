@@ -1,0 +1,88 @@
+"""Records of the store besides deliveries and attempts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.signature import State
+
+QueueMode = Literal["first", "hold"]
+"""``first`` is forwarded as soon as possible, ``hold`` when it is released."""
+
+QUEUE_MODES: tuple[QueueMode, ...] = ("first", "hold")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A target that a delivery waits for.
+
+    Attributes:
+        mode: ``first`` or ``hold``.
+        target: The whole address.
+        secondary: True for secondary targets, whose queued deliveries may be pruned.
+        deadline: Unix seconds after which a delivery that fails is given up; None is never.
+        tries: How often it was set aside after a failure of its own.
+        next_try_at: Unix seconds before which it is not tried again; None while it waits in order.
+    """
+
+    mode: QueueMode
+    target: str
+    secondary: bool = False
+    deadline: float | None = None
+    tries: int = 0
+    next_try_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedDelivery:
+    """A delivery in the queue of one target."""
+
+    delivery: Delivery
+    entry: QueueEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Numbers of deliveries.
+
+    Attributes:
+        received: All of them.
+        valid: Right signature, in time.
+        stale: Right signature, too old or too new.
+        refused: Invalid or missing signature.
+        unchecked: No secret was given.
+        redeliveries: Repetitions.
+        failed: The last attempt did not get 200.
+        replayed: Replayed at least once.
+        pending: Waiting for the app.
+    """
+
+    received: int = 0
+    valid: int = 0
+    stale: int = 0
+    refused: int = 0
+    unchecked: int = 0
+    redeliveries: int = 0
+    failed: int = 0
+    replayed: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One span of a timeline.
+
+    Attributes:
+        since: Where it begins, in Unix seconds.
+        verdicts: How many deliveries of each verdict came in; those with none are left out.
+        attempts: How many attempts of deliveries of the whole timeline began and ended.
+        failed: How many of them did not get 200.
+        mean_ms: What the app took for them on average; None without any.
+    """
+
+    since: float
+    verdicts: Mapping[State, int]
+    attempts: int
+    failed: int
+    mean_ms: float | None

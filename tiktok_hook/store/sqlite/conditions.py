@@ -1,0 +1,169 @@
+"""SQL for filters, so that the matching deliveries are found without reading all of them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tiktok_hook.signature import State
+from tiktok_hook.store.filter import Filter
+from tiktok_hook.store.kept import searchable
+
+Clause = tuple[str, Sequence[Any]]
+"""A piece of SQL and the values of its question marks."""
+
+IndexScan = tuple[str, Clause]
+"""An index, and the condition that it answers."""
+
+
+def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
+    """Index scans that together find every match; empty when only a full scan does.
+
+    SQLite keeps no statistics here and would guess, so the narrowest index is chosen by hand;
+    each gives its rows in the order of their ids.
+
+    Args:
+        where: The filter.
+        names: The event names that `where.events` matches; None when they are too many.
+    """
+    narrow = {State.INVALID, State.MISSING, State.STALE}
+    verdicts: list[IndexScan] = [
+        ("INDEXED BY deliveries_verdict", ("verdict = ?", (each.value,)))
+        for each in dict.fromkeys(where.verdicts)
+    ]
+    if where.publish_id:
+        return [
+            (
+                "INDEXED BY deliveries_publish",
+                ("publish_id = ? AND publish_id <> ''", (searchable(where.publish_id),)),
+            )
+        ]
+    if where.user:
+        return [
+            (
+                "INDEXED BY deliveries_user",
+                ("user_openid = ? AND user_openid <> ''", (searchable(where.user),)),
+            )
+        ]
+    if where.verdicts and narrow.issuperset(where.verdicts):
+        return verdicts
+    if where.failed:
+        return [("INDEXED BY deliveries_failed", ("failed = 1", ()))]
+    if where.replays:
+        return [("INDEXED BY deliveries_replayed", ("replayed = 1", ()))]
+    if where.statuses and 200 not in where.statuses:
+        return [
+            ("INDEXED BY deliveries_status", ("status = ? AND status <> 200", (each,)))
+            for each in dict.fromkeys(where.statuses)
+        ]
+    if where.redeliveries:
+        return [("INDEXED BY deliveries_again", ("redelivery_of IS NOT NULL", ()))]
+    if where.events and names is not None:
+        return [
+            ("INDEXED BY deliveries_event", ("event = ?", (searchable(each),))) for each in names
+        ] or [NOTHING]
+    return verdicts
+
+
+ALL: IndexScan = ("NOT INDEXED", ("1", ()))
+"""A full scan, by id."""
+
+NOTHING: IndexScan = ("NOT INDEXED", ("0", ()))
+"""A scan that finds nothing."""
+
+
+def conditions(where: Filter) -> Clause:
+    """All conditions but the text, as one clause that uses no index by itself."""
+    parts: list[str] = []
+    values: list[Any] = []
+
+    def add(part: str, *some: Any) -> None:
+        parts.append(part)
+        values.extend(some)
+
+    def add_any(part: str, several: Sequence[Any]) -> None:
+        if several:
+            add(f"({' OR '.join([part] * len(several))})", *several)
+
+    if where.ids:
+        add("id IN (SELECT value FROM json_each(?))", id_list(where.ids))
+    add_any("+event GLOB ?", [each if is_glob(each) else searchable(each) for each in where.events])
+    add_any("+verdict = ?", [each.value for each in where.verdicts])
+    add_any("+status = ?", where.statuses)
+    if where.failed:
+        add("+failed = 1")
+    if where.replays:
+        add("+replayed = 1")
+    if where.redeliveries:
+        add("+redelivery_of IS NOT NULL")
+    if where.since is not None:
+        add("+received_at >= ?", where.since)
+    if where.until is not None:
+        add("+received_at < ?", where.until)
+    if where.user is not None:
+        add("+user_openid = ?", searchable(where.user))
+    if where.publish_id is not None:
+        add("+publish_id = ?", searchable(where.publish_id))
+    if where.queued is not None:
+        add(f"id {'' if where.queued else 'NOT '}IN (SELECT delivery_id FROM queue)")
+    if where.source is not None:
+        add("source = ?", where.source.value)
+    return " AND ".join(parts) or "1", values
+
+
+def is_glob(name: str) -> bool:
+    """Whether an event name of a filter stands for several."""
+    return any(each in "*?[" for each in name)
+
+
+def id_list(ids: Sequence[int]) -> str:
+    """Ids for ``json_each``: any number in one value, without those that SQLite cannot hold."""
+    return json.dumps([each for each in ids if 0 < each < 1 << 63])
+
+
+def text_condition(text: str, low: int, high: int) -> Clause:
+    """Deliveries with ids from `low` to below `high` that contain the text, or an attempt does."""
+    patterns = [f"%{_escaped(each)}%" for each in _spellings(text)]
+    own = [f"{each} LIKE ? ESCAPE '\\'" for each in _DELIVERY_TEXT for _ in patterns]
+    tried = [f"{each} LIKE ? ESCAPE '\\'" for each in _ATTEMPT_TEXT for _ in patterns]
+    condition = (
+        f"({' OR '.join(own)} OR id IN (SELECT delivery_id FROM attempts "
+        f"WHERE delivery_id >= {low:d} AND delivery_id < {high:d} AND ({' OR '.join(tried)})))"
+    )
+    return condition, patterns * (len(_DELIVERY_TEXT) + len(_ATTEMPT_TEXT))
+
+
+_DELIVERY_TEXT = (
+    "CAST(body AS TEXT)",
+    "headers",
+    "summary",
+    "CAST(path AS TEXT)",
+    "CAST(query AS TEXT)",
+    "remote_addr",
+    "verdict",
+    "verdict_reason",
+    "verdict_hint",
+)
+_ATTEMPT_TEXT = (
+    "target",
+    "request_headers",
+    "CAST(request_body AS TEXT)",
+    "headers",
+    "CAST(body AS TEXT)",
+    "error",
+    "hint",
+)
+
+
+def _escaped(text: str) -> str:
+    for special in "\\%_":
+        text = text.replace(special, "\\" + special)
+    return text
+
+
+def _spellings(text: str) -> list[str]:
+    """The text, and how it reads inside JSON and inside JSON within a JSON string."""
+    found = [text]
+    for ascii_only in (False, True):
+        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        found += [once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]]
+    return [each for each in dict.fromkeys(found) if each.isprintable()] or [text]

@@ -1,0 +1,44 @@
+"""Checks whether a history can be written and read in full, for `doctor`."""
+
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+from tiktok_hook.store.api import Integrity
+from tiktok_hook.store.sqlite.database import Database
+
+_STEPS = 1_000
+"""SQLite instructions between two looks at the clock."""
+
+
+def check(path: Path, *, seconds: float) -> Integrity:
+    """Write to a history and read all of it, and leave it as it was.
+
+    Args:
+        path: An existing history.
+        seconds: Reading stops after this long.
+
+    Raises:
+        StoreError: It is not a history of this version, or cannot be opened or written.
+    """
+    database = Database(path)
+    try:
+        with closing(database.connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE counters SET last_id = last_id")
+            connection.execute("ROLLBACK")
+            return _read_through(connection, time.monotonic() + seconds)
+    except sqlite3.Error as error:
+        raise database.explain(error) from error
+
+
+def _read_through(connection: sqlite3.Connection, deadline: float) -> Integrity:
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    try:
+        (words,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return Integrity("", complete=False)
+    return Integrity("" if words == "ok" else str(words), complete=True)

@@ -1,0 +1,179 @@
+"""Retention: what a history counts, and how its oldest rows are deleted."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from tiktok_hook.store.bounds import Bounds
+from tiktok_hook.store.sqlite.rows import padded
+
+SLICE = 512
+"""Maximum number of rows that one transaction clears, so that none takes long."""
+
+_LOT = 1024
+"""Maximum number of rows pruned in one transaction, about 10 ms of work."""
+
+_ROOM = _LOT * 3 // 4
+_ROOM_PART = 100
+"""Prune to 1 % below the bounds, at most `_ROOM` rows, so that pruning happens in batches."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """The one row of `counters`, as a transaction changes it.
+
+    Attributes:
+        last_id: The newest id that was ever given.
+        kept: Deliveries outside the ring of rejected ones.
+        kept_bytes: What they and all attempts take.
+        rejected: Rejected deliveries.
+        rejected_bytes: What those take.
+        queued: Deliveries that wait for the app; those of secondary targets only are not counted.
+        queued_bytes: What those take.
+        floor: Up to this id there is nothing that may be pruned, as far as this process knows.
+    """
+
+    last_id: int
+    kept: int
+    kept_bytes: int
+    rejected: int
+    rejected_bytes: int
+    queued: int
+    queued_bytes: int
+    bounds: Bounds
+    floor: int = 0
+
+    @classmethod
+    def read(
+        cls, connection: sqlite3.Connection, bounds: Bounds, *, last_id: int = 0, floor: int = 0
+    ) -> Self:
+        """The counters of this transaction; no id up to `last_id` is given again."""
+        found: tuple[int, int, int, int, int, int, int] = connection.execute(_COUNTERS).fetchone()
+        counters = cls(*found, bounds=bounds, floor=floor)
+        counters.last_id = max(counters.last_id, last_id)
+        return counters
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Put them back."""
+        connection.execute(
+            "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, rejected = ?, "
+            "rejected_bytes = ?, queued = ?, queued_bytes = ?",
+            (
+                self.last_id,
+                self.kept,
+                self.kept_bytes,
+                self.rejected,
+                self.rejected_bytes,
+                self.queued,
+                self.queued_bytes,
+            ),
+        )
+
+    @property
+    def over(self) -> bool:
+        """Whether there is more than may stay."""
+        bounds = self.bounds
+        return (
+            self.kept > bounds.keep
+            or self.kept_bytes > bounds.keep_bytes
+            or self.rejected > bounds.rejected
+            or self.rejected_bytes > bounds.rejected_bytes
+        )
+
+    @property
+    def queue_full(self) -> bool:
+        """Whether as much waits for the app as may."""
+        return self.queued >= self.bounds.queued or self.queued_bytes >= self.bounds.queued_bytes
+
+
+def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
+    """Delete the oldest rows past the bounds, one lot at most; True when more should go.
+
+    What waits for the app stays, whatever the bounds say. What waits for a secondary target does
+    not: one that never comes back would keep everything for ever.
+    """
+    bounds = counters.bounds
+    _prune_rejected(connection, counters)
+    surplus = counters.kept - bounds.keep
+    excess_bytes = counters.kept_bytes - bounds.keep_bytes
+    if surplus <= 0 and excess_bytes <= 0:
+        return counters.over
+    # Room for what comes next is made at once: old rows share their pages in table and indexes, and
+    # taking a few of them with every batch would write those pages over and over.
+    surplus += min(bounds.keep // _ROOM_PART, _ROOM)
+    excess_bytes += bounds.keep_bytes // _ROOM_PART
+    ids_to_go = []
+    oldest = connection.execute(_OLDEST, (counters.floor, _LOT))
+    for delivery_id, size in oldest:
+        if surplus <= 0 and excess_bytes <= 0:
+            break
+        ids_to_go.append(delivery_id)
+        surplus -= 1
+        excess_bytes -= size
+    oldest.close()
+    delete(connection, ids_to_go, counters)
+    # With nothing to delete, all that is left waits for the app: look at newer rows only.
+    counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
+    return counters.over and bool(ids_to_go)
+
+
+def _prune_rejected(connection: sqlite3.Connection, counters: Counters) -> None:
+    bounds = counters.bounds
+    surplus = counters.rejected - bounds.rejected
+    excess_bytes = counters.rejected_bytes - bounds.rejected_bytes
+    if surplus <= 0 and excess_bytes <= 0:
+        return
+    excess_bytes += bounds.rejected_bytes // _ROOM_PART
+    ids_to_go = []
+    for delivery_id, size in connection.execute(_OLDEST_REJECTED, (SLICE,)).fetchall():
+        if surplus <= 0 and excess_bytes <= 0:
+            break
+        ids_to_go.append(delivery_id)
+        surplus -= 1
+        excess_bytes -= size
+    delete(connection, ids_to_go, counters)
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counters) -> int:
+    """Delete deliveries with their attempts and queue entries; how many of them there were."""
+    if not ids:
+        return 0
+    ids = padded(ids, 0)  # there is no such id
+    among = f"IN ({','.join('?' * len(ids))})"
+    queued = {
+        delivery_id
+        for delivery_id, secondary in connection.execute(
+            f"DELETE FROM queue WHERE delivery_id {among} RETURNING delivery_id, secondary", ids
+        ).fetchall()
+        if not secondary
+    }
+    for (size,) in connection.execute(
+        f"DELETE FROM attempts WHERE delivery_id {among} RETURNING size", ids
+    ).fetchall():
+        counters.kept_bytes -= size
+    gone = connection.execute(
+        f"DELETE FROM deliveries WHERE id {among} RETURNING id, rejected, size", ids
+    ).fetchall()
+    for delivery_id, rejected, size in gone:
+        if rejected:
+            counters.rejected -= 1
+            counters.rejected_bytes -= size
+        else:
+            counters.kept -= 1
+            counters.kept_bytes -= size
+        if delivery_id in queued:
+            counters.queued -= 1
+            counters.queued_bytes -= size
+    return len(gone)
+
+
+_COUNTERS = (
+    "SELECT last_id, kept, kept_bytes, rejected, rejected_bytes, queued, queued_bytes FROM counters"
+)
+_OLDEST = (
+    "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
+    "FROM deliveries AS d WHERE id > ? AND rejected = 0 AND id NOT IN "
+    "(SELECT delivery_id FROM queue WHERE secondary = 0) ORDER BY id LIMIT ?"
+)
+_OLDEST_REJECTED = "SELECT id, size FROM deliveries WHERE rejected = 1 ORDER BY id LIMIT ?"
