@@ -83,7 +83,7 @@ format: $(VENV)/development ## bring the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-reference: $(VENV)/development ## the README's list of options, from the commands
+reference: $(VENV)/development ## docs/command-line.md, from the commands
 	$(RUN) -m tests.reference
 
 pictures: $(VENV)/development system ## the README's pictures, from the real program

@@ -1,6 +1,7 @@
-"""The README's list of every option, made from the commands themselves.
+"""The list of every command and option, made from the commands themselves.
 
-``python -m tests.reference`` puts it into the README; a test fails when it is out of date.
+``python -m tests.reference`` writes it into docs/command-line.md; a test fails when that is out of
+date.
 """
 
 import re
@@ -10,7 +11,7 @@ import click
 
 from tiktok_hook.cli import COMMANDS, group
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
 BEGIN, END = "<!-- options: make reference -->", "<!-- end of options -->"
 
 
@@ -34,7 +35,7 @@ def text() -> str:
 def _section(name: str) -> str:
     found = command(name)
     context = click.Context(found, info_name=name)
-    lines = [f"\n#### `tiktok-hook {name}`\n", f"{COMMANDS[name]}\n"]
+    lines = [f"\n## `tiktok-hook {name}`\n", f"{COMMANDS[name]}\n"]
     lines.append(f"```console\n$ {found.example}\n```\n")  # type: ignore[attr-defined] # options.Command
     rows = [record for option in options(name) if (record := option.get_help_record(context))]
     if rows:
@@ -48,9 +49,9 @@ def _cell(words: str) -> str:
 
 
 def put() -> None:
-    """Write the list into the README."""
-    before, rest = README.read_text("utf-8").split(BEGIN)
-    README.write_text(before + text() + rest.split(END)[1], "utf-8")
+    """Write the list into its page."""
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
+    PAGE.write_text(before + text() + rest.split(END)[1], "utf-8")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.apps import free_port, hang, http, running_app
-from tests.readme import block
+from tests.doc_pages import block
 from tiktok_hook import audit, signature
 from tiktok_hook.audit.mistakes import NAMES
 from tiktok_hook.errors import AppError, UsageError

@@ -1,4 +1,4 @@
-"""The benchmarks can be run, and the README has what they measured."""
+"""The benchmarks can be run, and the page about performance has what they measured."""
 
 import json
 import os
@@ -22,18 +22,18 @@ from tests.bench.setup import Peers
 from tests.bench.table import Bench, Row, cells
 from tiktok_hook.store import open_history
 
-README = report.README.read_text("utf-8")
-MEASURED = README.partition(report.BEGIN)[2].partition(report.END)[0]
+PAGE = report.PAGE.read_text("utf-8")
+MEASURED = PAGE.partition(report.BEGIN)[2].partition(report.END)[0]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_the_readme_has_each_row_with_its_bar_and_aim(row: Row) -> None:
+def test_the_page_has_each_row_with_its_bar_and_aim(row: Row) -> None:
     lines = [line.split("|")[1:-1] for line in MEASURED.splitlines() if line.startswith("|")]
     [found] = [line for line in lines if line[0].strip() == row.goal]
     assert [found[3].strip(), found[4].strip()] == [row.limit(row.bar), row.limit(row.aim)]
 
 
-def test_the_readme_has_no_row_that_is_not_measured_any_more() -> None:
+def test_the_page_has_no_row_that_is_not_measured_any_more() -> None:
     lines = [line for line in MEASURED.splitlines() if line.startswith("|")]
     assert len(lines) == len(ROWS) + 2  # headings and a rule
 
@@ -49,7 +49,7 @@ def run(
     return subprocess.Popen(
         [sys.executable, "-m", "tests.bench", "--quick", *options],
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path), **(environment or {})},
-        cwd=report.README.parent,
+        cwd=report.PAGE.parent.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

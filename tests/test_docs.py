@@ -1,23 +1,40 @@
 """The docs say what the program does."""
 
+import ast
+import asyncio
 import html
+import json
 import re
+import shlex
+import time
+import tomllib
+from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import pytest
+import pytest_asyncio
 
-from tests import fuzzing, reference
+from tests import doc_pages, fuzzing, reference
+from tests.apps import running_app
+from tests.cli.history import fill
+from tests.cli.runner import invoke
+from tests.doc_pages import BLOCKS, PAGES
 from tests.pictures import terminal
-from tiktok_hook import errors
+from tests.store.samples import delivery, event_body
+from tests.test_architecture import ROWS
+from tiktok_hook import errors, paths, settings
 from tiktok_hook.cli import COMMANDS, group
+from tiktok_hook.delivery import delivery_json, dump
+from tiktok_hook.store import open_store
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+SECRET = "example-client-secret"
 
 
-def test_the_readme_lists_every_option_as_it_is() -> None:
-    assert reference.text() in README, "run `make reference`"
+def test_the_page_lists_every_option_as_it_is() -> None:
+    assert reference.text() in PAGES["docs/command-line.md"], "run `make reference`"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -47,26 +64,183 @@ def test_every_option_says_what_it_does(name: str) -> None:
     assert [option.name for option in reference.options(name) if not option.help] == []
 
 
-def test_the_readme_says_how_many_cases_are_generated() -> None:
+def test_the_docs_name_how_many_cases_are_generated() -> None:
     numbers = (fuzzing.SHORT, fuzzing.LONG)
     short, long = (f"{number:,}".replace(",", " ") for number in numbers)
-    assert f"`make test` tries {short} cases" in README
-    assert f"`make fuzz` tries {long} new ones" in README
+    page = " ".join(PAGES["docs/contributing.md"].split())
+    assert f"`make test` tries {short} cases" in page
+    assert f"`make fuzz` tries {long} new ones" in page
 
 
-def test_the_readme_names_every_exit_code() -> None:
+def test_the_docs_name_every_exit_code() -> None:
     codes = {
         error.exit_code
         for error in vars(errors).values()
         if isinstance(error, type) and issubclass(error, errors.HookError)
     }
-    table = README.partition("## Exit codes")[2].partition("\n## ")[0]
+    table = PAGES["docs/scripts.md"].partition("## Exit codes")[2]
     assert {int(code) for code in re.findall(r"^\| (\d+)", table, re.M)} == codes | {0, 130}
 
 
-def test_every_command_that_the_readme_shows_exists() -> None:
-    shown = set(re.findall(r"(?m)^\$ tiktok-hook ([a-z]+)", README))
-    assert shown <= set(group.list_commands(None))  # type: ignore[arg-type] # not looked at
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    readme = PAGES["README.md"]
+    assert len(readme.splitlines()) <= 250
+    assert [page for page in PAGES if page.startswith("docs/") and f"({page})" not in readme] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_a_page_opens_with_what_it_helps_to_do(page: str) -> None:
+    title, empty, first = PAGES[page].split("\n")[:3]
+    assert title.startswith("# ")
+    assert empty == ""
+    assert first.startswith("This page ")
+
+
+def anchors(text: str) -> set[str]:
+    """The names of a page's headings, as a link spells them."""
+    headings = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^ *```.*?^ *```$", "", text))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_anchors_of_headings_are_found() -> None:
+    assert anchors("# A b\n```sh\n# no\n```\n## `c --d`, e\n") == {"a-b", "c---d-e"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_a_file_and_a_heading(page: str) -> None:
+    text = re.sub(r"(?ms)^ *```.*?^ *```$|`[^`\n]*`", "", PAGES[page])
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        parts = urlsplit(target)
+        if parts.scheme:
+            assert parts.scheme == "https", target
+            assert parts.netloc, target
+            continue
+        file = (ROOT / page).parent / parts.path if parts.path else ROOT / page
+        assert file.exists(), f"{page} links to {target}"
+        if parts.fragment:
+            assert parts.fragment in anchors(file.read_text("utf-8")), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize(("page", "language", "code"), BLOCKS)
+def test_a_code_block_is_of_a_kind_that_is_tested(page: str, language: str, code: str) -> None:
+    match language:
+        case "python":
+            ast.parse(code)
+        case "toml":
+            tomllib.loads(code)
+        case "console":
+            assert all(line.startswith("$ ") for line in code.splitlines())
+        case _:
+            assert language == "sh", f"{page} has a block of {language!r}"
+
+
+@pytest.mark.parametrize(
+    "line", [line for _, language, code in BLOCKS if language == "sh" for line in code.splitlines()]
+)
+def test_a_shell_line_runs_make_or_sets_up_completion(line: str) -> None:
+    words = shlex.split(line)
+    if words[0] == "make":
+        targets = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"))
+        assert {word for word in words[1:] if "=" not in word} <= {*targets}
+    else:
+        variable = "_TIKTOK_HOOK_COMPLETE=bash_source"
+        assert words == ["eval", f"$({variable} tiktok-hook)"]
+
+
+SHOWN = list(dict.fromkeys(line for _, line in doc_pages.commands()))
+OURS = [line for line in SHOWN if line.startswith("tiktok-hook")]
+
+
+@pytest.mark.parametrize("line", [line for line in SHOWN if line not in OURS])
+def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> None:
+    assert line in {
+        "pipx install tiktok-hook",
+        "uv tool install tiktok-hook",
+        "pip install tiktok-hook",
+        "export NGROK_AUTHTOKEN=…",
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the files that the docs name, and the client secret."""
+    (tmp_path / "colleague.jsonl").write_bytes(dump(delivery_json(delivery())) + b"\n")
+    (tmp_path / "client-secret.txt").write_text(SECRET)
+    for name in ("body.json", "event.json"):
+        (tmp_path / name).write_text('{"event":"tiktok.ping"}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TIKTOK_CLIENT_SECRET", SECRET)
+    return tmp_path
+
+
+def arguments(line: str) -> list[str]:
+    """The words after the program's name, up to a pipe; the secret is in the environment."""
+    return shlex.split(
+        line.replace("--secret - ", "").removesuffix("--secret -").partition("|")[0]
+    )[1:]
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_command_is_one_that_the_program_takes(line: str, folder: Path) -> None:
+    name, *words = arguments(line)
+    with click.Context(group) as parent:
+        reference.command(name).make_context(name, words, parent=parent)
+
+
+RUN = set("audit clear events export import replay show sign trigger verify".split())
+"""The commands that can be run to their end here: with a history and an app, without a network."""
+
+
+ENDLESS = "--follow|--pending"
+"""What waits for the next delivery, or for one that is queued."""
+
+
+@pytest_asyncio.fixture
+async def app_port(home: Path) -> AsyncIterator[int]:
+    """An app that answers 200, and a history in the user's folder."""
+    with open_store(paths.history_path()) as store:
+        await fill(store)
+        body = event_body("post.publish.failed", reason="spam_risk")
+        await store.add(delivery(body, received_at=time.time(), status=500))
+    async with running_app() as app:
+        yield app.port
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in OURS if line.split()[1] in RUN and not re.search(ENDLESS, line)]
+)
+async def test_a_command_runs(line: str, folder: Path, app_port: int) -> None:
+    words = arguments(re.sub(r"\b[38]000\b", str(app_port), line))
+    words = ["2" if word == "12" else word for word in words]
+    if words[0] in {"trigger", "replay"} and len(words) > 1 and "--to" not in words:
+        words += ["--to", str(app_port)]
+    done = await asyncio.to_thread(invoke, *words, stdin=b"y\n")
+    assert done.exit_code in {0, 1}, done.output
+    assert "Traceback" not in done.output
+
+
+async def test_every_type_of_json_line_is_documented(home: Path) -> None:
+    table = PAGES["docs/scripts.md"].partition("## Lines")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"(?m)^\| `([a-z]+)` \|", table))
+    done = await asyncio.to_thread(invoke, "demo", "--format", "json")
+    shown = {json.loads(line)["type"] for line in done.stdout.splitlines()}
+    assert {"ready", "delivery", "attempt", "summary"} <= shown <= documented
+
+
+def test_the_documented_settings_are_settings(tmp_path: Path) -> None:
+    [code] = [code for _, language, code in BLOCKS if language == "toml"]
+    file = tmp_path / "config.toml"
+    file.write_text(code)
+    config = settings.read_config(file, default=file)
+    names = {name: option.name for option in reference.options("listen") for name in option.opts}
+    keys = [key for key in [*config, *config["listen"]] if key != "listen"]
+    assert [key for key in keys if f"--{key}" not in names] == []
+
+
+def test_the_docs_show_the_rows_of_the_architecture() -> None:
+    table = PAGES["docs/architecture.md"].partition("## Rows")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| ((?:`[a-z_]+` ?)+) ?\|", table)
+    assert tuple(set(re.findall(r"`([a-z_]+)`", row)) for row in rows) == ROWS
 
 
 def words_of(svg: str) -> str:

@@ -14,8 +14,8 @@ import pytest
 
 import tiktok_hook
 from tests.apps import free_port
+from tests.doc_pages import block
 from tests.listener import BODY, SECRET, signed
-from tests.readme import block
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import Filter, State, paths
 from tiktok_hook.store import QueueEntry, open_store

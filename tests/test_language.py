@@ -50,8 +50,7 @@ PATTERNS = {
 
 NOT_CLEAN_YET = {
     "CHANGELOG.md",
-    "README.md",
-    "SECURITY.md",
+    "docs/command-line.md",
     "tiktok_hook/app_process.py",
     "tiktok_hook/archive",
     "tiktok_hook/audit",

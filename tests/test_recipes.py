@@ -1,4 +1,4 @@
-"""The README's handlers under the README's tests, as users would have them, in a folder each."""
+"""The documented handlers under the documented tests, in a folder each, as users have them."""
 
 import ast
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import free_port
-from tests.readme import BLOCKS, block
+from tests.doc_pages import PYTHON, block
 from tests.recipes import serving
 from tests.store.samples import attempt, delivery
 from tiktok_hook import paths
@@ -36,12 +36,12 @@ settings.configure(
 
 
 @pytest.mark.parametrize("framework", serving.FRAMEWORKS)
-def test_the_readme_holds_the_recipe_as_it_is(framework: str) -> None:
-    assert serving.source(framework) in BLOCKS
+def test_the_docs_hold_the_recipe_as_it_is(framework: str) -> None:
+    assert serving.source(framework) in PYTHON
 
 
 @pytest.mark.parametrize("framework", [*serving.FRAMEWORKS, "starlette"])
-def test_a_recipe_passes_the_readmes_tests(framework: str, tmp_path: Path) -> None:
+def test_a_recipe_passes_the_documented_tests(framework: str, tmp_path: Path) -> None:
     handler, tests, settings = serving.source(framework.replace("starlette", "fastapi")), TESTS, ""
     if framework == "starlette":
         handler += STARLETTE
@@ -65,16 +65,17 @@ def test_a_recipe_passes_the_readmes_tests(framework: str, tmp_path: Path) -> No
     assert "10 passed" in done.stdout, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.strip().splitlines()[-1][:40])
+@pytest.mark.parametrize("code", PYTHON, ids=lambda code: code.strip().splitlines()[-1][:40])
 def test_every_example_in_python_is_python(code: str) -> None:
     ast.parse(code)
 
 
-async def test_the_readmes_replay_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_documented_replay_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with open_store(paths.history_path()) as store:
         added = await store.add(delivery())
         begun = await store.begin_attempt(attempt(added.id))
         await store.end_attempt(replace(begun, status=500, duration_ms=1.0))
     code = block("tiktok_hook.History()").replace("3000", str(free_port()))
-    exec(compile(code, "README.md", "exec"), {})
+    code = code.replace("…", "example-client-secret")
+    exec(compile(code, "docs/python.md", "exec"), {})
     assert capsys.readouterr().out.startswith("1 ")

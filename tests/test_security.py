@@ -1,4 +1,4 @@
-"""SECURITY.md says what is so, and no secret is anywhere after a busy run."""
+"""docs/security.md is true, and no secret is anywhere after a busy run."""
 
 import ast
 import asyncio
@@ -34,7 +34,7 @@ WAITING = textwrap.dedent("""
 """An app beside that starts a program of its own; once that is up, both wait."""
 
 ROOT = Path(__file__).parent.parent
-TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
+TEXT = (ROOT / "docs" / "security.md").read_text("utf-8")
 NAMED = sorted(set(re.findall(r"`(tests/[^`]*?)::([^`]*)`", TEXT)))
 
 

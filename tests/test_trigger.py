@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.apps import http, running_app
-from tests.readme import block
+from tests.doc_pages import block
 from tiktok_hook import events, paths, signature, trigger
 from tiktok_hook.delivery import fingerprint
 from tiktok_hook.errors import UsageError

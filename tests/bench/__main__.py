@@ -31,13 +31,15 @@ def main() -> int:
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write JSON; alone: instead of a table"
     )
-    parser.add_argument("--readme", action="store_true", help="put the table into the README")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the table into docs/performance.md"
+    )
     chosen = parser.parse_args()
     wanted = frozenset(chosen.only.split(",") if chosen.only else names)
     if unknown := wanted - set(names):
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     if chosen.readme and (chosen.quick or chosen.only):
-        parser.error("the README gets all rows of a full run")
+        parser.error("docs/performance.md gets all rows of a full run")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     product.forget_settings()
     product.compile_modules()

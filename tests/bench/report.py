@@ -1,4 +1,4 @@
-"""What a run gave, as JSON and in the README."""
+"""What a run gave, as JSON and on the page about performance."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.bench.machine import Machine
 from tests.bench.table import Bench, Row, markdown
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: make bench BENCH=--readme -->", "<!-- end of measured -->"
 
 
@@ -41,7 +41,7 @@ def _row(row: Row, bench: Bench) -> dict[str, object]:
 
 
 def text(rows: Sequence[Row], bench: Bench, machine: Machine) -> str:
-    """Write date, machine, table and notes, as they are printed and stand in the README."""
+    """Write date, machine, table and notes, as they are printed and are on the page."""
     return "\n".join(
         [
             f"{_today()}, {machine}.",
@@ -53,10 +53,10 @@ def text(rows: Sequence[Row], bench: Bench, machine: Machine) -> str:
 
 
 def put(measured: str) -> None:
-    """Write it into the README."""
-    before, rest = README.read_text("utf-8").split(BEGIN)
+    """Write it into the page."""
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
     after = rest.split(END)[1]
-    README.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", "utf-8")
 
 
 def _today() -> str:

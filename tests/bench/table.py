@@ -175,7 +175,7 @@ HEADINGS = ["", "measured", "spread", "bar", "aim", "reached"]
 
 
 def markdown(rows: Sequence[Row], bench: Bench) -> str:
-    """Write the table as it stands in the README and on the screen."""
+    """Write the table for docs/performance.md and the screen."""
     lines = [HEADINGS, *(cells(row, bench) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
 

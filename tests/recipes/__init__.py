@@ -1,1 +1,1 @@
-"""The README's handlers, each with the real framework; `serving` runs them, good or spoilt."""
+"""The documented handlers, each with the real framework; `serving` runs them, good or spoilt."""

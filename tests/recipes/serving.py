@@ -18,7 +18,7 @@ FRAMEWORKS = ("aiohttp", "fastapi", "flask", "django")
 
 
 def source(framework: str) -> str:
-    """A recipe as it stands in the README."""
+    """A recipe as the docs show it."""
     return (Path(__file__).parent / f"with_{framework}.py").read_text("utf-8")
 
 

@@ -9,9 +9,9 @@ import pytest
 
 import tiktok_hook
 from tests.apps import free_port, http, running_app
+from tests.doc_pages import block
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
-from tests.readme import block
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import (
     AppChanged,

@@ -1,0 +1,45 @@
+"""The docs' own text, for the tests that run what they show."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+}
+"""The text of every page, by its path."""
+
+Block = tuple[str, str, str]
+"""The path of the page, the language, and the code without its indent."""
+
+
+def _blocks(page: str, text: str) -> list[Block]:
+    pattern = r"(?ms)^( *)```([a-z]*)\n(.*?)^\1```$"
+    return [
+        (page, language, re.sub(rf"(?m)^{indent}", "", code))
+        for indent, language, code in re.findall(pattern, text)
+    ]
+
+
+BLOCKS = [block for page, text in PAGES.items() for block in _blocks(page, text)]
+"""Every code block."""
+
+PYTHON = list(dict.fromkeys(code for _, language, code in BLOCKS if language == "python"))
+"""Every Python example once: the README shows some that a page shows, too."""
+
+
+def block(*words: str) -> str:
+    """The one Python example that holds all these words."""
+    (found,) = [each for each in PYTHON if all(word in each for word in words)]
+    return found
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command line that a page shows, without its prompt."""
+    return [
+        (page, line.removeprefix("$ "))
+        for page, language, code in BLOCKS
+        if language == "console"
+        for line in code.splitlines()
+    ]
