@@ -1,7 +1,11 @@
 """The docs' own text, for the tests that run what they show."""
 
 import re
+import shlex
 from pathlib import Path
+
+from tests.store.samples import delivery
+from tiktok_hook.delivery import delivery_json, dump
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -43,3 +47,26 @@ def commands() -> list[tuple[str, str]]:
         if language == "console"
         for line in code.splitlines()
     ]
+
+
+OURS = [
+    line for line in dict.fromkeys(line for _, line in commands()) if line.startswith("tiktok-hook")
+]
+"""The command lines of this program, each once."""
+
+SECRET = "example-client-secret"
+
+
+def arguments(line: str) -> list[str]:
+    """The words after the program's name, up to a pipe; without a question for the secret."""
+    line = line.partition("|")[0]
+    return shlex.split(line.replace("--secret - ", "").removesuffix("--secret -"))[1:]
+
+
+def make_files(folder: Path) -> None:
+    """Make the files that the command lines name."""
+    line = dump({"type": "delivery", **delivery_json(delivery())})
+    (folder / "colleague.jsonl").write_bytes(line + b"\n")
+    (folder / "client-secret.txt").write_text(SECRET)
+    for name in ("body.json", "event.json"):
+        (folder / name).write_text('{"event":"tiktok.ping"}')

@@ -1,33 +1,22 @@
 """The docs say what the program does."""
 
 import ast
-import asyncio
 import html
-import json
 import re
 import shlex
-import time
 import tomllib
-from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 import pytest
-import pytest_asyncio
 
 from tests import doc_pages, fuzzing, reference
-from tests.apps import running_app
-from tests.cli.history import fill
-from tests.cli.runner import invoke
 from tests.doc_pages import BLOCKS, PAGES
 from tests.pictures import terminal
-from tests.store.samples import delivery, event_body
 from tests.test_architecture import ROWS
-from tiktok_hook import errors, paths, settings
+from tiktok_hook import errors, settings
 from tiktok_hook.cli import COMMANDS, group
-from tiktok_hook.delivery import delivery_json, dump
-from tiktok_hook.store import open_store
 
 ROOT = Path(__file__).parent.parent
 SECRET = "example-client-secret"
@@ -148,10 +137,9 @@ def test_a_shell_line_runs_make_or_sets_up_completion(line: str) -> None:
 
 
 SHOWN = list(dict.fromkeys(line for _, line in doc_pages.commands()))
-OURS = [line for line in SHOWN if line.startswith("tiktok-hook")]
 
 
-@pytest.mark.parametrize("line", [line for line in SHOWN if line not in OURS])
+@pytest.mark.parametrize("line", [line for line in SHOWN if line not in doc_pages.OURS])
 def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> None:
     assert line in {
         "pipx install tiktok-hook",
@@ -161,70 +149,15 @@ def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> 
     }
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with the files that the docs name, and the client secret."""
-    (tmp_path / "colleague.jsonl").write_bytes(dump(delivery_json(delivery())) + b"\n")
-    (tmp_path / "client-secret.txt").write_text(SECRET)
-    for name in ("body.json", "event.json"):
-        (tmp_path / name).write_text('{"event":"tiktok.ping"}')
+@pytest.mark.parametrize("line", doc_pages.OURS)
+def test_a_command_is_one_that_the_program_takes(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doc_pages.make_files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TIKTOK_CLIENT_SECRET", SECRET)
-    return tmp_path
-
-
-def arguments(line: str) -> list[str]:
-    """The words after the program's name, up to a pipe; the secret is in the environment."""
-    return shlex.split(
-        line.replace("--secret - ", "").removesuffix("--secret -").partition("|")[0]
-    )[1:]
-
-
-@pytest.mark.parametrize("line", OURS)
-def test_a_command_is_one_that_the_program_takes(line: str, folder: Path) -> None:
-    name, *words = arguments(line)
+    name, *words = doc_pages.arguments(line)
     with click.Context(group) as parent:
         reference.command(name).make_context(name, words, parent=parent)
-
-
-RUN = set("audit clear events export import replay show sign trigger verify".split())
-"""The commands that can be run to their end here: with a history and an app, without a network."""
-
-
-ENDLESS = "--follow|--pending"
-"""What waits for the next delivery, or for one that is queued."""
-
-
-@pytest_asyncio.fixture
-async def app_port(home: Path) -> AsyncIterator[int]:
-    """An app that answers 200, and a history in the user's folder."""
-    with open_store(paths.history_path()) as store:
-        await fill(store)
-        body = event_body("post.publish.failed", reason="spam_risk")
-        await store.add(delivery(body, received_at=time.time(), status=500))
-    async with running_app() as app:
-        yield app.port
-
-
-@pytest.mark.parametrize(
-    "line", [line for line in OURS if line.split()[1] in RUN and not re.search(ENDLESS, line)]
-)
-async def test_a_command_runs(line: str, folder: Path, app_port: int) -> None:
-    words = arguments(re.sub(r"\b[38]000\b", str(app_port), line))
-    words = ["2" if word == "12" else word for word in words]
-    if words[0] in {"trigger", "replay"} and len(words) > 1 and "--to" not in words:
-        words += ["--to", str(app_port)]
-    done = await asyncio.to_thread(invoke, *words, stdin=b"y\n")
-    assert done.exit_code in {0, 1}, done.output
-    assert "Traceback" not in done.output
-
-
-async def test_every_type_of_json_line_is_documented(home: Path) -> None:
-    table = PAGES["docs/scripts.md"].partition("## Lines")[2].partition("\n## ")[0]
-    documented = set(re.findall(r"(?m)^\| `([a-z]+)` \|", table))
-    done = await asyncio.to_thread(invoke, "demo", "--format", "json")
-    shown = {json.loads(line)["type"] for line in done.stdout.splitlines()}
-    assert {"ready", "delivery", "attempt", "summary"} <= shown <= documented
 
 
 def test_the_documented_settings_are_settings(tmp_path: Path) -> None:
