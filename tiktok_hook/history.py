@@ -79,7 +79,7 @@ class History:
         self._reading.close()
 
     def find(self, where: Filter = Filter()) -> Iterator[Delivery]:
-        """Every delivery that fits, oldest first; they are read as they are asked for."""
+        """Every matching delivery, oldest first; they are read as they are asked for."""
         return self._reading.walk(where)
 
     def get(self, delivery_id: int) -> Delivery | None:
@@ -87,11 +87,11 @@ class History:
         return self._reading.get(delivery_id)
 
     def last(self, where: Filter = Filter()) -> Delivery | None:
-        """The newest delivery that fits; None when none does."""
+        """The newest matching delivery; None without a match."""
         return next(iter(self._reading.page(where, limit=1)), None)
 
     def follow(self, where: Filter = Filter()) -> Iterator[Delivery]:
-        """Every delivery that fits and comes from now on, whichever process receives it.
+        """Every matching delivery that arrives from now on, whichever process receives it.
 
         It waits for the next one, at most 0.2 s longer than TikTok does for its answer, and has no
         end of its own: leave the loop.
@@ -132,7 +132,7 @@ class History:
         dequeue: bool = False,
         with_id: bool = False,
     ) -> Attempt:
-        """Send a delivery to an app again, freshly signed, and record the attempt.
+        """Send a delivery to an app again, signed again, and record the attempt.
 
         It waits for the answer. Where the app runs on the event loop that calls this, use
         ``await asyncio.to_thread(history.replay, …)``.
@@ -140,9 +140,9 @@ class History:
         Args:
             delivery: The delivery or its id.
             to: ``3000``, ``host:port`` or a URL, to which the delivery's path is joined; None
-                sends it to what it waits for, or else where it went first, or else to the target
+                sends it to what it waits for, then where it went first, then to the target
                 of the running listener.
-            secret: The client secret, or several: the one it was signed with signs again, else
+            secret: The client secret, or several: the one it was signed with signs again, or
                 the first one.
             changes: Values by their path, ``{"content.reason": "spam_risk"}``; one that the event
                 lacks is added with a plus at the path's end.
@@ -165,7 +165,7 @@ class History:
 
         Raises:
             UsageError: There is no such delivery, address, path or secret, or another process is
-                handing on what is to be dequeued.
+                forwarding what is to be dequeued.
             StoreError: It cannot be recorded.
         """
         found = self._found(delivery)
@@ -214,27 +214,54 @@ class History:
 
         return archive.write(archive.redacted(again) if redact else again(), form)
 
-    def import_from(self, file: Path | str, *, secret: str | Sequence[str] = ()) -> archive.Kept:
-        """Take in everything that an export or a HAR of any tool holds, or nothing.
+    def import_from(
+        self,
+        file: Path | str,
+        *,
+        secret: str | Sequence[str] = (),
+        urls: Sequence[str] = (),
+        signed_only: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> archive.ImportResult:
+        """Add what an export or another program's recording contains, or nothing.
 
         Args:
-            file: Its path.
-            secret: Client secrets by which deliveries are judged that nobody has judged yet.
+            file: Its path: JSON Lines of tiktok-hook, HAR, or the JSON of ngrok's agent API or
+                webhook.site, also in gzip or zip.
+            secret: Client secrets that signatures are checked with; without one, deliveries are
+                unchecked. Verdicts in the file are not adopted.
+            urls: Globs of the URLs to import; empty imports all.
+            signed_only: Leave out requests without a Tiktok-Signature header.
+            headers: Headers of a request whose body is the whole file.
 
         Returns:
-            How many there were, and their new ids.
+            How many were added, and their ids; what the history already has is not added.
 
         Raises:
-            UsageError: The file is none of these; the message has line and reason.
-            OSError: It cannot be read.
+            UsageError: It cannot be read or is none of these; the message has place and reason.
         """
+        options = archive.ImportOptions(
+            urls=urls,
+            signed_only=signed_only,
+            secrets=_several(secret),
+            headers=None
+            if headers is None
+            else [parse_header(f"{name}: {value}") for name, value in headers.items()],
+        )
 
-        async def keep(capture: archive.Capture) -> archive.Kept:
-            with self._open_store() as store:
-                return await archive.keep(capture, store, secrets=_several(secret))
+        async def store(capture: archive.Capture) -> archive.ImportResult:
+            with self._open_store() as opened:
+                return await archive.import_into(opened, capture)
 
-        with Path(file).open("rb") as stream:
-            return _run(keep(archive.load(stream, str(file))))
+        with archive.opened(str(file)) as source:
+            capture = archive.load(
+                source.stream,
+                source.name,
+                options,
+                sibling=source.sibling,
+                file_time=source.modified_at,
+            )
+            return _run(store(capture))
 
     def clear(self, *, before: float | None = None) -> int:
         """Delete deliveries and their attempts for good; their ids are not given again.

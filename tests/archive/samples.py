@@ -72,7 +72,7 @@ def loaded(data: bytes) -> list[Entry]:
 async def imported(data: bytes) -> list[Entry]:
     """What a history holds after an import of a file."""
     with open_store(None) as store:
-        await archive.keep(archive.load(io.BytesIO(data), "FILE"), store)
+        await archive.import_into(store, archive.load(io.BytesIO(data), "FILE"))
         return everything(store)
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any, get_args
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import fuzzing
@@ -22,7 +22,7 @@ from tests.archive.samples import (
 )
 from tests.store.samples import TARGET
 from tiktok_hook import archive
-from tiktok_hook.archive import Entry, har_places
+from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Attempt, Delivery, Source
 from tiktok_hook.errors import UsageError
 from tiktok_hook.sanitize import visible
@@ -176,34 +176,6 @@ def test_a_pytest_module_is_python_that_holds_every_body(sent: list[Delivery]) -
     tree = ast.parse(exported([Entry(each) for each in sent], "pytest"))
     held = [each.value for each in ast.walk(tree) if isinstance(each, ast.Constant)]
     assert all(each.body in held for each in sent)
-
-
-class Trickle(io.BytesIO):
-    """A file that gives little at a time, so that anything may stand across two reads."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        return super().read(7 if size and size > 7 else size)
-
-
-@fuzzing.one_in(4)
-@given(st.builds(fuzzing.changed, st.sampled_from(FILES[len(SAMPLES) :]), fuzzing.changes))
-@example(FILES[-1])
-def test_the_entries_of_a_har_are_where_the_whole_document_has_them(data: bytes) -> None:
-    spans = har_places.find(Trickle(data))
-    assert spans == har_places.find(io.BytesIO(data))
-    if spans is not None:
-        whole = parsed(data)
-        found = [parsed(data[span.offset :][: span.length]) for span in spans]
-        assert (whole is None) == (None in found)
-        assert whole is None or whole["log"]["entries"] == found
-
-
-def parsed(data: bytes) -> Any:
-    """What JSON holds; None for what is none."""
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
 
 
 users = st.from_regex("Z[A-Za-z0-9_-]{7,30}", fullmatch=True)  # unlike any pseudonym

@@ -131,7 +131,7 @@ def test_what_editors_do_to_a_file_does_no_harm(data: bytes) -> None:
         (lines(minimal(headers=[["a"]])), "line 2: headers is not a list of [name, value]"),
         (lines(minimal(headers=[["a", "\u20ac"]])), "line 2: headers is not Latin-1"),
         (lines(minimal(method="P OST")), "line 2: method is not an HTTP method"),
-        (lines(minimal(path="/a\r\nHost: b")), "line 2: path is not fit for a request line"),
+        (lines(minimal(path="/a\r\nHost: b")), "line 2: path is not possible in a request line"),
         (lines(minimal(id=0)), "line 2: id is not a positive number"),
         (lines(minimal(id=1 << 64)), "line 2: id is not a whole number"),
         (lines(minimal(status=20)), "line 2: status is not an HTTP status"),
@@ -157,8 +157,8 @@ def test_a_line_that_cannot_be_used_is_named_with_the_reason(line: bytes, reason
         (b"", "FILE is empty."),
         (b"\n\n", "FILE is empty."),
         (b"# Notes\n", "FILE, line 1: not JSON"),
-        (b"\x89PNG\r\n\x1a\n", "FILE, line 1: not UTF-8 text"),
-        (lines({"type": "ready"}), "FILE holds no delivery."),
+        (b"\x89PNG\r\n\x1a\n", "FILE is a PNG image."),
+        (lines({"type": "ready"}), "FILE contains no delivery."),
         (b'{"type":"delivery",\n', "FILE, line 1: not JSON"),
     ],
     ids=["empty", "blank", "text", "binary", "no-deliveries", "cut"],
@@ -175,8 +175,8 @@ async def test_a_failure_halfway_leaves_nothing_in_the_history() -> None:
     capture = archive.load(stream, "FILE")
     stream.truncate(len(data) - 1000)  # somebody cuts the file meanwhile
     with open_store(None) as store:
-        with pytest.raises(UsageError, match="was changed meanwhile"):
-            await archive.keep(capture, store)
+        with pytest.raises(UsageError, match="changed while it was imported"):
+            await archive.import_into(store, capture)
         assert everything(store) == []
 
 
@@ -199,7 +199,7 @@ def test_the_verdict_in_a_file_is_not_adopted(claim: object) -> None:
     assert (verdict.state, verdict.reason, verdict.secret) == (State.UNCHECKED, "imported", None)
     assert found.delivery.source is Source.IMPORT
     told = isinstance(claim, dict) and isinstance(claim["state"], str)
-    assert ("The file says" in verdict.hint) == told
+    assert ("Verdict in the file:" in verdict.hint) == told
 
 
 @pytest.mark.parametrize("claimed", [State.UNCHECKED, State.VALID, State.INVALID])
@@ -213,7 +213,8 @@ async def test_with_a_secret_each_signature_is_checked_as_of_its_time(
     headers = (("Tiktok-Signature", sign(body, "secret-of-the-app", timestamp=1_795_410_390)),)
     sent = delivery(body, state=claimed, headers=headers)
     with open_store(None) as store:
-        capture = archive.load(io.BytesIO(exported([entry(sent)])), "FILE")
-        await archive.keep(capture, store, secrets=[secret])
+        options = archive.ImportOptions(secrets=[secret])
+        capture = archive.load(io.BytesIO(exported([entry(sent)])), "FILE", options)
+        await archive.import_into(store, capture)
         (found,) = everything(store)
     assert found.delivery.verdict.state is state

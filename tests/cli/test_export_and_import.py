@@ -43,8 +43,23 @@ def test_what_is_exported_can_be_imported_elsewhere(db: str, form: str, tmp_path
 def test_an_import_comes_after_what_is_there(db: str, tmp_path: Path) -> None:
     file, other = tmp_path / "capture.jsonl", filled(tmp_path / "other.db")
     invoke("export", "2-3", "-o", str(file), "--db", db)
+    shapes = [json.loads(line) for line in file.read_text().splitlines()]
+    for shape in shapes:
+        if shape["type"] == "delivery":
+            shape["received_at"] = "2025-01-01T00:00:00Z"
+    file.write_text("".join(f"{json.dumps(shape)}\n" for shape in shapes))
     done = invoke("import", str(file), "--db", str(other))
     assert done.stderr.endswith(" as 7 to 8.\n")
+
+
+def test_importing_twice_adds_nothing_and_says_so(db: str, tmp_path: Path) -> None:
+    file, other = tmp_path / "capture.jsonl", tmp_path / "other.db"
+    invoke("export", "-o", str(file), "--db", db)
+    invoke("import", str(file), "--db", str(other))
+    for history in (str(other), db):
+        done = invoke("import", str(file), "--db", history)
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert done.stderr == "Nothing was added.\nAlready in the history: 6 deliveries.\n"
 
 
 def test_a_pipe_goes_from_one_history_into_the_default_one(db: str) -> None:
@@ -120,8 +135,8 @@ def test_code_that_is_exported_holds_nothing_hostile(db: str, form: str) -> None
     [
         (b"", "FILE is empty."),
         (b'{"type":"delivery","received_at":"2026-11-23"}\n?\n', "FILE, line 2: not JSON"),
-        (b"PK\x03\x04", "FILE, line 1: not JSON"),
-        (b'{"log":{}}', "FILE holds no delivery."),
+        (b"PK\x03\x04", "FILE is a zip file that cannot be unpacked"),
+        (b'{"log":{}}', "FILE has no entries."),
     ],
     ids=["empty", "broken", "zip", "no-entries"],
 )
@@ -133,7 +148,7 @@ def test_a_file_that_cannot_be_used_leaves_the_history_alone(
     result = invoke("import", str(file), "--db", str(other))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"Error: {error.replace('FILE', str(file))}")
-    assert "Hint: Nothing was imported." in result.stderr
+    assert "\nHint: " in result.stderr
     assert not other.exists()
 
 
@@ -171,6 +186,54 @@ def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     assert result.stderr.startswith(f"Error: {tmp_path / 'none'} cannot be read: No such file")
 
 
+def test_the_report_counts_what_is_left_out_and_why(tmp_path: Path) -> None:
+    request = {"method": "POST", "url": "https://a/", "headers": [], "postData": {"text": "{}"}}
+    entries = [
+        {"request": request},
+        {"request": {**request, "method": "GET"}},
+        {"request": {**request, "method": "PUT"}},
+        None,
+        5,
+        {"request": {**request, "postData": None, "bodySize": 147}},
+    ]
+    file = tmp_path / "capture.har"
+    file.write_text(json.dumps({"log": {"entries": entries}}))
+    done = invoke("import", str(file))
+    assert done.stderr.splitlines() == [
+        "Imported 2 deliveries and 0 attempts as 1 to 2.",
+        "Left out: 2 requests that are not POST (GET 1, PUT 1).",
+        "Left out: entries 4, 5: it is not a JSON object.",
+        "Without the body, which is not in the file: entry 6. `tiktok-hook show` has the reason.",
+    ]
+    refused = invoke("replay", "2", "--to", "3000")
+    assert refused.exit_code == 2
+    assert "does not contain its body (147 bytes were sent)" in refused.stderr
+
+
+@pytest.mark.parametrize("options", [["--url", "*/hook"], ["--signed-only"]])
+def test_options_choose_what_is_imported(tmp_path: Path, options: list[str]) -> None:
+    signed = [{"name": "Tiktok-Signature", "value": "t=1,s=00"}]
+    request = {"method": "POST", "url": "https://a/hook", "headers": signed}
+    other = {**request, "url": "https://a/other", "headers": []}
+    file = tmp_path / "capture.har"
+    file.write_text(json.dumps({"log": {"entries": [{"request": request}, {"request": other}]}}))
+    done = invoke("import", str(file), *options)
+    assert done.stderr.splitlines()[:2] == [
+        "Imported 1 delivery and 0 attempts as 1.",
+        "Left out by the options: 1 request.",
+    ]
+
+
+def test_a_body_alone_is_imported_with_its_headers(tmp_path: Path) -> None:
+    body = delivery().body
+    (tmp_path / "body.json").write_bytes(body)
+    header = f"Tiktok-Signature: {sign(body, 'a-secret-of-the-app', timestamp=1_795_410_390)}"
+    options = ["--header", header, "--secret", "a-secret-of-the-app"]
+    done = invoke("import", str(tmp_path / "body.json"), *options)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(invoke("show", "--json").stdout)["verdict"]["state"] == "valid"
+
+
 def test_with_a_secret_unchecked_deliveries_are_checked(tmp_path: Path) -> None:
     body = delivery().body
     request = {
@@ -188,6 +251,6 @@ def test_with_a_secret_unchecked_deliveries_are_checked(tmp_path: Path) -> None:
     )
     done = invoke("import", str(file), "--secret", "secret")
     assert done.stderr == (
-        "Imported 1 delivery and 0 attempts as 1.\nLeft out: 1 requests that are no POST.\n"
+        "Imported 1 delivery and 0 attempts as 1.\nLeft out: 1 request that is not POST (GET 1).\n"
     )
     assert json.loads(invoke("show", "--json").stdout)["verdict"]["state"] == "valid"

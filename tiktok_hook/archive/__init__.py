@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, TypeAlias
 
-from tiktok_hook.archive.capture import Capture, load
+from tiktok_hook.archive.capture import Capture, ImportOptions, load
 from tiktok_hook.archive.entry import Entry, entries
-from tiktok_hook.archive.keep import Kept, keep
+from tiktok_hook.archive.importing import ImportResult, import_into
 from tiktok_hook.archive.redact import redacted
+from tiktok_hook.archive.source_file import SourceFile, opened
 from tiktok_hook.delivery import without_own_cookies
 
 __all__ = [
@@ -14,10 +15,13 @@ __all__ = [
     "Capture",
     "Entry",
     "Format",
-    "Kept",
+    "ImportOptions",
+    "ImportResult",
+    "SourceFile",
     "entries",
-    "keep",
+    "import_into",
     "load",
+    "opened",
     "redacted",
     "write",
 ]

@@ -21,9 +21,9 @@ def target_of(delivery: Delivery) -> str:
 
 
 def url_of(delivery: Delivery) -> str:
-    """The address that a delivery was sent to, as well as its headers tell."""
+    """The address that a delivery was sent to, as far as its headers show."""
     host = (delivery.header("Host") or "").strip()
-    scheme = (delivery.header("X-Forwarded-Proto") or "").strip().lower()
+    scheme = delivery.scheme or (delivery.header("X-Forwarded-Proto") or "").strip().lower()
     if not _AUTHORITY.fullmatch(host):
         host = "localhost"
     return f"{'https' if scheme == 'https' else 'http'}://{host}{target_of(delivery)}"

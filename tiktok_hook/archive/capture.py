@@ -1,154 +1,316 @@
-"""A file of deliveries opened for import: checked from end to end before any of it is stored."""
+"""A file opened for import: read to its end and checked before any of it is stored."""
 
+import fnmatch
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
-from tiktok_hook.archive import har_places, har_reader
+from tiktok_hook import signature
+from tiktok_hook.archive import file_formats, har_reader, request_logs, source_file
+from tiktok_hook.archive.addresses import url_of
 from tiktok_hook.archive.entry import Entry
-from tiktok_hook.archive.fields import Fields, loads
-from tiktok_hook.archive.har_places import Span
+from tiktok_hook.archive.fields import Fields, lenient_decoder, loads
+from tiktok_hook.archive.har_reader import OtherMethodError, Sibling
 from tiktok_hook.archive.shapes import attempt_of, delivery_of
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, BodyState, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json, why_not
 
-T = TypeVar("T")
+HINT = (
+    "Nothing was imported. Importable are JSON Lines of tiktok-hook, HAR, the requests of ngrok's "
+    "agent API and of webhook.site, and a request body with --header."
+)
 
-HINT = "Nothing was imported. The file has to be JSON Lines of tiktok-hook, or a HAR."
-
-_OTHERS = {"ready", "tunnel", "app", "summary"}
-"""Lines of ``listen --format json`` that are no deliveries."""
+_OTHER_LINES = {"ready", "answer", "dropped", "tunnel", "app", "summary"}
+"""Lines of ``listen --format json`` that are not deliveries."""
 
 _BOM = b"\xef\xbb\xbf"
+_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
+_BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """What to import of a file, and what is not in it.
+
+    Attributes:
+        urls: Globs of URLs; empty imports every URL.
+        signed_only: Leave out requests without a Tiktok-Signature header.
+        secrets: Client secrets that the signatures are checked with.
+        headers: Headers of a request whose body is the whole file; None for any other file.
+    """
+
+    urls: Sequence[str] = ()
+    signed_only: bool = False
+    secrets: Sequence[str] = field(default=(), repr=False)
+    headers: Sequence[tuple[str, str]] | None = None
+
+    def includes(self, delivery: Delivery) -> bool:
+        """Whether a delivery is to be imported."""
+        if self.signed_only and delivery.header(signature.HEADER) is None:
+            return False
+        url = url_of(delivery)
+        return not self.urls or any(fnmatch.fnmatchcase(url, glob) for glob in self.urls)
 
 
 @dataclass(slots=True)
 class _Place:
-    """Where a delivery stands in a file, or what it is, and likewise its attempts."""
+    """A delivery and its attempts: their offset in a file of lines, or what was read already."""
 
-    delivery: int | Span | Delivery
-    attempts: list[int | Span | Attempt] = field(default_factory=list)
+    delivery: int | Delivery
+    attempts: list[int | Attempt] = field(default_factory=list)
+    included: bool = True
 
 
 class Capture:
-    """What a file holds; only the places are kept in memory.
+    """What a file contains. Of JSON Lines only the offsets are kept in memory.
 
     Attributes:
-        deliveries: How many.
+        deliveries: How many will be imported.
         attempts: How many belong to them.
-        strays: Attempts of deliveries that the file does not hold; left out.
-        others: Requests of a HAR that are no POST; left out.
+        strays: Attempts whose delivery the file does not contain; left out.
+        other_methods: Requests that are not POST by their method; left out.
+        not_selected: Requests that the options leave out.
+        unusable: Numbers of the entries that cannot be used, by the reason.
+        body_states: Numbers of the entries whose body is not what was sent, by its state.
+        is_cut: Whether the file ends in the middle.
     """
 
-    def __init__(self, stream: BinaryIO, name: str, found: "_Places") -> None:
+    def __init__(
+        self, stream: BinaryIO, name: str, found: "_Found", secrets: Sequence[str]
+    ) -> None:
         self._stream = stream
         self._name = name
-        self._places = found.places
-        self.deliveries = len(found.places)
-        self.attempts = sum(len(each.attempts) for each in found.places)
+        self._places = [each for each in found.places if each.included]
+        self._secrets = secrets
+        self.deliveries = len(self._places)
+        self.attempts = sum(len(each.attempts) for each in self._places)
         self.strays = found.strays
-        self.others = found.others
+        self.other_methods = found.other_methods
+        self.not_selected = len(found.places) - len(self._places)
+        self.unusable = found.unusable
+        self.body_states = found.body_states
+        self.is_cut = found.is_cut
 
     def entries(self) -> Iterator[Entry]:
-        """Every delivery with its attempts, in the order of the file.
+        """Every delivery with its attempts, in the order of the file, checked with the secrets.
 
         Raises:
-            UsageError: The file is not any more what it was when it was checked.
+            UsageError: The file changed since it was checked, or can no longer be read.
         """
         for place in self._places:
-            attempts = tuple(self._attempt(each) for each in place.attempts)
-            yield Entry(self._delivery(place.delivery), attempts)
+            attempts = tuple(
+                each if isinstance(each, Attempt) else attempt_of(self._fields_at(each))
+                for each in place.attempts
+            )
+            found = place.delivery
+            if not isinstance(found, Delivery):
+                try:
+                    found = delivery_of(self._fields_at(found))
+                except ValueError:
+                    raise self._changed() from None
+            yield Entry(_checked(found, self._secrets), attempts)
 
-    def _delivery(self, place: int | Span | Delivery) -> Delivery:
-        return place if isinstance(place, Delivery) else self._at(place, delivery_of, Delivery)
-
-    def _attempt(self, place: int | Span | Attempt) -> Attempt:
-        return place if isinstance(place, Attempt) else self._at(place, attempt_of, Attempt)
-
-    def _at(self, place: int | Span, read: Callable[[Fields], T], kind: type[T]) -> T:
+    def _fields_at(self, offset: int) -> Fields:
         try:
-            if isinstance(place, Span):
-                found = har_reader.entry_of(_entry_at(self._stream, place))
-                if isinstance(found, kind):
-                    return found
-            else:
-                self._stream.seek(place)
-                return read(Fields(loads(self._stream.readline())))
-        except ValueError:
-            pass
-        raise UsageError(f"{self._name} was changed meanwhile.", hint=HINT)
+            self._stream.seek(offset)
+            return Fields(loads(self._stream.readline()))
+        except (ValueError, OSError):
+            raise self._changed() from None
+
+    def _changed(self) -> UsageError:
+        return UsageError(f"{self._name} changed while it was imported.", hint=HINT)
 
 
-class _Places:
+def _checked(delivery: Delivery, secrets: Sequence[str]) -> Delivery:
+    """The delivery with the verdict of the secrets; unchanged where its bytes are not exact."""
+    if not secrets or not delivery.has_whole_body or delivery.body_state is not BodyState.EXACT:
+        return delivery
+    header, now = delivery.header(signature.HEADER), delivery.received_at
+    verdict = signature.check(header, delivery.body, secrets, now=now)
+    verdict = signature.explain(
+        verdict, header, delivery.body, secrets, now=now, headers=delivery.headers
+    )
+    return delivery.stored(verdict=verdict)
+
+
+class _Found:
     """Deliveries in the order of a file, with the attempts that belong to each.
 
-    An attempt may come before its delivery, as in what ``listen`` prints, and ids may come again
-    where two files were put together: it belongs to the nearest one before it, else to the next.
+    An attempt may come before its delivery, as in what ``listen`` prints, and ids may repeat where
+    two files were concatenated: it belongs to the nearest delivery before it, otherwise to the
+    next.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: ImportOptions) -> None:
         self.places: list[_Place] = []
-        self.others = 0
+        self.other_methods: Counter[str] = Counter()
+        self.unusable: dict[str, list[int]] = {}
+        self.body_states: dict[BodyState, list[int]] = {}
+        self.is_cut = False
+        self._options = options
         self._latest: dict[int, _Place] = {}
-        self._waiting: dict[int, list[int | Span | Attempt]] = {}
+        self._waiting: dict[int, list[int | Attempt]] = {}
 
     @property
     def strays(self) -> int:
         """Attempts without their delivery."""
         return sum(len(each) for each in self._waiting.values())
 
-    def delivery(self, number: int | None, where: int | Span | Delivery) -> None:
-        place = _Place(where)
+    def add_delivery(
+        self,
+        delivery: Delivery,
+        where: int | None = None,
+        attempts: Sequence[Attempt] = (),
+        number: int = 0,
+    ) -> None:
+        included = self._options.includes(delivery)
+        place = _Place(delivery if where is None else where, list(attempts), included)
         self.places.append(place)
-        if number is not None:
-            place.attempts = self._waiting.pop(number, [])
-            self._latest[number] = place
+        if included and delivery.body_state is not BodyState.EXACT:
+            self.body_states.setdefault(delivery.body_state, []).append(number)
+        if delivery.imported_id is not None:
+            place.attempts += self._waiting.pop(delivery.imported_id, [])
+            self._latest[delivery.imported_id] = place
 
-    def attempt(self, number: int, where: int | Span | Attempt) -> None:
-        place = self._latest.get(number)
-        there = self._waiting.setdefault(number, []) if place is None else place.attempts
-        there.append(where)
+    def add_attempt(self, attempt: Attempt, where: int | None = None) -> None:
+        place = self._latest.get(attempt.delivery_id)
+        of_it = (
+            self._waiting.setdefault(attempt.delivery_id, []) if place is None else place.attempts
+        )
+        of_it.append(attempt if where is None else where)
+
+    def add(self, number: int, found: Entry | Attempt) -> None:
+        if isinstance(found, Attempt):
+            self.add_attempt(found)
+        else:
+            self.add_delivery(found.delivery, attempts=found.attempts, number=number)
+
+    def omit(self, number: int, error: ValueError) -> None:
+        if isinstance(error, OtherMethodError):
+            self.other_methods[str(error).upper()[:20] or "no method"] += 1
+        else:
+            self.unusable.setdefault(str(error), []).append(number)
 
 
-def load(stream: BinaryIO, name: str) -> Capture:
-    """Check a whole file.
+def load(
+    stream: BinaryIO,
+    name: str,
+    options: ImportOptions = ImportOptions(),
+    *,
+    sibling: Sibling = lambda _: None,
+    file_time: float | None = None,
+) -> Capture:
+    """Read and check a file to its end.
 
     Args:
-        stream: Open for reading at its beginning, seekable, and kept open as long as the capture
-            is used.
+        stream: Open for reading at its beginning, seekable, and kept open while the capture is
+            used.
         name: What it is called in messages.
+        options: What to import of it.
+        sibling: Reads files of its folder, by their relative names; None when it cannot.
+        file_time: When it was written, in Unix seconds.
 
     Raises:
-        UsageError: It is neither JSON Lines nor HAR, or some line cannot be used; the message
-            tells which and why.
+        UsageError: It is in no format that can be imported, or nothing of it can be; the message
+            names what it is, or the place and the reason.
     """
-    first = stream.readline()
-    while first and not first.removeprefix(_BOM).strip():
-        first = stream.readline()
-    stream.seek(0)
-    if not first:
-        raise UsageError(f"{name} is empty.", hint=HINT)
-    found = _read_har(stream, name) if _begins_har(first) else _read_lines(stream, name)
-    if not found.places:
-        what = "no POST request" if found.others else "no delivery"
-        raise UsageError(f"{name} holds {what}.", hint=HINT)
-    return Capture(stream, name, found)
-
-
-def _begins_har(first: bytes) -> bool:
-    """Whether a file with this first line is one document rather than a line for each delivery."""
     try:
-        value = loads(first.removeprefix(_BOM))
+        return _load(stream, name, options, sibling, file_time)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror or error}.", hint=HINT) from error
+
+
+def _load(
+    stream: BinaryIO,
+    name: str,
+    options: ImportOptions,
+    sibling: Sibling,
+    file_time: float | None,
+) -> Capture:
+    if options.headers is not None:
+        found = _Found(options)
+        data = source_file.read_all(stream, name)
+        found.add(1, request_logs.of_body(data, options.headers, options.secrets, file_time))
+        return _capture(stream, name, found, options)
+    stream, sibling = source_file.unpacked(stream, name, sibling)
+    head = stream.read(4096)
+    stream.seek(0)
+    if not head.removeprefix(_BOM).strip() and not stream.read().strip():
+        raise UsageError(f"{name} is empty.", hint=HINT)
+    stream.seek(0)
+    if kind := file_formats.of_bytes(head):
+        raise UsageError(f"{name} is {kind.name}.", hint=kind.hint or HINT)
+    if _is_lines(stream):
+        return _capture(stream, name, _read_lines(stream, name, options), options)
+    found = _read_document(stream, name, options, sibling, file_time)
+    return _capture(stream, name, found, options)
+
+
+def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions) -> Capture:
+    capture = Capture(stream, name, found, options.secrets)
+    if capture.deliveries:
+        return capture
+    if capture.not_selected:
+        count = _counted(capture.not_selected, "request")
+        raise UsageError(
+            f"{name} has {count}, and none matches the options.",
+            hint="Nothing was imported. Check --url and --signed-only.",
+        )
+    if capture.unusable:
+        reason, numbers = next(iter(capture.unusable.items()))
+        more = sum(map(len, capture.unusable.values())) - 1
+        others = f" (and {_counted(more, 'more entry', 'more entries')})" if more else ""
+        raise UsageError(
+            f"{name}: entry {numbers[0]} cannot be used: {reason}{others}.",
+            hint="Nothing was imported.",
+        )
+    if capture.other_methods:
+        total = _counted(sum(capture.other_methods.values()), "request")
+        methods = ", ".join(capture.other_methods)
+        which = (
+            f"all {methods}"
+            if len(capture.other_methods) == 1
+            else f"none of them POST ({methods})"
+        )
+        raise UsageError(
+            f"{name} has {total}, {which}.",
+            hint="Nothing was imported. TikTok sends POST requests.",
+        )
+    raise UsageError(f"{name} contains no delivery.", hint=HINT)
+
+
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def _is_lines(stream: BinaryIO) -> bool:
+    """Whether the file is JSON Lines rather than one document; the stream is rewound."""
+    first = stream.readline(1 << 20)
+    while first and not first.removeprefix(_BOM).strip():
+        first = stream.readline(1 << 20)
+    more = stream.read(4096).strip()
+    stream.seek(0)
+    first = first.removeprefix(_BOM).strip()
+    try:
+        value = loads(first)
     except ValueError:
-        # A document over several lines begins with a brace and not much more.
-        return first.removeprefix(_BOM).lstrip()[:1] == b"{" and b'"type"' not in first
-    return isinstance(value, dict) and "log" in value
+        # A cut line of ours, or a line of text before others: not the start of a document.
+        return first.startswith(b'{"type"') or not first.startswith((b"{", b"["))
+    if not isinstance(value, dict) or "log" in value:
+        return False
+    if more:
+        return True
+    return value.get("type") in {"delivery", "attempt", *_OTHER_LINES} or "received_at" in value
 
 
-def _read_lines(stream: BinaryIO, name: str) -> _Places:
-    found = _Places()
+def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
+    found = _Found(options)
     offset = 0
     for number, raw in enumerate(stream, 1):
         line = raw.removeprefix(_BOM) if number == 1 else raw
@@ -157,7 +319,7 @@ def _read_lines(stream: BinaryIO, name: str) -> _Places:
         if not line.strip():
             continue
         try:
-            _read_line(loads(line), here, found)
+            _read_line(loads(line), here, number, found)
         except ValueError as error:
             raise UsageError(
                 f"{name}, line {number}: {why_not(error, line=False)}.", hint=HINT
@@ -165,62 +327,110 @@ def _read_lines(stream: BinaryIO, name: str) -> _Places:
     return found
 
 
-def _read_line(value: Json, offset: int, found: _Places) -> None:
+def _read_line(value: Json, offset: int | None, number: int, found: _Found) -> None:
     fields = Fields(value)
     kind = fields.text("type", "delivery")
     if kind == "delivery":
-        found.delivery(delivery_of(fields).imported_id, offset)
         nested = [attempt_of(Fields(each, "attempts")) for each in fields.list("attempts")]
-        found.places[-1].attempts.extend(nested)
+        found.add_delivery(delivery_of(fields), offset, nested, number)
     elif kind == "attempt":
-        found.attempt(attempt_of(fields).delivery_id, offset)
-    elif kind not in _OTHERS:
+        found.add_attempt(attempt_of(fields), offset)
+    elif kind not in _OTHER_LINES:
         raise ValueError(f"type is {kind[:40]!r}, not delivery or attempt")
 
 
-def _read_har(stream: BinaryIO, name: str) -> _Places:
-    def fail(entry: int, reason: str) -> UsageError:
-        where = f"{name}, entry {entry} of the HAR" if entry else name
-        return UsageError(f"{where}: {reason}.", hint=HINT)
-
-    spans = har_places.find(stream)
-    if spans is not None:
-        found = _Places()
-        for number, span in enumerate(spans, 1):
-            try:
-                entry = _entry_at(stream, span)
-            except ValueError:
-                break  # not JSON: the whole is read to tell the line
-            try:
-                _sort(har_reader.entry_of(entry), found, span)
-            except ValueError as error:
-                raise fail(number, str(error)) from None
-        else:
-            return found
-    stream.seek(0)
+def _read_document(
+    stream: BinaryIO,
+    name: str,
+    options: ImportOptions,
+    sibling: Sibling,
+    file_time: float | None,
+) -> _Found:
+    data = source_file.read_all(stream, name)
     try:
-        document = loads(stream.read().removeprefix(_BOM))
-    except json.JSONDecodeError as error:
-        reason = f"{name}, line {error.lineno}: {why_not(error, line=False)}."
-        raise UsageError(reason, hint=HINT) from None
+        text = _compact_text(data)
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is not UTF-8 text.", hint=HINT) from None
+    del data
+    found = _Found(options)
+    entries: list[Json]
+    try:
+        value: Json = lenient_decoder.decode(text)
+    except RecursionError:
+        raise UsageError(f"{name}: nested too deep.", hint=HINT) from None
     except ValueError as error:
-        raise fail(0, why_not(error, line=False)) from None
-    found = _Places()
-    for each in har_reader.read(document, fail):
-        _sort(each, found, None)
+        entries = _entries_before_the_end(text)
+        if not entries:
+            line = getattr(error, "lineno", None)
+            where = name if line is None else f"{name}, line {line}"
+            reason = why_not(error, line=False)
+            raise UsageError(f"{where}: {reason}.", hint=HINT) from None
+        found.is_cut = True
+        kind = "har"
+    else:
+        kind, entries = _recognised(value, name)
+        if not entries:
+            raise UsageError(f"{name} has no entries.", hint="Nothing was imported.")
+    del text
+    for number, entry in enumerate(_consumed(entries), 1):
+        try:
+            if kind == "har":
+                found.add(
+                    number,
+                    har_reader.entry(
+                        entry, secrets=options.secrets, sibling=sibling, file_time=file_time
+                    ),
+                )
+            elif kind == "lines":
+                _read_line(entry, None, number, found)
+            else:
+                reader = request_logs.of_ngrok if kind == "ngrok" else request_logs.of_webhook_site
+                found.add(number, reader(entry, options.secrets, file_time))
+        except ValueError as error:
+            found.omit(number, error)
     return found
 
 
-def _entry_at(stream: BinaryIO, span: Span) -> Fields:
-    stream.seek(span.offset)
-    return Fields(loads(stream.read(span.length)))
+def _compact_text(data: bytes) -> str:
+    """A JSON document as text that takes one or two bytes of memory per character.
+
+    A single character beyond U+FFFF would make it four, so then all that is not ASCII is escaped.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    data = data.removeprefix(_BOM)
+    if _BEYOND_BMP.search(data):
+        data = _NOT_ASCII.sub(lambda found: json.dumps(found[0].decode())[1:-1].encode(), data)
+    return data.decode()
 
 
-def _sort(each: Delivery | Attempt | None, found: _Places, span: Span | None) -> None:
-    """Put what an entry holds where it belongs: by its place in the file, if that is known."""
-    if isinstance(each, Delivery):
-        found.delivery(each.imported_id, span or each)
-    elif isinstance(each, Attempt):
-        found.attempt(each.delivery_id, span or each)
-    else:
-        found.others += 1
+def _recognised(value: Json, name: str) -> tuple[str, list[Json]]:
+    found = file_formats.entries_of(value)
+    if found is not None:
+        return found
+    kind = file_formats.of_json(value)
+    raise UsageError(f"{name} {kind.name}.", hint=kind.hint or HINT)
+
+
+def _consumed(entries: list[Json]) -> Iterator[Json]:
+    """The entries in order, each released once the next is asked for."""
+    entries.reverse()
+    while entries:
+        yield entries.pop()
+
+
+def _entries_before_the_end(text: str) -> list[Json]:
+    """The whole entries of a HAR that is cut off; empty if it is not one."""
+    start = _ENTRIES.search(text, 0, 100_000)
+    if start is None or '"log"' not in text[: start.start()]:
+        return []
+    found: list[Json] = []
+    at = start.end()
+    while True:
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr] # it may match nothing
+        try:
+            value, at = lenient_decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return found
+        found.append(value)

@@ -1,4 +1,4 @@
-"""One delivery with all that was tried with it: what every format of the archive is made of."""
+"""One delivery with its attempts, the unit of every archive format."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Entry:
 
 
 def entries(history: HistoryReader, where: Filter) -> Iterator[Entry]:
-    """Everything that fits, oldest first, a few at a time.
+    """Every matching delivery with its attempts, oldest first, a few at a time.
 
     Raises:
         StoreError: The history cannot be read.

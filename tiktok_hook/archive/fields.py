@@ -1,4 +1,4 @@
-"""Values out of somebody's JSON, each checked to be what it has to be."""
+"""Access to the fields of untrusted JSON, each with its type checked."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ def loads(text: bytes) -> Json:
     """Read JSON in UTF-8, however deep: a line wraps what was as deep as a body may be.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: It is not JSON.
     """
     try:
         value: Json = _DECODER.decode(text.decode())
@@ -38,7 +38,16 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
+def _integer(text: str) -> int | float:
+    """An integer; infinity for one that is too long to convert, which no field accepts."""
+    return int(text) if len(text) < _MAX_DIGITS else math.inf
+
+
+_MAX_DIGITS = 4000
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer)
+
+lenient_decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_integer)
+"""Reads what other programs write: NaN and Infinity are null."""
 
 
 class Fields:
@@ -150,7 +159,7 @@ class Fields:
         """A piece of a request line: no spaces, no control characters."""
         text = self.text(name, default)
         if _UNFIT_IN_PATH.search(text):
-            raise self._wrong(name, "fit for a request line")
+            raise self._wrong(name, "possible in a request line")
         return text
 
     def status(self, name: str) -> int | None:

@@ -1,8 +1,8 @@
 """HAR 1.2: what browsers and proxies exchange, written so that nothing of ours is lost.
 
 A delivery is one entry, answered as TikTok was; each attempt is an entry of its own after it. What
-the format has no place for stands under ``_tiktok_hook``, and a request body that is no text is
-base64 with ``_encoding`` beside it.
+the format has no place for is stored under ``_tiktok_hook``. A request body that is not text is in
+base64, with ``_encoding`` next to it.
 
 Source: http://www.softwareishard.com/blog/har-12-spec/
 """

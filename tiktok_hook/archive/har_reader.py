@@ -1,134 +1,193 @@
-"""HAR read: our own back to what it was, those of other tools as well as they tell."""
+"""HAR: entries of our own exports back to what they were, entries of other programs leniently."""
 
-import re
-from collections.abc import Callable
-from urllib.parse import urlencode
+from collections.abc import Callable, Sequence
 
+from tiktok_hook.archive.entry import Entry
 from tiktok_hook.archive.fields import Fields
+from tiktok_hook.archive.foreign import (
+    RecordedRequest,
+    RecordedResponse,
+    UnusableError,
+    entry_of,
+    headers_of,
+    size_of,
+    status_of,
+    time_of,
+)
 from tiktok_hook.archive.har import EXTENSION
+from tiktok_hook.archive.recorded_body import Reading, of_base64, of_parameters, of_text
 from tiktok_hook.archive.shapes import attempt_from, delivery_from
-from tiktok_hook.delivery import Attempt, Delivery, Headers, Source, without_own_cookies
+from tiktok_hook.delivery import Attempt, Headers
 from tiktok_hook.exact_json import Json
 
-_UP_TO_PATH = re.compile("[A-Za-z][A-Za-z0-9+.-]*://[^/?#]*")
+Sibling = Callable[[str], bytes | None]
+"""Reads a file of the HAR's folder, by the name that the HAR gives; None when it cannot be read."""
 
-Found = Delivery | Attempt | None
+
+class OtherMethodError(ValueError):
+    """The entry is a request that is not a POST; its text is the method."""
 
 
-def read(document: Json, fail: Callable[[int, str], Exception]) -> list[Found]:
-    """What each entry of a HAR holds; None for a request that is no POST.
+def entry(
+    value: Json,
+    *,
+    secrets: Sequence[str] = (),
+    sibling: Sibling = lambda _: None,
+    file_time: float | None = None,
+) -> Entry | Attempt:
+    """What one entry of a HAR is: a delivery, or an attempt of an earlier one.
 
     Args:
-        document: The whole of it, parsed.
-        fail: Makes the error for an entry, counted from 1, and a reason; 0 is the whole.
-    """
-    try:
-        entries = Fields(document).object("log").list("entries")
-    except ValueError as error:
-        raise fail(0, str(error)) from None
-    found: list[Found] = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            found.append(entry_of(Fields(entry)))
-        except ValueError as error:
-            raise fail(number, str(error)) from None
-    return found
-
-
-def entry_of(entry: Fields) -> Found:
-    """What one entry holds; None for a request that is no POST.
+        value: The entry, parsed.
+        secrets: Client secrets, to find out which reading of a body was signed.
+        sibling: Reads bodies that are stored in files next to the HAR.
+        file_time: When the file was written, in Unix seconds.
 
     Raises:
-        ValueError: It cannot be used; the text tells why.
+        OtherMethodError: It is not a POST.
+        ValueError: It cannot be used; the text is the reason.
     """
-    request = entry.object("request")
-    if EXTENSION not in entry:
-        return _foreign(entry, request)
-    ours = entry.object(EXTENSION)
-    headers = _headers(request, decoded=False)
-    body = _posted(request)
+    if not isinstance(value, dict):
+        raise UnusableError("it is not a JSON object")
+    if isinstance(value.get(EXTENSION), dict):
+        return _own(Fields(value))
+    request = value.get("request")
+    if not isinstance(request, dict):
+        raise UnusableError("request is not a JSON object")
+    method = request.get("method")
+    if not isinstance(method, str) or method.upper() != "POST":
+        raise OtherMethodError(method if isinstance(method, str) else "")
+    url = request.get("url")
+    if not isinstance(url, str) or not url:
+        raise UnusableError("request.url is missing")
+    headers, authority = headers_of(request.get("headers"))
+    readings, note = _posted(request, sibling)
+    return entry_of(
+        RecordedRequest(
+            url=url,
+            headers=headers,
+            authority=authority,
+            http_version=_text(request.get("httpVersion")),
+            at=time_of(value.get("startedDateTime")),
+            readings=readings,
+            body_note=note,
+            recorded_size=size_of(request.get("bodySize")),
+            response=_response(value, sibling),
+        ),
+        secrets=secrets,
+        file_time=file_time,
+    )
+
+
+def _own(value: Fields) -> Entry | Attempt:
+    request = value.object("request")
+    ours = value.object(EXTENSION)
+    headers = _own_headers(request)
+    body = _own_body(request, "postData", "_encoding")
     if ours.text("type") == "delivery":
-        return delivery_from(ours, headers=headers, body=body)
-    response = entry.object("response")
+        return Entry(delivery_from(ours, headers=headers, body=body))
+    response = value.object("response")
     return attempt_from(
         ours,
         request=request,
         request_headers=headers,
         request_body=body if ours.flag("request_body_changed") else None,
-        headers=_headers(response, decoded=False),
-        body=_answered(response),
+        headers=_own_headers(response),
+        body=_own_body(response, "content", "encoding"),
     )
 
 
-def _foreign(entry: Fields, request: Fields) -> Delivery | None:
-    """A POST that some other tool recorded; None for any other request."""
-    method = request.method("method")
-    if method != "POST":
-        return None
-    path, query = _path_and_query(request.text("url"))
-    return Delivery(
-        received_at=entry.time("startedDateTime"),
-        source=Source.IMPORT,
-        method=method,
-        path=path,
-        query=query,
-        headers=_headers(request, decoded=True),
-        body=_posted(request),
-        status=entry.object("response").status("status") if "response" in entry else None,
-    )
-
-
-def _path_and_query(url: str) -> tuple[str, str]:
-    """As they stand in the request line, still percent-encoded."""
-    after_host = _UP_TO_PATH.sub("", url, count=1)
-    path, _, query = after_host.partition("#")[0].partition("?")
-    unfit = {ord(each): f"%{ord(each):02X}" for each in map(chr, (*range(33), 127))}
-    return path.translate(unfit) or "/", query.translate(unfit)
-
-
-def _headers(message: Fields, *, decoded: bool) -> Headers:
-    """In order; what HTTP/2 has beside them, with names like ``:path``, is left out.
-
-    Args:
-        message: The request or response.
-        decoded: Whether the values may be text rather than one character for each byte.
-    """
+def _own_headers(message: Fields) -> Headers:
     found = []
     for each in message.list("headers"):
         header = Fields(each, "headers")
         name, value = header.text("name"), header.text("value", "")
-        if name.startswith(":"):
-            continue
-        if not (name + value).isascii() and (decoded or max(name + value) > "\xff"):
-            name, value = (_as_bytes(part) for part in (name, value))
+        if not (name + value).isascii() and max(name + value) > "\xff":
+            name, value = (part.encode("utf-8", "replace").decode("latin-1") for part in
+                           (name, value))  # fmt: skip
         found.append((name, value))
-    return without_own_cookies(tuple(found))
+    return tuple(found)
 
 
-def _as_bytes(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("latin-1")
-
-
-def _posted(request: Fields) -> bytes:
-    """The body of a request, in any of the ways tools write it."""
-    if "postData" not in request:
+def _own_body(message: Fields, place: str, encoding: str) -> bytes:
+    if place not in message:
         return b""
-    data = request.object("postData")
-    if "text" in data:
-        if "base64" in {data.get("_encoding"), data.get("encoding")}:
-            return data.base64("text")
-        return data.encoded("text")
-    pairs = []
-    for each in data.list("params"):
-        parameter = Fields(each, "postData.params")
-        pairs.append((parameter.text("name"), parameter.text("value", "")))
-    return urlencode(pairs).encode()
+    data = message.object(place)
+    if "text" not in data:
+        return b""
+    return data.base64("text") if data.get(encoding) == "base64" else data.encoded("text")
 
 
-def _answered(response: Fields) -> bytes:
-    if "content" not in response:
-        return b""
-    content = response.object("content")
-    if "text" not in content:
-        return b""
-    return (content.base64 if content.get("encoding") == "base64" else content.encoded)("text")
+def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[list[Reading], str]:
+    """The readings of a request body, and a note on why it may be missing or different."""
+    note = ""
+    data = request.get("postData")
+    if isinstance(data, str):
+        return of_text(data, _content_type(request)), ""
+    # HTTP Toolkit keeps bodies that are not text in a place of its own.
+    for place in (data, request.get("_content"), request.get("content")):
+        if not isinstance(place, dict):
+            continue
+        media_type = _text(place.get("mimeType")) or _content_type(request)
+        text = place.get("text")
+        if isinstance(text, str) and text:
+            encoding = _text(place.get("_encoding")) or _text(place.get("encoding"))
+            found = of_base64(text) if encoding.lower() == "base64" else []
+            return found or of_text(text, media_type), ""
+        # Playwright and Chrome's tools store large bodies in files of their own.
+        file = place.get("_file")
+        if isinstance(file, str) and file:
+            stored = sibling(file)
+            if stored is not None:
+                return [Reading(stored)], ""
+            note = f"it is in {file[:80]}, which cannot be read"
+        pairs = _parameters(place.get("params"))
+        if pairs and "multipart" in media_type.lower():
+            return [], "the file has the parts of a multipart form, not its bytes"
+        if pairs:
+            return of_parameters(pairs), "the file has the parameters of a form, not its bytes"
+    return [], note
+
+
+def _parameters(value: Json) -> list[tuple[str, str]]:
+    if not isinstance(value, list):
+        return []
+    return [
+        (_text(each.get("name")), _text(each.get("value")))
+        for each in value
+        if isinstance(each, dict) and isinstance(each.get("name"), str)
+    ]
+
+
+def _response(value: dict[str, Json], sibling: Sibling) -> RecordedResponse | None:
+    response = value.get("response")
+    if not isinstance(response, dict):
+        return None
+    headers, _ = headers_of(response.get("headers"))
+    content = response.get("content")
+    body = b""
+    if isinstance(content, dict):
+        text, file = content.get("text"), content.get("_file")
+        if isinstance(text, str) and text:
+            is_base64 = _text(content.get("encoding")).lower() == "base64"
+            found = of_base64(text) if is_base64 else []
+            body = (found or of_text(text, _text(content.get("mimeType"))))[0].data
+        elif isinstance(file, str) and file:
+            body = sibling(file) or b""
+    took = value.get("time")
+    is_time = isinstance(took, int | float) and not isinstance(took, bool) and 0 <= took < 1e9
+    return RecordedResponse(
+        status=status_of(response.get("status")),
+        headers=headers,
+        body=body,
+        duration_ms=float(took) if is_time and isinstance(took, int | float) else None,
+    )
+
+
+def _content_type(request: dict[str, Json]) -> str:
+    headers, _ = headers_of(request.get("headers"))
+    return next((value for name, value in headers if name.lower() == "content-type"), "")
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""

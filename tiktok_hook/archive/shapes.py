@@ -10,7 +10,7 @@ def delivery_of(fields: Fields) -> Delivery:
     """The delivery of a line, as an import.
 
     Its id becomes the `imported_id`. Event, summary and redelivery are derived from the body again,
-    and its verdict is not adopted: whoever wrote the file may have written anything.
+    and its verdict is not adopted: the author of the file may have written anything.
 
     Raises:
         ValueError: A field is not what it should be; the reason names it.
@@ -34,7 +34,7 @@ def delivery_from(fields: Fields, *, headers: Headers, body: bytes) -> Delivery:
         http_version=fields.path("http_version", "1.1"),
         headers=headers,
         body=body,
-        verdict=imported_verdict(_claim(fields)),
+        verdict=imported_verdict(_stated(fields)),
         status=fields.status("status"),
         imported_id=number,
         body_bytes=received if received is not None and received > len(body) else None,
@@ -47,19 +47,19 @@ def _body_state(fields: Fields) -> BodyState:
     return BodyState(fields.one_of("body_state", tuple(BodyState), BodyState.EXACT))
 
 
-def imported_verdict(claim: str = "") -> Verdict:
+def imported_verdict(stated: str = "") -> Verdict:
     """The verdict of a delivery that came from a file and was not checked here.
 
     Args:
-        claim: What the file says of it, which is shown and never acted on.
+        stated: The verdict in the file, which is shown and never acted on.
     """
-    said = f"The file says {visible(claim[:20])}. " if claim else ""
+    note = f"Verdict in the file: {visible(stated[:20])}. " if stated else ""
     return Verdict(
-        State.UNCHECKED, "imported", f"{said}tiktok-hook verify ID --secret - checks it here."
+        State.UNCHECKED, "imported", f"{note}tiktok-hook verify ID --secret - checks it here."
     )
 
 
-def _claim(fields: Fields) -> str:
+def _stated(fields: Fields) -> str:
     verdict = fields.get("verdict")
     state = verdict.get("state") if isinstance(verdict, dict) else None
     return state if isinstance(state, str) else ""

@@ -25,7 +25,7 @@ COMMANDS = {
     "show": "Show one delivery whole.",
     "replay": "Send stored deliveries to your app again.",
     "export": "Write deliveries to a file.",
-    "import": "Put deliveries from a file into the history.",
+    "import": "Add deliveries from a file to the history.",
     "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",

@@ -1,90 +1,152 @@
-"""``tiktok-hook import``: somebody's capture put into the history."""
+"""``tiktok-hook import``: deliveries of a file added to the history."""
 
 import asyncio
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
 from tiktok_hook.cli import options, selection
 from tiktok_hook.cli.export import counted
-from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
-    from tiktok_hook.archive import Capture, Kept
+    from tiktok_hook.archive import Capture, ImportResult
+
+_NAMED = 10
+"""How many entries a line names by their numbers."""
 
 
 @click.command(cls=options.Command, example="tiktok-hook import colleague.jsonl")
 @click.argument("file", metavar="FILE")
+@options.option(
+    "--url",
+    "urls",
+    multiple=True,
+    metavar="GLOB",
+    help="Only requests to these URLs, as in '*/tiktok*'. Repeatable.",
+)
+@options.option("--signed-only", is_flag=True, help="Only requests with a Tiktok-Signature header.")
+@options.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="FILE is one request body, and this came with it. Repeatable.",
+)
 @options.secret_option
 @options.secret_file_option
 @options.db_option
 @options.config_option
 def command(
     file: str,
+    urls: tuple[str, ...],
+    signed_only: bool,  # noqa: FBT001 - click passes it by name
+    headers: tuple[str, ...],
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     db: Path | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
-    """Put deliveries from a file into the history.
+    """Add deliveries from a file to the history.
 
-    FILE is JSON Lines of export or listen, or a HAR of any tool, of which the POST requests are
-    taken; - is stdin. Everything is imported or nothing. Deliveries get new ids, keep the old one
-    beside them, and can be looked at and replayed. With a secret, unchecked ones are checked.
+    FILE is JSON Lines of export or listen, a HAR of any program, or the JSON of ngrok's
+    /api/requests/http or of webhook.site, also in gzip or zip; - is stdin. POST requests are
+    imported; what cannot be used is left out and counted. Deliveries that the history already has
+    are not added again.
+
+    Imported deliveries get new ids. Their signatures are checked with your secret; without one they
+    are unchecked. A body that the file does not contain is marked as missing.
     """
     known = options.resolve_secrets(secrets, secret_files)
     from tiktok_hook import archive
+    from tiktok_hook.forward import parse_header
 
-    with _opened(file) as stream:
-        capture = archive.load(stream, "stdin" if file == "-" else file)
+    wanted = archive.ImportOptions(
+        urls=urls,
+        signed_only=signed_only,
+        secrets=known,
+        headers=[parse_header(text) for text in headers] or None,
+    )
+    with archive.opened(file) as source:
+        capture = archive.load(
+            source.stream,
+            source.name,
+            wanted,
+            sibling=source.sibling,
+            file_time=source.modified_at,
+        )
         path = selection.history_path(db)
         try:
-            kept = asyncio.run(_keep(capture, path, known))
+            result = asyncio.run(_store(capture, path))
         except KeyboardInterrupt:
             click.echo("\nInterrupted: nothing was imported.", err=True)
             raise
-    ids = str(kept.first) if kept.deliveries == 1 else f"{kept.first} to {kept.last}"
-    click.echo(f"Imported {counted(kept.deliveries, kept.attempts)} as {ids}.", err=True)
+    for line in _report(result, capture):
+        click.echo(line, err=True)
+
+
+def _report(result: "ImportResult", capture: "Capture") -> list[str]:
+    """What was imported and what was left out, a line each."""
+    from tiktok_hook.delivery import BodyState
+    from tiktok_hook.sanitize import visible
+
+    lines = []
+    if result.deliveries:
+        ids = str(result.first)
+        if result.deliveries > 1:
+            ids = f"{result.first} to {result.last}"
+        lines.append(f"Imported {counted(result.deliveries, result.attempts)} as {ids}.")
+    else:
+        lines.append("Nothing was added.")
+    if result.duplicates:
+        lines.append(f"Already in the history: {counted(result.duplicates, None)}.")
+    if capture.is_cut:
+        lines.append("The file ends in the middle of an entry; the entries before it were read.")
     if capture.strays:
-        click.echo(f"Left out: {capture.strays} attempts of deliveries not in the file.", err=True)
-    if capture.others:
-        click.echo(f"Left out: {capture.others} requests that are no POST.", err=True)
+        lines.append(
+            f"Left out: {_number(capture.strays, 'attempt')} of deliveries not in the file."
+        )
+    if capture.other_methods:
+        common = capture.other_methods.most_common(5)
+        methods = ", ".join(f"{visible(method)} {number}" for method, number in common)
+        total = _number(sum(capture.other_methods.values()), "request")
+        lines.append(
+            f"Left out: {total} that {'is' if total[:2] == '1 ' else 'are'} not POST ({methods})."
+        )
+    if capture.not_selected:
+        lines.append(f"Left out by the options: {_number(capture.not_selected, 'request')}.")
+    for reason, numbers in capture.unusable.items():
+        lines.append(f"Left out: {_entries(numbers)}: {visible(reason)}.")
+    states = {
+        BodyState.MISSING: "Without the body, which is not in the file",
+        BodyState.DECOMPRESSED: "With a body that the recording program decompressed",
+        BodyState.ALTERED: "With a body that differs from what was sent",
+    }
+    for state, text in states.items():
+        if numbers := capture.body_states.get(state, []):
+            lines.append(
+                f"{text}: {_entries(numbers)}. Unchecked; tiktok-hook show has the reason."
+            )
+    return lines
 
 
-@contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
-    """The file, or a copy of what is piped in: it is read twice.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
-    try:
-        stream = sys.stdin.buffer if file == "-" else Path(file).expanduser().open("rb")
-    except OSError as error:
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror or error}.",
-            hint="Name a file of tiktok-hook export, a HAR, or - for stdin.",
-        ) from error
-    with stream:
-        if file != "-" and stream.seekable():
-            yield stream
-        else:
-            with tempfile.TemporaryFile() as copy:
-                shutil.copyfileobj(stream, copy)
-                copy.seek(0)
-                yield copy
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-async def _keep(capture: "Capture", path: Path, secrets: Sequence[str]) -> "Kept":
+def _entries(numbers: Sequence[int]) -> str:
+    """``entry 3``, ``entries 3, 5 and 7 more``."""
+    named = ", ".join(map(str, numbers[:_NAMED]))
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    return f"{'entry' if len(numbers) == 1 else 'entries'} {named}{more}"
+
+
+async def _store(capture: "Capture", path: Path) -> "ImportResult":
     from tiktok_hook import archive
     from tiktok_hook.store import open_store
 
-    # Whatever is there may not be pushed out by what is imported.
+    # An import removes nothing to make room for itself.
     with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
-        return await archive.keep(capture, store, secrets=secrets)
+        return await archive.import_into(store, capture)

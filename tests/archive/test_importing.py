@@ -1,0 +1,52 @@
+"""Storing what a file contains: nothing twice, and nothing that was only claimed."""
+
+import io
+
+from tests.archive.samples import ATTEMPTS, entry, everything, exported, lines, minimal
+from tests.store.samples import delivery
+from tiktok_hook import archive
+from tiktok_hook.archive import ImportResult
+from tiktok_hook.store import Store, open_store
+
+
+async def add(store: Store, data: bytes) -> ImportResult:
+    return await archive.import_into(store, archive.load(io.BytesIO(data), "FILE"))
+
+
+async def test_importing_twice_adds_nothing() -> None:
+    data = exported([entry(delivery(), number, ATTEMPTS[:1]) for number in (1, 2, 3)])
+    with open_store(None) as store:
+        first = await add(store, data)
+        assert first == ImportResult(3, 3, first=1, last=3)
+        second = await add(store, data)
+        assert second == ImportResult(0, 0, first=0, last=0, duplicates=3)
+        assert len(everything(store)) == 3
+
+
+async def test_an_export_adds_nothing_to_the_history_it_came_from() -> None:
+    with open_store(None) as store:
+        for body in (b"1", b"2"):
+            await store.add(delivery(body))
+        data = exported(everything(store))
+        assert (await add(store, data)).duplicates == 2
+
+
+async def test_what_differs_in_time_body_or_path_is_added() -> None:
+    with open_store(None) as store:
+        one = minimal()
+        await add(store, lines(one))
+        others = lines(
+            {**one, "received_at": "2026-11-23T08:00:00.000001Z"},
+            {**one, "body": "other"},
+            {**one, "path": "/other"},
+            {**one, "query": "a=b"},
+            one,
+        )
+        result = await add(store, others)
+    assert (result.deliveries, result.duplicates) == (4, 1)
+
+
+async def test_several_that_are_equal_in_one_file_are_all_added() -> None:
+    one = minimal()
+    with open_store(None) as store:
+        assert (await add(store, lines(one, one))).deliveries == 2

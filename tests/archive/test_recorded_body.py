@@ -1,0 +1,161 @@
+"""Which bytes a body had, by what a file says of it."""
+
+import pytest
+
+from tiktok_hook.archive.recorded_body import (
+    Evidence,
+    Reading,
+    choose,
+    of_base64,
+    of_parameters,
+    of_text,
+)
+from tiktok_hook.delivery import BodyState
+
+CAFE = '{"event":"caf\u00e9"}'
+MOJIBAKE = CAFE.encode().decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "media_type", "sent"),
+    [
+        (CAFE, "application/json", CAFE.encode()),
+        (MOJIBAKE, "application/json", CAFE.encode()),
+        (CAFE, "text/plain; charset=iso-8859-1", CAFE.encode("latin-1")),
+        (CAFE, 'text/plain; charset="UTF-8"', CAFE.encode()),
+        ("\u20ac", "text/plain", b"\x80"),
+        ("a\nb\nc", "", b"a\r\nb\r\nc"),
+        ("a\r\nb\r\nc", "", b"a\nb\nc"),
+        ('{"event":"a"}', "", b'\xef\xbb\xbf{"event":"a"}'),
+        ('{"event":"a"}', "", b'{"event":"a"}\n'),
+        ("\udcff\udc80{", "", b"\xff\x80{"),
+        ("\u00ff\u00fe\u0000", "", b"\xff\xfe\x00"),
+    ],
+    ids=[
+        "utf-8",
+        "one-character-per-byte",
+        "charset",
+        "charset-utf-8",
+        "cp1252",
+        "lf",
+        "crlf",
+        "bom",
+        "last-newline",
+        "surrogate-escapes",
+        "binary-as-latin-1",
+    ],
+)
+def test_the_length_decides_between_the_readings_of_a_text(
+    text: str, media_type: str, sent: bytes
+) -> None:
+    found = choose(of_text(text, media_type), Evidence(content_length=len(sent)))
+    assert (found.data, found.state, found.reason) == (sent, BodyState.EXACT, "")
+
+
+def test_the_signature_decides_before_the_length() -> None:
+    sent = CAFE.encode("latin-1")
+    evidence = Evidence(content_length=len(CAFE.encode()), verifies=lambda data: data == sent)
+    assert choose(of_text(CAFE), evidence).data == sent
+
+
+def test_characters_that_are_counted_as_bytes_make_no_other_bytes() -> None:
+    found = choose(of_text(CAFE), Evidence(recorded_size=len(CAFE)))
+    assert found.data == CAFE.encode() or found.state is not BodyState.EXACT
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sent"),
+    [
+        ([("a b", "&"), ("c", "")], b"a+b=%26&c="),
+        ([("a b", "&"), ("c", "")], b"a%20b=%26&c="),
+        ([("a b", "&"), ("c", "")], b"a%20b=%26&c"),
+        ([("a%20b", "%26")], b"a%20b=%26"),
+        ([('{"event":"e.x","content":"a', "b"), ('c"}', "")], b'{"event":"e.x","content":"a=b&c"}'),
+    ],
+    ids=["plus", "percent", "no-equals", "as-sent", "json"],
+)
+def test_the_length_decides_how_parameters_were_written(
+    pairs: list[tuple[str, str]], sent: bytes
+) -> None:
+    found = choose(of_parameters(pairs), Evidence(content_length=len(sent)), note="parameters")
+    assert (found.data, found.state) == (sent, BodyState.EXACT)
+
+
+@pytest.mark.parametrize(
+    ("readings", "evidence", "state", "reason"),
+    [
+        ([], Evidence(content_length=147), BodyState.MISSING, "147 bytes were sent"),
+        ([], Evidence(has_body=True), BodyState.MISSING, "is not in the file"),
+        ([], Evidence(), BodyState.EXACT, ""),
+        ([], Evidence(content_length=0, has_body=True), BodyState.EXACT, ""),
+        (
+            of_text("abc"),
+            Evidence(content_length=2, content_encoding="gzip"),
+            BodyState.DECOMPRESSED,
+            "decompressed the body (gzip)",
+        ),
+        (
+            of_text("abc"),
+            Evidence(content_encoding="br", recorded_size=3),
+            BodyState.DECOMPRESSED,
+            "decompressed the body (br)",
+        ),
+        (of_text("abc"), Evidence(content_length=9), BodyState.ALTERED, "3 bytes of the body"),
+        (of_text("abc"), Evidence(), BodyState.EXACT, ""),
+        (of_text("a\nb"), Evidence(content_length=4), BodyState.ALTERED, "and 4 were sent"),
+    ],
+    ids=[
+        "missing",
+        "missing-of-unknown-length",
+        "none",
+        "empty",
+        "decompressed",
+        "decompressed-with-its-size",
+        "other-length",
+        "no-evidence",
+        "two-guesses",
+    ],
+)
+def test_bytes_that_nothing_confirms_are_marked(
+    readings: list[Reading], evidence: Evidence, state: BodyState, reason: str
+) -> None:
+    found = choose(readings, evidence)
+    assert found.state is state
+    assert reason in found.reason
+    assert bool(found.reason) == (state is not BodyState.EXACT)
+
+
+def test_compressed_bytes_are_exact_where_the_file_has_them() -> None:
+    compressed = b"\x1f\x8b\x08\x00\xff\xe9"
+    text = compressed.decode("latin-1")
+    found = choose(of_text(text), Evidence(content_length=6, content_encoding="gzip"))
+    assert (found.data, found.state) == (compressed, BodyState.EXACT)
+
+
+def test_a_truncated_body_has_the_length_that_was_sent() -> None:
+    found = choose(of_text('{"event":"a'), Evidence(content_length=900))
+    assert (found.state, found.sent_bytes) == (BodyState.ALTERED, 900)
+
+
+def test_parameters_that_could_be_written_in_two_ways_are_marked() -> None:
+    # a=%2A~ and a=*%7E have the same length.
+    found = choose(of_parameters([("a", "*~")]), Evidence(content_length=6), note="parameters")
+    assert found.state is BodyState.ALTERED
+
+
+def test_parameters_without_a_length_are_marked_as_rebuilt() -> None:
+    found = choose(of_parameters([("a", "b")]), Evidence(), note="only the parameters")
+    assert (found.data, found.state, found.reason) == (
+        b"a=b",
+        BodyState.ALTERED,
+        "only the parameters",
+    )
+
+
+@pytest.mark.parametrize("text", ["/+8A", "_-8A", "/+8A\n", "/ +8\r\nA", "_-8A=="])
+def test_base64_is_read_in_both_alphabets(text: str) -> None:
+    assert of_base64(text) == [Reading(b"\xff\xef\x00")]
+
+
+def test_what_is_not_base64_has_no_reading() -> None:
+    assert of_base64("{}") == []

@@ -1,0 +1,160 @@
+"""Recognises the format of a file, so that a message can name what cannot be imported."""
+
+import re
+from dataclasses import dataclass
+
+from tiktok_hook.exact_json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format that cannot be imported.
+
+    Attributes:
+        name: As it follows "FILE is", or for JSON "FILE".
+        hint: How to get something that can be imported; empty for the general hint.
+    """
+
+    name: str
+    hint: str = ""
+
+
+_UTF16 = FileFormat(
+    "UTF-16 text", "Convert it first: iconv -f UTF-16 -t UTF-8 FILE. PowerShell's > writes UTF-16."
+)
+_PCAP = FileFormat(
+    "a packet capture",
+    "Packets of https are encrypted. Record with tiktok-hook listen, or as HAR.",
+)
+
+_MAGIC: tuple[tuple[bytes, FileFormat], ...] = (
+    (b"\xff\xfe\0\0", FileFormat("UTF-32 text", "Convert it first: iconv -f UTF-32 -t UTF-8 FILE")),
+    (b"\xff\xfe", _UTF16),
+    (b"\xfe\xff", _UTF16),
+    (b"{\0", _UTF16),
+    (b"\0{", _UTF16),
+    (b"\xa1\xb2\xc3\xd4", _PCAP),
+    (b"\xd4\xc3\xb2\xa1", _PCAP),
+    (b"\xa1\xb2\x3c\x4d", _PCAP),
+    (b"\x4d\x3c\xb2\xa1", _PCAP),
+    (b"\x0a\x0d\x0d\x0a", _PCAP),
+    (
+        b"SQLite format 3\0",
+        FileFormat("an SQLite database", "If it is a history, open it with --db FILE."),
+    ),
+    (b"BZh", FileFormat("a bzip2 file", "Unpack it first: bunzip2 FILE")),
+    (b"\xfd7zXZ\0", FileFormat("an xz file", "Unpack it first: unxz FILE")),
+    (b"\x28\xb5\x2f\xfd", FileFormat("a zstd file", "Unpack it first: unzstd FILE")),
+    (b"7z\xbc\xaf\x27\x1c", FileFormat("a 7z file", "Unpack it first.")),
+    (b"%PDF-", FileFormat("a PDF")),
+    (b"\x89PNG", FileFormat("a PNG image")),
+    (b"\xff\xd8\xff", FileFormat("a JPEG image")),
+    (b"GIF8", FileFormat("a GIF image")),
+)
+
+_TEXT: tuple[tuple[re.Pattern[bytes], FileFormat], ...] = (
+    (
+        re.compile(rb"(<\?xml.*?)?<(!DOCTYPE )?items\b.*burp", re.DOTALL | re.IGNORECASE),
+        FileFormat(
+            "an export of Burp Suite (XML)",
+            "Give the request body with --header 'Tiktok-Signature: …', or record as HAR.",
+        ),
+    ),
+    (re.compile(rb"<!doctype html|<html", re.IGNORECASE), FileFormat("an HTML page")),
+    (re.compile(rb"<\?xml|<[A-Za-z][\w:.-]*[\s>]"), FileFormat("an XML document")),
+    (
+        re.compile(rb"[0-9]{1,10}:[0-9]{1,9}:"),
+        FileFormat("a flow file of mitmproxy", "Convert it: mitmdump -nr FILE --set hardump=O.har"),
+    ),
+    (
+        re.compile(rb"[A-Z]{3,10} \S+ HTTP/[0-9.]+\r?\n"),
+        FileFormat(
+            "a raw HTTP request",
+            "Save its body alone, and give its headers: --header 'Tiktok-Signature: …'",
+        ),
+    ),
+    (
+        re.compile(rb"(\$ )?curl\s"),
+        FileFormat("a curl command", "Run it against `tiktok-hook listen --no-tunnel`."),
+    ),
+)
+
+
+def of_bytes(head: bytes) -> FileFormat | None:
+    """The format of a file that is not JSON, from its first bytes; None if it may be JSON."""
+    for magic, found in _MAGIC:
+        if head.startswith(magic):
+            return found
+    if head[257:262] == b"ustar":
+        return FileFormat("a tar file", "Unpack it first: tar -xf FILE")
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return next((found for pattern, found in _TEXT if pattern.match(text)), None)
+
+
+def entries_of(value: Json) -> tuple[str, list[Json]] | None:
+    """The importable records of a JSON document.
+
+    Returns:
+        ``har``, ``ngrok``, ``webhook.site`` or ``lines``, and the records; None if it has none.
+    """
+    if isinstance(value, dict):
+        log = value.get("log")
+        if isinstance(log, dict) and isinstance(log.get("entries", []), list):
+            entries = log.get("entries", [])
+            return "har", entries if isinstance(entries, list) else []
+        for key in ("requests", "data"):
+            inner = value.get(key)
+            if isinstance(inner, list) and (found := _list_of(inner)):
+                return found, inner
+        if kind := _list_of([value]):
+            return kind, [value]
+    if isinstance(value, list) and (kind := _list_of(value)):
+        return kind, value
+    return None
+
+
+def _list_of(values: list[Json]) -> str | None:
+    """The format of records, from the first of them that shows it."""
+    for value in values[:100]:
+        if not isinstance(value, dict):
+            continue
+        request = value.get("request")
+        if isinstance(request, dict) and "raw" in request:
+            return "ngrok"
+        if {"uuid", "method", "url"} <= value.keys() and "content" in value:
+            return "webhook.site"
+        if value.get("type") in {"delivery", "attempt"}:
+            return "lines"
+    return None
+
+
+def of_json(value: Json) -> FileFormat:
+    """The name of a JSON document that has no importable records."""
+    if isinstance(value, list):
+        return FileFormat(f"is a JSON list with {len(value)} items, not a recording of requests")
+    if not isinstance(value, dict):
+        return FileFormat("is a single JSON value, not a recording of requests")
+    keys = value.keys()
+    info = value.get("info")
+    if isinstance(info, dict) and "item" in value:
+        return FileFormat(
+            "is a Postman collection",
+            "It holds requests to send, not received ones. Record with tiktok-hook listen.",
+        )
+    if "_postman_variable_scope" in keys:
+        return FileFormat("is a Postman environment")
+    if "_type" in keys and "resources" in keys:
+        return FileFormat("is an Insomnia export")
+    if "openapi" in keys or "swagger" in keys:
+        return FileFormat("is an OpenAPI document")
+    if "constants" in keys and "events" in keys:
+        return FileFormat("is a network log of Chrome (NetLog)", "Save a HAR in the network panel.")
+    if {"event", "content"} <= keys or {"client_key", "event"} <= keys:
+        return FileFormat(
+            "looks like the body of one TikTok event",
+            "Give the headers that came with it: --header 'Tiktok-Signature: t=…,s=…'",
+        )
+    if isinstance(value.get("log"), dict):
+        return FileFormat("is a HAR without a list of entries")
+    shown = ", ".join(sorted(str(key)[:20] for key in list(keys)[:5])) or "none"
+    return FileFormat(f"is JSON in a format that is not known here (its keys: {shown})")

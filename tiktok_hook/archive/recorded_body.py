@@ -1,0 +1,261 @@
+"""The bytes of a request body, from the text that another program wrote of it.
+
+Other programs decode bodies to text, decompress them, split forms into parameters or leave bodies
+out. Several byte sequences may have led to the same text. The signature, the Content-Length header
+and the recorded size decide between them; what they do not confirm is marked as altered or missing.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+from tiktok_hook.delivery import BodyState
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+
+MAX_PARAMETERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One byte sequence that may have been sent.
+
+    Attributes:
+        data: The bytes.
+        is_guess: Whether it undoes a change that the file gives no sign of, such as converted line
+            breaks; only a unique match of the length confirms such a reading.
+    """
+
+    data: bytes
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a file contains about a body in addition to its text.
+
+    Attributes:
+        content_length: Value of the Content-Length header; None without a usable one.
+        recorded_size: Size that the recording program gives; None without one.
+        content_encoding: Value of the Content-Encoding header; empty without one.
+        has_body: Whether there are signs of a body, such as a Content-Type or a signature.
+        verifies: Whether bytes match the request's signature, with a secret that is known here.
+    """
+
+    content_length: int | None = None
+    recorded_size: int | None = None
+    content_encoding: str = ""
+    has_body: bool = False
+    verifies: Callable[[bytes], bool] = lambda _: False
+
+    @property
+    def sizes(self) -> list[int]:
+        """The lengths that the file gives, the most reliable first."""
+        known = [self.content_length]
+        # After a decompression the recorded size is often that of the decompressed text.
+        if not self.content_encoding:
+            known.append(self.recorded_size or None)
+        return [size for size in known if size is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBody:
+    """The bytes that were chosen.
+
+    Attributes:
+        data: The bytes.
+        state: How they compare with what was sent.
+        sent_bytes: Length of what was sent, where that is known and `data` is incomplete.
+        reason: Why the signature cannot be checked against them; empty when they are exact.
+    """
+
+    data: bytes
+    state: BodyState = BodyState.EXACT
+    sent_bytes: int | None = None
+    reason: str = ""
+
+
+def choose(readings: Sequence[Reading], evidence: Evidence, *, note: str = "") -> RecordedBody:
+    """Pick the reading that is what was sent.
+
+    Args:
+        readings: In order of preference; empty when the file has no body at all.
+        evidence: What else is known of it.
+        note: Why a body may be missing or different, for the reason.
+    """
+    for reading in readings:
+        if evidence.verifies(reading.data):
+            return RecordedBody(reading.data)
+    if not readings and evidence.verifies(b""):
+        return RecordedBody(b"")
+    best = readings[0].data if readings else b""
+    for size in evidence.sizes:
+        is_header = size == evidence.content_length
+        confirmed = _of_size(readings, size, bytes_are_counted=is_header)
+        if confirmed is not None:
+            return RecordedBody(confirmed)
+    sent = next(iter(evidence.sizes), None)
+    if not best:
+        return _without_body(evidence, sent, note)
+    if evidence.content_encoding:
+        return RecordedBody(
+            best,
+            BodyState.DECOMPRESSED,
+            reason=f"the recording program decompressed the body ({evidence.content_encoding[:20]})"
+            "; the signed bytes are not in the file",
+        )
+    if sent is None and not note:
+        return RecordedBody(best)
+    reason = note or f"the file contains {len(best)} bytes of the body, and {sent} were sent"
+    is_cut = sent is not None and len(best) < sent and not _is_json(best)
+    return RecordedBody(best, BodyState.ALTERED, sent if is_cut else None, reason)
+
+
+def _of_size(readings: Sequence[Reading], size: int, *, bytes_are_counted: bool) -> bytes | None:
+    """The reading of a length; None without one, or where several guesses have it.
+
+    Args:
+        readings: To choose from.
+        size: In bytes.
+        bytes_are_counted: False for a size that may count the characters of a text instead: then
+            a guess has to be UTF-8, as JSON is.
+    """
+    matching = [
+        reading
+        for reading in readings
+        if len(reading.data) == size
+        and (bytes_are_counted or not reading.is_guess or _is_utf8(reading.data))
+    ]
+    certain = [reading.data for reading in matching if not reading.is_guess]
+    if certain:
+        return certain[0]
+    guesses = {reading.data for reading in matching}
+    return guesses.pop() if len(guesses) == 1 else None
+
+
+def _without_body(evidence: Evidence, sent: int | None, note: str) -> RecordedBody:
+    if sent == 0 or (sent is None and not evidence.has_body and not note):
+        return RecordedBody(b"")
+    count = "" if sent is None else f" ({sent} bytes were sent)"
+    reason = f"the body is not in the file{count}" + (f": {note}" if note else "")
+    return RecordedBody(b"", BodyState.MISSING, sent, reason)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def of_text(text: str, media_type: str = "") -> list[Reading]:
+    """The readings of a body that is recorded as text.
+
+    Args:
+        text: As recorded. Characters from U+DC80 to U+DCFF are bytes that are not UTF-8.
+        media_type: Its Content-Type, whose charset counts.
+    """
+    found: dict[bytes, bool] = {}
+
+    def add(data: bytes | None, *, is_guess: bool = False) -> None:
+        if data is not None:
+            found.setdefault(data, is_guess)
+
+    charset = _CHARSET.search(media_type)
+    if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
+        add(_encoded(text, charset[1]))
+    utf8 = _utf8(text)
+    add(utf8)
+    if not text.isascii():
+        latin1 = _encoded(text, "latin-1")
+        # One character per byte; if that is not UTF-8, the text was more likely decoded properly
+        # and its size counts characters.
+        add(latin1, is_guess=latin1 is not None and not _is_utf8(latin1))
+        add(_encoded(text, "cp1252"), is_guess=True)
+    for base in (utf8,):
+        if b"\r\n" in base:
+            add(base.replace(b"\r\n", b"\n"), is_guess=True)
+        elif b"\n" in base:
+            add(base.replace(b"\n", b"\r\n"), is_guess=True)
+        add(base + b"\n", is_guess=True)
+        if not base.startswith(b"\xef\xbb\xbf"):
+            add(b"\xef\xbb\xbf" + base, is_guess=True)
+    return [Reading(data, is_guess) for data, is_guess in found.items()]
+
+
+def of_base64(text: str) -> list[Reading]:
+    """The reading of a body that is recorded in base64, plain or for URLs; empty if it is not."""
+    compact = re.sub(r"\s+", "", text).rstrip("=").translate(str.maketrans("-_", "+/"))
+    try:
+        data = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return []
+    return [Reading(data)]
+
+
+def of_parameters(pairs: Sequence[tuple[str, str]]) -> list[Reading]:
+    """The readings of a form that is recorded as its parameters.
+
+    Some programs store names and values decoded, some as they were sent, and some split bodies
+    that were not forms at all.
+    """
+    if len(pairs) > MAX_PARAMETERS:
+        return []
+    found: dict[bytes, None] = {}
+    for data in _forms(pairs):
+        found.setdefault(data)
+    return [Reading(data, is_guess=True) for data in found]
+
+
+def _forms(pairs: Sequence[tuple[str, str]]) -> Iterator[bytes]:
+    def plain(text: str) -> str:
+        return text
+
+    def percent(text: str) -> str:
+        return quote(text, safe="", errors="surrogatepass")
+
+    def plus(text: str) -> str:
+        return quote_plus(text, safe="", errors="surrogatepass")
+
+    def browser(text: str) -> str:  # as the URL standard has it
+        return quote_plus(text, safe="*", errors="surrogatepass").replace("~", "%7E")
+
+    # With a space in it only a body that was not a form can have been sent as it is recorded.
+    is_form = not pairs[0][0].lstrip().startswith(("{", "["))
+    has_space = any(" " in name + value for name, value in pairs)
+    ways = (plus, browser, percent) if is_form and has_space else (plus, browser, percent, plain)
+    for write in ways:
+        for equals_always in (True, False):
+            yield _utf8(
+                "&".join(
+                    f"{write(name)}={write(value)}" if value or equals_always else write(name)
+                    for name, value in pairs
+                )
+            )
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _encoded(text: str, charset: str) -> bytes | None:
+    try:
+        return text.encode(charset)
+    except (UnicodeError, LookupError, ValueError):
+        return None
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
