@@ -283,7 +283,7 @@ hmac.compare_digest = broken
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGABRT is a POSIX matter")
-@pytest.mark.parametrize("form", ["full", "compact", "json"])
+@pytest.mark.parametrize("form", ["full", "normal", "compact", "json"])
 async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
     form: str, home: Path, tmp_path: Path
 ) -> None:

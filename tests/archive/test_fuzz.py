@@ -21,6 +21,7 @@ from tests.archive.samples import (
     loaded,
 )
 from tests.store.samples import TARGET
+from tests.terminal.drawn import drawn
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Attempt, Delivery, Source
@@ -28,7 +29,6 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.blocks import delivery_block
-from tiktok_hook.terminal.paint import PLAIN
 
 FORMATS: tuple[archive.Format, ...] = get_args(archive.Format)
 FORMS = pytest.mark.parametrize("form", ["jsonl", "har"])
@@ -166,7 +166,7 @@ async def test_any_file_is_imported_shown_and_exported_again_or_refused_in_a_sen
             again = loaded(data)
             assert [each.delivery.body for each in again] == [each.delivery.body for each in found]
     for each in found:
-        block = delivery_block(each.delivery, PLAIN, attempts=each.attempts, whole=True)
+        block = drawn(delivery_block(each.delivery, attempts=each.attempts))
         assert visible(block, keep_newlines=True) == block
 
 

@@ -37,8 +37,11 @@ async def test_a_failed_case_is_explained_and_ends_with_1(tmp_path: Path) -> Non
 async def test_passed_cases_end_with_0() -> None:
     async with running_app() as app:
         done = await run(app.url, "--only", "valid,event:*")
+        verbose = await run(app.url, "--only", "valid,event:*", "--verbose")
     assert done.exit_code == 0, done.output
-    assert "pass  event:authorization.removed" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert " passed, 0 warned, 0 failed." in done.stdout
+    assert "pass  event:authorization.removed" in verbose.stdout
 
 
 async def test_json_is_one_object_on_stdout() -> None:
@@ -60,7 +63,7 @@ async def test_ctrl_c_says_how_far_it_came() -> None:
 
     async with running_app(second_hangs) as app:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tiktok_hook", "audit", app.url, "--secret", SECRET),
+            *(sys.executable, "-m", "tiktok_hook", "audit", app.url, "--secret", SECRET, "-v"),
             "--forward-timeout=60",
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -33,12 +33,12 @@ def ids(printed: str) -> list[int]:
 def test_the_table_shows_the_newest_last(db: str) -> None:
     result = invoke("events", "--db", db)
     heading, *lines = result.stdout.splitlines()
-    assert heading.split() == ["TIME", "ID", "EVENT", "SUMMARY", "VERDICT", "ANSWER", "APP"]
+    assert heading.split() == ["TIME", "ID", "VERDICT", "EVENT", "ANSWER", "SUMMARY"]
     assert ids(result.stdout) == [1, 2, 3, 4, 5, 6]
-    assert lines[1].endswith("valid    500      200 in 3 ms")
+    assert "500, app 200 in 3 ms" in lines[1]
     assert "redelivery 2 of #2: spam_risk" in lines[2]
-    assert lines[2].endswith("refused")
-    assert lines[5].endswith("waiting")
+    assert "app refused" in lines[2]
+    assert " waiting " in lines[5]
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -101,7 +101,7 @@ def test_a_foreign_file_is_no_history(tmp_path: Path) -> None:
 
 
 def test_the_table_is_there_without_loading_anything_heavy(db: str) -> None:
-    heavy = ("asyncio", "aiohttp", "ngrok", "rich", "tiktok_hook.terminal", "tiktok_hook.forward")
+    heavy = ("asyncio", "aiohttp", "ngrok", "rich", "tiktok_hook.terminal.console")
     program = (
         "import sys\n"
         "from tiktok_hook.cli import run\n"
@@ -197,7 +197,7 @@ async def test_follow_waits_for_the_first_delivery_that_fits(store: Store) -> No
         assert (await live.line()).startswith("TIME")
         await store.add(delivery(status=200))
         await store.add(delivery(state=State.INVALID, status=403))
-        assert " 2  post.publish.complete" in await live.line()
+        assert " 2  invalid  post.publish.complete" in await live.line()
 
 
 async def fail(store: Store, delivery_id: int) -> None:

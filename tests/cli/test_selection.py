@@ -61,7 +61,7 @@ def test_a_limit_keeps_the_newest(history: HistoryReader) -> None:
         ("7-9", "There is no delivery 7-9."),
         ("999999999999999999", "There is no delivery 999999999999999999."),
         ("9999999999999999999", "'9999999999999999999' is no id of a delivery."),
-        ("last-6", "There is no last-6: 6 deliveries fit."),
+        ("last-6", "There is no last-6: 6 deliveries match."),
         ("2.1", "2.1 is an attempt"),
         ("two", "'two' is no id of a delivery."),
         ("-2", "'-2' is no id of a delivery."),

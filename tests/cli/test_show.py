@@ -22,7 +22,7 @@ def test_a_delivery_is_shown_whole(db: str) -> None:
         "from 203.0.113.9",
         "the request was judged risky: no retry",
         "#2.1 http://127.0.0.1:3000/hook 500 in 3 ms",
-        "#2.2 replay signed afresh",
+        "#2.2 replay, signed again",
         '{"said":"so"}',
         "Content-Type: application/json",
     ):
@@ -70,7 +70,7 @@ def test_har_and_curl_are_those_of_export(db: str) -> None:
     ("arguments", "code", "error", "hint"),
     [
         (["7"], 2, "There is no delivery 7.", "There are 1 to 6"),
-        (["last-6"], 2, "There is no last-6: 6 deliveries fit.", "tiktok-hook events"),
+        (["last-6"], 2, "There is no last-6: 6 deliveries match.", "tiktok-hook events"),
         (["2.1"], 2, "2.1 is an attempt", "The delivery it was made of is 2."),
         (["2", "--json", "--har"], 2, "--json and --har do not go together.", "one of them"),
     ],

@@ -93,7 +93,7 @@ def _post(url: str, body: bytes, secret: str) -> None:
 
 def draw(text: str, *, title: str) -> str:
     """A terminal's text, colours included, as the SVG of a window."""
-    console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="standard")
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), color_system="256")
     console.print(Text.from_ansi(text))
     return console.export_svg(title=title, unique_id="listen")
 

@@ -98,7 +98,7 @@ def local_url(terminal: Terminal) -> str:
 async def test_a_ping_passes_the_portals_test(screen: Terminal) -> None:
     body = b'{"client_key":"awexampleclient1","event":"tiktok.ping","create_time":1756684800123}'
     await post(local_url(screen), body, signed(body))
-    screen.read_until("Test URL passed: now press Save changes")
+    screen.read_until("Now press Save changes")
     screen.type("q")
     assert screen.end() == 0
 
@@ -136,7 +136,7 @@ async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_runnin
             answer = group.create_task(post(url))
             await reached.wait()
             screen.type("\x03")
-            await asyncio.to_thread(screen.read_until, "Ending: attempts under way have 5 s.")
+            await asyncio.to_thread(screen.read_until, "Shutting down: waiting up to 5 s")
             screen.type("\x03")
             assert await asyncio.to_thread(screen.end) == 130
             assert (await answer).status is None
@@ -171,17 +171,17 @@ async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> Non
         assert (await post(url, BODY, forged)).status == 403
         screen.type("r")
         await app.wait_for(2)
-        await asyncio.to_thread(screen.read_until, "#1.2 replay signed afresh")
+        await asyncio.to_thread(screen.read_until, "#1.2 replay re-signed")
         assert app.bodies == [BODY, BODY]
         screen.type("p")
-        await asyncio.to_thread(screen.read_until, "Forwarding is paused")
+        await asyncio.to_thread(screen.read_until, "Forwarding paused")
         assert (await post(url)).status == 200
         assert len(app.requests) == 2
         await asyncio.to_thread(screen.read_until, f"{app.port} paused")
         screen.type("p")
         await app.wait_for(3)
         screen.type("?")
-        await asyncio.to_thread(screen.read_until, "send the last delivery again")
+        await asyncio.to_thread(screen.read_until, "replay the last delivery")
         screen.type("\r")
         await asyncio.to_thread(screen.read_until, "\x1b[J\r\n")
         screen.type("q")
@@ -195,10 +195,10 @@ async def test_a_held_session_says_what_its_key_hands_on(environment: dict[str, 
         screen = Terminal(words, columns=100, environment=environment)
         url = await asyncio.to_thread(local_url, screen)
         screen.type("p")
-        await asyncio.to_thread(screen.read_until, "Nothing waits.")
+        await asyncio.to_thread(screen.read_until, "Nothing is queued.")
         await post(url)
         screen.type("p")
-        await asyncio.to_thread(screen.read_until, "What waits is handed on now: 1.")
+        await asyncio.to_thread(screen.read_until, "Forwarding what is queued: 1.")
         await app.wait_for(1)
         screen.type("q")
         assert await asyncio.to_thread(screen.end) == 0

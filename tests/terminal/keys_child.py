@@ -3,14 +3,13 @@
 import asyncio
 import sys
 
-from tiktok_hook import terminal
 from tiktok_hook.delivery import TunnelChanged
-from tiktok_hook.terminal import keys
+from tiktok_hook.terminal import console, keys
 
 
 async def main() -> None:
     pressed: asyncio.Queue[str] = asyncio.Queue()
-    with terminal.make("full") as screen:
+    with console.make("full") as screen:
         screen.show(TunnelChanged("online", "https://x.ngrok.app", 1_756_684_801, latency_ms=23))
         async with keys.read(pressed.put_nowait, screen) as works:
             screen.write(f"keys {works}")

@@ -3,7 +3,13 @@
 from typing import Any
 
 from tiktok_hook import events
-from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, DeliveryAnswered
+from tiktok_hook.delivery import (
+    Attempt,
+    AttemptEnded,
+    Delivery,
+    DeliveryAnswered,
+    DeliveryStored,
+)
 from tiktok_hook.signature import State, Verdict
 
 AT = 1_756_684_801.25
@@ -58,6 +64,14 @@ def event(item: object) -> object:
     if isinstance(item, Delivery):
         return DeliveryAnswered(item)
     return AttemptEnded(item) if isinstance(item, Attempt) else item
+
+
+def events_of(item: object) -> list[object]:
+    """What is published for a delivery, stored and then answered, or for an attempt."""
+    if isinstance(item, Delivery):
+        waits = [] if item.status is None else [DeliveryAnswered(item)]
+        return [DeliveryStored(item), *waits]
+    return [event(item)]
 
 
 def answered(*arguments: Any, **changes: Any) -> DeliveryAnswered:

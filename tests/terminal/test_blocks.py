@@ -2,17 +2,18 @@ from typing import Any
 
 import pytest
 
-from tests.terminal.samples import AT, HOSTILE, attempt, delivery, harmless, refused_by_app
+from tests.terminal.drawn import drawn, drawn_lines
+from tests.terminal.samples import AT, HOSTILE, TARGET, attempt, delivery, harmless, refused_by_app
 from tiktok_hook import events, exact_json
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal import words
-from tiktok_hook.terminal.blocks import attempt_block, delivery_block
-from tiktok_hook.terminal.paint import COLOURED, PLAIN, bare
+from tiktok_hook.terminal.blocks import Detail, attempt_block, delivery_block
+from tiktok_hook.terminal.theme import COLOURED, bare
 
 
 def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
-    block = delivery_block(delivery(query="a=1"), PLAIN, attempts=[attempt()], width=80)
+    block = drawn(delivery_block(delivery(query="a=1"), attempts=[attempt()], width=80))
     head, rest = block.split("\n", 1)
     assert head.startswith(f"── {words.clock(AT)}  #12  post.publish.complete  Content Posting ─")
     assert len(head) == 80
@@ -39,15 +40,15 @@ def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
         ),
         (
             {"verdict": Verdict(State.INVALID, "does not match", "Do this."), "status": 403},
-            "✗ signature invalid: does not match · answered 403\n    Do this.",
+            "✗ signature invalid: does not match · answered 403\n    hint: Do this.",
         ),
         (
             {"verdict": Verdict(State.MISSING, "no header", "Do that."), "status": 403},
-            "✗ signature missing: no header · answered 403\n    Do that.",
+            "✗ signature missing: no header · answered 403\n    hint: Do that.",
         ),
         (
             {"verdict": Verdict(State.UNCHECKED), "status": None},
-            "· signature unchecked: no client secret given · not answered yet",
+            "· signature unchecked: no client secret given · waiting for the app",
         ),
         (
             {"redelivery_of": 9, "redelivery_number": 3},
@@ -65,12 +66,12 @@ def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
     ],
 )  # fmt: skip
 def test_a_block_says_what_is_special(changes: dict[str, Any], said: str) -> None:
-    assert said in delivery_block(delivery(**changes), PLAIN, first_at=AT - 840)
+    assert said in drawn(delivery_block(delivery(first_received_at=AT - 840, **changes)))
 
 
 @pytest.mark.parametrize("name", sorted(events.CATALOGUE))
 def test_every_known_event_keeps_to_80_columns(name: str) -> None:
-    block = delivery_block(delivery(event=name), PLAIN, attempts=[refused_by_app()], width=80)
+    block = drawn(delivery_block(delivery(event=name), attempts=[refused_by_app()], width=80))
     assert max(map(len, block.splitlines())) <= 80
 
 
@@ -84,26 +85,50 @@ def test_nothing_from_outside_reaches_the_terminal_raw() -> None:
         verdict=Verdict(State.INVALID, HOSTILE, HOSTILE),
     )
     answered = attempt(target=HOSTILE, status=None, error=HOSTILE, hint=HOSTILE)
-    block = delivery_block(hostile, PLAIN, attempts=[answered])
+    block = drawn(delivery_block(hostile, attempts=[answered]))
     assert harmless(block)
     assert "[red]x[/red]" in block
 
 
 def test_a_long_header_is_cut_unless_the_whole_is_asked_for() -> None:
-    long = delivery(headers=(("X-Long", "y" * 5000),))
-    assert "y" * 400 + "…" in delivery_block(long, PLAIN)
-    assert "y" * 5000 in delivery_block(long, PLAIN, whole=True)
+    long = delivery(headers=(("X-Long", "=" * 5000),))
+    arriving = drawn(delivery_block(long, detail=Detail()))
+    assert arriving.count("=") == 400
+    assert "=…" in arriving
+    assert "=" * 5000 in drawn(delivery_block(long))
+
+
+def test_a_long_header_continues_under_itself() -> None:
+    long = delivery(headers=(("X-Long", "y" * 200),))
+    lines = drawn_lines(delivery_block(long, detail=Detail(), width=80))
+    at = next(number for number, line in enumerate(lines) if "X-Long" in line)
+    assert lines[at].startswith("  X-Long: yyy")
+    assert lines[at + 1].startswith("      yyy")
+    assert max(map(len, lines)) <= 80
+
+
+def test_many_headers_are_cut_when_a_delivery_arrives() -> None:
+    many = delivery(headers=tuple((f"X-{number}", "y") for number in range(100)))
+    assert "… 60 more headers: tiktok-hook show 12" in drawn(delivery_block(many, detail=Detail()))
+    assert "X-99: y" in drawn(delivery_block(many))
+
+
+def test_a_delivery_without_an_answer_names_the_app_it_waits_for() -> None:
+    block = drawn(delivery_block(delivery(status=None), waiting_for=TARGET))
+    assert f"✓ signature valid · waiting for {TARGET}" in block
 
 
 def test_a_hint_is_wrapped_under_the_attempt_it_explains() -> None:
-    text = attempt_block(attempt(status=500, hint="word " * 40), PLAIN, 60)
-    first, *hint = text.split("\n")
+    text = drawn_lines(attempt_block(attempt(status=500, hint="word " * 40), 60))
+    first, *hint = text
     assert first.endswith("500 in 3 ms")
     assert len(hint) == 4
-    assert all(line.startswith("    word") and len(line) <= 60 for line in hint)
+    assert hint[0].startswith("    hint: word")
+    assert all(line.startswith("      word") and len(line) <= 60 for line in hint[1:])
 
 
 def test_colour_changes_nothing_but_the_colour() -> None:
     one = delivery(event="post.publish.failed", redelivery_of=9, redelivery_number=2)
-    coloured = delivery_block(one, COLOURED, attempts=[refused_by_app()])
-    assert bare(coloured) == delivery_block(one, PLAIN, attempts=[refused_by_app()])
+    coloured = drawn(delivery_block(one, attempts=[refused_by_app()]), COLOURED)
+    assert "\x1b[" in coloured
+    assert bare(coloured) == drawn(delivery_block(one, attempts=[refused_by_app()]))

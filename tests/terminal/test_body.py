@@ -1,13 +1,20 @@
+from typing import Any
+
 import pytest
 
 from tests.terminal.samples import HOSTILE, delivery, harmless
 from tiktok_hook import events, exact_json
-from tiktok_hook.terminal.body import MAX_BINARY, MAX_LINES, MAX_TEXT, body_lines
-from tiktok_hook.terminal.paint import COLOURED, PLAIN, bare
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.terminal.body import ARRIVING, WHOLE, BodyLimits, body_lines
+from tiktok_hook.terminal.theme import COLOURED, PLAIN, bare
 
 
 def shown(body: bytes, *, width: int = 80, whole: bool = False) -> list[str]:
-    return body_lines(delivery(body=body), PLAIN, width=width, whole=whole)
+    return lines_of(delivery(body=body), width=width, limits=WHOLE if whole else ARRIVING)
+
+
+def lines_of(one: Delivery, **options: Any) -> list[str]:
+    return [PLAIN.join(line) for line in body_lines(one, **options)]
 
 
 def test_an_event_is_shown_decoded_with_words_beside_its_codes() -> None:
@@ -17,7 +24,7 @@ def test_an_event_is_shown_decoded_with_words_beside_its_codes() -> None:
         '  "event": "authorization.removed",',
         '  "create_time": 1756684800,  ← 2025-09-01 00:00:00 UTC',
         '  "user_openid": "-000ExampleOpenIdExampleOpenIdExampl",',
-        '  "content": {  ← sent as JSON inside a string',
+        '  "content": {  ← sent as a JSON string',
         '    "reason": 1  ← user disconnected in TikTok',
         "  }",
         "}",
@@ -63,7 +70,7 @@ def test_binary_is_shown_as_a_hex_dump_of_its_head() -> None:
     lines = shown(body)
     assert lines[0] == "000000  00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f  ................"
     assert lines[4] == "000040  40 41 42 43 44 45 46 47 48 49 4a 4b 4c 4d 4e 4f  @ABCDEFGHIJKLMNO"
-    assert lines[-1] == f"… {len(body) - MAX_BINARY} more bytes: tiktok-hook show 12"
+    assert lines[-1] == f"… {len(body) - ARRIVING.binary} more bytes: tiktok-hook show 12"
     assert len(shown(body, whole=True)) == len(body) // 16
 
 
@@ -76,7 +83,7 @@ def test_a_long_text_is_cut_with_the_bytes_that_are_left(text: str) -> None:
     shown_text = "\n".join(lines)
     assert text.startswith(shown_text)
     kept = len(shown_text.encode())
-    assert kept <= MAX_TEXT * 3
+    assert kept <= ARRIVING.text * 3
     assert last == f"… {f'{len(body) - kept:,}'.replace(',', ' ')} more bytes: tiktok-hook show 12"
     assert "\n".join(shown(body, whole=True)) == text
 
@@ -84,20 +91,20 @@ def test_a_long_text_is_cut_with_the_bytes_that_are_left(text: str) -> None:
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_is_not_kept_of_a_refused_body_is_said(whole: bool) -> None:  # noqa: FBT001 - a table's column
     cut = delivery(body=b'{"event":"x","pad":"' + b"x" * 16_364, body_bytes=50_000)
-    last = body_lines(cut, PLAIN, whole=whole)[-1]
+    last = lines_of(cut, limits=WHOLE if whole else ARRIVING)[-1]
     assert last == "… cut when it was stored, 50 000 bytes in all"
 
 
 def test_long_json_is_cut_and_whole_on_request() -> None:
     body = exact_json.dumps(list(range(5000))).encode()
     lines = shown(body)
-    assert len(lines) == MAX_LINES + 1
-    assert lines[-1] == "… cut here, 23 891 bytes in all: tiktok-hook show 12"
+    assert len(lines) == ARRIVING.lines + 1
+    assert lines[-1] == "… 4 942 more lines: tiktok-hook show 12"
     assert len(shown(body, whole=True)) == 5002
 
 
 def test_a_long_string_in_json_is_cut_with_the_characters_that_are_left() -> None:
-    body = exact_json.dumps({"event": "x", "note": "y" * (MAX_TEXT + 1240)}).encode()
+    body = exact_json.dumps({"event": "x", "note": "y" * (ARRIVING.text + 1240)}).encode()
     line = next(line for line in shown(body) if "note" in line)
     assert line.endswith('y…" (1 240 more characters)')
 
@@ -114,4 +121,14 @@ def test_odd_bodies_are_shown_somehow(body: bytes) -> None:
 
 def test_colour_changes_nothing_but_the_colour() -> None:
     one = delivery(event="post.publish.failed")
-    assert [bare(line) for line in body_lines(one, COLOURED)] == body_lines(one, PLAIN)
+    coloured = [COLOURED.join(line) for line in body_lines(one)]
+    assert [bare(line) for line in coloured] == lines_of(one)
+
+
+def test_a_body_is_bounded_in_lines_and_in_characters() -> None:
+    body = exact_json.dumps({str(number): "x" * 300 for number in range(100)}).encode()
+    limits = BodyLimits(lines=20, chars=2_000, text=200)
+    lines = lines_of(delivery(body=body), limits=limits)
+    assert len(lines) <= 21
+    assert sum(map(len, lines)) < 2_500
+    assert lines[-1].endswith(" more lines: tiktok-hook show 12")

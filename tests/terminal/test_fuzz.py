@@ -20,8 +20,8 @@ from tiktok_hook.delivery import (
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.jsonl import JsonLines
-from tiktok_hook.terminal.paint import COLOURED, PLAIN, Paint, bare
-from tiktok_hook.terminal.text import Text
+from tiktok_hook.terminal.text import Form, Text
+from tiktok_hook.terminal.theme import COLOURED, PLAIN, Paint, bare
 
 texts = st.text(max_size=12) | st.sampled_from(
     ["\x1b[2J", "\x1b]0;a\x07", "\u202ea", "\x9b1m", "\r"]
@@ -75,14 +75,14 @@ records = st.one_of(
 
 
 @pytest.mark.parametrize("paint", [PLAIN, COLOURED], ids=["plain", "coloured"])
-@pytest.mark.parametrize("full", [False, True], ids=["compact", "full"])
+@pytest.mark.parametrize("form", ["compact", "normal", "full"])
 @fuzzing.one_in(4)
 @given(items=st.lists(records, max_size=4), width=st.none() | st.integers(1, 200))
 def test_whatever_is_shown_nothing_but_our_colours_moves_the_terminal(
-    items: list[object], width: int | None, *, paint: Paint, full: bool
+    items: list[object], width: int | None, *, paint: Paint, form: Form
 ) -> None:
     view = Text(
-        full=full,
+        form=form,
         out_paint=paint,
         err_paint=paint,
         out_width=lambda: width,

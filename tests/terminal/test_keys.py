@@ -57,7 +57,7 @@ def test_ctrl_z_and_fg_leave_and_retake_the_terminal(loop: str) -> None:
             terminal.wait_for("[stopped, lines True, echo True]")
             screen = "\n".join(terminal.screen.rows)
             assert "● online" not in screen
-            assert "Stopped: nothing is received, answered or handed on until fg" in screen
+            assert "Stopped: nothing is received or forwarded until fg or bg." in screen
             terminal.type("fg\n")
             terminal.wait_for_bottom("● online")
             terminal.raw = ""

@@ -28,7 +28,7 @@ class Recorder:
         if items or dropped:
             self.batches.append((list(items), dropped))
             self.times.append(time.monotonic())
-        return Drawn(wrote=bool(items), holds=False)
+        return Drawn(wrote=bool(items), holds=None)
 
     @property
     def items(self) -> list[object]:

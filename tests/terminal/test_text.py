@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.terminal.samples import TARGET, attempt, delivery, event
+from tests.terminal.samples import TARGET, answered, attempt, delivery, events_of, refused_by_app
+from tiktok_hook import exact_json
 from tiktok_hook.delivery import Delivery, Ready
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.terminal.paint import PLAIN
 from tiktok_hook.terminal.text import (
     BLOCKS_AT_ONCE,
     BLOCKS_PER_SECOND,
+    Form,
     Text,
 )
+from tiktok_hook.terminal.theme import PLAIN
+from tiktok_hook.terminal.view import Details
 
 FORWARDED = Ready(callback_url="", local_url="", target=TARGET, ack="app")
 
@@ -25,19 +28,25 @@ class Clock:
         return self.now
 
 
-def view(clock: Clock, *, full: bool = True) -> Text:
+def view(clock: Clock, *, form: Form = "full", height: int | None = None) -> Text:
     return Text(
-        full=full,
+        form=form,
         out_paint=PLAIN,
         err_paint=PLAIN,
         out_width=lambda: 80,
         err_width=lambda: 80,
+        height=lambda: height,
         clock=clock,
     )
 
 
 def draw(text: Text, *items: object, dropped: int = 0) -> str:
-    return "".join(piece.text for piece in text.draw([event(item) for item in items], dropped))
+    events = [event for item in items for event in events_of(item)]
+    return "".join(piece.text for piece in text.draw(events, dropped))
+
+
+def rest(text: Text) -> list[str]:
+    return [piece.text for piece in text.rest()]
 
 
 def blocks(shown: str) -> int:
@@ -56,7 +65,7 @@ def test_blocks_are_for_the_first_few_and_come_back_with_time() -> None:
 
 
 def test_a_delivery_waits_for_the_app_s_answer_that_follows_it() -> None:
-    text = view(Clock(), full=False)
+    text = view(Clock(), form="compact")
     draw(text, FORWARDED)
     assert draw(text, delivery(7), attempt(7), delivery(8)).count("\n") == 1
     assert text.holds
@@ -65,12 +74,92 @@ def test_a_delivery_waits_for_the_app_s_answer_that_follows_it() -> None:
     assert not text.holds
 
 
-def test_a_delivery_waits_for_one_call_only() -> None:
-    text = view(Clock(), full=False)
+def test_an_answered_delivery_waits_for_its_attempt_15_ms_only() -> None:
+    clock = Clock()
+    text = view(clock, form="compact")
     draw(text, FORWARDED)
     assert draw(text, delivery(7)) == ""
+    assert text.holds == pytest.approx(0.015)
+    clock.now += 0.014
+    assert draw(text) == ""
+    clock.now += 0.002
     assert "#7" in draw(text)
+    assert text.holds is None
     assert "#7.1" in draw(text, attempt(7))
+
+
+@pytest.mark.parametrize("form", ["compact", "normal", "full"])
+def test_a_slow_answer_follows_its_delivery_as_one_line(form: Form) -> None:
+    clock = Clock()
+    text = view(clock, form=form)
+    draw(text, FORWARDED)
+    assert draw(text, delivery(7, status=None)) == ""
+    clock.now += 0.016
+    head = draw(text)
+    assert "#7" in head
+    assert f"waiting for {'the app' if form == 'compact' else TARGET}" in head
+    assert text.holds is None
+    clock.now += 3.0
+    assert draw(text, delivery(8, status=None)) == ""
+    shown = draw(text, attempt(7, duration_ms=3200.0), answered(7))
+    assert "#7 → 200 in 3.2 s\n" in shown
+    assert "#8" not in shown.partition("#7 → 200")[0]
+
+
+@pytest.mark.parametrize("order", ["answer first", "attempt first"])
+def test_a_fast_answer_is_shown_with_its_delivery_in_any_order(order: str) -> None:
+    text = view(Clock(), form="compact")
+    draw(text, FORWARDED)
+    ends: list[object] = [answered(7), attempt(7)]
+    shown = draw(text, delivery(7, status=None), *(ends if order == "answer first" else ends[::-1]))
+    assert shown.count("\n") == 1
+    assert shown.endswith("→ 200 in 3 ms\n")
+    assert text.holds is None
+
+
+def test_a_late_failure_has_its_hint_below() -> None:
+    clock = Clock()
+    text = view(clock, form="normal")
+    draw(text, FORWARDED, delivery(7, status=None))
+    clock.now += 1.0
+    draw(text)
+    shown = draw(text, refused_by_app(7), answered(7, status=502))
+    first, hint = shown.splitlines()
+    assert first == "#7 → connection refused, 0.4 ms, answered 502"
+    assert hint.startswith("    hint: Nothing listens")
+
+
+def test_the_normal_format_shows_the_head_and_a_bounded_body() -> None:
+    long = exact_json.dumps({"event": "x", "values": list(range(500))}).encode()
+    block = draw(view(Clock(), form="normal"), delivery(7, body=long))
+    assert "HTTP/1.1" not in block
+    assert "Content-Type" not in block
+    lines = block.splitlines()
+    assert len(lines) < 27
+    assert lines[-2].endswith(" more lines: tiktok-hook show 7")
+
+
+def test_the_body_takes_half_the_screen_at_most() -> None:
+    long = exact_json.dumps({"event": "x", "values": list(range(500))}).encode()
+    text = view(Clock(), form="normal", height=24)
+    assert sum("    " in line for line in draw(text, delivery(7, body=long)).splitlines()) <= 13
+
+
+def test_the_format_can_be_changed_at_any_time() -> None:
+    text = view(Clock(), form="compact")
+    assert draw(text, delivery(7)).count("\n") == 1
+    text.form = "normal"
+    assert blocks(draw(text, delivery(8))) == 0
+    assert '"event"' in draw(text, delivery(9))
+    text.form = "full"
+    assert blocks(draw(text, delivery(10))) == 1
+
+
+def test_details_show_headers_and_attempts_whatever_the_format() -> None:
+    shown = draw(view(Clock(), form="compact"), Details(delivery(7), (attempt(7),)))
+    assert "Content-Type: application/json" in shown
+    assert "#7.1" in shown
+    assert '"event"' in shown
 
 
 @pytest.mark.parametrize(
@@ -90,21 +179,24 @@ def test_a_delivery_that_no_answer_follows_does_not_wait(ready: Ready, item: Del
 
 
 def test_a_replay_has_a_line_of_its_own() -> None:
-    text = view(Clock(), full=False)
+    text = view(Clock(), form="compact")
     lines = draw(text, delivery(7), attempt(7, replay=True)).splitlines()
     assert lines[1] == f"  → #7.1 replay {TARGET} 200 in 3 ms"
 
 
 def test_attempts_of_several_targets_stay_with_their_delivery() -> None:
     other = attempt(7, number=2, target="http://127.0.0.1:4000/")
-    items = delivery(7), attempt(7), other, delivery(8)
-    first, second, third = draw(view(Clock(), full=False), *items).splitlines()
+    items = FORWARDED, delivery(7, status=None), attempt(7), answered(7), other, delivery(8)
+    compact = view(Clock(), form="compact")
+    draw(compact, FORWARDED)
+    first, second, third = (draw(compact, *items[1:]) + "".join(rest(compact))).splitlines()
     assert first.endswith("→ 200 in 3 ms")
     assert second == "  → #7.2 http://127.0.0.1:4000/ 200 in 3 ms"
     assert "#8" in third
-    block = draw(view(Clock()), *items)
-    assert block.index("#7.1") < block.index("#7.2") < block.index("HTTP/1.1")
+    shown = draw(view(Clock()), *items)
+    assert shown.index("#7.1") < shown.index("HTTP/1.1") < shown.index("#7.2")
 
 
 def test_what_was_left_out_is_a_count() -> None:
-    assert draw(view(Clock()), dropped=1240) == "… 1 240 more, see tiktok-hook events\n"
+    text = "… 1 240 not shown here (too fast): tiktok-hook events\n"
+    assert draw(view(Clock()), dropped=1240) == text

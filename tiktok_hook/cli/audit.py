@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.cli.report_lines import Marks
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
 )
 @options.insecure_option
 @options.path_option("--junit", help="Write a report in JUnit's XML for CI.")
+@click.option("--verbose", "-v", is_flag=True, help="Show the cases that passed, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @options.config_option
 def command(**given: Any) -> int:
@@ -98,7 +98,7 @@ def command(**given: Any) -> int:
     secret = options.required_secrets(given["secrets"], given["secret_files"])[0]
     if given["junit"] is not None:
         _require_writable(given["junit"])
-    screen = Screen(Marks.for_stdout(), cases, quiet=given["as_json"])
+    screen = Screen(cases, verbose=given["verbose"], quiet=given["as_json"])
     report = _played(given, secret, cases, screen)
     if given["junit"] is not None:
         _write(given["junit"], audit.junit(report))
@@ -110,74 +110,82 @@ def command(**given: Any) -> int:
 
 
 class Screen:
-    """The lines of an audit, each as soon as its case is judged.
+    """The lines of an audit: each failure as soon as it is known, the count at the end.
 
     Args:
-        marks: How they look.
         cases: What will be played.
-        quiet: Show nothing of all this.
+        verbose: Show the cases that passed, too.
+        quiet: Show nothing at all.
     """
 
-    def __init__(self, marks: Marks, cases: "Sequence[Case]", *, quiet: bool) -> None:
-        self._marks = marks
+    def __init__(self, cases: "Sequence[Case]", *, verbose: bool, quiet: bool) -> None:
+        from tiktok_hook.terminal.progress import Progress
+        from tiktok_hook.terminal.report import Report as Lines
+
+        self._lines = Lines.for_stdout()
         self._total = len(cases)
         self._title_width = max(len(case.id) for case in cases)
+        self._verbose = verbose
         self._quiet = quiet
         self._expected = ""
-        self._said: set[str] = set()
+        self._explained: set[str] = set()
+        self.progress = Progress("Playing", len(cases))
         self.shown = 0
 
     def add(self, result: "Result") -> None:
-        """Show a case, and what is to be said about it."""
+        """Take a case that was judged, and show it unless it passed."""
         self.shown += 1
         if self._quiet:
             return
+        self.progress.advance()
+        if result.outcome == "pass" and not self._verbose:
+            return
+        self.progress.erase()
         if result.case.expected != self._expected:
             self._expected = result.case.expected
-            click.echo(self._marks.heading(_HEADINGS[self._expected]))
+            click.echo(self._lines.heading(_HEADINGS[self._expected]), nl=False)
         status = "-" if result.status is None else str(result.status)
         detail = f"{status:>3} {result.duration_ms:6.0f} ms"
-        for line in self._marks.line(
-            result.outcome.value, result.case.id, detail, title_width=self._title_width
-        ):
-            click.echo(line)
+        mark, title = result.outcome.value, result.case.id
+        line = self._lines.line(mark, title, detail, title_width=self._title_width)
+        click.echo(line, nl=False)
         if result.outcome == "pass":
             return
-        # What was said once need not be read thirty times.
+        # What was explained once need not be read thirty times.
         texts = {"In production": result.means, "Likely": result.likely}
-        new = {what: text for what, text in texts.items() if text and text not in self._said}
-        self._said.update(new.values())
+        new = {what: text for what, text in texts.items() if text and text not in self._explained}
+        self._explained.update(new.values())
         if new:
-            told = [f"Sent: {result.case.title}. Your app {result.said}."]
-            told += [f"{what}: {text}" for what, text in new.items()]
-            for line in self._marks.below(*told):
-                click.echo(line)
+            said = [f"Sent: {result.case.title}. Your app {result.said}."]
+            said += [f"{what}: {text}" for what, text in new.items()]
+            click.echo(self._lines.below(*said), nl=False)
 
     def end(self, report: "AuditReport") -> None:
-        """Show what all cases together tell."""
-        click.echo("")
+        """Show what all cases together say."""
+        lines = self._lines
         if report.mistakes:
-            click.echo("What your app seems to do wrong:")
+            click.echo(f"\n{lines.heading('What your app seems to do wrong')}", nl=False)
             for mistake in report.mistakes:
                 click.echo(f"  {mistake.name}")
-                for line in self._marks.below(mistake.words):
-                    click.echo(line)
+                click.echo(lines.below(mistake.words), nl=False)
+        if self._expected:
             click.echo("")
         if not report.proves_refusals:
             click.echo("It accepted no good delivery, so its refusals prove nothing yet.")
-        counts = self._marks.counts(list(report.counts.items()))
-        click.echo(f"{counts}. Slowest answer to a good delivery: {report.slowest_ms:.0f} ms.")
+        slowest = f" Slowest answer to a good delivery: {report.slowest_ms:.0f} ms."
+        counts = list(report.counts.items())
+        click.echo(lines.counts(counts, after=slowest), nl=False)
 
     def stop(self) -> None:
-        """Say how far it came, and that nothing is judged as a whole."""
-        words = f"Stopped after {self.shown} of {self._total} cases; there is no report."
-        click.echo(words, err=True)
+        """Say how far it came, and that there is no result."""
+        text = f"Stopped after {self.shown} of {self._total} cases; there is no report."
+        click.echo(text, err=True)
 
 
 _HEADINGS = {
-    "accepted": "To be answered 200",
-    "refused": "To be refused",
-    "ignored": "No deliveries",
+    "accepted": "Must be answered 200",
+    "refused": "Must be rejected",
+    "ignored": "Not deliveries",
 }
 
 
@@ -209,6 +217,8 @@ def _played(
     except KeyboardInterrupt:
         screen.stop()
         raise
+    finally:
+        screen.progress.erase()
 
 
 def _require_writable(file: Path) -> None:

@@ -52,7 +52,9 @@ def command(
         left = _count(db, until)
         click.echo(f"\nInterrupted: {left} of {what} left.", err=True)
         raise
-    click.echo(f"Deleted {gone} {'delivery' if gone == 1 else 'deliveries'}.", err=True)
+    from tiktok_hook.terminal import words
+
+    click.echo(f"Deleted {words.plural(gone, 'delivery', 'deliveries')}.", err=True)
     return 0
 
 

@@ -16,8 +16,8 @@ option = options.option
 @option(
     "--format",
     "form",
-    type=click.Choice(["full", "compact", "json"]),
-    help="How deliveries are shown.  [default: full on a terminal, else compact]",
+    type=click.Choice(["compact", "normal", "full", "json"]),
+    help="How deliveries are shown.  [default: normal on a terminal, otherwise compact]",
 )
 @option(
     "--port",

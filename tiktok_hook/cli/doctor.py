@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.cli.report_lines import Marks
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.doctor import Finding, Subject
+    from tiktok_hook.terminal.report import Report
 
 _WIDEST = 12
 """Columns of the longest name of a check."""
@@ -67,25 +67,26 @@ def command(context: click.Context, /, **given: Any) -> int:
     import asyncio
 
     from tiktok_hook import doctor
+    from tiktok_hook.terminal.report import Report
 
-    marks = Marks.for_stdout()
+    lines = Report.for_stdout()
     subject = _subject(context, given)
-    told = None if given["as_json"] else lambda finding: _show(marks, finding)
-    report = asyncio.run(doctor.examine(subject, on_finding=told))
+    shown = None if given["as_json"] else lambda finding: _show(lines, finding)
+    report = asyncio.run(doctor.examine(subject, on_finding=shown))
     if given["as_json"]:
         click.echo(json.dumps(report.as_json()))
     else:
         click.echo("")
-        click.echo(f"{marks.counts(list(report.counts.items()))}.")
+        click.echo(lines.counts(list(report.counts.items())), nl=False)
     return 0 if report.passed else 1
 
 
-def _show(marks: Marks, finding: "Finding") -> None:
-    for line in marks.line(finding.status.value, finding.id, finding.found, title_width=_WIDEST):
-        click.echo(line)
+def _show(lines: "Report", finding: "Finding") -> None:
+    click.echo(
+        lines.line(finding.status.value, finding.id, finding.found, title_width=_WIDEST), nl=False
+    )
     if finding.next_step:
-        for line in marks.below(f"→ {finding.next_step}"):
-            click.echo(line)
+        click.echo(lines.below(f"→ {finding.next_step}"), nl=False)
 
 
 def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":

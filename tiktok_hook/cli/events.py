@@ -10,9 +10,9 @@ import click
 from tiktok_hook.cli import options, selection
 
 if TYPE_CHECKING:
-    from tiktok_hook.cli.table import Table
     from tiktok_hook.delivery import Attempt, Delivery
     from tiktok_hook.store import Filter, HistoryReader
+    from tiktok_hook.terminal.table import Table
 
 Found = list[tuple["Delivery", "Attempt | None"]]
 
@@ -116,14 +116,16 @@ class _Rows:
 
     def all(self, history: "HistoryReader", fitting: "Filter", limit: int) -> int:
         """Print what is there; the newest id of it, 0 without any."""
-        from tiktok_hook.cli import table
+        from tiktok_hook.terminal import table
+        from tiktok_hook.terminal.cells import terminal_width
+        from tiktok_hook.terminal.theme import paint_for
 
         found = _found(history, fitting, limit or sys.maxsize)
         self._table = table.Table(
             found,
             now=time.time(),
-            width=table.terminal_width(),
-            coloured=table.colours_wanted(),
+            width=terminal_width(sys.stdout),
+            paint=paint_for(sys.stdout),
         )
         lines = [self._table.line(*each) for each in found]
         if found or self._headed:
@@ -133,7 +135,8 @@ class _Rows:
     def rest(self, history: "HistoryReader", fitting: "Filter", after: int) -> None:
         """Print what comes, for ever."""
         from tiktok_hook.store.change_feed import follow
-        from tiktok_hook.terminal import lines, paint_for
+        from tiktok_hook.terminal import lines
+        from tiktok_hook.terminal.theme import paint_for
 
         assert self._table is not None
         paint = paint_for(sys.stdout)
@@ -141,7 +144,7 @@ class _Rows:
             if isinstance(each, tuple):
                 click.echo(self._table.line(*each))
             else:
-                click.echo(lines.attempt_line(each, paint))
+                click.echo(paint.join(lines.attempt_line(each)))
 
 
 class _Lines:

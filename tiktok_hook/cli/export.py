@@ -114,11 +114,11 @@ class _Counted:
 
 
 def counted(deliveries: int, attempts: int | None) -> str:
-    """``1 delivery and 2 attempts``; without the attempts where they are None."""
-    words = f"{deliveries} {'delivery' if deliveries == 1 else 'deliveries'}"
-    if attempts is None:
-        return words
-    return f"{words} and {attempts} {'attempt' if attempts == 1 else 'attempts'}"
+    """Return ``1 delivery and 2 attempts``; without the attempts where they are None."""
+    from tiktok_hook.terminal import words
+
+    counted = words.plural(deliveries, "delivery", "deliveries")
+    return counted if attempts is None else f"{counted} and {words.plural(attempts, 'attempt')}"
 
 
 def _write_file(path: Path, pieces: Iterator[bytes]) -> None:

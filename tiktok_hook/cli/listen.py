@@ -241,8 +241,8 @@ showing = options.together(
     option(
         "--format",
         "form",
-        type=click.Choice(["full", "compact", "json"]),
-        help="How deliveries are shown.  [default: full on a terminal, else compact]",
+        type=click.Choice(["compact", "normal", "full", "json"]),
+        help="How deliveries are shown.  [default: normal on a terminal, otherwise compact]",
     ),
     option(
         "--exit-after",

@@ -190,7 +190,7 @@ def _all_names(parent: click.Context | None) -> set[str]:
     return names
 
 
-_FORMATS = {"full", "compact", "json", "table", "jsonl", "har", "curl", "pytest"}
+_FORMATS = {"full", "normal", "compact", "json", "table", "jsonl", "har", "curl", "pytest"}
 
 
 class FormatOption(Option):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
     from tiktok_hook.replayer import PreparedReplay, Replayer, ReplayOptions, Signing
     from tiktok_hook.store import HistoryReader, Store
+    from tiktok_hook.terminal.progress import Progress
 
 _LINES = 20
 """Up to this many attempts get a line each on a terminal; more get a progress bar."""
@@ -309,7 +310,7 @@ class _ReplayCommand:
                 async for attempt in attempts:
                     self._count(attempt)
                     if bar is not None:
-                        bar.update(1)
+                        bar.advance()
                     if bar is None or not sys.stdout.isatty():
                         self._report(attempt, hints=bar is None)
 
@@ -320,13 +321,13 @@ class _ReplayCommand:
             self._failed_ids.append(attempt.delivery_id)
             self._still_queued = self._still_queued or attempt.error is not None
 
-    def _bar(self) -> Any:
+    def _bar(self) -> "Progress | None":
         """A progress bar on stderr if it is a terminal; None when there are few attempts."""
         if self._planned <= _LINES or not sys.stderr.isatty():
             return None
-        return click.progressbar(
-            length=self._planned, file=sys.stderr, label="Replaying", show_pos=True
-        )
+        from tiktok_hook.terminal.progress import Progress
+
+        return Progress("Replaying", self._planned)
 
     def _report(self, attempt: "Attempt", *, hints: bool) -> None:
         if self._given["format"] == "json":

@@ -234,8 +234,10 @@ def _number(history: "HistoryReader", word: str, fitting: "Filter") -> int:
         back = int(found[1] or 0)
         newest = history.page(fitting, limit=min(back, LAST_PLACES) + 1)
         if len(newest) <= back:
+            from tiktok_hook.terminal import words
+
             raise UsageError(
-                f"There is no {word}: {len(newest)} {_plural(len(newest))} fit.",
+                f"There is no {word}: {words.plural(len(newest), 'delivery', 'deliveries')} match.",
                 hint="tiktok-hook events lists them.",
             )
         return newest[back].id
@@ -260,7 +262,3 @@ def _unknown(history: "HistoryReader", word: str) -> UsageError:
         f"There is no delivery {word}.",
         hint=f"There are {oldest[0].id} to {history.newest_id()}: tiktok-hook events lists them.",
     )
-
-
-def _plural(number: int) -> str:
-    return "delivery" if number == 1 else "deliveries"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
     from tiktok_hook.delivery import Attempt, Headers
     from tiktok_hook.store import HistoryReader
-    from tiktok_hook.terminal.paint import Paint
+    from tiktok_hook.terminal.theme import Paint
 
 
 @click.command(cls=options.Command, example="tiktok-hook show last --body")
@@ -87,19 +87,21 @@ def _json(entry: "Entry") -> bytes:
 
 def _whole(entry: "Entry", history: "HistoryReader") -> str:
     """The block that a session shows, with nothing left out, and what each attempt brought."""
-    from tiktok_hook import terminal
-    from tiktok_hook.cli import table
+    from tiktok_hook.terminal.blocks import delivery_block
+    from tiktok_hook.terminal.cells import terminal_width
+    from tiktok_hook.terminal.drawing import render
+    from tiktok_hook.terminal.theme import paint_for
 
-    delivery, paint = entry.delivery, terminal.paint_for(sys.stdout)
+    delivery, paint = entry.delivery, paint_for(sys.stdout)
     first = None if delivery.redelivery_of is None else history.get(delivery.redelivery_of)
-    block = terminal.block(
+    if first is not None:
+        delivery = delivery.stored(first_received_at=first.received_at)
+    block = delivery_block(
         delivery,
-        entry.attempts,
-        paint=paint,
-        width=table.terminal_width() or 100,
-        first_at=None if first is None else first.received_at,
+        attempts=entry.attempts,
+        width=terminal_width(sys.stdout) or 100,
     )
-    parts = [_received(entry, history.redeliveries(delivery.id)), block.rstrip("\n")]
+    parts = [_received(entry, history.redeliveries(delivery.id)), render(block, paint).rstrip("\n")]
     parts += [_exchanged(each, paint) for each in entry.attempts]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -130,7 +132,7 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
         shown += [visible(f"    {name}: {value}") for name, value in attempt.headers]
         shown += _indented(attempt.body) if attempt.body else []
         shown += ["    (cut here)"] if attempt.truncated else []
-    return "\n".join([lines.attempt_line(attempt, paint), *shown]) if shown else ""
+    return "\n".join([paint.join(lines.attempt_line(attempt)), *shown]) if shown else ""
 
 
 def _indented(body: bytes) -> list[str]:

@@ -16,6 +16,7 @@ from tiktok_hook.errors import AppError
 
 if TYPE_CHECKING:
     from tiktok_hook.forward import Reply
+    from tiktok_hook.terminal.progress import Progress
     from tiktok_hook.trigger import TriggerResults, Try
 
 option = options.option
@@ -134,7 +135,7 @@ class _Triggering:
 
         def told(body: bytes, reply: "Reply") -> None:
             if bar is not None:
-                bar.update(1)
+                bar.advance()
             elif 1 < self._planned <= _LINES:
                 self._say(f"{_name(body)} → {_answer(reply)}")
 
@@ -201,7 +202,7 @@ class _Triggering:
 
         def told(each: "Try") -> None:
             tries.append(each)
-            when = "at once" if each.number == 1 else f"after {_time(each.after_seconds)}"
+            when = "at once" if each.number == 1 else f"after {_duration(each.after_seconds)}"
             self._say(f"{each.number}. {when}: {_answer(each.reply)}")
 
         speed = self._given["speed"] or 3600.0
@@ -222,7 +223,7 @@ class _Triggering:
             )
         self._say(
             f"Accepted at delivery {last.number}, in production about "
-            f"{_time(last.after_seconds)} after the first."
+            f"{_duration(last.after_seconds)} after the first."
             if last.number > 1
             else "Accepted at the first delivery: TikTok would not retry."
         )
@@ -275,11 +276,13 @@ def _bodies(event: str | None, given: dict[str, Any]) -> tuple[Iterable[bytes], 
     return (body for body in bodies for _ in range(times)), count * times
 
 
-def _bar(planned: int) -> Any:
-    """A progress bar on a terminal's stderr; None when there is little to do or nobody looks."""
+def _bar(planned: int) -> "Progress | None":
+    """Make a progress bar for stderr; None if it is not a terminal, or there is little to do."""
     if planned <= _LINES or not sys.stderr.isatty():
         return None
-    return click.progressbar(length=planned, file=sys.stderr, label="Sending", show_pos=True)
+    from tiktok_hook.terminal.progress import Progress
+
+    return Progress("Sending", planned)
 
 
 def _name(body: bytes) -> str:
@@ -300,8 +303,10 @@ def _ms(milliseconds: float) -> str:
     return words.milliseconds(milliseconds)
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+def _duration(seconds: float) -> str:
+    from tiktok_hook.terminal import words
+
+    return words.duration(seconds)
 
 
 def _as_json(tries: "list[Try]") -> list[Any]:

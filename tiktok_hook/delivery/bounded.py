@@ -1,4 +1,4 @@
-"""A rejected delivery cut to a bounded size, for output that strangers must not be able to fill."""
+"""A delivery that does not verify, cut to a bounded size: strangers must not fill an output."""
 
 from tiktok_hook.delivery.records import Delivery
 
@@ -13,12 +13,12 @@ MAX_HEADERS_CHARS = 16 * 1024
 
 
 def bounded(delivery: Delivery) -> Delivery:
-    """Return the delivery itself, or of a rejected one a copy of bounded size.
+    """Return the delivery itself, or of one that does not verify a copy of bounded size.
 
-    Accepted deliveries are data and stay exact. Of a rejected one the body is cut, and with it the
-    event that is parsed from it; `Delivery.body_bytes` says how long the body was.
+    Other deliveries are data and stay exact. Of one that does not verify the body is cut, and with
+    it the event that is parsed from it; `Delivery.body_bytes` says how long the body was.
     """
-    if not delivery.refused:
+    if not delivery.verdict.refused:
         return delivery
     headers: list[tuple[str, str]] = []
     room = MAX_HEADERS_CHARS

@@ -9,6 +9,7 @@ from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
 from tiktok_hook.errors import StoreError
 from tiktok_hook.sanitize import visible
+from tiktok_hook.terminal import words
 
 _SECONDS = 4.0
 
@@ -43,9 +44,9 @@ def _database(subject: Subject) -> Finding:
             f"{path} is damaged: {visible(state.damage[:200])}",
             "Save what can be read with tiktok-hook export -o FILE, then move the file away.",
         )
-    whole = "sound" if state.complete else f"sound as far as was read in {_SECONDS:.0f} s"
-    noun = "delivery" if count == 1 else "deliveries"
-    return good("database", f"{path}: writable, {whole}, {count:,} {noun}")
+    whole = "intact" if state.complete else f"intact as far as was read in {_SECONDS:.0f} s"
+    stored = words.plural(count, "delivery", "deliveries")
+    return good("database", f"{path}: writable, {whole}, {stored}")
 
 
 async def state(_subject: Subject) -> list[Finding]:

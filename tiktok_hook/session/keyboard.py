@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import HookError
 from tiktok_hook.session.state import Session
-from tiktok_hook.terminal import Console, keys
+from tiktok_hook.terminal import clipboard, keys
+from tiktok_hook.terminal.console import Console
 
 
 @asynccontextmanager
@@ -33,8 +34,9 @@ async def keyboard(
             elif key == "\n":
                 console.write("")
             elif key == "c":
-                console.copy(session.callback_url)
-                session.bus.publish(Notice("Callback URL copied.", level="info"))
+                group.create_task(_copy(session, console))
+            elif key == "v":
+                console.next_view()
             elif key == "o":
                 session.open_inspector()
             elif key in "rp":
@@ -42,6 +44,18 @@ async def keyboard(
 
         async with keys.read(pressed, console):
             yield
+
+
+async def _copy(session: Session, console: Console) -> None:
+    """Copy the Callback URL, and say how: a terminal may ignore what it is sent."""
+    url = session.callback_url
+    tool = await asyncio.to_thread(clipboard.copy, url)
+    if tool is None:
+        console.send_to_terminal(clipboard.osc52(url))
+        text = "Callback URL sent to the terminal's clipboard (OSC 52). If it is not there: "
+    else:
+        text = f"Callback URL copied with {tool}: "
+    session.bus.publish(Notice(text + url, level="info"))
 
 
 async def _act(session: Session, key: str) -> None:

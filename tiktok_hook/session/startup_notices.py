@@ -6,6 +6,7 @@ from tiktok_hook import events
 from tiktok_hook.delivery import Notice
 from tiktok_hook.relay import MODES, Relay
 from tiktok_hook.store import HistoryReader
+from tiktok_hook.terminal import words
 
 
 def mistyped(globs: Sequence[str]) -> list[Notice]:
@@ -27,10 +28,9 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
         modes = [mode for mode in MODES if target not in relay.targets or mode != relay.ack]
         waiting = sum(history.pending_count(target, mode) for mode in modes)
         if waiting:
-            what = "1 delivery" if waiting == 1 else f"{waiting} deliveries"
-            verb = "waits" if waiting == 1 else "wait"
-            words = f"{what} in the history {verb} for {target}."
-            notices.append(Notice(words, "tiktok-hook replay --pending sends them.", level="info"))
+            what = words.plural(waiting, "delivery", "deliveries")
+            text = f"Queued for {target} since an earlier session: {what}."
+            notices.append(Notice(text, "tiktok-hook replay --pending sends them.", level="info"))
     return notices
 
 

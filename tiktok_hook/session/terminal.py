@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from typing import Any
 
-from tiktok_hook import terminal
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import DeliveryAnswered, Notice
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.state import Session
 from tiktok_hook.session.wiring import listen
-from tiktok_hook.terminal import Console, Format
+from tiktok_hook.terminal import console as consoles
+from tiktok_hook.terminal.console import Console, Format
 
 SECOND_INTERRUPT = 130
 LEFT_BY_QUIT = 131
@@ -116,7 +116,7 @@ class _Run:
             loop.call_soon_threadsafe(self._stopping.set)
 
         with (
-            terminal.make(self._format, on_closed=closed) as console,
+            consoles.make(self._format, on_closed=closed) as console,
             self._bus.connect(console.handlers()),
             self._bus.connect({DeliveryAnswered: self._count}),
         ):
@@ -188,7 +188,10 @@ class _Run:
 
     def _say_what_lasts(self, console: Console) -> None:
         if console.live:
-            message = "Ending: attempts under way have 5 s. Ctrl-C leaves at once."
+            message = (
+                "Shutting down: waiting up to 5 s for requests in progress. "
+                "Press Ctrl-C again to quit now."
+            )
             self._bus.publish(Notice(message, level="info"))
 
     def _count(self, event: DeliveryAnswered) -> None:

@@ -1,110 +1,128 @@
-"""A delivery's body for eyes: JSON in colours with words beside the codes, text, or a hex dump."""
+"""A delivery's body for eyes: JSON with the meaning of its codes, text, or a hex dump."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from tiktok_hook import events, exact_json
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.sanitize import visible
-from tiktok_hook.terminal import lines, words
-from tiktok_hook.terminal.paint import Paint, bare
-
-MAX_LINES = 60
-"""Lines of a body shown when a delivery arrives; the whole is one command away."""
-
-MAX_CHARS = 8_000
-"""Characters shown of a body when a delivery arrives, however few lines they take."""
-
-MAX_TEXT = 2_000
-"""Characters shown of one string, or bytes of a body that is plain text."""
-
-MAX_BINARY = 256
-"""Bytes shown of a body that is neither JSON nor text."""
+from tiktok_hook.terminal import words
+from tiktok_hook.terminal.cells import columns
+from tiktok_hook.terminal.theme import PLAIN, Part, Parts
 
 _LARGEST_PARSED = 256 * 1024
 _DEEPEST = 20
 _ROW = 16
-_ENDLESS = 1 << 40
+_UNLIMITED = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """How much of a body is shown.
+
+    Attributes:
+        lines: Lines in all.
+        chars: Characters in all, however few lines they take.
+        text: Characters of one string, or bytes of a body that is plain text.
+        binary: Bytes of a body that is neither JSON nor text.
+    """
+
+    lines: int = 60
+    chars: int = 8_000
+    text: int = 2_000
+    binary: int = 256
+
+
+ARRIVING = BodyLimits()
+WHOLE = BodyLimits(_UNLIMITED, _UNLIMITED, _UNLIMITED, _UNLIMITED)
 
 
 def body_lines(
-    delivery: Delivery, paint: Paint, *, width: int = 80, whole: bool = False
-) -> list[str]:
-    """The body over several lines, without newlines, every character harmless.
+    delivery: Delivery, *, width: int = 80, limits: BodyLimits = ARRIVING
+) -> Iterator[Parts]:
+    """Yield the body's lines, every character harmless.
 
     Args:
         delivery: As stored.
-        paint: Colours.
-        width: Columns for the words beside codes, which take a line of their own if need be; the
-            body's own lines are left to the terminal.
-        whole: Leave nothing out, as for `show`; else the last line says what was left out and how
-            to see it.
+        width: Columns for the words beside codes, which go below where they do not fit. The
+            body's own lines are wrapped by the terminal.
+        limits: How much of it; the last line says what is left out and how to see it.
     """
     body = delivery.body
     if not body:
-        return [f"{paint.dim}empty body{paint.off}"]
+        yield ("empty body",)
+        return
     event = delivery.event
-    value: object = event.envelope if event is not None else _parsed(body, whole=whole)
+    value: object = event.envelope if event is not None else _parsed(body, limits)
+    left = ""
     if value is None:
-        shown, left = _text_or_hex(body, whole=whole)
-        cut = f"{words.plural(left, 'more byte')}" if left else ""
+        lines, more_bytes = _text_or_hex(body, limits)
+        yield from ((each,) for each in lines)
+        left = words.plural(more_bytes, "more byte") if more_bytes else ""
     else:
-        shown, cut = [], ""
-        limit = _ENDLESS if whole else MAX_LINES
-        room = _ENDLESS if whole else MAX_CHARS
-        for line in _Json(paint, event, _ENDLESS if whole else MAX_TEXT, width).lines(value):
-            room -= len(line)
-            if len(shown) == limit or room < 0:
-                cut = f"cut here, {words.plural(len(body), 'byte')} in all"
+        made = _Json(event, limits.text, width)
+        room = limits.chars
+        for shown, each in enumerate(made.lines(value)):
+            room -= sum(map(_length, each))
+            if shown == limits.lines or room < 0:
+                left = _more(made, value, shown, body)
                 break
-            shown.append(line)
+            yield each
     if delivery.body_bytes is not None:
-        all_of_it = words.plural(delivery.body_bytes, "byte")
-        shown.append(f"{paint.dim}… cut when it was stored, {all_of_it} in all{paint.off}")
-    elif cut:
-        shown.append(f"{paint.dim}… {cut}: tiktok-hook show {delivery.id}{paint.off}")
-    return shown
+        yield (f"… cut when it was stored, {words.plural(delivery.body_bytes, 'byte')} in all",)
+    elif left:
+        yield (f"… {left}: tiktok-hook show {delivery.id}",)
+
+
+def _more(made: "_Json", value: object, shown: int, body: bytes) -> str:
+    """Say how much is left: lines, as far as counting them costs little."""
+    if len(body) > _LARGEST_PARSED:
+        return f"{words.plural(len(body), 'byte')} in all"
+    return words.plural(sum(1 for _ in made.lines(value)) - shown, "more line")
+
+
+def _length(part: Part) -> int:
+    return len(part) if isinstance(part, str) else len(part[0])
 
 
 class _Json:
-    """Pretty JSON, made line by line so that a long body costs only what is shown of it."""
+    """Indented JSON, made line by line so that a long body costs only what is shown of it."""
 
-    def __init__(self, paint: Paint, event: events.Event | None, max_text: int, width: int) -> None:
-        self._paint = paint
+    def __init__(self, event: events.Event | None, max_text: int, width: int) -> None:
         self._event = event
         self._max_text = max_text
         self._width = width
 
     def lines(
-        self, value: object, *, path: str = "", depth: int = 0, lead: str = "", end: str = ""
-    ) -> Iterator[str]:
-        """The value from `lead` (its key) to `end` (its comma)."""
+        self, value: object, *, path: str = "", depth: int = 0, lead: Parts = (), end: str = ""
+    ) -> Iterator[Parts]:
+        """Yield the value from `lead` (its key) to `end` (its comma)."""
         indent = "  " * depth
         is_object = isinstance(value, Mapping)
         if not value or depth >= _DEEPEST or not isinstance(value, Mapping | list):
-            yield from self._noted(f"{indent}{lead}{self._short(value)}{end}", path)
+            yield from self._noted((indent, *lead, self._short(value) + end), depth, path)
             return
-        yield from self._noted(f"{indent}{lead}{'{' if is_object else '['}", path)
+        yield from self._noted((indent, *lead, "{" if is_object else "["), depth, path)
         last = len(value) - 1
         items = value.items() if isinstance(value, Mapping) else enumerate(value)
         for place, (key, inner) in enumerate(items):
-            name = f"{self._paint.blue}{self._quoted(key)}{self._paint.off}: " if is_object else ""
             yield from self.lines(
                 inner,
                 path=f"{path}.{key}" if path else str(key),
                 depth=depth + 1,
-                lead=name,
+                lead=((self._quoted(key), "strong"), ": ") if is_object else (),
                 end="," if place < last else "",
             )
-        yield f"{indent}{'}' if is_object else ']'}{end}"
+        yield (f"{indent}{'}' if is_object else ']'}{end}",)
 
     def _short(self, value: object) -> str:
         if isinstance(value, str):
-            return f"{self._paint.green}{self._quoted(value)}{self._paint.off}"
+            return self._quoted(value)
         text = visible(exact_json.dumps(value))
         if len(text) > self._max_text:
-            text = f"{text[: self._max_text]}… {words.count(len(text) - self._max_text)} more"
-        return f"{self._paint.cyan}{text}{self._paint.off}"
+            return f"{text[: self._max_text]}… {words.count(len(text) - self._max_text)} more"
+        return text
 
     def _quoted(self, text: str) -> str:
         if len(text) <= self._max_text:
@@ -112,33 +130,36 @@ class _Json:
         start = visible(exact_json.dumps(text[: self._max_text]))
         return f'{start[:-1]}…" ({words.count(len(text) - self._max_text)} more characters)'
 
-    def _noted(self, line: str, path: str) -> Iterator[str]:
-        """The line with words for its code: beside it where there is room, else under it."""
+    def _noted(self, line: Parts, depth: int, path: str) -> Iterator[Parts]:
+        """Yield the line with words for its code: beside it where there is room, else below."""
         note = self._note(path)
         if not note:
             yield line
             return
-        paint, note = self._paint, visible(note)
-        if lines.columns(bare(line)) + lines.columns(note) + 4 <= self._width:
-            yield f"{line}  {paint.dim}← {note}{paint.off}"
+        note = f"← {visible(note)}"
+        if columns(PLAIN.join(line)) + columns(note) + 2 <= self._width:
+            yield (*line, f"  {note}")
             return
         yield line
-        indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
-        for part in textwrap.wrap(f"← {note}", max(self._width - len(indent), 30)):
-            yield f"{indent}{paint.dim}{part}{paint.off}"
+        indent = "  " * (depth + 1)
+        for part in textwrap.wrap(note, max(self._width - len(indent), 30)):
+            yield (f"{indent}{part}",)
 
     def _note(self, path: str) -> str:
         if self._event is None or not path or path == "event":
-            return ""  # the event's own meaning stands above
+            return ""  # the summary above says what the event means
         if path == "content" and self._event.content_text is not None:
             decoded = not isinstance(self._event.content, str)
-            return "sent as JSON inside a string" if decoded else "text that is not JSON"
+            return "sent as a JSON string" if decoded else "text that is not JSON"
         return events.meaning(self._event, path) or ""
 
 
-def _parsed(body: bytes, *, whole: bool) -> object:
-    """JSON that is no event of TikTok's; None when it is not JSON, or too long to look."""
-    if len(body) > _LARGEST_PARSED and not whole:
+def _parsed(body: bytes, limits: BodyLimits) -> object:
+    """Parse JSON that is not an event of TikTok's; None if it is not JSON, or long and not whole.
+
+    Long JSON is parsed only where all of it is asked for.
+    """
+    if len(body) > _LARGEST_PARSED and limits.chars < len(body):
         return None
     try:
         value = exact_json.loads(body)
@@ -147,17 +168,14 @@ def _parsed(body: bytes, *, whole: bool) -> object:
     return value if isinstance(value, dict | list) else None
 
 
-def _text_or_hex(body: bytes, *, whole: bool) -> tuple[list[str], int]:
-    """Lines of a body that is not JSON, and how many bytes are left out."""
-    head = body if whole else body[: MAX_TEXT + 4]
+def _text_or_hex(body: bytes, limits: BodyLimits) -> tuple[list[str], int]:
+    """Return the lines of a body that is not JSON, and how many bytes are left out."""
+    head = body[: limits.text + 4]
     text = _as_text(head if len(head) == len(body) else _whole_characters(head))
     if text is None:
-        shown = body if whole else body[:MAX_BINARY]
+        shown = body[: limits.binary]
         return list(hex_dump(shown)), len(body) - len(shown)
-    if whole:
-        return visible(text, keep_newlines=True).split("\n"), 0
-    lines = text[:MAX_TEXT].split("\n")[:MAX_LINES]
-    shown_text = "\n".join(lines)
+    shown_text = "\n".join(text[: limits.text].split("\n")[: limits.lines])
     left = len(body) - len(shown_text.encode())
     return visible(shown_text, keep_newlines=True).split("\n"), left
 
@@ -171,7 +189,7 @@ def _as_text(data: bytes) -> str | None:
 
 
 def _whole_characters(data: bytes) -> bytes:
-    """The bytes without a last character that was cut in the middle."""
+    """Return the bytes without a last character that was cut in the middle."""
     for end in range(len(data), max(len(data) - 4, 0), -1):
         if data[end - 1] < 0x80:
             return data[:end]
@@ -181,7 +199,7 @@ def _whole_characters(data: bytes) -> bytes:
 
 
 def hex_dump(data: bytes) -> Iterator[str]:
-    """Rows of offset, sixteen bytes in hex, and what is printable of them."""
+    """Yield rows of an offset, sixteen bytes in hex, and those of them that are printable."""
     for start in range(0, len(data), _ROW):
         row = data[start : start + _ROW]
         shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)

@@ -18,9 +18,9 @@ from tiktok_hook.delivery import (
     dump,
     timestamp,
 )
+from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.flood import LeftOut
-from tiktok_hook.terminal.paint import PLAIN
 from tiktok_hook.terminal.view import Piece, err, out
 
 
@@ -37,16 +37,15 @@ class JsonLines:
             TunnelChanged: self._tunnel_changed,
             AppChanged: lambda event: _json("app", app_json(event)),
             LeftOut: lambda event: _json("dropped", {event.subject: event.count}),
-            Notice: lambda event: (err(lines.notice_line(event, PLAIN) + "\n"),),
+            Notice: lambda event: (err(_plain(event)),),
             Ready: self._ready,
             Summary: lambda event: _json("summary", summary_json(event)),
             str: lambda text: (err(text if text.endswith("\n") else text + "\n"),),
         }
 
     @property
-    def holds(self) -> bool:
-        """Never: programs get each record as it comes."""
-        return False
+    def holds(self) -> None:
+        """None: programs get each record as it comes."""
 
     def draw(self, items: Sequence[object], dropped: int) -> Iterator[Piece]:
         """Make the lines of a batch; see `tiktok_hook.terminal.view.View`."""
@@ -79,7 +78,7 @@ class JsonLines:
         yield from _json("ready", ready_json(ready))
         if ready.self_check.result == "failed":
             failed = Notice("The self-check through the public URL failed.", ready.self_check.hint)
-            yield err(lines.notice_line(failed, PLAIN) + "\n")
+            yield err(_plain(failed))
 
 
 def ready_json(ready: Ready) -> dict[str, Any]:
@@ -123,6 +122,14 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     if summary.p95_ms is not None:
         shape["p95_ms"] = round(summary.p95_ms, 3)
     return shape
+
+
+def _plain(notice: Notice) -> str:
+    """Return a notice in plain lines, for the log of a program."""
+    label, _ = lines.notice_style(notice)
+    message = visible(notice.message, keep_newlines=notice.level == "error").rstrip("\n")
+    hint = f"\n  {visible(notice.hint)}" if notice.hint else ""
+    return f"{label}: {message}{hint}\n"
 
 
 def skipped_json(event: Skipped) -> dict[str, Any]:

@@ -1,35 +1,36 @@
-"""One line for each record, written by hand: the whole terminal output under load.
+"""One line for each record, made by hand: this is the whole output under load.
 
-A line costs some microseconds, so that printing keeps up with receiving. Everything that came from
-outside passes `visible`.
+A line costs a few microseconds, where one of rich costs 100, so that printing keeps up with
+receiving. Colours come from the theme, and text from outside passes `shown`.
 """
 
 from tiktok_hook.delivery import (
     AppChanged,
     Attempt,
+    AttemptEnded,
     Delivery,
     NonWebhookRequest,
     Notice,
+    Skipped,
     TunnelChanged,
 )
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import words
+from tiktok_hook.terminal.cells import MAX_NAME, MAX_TEXT, columns, cut, cut_inside
 from tiktok_hook.terminal.flood import LeftOut
-from tiktok_hook.terminal.paint import Paint
+from tiktok_hook.terminal.theme import Paint, Parts
 
 RETRY_SECONDS = 72 * 3600
-"""How long TikTok repeats what did not get its 200.
+"""How long TikTok repeats a delivery that was not answered 200.
 
 Source: https://developers.tiktok.com/doc/webhooks-overview
 """
 
-
-MAX_NAME = 64
-"""Characters shown of a name, a method or an address, however wide the terminal."""
-
-MAX_TEXT = 300
-"""Characters shown of a path, a URL, a reason or a hint, likewise."""
+_ID_COLUMNS = 5
+_STATE_COLUMNS = 9
+_NAME_COLUMNS = 24
+_LEAST_NAME_COLUMNS = 12
 
 
 def shown(text: str, limit: int = MAX_TEXT) -> str:
@@ -40,47 +41,46 @@ def shown(text: str, limit: int = MAX_TEXT) -> str:
     return visible(text if len(text) <= limit else f"{text[:limit]}…")
 
 
-def columns(text: str) -> int:
-    """How many columns a terminal gives the text."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
-
-
-def cut(text: str, room: int) -> str:
-    """The text in at most `room` columns, its end replaced by an ellipsis where it is longer."""
-    if columns(text) <= room:
-        return text
-    if room <= 0:
-        return ""
-    if text.isascii():
-        return text[: room - 1] + "…"
-    from rich.cells import set_cell_size
-
-    return set_cell_size(text, room - 1).rstrip() + "…"
+def state_style(state: State) -> str:
+    """Return the style of a verdict: none for what needs no attention."""
+    return {
+        State.STALE: "caution",
+        State.INVALID: "bad",
+        State.MISSING: "bad",
+    }.get(state, "")
 
 
-def verdict_colour(state: State, paint: Paint) -> str:
-    """Green for valid, amber for stale, red for refused, dim for unchecked."""
-    if state is State.VALID:
-        return paint.green
-    if state is State.STALE:
-        return paint.amber
-    return paint.dim if state is State.UNCHECKED else paint.red
+def status_style(status: int | None) -> str:
+    """Return the style of an answer; TikTok documents 200 as the only success."""
+    return "good" if status == 200 else "bad" if status is not None else "caution"
+
+
+def attempt_style(attempt: Attempt) -> str:
+    """Return the style of what an attempt brought."""
+    if not attempt.ended:
+        return "caution"
+    is_good = not attempt.failed if attempt.expects_rejection else attempt.status == 200
+    return "good" if is_good and attempt.error is None else "bad"
 
 
 def outcome(attempt: Attempt) -> str:
-    """``200 in 3 ms``, or what went wrong in words."""
+    """Return ``200 in 3 ms``, or what went wrong in words."""
     if attempt.duration_ms is None:
-        return "not answered yet"
+        return "no answer yet"
     took = words.milliseconds(attempt.duration_ms)
     if attempt.status is not None and attempt.error is None:
         return f"{attempt.status} in {took}"
     error = attempt.error or "no answer"
-    why = words.REASON_WORDS.get(error) or shown(error)
-    return f"{attempt.status}, then {why}, {took}" if attempt.status else f"{why}, {took}"
+    reason = words.ERRORS.get(error) or shown(error)
+    return f"{attempt.status}, then {reason}, {took}" if attempt.status else f"{reason}, {took}"
+
+
+def delivery_name(delivery: Delivery) -> str:
+    """Return the event's name; of what is not an event the method and the path."""
+    event = delivery.event
+    if event is not None:
+        return shown(event.name, MAX_NAME)
+    return f"{shown(delivery.method, MAX_NAME)} {shown(delivery.path, MAX_NAME)}"
 
 
 def delivery_line(
@@ -90,130 +90,146 @@ def delivery_line(
     attempt: Attempt | None = None,
     skipped: bool = False,
     width: int | None = None,
-    first_at: float | None = None,
 ) -> str:
-    """A delivery in one line, without a newline.
+    """Return a delivery in one line without a newline: time, id, verdict, event, words, answer.
 
     Args:
-        delivery: As answered.
+        delivery: The delivery; its status is None while the app has not answered.
         paint: Colours.
         attempt: What the app made of it, when known.
         skipped: Whether it is not forwarded.
-        width: Columns it should fit; the summary is cut for it. None cuts nothing.
-        first_at: Unix seconds of the first delivery of the same event, when known.
+        width: Columns that it should fit; name and words are cut for it. None cuts for none.
     """
     verdict = delivery.verdict
-    event = delivery.event
-    if event is not None:
-        name = shown(event.name, MAX_NAME)
-    else:
-        name = f"{shown(delivery.method, MAX_NAME)} {shown(delivery.path, MAX_NAME)}"
-    said = words.verdict(verdict) if verdict.state is not State.STALE else "stale"
-    text = shown(said if verdict.refused else delivery.summary)
-    mark = "" if verdict.refused else said
+    said = verdict.reason if verdict.refused else delivery.summary
     if delivery.redelivery_of is not None:
-        text = f"{words.redelivery(delivery, first_at)}: {text}"
+        said = f"{words.redelivery(delivery)}: {said}"
+    style = status_style(delivery.status)
+    tail = str(delivery.status) if delivery.status is not None else "waiting for the app"
     if attempt is not None:
-        good = attempt.status == 200
-        tail = f"→ {outcome(attempt)}"
+        style, tail = attempt_style(attempt), outcome(attempt)
         if delivery.status is not None and delivery.status != attempt.status:
             tail = f"{tail}, answered {delivery.status}"
     elif skipped:
-        good = delivery.status == 200
-        tail = "→ not forwarded"
-        if delivery.status is not None:
-            tail = f"{tail}, answered {delivery.status}"
-    else:
-        good = delivery.status == 200
-        tail = str(delivery.status) if delivery.status is not None else "waiting"
-    head = f"{words.clock(delivery.received_at)} #{delivery.id}"
+        style, tail = "", f"not forwarded, answered {delivery.status}"
+    arrow = "→ " if attempt is not None or skipped else ""
+    head = f"{words.clock(delivery.received_at)} {f'#{delivery.id}':<{_ID_COLUMNS}} "
+    state = f"{verdict.state.value:<{_STATE_COLUMNS}}"
+    name, text = delivery_name(delivery), shown(said)
     if width is not None:
-        room = width - len(head) - len(mark) - len(tail) - 4
-        name = cut(name, max(room, 12))
-        text = cut(text, max(room - len(name), 0))
-    colour = verdict_colour(verdict.state, paint)
-    state = f"{colour}{mark}{paint.off} " if mark else ""
-    body = f"{colour if verdict.refused else ''}{text}{paint.off if verdict.refused else ''}"
+        room = width - len(head) - len(state) - len(arrow) - columns(tail) - 3
+        name = cut_inside(name, max(min(room, MAX_NAME), _LEAST_NAME_COLUMNS))
+        text = cut(text, max(room - max(columns(name), _NAME_COLUMNS), 0))
+    text = f"{text} " if text else ""
+    name += " " * (_NAME_COLUMNS - columns(name)) if text else ""
+    mark = state_style(verdict.state)
+    shown_state = f"{paint.styled(state.rstrip(), mark)}{' ' * (len(state) - len(state.rstrip()))}"
     return (
-        f"{paint.dim}{head}{paint.off} {state}{paint.bold}{name}{paint.off} {body} "
-        f"{paint.green if good else paint.red}{tail}{paint.off}"
+        f"{head}{shown_state} {paint.strong}{name}{paint.off} {text}"
+        f"{arrow}{paint.styled(tail, style)}"
     )
 
 
-def attempt_line(attempt: Attempt, paint: Paint) -> str:
-    """An attempt in one line: ``→ #12.1 http://… 200 in 3 ms``."""
+def answer_line(delivery: Delivery, attempt: Attempt | None, paint: Paint) -> str:
+    """Return the late answer to a delivery that is on the screen: ``#12 → 200 in 3.2 s``."""
+    if attempt is None:
+        said, style = str(delivery.status), status_style(delivery.status)
+    else:
+        said, style = outcome(attempt), attempt_style(attempt)
+        if delivery.status != attempt.status:
+            said = f"{said}, answered {delivery.status}"
+    return f"{paint.strong}#{delivery.id}{paint.off} → {paint.styled(said, style)}"
+
+
+def attempt_line(attempt: Attempt, *, ended: AttemptEnded | None = None) -> Parts:
+    """Return an attempt in one line: ``→ #12.1 http://… 200 in 3 ms``.
+
+    Args:
+        attempt: As recorded.
+        ended: The event that it came with, which knows of the next try.
+    """
     marks = " replay" if attempt.replay else ""
     if attempt.variant:
-        marks += f" ({visible(attempt.variant)})"
+        marks += f" ({shown(attempt.variant, MAX_NAME)})"
     elif attempt.resigned:
         marks += " re-signed"
-    is_good = not attempt.failed if attempt.expects_rejection else attempt.status == 200
-    colour = paint.green if is_good and attempt.error is None else paint.red
-    return f"  → #{attempt.id}{marks} {shown(attempt.target)} {colour}{outcome(attempt)}{paint.off}"
-
-
-def probe_line(probe: NonWebhookRequest, paint: Paint) -> str:
-    """A request that was no delivery, dim: ``GET / 200``."""
-    reason = f" ({shown(probe.reason)})" if probe.reason else ""
+    again = ""
+    if ended is not None and ended.will_retry:
+        at = ended.next_try_at
+        again = ", queued until the app is up" if at is None else f", next try {words.clock(at)}"
     return (
-        f"{paint.dim}{words.clock(probe.at)} {shown(probe.method, MAX_NAME)} "
-        f"{shown(probe.path)} {probe.status}{reason}{paint.off}"
+        f"  → #{attempt.id}{marks} {shown(attempt.target)} ",
+        (outcome(attempt), attempt_style(attempt)),
+        again,
     )
 
 
-def left_out_line(left_out: LeftOut, paint: Paint) -> str:
-    """A count of what strangers sent beyond what is shown of it, dim."""
+def skipped_line(event: Skipped) -> str:
+    """Return that a delivery is not forwarded, and why."""
+    return f"  → #{event.delivery.id} not forwarded: {shown(event.reason)}"
+
+
+def request_line(request: NonWebhookRequest) -> str:
+    """Return a request that is not a delivery in one line: ``GET / 200``."""
+    reason = f" ({shown(request.reason)})" if request.reason else ""
+    what = f"{shown(request.method, MAX_NAME)} {shown(request.path)}".strip()
+    if request.count > 1:
+        what = f"{words.count(request.count)} requests {what}".rstrip()
+    return f"{words.clock(request.at)} {what or 'a request'} {request.status}{reason}"
+
+
+def left_out_line(left_out: LeftOut) -> str:
+    """Return the count of what strangers sent beyond what is shown of it."""
     if left_out.subject == "rejected":
         what = words.plural(left_out.count, "more rejected delivery", "more rejected deliveries")
-        where = ": tiktok-hook events --verdict invalid --verdict missing"
-    else:
-        what, where = words.plural(left_out.count, "more non-webhook request"), ""
-    return f"{paint.dim}… {what} not shown{where}{paint.off}"
+        return f"… {what} not shown: tiktok-hook events --verdict invalid --verdict missing"
+    return f"… {words.plural(left_out.count, 'more non-webhook request')} not shown"
 
 
 def tunnel_line(state: TunnelChanged, paint: Paint) -> str:
-    """A change of the tunnel, with what it means for deliveries; empty where nothing is to say."""
-    at = f"{paint.dim}{words.clock(state.since)}{paint.off}"
-    why = f": {visible(state.error)}" if state.error else ""
+    """Return a change of the tunnel and what it means for deliveries; empty if nothing changed."""
+    at = words.clock(state.since)
     if state.state == "reconnecting":
+        why = f": {shown(state.error)}" if state.error else ""
         return (
-            f"{at} {paint.amber}tunnel lost{paint.off}{why}\n"
-            "  connecting again; TikTok repeats for 72 h what does not get through now"
+            f"{at} {paint.styled('tunnel lost', 'caution')}{why}\n"
+            "  Reconnecting. TikTok retries for 72 h what it cannot deliver now."
         )
     if state.state == "online":
+        online = paint.styled("tunnel online", "good")
         if state.outage_seconds is None:
-            return f"{at} {paint.green}tunnel online{paint.off} {visible(state.url or '')}".rstrip()
+            return f"{at} {online} {shown(state.url or '')}".rstrip()
         until = words.date_and_time(state.since + RETRY_SECONDS)
         return (
-            f"{at} {paint.green}tunnel online again{paint.off} after "
-            f"{words.duration(max(state.outage_seconds, 1.0))}\n"
-            f"  TikTok retries for 72 h: what it missed may come until {until}"
+            f"{at} {online} again after {words.duration(max(state.outage_seconds, 1.0))}\n"
+            f"  TikTok retries for 72 h: what it could not deliver may come until {until}."
         )
-    return ""  # closed: the end of the session, which says itself why
+    return ""  # closed: the session is ending, and says why
+
+
+_APP_STATES = {
+    "up": ("is up", "good"),
+    "started": ("started", "good"),
+    "down": ("is down", "bad"),
+    "paused": ("is down: deliveries are queued for it", "bad"),
+    "exited": ("ended", "caution"),
+}
 
 
 def app_line(state: AppChanged, paint: Paint) -> str:
-    """A change of the developer's app."""
-    who = visible(state.target) if state.target else "your command"
-    colour = {"up": paint.green, "started": paint.green, "exited": paint.amber}.get(
-        state.state, paint.red
-    )
-    what = {
-        "up": "is up",
-        "down": "is down",
-        "started": "started",
-        "exited": "ended" if state.exit_code is None else f"ended with exit code {state.exit_code}",
-        "paused": "is not there: forwarding waits for it",
-    }[state.state]
-    detail = f": {visible(state.detail)}" if state.detail else ""
-    return f"{who} {colour}{what}{paint.off}{detail}"
+    """Return a change of the developer's app."""
+    who = shown(state.target) if state.target else "your command"
+    what, style = _APP_STATES[state.state]
+    if state.exit_code is not None:
+        what = f"ended with exit code {state.exit_code}"
+    detail = f": {shown(state.detail)}" if state.detail else ""
+    return f"{who} {paint.styled(what, style)}{detail}"
 
 
-def notice_line(notice: Notice, paint: Paint) -> str:
-    """A notice and, under it, its hint."""
-    colour = {"info": paint.cyan, "warning": paint.amber, "error": paint.red}[notice.level]
-    word = {"info": "Note", "warning": "Warning", "error": "Error"}[notice.level]
-    hint = f"\n{paint.dim}  {visible(notice.hint)}{paint.off}" if notice.hint else ""
-    # An error may be a bug of ours, and its traceback is of use only with its lines.
-    message = visible(notice.message, keep_newlines=notice.level == "error").rstrip("\n")
-    return f"{colour}{word}:{paint.off} {message}{hint}"
+def notice_style(notice: Notice) -> tuple[str, str]:
+    """Return the label of a notice and its style."""
+    return {
+        "info": ("Note", "label"),
+        "warning": ("Warning", "caution"),
+        "error": ("Error", "bad"),
+    }[notice.level]

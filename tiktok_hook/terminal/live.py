@@ -1,34 +1,68 @@
 """The status line at the bottom of a terminal.
 
-It stands below everything printed, in the normal flow: erased before each write and drawn again
-after it, with the cursor left at its start. A terminal that gets narrower folds the line, and
-erasing from its start down takes all of it, whatever the terminal made of it.
+It is the last line of the normal flow: erased before each write and drawn again after it, with the
+cursor left at its start. A terminal that gets narrower folds the line, and erasing from its start
+down takes all of it, whatever the terminal made of it.
 """
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import AppChanged, QueueChanged, Ready, TunnelChanged
-from tiktok_hook.sanitize import visible
-from tiktok_hook.terminal import lines, words
-from tiktok_hook.terminal.paint import Paint
+from tiktok_hook.terminal import words
+from tiktok_hook.terminal.cells import columns, cut
+from tiktok_hook.terminal.lines import shown
+from tiktok_hook.terminal.theme import Paint
 
 ERASE = "\r\x1b[J"
 """Clears the status line, wherever in it the terminal's folding left the cursor's row."""
 
+_APP_STYLES = {"up": "good", "down": "bad", "queueing": "caution", "paused": "caution"}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCounts:
+    """What the status line counts.
+
+    Attributes:
+        received: Deliveries so far.
+        rejected: Of them, answered 403.
+        waiting: Deliveries that the app has not answered yet.
+        waiting_since: Monotonic seconds since when the oldest of them waits.
+    """
+
+    received: int = 0
+    rejected: int = 0
+    waiting: int = 0
+    waiting_since: float = 0.0
+
 
 class StatusLine:
-    """What the line says; fed with the records that pass.
+    """What the line says; fed with the events that pass.
 
     Args:
         paint: Colours.
+        keys: Whether single keys work.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, paint: Paint) -> None:
+    def __init__(
+        self,
+        paint: Paint,
+        *,
+        keys: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._paint = paint
+        self._keys = keys
+        self._clock = clock
         self._tunnel: TunnelChanged | None = None
         self._target: str | None = None
         self._app = ""
         self._ready = False
-        self._paused = False
+        self._queue = QueueChanged(paused=False, waiting=0)
         self._handlers: dict[type, Handler] = {
             TunnelChanged: self._tunnel_changed,
             Ready: self._became_ready,
@@ -53,52 +87,58 @@ class StatusLine:
 
     def _app_changed(self, event: AppChanged) -> None:
         if event.target is not None and event.target == self._target:
-            self._app = "waiting" if event.state == "paused" else event.state
+            self._app = "queueing" if event.state == "paused" else event.state
 
     def _queue_changed(self, event: QueueChanged) -> None:
-        self._paused = event.paused
+        self._queue = event
 
-    def text(self, width: int, *, received: int, refused: int, keys: bool) -> str:
-        """The line, in at most ``width - 1`` columns; what does not fit is left out from the right.
+    def text(self, width: int, counts: SessionCounts) -> str:
+        """Return the line in at most ``width - 1`` columns; what does not fit is left out.
 
         Args:
             width: Columns of the terminal.
-            received: Deliveries so far.
-            refused: Of them, answered 403.
-            keys: Whether single keys work.
+            counts: What has happened so far.
         """
         if not (self._ready or self._tunnel):
-            return lines.cut("starting", width - 1)
+            return cut("starting", width - 1)
         paint = self._paint
-        parts = [self._tunnel_part(), ("", f"{words.count(received)} received")]
-        if refused:
-            parts.append((paint.red, f"{words.count(refused)} refused"))
-        if self._target is not None:
-            target = visible(self._target).removeprefix("http://").removeprefix("https://")
-            waits = paint.amber
-            colours = {"up": paint.green, "down": paint.red, "waiting": waits, "paused": waits}
-            app = "paused" if self._paused else self._app
-            parts.append((colours.get(app, ""), f"→ {target} {app}".rstrip()))
-        if keys:
-            parts.append((paint.dim, "? keys"))
         room = width - 1
         line = ""
-        for colour, text in parts:
+        for text, style in self._parts(counts):
             gap = " · " if line else ""
-            shown = lines.cut(text, room - len(gap))
-            if line and shown != text:
+            fitted = cut(text, room - len(gap))
+            if line and fitted != text:
                 break
-            room -= len(gap) + lines.columns(shown)
-            line += f"{paint.dim}{gap}{paint.off}{colour}{shown}{paint.off if colour else ''}"
+            room -= len(gap) + columns(fitted)
+            line += f"{paint.styled(gap, 'rule')}{paint.styled(fitted, style)}"
         return line
 
+    def _parts(self, counts: SessionCounts) -> list[tuple[str, str]]:
+        """The parts with their styles, the most important ones first."""
+        parts = [self._tunnel_part()]
+        if counts.waiting:
+            since = words.duration(self._clock() - counts.waiting_since)
+            parts.append((f"{words.count(counts.waiting)} waiting for the app, {since}", "caution"))
+        parts.append((f"{words.count(counts.received)} received", ""))
+        if counts.rejected:
+            parts.append((f"{words.count(counts.rejected)} rejected", ""))
+        if self._target is not None:
+            target = shown(self._target).removeprefix("http://").removeprefix("https://")
+            app = "paused" if self._queue.paused else self._app
+            parts.append((f"→ {target} {app}".rstrip(), _APP_STYLES.get(app, "")))
+        if self._queue.waiting:
+            parts.append((f"{words.count(self._queue.waiting)} queued", "caution"))
+        if self._keys:
+            parts.append(("? keys", ""))
+        return parts
+
     def _tunnel_part(self) -> tuple[str, str]:
-        state, paint = self._tunnel, self._paint
+        state = self._tunnel
         if state is None:
-            return "", "listening"
+            return "listening", ""
         if state.state == "online":
             latency = "" if state.latency_ms is None else f" {state.latency_ms} ms"
-            return paint.green, f"● online{latency}"
+            return f"● online{latency}", "good"
         if state.state == "reconnecting":
-            return paint.amber, f"○ reconnecting since {words.clock(state.since)}"
-        return paint.dim, f"○ {state.state}"
+            return f"○ reconnecting since {words.clock(state.since)}", "caution"
+        return f"○ {state.state}", ""

@@ -1,7 +1,7 @@
-"""The thread that prints, and the bounded queue before it.
+"""The printing thread and its bounded queue.
 
-Receiving never waits for a screen: handing something in costs an append, and what does not fit is
-counted. The thread joins what gathered within a tenth of a second into one write.
+Receiving never waits for a screen: `Printer.put` costs an append, and what does not fit is counted.
+The thread joins what was queued within a tenth of a second into one write.
 """
 
 import sys
@@ -20,8 +20,8 @@ class Drawn(NamedTuple):
     wrote: bool
     """Something was written, so the next write waits for `INTERVAL`."""
 
-    holds: bool
-    """Something was kept back for the next call, which is to come within `INTERVAL`."""
+    holds: float | None
+    """Seconds until something that was held back has to be drawn; None if nothing was."""
 
 
 class Draw(Protocol):
@@ -51,11 +51,12 @@ class Printer:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._queue: deque[tuple[object, int]] = deque()
-        # Each of these is written by one thread only, so no lock is needed.
+        # Invariant: each counter is written by one thread only (`_bytes_in`, `_dropped` by the one
+        # that puts, `_bytes_out`, `_reported` by the printing thread), so no lock is needed.
         self._bytes_in = 0
         self._bytes_out = 0
         self._dropped = 0
-        self._told = 0
+        self._reported = 0
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._idle = threading.Condition()
@@ -116,9 +117,9 @@ class Printer:
         return done
 
     def _run(self) -> None:
-        holds = False
+        holds: float | None = None
         while True:
-            self._wake.wait(INTERVAL if holds else None)
+            self._wake.wait(holds)
             self._wake.clear()
             final = self._flushing
             wrote, holds = self._draw_all(final=final)
@@ -138,12 +139,12 @@ class Printer:
             item, item_size = self._queue.popleft()
             size += item_size
             batch.append(item)
-        more, self._told = dropped - self._told, dropped
+        more, self._reported = dropped - self._reported, dropped
         try:
             return self._draw(batch, more, final=final)
         except Exception:  # noqa: BLE001 - a bug shows its traceback, and printing goes on
             found = (*sys.exc_info(), threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(found))
-            return Drawn(wrote=True, holds=False)
+            return Drawn(wrote=True, holds=None)
         finally:
             self._bytes_out += size  # only now can they be let go

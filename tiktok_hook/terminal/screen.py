@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 
 from tiktok_hook.terminal.flood import FloodGate
-from tiktok_hook.terminal.live import ERASE, StatusLine
+from tiktok_hook.terminal.live import ERASE, SessionCounts, StatusLine
 from tiktok_hook.terminal.printer import Drawn
 from tiktok_hook.terminal.sink import Closed, Sink
 from tiktok_hook.terminal.view import Piece, View
+
+REPORT_CHECK_SECONDS = 0.5
+"""Seconds between two looks at counts and times that change without a record."""
 
 _CHUNK = 64 * 1024
 _BREATH_EVERY = 16
@@ -33,7 +36,7 @@ class Screen:
         out: Where data goes.
         err: Where words for people go.
         status: The status line; None without.
-        status_text: Its text for so many columns.
+        counts: Returns what the status line counts.
         on_closed: Called once when nobody reads `out` any more.
         gates: Count what strangers send beyond their allowance.
     """
@@ -45,7 +48,7 @@ class Screen:
         err: Sink,
         *,
         status: StatusLine | None,
-        status_text: Callable[[int], str],
+        counts: Callable[[], SessionCounts],
         on_closed: Callable[[], None],
         gates: Sequence[FloodGate] = (),
     ) -> None:
@@ -54,12 +57,12 @@ class Screen:
         if out.device is not None and out.device == err.device:
             self._sinks["err"] = out  # one terminal, one write
         self._status = status
-        self._status_text = status_text
+        self._counts = counts
         self._on_closed = on_closed
         self._gates = gates
         self._open = {"out": True, "err": True}
         self._shown = ""  # what the status line says
-        self._drawn = False  # whether it stands on the screen
+        self._drawn = False  # whether it is on the screen
         self._hidden = False
         self._trouble = ""
 
@@ -84,15 +87,24 @@ class Screen:
         for channel, text in runs:
             self._write(channel, erase + text)
             erase, self._shown, self._drawn, wrote = "", "", False, True
-        line = "" if self._hidden else self._status_text(self._sinks["out"].width or 80)
+        if not wrote and self._view.holds is not None:
+            return Drawn(wrote, self._holds)  # soon drawn with what is held back
+        width = self._sinks["out"].width or 80
+        line = "" if self._hidden else self._status.text(width, self._counts())
         if line != self._shown:
             self._write("out", f"{erase}{line}\r" if line else erase)
             self._shown, self._drawn, wrote = line, bool(line), True
         return Drawn(wrote, self._holds)
 
     @property
-    def _holds(self) -> bool:
-        return self._view.holds or any(gate.pending for gate in self._gates)
+    def _holds(self) -> float | None:
+        """Seconds until the next draw has something to show without a new record; None if never."""
+        seconds = [self._view.holds]
+        if any(gate.pending for gate in self._gates):
+            seconds.append(REPORT_CHECK_SECONDS)
+        if self._status is not None and self._counts().waiting:
+            seconds.append(REPORT_CHECK_SECONDS)
+        return min((each for each in seconds if each is not None), default=None)
 
     def _control(self, wanted: Control) -> None:
         if wanted is Control.REDRAW:

@@ -63,6 +63,16 @@ class Sink:
         except OSError:
             return None
 
+    @property
+    def height(self) -> int | None:
+        """Rows of the terminal at this moment; None if it is none or does not say."""
+        if self._fd is None or not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(self._fd).lines or None
+        except OSError:
+            return None
+
     def write(self, text: str) -> None:
         """Write all of it, waiting as long as the reader wants.
 

@@ -1,15 +1,17 @@
-"""The two formats for people: full blocks while there is time to read them, and one line each."""
+"""The three formats for people: blocks while there is time to read them, and one line each."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tiktok_hook.delivery import (
     AppChanged,
-    Attempt,
     AttemptEnded,
     Delivery,
     DeliveryAnswered,
+    DeliveryStored,
     NonWebhookRequest,
     Notice,
     Ready,
@@ -18,30 +20,65 @@ from tiktok_hook.delivery import (
     Summary,
     TunnelChanged,
 )
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
-from tiktok_hook.terminal import banner, blocks, lines, words
+from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.flood import LeftOut
-from tiktok_hook.terminal.paint import Paint
-from tiktok_hook.terminal.view import Piece, err, out
+from tiktok_hook.terminal.theme import Paint, Parts
+from tiktok_hook.terminal.view import Details, Piece, Raw, err, out
+
+if TYPE_CHECKING:
+    from rich.text import Text as RichText
+
+    from tiktok_hook.terminal.blocks import Detail
+
+Form: TypeAlias = Literal["compact", "normal", "full"]
 
 BLOCKS_PER_SECOND = 4.0
-"""Full blocks; what comes faster gets one line each."""
+"""Blocks in the long run; what comes faster gets one line each."""
 
 BLOCKS_AT_ONCE = 6.0
-"""Full blocks after a pause: a burst that a person may want to read."""
+"""Blocks after a pause: a burst that a person may want to read."""
 
-_TARGETS = 16
+HOLD_SECONDS = 0.015
+"""How long a delivery is held back for its answer, so that a fast app's is shown with it."""
+
+NORMAL_BODY_LINES = 20
+"""Lines of a body in the normal format; half the screen if that is less."""
+
+_NORMAL_BODY_CHARS = 4_000
+_OPEN = 1024
+
+
+@dataclass(slots=True)
+class _Open:
+    """A delivery that is not finished on the screen.
+
+    Attributes:
+        delivery: As it is known now; its status is None until TikTok is answered.
+        held_until: Monotonic seconds at which it is shown, whatever is missing.
+        shown: Whether it is on the screen, as waiting for the app.
+        attempts: The attempts that belong to its block or to its answer's line.
+        skipped: Why it goes to no app; None if it does.
+    """
+
+    delivery: Delivery
+    held_until: float
+    shown: bool = False
+    attempts: list[AttemptEnded] = field(default_factory=list)
+    skipped: Skipped | None = None
 
 
 class Text:
-    """The view behind ``--format full`` and ``compact``.
+    """The view behind ``--format compact``, ``normal`` and ``full``.
 
     Args:
-        full: Blocks rather than lines.
+        form: How a delivery is shown; `form` may be set at any time, by any thread.
         out_paint: Colours on stdout.
         err_paint: Colours on stderr.
-        out_width: Columns of stdout at this moment; None for no limit.
-        err_width: Columns of stderr, likewise.
+        out_width: Returns the columns of stdout at this moment; None for no limit.
+        err_width: Returns the columns of stderr, likewise.
+        height: Returns the rows of the terminal; None if there is none.
         keys: Whether single keys work.
         clock: Monotonic seconds.
     """
@@ -49,142 +86,233 @@ class Text:
     def __init__(
         self,
         *,
-        full: bool,
+        form: Form,
         out_paint: Paint,
         err_paint: Paint,
         out_width: Callable[[], int | None],
         err_width: Callable[[], int | None],
+        height: Callable[[], int | None] = lambda: None,
         keys: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._full = full
+        self.form: Form = form
         self._out_paint = out_paint
         self._err_paint = err_paint
         self._out_width = out_width
         self._err_width = err_width
+        self._height = height
         self._keys = keys
         self._clock = clock
         self._blocks_left = BLOCKS_AT_ONCE
         self._blocks_at = clock()
-        self._kept: DeliveryAnswered | None = None
-        self._is_ready = False
+        self._open: OrderedDict[int, _Open] = OrderedDict()
+        self._target: str | None = None
         self._history_stays = True
         self._answered_by_app = False
         self._tunnel = "connecting"
         self._apps: dict[str | None, str] = {}
         self._ping_passed = False
+        self._unverified_ping_shown = False
         self._last_hint = ""
-        self._last_hint_beside = ""
+        self._last_attempt_hint = ""
         self._midnight = 0.0
-        self._writers: dict[type, Callable[[Any], Iterator[Piece]]] = {
-            LeftOut: self._left_out,
+        self._show: dict[type, Callable[[Any], Iterator[Piece]]] = {
+            DeliveryStored: self._stored,
+            DeliveryAnswered: self._answered,
+            AttemptEnded: self._attempt_ended,
             Skipped: self._skipped,
-            NonWebhookRequest: self._non_webhook_request,
+            LeftOut: self._left_out,
+            NonWebhookRequest: self._request,
             TunnelChanged: self._tunnel_changed,
             AppChanged: self._app_changed,
             Notice: self._notice,
             Ready: self._ready,
             Summary: self._summary,
-            Piece: lambda piece: iter((piece,)),
+            Details: self._details,
+            Raw: lambda code: iter((err(code),)),
             str: lambda text: iter((err(text if text.endswith("\n") else text + "\n"),)),
         }
 
     @property
-    def holds(self) -> bool:
-        """Whether a delivery waits for the app's answer, which follows on its heels."""
-        return self._kept is not None
+    def holds(self) -> float | None:
+        """Seconds until something that is held back has to be shown; None if nothing is."""
+        deadlines = [each.held_until for each in self._open.values() if self._incomplete(each)]
+        return max(min(deadlines) - self._clock(), 0.0) if deadlines else None
 
     def draw(self, items: Sequence[object], dropped: int) -> Iterator[Piece]:
         """Make the text of a batch; see `tiktok_hook.terminal.view.View`."""
-        width = self._out_width()
-        batch = list(items) if self._kept is None else [self._kept, *items]
-        self._kept = None
-        last = items[-1] if items else None
-        if isinstance(last, DeliveryAnswered) and self._expects_attempt(last.delivery):
-            self._kept = last
-            batch.pop()
-        at = 0
-        while at < len(batch):
-            item = batch[at]
-            at += 1
-            if isinstance(item, DeliveryAnswered):
-                following = _following(item.delivery, batch[at : at + _TARGETS])
-                at += len(following)
-                yield from self._delivery(item.delivery, following, width)
-            elif isinstance(item, AttemptEnded):
-                yield self._attempt(item.attempt, width)
-            else:
-                writer = self._writers.get(type(item))
-                if writer is not None:
-                    yield from writer(item)
+        for item in items:
+            show = self._show.get(type(item))
+            if show is not None:
+                yield from show(item)
+        yield from self._overdue(self._clock())
         if dropped:
-            paint = self._out_paint
-            more = f"… {words.count(dropped)} more, see tiktok-hook events"
-            yield out(f"{paint.dim}{more}{paint.off}\n")
+            yield out(f"… {words.count(dropped)} not shown here (too fast): tiktok-hook events\n")
 
     def rest(self) -> Iterator[Piece]:
-        """A delivery whose attempt has not come."""
-        return self.draw((), 0)
+        """Show what is held back, now."""
+        yield from self._overdue(float("inf"))
 
-    def _expects_attempt(self, delivery: Delivery) -> bool:
-        answered = delivery.status is not None and not delivery.verdict.refused
-        return self._answered_by_app and answered
+    # Deliveries and their attempts.
 
-    def _delivery(
-        self,
-        delivery: Delivery,
-        following: Sequence[AttemptEnded | Skipped],
-        width: int | None,
-    ) -> Iterator[Piece]:
+    def _stored(self, event: DeliveryStored) -> Iterator[Piece]:
+        delivery = event.delivery
+        self._open[delivery.id] = _Open(delivery, self._clock() + HOLD_SECONDS)
+        if len(self._open) > _OPEN:
+            self._open.popitem(last=False)
+        return iter(())
+
+    def _answered(self, event: DeliveryAnswered) -> Iterator[Piece]:
+        delivery = event.delivery
+        known = self._open.get(delivery.id)
+        if known is None:  # the event that it was stored was dropped
+            known = self._open[delivery.id] = _Open(delivery, 0.0)
+        known.delivery = delivery
+        known.held_until = self._clock() + HOLD_SECONDS
+        if self._complete(known):
+            yield from self._finish(known)
+
+    def _attempt_ended(self, event: AttemptEnded) -> Iterator[Piece]:
+        attempt = event.attempt
+        known = None if attempt.replay else self._open.get(attempt.delivery_id)
+        if known is None:
+            yield from self._late_attempt(event)
+            return
+        known.attempts.append(event)
+        if self._complete(known):
+            yield from self._finish(known)
+
+    def _skipped(self, event: Skipped) -> Iterator[Piece]:
+        known = self._open.get(event.delivery.id)
+        if known is None:
+            yield out(lines.skipped_line(event) + "\n")
+            return
+        known.skipped = event
+        if self._complete(known):
+            yield from self._finish(known)
+
+    def _complete(self, known: _Open) -> bool:
+        """Whether everything is here that is shown together."""
+        delivery = known.delivery
+        if delivery.status is None:
+            return False
+        expects_attempt = self._answered_by_app and not delivery.verdict.refused
+        return bool(known.attempts or known.skipped) or not expects_attempt
+
+    def _incomplete(self, known: _Open) -> bool:
+        """Whether it becomes due by time alone; what is shown as waiting only waits."""
+        return not known.shown or known.delivery.status is not None
+
+    def _overdue(self, now: float) -> Iterator[Piece]:
+        """Show what was held long enough."""
+        for known in list(self._open.values()):
+            if now < known.held_until or not self._incomplete(known):
+                continue
+            if known.delivery.status is not None:
+                yield from self._finish(known)
+            else:
+                known.shown = True
+                yield from self._block_or_line(known)
+
+    def _finish(self, known: _Open) -> Iterator[Piece]:
+        """Show a delivery with its answer, or only the answer where it stands there already."""
+        del self._open[known.delivery.id]
+        if not known.shown:
+            yield from self._block_or_line(known)
+            return
+        attempt = known.attempts[0].attempt if known.attempts else None
+        yield out(lines.answer_line(known.delivery, attempt, self._out_paint) + "\n")
+        yield from self._hint("" if attempt is None else attempt.hint)
+        for each in known.attempts[1:]:
+            yield from self._late_attempt(each)
+
+    def _block_or_line(self, known: _Open) -> Iterator[Piece]:
+        delivery, skipped = known.delivery, known.skipped
+        attempts = [event.attempt for event in known.attempts]
         if delivery.source is not Source.IMPORT:
             yield from self._new_day(delivery.received_at)
-        attempts = [event.attempt for event in following if isinstance(event, AttemptEnded)]
-        skipped = next((event for event in following if isinstance(event, Skipped)), None)
-        if self._full and self._room_for_block():
-            yield out(
-                blocks.delivery_block(
-                    delivery,
-                    self._out_paint,
-                    attempts=attempts,
-                    skipped=skipped,
-                    width=width or 80,
-                    first_at=delivery.first_received_at,
-                )
+        width = self._out_width()
+        if self.form != "compact" and not delivery.verdict.refused and self._room_for_block():
+            from tiktok_hook.terminal import blocks
+
+            waits = delivery.status is None
+            block = blocks.delivery_block(
+                delivery,
+                attempts=attempts,
+                skipped=skipped,
+                width=width or 80,
+                detail=self._detail(),
+                waiting_for=self._target if waits else None,
             )
+            yield out(self._drawn(block, self._out_paint))
         else:
+            attempt = attempts[0] if attempts else None
             line = lines.delivery_line(
                 delivery,
                 self._out_paint,
-                attempt=attempts[0] if attempts else None,
+                attempt=attempt,
                 skipped=skipped is not None,
                 width=width,
-                first_at=delivery.first_received_at,
             )
             yield out(line + "\n")
             hint = delivery.verdict.hint if delivery.verdict.refused else ""
             hint = skipped.reason if skipped is not None else hint
-            yield from self._news(attempts[0].hint if attempts else hint, width)
-            for attempt in attempts[1:]:
-                yield self._attempt(attempt, width)
+            yield from self._hint(attempt.hint if attempt is not None else hint)
+            for each in known.attempts[1:]:
+                yield from self._late_attempt(each)
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
             yield from self._ping(delivery)
 
-    def _attempt(self, attempt: Attempt, width: int | None) -> Piece:
-        """One by itself; in the compact format its hint only if it is another one than last."""
-        if self._full or attempt.hint != self._last_hint_beside:
-            text = blocks.attempt_block(attempt, self._out_paint, width or 80)
-        else:
-            text = lines.attempt_line(attempt, self._out_paint)
-        self._last_hint_beside = attempt.hint
-        return out(text + "\n")
+    def _detail(self) -> "Detail":
+        from tiktok_hook.terminal.blocks import Detail
+        from tiktok_hook.terminal.body import BodyLimits
+
+        if self.form == "full":
+            return Detail()
+        rows = self._height()
+        most = NORMAL_BODY_LINES if rows is None else min(NORMAL_BODY_LINES, max(rows // 2, 1))
+        columns = self._out_width() or 80
+        limits = BodyLimits(lines=most, chars=_NORMAL_BODY_CHARS, text=max(columns * 4, 80))
+        return Detail(headers=False, body=limits)
+
+    def _late_attempt(self, event: AttemptEnded) -> Iterator[Piece]:
+        """An attempt by itself; in the compact format its hint only if it differs from the last."""
+        attempt = event.attempt
+        yield out(self._out_paint.join(lines.attempt_line(attempt, ended=event)) + "\n")
+        if attempt.hint and (self.form != "compact" or attempt.hint != self._last_attempt_hint):
+            yield from self._hint_lines(attempt.hint)
+        self._last_attempt_hint = attempt.hint
+
+    def _hint(self, hint: str) -> Iterator[Piece]:
+        """A hint below a line, only if it differs from the last one."""
+        if hint and hint != self._last_hint:
+            yield from self._hint_lines(hint)
+        self._last_hint = hint
+
+    def _hint_lines(self, hint: str) -> Iterator[Piece]:
+        from tiktok_hook.terminal import blocks
+
+        text = blocks.hint_lines(lines.shown(hint, 1000), self._out_width() or 80, indent=4)
+        yield out(self._drawn(text, self._out_paint))
+
+    def _details(self, details: Details) -> Iterator[Piece]:
+        from tiktok_hook.terminal import blocks
+        from tiktok_hook.terminal.body import BodyLimits
+
+        block = blocks.delivery_block(
+            details.delivery,
+            attempts=details.attempts,
+            width=self._out_width() or 80,
+            detail=blocks.Detail(body=BodyLimits(lines=200, chars=40_000)),
+        )
+        yield out(self._drawn(block, self._out_paint))
 
     def _new_day(self, now: float) -> Iterator[Piece]:
-        """Before the first delivery of another day its date: the lines have the time alone."""
+        """The date before the first delivery of another day: the lines have the time only."""
         if now < self._midnight:
             return
         if self._midnight:
-            paint = self._err_paint
-            yield err(f"{paint.dim}── {words.date(now)} ──{paint.off}\n")
+            yield err(f"── {words.date(now)} ──\n")
         self._midnight = words.midnight(now)
 
     def _room_for_block(self) -> bool:
@@ -197,78 +325,89 @@ class Text:
         self._blocks_left -= 1.0
         return True
 
-    def _news(self, hint: str, width: int | None) -> Iterator[Piece]:
-        """Under a line, the hint only if it is another one than last time."""
-        if hint and hint != self._last_hint:
-            text = blocks.hint(hint, self._out_paint, width or 80, indent="    ")
-            yield out(text.removeprefix("\n") + "\n")
-        self._last_hint = hint
+    def _ping(self, delivery: Delivery) -> Iterator[Piece]:
+        """What the portal's Test URL button means, once; an unverified ping completes nothing."""
+        if self._ping_passed or delivery.source is not Source.TIKTOK or delivery.status != 200:
+            return
+        verdict = delivery.verdict
+        if verdict.refused:
+            if self._unverified_ping_shown:
+                return
+            self._unverified_ping_shown = True
+            yield from self._labelled(
+                "Test URL", "caution",
+                "A tiktok.ping came whose signature does not verify. If it is yours: the client "
+                "secret here is not that of the app in the portal.",
+            )  # fmt: skip
+            return
+        self._ping_passed = True
+        verified = "not checked" if verdict.state is State.UNCHECKED else "verified"
+        yield from self._labelled(
+            "Test URL", "good", f"Passed, signature {verified}. Now press Save changes."
+        )
 
-    def _left_out(self, event: LeftOut) -> Iterator[Piece]:
-        yield err(lines.left_out_line(event, self._err_paint) + "\n")
+    # Everything else.
 
-    def _skipped(self, event: Skipped) -> Iterator[Piece]:
-        yield out(blocks.skipped_block(event, self._out_paint, self._out_width() or 80) + "\n")
+    def _request(self, request: NonWebhookRequest) -> Iterator[Piece]:
+        yield err(lines.request_line(request) + "\n")
 
-    def _non_webhook_request(self, event: NonWebhookRequest) -> Iterator[Piece]:
-        yield err(lines.probe_line(event, self._err_paint) + "\n")
+    def _left_out(self, left_out: LeftOut) -> Iterator[Piece]:
+        yield err(lines.left_out_line(left_out) + "\n")
 
-    def _app_changed(self, event: AppChanged) -> Iterator[Piece]:
-        if self._apps.get(event.target) != event.state:
-            self._apps[event.target] = event.state
-            yield err(lines.app_line(event, self._err_paint) + "\n")
-
-    def _notice(self, event: Notice) -> Iterator[Piece]:
-        yield err(lines.notice_line(event, self._err_paint) + "\n")
-
-    def _ready(self, event: Ready) -> Iterator[Piece]:
-        self._is_ready = True
-        self._answered_by_app = event.target is not None and event.ack == "app"
-        self._history_stays = event.history is not None
-        if event.target is not None and event.target_up is not None:
-            # The banner states it, so that only a change is worth a line.
-            self._apps[event.target] = "up" if event.target_up else "down"
-        self._apps |= {url: "up" if up else "down" for url, up in event.others}
-        width = self._err_width() or 80
-        yield err(banner.banner(event, self._err_paint, width=width, keys=self._keys))
-
-    def _summary(self, event: Summary) -> Iterator[Piece]:
-        yield err(banner.summary(event, self._err_paint, kept=self._history_stays))
-
-    def _tunnel_changed(self, event: TunnelChanged) -> Iterator[Piece]:
-        before, self._tunnel = self._tunnel, event.state
-        # Each heartbeat repeats the state, and the banner stands for everything before it.
-        if self._is_ready and event.state != before:
-            line = lines.tunnel_line(event, self._err_paint)
+    def _tunnel_changed(self, state: TunnelChanged) -> Iterator[Piece]:
+        before, self._tunnel = self._tunnel, state.state
+        # The same state comes again with every heartbeat, and the banner reports the first.
+        if state.state != before and (before, state.state) != ("connecting", "online"):
+            line = lines.tunnel_line(state, self._err_paint)
             if line:
                 yield err(line + "\n")
 
-    def _ping(self, delivery: Delivery) -> Iterator[Piece]:
-        """What the portal's Test URL button means, once."""
-        paint, verdict = self._err_paint, delivery.verdict
-        if self._ping_passed or delivery.source is not Source.TIKTOK or delivery.status != 200:
-            return
-        if verdict.refused:  # anybody can send it
-            return
-        self._ping_passed = True
-        text = f"{paint.bold}{paint.green}Test URL passed: now press Save changes.{paint.off}"
-        if verdict.state is State.UNCHECKED:
-            text += " Its signature was not checked."
-        else:
-            text += " Its signature verified."
-        yield err(text + "\n")
+    def _app_changed(self, state: AppChanged) -> Iterator[Piece]:
+        if self._apps.get(state.target) != state.state:
+            self._apps[state.target] = state.state
+            yield err(lines.app_line(state, self._err_paint) + "\n")
 
+    def _notice(self, notice: Notice) -> Iterator[Piece]:
+        label, style = lines.notice_style(notice)
+        # An error may be a bug of ours, and its traceback is of use only with its lines.
+        message = visible(notice.message, keep_newlines=notice.level == "error")
+        yield from self._labelled(label, style, message.rstrip("\n"), notice.hint)
 
-def _following(delivery: Delivery, items: Sequence[object]) -> list[AttemptEnded | Skipped]:
-    """What belongs to a delivery right behind it: its attempts, or why there are none."""
-    found: list[AttemptEnded | Skipped] = []
-    for item in items:
-        if isinstance(item, AttemptEnded):
-            own = item.attempt.delivery_id == delivery.id and not item.attempt.replay
-        else:
-            own = isinstance(item, Skipped) and item.delivery.id == delivery.id
-        if not own:
-            break
-        assert isinstance(item, AttemptEnded | Skipped)
-        found.append(item)
-    return found
+    def _ready(self, ready: Ready) -> Iterator[Piece]:
+        from tiktok_hook.terminal import banner
+
+        self._target = ready.target
+        self._answered_by_app = ready.target is not None and ready.ack == "app"
+        self._history_stays = ready.history is not None
+        if ready.target is not None and ready.target_up is not None:
+            # The banner says it, so only a change is news.
+            self._apps[ready.target] = "up" if ready.target_up else "down"
+        self._apps |= {url: "up" if up else "down" for url, up in ready.others}
+        text = banner.banner(ready, width=self._err_width() or 80, keys=self._keys)
+        yield err(self._drawn(text, self._err_paint))
+
+    def _summary(self, summary: Summary) -> Iterator[Piece]:
+        from tiktok_hook.terminal import banner
+
+        width = self._err_width() or 80
+        text = banner.summary(summary, width=width, kept=self._history_stays)
+        yield err(self._drawn(text, self._err_paint))
+
+    def _labelled(self, label: str, style: str, text: str, hint: str = "") -> Iterator[Piece]:
+        """A sentence behind a coloured label, wrapped below itself, and its hint."""
+        from tiktok_hook.terminal.blocks import hint_lines
+        from tiktok_hook.terminal.drawing import hanging, line
+
+        width = self._err_width() or 80
+        first, *more = text.split("\n")
+        lead = line((f"{label}:", style), " ")
+        drawn: list[RichText | Parts] = [*hanging(lead, first, width=width, indent=2)]
+        drawn += [(each,) for each in more]
+        drawn += hint_lines(hint, width, indent=2)
+        yield err(self._drawn(drawn, self._err_paint))
+
+    @staticmethod
+    def _drawn(text: "Iterable[RichText | Parts]", paint: Paint) -> str:
+        from tiktok_hook.terminal.drawing import render
+
+        return render(text, paint)

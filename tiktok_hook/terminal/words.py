@@ -1,4 +1,4 @@
-"""Numbers, times and verdicts as people say them."""
+"""Numbers, times and verdicts in words."""
 
 import time
 from functools import lru_cache
@@ -6,17 +6,19 @@ from functools import lru_cache
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State, Verdict
 
-REASON_WORDS = {
-    "refused": "nothing listens there",
-    "timeout": "no answer in time",
-    "reset": "hung up without an answer",
+ERRORS = {
+    "refused": "connection refused",
+    "timeout": "timeout",
+    "reset": "connection reset before the answer was complete",
     "dns": "host not found",
     "tls": "TLS failed",
-    "protocol": "answered something that is not HTTP",
+    "protocol": "the answer is not HTTP",
     "too_large": "answer too large",
-    "loop": "is tiktok-hook itself",
+    "unreachable": "host unreachable",
+    "loop": "the target is tiktok-hook itself",
+    "cut": "cut off when the session ended",
 }
-"""What the error word of an attempt means."""
+"""The error codes of attempts, in words."""
 
 
 @lru_cache(maxsize=64)
@@ -25,30 +27,30 @@ def _clock(second: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Local time of day: ``08:12:03``."""
+    """Return the local time of day: ``08:12:03``."""
     return _clock(int(seconds))
 
 
 def date_and_time(seconds: float) -> str:
-    """Local date and time of day, for what is days away: ``Thu 26 Nov 08:20``."""
+    """Return the local date and time, for what is days away: ``Thu 26 Nov 08:20``."""
     moment = time.localtime(seconds)
     return f"{time.strftime('%a', moment)} {moment.tm_mday} {time.strftime('%b %H:%M', moment)}"
 
 
 def date(seconds: float) -> str:
-    """Local date: ``Thu 26 Nov 2026``."""
+    """Return the local date: ``Thu 26 Nov 2026``."""
     moment = time.localtime(seconds)
     return f"{time.strftime('%a', moment)} {moment.tm_mday} {time.strftime('%b %Y', moment)}"
 
 
 def midnight(seconds: float) -> float:
-    """When the local day of a time ends, in Unix seconds."""
+    """Return the end of a time's local day, in Unix seconds."""
     day = time.localtime(seconds)
     return time.mktime((day.tm_year, day.tm_mon, day.tm_mday + 1, 0, 0, 0, 0, 0, -1))
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: ``4 s``, ``14 min``, ``2 h 5 min``, ``3 d``."""
+    """Return a length of time in its two largest units: ``4 s``, ``14 min``, ``2 h 5 min``."""
     whole = round(abs(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -65,24 +67,24 @@ def duration(seconds: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """``0.4 ms``, ``3 ms``, ``2.4 s``."""
+    """Return ``0.4 ms``, ``3 ms``, ``2.4 s``."""
     if value < 1:
         return f"{value:.1f} ms"
     return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
 
 
 def count(number: int) -> str:
-    """A number with a thin gap between thousands, as in ``1 240``."""
+    """Return a number with a gap between thousands, as in ``1 240``."""
     return f"{number:,}".replace(",", " ")
 
 
 def plural(number: int, word: str, many: str | None = None) -> str:
-    """``1 delivery``, ``1 240 deliveries``."""
+    """Return a number with its noun: ``1 delivery``, ``1 240 deliveries``."""
     return f"{count(number)} {word if number == 1 else many or word + 's'}"
 
 
 def verdict(found: Verdict) -> str:
-    """A verdict in one clause: ``valid``, ``stale, signed 14 min ago``, ``invalid: …``."""
+    """Return a verdict in one clause: ``valid``, ``stale, signed 14 min ago``, ``invalid: …``."""
     if found.state is State.STALE and found.age_seconds is not None:
         age = duration(found.age_seconds)
         return f"stale, signed {age} ago" if found.age_seconds >= 0 else f"stale, {age} ahead"
@@ -93,16 +95,12 @@ def verdict(found: Verdict) -> str:
     return f"{found.state}: {found.reason}" if found.reason else found.state.value
 
 
-def redelivery(delivery: Delivery, first_at: float | None) -> str:
-    """``delivery 3 of this event, +14 min after #9``; empty for a first one.
-
-    Args:
-        delivery: As stored.
-        first_at: Unix seconds of the first one, when known.
-    """
+def redelivery(delivery: Delivery) -> str:
+    """Return ``delivery 3 of this event, +14 min after #9``; empty for a first delivery."""
     if delivery.redelivery_of is None:
         return ""
     words = f"delivery {delivery.redelivery_number} of this event"
+    first_at = delivery.first_received_at
     if first_at is None:
         return f"{words}, first was #{delivery.redelivery_of}"
     return f"{words}, +{duration(delivery.received_at - first_at)} after #{delivery.redelivery_of}"

@@ -5,8 +5,10 @@ import pytest
 
 from tests.cli.history import HOSTILE, deliveries
 from tests.store.samples import attempt, delivery
-from tiktok_hook.cli.table import Table, columns, cut
 from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.terminal.cells import columns, cut
+from tiktok_hook.terminal.table import Table, answer
+from tiktok_hook.terminal.theme import COLOURED, PLAIN
 
 NOW = time.time()
 ANSWERED = attempt(1, number=1, status=200, duration_ms=3.4)
@@ -14,7 +16,7 @@ ANSWERED = attempt(1, number=1, status=200, duration_ms=3.4)
 
 def table(*found: Delivery, width: int | None = None, coloured: bool = False) -> Table:
     rows = [(each, ANSWERED) for each in found]
-    return Table(rows, now=NOW, width=width, coloured=coloured)
+    return Table(rows, now=NOW, width=width, paint=COLOURED if coloured else PLAIN)
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140, 200])
@@ -31,7 +33,8 @@ def test_columns_stand_under_their_headings() -> None:
     heading, line = made.heading(), made.line(found, ANSWERED)
     assert line[heading.index("EVENT") :].startswith("post.publish.failed")
     assert line[heading.index("VERDICT") :].startswith("valid")
-    assert line[heading.index("APP") :] == "200 in 3 ms"
+    assert line[heading.index("ANSWER") :].startswith("500, app 200 in 3 ms")
+    assert line[heading.index("SUMMARY") :].startswith("spam_risk")
 
 
 def test_eighty_columns_leave_room_for_event_and_summary() -> None:
@@ -40,14 +43,14 @@ def test_eighty_columns_leave_room_for_event_and_summary() -> None:
     line = made.line(found, ANSWERED)
     assert "post.publish.failed" in line
     assert "spam_risk for" in line
-    assert line.endswith("500     200")
+    assert " 500, app 200 " in line
 
 
 def test_of_a_long_name_the_end_stays() -> None:
     body = b'{"event":"minis.trade_order.redeem.refund_traceback"}'
     found = replace(delivery(body), received_at=NOW)
     line = table(found, width=80).line(found, None)
-    assert "minis.trade...d_traceback" in line
+    assert "minis.trade_or…fund_traceback" in line
 
 
 def test_without_a_terminal_nothing_is_cut() -> None:
@@ -79,30 +82,38 @@ def test_a_date_is_shown_only_where_it_tells_something(ago: float, form: str) ->
 
 
 @pytest.mark.parametrize(
-    ("last", "words"),
+    ("status", "last", "said"),
     [
-        (None, ""),
-        (attempt(1), "..."),
-        (ANSWERED, "200 in 3 ms"),
-        (attempt(1, status=500, duration_ms=2345.6), "500 in 2.3 s"),
-        (attempt(1, error="refused", duration_ms=1.0), "refused"),
-        (attempt(1, duration_ms=1.0), "no answer"),
+        (200, None, "200"),
+        (200, attempt(1), "200, app waiting"),
+        (200, ANSWERED, "200 in 3 ms"),
+        (200, attempt(1, status=500, duration_ms=2345.6), "200, app 500 in 2.3 s"),
+        (500, attempt(1, status=500, duration_ms=2345.6), "500 in 2.3 s"),
+        (502, attempt(1, error="refused", duration_ms=1.0), "502, app refused"),
+        (502, attempt(1, duration_ms=1.0), "502, app no answer"),
+        (None, attempt(1), "waiting"),
+        (None, None, "waiting"),
     ],
-    ids=["none", "runs", "good", "slow", "error", "nothing"],
+    ids=["none", "runs", "good", "other", "same", "error", "nothing", "waiting", "not sent"],
 )
-def test_the_last_cell_says_what_the_app_did(last: Attempt | None, words: str) -> None:
-    found = deliveries()[0]
-    line = table(found).line(found, last)
-    assert line.rpartition("  ")[2] == (words or "200")
+def test_the_answer_is_said_once_and_the_app_s_where_it_differs(
+    status: int | None, last: Attempt | None, said: str
+) -> None:
+    assert answer(replace(deliveries()[0], status=status), last) == said
+
+
+def test_a_narrow_terminal_has_no_column_that_says_nothing() -> None:
+    heading = table(*deliveries(), width=60).heading()
+    assert "SUMMARY" not in heading
+    assert heading.split()[-1] == "ANSWER"
 
 
 @pytest.mark.parametrize(
     ("text", "room", "shown"),
     [
         ("abc", 3, "abc"),
-        ("abcdefghij", 8, "abcde..."),
-        ("abcdefghij", 4, "abcd"),
-        ("\u4e2d\u6587\u5b57\u5b57", 7, "\u4e2d\u6587..."),
+        ("abcdefghij", 8, "abcdefg…"),
+        ("\u4e2d\u6587\u5b57\u5b57", 7, "\u4e2d\u6587\u5b57…"),
     ],
 )
 def test_text_is_cut_to_the_columns_it_takes(text: str, room: int, shown: str) -> None:
