@@ -10,7 +10,7 @@ import subprocess
 import termios
 import time
 
-_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+_COLOUR = re.compile("\x1b\\[[0-9;]*m|\x1b\\[\\?[0-9]+[hl]")
 
 
 class Terminal:

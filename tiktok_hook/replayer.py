@@ -354,8 +354,12 @@ _ACCEPTED_LATE = (
 )
 
 
-def newest_received(history: HistoryReader) -> Delivery | None:
+def newest_received(history: HistoryReader, *, failed: bool = False) -> Delivery | None:
     """The newest delivery that was accepted here; imported and rejected ones do not count.
+
+    Args:
+        history: Where to look.
+        failed: Whether its last attempt must have failed.
 
     Raises:
         StoreError: The history cannot be read.
@@ -363,7 +367,9 @@ def newest_received(history: HistoryReader) -> Delivery | None:
     found = [
         delivery
         for source in (Source.TIKTOK, Source.TRIGGER)
-        for delivery in history.page(Filter(verdicts=_ACCEPTED_STATES, source=source), limit=1)
+        for delivery in history.page(
+            Filter(verdicts=_ACCEPTED_STATES, source=source, failed=failed), limit=1
+        )
     ]
     return max(found, key=lambda delivery: delivery.id, default=None)
 

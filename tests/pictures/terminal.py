@@ -25,7 +25,7 @@ FAILED = (
     b'\\"publish_type\\":\\"DIRECT_PUBLISH\\"}"}'
 )
 
-_STATUS_LINE = re.compile("[^\n]*\r\x1b\\[J")
+_STATUS_LINE = re.compile("[^\n]*\r\x1b\\[J|\x1b\\[\\?[0-9]+[hl]")
 _DRIVER = """
 import asyncio, sys
 from tests.pictures.terminal import serve_app

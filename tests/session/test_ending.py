@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.apps import running_app
+from tests.apps import http, running_app
 from tests.cli.runner import invoke
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
 from tests.ngrok_service import NgrokService
@@ -184,6 +184,34 @@ async def test_keys_replay_pause_and_release(environment: dict[str, str]) -> Non
         await asyncio.to_thread(screen.read_until, "replay the last delivery")
         screen.type("\r")
         await asyncio.to_thread(screen.read_until, "\x1b[J\r\n")
+        screen.type("q")
+        assert await asyncio.to_thread(screen.end) == 0
+
+
+async def test_keys_show_details_switch_the_view_and_replay_the_last_failure(
+    environment: dict[str, str],
+) -> None:
+    async with running_app() as app:
+        words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
+        words += ["--port", "0", "--inspect-port", "0", "--forward-to", app.url]
+        screen = Terminal(words, columns=100, environment=environment)
+        url = await asyncio.to_thread(local_url, screen)
+        screen.type("d")
+        await asyncio.to_thread(screen.read_until, "There is no delivery to show yet.")
+        screen.type("f")
+        await asyncio.to_thread(screen.read_until, "No delivery has failed.")
+        app.answer = http(500, b"broken")
+        assert (await post(url)).status == 500
+        await asyncio.to_thread(screen.read_until, "#1.1")
+        assert "Content-Length" not in screen.plain
+        screen.type("d")
+        await asyncio.to_thread(screen.read_until, "Content-Length")
+        app.answer = http(200, b"")
+        assert (await post(url)).status == 200
+        screen.type("f")
+        await asyncio.to_thread(screen.read_until, "#1.2 replay re-signed")
+        screen.type("v")
+        await asyncio.to_thread(screen.read_until, "View: full.")
         screen.type("q")
         assert await asyncio.to_thread(screen.end) == 0
 

@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+_MODE = re.compile(r"\x1b\[\?[0-9]+[hl]")
 _PIECE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\]([^\x07]*)\x07|\r|\n|[^\x1b\r\n]+")
 DEADLINE = 10.0
 
@@ -25,7 +26,7 @@ class Emulated:
         self.commands: list[str] = []
 
     def feed(self, text: str) -> None:
-        for found in _PIECE.finditer(text):
+        for found in _PIECE.finditer(_MODE.sub("", text)):
             piece = found[0]
             if piece == "\r":
                 self.column = 0

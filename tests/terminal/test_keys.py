@@ -10,6 +10,7 @@ import pytest
 
 from tests.terminal.terminal import DEADLINE, Terminal
 from tiktok_hook.terminal import keys
+from tiktok_hook.terminal.keys import KeyParser
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 
@@ -106,6 +107,54 @@ async def test_without_a_terminal_no_key_is_read() -> None:
     finally:
         os.close(read_end)
         os.close(write_end)
+
+
+def fed(*pieces: str) -> str:
+    parser = KeyParser()
+    return "".join(parser.feed(piece.encode()) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "typed"),
+    [
+        (["r"], "r"),
+        (["é"], "é"),
+        (["\x1b[A", "p"], "p"),
+        (["\x1b[1;5D"], ""),
+        (["\x1bOP", "q"], "q"),
+        (["\x1b"], ""),
+        (["\x1b", "q"], "q"),
+        (["\x1b[", "A", "q"], "q"),
+        (["\x1b[200~pip install requests\x1b[201~"], ""),
+        (["\x1b[200~pip install", " requests\x1b[201~", "r"], "r"),
+        (["\x1b[200~q", "\x1b[20", "1~", "r"], "r"),
+        (["\x1b[20", "0~qqq\x1b[201~", "r"], "r"),
+        (["r\x1b[200~q\x1b[201~p"], "rp"),
+        (["\x1b[200~q\x1b[201~\x1b[200~q\x1b[201~"], ""),
+        (["pip install requests"], ""),
+        (["pp"], "pp"),
+    ],
+)
+def test_a_key_is_what_was_typed_and_nothing_that_was_pasted(pieces: list[str], typed: str) -> None:
+    assert fed(*pieces) == typed
+
+
+def test_a_character_that_comes_in_two_parts_is_one_key() -> None:
+    parser = KeyParser()
+    first, second = "é".encode()[:1], "é".encode()[1:]
+    assert (parser.feed(first), parser.feed(second)) == ("", "é")
+
+
+def test_pasted_text_is_ignored_and_the_terminal_marks_it_only_meanwhile() -> None:
+    with job() as terminal:
+        terminal.wait_for("keys True")
+        terminal.wait_for("\x1b[?2004h")
+        terminal.type("\x1b[200~pip install requests\x1b[201~")
+        terminal.type("r")
+        assert terminal.wait_for("key 'r'").count("key '") == 1
+        terminal.type("q")
+        raw = terminal.wait_for("[ended with 0, lines True, echo True]")
+        assert raw.rindex("\x1b[?2004l") > raw.rindex("\x1b[?2004h")
 
 
 class Deaf:

@@ -17,9 +17,10 @@ async def keyboard(
 ) -> AsyncIterator[None]:
     """Act on single keys until the block ends; without a terminal nothing is read.
 
-    ``r`` sends the last delivery again, ``o`` opens the inspector, ``c`` copies the Callback URL,
-    ``p`` pauses forwarding and lets go again, ``?`` shows the keys, ``q`` quits. Return leaves an
-    empty line, to tell what comes from what came.
+    ``v`` switches the view, ``d`` shows the last delivery's details, ``r`` replays the last
+    delivery and ``f`` the last failed one, ``p`` pauses or resumes forwarding, ``o`` opens the
+    inspector, ``c`` copies the Callback URL, ``?`` lists the keys, ``q`` quits. Return prints an
+    empty line, to separate what follows.
     """
     if not console.keys:
         yield
@@ -39,8 +40,8 @@ async def keyboard(
                 console.next_view()
             elif key == "o":
                 session.open_inspector()
-            elif key in "rp":
-                group.create_task(_act(session, key))
+            elif key in "drfp":
+                group.create_task(_act(session, console, key))
 
         async with keys.read(pressed, console):
             yield
@@ -58,11 +59,15 @@ async def _copy(session: Session, console: Console) -> None:
     session.bus.publish(Notice(text + url, level="info"))
 
 
-async def _act(session: Session, key: str) -> None:
-    """What takes time; its failure is told on the screen and ends nothing."""
+async def _act(session: Session, console: Console, key: str) -> None:
+    """Do what takes time; a failure is shown and ends nothing."""
     try:
         if key == "r":
             await session.replay_last()
+        elif key == "f":
+            await session.replay_last_failed()
+        elif key == "d":
+            console.details(*await session.last_with_attempts())
         else:
             await session.toggle_pause()
     except HookError as error:

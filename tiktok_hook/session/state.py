@@ -1,7 +1,7 @@
 """A session that is running: what is known of it, and what happened so far."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
@@ -9,6 +9,7 @@ from tiktok_hook import replayer
 from tiktok_hook.app_process import AppProcess
 from tiktok_hook.bus import Bus, Subscription
 from tiktok_hook.delivery import (
+    Attempt,
     AttemptEnded,
     Delivery,
     DeliveryAnswered,
@@ -132,9 +133,38 @@ class Session:
         newest = await asyncio.to_thread(replayer.newest_received, self.store.history())
         if newest is None:
             raise UsageError("There is no accepted delivery to replay yet.")
+        await self._replay(newest)
+
+    async def replay_last_failed(self) -> None:
+        """Send the newest delivery that the app did not answer 200 again, freshly signed.
+
+        Raises:
+            UsageError: None failed, or there is nowhere to send it.
+            StoreError: The attempt could not be recorded.
+        """
+        history = self.store.history()
+        newest = await asyncio.to_thread(replayer.newest_received, history, failed=True)
+        if newest is None:
+            raise UsageError("No delivery has failed.")
+        await self._replay(newest)
+
+    async def last_with_attempts(self) -> tuple[Delivery, Sequence[Attempt]]:
+        """Return the newest delivery with its attempts.
+
+        Raises:
+            UsageError: There is none yet.
+            StoreError: The history cannot be read.
+        """
+        history = self.store.history()
+        newest = await asyncio.to_thread(history.page, limit=1)
+        if not newest:
+            raise UsageError("There is no delivery to show yet.")
+        return newest[0], await asyncio.to_thread(history.attempts, newest[0].id)
+
+    async def _replay(self, delivery: Delivery) -> None:
         sender = Replayer(self.store, self.forwarder, self.secrets, self._replay_targets)
         try:
-            prepared = await sender.prepare(newest)
+            prepared = await sender.prepare(delivery)
         except NoTargetError as error:
             raise UsageError(
                 "There is no target to replay to.", hint="Start with --forward-to 3000."

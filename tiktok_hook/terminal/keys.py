@@ -6,6 +6,7 @@ have to undo it.
 
 import asyncio
 import atexit
+import codecs
 import os
 import re
 import signal
@@ -15,8 +16,48 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Protocol, TextIO
 
 _POLL_SECONDS = 0.05
-_SEQUENCES = re.compile("\x1b(\\[[0-?]*[ -/]*[@-~]|O.|[^\x1b])?", re.DOTALL)
+_SEQUENCE = re.compile("\x1b(\\[[0-?]*[ -/]*[@-~]|O.|[^\x1b\\[O])", re.DOTALL)
+_UNFINISHED = re.compile("\x1b(\\[[0-?]*[ -/]*|O)$")
+_PASTE_BEGINS, _PASTE_ENDS = "\x1b[200~", "\x1b[201~"
+_BRACKETED_PASTE = {True: b"\x1b[?2004h", False: b"\x1b[?2004l"}
+
+MOST_KEYS_AT_ONCE = 3
+"""More characters than this that come together were not typed: they are ignored, too."""
+
 _saved: dict[int, Any] = {}
+
+
+class KeyParser:
+    """Finds the keys in what a terminal sends: no escape sequences, nothing that was pasted.
+
+    Terminals mark what is pasted (bracketed paste). Where they do not, text is taken for pasted
+    when many characters come at once.
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._rest = ""
+        self._pasting = False
+
+    def feed(self, data: bytes) -> str:
+        """Return the keys that are complete with these bytes."""
+        text = self._rest + self._decoder.decode(data)
+        self._rest = ""
+        typed = ""
+        while text:
+            before, mark, after = text.partition(_PASTE_ENDS if self._pasting else _PASTE_BEGINS)
+            if not self._pasting:
+                typed += before
+            elif not mark:
+                self._rest = before[-len(_PASTE_ENDS) :]  # may hold the beginning of the mark
+            if mark:
+                self._pasting = not self._pasting
+            text = after
+        if unfinished := _UNFINISHED.search(typed):
+            self._rest = unfinished[0]
+            typed = typed[: unfinished.start()]
+        keys = _SEQUENCE.sub("", typed).replace("\x1b", "")
+        return keys if len(keys) <= MOST_KEYS_AT_ONCE else ""
 
 
 class Suspendable(Protocol):
@@ -45,8 +86,8 @@ async def read(
     only when the screen is a terminal, too.
 
     Args:
-        on_key: Gets one character; arrow keys and the like are left out.
-        screen: Told when the session is stopped, goes on, or has another width.
+        on_key: Gets one character; arrow keys and the like, and what is pasted, are left out.
+        screen: Notified when the session is stopped or continued, or its width has changed.
         stdin: A text stream or a descriptor; None is stdin. If it is no terminal, nothing happens.
     """
     fd = _descriptor(sys.stdin if stdin is None else stdin)
@@ -67,6 +108,7 @@ def restore() -> None:
     import termios
 
     for fd, mode in list(_saved.items()):
+        _mark_pasted(fd, wanted=False)
         # A terminal that is gone needs no mode.
         with suppress(termios.error, OSError):
             termios.tcsetattr(fd, termios.TCSANOW, mode)
@@ -80,6 +122,17 @@ def _descriptor(stream: TextIO | int | None) -> int | None:
         return stream.fileno()
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _mark_pasted(fd: int, *, wanted: bool) -> None:
+    """Have the terminal mark what is pasted, or no longer."""
+    # Not through stdin, which may be open for reading only.
+    with suppress(OSError):
+        terminal = os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY)
+        try:
+            os.write(terminal, _BRACKETED_PASTE[wanted])
+        finally:
+            os.close(terminal)
 
 
 def _reopened(fd: int) -> int:
@@ -103,6 +156,7 @@ class _Posix:
         self._on_key = on_key
         self._screen = screen
         self._loop = asyncio.get_running_loop()
+        self._parser = KeyParser()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -137,6 +191,7 @@ class _Posix:
             mode[3] &= ~(termios.ICANON | termios.ECHO)
             mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
             termios.tcsetattr(self._fd, termios.TCSANOW, mode)
+            _mark_pasted(self._fd, wanted=True)
             self._loop.add_reader(self._input, self._readable)
             os.set_blocking(self._fd, True)  # in case the loop's change reached it
 
@@ -161,7 +216,7 @@ class _Posix:
         if not data:  # hung up
             self._loop.remove_reader(self._input)
             return
-        for key in _SEQUENCES.sub("", data.decode(errors="ignore")):
+        for key in self._parser.feed(data):
             self._on_key(key)
 
     def _stop(self) -> None:
