@@ -32,7 +32,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
-from tiktok_hook.receiver import Request
+from tiktok_hook.receiver import IncomingRequest
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Bounds, Store, open_store
@@ -573,7 +573,9 @@ async def test_other_requests_pass_through_whole_and_unstored(
     page = b"p" * (3 * KEPT_BYTES)
     answer = http(302, page, "Location: /x", "Set-Cookie: a", "Set-Cookie: b", "Connection: close")
     async with running_app(answer) as app, relaying(app) as relay:
-        result = await relay.pass_through(Request("GET", "/login//%2f?a=+", (("Cookie", "c"),)))
+        result = await relay.pass_through(
+            IncomingRequest("GET", "/login//%2f?a=+", (("Cookie", "c"),))
+        )
     assert (result.status, result.body) == (302, page)
     assert tuple(result.headers) == (("Location", "/x"), ("Set-Cookie", "a"), ("Set-Cookie", "b"))
     assert app.requests[0].startswith(b"GET /login//%2f?a=+ HTTP/1.1\r\n")
@@ -595,7 +597,7 @@ async def test_why_a_request_could_not_be_passed_is_noted(
 ) -> None:
     timeout = 0.2 if status == 504 else 10
     async with running_app(answer) as app, relaying(app, timeout=timeout) as relay:
-        result = await relay.pass_through(Request("GET", "/login"))
+        result = await relay.pass_through(IncomingRequest("GET", "/login"))
     assert (result.status, result.note) == (status, note)
 
 
@@ -634,7 +636,7 @@ import asyncio, sys, time
 from pathlib import Path
 from tests.test_relay import delivery
 from tiktok_hook.forward import Forwarder
-from tiktok_hook.receiver import Request
+from tiktok_hook.receiver import IncomingRequest
 from tiktok_hook.relay import open_relay
 from tiktok_hook.store import open_store
 

@@ -1,15 +1,26 @@
 """A receiver on a port of its own, what it called back, and a client over raw sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tiktok_hook import ports, signature
 from tiktok_hook.delivery import Delivery, NonWebhookRequest
 from tiktok_hook.errors import StoreError
-from tiktok_hook.receiver import Answer, Receiver
+from tiktok_hook.receiver import (
+    OK,
+    IncomingRequest,
+    Limits,
+    Policy,
+    ReceiverReports,
+    ReceiverResponse,
+    WebhookHandler,
+    serve,
+    served_paths,
+)
 
 SECRET = "example-secret"
 NOW = 1_795_000_000.0
@@ -26,7 +37,7 @@ class Listening:
     deliveries: list[Delivery] = field(default_factory=list)
     statuses: list[int | None] = field(default_factory=list)
     probes: list[NonWebhookRequest] = field(default_factory=list)
-    answered: list[tuple[Delivery, Answer]] = field(default_factory=list)
+    answered: list[tuple[Delivery, ReceiverResponse]] = field(default_factory=list)
     unstored: list[StoreError] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
 
@@ -43,6 +54,29 @@ class Listening:
             yield Client(reader, writer)
         finally:
             writer.close()
+
+
+class Deliveries:
+    """Stands where the relay is: keeps deliveries, and answers them with a function."""
+
+    def __init__(
+        self, seen: Listening, handle: Callable[[Delivery], Awaitable[ReceiverResponse]] | None
+    ) -> None:
+        self._seen = seen
+        self._handle = handle
+
+    async def handle(self, delivery: Delivery) -> ReceiverResponse:
+        return await self._keep(delivery, None)
+
+    async def reject(self, delivery: Delivery, status: int) -> ReceiverResponse:
+        return await self._keep(delivery, status)
+
+    async def _keep(self, delivery: Delivery, status: int | None) -> ReceiverResponse:
+        self._seen.deliveries.append(delivery)
+        self._seen.statuses.append(status)
+        response = OK if self._handle is None else await self._handle(delivery)
+        self._seen.answered.append((delivery, response))
+        return response
 
 
 @dataclass(frozen=True)
@@ -109,38 +143,42 @@ async def until(true: Callable[[], Any]) -> None:
 
 @asynccontextmanager
 async def listening(
-    handle: Callable[[Delivery], Awaitable[Answer]] | None = None,
+    handle: Callable[[Delivery], Awaitable[ReceiverResponse]] | None = None,
     *,
     drain_seconds: float = 5.0,
-    **arguments: Any,
+    secrets: Sequence[str] = (SECRET,),
+    tolerance: float | None = None,
+    self_check_token: str = "",
+    serve_file: Path | None = None,
+    path: str = "/",
+    pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None = None,
+    limits: Limits | None = None,
+    publish: Callable[[NonWebhookRequest], None] | None = None,
 ) -> AsyncIterator[Listening]:
-    """Serve a `Receiver` until the block ends; what it tells is in what is given back."""
+    """Serve a `WebhookHandler` until the block ends; what it reports is in what is returned."""
     seen = Listening()
-
-    async def keep(delivery: Delivery) -> Answer:
-        seen.deliveries.append(delivery)
-        seen.statuses.append(None)
-        return Answer() if handle is None else await handle(delivery)
-
-    async def reject(delivery: Delivery, status: int) -> Answer:
-        seen.deliveries.append(delivery)
-        seen.statuses.append(status)
-        return Answer() if handle is None else await handle(delivery)
-
-    arguments.setdefault("secrets", [SECRET])
-    receiver = Receiver(
-        handle=keep,
-        reject=reject,
-        **{
-            "on_probe": seen.probes.append,
-            "answered": lambda delivery, answer: seen.answered.append((delivery, answer)),
-            **arguments,
-        },
+    policy = Policy(
+        secrets=tuple(secrets),
+        tolerance=tolerance,
+        self_check_token=self_check_token,
+        file_paths=served_paths(serve_file, path),
+        passes=pass_through is not None,
+    )
+    reports = ReceiverReports(
+        publish or seen.probes.append,
         on_unstored=seen.unstored.append,
         on_bug=seen.bugs.append,
         clock=lambda: seen.now,
     )
+    handler = WebhookHandler(
+        policy,
+        Deliveries(seen, handle),
+        reports,
+        serve_file=serve_file,
+        pass_through=pass_through,
+        clock=lambda: seen.now,
+    )
     sockets = ports.bind(0, preferred=1)
     seen.port = sockets[0].getsockname()[1]
-    async with receiver.serving(sockets, drain_seconds=drain_seconds):
+    async with serve(handler, sockets, limits, reports=reports, drain_seconds=drain_seconds):
         yield seen

@@ -1,12 +1,25 @@
-"""What TikTok talks to: takes deliveries on bound sockets, judges them, answers.
+"""The receiver: what TikTok talks to.
 
-`rules` decides what a request is and what it is answered; `connection` and `server` speak HTTP/1.1
-with llhttp, as aiohttp brings it, but without aiohttp's own server: that one inflates bodies, waits
-for ever for a half-sent header and prints tracebacks for malformed requests. Verifying included,
-this way takes no more time than that server does for an empty answer.
+The path of a request: `guard` (limits and deadlines of a connection) → aiohttp's server (HTTP/1.1)
+→ `exchange` (reads the request) → `handler` (`policy` decides; store, forward) → the response back
+through `exchange`. `server.serve` runs it on bound sockets; `limits` and `reports` are shared.
 """
 
-from tiktok_hook.receiver.answer import OK, Answer, Request
-from tiktok_hook.receiver.rules import Handle, Limits, Receiver
+from tiktok_hook.receiver.handler import WebhookHandler, served_paths
+from tiktok_hook.receiver.limits import Limits
+from tiktok_hook.receiver.messages import OK, IncomingRequest, ReceiverResponse
+from tiktok_hook.receiver.policy import Policy
+from tiktok_hook.receiver.reports import ReceiverReports
+from tiktok_hook.receiver.server import serve
 
-__all__ = ["OK", "Answer", "Handle", "Limits", "Receiver", "Request"]
+__all__ = [
+    "OK",
+    "IncomingRequest",
+    "Limits",
+    "Policy",
+    "ReceiverReports",
+    "ReceiverResponse",
+    "WebhookHandler",
+    "serve",
+    "served_paths",
+]

@@ -1,156 +1,128 @@
-"""All connections to the receiver: how many there may be, their deadlines, their end."""
+"""Serves a handler on bound sockets: accepting connections, sweeping deadlines, draining."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
-from tiktok_hook.receiver.connection import Connection
-from tiktok_hook.receiver.rules import Limits, Receiver
+from tiktok_hook.receiver.guard import ConnectionGuard
+from tiktok_hook.receiver.limits import Capacity, Limits
+from tiktok_hook.receiver.messages import IncomingRequest, ReceiverResponse
+from tiktok_hook.receiver.reports import ReceiverReports
 
-_YIELDS_AFTER_SECONDS = 1.0
-"""A connection idle for longer makes room for a new one."""
+_BACKLOG = 1024
 
 _WHOLE_SECONDS = 1.0
 """How long a request that is being received at the end may take to become whole."""
 
+_CANCEL_SECONDS = 1.0
+"""How long a cancelled handler may take to end."""
 
-class Server:
-    """Takes connections for a `Receiver`."""
 
-    def __init__(self, rules: Receiver, limits: Limits) -> None:
-        self.rules = rules
-        self.limits = limits
-        self.loop = asyncio.get_running_loop()
-        self.bodies_bytes = 0
-        self.leaving = False
-        # Dictionaries for their order: the oldest first.
-        self._connections: dict[Connection, None] = {}
-        self._refused: dict[Connection, None] = {}
-        self._in_flight = 0
-        self._work: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
-        self._tasks: asyncio.TaskGroup | None = None
+@asynccontextmanager
+async def serve(
+    handler: Callable[[IncomingRequest], Awaitable[ReceiverResponse]],
+    sockets: Sequence[socket.socket],
+    limits: Limits | None = None,
+    *,
+    reports: ReceiverReports | None = None,
+    drain_seconds: float = 5.0,
+) -> AsyncIterator[None]:
+    """Serve HTTP/1.1 on bound sockets until the block ends.
 
-    @asynccontextmanager
-    async def running(
-        self, sockets: Sequence[socket.socket], *, drain_seconds: float
-    ) -> AsyncIterator[None]:
-        """Serve on bound sockets until the block ends, and `drain_seconds` longer at most."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            sweeping = tasks.create_task(self._sweep())
-            servers = [
-                await self.loop.create_server(lambda: Connection(self), sock=each, backlog=1024)
-                for each in sockets
-            ]
-            try:
-                yield
-            finally:
-                for server in servers:
-                    server.close()
-                try:
-                    await self._drain(drain_seconds)
-                finally:
-                    sweeping.cancel()
-                    for work in self._work:
-                        work.cancel()
-                    for connection in [*self._connections, *self._refused]:
-                        connection.leave(now=True)
+    On the way out no new connection is accepted, requests that are being handled get
+    `drain_seconds`, and then every connection is closed and its handler cancelled. The sockets
+    are closed too.
 
-    def opened(self, connection: Connection) -> bool:
-        """Take in a connection; False when there are too many."""
-        if len(self._connections) >= self.limits.connections:
-            self._make_room()
-        if len(self._connections) < self.limits.connections:
-            self._connections[connection] = None
-            return True
-        self.refused(connection)
-        return False
+    Args:
+        handler: Called with each complete request, by many tasks at once. What it raises is
+            reported as a bug and answered 500.
+        sockets: Bound, TCP.
+        limits: Of connections, bytes and seconds; None takes the defaults.
+        reports: Gets the requests that are refused before the handler; None drops them.
+        drain_seconds: For handlers that still run at the end.
 
-    def refused(self, connection: Connection) -> None:
-        """Give a connection's place to another; beyond as many again they are cut off at once."""
-        self._connections.pop(connection, None)
-        self._refused[connection] = None
-        self._changed.set()
-        if len(self._refused) > self.limits.connections:
-            connection.leave(now=True)
+    Raises:
+        ExceptionGroup: With what the block raised, as from every `asyncio.TaskGroup`.
+    """
+    from tiktok_hook.receiver.exchange import HttpExchange  # brings aiohttp: 250 ms
 
-    def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
-        self._connections.pop(connection, None)
-        self._refused.pop(connection, None)
-        self._changed.set()
+    capacity = Capacity(limits or Limits())
+    reports = reports or ReceiverReports()
+    exchange = HttpExchange(handler, capacity, reports)
+    loop = asyncio.get_running_loop()
 
-    def begin(self) -> bool:
-        """Count a request that is going to be answered; False when too many are already.
+    def connection() -> ConnectionGuard:
+        return ConnectionGuard(exchange.connect, capacity, reports)
 
-        They are counted apart from connections: one whose client has gone is handled to its end.
-        """
-        if self._in_flight >= self.limits.in_flight:
-            return False
-        self._in_flight += 1
-        return True
-
-    def end(self) -> None:
-        """Count one that was answered."""
-        self._in_flight -= 1
-        if self.leaving:
-            self._changed.set()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what answers a request and needs a task for it."""
-        assert self._tasks is not None
-        task = self._tasks.create_task(self._run(work))
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
-    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        sweeping = tasks.create_task(_sweep(capacity, reports))
+        servers = [
+            await loop.create_server(connection, sock=each, backlog=_BACKLOG) for each in sockets
+        ]
         try:
-            await work
-        except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
-            self.rules.bug(bug)
+            yield
+        finally:
+            for server in servers:
+                server.close()
+            try:
+                await _drain(capacity, drain_seconds)
+            finally:
+                sweeping.cancel()
+                await _end(capacity)
+                reports.flush()
 
-    def _make_room(self) -> None:
-        """Close the connection that has been idle for longest, if any has for a while."""
-        idle = [connection for connection in self._connections if connection.idle]
-        oldest = min(idle, key=lambda connection: connection.idle_since, default=None)
-        if oldest and self.loop.time() - oldest.idle_since > _YIELDS_AFTER_SECONDS:
-            self._connections.pop(oldest, None)
-            oldest.leave()
 
-    async def _sweep(self) -> None:
-        limits = self.limits
-        shortest = min(
-            limits.request_seconds,
-            limits.unused_seconds,
-            limits.idle_seconds,
-            limits.linger_seconds,
-        )
-        while True:
-            await asyncio.sleep(min(1.0, shortest / 4))
-            now = self.loop.time()
-            for connection in [*self._connections, *self._refused]:
-                try:
-                    connection.check(now)
-                except Exception as bug:  # noqa: BLE001 - the others have deadlines too
-                    self.rules.bug(bug)
+async def _sweep(capacity: Capacity, reports: ReceiverReports) -> None:
+    """Enforce the deadlines of all connections, and publish what was counted."""
+    limits = capacity.limits
+    shortest = min(
+        limits.request_seconds,
+        limits.unused_seconds,
+        limits.idle_seconds,
+        limits.drain_seconds,
+    )
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(min(1.0, shortest / 4))
+        now = loop.time()
+        for connection in capacity.all():
+            try:
+                connection.check(now)
+            except Exception as bug:  # noqa: BLE001 - the others have deadlines too
+                reports.bug(bug)
+        reports.flush()
 
-    async def _drain(self, seconds: float) -> None:
-        self.leaving = True
-        now = self.loop.time()
-        for connection in [*self._connections, *self._refused]:
-            connection.leave()
-        await self._wait_for_end(until=now + min(seconds, _WHOLE_SECONDS))
-        for connection in [*self._connections]:
-            if not connection.busy:
-                connection.leave(now=True)
-        await self._wait_for_end(until=now + seconds)
 
-    async def _wait_for_end(self, *, until: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while self._in_flight or self._connections:
-                    self._changed.clear()
-                    await self._changed.wait()
+async def _drain(capacity: Capacity, seconds: float) -> None:
+    """Close what is idle, and wait for what is being received or handled."""
+    capacity.leaving = True
+    began = asyncio.get_running_loop().time()
+    for connection in capacity.all():
+        connection.close_if_idle()
+    await _wait_for_end(capacity, until=began + min(seconds, _WHOLE_SECONDS))
+    for connection in [*capacity.receiving]:
+        connection.abort()
+    await _wait_for_end(capacity, until=began + seconds)
+
+
+async def _wait_for_end(capacity: Capacity, *, until: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            while capacity.places or capacity.handling:
+                capacity.changed.clear()
+                await capacity.changed.wait()
+
+
+async def _end(capacity: Capacity) -> None:
+    """Cancel every handler, close every connection, and wait for the handlers to end."""
+    handling = [*capacity.handling]
+    for connection in handling:
+        connection.cancel()
+    for connection in capacity.all():
+        connection.abort()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CANCEL_SECONDS):
+            while capacity.handling:
+                capacity.changed.clear()
+                await capacity.changed.wait()

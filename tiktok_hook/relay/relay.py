@@ -23,7 +23,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
-from tiktok_hook.receiver import OK, Answer, Request
+from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
 from tiktok_hook.relay.backlog import MODES, NOT_SENT, Backlog, Mode
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.relay.watch import HealthCheck
@@ -191,7 +191,7 @@ class Relay:
 
     # What the receiver asks.
 
-    def handle(self, delivery: Delivery) -> Awaitable[Answer]:
+    def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
         """Store an accepted delivery, forward it, and return TikTok's response.
 
         Raises:
@@ -202,7 +202,7 @@ class Relay:
             return self._store.add_nowait(delivery, status=status, then=self._told)
         return self._hand_on(delivery)
 
-    def reject(self, delivery: Delivery, status: int) -> Awaitable[Answer]:
+    def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
         """Store a delivery that the receiver rejected and answers `status`; no app gets it.
 
         Raises:
@@ -210,7 +210,7 @@ class Relay:
         """
         return self._store.add_nowait(delivery, status=status, then=self._told)
 
-    async def _hand_on(self, delivery: Delivery) -> Answer:
+    async def _hand_on(self, delivery: Delivery) -> ReceiverResponse:
         status = self.ack if isinstance(self.ack, int) else 200
         if not self._is_wanted(delivery):
             stored = await self._store.add(delivery.stored(status=status))
@@ -237,7 +237,7 @@ class Relay:
             return self._told(stored)
         return await self._through_the_app(delivery)
 
-    async def _through_the_app(self, delivery: Delivery) -> Answer:
+    async def _through_the_app(self, delivery: Delivery) -> ReceiverResponse:
         """Answer what the app answers."""
         request, attempt = self._sender.prepare(delivery, self.targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
@@ -257,7 +257,7 @@ class Relay:
             announced.set()
         return answer
 
-    async def pass_through(self, request: Request) -> Answer:
+    async def pass_through(self, request: IncomingRequest) -> ReceiverResponse:
         """Hand a request that is no delivery to the first target, unstored, for ``--pass``."""
         path, _, query = request.target.partition("?")
         url = join(self.targets[0], path, query)
@@ -269,11 +269,11 @@ class Relay:
             return replace(_from_app(reply), note=reply.detail or str(reply.error))
         if reply.truncated:  # half a page under a whole one's status would deceive
             words = "the answer is too long to pass"
-            return Answer(502, b'{"ok":false,"error":"%s"}' % words.encode(), note=words)
+            return ReceiverResponse(502, b'{"ok":false,"error":"%s"}' % words.encode(), note=words)
         kept = tuple(
             (name, value) for name, value in reply.headers if name.lower() not in _OF_THE_CONNECTION
         )
-        return Answer(reply.status, reply.body, reply.header("content-type") or "", kept)
+        return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", kept)
 
     def _is_wanted(self, delivery: Delivery) -> bool:
         """Whether this event goes to the app at all."""
@@ -287,7 +287,7 @@ class Relay:
             return "this body is not an event, and --events forwards events only"
         return f"{delivery.event.name} is not among --events {','.join(self._events)}"
 
-    def _told(self, stored: Delivery) -> Answer:
+    def _told(self, stored: Delivery) -> ReceiverResponse:
         """Publish a delivery whose answer the app has no part in."""
         self._publish(DeliveryStored(stored))
         self._publish(DeliveryAnswered(stored))
@@ -427,15 +427,17 @@ def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
     return attempt.stored(delivery_id=delivery_id, number=1)
 
 
-def _plain(status: int) -> Answer:
-    return OK if status == 200 else Answer(status, b'{"ok":false}')
+def _plain(status: int) -> ReceiverResponse:
+    return OK if status == 200 else ReceiverResponse(status, b'{"ok":false}')
 
 
-def _from_app(reply: Reply) -> Answer:
+def _from_app(reply: Reply) -> ReceiverResponse:
     """The app's answer as TikTok gets it, as through a bare tunnel."""
     if reply.status is None:
         status = 504 if reply.error == "timeout" else 502
-        return Answer(status, b'{"ok":false,"error":"app %s"}' % (reply.error or "").encode())
+        return ReceiverResponse(
+            status, b'{"ok":false,"error":"app %s"}' % (reply.error or "").encode()
+        )
     coding = reply.header("content-encoding")
     headers: Headers = () if coding is None else (("Content-Encoding", coding),)
-    return Answer(reply.status, reply.body, reply.header("content-type") or "", headers)
+    return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", headers)

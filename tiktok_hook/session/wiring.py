@@ -28,7 +28,14 @@ from tiktok_hook.forward import (
     parse_target,
     refuse_loop,
 )
-from tiktok_hook.receiver import Receiver
+from tiktok_hook.receiver import (
+    Limits,
+    Policy,
+    ReceiverReports,
+    WebhookHandler,
+    serve,
+    served_paths,
+)
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.session import inspector_server, startup_notices
 from tiktok_hook.session.checks import check
@@ -320,21 +327,25 @@ class _Wiring:
         plan = self.plan
         failures = FailureReports(self.bus.publish)
         self.stack.enter_context(self.bus.connect(failures.handlers()))
-        receiver = Receiver(
-            handle=relay.handle,
-            reject=relay.reject,
+        policy = Policy(
             secrets=plan.known_secrets,
             tolerance=plan.tolerance,
-            max_body_bytes=plan.max_body_bytes,
-            serve_file=plan.serve_file,
             self_check_token=token,
-            path=plan.path,
-            pass_through=relay.pass_through if plan.pass_through else None,
-            on_probe=self.bus.publish,
-            on_unstored=failures.not_stored,
-            on_bug=failures.bug,
+            file_paths=served_paths(plan.serve_file, plan.path),
+            passes=plan.pass_through,
         )
-        await self.stack.enter_async_context(receiver.serving(sockets))
+        reports = ReceiverReports(
+            self.bus.publish, on_unstored=failures.not_stored, on_bug=failures.bug
+        )
+        handler = WebhookHandler(
+            policy,
+            relay,
+            reports,
+            serve_file=plan.serve_file,
+            pass_through=relay.pass_through if plan.pass_through else None,
+        )
+        limits = Limits(body_bytes=plan.max_body_bytes)
+        await self.stack.enter_async_context(serve(handler, sockets, limits, reports=reports))
 
     async def _inspect(
         self,

@@ -1,0 +1,342 @@
+"""One request and its response through aiohttp's server: the adapter between it and a handler.
+
+aiohttp's server is used through exported names without an underscore only. What of that is public
+but not documented is listed here, and run against the newest release by ``make newest``:
+
+- `aiohttp.web.RequestHandler`: its constructor with a `web.Server` and the keywords ``loop``,
+  ``logger``, ``access_log``, ``auto_decompress``, ``lingering_time``, ``tcp_keepalive``,
+  ``max_line_size``, ``max_field_size`` and ``max_headers``; its methods as an
+  `asyncio.Protocol`; that ``connection_lost`` may be called before the connection is lost, ends
+  its handler's wait for a body with an error, and makes later writes fail with a
+  `ConnectionError` which it keeps to itself; `handle_error`, called with status 400 and the
+  parser's exception for malformed requests, and with 500 for what a handler raised.
+- `aiohttp.web.Server` as the first argument of that constructor, without being called itself, and
+  its keyword ``request_factory``; the constructor of `web.BaseRequest` and the arguments that the
+  factory gets, among them `aiohttp.http.RawRequestMessage` with ``method`` and ``path``.
+- `BaseRequest.protocol`, `raw_path`, `transport` and `task`.
+- `StreamReader.read_nowait`, `total_bytes` and `is_eof`.
+- `aiohttp.http_exceptions`: the classes that tell one malformed request from another.
+- The parser's behaviour that `ConnectionGuard` names: trailers, and errors behind a body.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, cast
+
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import (
+    BadStatusLine,
+    InvalidHeader,
+    InvalidURLError,
+    LineTooLong,
+    TransferEncodingError,
+)
+
+from tiktok_hook.receiver.guard import ConnectionGuard
+from tiktok_hook.receiver.limits import Capacity
+from tiktok_hook.receiver.messages import (
+    BODY_TOO_LARGE,
+    FULL,
+    HEAD_TOO_LARGE,
+    INTERNAL_ERROR,
+    MALFORMED,
+    METHOD_NOT_ALLOWED,
+    OK,
+    SERVER,
+    VERSION_NOT_SUPPORTED,
+    IncomingRequest,
+    ReceiverResponse,
+    sendable,
+    sendable_value,
+)
+from tiktok_hook.receiver.reports import ReceiverReports
+
+Handler: TypeAlias = Callable[[IncomingRequest], Awaitable[ReceiverResponse]]
+"""Returns the response to a complete request."""
+
+MAX_LINE_BYTES = 8190
+"""Of the request line, of a header's name, and of its value."""
+
+MAX_HEADERS = 128
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_VERSIONS = (HttpVersion11, HttpVersion10)
+_NOT_PARSED = "UNKNOWN"
+_OK_HEADERS = {"Content-Type": OK.content_type, "Server": SERVER}
+
+
+class _Bugs(logging.Handler):
+    """Reports what aiohttp logs with a traceback: it logs nothing else that matters here."""
+
+    def __init__(self, reports: ReceiverReports) -> None:
+        super().__init__(logging.ERROR)
+        self._reports = reports
+
+    def emit(self, record: logging.LogRecord) -> None:
+        bug = record.exc_info[1] if record.exc_info else None
+        self._reports.bug(bug if isinstance(bug, Exception) else RuntimeError(record.getMessage()))
+
+
+class GuardedRequestHandler(web.RequestHandler):
+    """aiohttp's side of one connection; errors go to the guard, which answers them."""
+
+    __slots__ = ("guard", "message", "target")
+
+    guard: ConnectionGuard
+    message: RawRequestMessage
+    target: str
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's signature
+    ) -> web.StreamResponse:
+        """Let the guard answer, so that nothing of the request is echoed or logged.
+
+        Returns:
+            A response that is never sent: the guard has ended the connection.
+        """
+        if status == 400:
+            words, response = _explain(exc)
+            self.guard.malformed(response, words)
+        else:
+            if isinstance(exc, Exception) and not isinstance(exc, ConnectionError):
+                self.guard.reports.bug(exc)
+            self.guard.refuse(INTERNAL_ERROR, "internal error")
+        return _never_sent()
+
+
+class HttpExchange:
+    """Reads requests for a handler and sends its responses.
+
+    Args:
+        handler: Gets complete requests.
+        capacity: Of the server.
+        reports: Gets what is refused here, and bugs.
+    """
+
+    def __init__(self, handler: Handler, capacity: Capacity, reports: ReceiverReports) -> None:
+        self._handler = handler
+        self._capacity = capacity
+        self._limits = capacity.limits
+        self._reports = reports
+        self._loop = asyncio.get_running_loop()
+        self._server = web.Server(self._answer, request_factory=self._request)
+        self._logger = logging.Logger(  # noqa: LOG001 - not registered, so nothing prints it
+            "tiktok_hook.receiver", logging.ERROR
+        )
+        self._logger.addHandler(_Bugs(reports))
+
+    def connect(self, guard: ConnectionGuard) -> GuardedRequestHandler:
+        """Create aiohttp's side of a connection."""
+        http = GuardedRequestHandler(
+            self._server,
+            loop=self._loop,
+            logger=self._logger,
+            access_log=None,  # type: ignore[arg-type]  # None turns it off, as in web.Application
+            auto_decompress=False,
+            lingering_time=0.0,  # the guard discards what still comes
+            tcp_keepalive=False,  # no connection is idle for long enough
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
+        )
+        http.guard = guard
+        return http
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        """Create a request as `web.Server` does, and report to the guard that it begins.
+
+        Raises:
+            asyncio.CancelledError: The guard has ended the connection, now or before; or aiohttp
+                cannot represent the request, a CONNECT without an authority, which the guard
+                answers. aiohttp's task ends by it without anything being logged.
+        """
+        http = cast("GuardedRequestHandler", protocol)
+        guard = http.guard
+        http.message = message
+        http.target = target = target_of(message.path)
+        method = message.method
+        if method == _NOT_PARSED:  # `handle_error` comes next
+            method = target = ""
+        if guard.begin(method, target, payload, task, chunked=message.chunked):
+            if method == "CONNECT":
+                guard.refuse(METHOD_NOT_ALLOWED, "CONNECT: this is not a proxy")
+            elif message.version not in _VERSIONS:
+                guard.refuse(VERSION_NOT_SUPPORTED, "HTTP version not supported")
+            elif guard.may_exceed_head and _head_bytes(message) > self._limits.head_bytes:
+                guard.refuse(HEAD_TOO_LARGE, "headers too large")
+            else:
+                return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
+        raise asyncio.CancelledError
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Read the rest of a request, have it handled, and return the response."""
+        http = cast("GuardedRequestHandler", request.protocol)
+        guard, message, content = http.guard, http.message, request.content
+        # At its end the body is all here, so that nothing has to be waited for.
+        body = content.read_nowait() if content.is_eof() else await self._read_body(request, guard)
+        if body is not None and len(body) > self._limits.body_bytes:
+            guard.refuse(BODY_TOO_LARGE, f"body of {len(body)} bytes")
+        if body is None or not guard.whole():
+            return _never_sent()
+        is_old = message.version == HttpVersion10
+        try:
+            if len(self._capacity.handling) > self._limits.in_flight:
+                reason = "too many requests at once"
+                self._reports.non_webhook(message.method, http.target, FULL.status, reason)
+                response = FULL
+            else:
+                headers = tuple(
+                    [
+                        (name.decode("latin-1"), value.decode("latin-1"))
+                        for name, value in message.raw_headers
+                    ]
+                )
+                response = await self._handler(
+                    IncomingRequest(
+                        message.method,
+                        http.target,
+                        headers,
+                        body,
+                        "1.0" if is_old else "1.1",
+                        guard.peer,
+                    )
+                )
+        except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
+            self._reports.bug(bug)
+            response = INTERNAL_ERROR
+        finally:
+            # aiohttp 3.14 never answers what follows an Upgrade to anything but a WebSocket.
+            ends = guard.ends_connection or message.upgrade
+            guard.answered()
+        outgoing = _outgoing(response)
+        if ends:
+            outgoing.force_close()
+        if is_old and (ends or message.should_close):
+            outgoing.headers["Connection"] = "close"  # aiohttp leaves it out, as 1.0 allows
+        return outgoing
+
+    async def _read_body(self, request: web.BaseRequest, guard: ConnectionGuard) -> bytes | None:
+        """Read the body up to its limit; None when the guard has ended the connection instead.
+
+        `request.read()` would stop at 1 MiB and answer with an HTML page.
+        """
+        content, limit = request.content, self._limits.body_bytes
+        length = request.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > limit:
+            guard.refuse(BODY_TOO_LARGE, f"body of {int(length)} bytes")
+            return None
+        if request.version == HttpVersion11:  # 1.0 has no such expectation
+            expected = request.headers.get("Expect")
+            if expected is not None and expected.lower() == "100-continue":
+                assert request.transport is not None
+                request.transport.write(_CONTINUE)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                # Taking data may let aiohttp parse more of what it has read: ask until it is empty.
+                data = content.read_nowait()
+                if not data:
+                    if content.is_eof():
+                        return parts[0] if len(parts) == 1 else b"".join(parts)
+                    if not guard.wait_for_body():
+                        return None
+                    data = await content.readany()
+                    guard.body_came()
+                parts.append(data)
+                size += len(data)
+                if size > limit:
+                    guard.refuse(BODY_TOO_LARGE, f"body of more than {limit} bytes")
+                    return None
+        except (OSError, web.RequestPayloadError):
+            # The connection is lost, or aiohttp found the body malformed.
+            guard.refuse(MALFORMED, "malformed body")
+            return None
+
+
+def target_of(target: str) -> str:
+    """Return path and query of a request's target as Latin-1 text, without an absolute URL's host.
+
+    Args:
+        target: As aiohttp has it: UTF-8, undecodable bytes as surrogates.
+    """
+    if not target:  # a CONNECT to nowhere
+        return ""
+    if not target.isascii():
+        target = target.encode("utf-8", "surrogateescape").decode("latin-1")
+    if target.startswith("/"):
+        return target
+    scheme, mark, rest = target.partition("://")
+    if not mark or not scheme.isalnum():
+        return target
+    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    rest = rest[cut:]
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _explain(problem: BaseException | None) -> tuple[str, ReceiverResponse]:
+    """What is wrong with a request, in words that quote nothing of it, and the response."""
+    if isinstance(problem, LineTooLong):
+        return "headers too large", HEAD_TOO_LARGE
+    for group, words in (
+        (InvalidURLError, "target is not a path"),
+        (InvalidHeader, "malformed header"),
+        (BadStatusLine, "not HTTP"),
+        (TransferEncodingError, "malformed chunks"),
+    ):
+        if isinstance(problem, group):
+            return words, MALFORMED
+    return "malformed request", MALFORMED
+
+
+def _head_bytes(message: RawRequestMessage) -> int:
+    """Bytes of the request line and the headers, as far as their content tells."""
+    fields = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
+    return len(message.method) + len(message.path) + 12 + fields
+
+
+def _outgoing(response: ReceiverResponse) -> web.Response:
+    if response is OK:
+        return web.Response(body=OK.body, headers=_OK_HEADERS)
+    empty = response.status in {204, 304}
+    outgoing = web.Response(status=response.status, body=None if empty else response.body)
+    headers = outgoing.headers
+    for name, value in sendable(response.headers):
+        headers.add(name, _as_utf8(value))
+    if response.content_type and not empty:
+        headers["Content-Type"] = _as_utf8(sendable_value(response.content_type))
+    headers.setdefault("Server", SERVER)
+    return outgoing
+
+
+def _as_utf8(value: str) -> str:
+    """A Latin-1 value as aiohttp has to have it: it writes headers as UTF-8.
+
+    Bytes that are UTF-8 go out as they came in. Others would need to be written around aiohttp;
+    they are sent as the UTF-8 of the same Latin-1 characters.
+    """
+    if value.isascii():
+        return value
+    raw = value.encode("latin-1", "replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _never_sent() -> web.Response:
+    return web.Response(status=500)

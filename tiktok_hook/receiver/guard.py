@@ -1,0 +1,602 @@
+"""The guard in front of each connection: places, deadlines and byte limits, then aiohttp."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, auto
+from typing import Protocol, cast
+
+from tiktok_hook.receiver.limits import Capacity, Connections
+from tiktok_hook.receiver.messages import (
+    FULL,
+    HEAD_TOO_LARGE,
+    MALFORMED,
+    TOO_SLOW,
+    ReceiverResponse,
+    render_final,
+)
+from tiktok_hook.receiver.reports import ReceiverReports
+
+MAX_PIPELINED = 32
+"""Requests that may follow another one in one read; the connection ends behind them."""
+
+MAX_DISCARDED_BYTES = 4 << 20
+"""Input that is discarded behind the last response before the connection is reset."""
+
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+_TLS_HANDSHAKE = 0x16
+_HOPS = 4
+_EMPTY_READS = 64
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+class HttpProtocol(Protocol):
+    """What the guard uses of the protocol behind it; aiohttp's `RequestHandler` has it all."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def connection_lost(self, exc: BaseException | None) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+
+class RequestBody(Protocol):
+    """What the guard reads of a body that is being received; aiohttp's `StreamReader` has it."""
+
+    total_bytes: int
+
+    def is_eof(self) -> bool: ...
+
+
+class ConnectionState(Enum):
+    """Where a connection is in the exchange of one request."""
+
+    IDLE = auto()
+    RECEIVING = auto()
+    HANDLING = auto()
+    DRAINING = auto()
+    TURNED_AWAY = auto()
+    CLOSED = auto()
+
+
+_IDLE = ConnectionState.IDLE
+_RECEIVING = ConnectionState.RECEIVING
+_HANDLING = ConnectionState.HANDLING
+_DRAINING = ConnectionState.DRAINING
+_TURNED_AWAY = ConnectionState.TURNED_AWAY
+_CLOSED = ConnectionState.CLOSED
+
+
+class GuardedTransport:
+    """The transport as the HTTP protocol sees it: closing goes through the guard.
+
+    Everything else is the real transport's. Pauses are noted, so that the guard does not resume
+    reading against the protocol's will.
+    """
+
+    __slots__ = (
+        "_guard",
+        "_transport",
+        "get_extra_info",
+        "is_closing",
+        "paused",
+        "write",
+        "writelines",
+    )
+
+    def __init__(self, guard: "ConnectionGuard", transport: asyncio.Transport) -> None:
+        self._guard = guard
+        self._transport = transport
+        self.paused = False
+        # Bound methods, since `write` and `is_closing` are called for every response.
+        self.write = transport.write
+        self.writelines = transport.writelines
+        self.is_closing = transport.is_closing
+        self.get_extra_info = transport.get_extra_info
+
+    def pause_reading(self) -> None:
+        """Stop the input until `resume_reading`."""
+        self.paused = True
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Let input come again; aiohttp calls it for every body, paused or not."""
+        if self.paused:
+            self.paused = False
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End our side; what still comes is discarded for a while."""
+        try:
+            self._guard.drain()
+        except Exception as bug:  # noqa: BLE001 - would end aiohttp's task with a traceback
+            self._guard.reports.bug(bug)
+            self._transport.abort()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._guard.abort()
+
+
+class ConnectionGuard(asyncio.Protocol):
+    """Keeps one connection within the limits and delegates its bytes to an HTTP protocol.
+
+    It does not parse. It learns from the HTTP handler where a request stands: `begin` (the head
+    is complete), `wait_for_body` / `body_came`, `whole` and `answered`. Between the arrival of a
+    head and `begin` lie at most `_HOPS` callbacks of the event loop: the future that aiohttp's
+    `start()` awaits, its wake-up, and the first step of the handler's task. Callbacks run in
+    order, so after `_HOPS` turns of `call_soon` a head that has not begun is not complete. Only
+    the rare decisions wait for that (`_settle`): end of input, and a head beyond its limit.
+
+    Invariants:
+        - RECEIVING holds from the first byte of a request until it is whole. It ends by `whole`,
+          by the deadline (408), by eviction or excess (503, 431, 400), or with the connection.
+        - In HANDLING no deadline runs, and at most one read is accepted: then reading pauses.
+          `_ahead_bytes` counts it. It stays counted when the request is answered, because it
+          belongs to the next one.
+        - Once DRAINING or CLOSED, the HTTP protocol is detached: it has seen `connection_lost`,
+          has no transport, and gets no more data. `begin` and `whole` return False then.
+        - What this connection added to `Capacity.held_bytes` is `_held_bytes`, always.
+
+    Args:
+        connect: Creates the HTTP protocol for this guard.
+        capacity: Shared with all guards of one server, and the limits.
+        reports: Where requests that were refused here are reported.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[["ConnectionGuard"], HttpProtocol],
+        capacity: Capacity,
+        reports: ReceiverReports,
+    ) -> None:
+        self._connect = connect
+        self._capacity = capacity
+        self._limits = capacity.limits
+        self.reports = reports
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._guarded: GuardedTransport | None = None
+        self._http: HttpProtocol | None = None
+        self._state = _CLOSED
+        self._group: Connections | None = None
+        self._has_place = False
+        self._since = 0.0
+        self._clogged_since: float | None = None
+        self._paused = False
+        self._eof = False
+        self._settling = 0
+        self._held_bytes = 0
+        self._ahead_bytes = 0
+        self._request_bytes = 0
+        self._discarded_bytes = 0
+        self._pipelined = 0
+        self._tail = b""
+        self._tls = False
+        self._chunked = False
+        self._kept_after_chunks = False
+        self._waiting = False
+        self._body: RequestBody | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._method = ""
+        self._target = ""
+        self.peer = ""
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
+        if not self._admit():
+            self._enter(_TURNED_AWAY, self._capacity.turned_away)
+            # Beyond as many again as are served, nothing more is held for strangers.
+            if len(self._capacity.turned_away) > self._limits.connections:
+                self.abort()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            if self._state is not _IDLE and self._refuses(data):
+                return
+            self._count(data)
+            body, http = self._body, self._http
+            taken = 0 if body is None else body.total_bytes
+            assert http is not None
+            http.data_received(data)
+            if self._state is _RECEIVING:
+                self._check_incomplete(data, body, taken)
+        except Exception as bug:  # noqa: BLE001 - the loop would print it and go on
+            self.reports.bug(bug)
+            self.abort()
+
+    def eof_received(self) -> bool:
+        """Keep our side open: a POST followed by FIN is answered."""
+        if self._state in {_DRAINING, _TURNED_AWAY, _CLOSED}:
+            return False
+        self._eof = True
+        if self._state is not _HANDLING:
+            self._settle()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._state is _RECEIVING:
+            self._report(400, "broken off before it was whole")
+        self._transport = None
+        self._detach(exc)
+        self._close()
+
+    def pause_writing(self) -> None:
+        self._clogged_since = self._loop.time()
+        self._pause()
+        if self._http is not None:
+            self._http.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._clogged_since = None
+        if self._state is not _HANDLING:
+            self._since = self._loop.time()
+            self._resume()
+        if self._http is not None:
+            self._http.resume_writing()
+
+    # What the HTTP handler calls.
+
+    def begin(
+        self,
+        method: str,
+        target: str,
+        body: RequestBody,
+        task: asyncio.Task[None] | None,
+        *,
+        chunked: bool,
+    ) -> bool:
+        """Report a complete head; False when the connection has been ended meanwhile."""
+        if self._state is _IDLE:  # it came in one read with the request before it
+            self._enter(_RECEIVING, self._capacity.receiving)
+        if self._state is not _RECEIVING:
+            return False
+        self._method, self._target = method, target
+        if self._kept_after_chunks:
+            # See `ends_connection`: its head may hold trailers of the request before it.
+            self.refuse(MALFORMED, "sent together with a chunked request")
+            return False
+        self._body = body
+        self._task = task
+        self._chunked = chunked
+        self._pipelined += 1
+        return True
+
+    def wait_for_body(self) -> bool:
+        """Report that the handler has taken all of the body that came, and needs more.
+
+        Returns:
+            False when no more can come. The connection has been ended, and the reason reported.
+        """
+        if self._state is not _RECEIVING:
+            return False
+        if self._eof:
+            self._break_off()
+            return False
+        if self._chunked and self._parser_failed():
+            self.refuse(MALFORMED, "malformed chunks")
+            return False
+        self._acknowledge()
+        self._waiting = True
+        return True
+
+    def body_came(self) -> None:
+        """Report that the wait is over."""
+        self._waiting = False
+
+    def whole(self) -> bool:
+        """Report a complete body; False when the connection has been ended meanwhile."""
+        if self._state is not _RECEIVING:
+            return False
+        self._enter(_HANDLING, self._capacity.handling)
+        self._ahead_bytes = 0
+        return True
+
+    @property
+    def may_exceed_head(self) -> bool:
+        """Whether so much has come since the request began that its head may be too large."""
+        return self._request_bytes > self._limits.head_bytes
+
+    @property
+    def ends_connection(self) -> bool:
+        """Whether the response at hand is the last one of this connection.
+
+        aiohttp 3.14 takes the trailers of a chunked request for headers of the next request, so
+        a stranger could add headers to a request that follows on the same connection. It is kept
+        only if the body ended in a last chunk without trailers, and if nothing had come behind
+        that; what did arrive in the same read is refused by `begin`.
+        """
+        return (
+            self._capacity.leaving
+            or self._pipelined > MAX_PIPELINED
+            or (self._chunked and (self._ahead_bytes > 0 or self._tail != _LAST_CHUNK))
+        )
+
+    def answered(self) -> None:
+        """Report that the handler has returned; the response is written in the same step."""
+        capacity = self._capacity
+        self._release_bytes(keep=self._ahead_bytes)
+        self._body = self._task = None
+        if self._state is not _HANDLING:
+            if self._state is _CLOSED:  # the client has left before the response
+                self._leave_group()
+            return
+        if self._ahead_bytes:
+            self._enter(_RECEIVING, capacity.receiving)
+            self._request_bytes = self._ahead_bytes
+        else:
+            self._enter(_IDLE, capacity.idle)
+            self._request_bytes = 0
+            self._kept_after_chunks = self._chunked
+            self._tail = b""
+        if self._eof:
+            self._settle()
+        if self._clogged_since is None:
+            self._resume()
+
+    def refuse(self, response: ReceiverResponse, reason: str) -> None:
+        """Answer a request that is not handled, end the connection, and report it."""
+        if self._transport is None or self._state is _DRAINING:
+            return
+        self._transport.write(render_final(response, head=self._method == "HEAD"))
+        self._report(response.status, reason)
+        self.drain()
+
+    def malformed(self, response: ReceiverResponse, reason: str) -> None:
+        """Refuse what could not be parsed; its first bytes may say what it is instead."""
+        self.refuse(response, "TLS spoken to a plain HTTP port" if self._tls else reason)
+
+    def drain(self) -> None:
+        """End our side and discard what still comes, so that the client can read the response."""
+        if self._transport is None or self._state in {_DRAINING, _CLOSED}:
+            return
+        self._release_bytes()
+        self._enter(_DRAINING, self._capacity.draining)
+        self._release_place()
+        self._detach(None)
+        if self._eof or len(self._capacity.draining) > self._limits.connections:
+            self._transport.close()
+            return
+        with suppress(OSError, RuntimeError):  # the client may be gone
+            self._transport.write_eof()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # What the server calls.
+
+    @property
+    def since(self) -> float:
+        """Loop time at which the present state began."""
+        return self._since
+
+    def check(self, now: float) -> None:
+        """Enforce the deadline of the present state; called about once a second."""
+        limits, state = self._limits, self._state
+        waited = now - self._since
+        if self._clogged_since is not None:
+            if now - self._clogged_since > limits.request_seconds:
+                self.abort()
+        elif state is _DRAINING:
+            if waited > limits.drain_seconds:
+                self.abort()
+        elif state is _TURNED_AWAY:
+            if waited > limits.drain_seconds:
+                self.refuse(FULL, "too many connections")
+        elif state is _RECEIVING:
+            if waited > limits.request_seconds:
+                self.refuse(TOO_SLOW, f"not whole after {limits.request_seconds:g} s")
+        elif state is _IDLE:
+            unused = self._group is self._capacity.unused
+            if waited > (limits.unused_seconds if unused else limits.idle_seconds):
+                self.close_if_idle()
+
+    def evict(self) -> None:
+        """Give the place to another connection."""
+        if self._state is _RECEIVING:
+            self.refuse(FULL, "evicted: the oldest incomplete request of too many")
+        else:
+            self.close_if_idle()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being received or handled."""
+        if self._state is _IDLE and self._transport is not None:
+            self._leave_group()
+            self._release_place()
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is being done."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def cancel(self) -> None:
+        """Cancel the handling of the request."""
+        if self._task is not None:
+            self._task.cancel()
+
+    # Its own.
+
+    def _admit(self) -> bool:
+        """Take a place and connect the HTTP protocol; False when all places are taken."""
+        capacity = self._capacity
+        now = self._loop.time()
+        if capacity.places >= self._limits.connections:
+            oldest = capacity.evictable(now)
+            if oldest is not None:
+                oldest.evict()
+        if capacity.places >= self._limits.connections:
+            return False
+        capacity.places += 1
+        self._has_place = True
+        self._enter(_IDLE, capacity.unused)
+        assert self._transport is not None
+        self._guarded = GuardedTransport(self, self._transport)
+        self._http = self._connect(self)
+        self._http.connection_made(cast("asyncio.BaseTransport", self._guarded))
+        return True
+
+    def _refuses(self, data: bytes) -> bool:
+        """Whether `data` is not to be delegated: there is no place for it, or it is too late."""
+        if self._state is _TURNED_AWAY and not self._admit():
+            self.refuse(FULL, "too many connections")
+        if self._state is not _DRAINING and self._state is not _CLOSED:
+            return False
+        self._discarded_bytes += len(data)
+        if self._discarded_bytes > MAX_DISCARDED_BYTES:
+            self.abort()
+        return True
+
+    def _count(self, data: bytes) -> None:
+        """Count what came, before it is delegated."""
+        size = len(data)
+        if self._state is _IDLE:
+            self._enter(_RECEIVING, self._capacity.receiving)
+            self._kept_after_chunks = False
+            self._tls = data[0] == _TLS_HANDSHAKE
+        elif self._state is _HANDLING:
+            self._ahead_bytes += size
+            self._pause()
+        self._pipelined = 0
+        self._held_bytes += size
+        self._request_bytes += size
+        self._capacity.held_bytes += size
+        self._tail = data[-7:] if size >= 7 else (self._tail + data)[-7:]
+
+    def _check_incomplete(self, data: bytes, body: RequestBody | None, taken: int) -> None:
+        """Enforce the byte limits on a request that was not handled when `data` came.
+
+        Args:
+            data: What came, delegated already.
+            body: Of the request, as it was before; None when its head was not complete.
+            taken: Bytes of the body before.
+        """
+        limits = self._limits
+        if self._capacity.held_bytes > limits.held_bytes:
+            self.refuse(FULL, "too many bytes at once")
+        elif self._request_bytes > limits.request_bytes:
+            self.refuse(MALFORMED, "chunks too small")
+        elif body is None:
+            if self.may_exceed_head:
+                self._settle()
+            elif b"\r\n\r\n" not in data:
+                self._acknowledge()
+        elif self._waiting and body.total_bytes == taken and not body.is_eof():
+            if self._chunked and self._parser_failed():
+                self.refuse(MALFORMED, "malformed chunks")
+            else:
+                self._acknowledge()
+
+    def _settle(self) -> None:
+        """Look again when every request whose head has come has begun; see the class."""
+        if not self._settling:
+            self._settling = _HOPS
+            self._loop.call_soon(self._settle_on)
+
+    def _settle_on(self) -> None:
+        self._settling -= 1
+        if self._settling:
+            self._loop.call_soon(self._settle_on)
+        elif self._state is _IDLE:
+            if self._eof:
+                self.close_if_idle()
+        elif self._state is _RECEIVING:
+            if self._eof and (self._body is None or self._waiting):
+                if self._body is None or not self._body.is_eof():
+                    self._break_off()
+            elif self._body is None and self.may_exceed_head:
+                self.refuse(HEAD_TOO_LARGE, "headers too large")
+
+    def _break_off(self) -> None:
+        """End half a request whose client sends no more."""
+        self._report(400, "broken off before it was whole")
+        self.drain()
+
+    def _parser_failed(self) -> bool:
+        """Whether aiohttp's parser has given up on the chunked body that is being received.
+
+        aiohttp 3.14 queues the error behind the request whose body it is, and the handler of that
+        request waits for the rest of the body, which never comes. From outside the queue shows
+        itself once only: when it is full, the protocol pauses reading. A parser that has failed
+        fails again on empty input and queues another error, one that has not does nothing with
+        it. So empty input is offered until reading is paused, or often enough.
+
+        The handler has taken all that came of the body, so that no other pause can be pending.
+        """
+        guarded, http = self._guarded, self._http
+        assert guarded is not None
+        assert http is not None
+        for _ in range(_EMPTY_READS):
+            http.data_received(b"")
+            if guarded.paused:
+                return True
+        return False
+
+    def _enter(self, state: ConnectionState, group: Connections) -> None:
+        """Change state, and move to the group of `Capacity` for that state."""
+        if self._group is not None:
+            self._group.pop(self, None)
+        self._state = state
+        self._since = self._loop.time()
+        self._group = group
+        group[self] = None
+
+    def _leave_group(self) -> None:
+        if self._group is not None:
+            self._group.pop(self, None)
+            self._group = None
+        self._capacity.changed.set()
+
+    def _release_place(self) -> None:
+        if self._has_place:
+            self._has_place = False
+            self._capacity.places -= 1
+            self._capacity.changed.set()
+
+    def _release_bytes(self, *, keep: int = 0) -> None:
+        self._capacity.held_bytes -= self._held_bytes - keep
+        self._held_bytes = keep
+
+    def _detach(self, exc: Exception | None) -> None:
+        """Let the HTTP protocol know that it is over; its handler sees an error if it reads on."""
+        http, self._http = self._http, None
+        if http is not None:
+            http.connection_lost(exc)
+
+    def _close(self) -> None:
+        handling = self._state is _HANDLING
+        self._state = _CLOSED
+        self._release_place()
+        if not handling:
+            self._leave_group()
+            self._release_bytes()
+
+    def _report(self, status: int, reason: str) -> None:
+        self.reports.non_webhook(self._method, self._target, status, reason)
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._paused or self._transport is None or self._transport.is_closing():
+            return
+        self._paused = False
+        if self._guarded is None or not self._guarded.paused:
+            self._transport.resume_reading()
+
+    def _acknowledge(self) -> None:
+        """Acknowledge at once what is not a whole request.
+
+        A sender that uses Nagle's algorithm, as ngrok's SDK does, otherwise holds the rest back
+        until the delayed acknowledgement, for 40 ms.
+        """
+        if _QUICKACK is None or self._transport is None:
+            return
+        with suppress(OSError):  # the client may be gone
+            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)

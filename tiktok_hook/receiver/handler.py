@@ -1,0 +1,163 @@
+"""The webhook handler: decide, store, forward, respond."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.delivery.bounded import MAX_BODY_BYTES
+from tiktok_hook.errors import StoreError
+from tiktok_hook.receiver.messages import (
+    INTERNAL_ERROR,
+    OK,
+    IncomingRequest,
+    ReceiverResponse,
+    busy,
+    error,
+)
+from tiktok_hook.receiver.policy import (
+    Accept,
+    PassThrough,
+    Policy,
+    Reject,
+    Respond,
+)
+from tiktok_hook.receiver.reports import ReceiverReports
+
+MAX_FILE_BYTES = 1 << 20
+"""Of the file of ``--serve-file``."""
+
+DIAGNOSES_PER_SECOND = 20
+"""Rejected deliveries beyond that get the bare verdict: a diagnosis costs 100 checks."""
+
+_FORGED = error(403, "signature refused")
+_NOT_STORED = busy("cannot be stored now")
+_NO_FILE = error(404, "not here")
+
+_CONTENT_TYPES = {".txt": "text/plain; charset=utf-8", ".html": "text/html; charset=utf-8"}
+
+
+class DeliveryHandler(Protocol):
+    """What stores and forwards deliveries: the relay."""
+
+    def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
+        """Store an accepted delivery, forward it, and return the response to its sender."""
+
+    def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
+        """Store a delivery that is answered `status` and goes to no app."""
+
+
+class WebhookHandler:
+    """Answers the requests to the receiver.
+
+    Args:
+        policy: Decides what a request is.
+        deliveries: Gets every delivery. Its `StoreError` is answered 503, so that TikTok sends
+            the delivery again; any other exception 500.
+        reports: Gets non-webhook requests, failures to store, and bugs.
+        serve_file: Read for each request to `Policy.file_paths`.
+        pass_through: Answers what `Policy.passes` leaves to the app.
+        clock: Unix seconds.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        deliveries: DeliveryHandler,
+        reports: ReceiverReports,
+        *,
+        serve_file: Path | None = None,
+        pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._policy = policy
+        self._deliveries = deliveries
+        self._reports = reports
+        self._file = serve_file
+        self._pass_through = pass_through
+        self._clock = clock
+        self._diagnoses_left = float(DIAGNOSES_PER_SECOND)
+        self._diagnosed_at = 0.0
+
+    async def __call__(self, request: IncomingRequest) -> ReceiverResponse:
+        """Return the response to a request; never raises for what a stranger sent."""
+        now = self._clock()
+        try:
+            decision = self._policy.decide(request, now)
+            if isinstance(decision, Accept):
+                return await self._deliveries.handle(decision.delivery)
+            if isinstance(decision, Reject):
+                return await self._reject(decision, now)
+            if isinstance(decision, Respond):
+                response, reason, reported = decision
+            else:
+                passes = isinstance(decision, PassThrough)
+                response, reason = await (self._pass(request) if passes else self._read_file())
+                reported = True
+        except StoreError as failure:
+            self._reports.unstored(failure)
+            return _NOT_STORED
+        except Exception as bug:  # noqa: BLE001 - one bad request must not end the receiver
+            self._reports.bug(bug)
+            return INTERNAL_ERROR
+        if reported:
+            self._reports.non_webhook(request.method, request.target, response.status, reason)
+        return response
+
+    async def _reject(self, decision: Reject, now: float) -> ReceiverResponse:
+        delivery, status = decision
+        if delivery.verdict.refused and self._may_diagnose(now):
+            delivery = self._policy.diagnose(delivery, now)
+        if len(delivery.body) > MAX_BODY_BYTES:
+            # What strangers send is cut before it is queued, published or stored.
+            delivery = delivery.stored(
+                body=delivery.body[:MAX_BODY_BYTES], body_bytes=len(delivery.body)
+            )
+        await self._deliveries.reject(delivery, status)
+        return OK if status == 200 else _FORGED
+
+    def _may_diagnose(self, now: float) -> bool:
+        """Take one from a budget that grows by `DIAGNOSES_PER_SECOND` up to one second's worth."""
+        passed = max(0.0, now - self._diagnosed_at)
+        self._diagnosed_at = now
+        budget = self._diagnoses_left + passed * DIAGNOSES_PER_SECOND
+        self._diagnoses_left = min(budget, float(DIAGNOSES_PER_SECOND))
+        if self._diagnoses_left < 1:
+            return False
+        self._diagnoses_left -= 1
+        return True
+
+    async def _pass(self, request: IncomingRequest) -> tuple[ReceiverResponse, str]:
+        assert self._pass_through is not None
+        response = await self._pass_through(request)
+        note = f"passed to the app: {response.note}" if response.note else "passed to the app"
+        return response, note
+
+    async def _read_file(self) -> tuple[ReceiverResponse, str]:
+        assert self._file is not None
+        try:
+            body = await asyncio.to_thread(_read, self._file)
+        except OSError as failure:
+            return _NO_FILE, f"cannot read {self._file}: {failure.strerror or failure}"
+        suffix = self._file.suffix.lower()
+        content_type = _CONTENT_TYPES.get(suffix, "application/octet-stream")
+        return ReceiverResponse(200, body, content_type), "the file"
+
+
+def served_paths(file: Path | None, path: str) -> frozenset[str]:
+    """The paths of `Policy.file_paths`: ``/NAME``, and the same below the Callback URL's path."""
+    if file is None:
+        return frozenset()
+    return frozenset({f"/{file.name}", f"{path.rstrip('/')}/{file.name}"})
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file() and file.exists():
+        raise OSError("not a regular file")  # opening a named pipe would wait
+    with file.open("rb") as opened:
+        body = opened.read(MAX_FILE_BYTES + 1)
+    if len(body) > MAX_FILE_BYTES:
+        raise OSError(f"longer than {MAX_FILE_BYTES} bytes")
+    return body

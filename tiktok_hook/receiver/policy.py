@@ -1,0 +1,219 @@
+"""What a request is and what it is answered; pure, so that it can be tested without a socket."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import unquote
+
+from tiktok_hook import signature
+from tiktok_hook.delivery import (
+    FORWARDED_HEADER,
+    SELF_CHECK_BODY,
+    SELF_CHECK_HEADER,
+    SELF_CHECKED_BY_ANOTHER,
+    SOURCE_HEADER,
+    Delivery,
+    Source,
+    without_own_cookies,
+)
+from tiktok_hook.receiver.messages import (
+    METHOD_NOT_ALLOWED,
+    IncomingRequest,
+    ReceiverResponse,
+    error,
+)
+from tiktok_hook.signature import State, Verdict
+
+MAX_DIAGNOSED_BYTES = 64 * 1024
+"""A longer body that does not verify gets the bare verdict: a diagnosis hashes it 100 times."""
+
+_LISTENING = ReceiverResponse(200, b'{"ok":true,"message":"tiktok-hook is listening, POST here"}')
+_LISTENING_PAGE = ReceiverResponse(
+    200,
+    b'<!doctype html><html lang="en"><meta charset="utf-8"><title>tiktok-hook</title>'
+    b"<p>tiktok-hook is listening. POST here.</p></html>\n",
+    "text/html; charset=utf-8",
+)
+_LOOP = error(508, "this request was forwarded by tiktok-hook itself")
+
+_SOURCE = SOURCE_HEADER.lower()
+_FORWARDED = FORWARDED_HEADER.lower()
+_SELF_CHECK = SELF_CHECK_HEADER.lower()
+_SIGNATURE = signature.HEADER.lower()
+_WATCHED = frozenset(
+    {_SOURCE, _FORWARDED, _SELF_CHECK, _SIGNATURE, "x-forwarded-for", "cookie", "set-cookie"}
+)
+
+
+class Accept(NamedTuple):
+    """A delivery to store and forward."""
+
+    delivery: Delivery
+
+
+class Reject(NamedTuple):
+    """A delivery to store without forwarding it.
+
+    Attributes:
+        delivery: As received, its verdict included.
+        status: What the sender is answered: 403, or 200 for TikTok's ping.
+    """
+
+    delivery: Delivery
+    status: Literal[200, 403]
+
+
+class Respond(NamedTuple):
+    """A request that is not a delivery, and its response.
+
+    Attributes:
+        response: To send as it is.
+        reason: Why, for the screen; empty when the status says it.
+        reported: False for a self-check, which leaves no trace.
+    """
+
+    response: ReceiverResponse
+    reason: str = ""
+    reported: bool = True
+
+
+class ServeFile(NamedTuple):
+    """A request for the file of ``--serve-file``, which has to be read first."""
+
+
+class PassThrough(NamedTuple):
+    """A request that ``--pass`` leaves to the app."""
+
+
+Decision: TypeAlias = Accept | Reject | Respond | ServeFile | PassThrough
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Decides what a request is and what it is answered.
+
+    Attributes:
+        secrets: Client secrets to check against, in order; without any nothing is checked.
+        tolerance: Seconds beyond which a right signature is rejected too; None accepts any age.
+        self_check_token: One-time token of the session's own check; empty turns it off.
+        file_paths: Paths, decoded, at which the file of ``--serve-file`` is served.
+        passes: Whether non-webhook requests go to the app instead of being answered here.
+    """
+
+    secrets: tuple[str, ...] = ()
+    tolerance: float | None = None
+    self_check_token: str = ""
+    file_paths: frozenset[str] = frozenset()
+    passes: bool = False
+
+    def decide(self, request: IncomingRequest, now: float) -> Decision:
+        """Decide what to do with a request.
+
+        Args:
+            request: Complete. Every path is accepted.
+            now: Unix seconds; the signature's age is measured against it.
+        """
+        watched = _watched(request)
+        if request.method == "POST":
+            response = self._self_check(watched.get(_SELF_CHECK), request.body)
+            if response is not None:
+                return Respond(response, reported=False)
+        if _FORWARDED in watched:
+            return Respond(_LOOP, "came back from the app: a loop")
+        if request.method == "POST":
+            return self._judge(request, watched, now)
+        # RFC 9110 forbids a proxy to reveal what TRACE echoes: cookies and credentials.
+        if request.method == "TRACE":
+            return Respond(METHOD_NOT_ALLOWED)
+        if self.file_paths and unquote(request.target.partition("?")[0]) in self.file_paths:
+            return ServeFile() if request.method in {"GET", "HEAD"} else Respond(METHOD_NOT_ALLOWED)
+        if self.passes:
+            return PassThrough()
+        return Respond(_plain_response(request))
+
+    def diagnose(self, delivery: Delivery, now: float) -> Delivery:
+        """Add to a rejected delivery why its signature does not match, where that can be found.
+
+        This costs a hundred signature checks, so the caller limits how often it is done.
+        """
+        body = delivery.body
+        if not delivery.verdict.refused or len(body) > MAX_DIAGNOSED_BYTES:
+            return delivery
+        values = [value for name, value in delivery.headers if name.lower() == _SIGNATURE]
+        header = ",".join(values) if values else None
+        verdict = signature.explain(
+            delivery.verdict, header, body, self.secrets, now=now, headers=delivery.headers
+        )
+        return delivery.stored(verdict=verdict)
+
+    def _judge(self, request: IncomingRequest, watched: dict[str, str], now: float) -> Decision:
+        path, _, query = request.target.partition("?")
+        verdict = self._check(watched.get(_SIGNATURE), request.body, now)
+        delivery = Delivery(
+            received_at=now,
+            source=Source.TRIGGER if watched.get(_SOURCE) == "trigger" else Source.TIKTOK,
+            remote_addr=_remote_address(request.peer, watched),
+            method=request.method,
+            path=path,
+            query=query,
+            http_version=request.http_version,
+            headers=(
+                without_own_cookies(request.headers)
+                if "cookie" in watched or "set-cookie" in watched
+                else request.headers
+            ),
+            body=request.body,
+            verdict=verdict,
+        )
+        stale = verdict.state is State.STALE and self.tolerance is not None
+        if not (verdict.refused or stale):
+            return Accept(delivery)
+        if b"tiktok.ping" in request.body:  # parsing is what a flood of forgeries must not cost
+            event = delivery.event
+            if event is not None and event.name == "tiktok.ping":
+                return Reject(delivery, 200)
+        return Reject(delivery, 403)
+
+    def _check(self, header: str | None, body: bytes, now: float) -> Verdict:
+        tolerance = 300.0 if self.tolerance is None else self.tolerance
+        return signature.check(header, body, self.secrets, now=now, tolerance=tolerance)
+
+    def _self_check(self, given: str | None, body: bytes) -> ReceiverResponse | None:
+        """The response to a self-check, this session's or another's; None when it is not one.
+
+        Listeners that pool their URL get each other's. With a token that is not ours only the one
+        body that a self-check has passes unstored, so that no delivery can be hidden that way.
+        """
+        if given is None:
+            return None
+        token = self.self_check_token.encode()
+        if token and hmac.compare_digest(given.encode("latin-1"), token):
+            return ReceiverResponse(200, b'{"ok":true,"self_check":"%s"}' % token)
+        return ReceiverResponse(200, SELF_CHECKED_BY_ANOTHER) if body == SELF_CHECK_BODY else None
+
+
+def _watched(request: IncomingRequest) -> dict[str, str]:
+    """The headers that decide something, by lower-case name; repeated ones joined by a comma."""
+    found: dict[str, str] = {}
+    for name, value in request.headers:
+        key = name.lower()
+        if key in _WATCHED:
+            found[key] = f"{found[key]},{value}" if key in found else value
+    return found
+
+
+def _remote_address(peer: str, watched: dict[str, str]) -> str:
+    """The client's address: as the tunnel on this machine names it, otherwise the peer's."""
+    forwarded = watched.get("x-forwarded-for")
+    if forwarded is None or not (peer == "::1" or peer.startswith(("127.", "::ffff:127."))):
+        return peer
+    return forwarded.rpartition(",")[2].strip()[:64] or peer
+
+
+def _plain_response(request: IncomingRequest) -> ReceiverResponse:
+    if request.method not in {"GET", "HEAD"}:
+        return METHOD_NOT_ALLOWED
+    accepts_html = any(
+        name.lower() == "accept" and "text/html" in value.lower() for name, value in request.headers
+    )
+    return _LISTENING_PAGE if accepts_html else _LISTENING
