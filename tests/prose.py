@@ -93,7 +93,8 @@ def _markdown(source: str) -> Iterator[Text]:
 
 
 def _without_code(text: str) -> str:
-    text = re.sub(r"``.*?``|`[^`]*`", "X", text, flags=re.S)
+    text = re.sub(r"``.*?``|`[^`]*`|\{[a-z_]+\}", "X", text, flags=re.S)
+    text = re.sub(r"(?m)^(\s+)[a-z_]+:(?= )", r"\1X:", text)  # a name under Args
     return re.sub(r"\bhttps?://\S+", "X", text)
 
 

@@ -1,4 +1,4 @@
-"""Runs the developer's app beside us: `tiktok-hook listen -f 3000 -- npm start`."""
+"""Runs the developer's app as a child process: `tiktok-hook listen -f 3000 -- npm start`."""
 
 import asyncio
 import codecs
@@ -97,7 +97,7 @@ def _cut(line: str) -> tuple[str, str]:
 
 
 def _harmless(line: str) -> str:
-    line = line.rstrip("\r").rpartition("\r")[2]  # a progress bar: what it said last
+    line = line.rstrip("\r").rpartition("\r")[2]  # a progress bar: its last state
     line = _ESCAPE.sub(lambda found: found[0] if _COLOUR.fullmatch(found[0]) else "", line)
     parts = _COLOUR.split(_UNFINISHED.sub("", line))
     parts[::2] = [visible(part, keep_newlines=True) for part in parts[::2]]
@@ -106,7 +106,7 @@ def _harmless(line: str) -> str:
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """Takes what asyncio has to tell about the process."""
+    """Receives what asyncio reports about the process."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -148,7 +148,7 @@ class AppProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """As a shell says it: 128 + n for a signal; None while it runs."""
+        """The exit code as a shell reports it: 128 + n for a signal; None while it runs."""
         code = self._transport.get_returncode()
         return code if code is None or code >= 0 else 128 - code
 
@@ -198,7 +198,7 @@ class AppProcess:
         await asyncio.wait([self._output.exited, self._output.silent], timeout=_OUTPUT_SECONDS)
 
     def abandon(self) -> None:
-        """Kill what still runs and let go of it, without waiting; safe to call twice."""
+        """Kill what still runs and release it, without waiting; safe to call twice."""
         if self._alive():
             self._kill()
         self._transport.close()
@@ -206,7 +206,7 @@ class AppProcess:
 
     async def _gone(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while self._alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - no event tells when the last of a process group is gone
+        while self._alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - a process group's end is not an event
             await asyncio.sleep(_POLL_SECONDS)
 
     if sys.platform == "win32":
@@ -232,7 +232,7 @@ class AppProcess:
                 os.killpg(self.pid, 0)
             except ProcessLookupError:
                 return False
-            except PermissionError:  # one of them runs as somebody else
+            except PermissionError:  # one of them runs as another user
                 return True
             return not _only_dead(self.pid)
 
@@ -314,7 +314,7 @@ async def running(
 def _only_dead(process_group: int) -> bool:
     """Whether all that is left of a group has ended, and only waits for init to notice.
 
-    In a container init may take its time, or be nobody. Where there is no /proc to tell, the
+    In a container init may be slow, or missing. Where there is no /proc to look at, the
     group counts as alive.
     """
     found = False

@@ -1,4 +1,4 @@
-"""In-process publish and subscribe. The store is the truth; the bus says when to look at it.
+"""In-process publish and subscribe. The store is the truth; the bus signals when to look at it.
 
 It runs on one event loop and has no locks. A subscriber that does not keep up loses events, never
 delays the receiver, and knows how many it lost.

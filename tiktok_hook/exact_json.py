@@ -1,6 +1,6 @@
 """JSON read and written without losing a digit.
 
-A post id of 19 digits is beyond what a float can hold, and ``1.10`` is not ``1.1`` to whoever
+A post id of 19 digits is beyond what a float can hold, and ``1.10`` is not ``1.1`` to anyone who
 signs its text: integers stay whole, and a float remembers how it was written.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Self, TypeAlias
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 MAX_DEPTH = 100
-"""Deeper nesting is refused: nobody means it, and whoever walks the value would fall over."""
+"""Deeper nesting is rejected: it is never meant, and recursion over the value would fail."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -48,7 +48,7 @@ def loads(text: str | bytes) -> Json:
     """
     import orjson  # 15 ms that `--help` need not spend
 
-    # Brackets inside strings count too, so this is only the quick way to say no.
+    # Brackets inside strings count too, so this is only a quick check.
     if isinstance(text, bytes):
         deep = text.count(b"[") + text.count(b"{") > MAX_DEPTH
     else:
@@ -72,7 +72,7 @@ def loads(text: str | bytes) -> Json:
 
 
 def why_not(error: ValueError, *, line: bool = True) -> str:
-    """Why `loads` refused something, in few words: ``not JSON: expecting value at column 1``.
+    """Why `loads` rejected something, in few words: ``not JSON: expecting value at column 1``.
 
     Args:
         error: What was raised.

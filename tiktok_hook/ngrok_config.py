@@ -31,7 +31,7 @@ class NgrokConfig:
     Attributes:
         authtoken: None without one.
         connect_url: ``host:port`` of another server than ngrok's; None for ngrok's.
-        connect_cas: ``trusted``, ``host`` or a path; None when it says nothing.
+        connect_cas: ``trusted``, ``host`` or a path; None when it is not set.
         path: The file it was read from; None when there is none.
     """
 
@@ -91,7 +91,7 @@ def keep_authtoken(token: str, path: Path | None = None) -> Path:
 
     Args:
         token: It replaces the one that is there.
-        path: The file; None takes the one that exists, else makes a new one with mode 0600.
+        path: The file; None takes the one that exists, otherwise makes a new one with mode 0600.
 
     Returns:
         The file.
@@ -156,7 +156,7 @@ def _loaded(text: str) -> Any:
         raise ValueError("not YAML") from error
     except (AttributeError, LookupError, TypeError) as error:
         # PyYAML's own, for `!!bool x`, `!!int ""`, `!!timestamp x` and the like.
-        raise ValueError("not what its tag says") from error
+        raise ValueError("not what its tag requires") from error
 
 
 def _word(value: object) -> str | None:

@@ -60,7 +60,7 @@ def _folder(find: Callable[..., Path]) -> Path:
 
 
 def history_path() -> Path:
-    """Where the history lies when nothing else is said."""
+    """Where the history is stored by default."""
     return data_dir() / "history.db"
 
 
@@ -166,7 +166,7 @@ class Listener:
         inspector_url: Without the token; None without an inspector.
         history: Path of its database; None when ephemeral.
         target: Its first target; None without one.
-        born: What tells its process from a later one with the same number; empty if unknown.
+        born: Distinguishes its process from a later one with the same number; empty if unknown.
     """
 
     pid: int
@@ -241,7 +241,7 @@ def _listeners_dir() -> Path:
 
 
 def _listener(path: Path) -> Listener | None:
-    """What a file says; None when it is none of ours."""
+    """What a file holds; None when it is not one of ours."""
     try:
         value: Any = json.loads(_read_own(path) or "")
         listener = Listener(**value)
@@ -326,10 +326,10 @@ def _distrust(found: os.stat_result) -> str:
 
 
 def check_state_dir() -> None:
-    """Refuse a state folder that other users can write to: they could plant files in it.
+    """Reject a state folder that other users can write to: they could plant files in it.
 
     Raises:
-        StoreError: It belongs to somebody else, or its mode lets others write.
+        StoreError: It belongs to another user, or its mode lets others write.
     """
     for folder in (state_dir(), _listeners_dir()):
         reason = distrust(folder)
@@ -345,10 +345,10 @@ def _read_own(path: Path, *, private: bool = False) -> str | None:
 
     Args:
         path: The file.
-        private: Whether nobody else may be able to read it either.
+        private: Whether no other user may be able to read it either.
 
     Returns:
-        None when there is none, it cannot be read, or somebody else could have written it.
+        None when there is none, it cannot be read, or another user could have written it.
     """
     if distrust(path.parent) or distrust(state_dir()):
         return None
@@ -372,7 +372,7 @@ def _write(path: Path, text: str, *, replace: bool = True) -> None:
     Args:
         path: The file; missing folders are made, for the owner alone.
         text: All of it.
-        replace: Whether to put it in the place of one that is there; else that one stays.
+        replace: Whether to put it in the place of one that is there; otherwise that one stays.
     """
     check_state_dir()
     try:

@@ -1,4 +1,4 @@
-"""Finds a port to listen on, and says in one sentence why there is none."""
+"""Finds a port to listen on, and explains in one sentence why there is none."""
 
 import errno
 import socket
@@ -22,7 +22,7 @@ def bind(
     """Bind a listening port.
 
     Args:
-        port: None takes `preferred` if it is free, else any free port; 0 takes any free one. A
+        port: None takes `preferred` if it is free, otherwise any free port; 0 takes any free one. A
             port that was named is never moved.
         host: Address to listen on.
         preferred: Taken when no port was named.
@@ -30,8 +30,8 @@ def bind(
         flag: The option that names the port, for the message.
 
     Returns:
-        Sockets that listen already, so that nobody else can take the port, and accept nothing yet;
-         ``[0].getsockname()[1]`` is the port.
+        Sockets that listen already, so that the port stays ours, and accept nothing yet;
+        ``[0].getsockname()[1]`` is the port.
 
     Raises:
         ListenError: A named port is in use, here or on the other family's loopback, or may not be
@@ -63,7 +63,7 @@ def bind(
 
 
 def _answers(port: int, host: str) -> str:
-    """Where somebody listens on a port already: an address of this machine, or nothing.
+    """Where a program listens on a port already: an address of this machine, or nothing.
 
     A program on ``[::1]`` alone leaves 127.0.0.1 free to bind, and then ``localhost`` leads to it
     and not to us.
@@ -72,7 +72,7 @@ def _answers(port: int, host: str) -> str:
         return ""
     addresses = dict.fromkeys(("127.0.0.1", "::1", host))
     for address in addresses:
-        if address in {"0.0.0.0", "::"}:  # noqa: S104 - not bound to, only told apart
+        if address in {"0.0.0.0", "::"}:  # noqa: S104 - not bound to, only recognised
             continue
         with suppress(OSError), closing(socket.socket(_family(address))) as knock:
             knock.settimeout(_KNOCK_SECONDS)

@@ -23,7 +23,7 @@ def visible(text: str, *, keep_newlines: bool = False) -> str:
         keep_newlines: Leave line feeds and tabs as they are, for text shown over several lines.
 
     Returns:
-        The same text when there is nothing to escape; else ``\x1b``, ``\u202e`` or
+        The same text when there is nothing to escape; otherwise ``\x1b``, ``\u202e`` or
         ``\U000e0041`` in place of each such character. Backslashes stay as they are, so this
         is for eyes, not for reading back.
     """

@@ -92,7 +92,7 @@ def test_what_is_wrong_with_a_traffic_policy_is_repeated() -> None:
 @pytest.mark.parametrize("code", ["ERR_NGROK_77777", "ERR_NGROK_x", "ERR_NGROK_²", "ODD"])
 def test_an_unknown_code_shows_what_ngrok_said_and_its_page(code: str) -> None:
     refusal = explain("Something new.\nIn two lines.", code=code)
-    assert refusal.message == f"ngrok refused the tunnel: Something new. In two lines ({code})."
+    assert refusal.message == f"ngrok rejected the tunnel: Something new. In two lines ({code})."
     assert refusal.hint == f"See https://ngrok.com/docs/errors/{code.lower()}"
     assert refusal.heals
 

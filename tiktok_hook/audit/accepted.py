@@ -40,7 +40,7 @@ def _case(
 def _of_catalogue(name: str) -> Case:
     return _case(
         f"event:{name}",
-        f"{name}, rightly signed",
+        f"{name}, correctly signed",
         lambda kit: kit.signed(kit.sample(name)),
         "The handler knows only some events, or reads a key that this one lacks: TikTok sends "
         "every event of the app, there is no picking.",
@@ -77,14 +77,14 @@ ACCEPTED: tuple[Case, ...] = (
         "The window for the signature's age is a few seconds wide, or the age is looked at only "
         "after slow work: allow 300 s, and check first.",
         "A delivery that was held up on its way, or a clock that is a little off, makes the app "
-        "refuse what TikTok signed: events come minutes late, on a retry, or never.",
+        "reject what TikTok signed: events come minutes late, on a retry, or never.",
     ),
     _case(
         "early",
         "a right signature from a clock 20 s ahead",
         lambda kit: kit.signed(kit.sample(), age=-min(20.0, kit.tolerance / 2)),
-        "Any t in the future is refused: compare the distance between t and now, both ways.",
-        "As soon as this server's clock is a second behind, every delivery is refused.",
+        "Any t in the future is rejected: compare the distance between t and now, both ways.",
+        "As soon as this server's clock is a second behind, every delivery is rejected.",
     ),
     _case(
         "ping",
@@ -96,9 +96,9 @@ ACCEPTED: tuple[Case, ...] = (
     *(_of_catalogue(name) for name in events.CATALOGUE if name != PING),
     _case(
         "unknown-event",
-        "an event that nobody has heard of",
+        "an unknown event",
         lambda kit: kit.signed(kit.body("example.of.tomorrow", '{"reason":1}')),
-        "Unknown events are refused: answer 200 and ignore them.",
+        "Unknown events are rejected: answer 200 and ignore them.",
         f"The day TikTok adds an event, the app fails on it. {LOST}",
     ),
     _case(
@@ -158,9 +158,9 @@ ACCEPTED: tuple[Case, ...] = (
     ),
     _case(
         "redelivery",
-        "the same delivery again, then signed afresh",
+        "the same delivery again, then re-signed",
         _again,
-        "Duplicates are refused: answer 200 and do nothing.",
+        "Duplicates are rejected: answer 200 and do nothing.",
         "TikTok delivers at least once. An app that fails on a repetition keeps TikTok repeating "
         "it for 72 hours.",
     ),

@@ -11,7 +11,7 @@ from tiktok_hook.exact_json import Json, dumps
 from tiktok_hook.forward import ForwardRequest
 
 CLIENT_KEY = "awexampleclient1"
-"""A client key of a production app's shape that is nobody's."""
+"""A client key with the shape of a production app's, which no app has."""
 
 PLAIN_EVENT = "post.publish.complete"
 """What is sent where the event does not matter. Its sample is ASCII without slashes, so that most
@@ -24,7 +24,7 @@ class Expected(StrEnum):
     ACCEPTED = "accepted"
     """Answer 200, exactly."""
     REFUSED = "refused"
-    """Answer anything that is no success."""
+    """Answer with any status but a success."""
     IGNORED = "ignored"
     """Not a delivery: nothing is demanded, only looked at."""
 
@@ -117,7 +117,7 @@ class Case:
         expected: What the app has to do.
         build: Makes the requests; they are sent one after the other, and every answer counts.
         means: What a failure means in production, in a sentence or two.
-        likely: The likely mistake; empty where the answer itself tells.
+        likely: The likely mistake; empty where the answer itself shows it.
     """
 
     id: str

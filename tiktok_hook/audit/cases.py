@@ -44,10 +44,10 @@ CASES: tuple[Case, ...] = (*ACCEPTED, *REFUSED, *IGNORED)
 
 
 def select(globs: Sequence[str]) -> tuple[Case, ...]:
-    """The cases whose id fits one of the globs, in their order; all without globs.
+    """The cases whose id matches one of the globs, in their order; all without globs.
 
     Raises:
-        UsageError: A glob fits none.
+        UsageError: A glob matches none.
     """
     for glob in globs:
         if not any(fnmatchcase(case.id, glob) for case in CASES):

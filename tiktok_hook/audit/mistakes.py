@@ -30,7 +30,7 @@ class Answers:
         self._results: Mapping[str, Result] = {result.case.id: result for result in results}
 
     def took(self, *names: str) -> bool:
-        """Whether the app accepted every one of these."""
+        """Whether the app accepted all of these."""
         return all(
             (found := self._results.get(name)) is not None and found.accepted for name in names
         )
@@ -40,11 +40,11 @@ class Answers:
         return any(self.took(name) for name in names)
 
     def turned_down(self, *names: str) -> bool:
-        """Whether the app answered every one of these with a refusal."""
+        """Whether the app rejected all of these."""
         return all((self.status(name) or 0) >= 400 for name in names)
 
     def turned_down_one(self, *names: str) -> bool:
-        """Whether the app refused one of these at least."""
+        """Whether the app rejected at least one of these."""
         return any(self.turned_down(name) for name in names)
 
     def status(self, name: str) -> int | None:
@@ -54,7 +54,7 @@ class Answers:
 
     @property
     def verifies(self) -> bool:
-        """Whether a made-up signature is refused; without that the rest says nothing."""
+        """Whether a made-up signature is rejected; without that the other cases prove nothing."""
         return not self.took_one("forged", "other-secret")
 
     @property
@@ -100,13 +100,13 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     (
         "fails-open",
         "It lets everything pass: it does not verify at all, or it skips verifying while its own "
-        "client secret is not set. Refuse to start without a secret, and compare the HMAC-SHA256 "
+        "client secret is not set. Do not start without a secret, and compare the HMAC-SHA256 "
         "of t, a dot and the raw body with s.",
         lambda app: app.took("forged"),
     ),
     (
         "missing-header-passes",
-        "It verifies only when the header is there: refuse a delivery without one.",
+        "It verifies only when the header is there: reject a delivery without one.",
         lambda app: app.verifies and app.took("missing-header"),
     ),
     (
@@ -146,19 +146,19 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     ),
     (
         "empty-secret",
-        "Its own client secret is empty, and it verifies with that: set it, and refuse to start "
+        "Its own client secret is empty, and it verifies with that: set it, and do not start "
         "without one.",
         lambda app: app.verifies and app.took("empty-secret"),
     ),
     (
         "no-freshness-check",
-        "It does not look at the age of t: refuse a signature more than 300 s away from now, in "
+        "It does not look at the age of t: reject a signature more than 300 s away from now, in "
         "the past or the future.",
         lambda app: app.verifies and app.took_one("stale-week", "nonsense-t"),
     ),
     (
         "wide-freshness-window",
-        "It accepts older signatures than --tolerance says: narrow its window, or give the audit "
+        "It accepts older signatures than --tolerance allows: narrow its window, or give the audit "
         "the same one.",
         lambda app: app.verifies and app.took("stale") and app.turned_down("stale-week"),
     ),
@@ -208,8 +208,8 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     ),
     (
         "other-secret-or-login",
-        "It refuses what is rightly signed: does it have the same client secret as this audit, of "
-        "the same environment, and no login or filter before it? If it checks the client key, "
+        "It rejects what is correctly signed: does it have the same client secret as this audit, "
+        "of the same environment, and no login or filter before it? If it checks the client key, "
         "give --client-key.",
         lambda app: app.status("valid") in {400, 401, 403},
     ),
@@ -219,7 +219,7 @@ NAMES = tuple(name for name, _, _ in _RULES)
 
 
 _UNEXPLAINED = {"crash", "other-secret-or-login"}
-"""What is left to say when nothing else explains why a good delivery is not taken."""
+"""The remaining explanations for a valid delivery that is not accepted."""
 
 _WHY_REFUSED = {"wrong-header", *_OF_RECIPE.values()}
 

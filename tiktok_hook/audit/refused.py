@@ -1,4 +1,4 @@
-"""Deliveries that cannot be TikTok's, or not any more: an app refuses each of them."""
+"""Deliveries that cannot be TikTok's, or no longer: an app must reject them."""
 
 import secrets
 from collections.abc import Callable
@@ -13,7 +13,7 @@ FORGED = (
     "Anybody who learns the address can send the app events that never happened. (An app that "
     "answers 200 on purpose and drops such a delivery looks the same from outside.)"
 )
-_REPLAYED = "Whoever has got hold of one delivery can send it again whenever they like."
+_REPLAYED = "Anyone who has one delivery can send it again at any time."
 _DISTANCE = "Compare the distance between t and now with 300 s, both ways."
 _OWN_KEY = "Is there a fallback secret, or a list of secrets with one too many?"
 
@@ -70,7 +70,7 @@ def _nonsense_time(kit: RequestFactory) -> ForwardRequest:
 
 def _sandbox(kit: RequestFactory) -> ForwardRequest:
     envelope = kit.envelope("authorization.removed", '{"reason":1}') | {"client_key": SANDBOX_KEY}
-    return kit.signed(dumps(envelope).encode(), secret="a-sandbox-has-its-own-secret")  # noqa: S106 - nobody's
+    return kit.signed(dumps(envelope).encode(), secret="a-sandbox-has-its-own-secret")  # noqa: S106 - no app's
 
 
 REFUSED: tuple[Case, ...] = (
@@ -78,7 +78,7 @@ REFUSED: tuple[Case, ...] = (
         "missing-header",
         f"no {HEADER} header",
         _with_header(lambda *_: None),
-        "The check is skipped when the header is not there: a missing one has to be refused.",
+        "The check is skipped when the header is not there: a missing one must be rejected.",
     ),
     _case(
         "empty-header", "an empty header", _with_header(lambda *_: ""), "An empty header passes."
@@ -98,7 +98,7 @@ REFUSED: tuple[Case, ...] = (
     _case(
         "other-secret",
         "another app's client secret",
-        lambda kit: kit.signed(kit.sample(), secret="another-app-has-another-secret"),  # noqa: S106 - nobody's
+        lambda kit: kit.signed(kit.sample(), secret="another-app-has-another-secret"),  # noqa: S106 - no app's
         _OWN_KEY,
     ),
     _case("sandbox-key", "a sandbox's delivery, signed with its own secret", _sandbox, _OWN_KEY),
@@ -107,7 +107,7 @@ REFUSED: tuple[Case, ...] = (
         "signed with an empty secret",
         _signed_as("empty-secret"),
         "The app's own client secret is empty, and it verifies with that: anybody can sign so. "
-        "Refuse to start without a secret.",
+        "Do not start without a secret.",
     ),
     _case(
         "stale",
@@ -129,19 +129,19 @@ REFUSED: tuple[Case, ...] = (
         lambda kit: kit.signed(kit.sample(), age=-kit.tolerance - 60),
         f"Only the past is looked at: now - t is negative here, and smaller than any limit. "
         f"{_DISTANCE}",
-        "A delivery that was signed ahead of time stays good for as long as its t says.",
+        "A delivery that was signed ahead of time stays valid until its t.",
     ),
     _case(
         "no-t",
         "a header without t",
         _with_header(lambda _kit, _t, s: f"s={s}"),
-        "A missing t is replaced by something: refuse it.",
+        "A missing t is replaced by something: reject it.",
     ),
     _case(
         "no-s",
         "a header without s",
         _with_header(lambda _kit, t, _s: f"t={t}"),
-        "A missing s passes: refuse it.",
+        "A missing s passes: reject it.",
     ),
     _case(
         "empty-s",
@@ -159,12 +159,12 @@ REFUSED: tuple[Case, ...] = (
         "two-t",
         "a header with two t",
         _with_header(lambda _kit, t, s: f"t={int(t) - 1},t={t},s={s}"),
-        "One of the two is picked: refuse a header with two t.",
+        "One of the two is picked: reject a header with two t.",
         "What is judged for its age need not be what was signed.",
     ),
     _case(
         "nonsense-t",
-        "t=nan, rightly signed",
+        "t=nan, correctly signed",
         _nonsense_time,
         "t is read as a floating point number, and no comparison with NaN is ever true: take "
         "digits only.",
@@ -174,7 +174,7 @@ REFUSED: tuple[Case, ...] = (
         "nonsense-header",
         "a header that is none",
         _with_header(lambda *_: "Bearer nonsense"),
-        "A header that cannot be read passes: refuse it.",
+        "A header that cannot be read passes: reject it.",
     ),
     _case(
         "x-header",

@@ -59,7 +59,7 @@ class AuditReport:
 
     @property
     def proves_refusals(self) -> bool:
-        """Whether a refusal means anything: not in an app that refuses the good ones too."""
+        """Whether a rejection means anything: not in an app that rejects valid ones as well."""
         good = [each for each in self.results if each.case.expected is Expected.ACCEPTED]
         return not good or any(each.accepted for each in good)
 

@@ -1,4 +1,4 @@
-"""Looks at everything that `listen` needs, and says what to do about what is missing."""
+"""Looks at everything that `listen` needs, and shows what to do about what is missing."""
 
 from tiktok_hook.doctor.examination import CHECKS, examine
 from tiktok_hook.doctor.finding import CheckStatus, Finding

@@ -20,7 +20,7 @@ _COPY = "Copy it from Credentials in the TikTok Developer Portal, of the same en
 
 
 async def secret(subject: Subject) -> list[Finding]:
-    """Whether there is a client secret, looks like one, and fits what TikTok sent."""
+    """Whether there is a client secret, looks like one, and matches what TikTok sent."""
     if subject.secret_problem is not None:
         problem = subject.secret_problem
         return [bad("secret", str(problem).removesuffix("."), problem.hint)]

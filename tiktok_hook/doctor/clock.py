@@ -36,7 +36,7 @@ async def clock(subject: Subject) -> list[Finding]:
 async def _date_header(url: str | None) -> Finding | str:
     """The finding, or why there is none."""
     if url is None:
-        return "nobody was asked for the time"
+        return "not checked"
     try:
         target = parse_target(url)
     except HookError as error:
@@ -44,7 +44,7 @@ async def _date_header(url: str | None) -> Finding | str:
     try:
         await _named(target)
     except UnresolvedError as error:
-        return f"{target} did not tell the time: {error}"
+        return f"{target} did not report the time: {error}"
     before = time.time()
     async with Forwarder() as forwarder:
         request = ForwardRequest("HEAD", target, (("User-Agent", "tiktok-hook doctor"),))
@@ -54,8 +54,8 @@ async def _date_header(url: str | None) -> Finding | str:
         told = parsedate_to_datetime(reply.header("Date") or "").timestamp()
     except ValueError:
         why = reply.detail or "its answer has no Date header"
-        return f"{target} did not tell the time: {why}"
-    return _judged(middle - told, f"than {target} says")
+        return f"{target} did not report the time: {why}"
+    return _judged(middle - told, f"than {target} reports")
 
 
 async def _named(target: str) -> None:
@@ -65,7 +65,7 @@ async def _named(target: str) -> None:
 
 
 def _by_deliveries(subject: Subject) -> Finding | None:
-    """What the newest right signatures tell: TikTok signs just before it sends."""
+    """What the newest valid signatures show: TikTok signs just before it sends."""
     ages = [
         delivery.verdict.age_seconds
         for delivery in newest(subject.db)
@@ -73,7 +73,7 @@ def _by_deliveries(subject: Subject) -> Finding | None:
         and delivery.verdict.age_seconds is not None
     ]
     # Late ones prove nothing; the quickest of them is nearest to the truth.
-    return _judged(min(ages), "than TikTok's signatures say") if ages else None
+    return _judged(min(ages), "than TikTok's signatures show") if ages else None
 
 
 def _judged(ahead: float, whose: str) -> Finding:

@@ -43,7 +43,7 @@ async def examine(
     Args:
         subject: The settings that `listen` would use.
         seconds: How long any check may take.
-        on_finding: Told each finding as soon as it and all before it are there.
+        on_finding: Called with each finding as soon as it and all before it are there.
     """
 
     async def one(name: str, check: Check) -> list[Finding]:

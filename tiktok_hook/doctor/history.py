@@ -1,4 +1,4 @@
-"""The history: where it lies, whether it can be written, whether it is whole."""
+"""The history: where it is, whether it can be written, whether it is intact."""
 
 import os
 

@@ -25,7 +25,7 @@ INSPECTOR_PORT = 4040
 
 _NEEDED_BYTES = 64 << 20
 _WANTED_BYTES = 2 << 30
-"""Twice what the history keeps of bodies when nothing else is said."""
+"""Twice what the history keeps of bodies by default."""
 
 
 async def python(_subject: Subject) -> list[Finding]:
@@ -169,6 +169,6 @@ def _abilities() -> Sequence[str]:
         os.environ.get("TERM") or "a terminal",
         f"{shutil.get_terminal_size().columns} columns",
         plain or "colours",
-        "single keys" if sys.stdin.isatty() else "no keys: stdin is no terminal",
+        "single keys" if sys.stdin.isatty() else "no keys: stdin is not a terminal",
         "UTF-8",
     )

@@ -1,4 +1,4 @@
-"""What TikTok has sent already tells about the settings, too."""
+"""What earlier deliveries from TikTok show about the settings."""
 
 from pathlib import Path
 

@@ -12,12 +12,12 @@ class Subject:
     """The settings that `listen` would use.
 
     Args:
-        db: Where the history lies, or would lie; the one in the user's data folder if not given.
+        db: The history file, which need not exist; the one in the user's data folder if not given.
         authtoken: ngrok's, from an option or the environment; None looks in ngrok's file.
         authtoken_from: Where it came from, in words.
         connect_url: ``host:port`` of another ingress; None asks ngrok's file, then takes ngrok's.
         connect_cas: ``trusted``, ``host`` or a path; None asks ngrok's file.
-        clock_url: Whose ``Date`` header the clock is compared with; None asks nobody.
+        clock_url: Whose ``Date`` header the clock is compared with; None leaves it out.
         secrets: The app's client secrets.
         secret_problem: Why they cannot be used; None when they can.
         client_key: The app's; None takes the one in the newest delivery.

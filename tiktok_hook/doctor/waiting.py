@@ -13,7 +13,7 @@ NAME_SECONDS = 5.0
 
 
 class UnresolvedError(Exception):
-    """A name without an address; its text says why, in a few words."""
+    """A name without an address; its text is the reason, in a few words."""
 
 
 async def in_thread(function: Callable[[], T]) -> T:
@@ -39,7 +39,7 @@ async def in_thread(function: Callable[[], T]) -> T:
             result = function()
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
             failure = error
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed: nothing waits any more
             loop.call_soon_threadsafe(settle, result, failure)
 
     threading.Thread(target=work, name="doctor", daemon=True).start()

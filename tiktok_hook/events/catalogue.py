@@ -209,7 +209,7 @@ _KINDS = (
     EventType(
         "tiktok.ping",
         "Developer portal",
-        "somebody pressed Test URL in the developer portal",
+        "Test URL was pressed in the developer portal",
         "test from the portal's Test URL button",
         (Field("reason", "string", "always 'testing Webhook'"),),
         _body(
@@ -259,7 +259,7 @@ _KINDS = (
     ),
     _post(
         "post.publish.inbox_delivered",
-        "the creator was told in the inbox that an upload waits to be posted",
+        "the creator was notified in the inbox that an upload waits to be posted",
         "waiting in the creator's inbox: {publish_id}",
         content='{"publish_id":"v_inbox_file~v2.7545200000000000003","publish_type":"INBOX_SHARE"}',
     ),
@@ -356,7 +356,7 @@ def kind_of(name: str) -> EventType | None:
 
 
 def fits_known(glob: str) -> bool:
-    """Whether a glob fits any event that is known, under either spelling."""
+    """Whether a glob matches any known event, under either spelling."""
     return any(fnmatchcase(name, glob) for name in (*CATALOGUE, *_OTHER_SPELLINGS))
 
 
@@ -378,7 +378,7 @@ def samples() -> Mapping[str, bytes]:
 
 
 def nearest(name: str) -> list[str]:
-    """Known events that somebody who typed this may have meant, likeliest first, at most 3."""
+    """Known events that are spelled similarly, likeliest first, at most 3."""
     wanted = name[:100].lower()
     scored = []
     for known in CATALOGUE:

@@ -25,7 +25,7 @@ class Event:
         create_time: As sent: seconds, but milliseconds in ``tiktok.ping``; None when there is no
             whole number of at most 64 bits.
         user_openid: Who; None when missing, empty when it came empty, a number as its exact text.
-        content: Decoded when it is a string that holds a JSON object or list, else as it came.
+        content: Decoded when it is a string that holds a JSON object or list, otherwise as it came.
         envelope: Every key as received and in its order, with ``content`` decoded as above.
         content_text: The original text of ``content``; None when it came as no string.
     """
@@ -207,7 +207,7 @@ def _time(event: Event) -> str | None:
 
 
 def _decoded(content: str) -> Json:
-    # A lone number or word inside the string is text, not JSON that somebody wrapped.
+    # A lone number or word inside the string is text, not wrapped JSON.
     if content.lstrip(" \t\r\n")[:1] not in {"{", "["}:
         return content
     try:

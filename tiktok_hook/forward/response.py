@@ -81,7 +81,7 @@ class _Reader:
 
     def __init__(self, method: str, keep_bytes: int) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        # Folded headers, LF line ends, a length beside chunks: old and hand-written servers.
+        # Folded headers, LF line ends, a length together with chunks: old and hand-written servers.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True,
             lenient_optional_cr_before_lf=True,

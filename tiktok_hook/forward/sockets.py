@@ -79,7 +79,7 @@ async def connect(addresses: Sequence[AddressInfo]) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     failures: dict[str, OSError] = {}
-    # Sockets that nobody owns yet. Every one of them but the winner is closed on every way out.
+    # Sockets without an owner yet. All of them but the winner are closed on every way out.
     opened: set[socket.socket] = set()
 
     async def attempt(info: AddressInfo) -> socket.socket | None:

@@ -1,4 +1,4 @@
-"""Targets: parsing, joining paths, refusing loops."""
+"""Targets: parsing, joining paths, rejecting loops."""
 
 import ipaddress
 import re

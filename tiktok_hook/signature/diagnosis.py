@@ -1,4 +1,4 @@
-"""Why a signature is refused, in words that name the mistake and its fix."""
+"""Why a signature is invalid: names the mistake and its fix."""
 
 import base64
 import re
@@ -70,7 +70,7 @@ def diagnose(
         headers: All headers of the request, for what came under another name.
 
     Returns:
-        The mistake and its fix; None for a valid signature, and when nothing known fits. Never
+        The mistake and its fix; None for a valid signature, and when nothing known matches. Never
         raises, never holds a secret, and its work is bounded: bodies over 16 KiB get a few tries.
     """
     secrets = (secrets,) if isinstance(secrets, str) else secrets
@@ -96,7 +96,7 @@ def explain(
 ) -> Verdict:
     """The verdict with the diagnosis as its reason and hint.
 
-    Unchanged when it is not refused, says what to do already, or nothing known fits.
+    Unchanged when it is not rejected, has a hint already, or nothing known matches.
     """
     if not verdict.refused or verdict.hint:
         return verdict
@@ -120,7 +120,7 @@ def _missing(
     if _from_shop(body, headers):
         return _SHOP
     if header is not None:
-        hint = f"Something on the way blanked it, or whoever signs sent nothing. It reads {_SHAPE}"
+        hint = f"Something on the way blanked it, or the signer sent nothing. It reads {_SHAPE}"
         return Diagnosis("empty-header", "empty header", hint)
     hint = "TikTok signs what it sends, so this came from elsewhere, or a proxy took the header."
     return Diagnosis("no-header", f"no {HEADER} header", hint)
@@ -158,7 +158,7 @@ def _untimely(timestamp: str, now: float) -> Diagnosis | None:
         hint = "TikTok's t counts seconds: sign with whole seconds."
         return Diagnosis("milliseconds", "right signature, but t is in milliseconds", hint)
     if age > _PATIENCE_SECONDS:
-        hint = "A stored delivery has to be signed afresh before it is sent again."
+        hint = "A stored delivery has to be re-signed before it is sent again."
         return Diagnosis("old", f"right signature, signed {words_for(age)} ago", hint)
     if age < -_PATIENCE_SECONDS:
         hint = "One of the two clocks is wrong: compare this machine's with a time server."
@@ -167,7 +167,7 @@ def _untimely(timestamp: str, now: float) -> Diagnosis | None:
 
 
 def _another_secret(body: bytes) -> Diagnosis | None:
-    """What the envelope tells about the secret it takes, when no recipe fits."""
+    """What the envelope shows about the secret it takes, when no recipe matches."""
     envelope = envelope_of(body)
     client_key = envelope.get("client_key")
     if "tts_notification_id" in envelope:
@@ -188,7 +188,7 @@ def _another_secret(body: bytes) -> Diagnosis | None:
         return Diagnosis("sandbox-key", "signature does not match: a sandbox's?", hint)
     hint = (
         f"It names {client_key}, a production app's client key: is the given secret that app's, "
-        "not its sandbox's, and copied after the last change? Else it is forged or was altered."
+        "not its sandbox's, and copied after the last change? Otherwise it was forged or altered."
     )
     return Diagnosis("another-secret", "signature does not match", hint)
 
@@ -214,7 +214,7 @@ _SHAPES = tuple(
     (mistake, reason, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for mistake, reason, pattern in (
         ("quoted-header", "quotes around the header's value", r"[\"'`]"),
-        ("name-in-value", "the header's name stands in its value", r"tiktok-signature\s*:"),
+        ("name-in-value", "the header's name is part of its value", r"tiktok-signature\s*:"),
         ("sha256-prefix", "sha256= in front, as GitHub and Meta have it", r"sha(1|256|512)[=:]"),
         ("bare-hex", "the hex alone, without t= and s=", r"[0-9a-f]{64}\Z"),
         ("stripe-style", "v1= in place of s=, as Stripe has it", r"(?!.*\bs\s*=).*\bv[01]="),

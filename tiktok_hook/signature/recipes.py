@@ -1,6 +1,6 @@
 """The known wrong ways to make the signature, each tried on a delivery that does not match.
 
-Whatever fits proves which mistake was made, since nothing else gives those 32 bytes. Nothing here
+A match proves which mistake was made, since nothing else gives those 32 bytes. Nothing here
 accepts a delivery, so comparing in constant time is of no use.
 """
 
@@ -242,18 +242,18 @@ def _go(value: Any) -> str:
     return text
 
 
-_SPACES = Diagnosis("json-spaces", "made over JSON written anew, with spaces", _RAW)
-_ESCAPES = Diagnosis("json-escapes", "made over JSON written anew, with \\u escapes", _RAW)
-_ANEW = Diagnosis("json-rewritten", "made over JSON written anew", _RAW)
-_INDENT = Diagnosis("json-indented", "made over JSON written anew, indented", _RAW)
-_SORTED = Diagnosis("json-sorted", "made over JSON written anew, with its keys sorted", _RAW)
+_SPACES = Diagnosis("json-spaces", "made over re-serialised JSON, with spaces", _RAW)
+_ESCAPES = Diagnosis("json-escapes", "made over re-serialised JSON, with \\u escapes", _RAW)
+_ANEW = Diagnosis("json-rewritten", "made over re-serialised JSON", _RAW)
+_INDENT = Diagnosis("json-indented", "made over re-serialised JSON, indented", _RAW)
+_SORTED = Diagnosis("json-sorted", "made over re-serialised JSON, with its keys sorted", _RAW)
 _CONTENT_DECODED = Diagnosis(
     "content-decoded",
     "made over JSON with content as an object",
     f"content is a string that holds JSON, and stays one. {_RAW}",
 )
 _CONTENT_REWRITTEN = Diagnosis(
-    "content-rewritten", "made over JSON whose content was written anew", _RAW
+    "content-rewritten", "made over JSON whose content was re-serialised", _RAW
 )
 
 # How the languages' own writers put a parsed body: Python's, JavaScript's, PHP's, Go's, and both
@@ -287,13 +287,13 @@ def _keys(secrets: Sequence[str], client_key: object) -> Iterator[tuple[Diagnosi
     empty = Diagnosis(
         "empty-secret",
         "made with an empty secret",
-        "Whoever signs has no secret: is its setting or environment variable set?",
+        "The signer has no secret: is its setting or environment variable set?",
     )
     yield empty, b""
     placeholder = Diagnosis(
         "placeholder-secret",
         "made with a placeholder in place of the secret",
-        "Whoever signs uses a stand-in: put the app's client secret into its settings.",
+        "The signer uses a placeholder: put the app's client secret into its settings.",
     )
     for text in _PLACEHOLDERS:
         yield placeholder, text.encode()
@@ -333,7 +333,7 @@ def _other_secrets(secret: str) -> Iterator[tuple[Diagnosis, str]]:
     )
     for other in (f"{bare}\n", f"{bare}\r\n", f"{bare}\r", f"{bare} ", f" {bare}"):
         yield newline, other
-    hint = "Take the quotes out of the setting of whoever signs: some .env readers keep them."
+    hint = "Take the quotes out of the signer's setting: some .env readers keep them."
     for mark in ('"', "'"):
         yield (
             Diagnosis("signed-with-quotes", "made with quotes around the secret", hint),

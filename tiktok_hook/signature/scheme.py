@@ -18,17 +18,17 @@ HEADER = "Tiktok-Signature"
 """The header's name, spelled as TikTok's sample has it; names are case-insensitive."""
 
 MAX_HEADER_CHARS = 1024
-"""A longer header is refused unread; a real one has 79 characters."""
+"""A longer header is rejected unread; a real one has 79 characters."""
 
 MAX_SIGNATURES = 5
 """How many ``s=`` one header may carry; TikTok documents one."""
 
 MAX_TIMESTAMP_DIGITS = 20
-"""Ten today, thirteen in milliseconds, nineteen in nanoseconds; beyond it somebody is playing."""
+"""Ten today, thirteen in milliseconds, nineteen in nanoseconds; more is never real."""
 
 
 _USUAL = re.compile(r"t=([0-9]{1,20}),s=([0-9a-fA-F]{64})")
-"""What TikTok sends; whatever else may be read is read piece by piece."""
+"""What TikTok sends; other readable forms are read piece by piece."""
 
 
 class State(StrEnum):
@@ -66,7 +66,7 @@ class Verdict:
 
 
 class MalformedError(ValueError):
-    """A header that is not what TikTok sends; its text says why, in words safe to show."""
+    """A header that is not what TikTok sends; its text is the reason, safe to show."""
 
 
 class Signature(NamedTuple):
@@ -103,9 +103,9 @@ def check(
 
     Args:
         header: ``t=<unix seconds>,s=<hex>``; None when the request had none. One sent twice
-            is given joined by a comma, and refused for its two ``t``.
+            is given joined by a comma, and rejected for its two ``t``.
         body: Bytes exactly as received; re-encoded JSON never matches.
-        secret: The app's client secret, or several to try in order (rotation, a sandbox beside
+        secret: The app's client secret, or several to try in order (rotation, a sandbox and
             production). An empty sequence means that nothing can be checked: ``unchecked``. A
             blank secret, or one that begins with ``#``, never matches.
         now: Current time in Unix seconds.
@@ -139,7 +139,7 @@ def check(
 def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | None:
     """Number of the first secret that made one of the signatures, from 1; None if none did."""
     for number, secret in enumerate(secrets, 1):
-        # A blank secret or a comment of an env file is no key that only the app's owner knows.
+        # A blank secret or a comment of an env file is not a key that only the app's owner knows.
         if not secret or secret.isspace() or secret.lstrip().startswith("#"):
             continue
         expected = digest(key_of(secret), found.timestamp, body)
@@ -185,7 +185,7 @@ def take_apart(header: str | None) -> Signature:
 
 def digest(key: bytes, timestamp: str, body: bytes) -> bytes:
     """The 32 bytes that TikTok would send as ``s`` (in hex) for this timestamp and body."""
-    # `hmac.digest` in one call lets go of the interpreter each time, and waits to get it back.
+    # `hmac.digest` in one call releases the interpreter each time, and waits to get it back.
     keyed = _keyed(key).copy()
     keyed.update(b"%b.%b" % (timestamp.encode(), body))
     return keyed.digest()
@@ -241,7 +241,7 @@ def _stale(timestamp: str, age: float, tolerance: float, number: int) -> Verdict
         hint = "TikTok's t counts seconds: sign with whole seconds."
     elif age > 0:
         reason = f"right signature, signed {words_for(age)} ago (tolerance {words_for(tolerance)})"
-        hint = "A late retry, a replay of an old one, or a clock that drifted; replay signs afresh."
+        hint = "A late retry, a replay of an old one, or a clock that drifted; replay re-signs."
     else:
         reason = f"right signature, from {words_for(-age)} in the future"
         hint = "One of the two clocks is wrong: compare this machine's with a time server."

@@ -40,7 +40,7 @@ class ChangeFeed(Protocol):
         ...
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
-        """Block until `changes` differs from `seen`, at most so many seconds; its new value."""
+        """Block until `changes` differs from `seen`, at most `seconds`; its new value."""
         ...
 
 

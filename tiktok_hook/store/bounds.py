@@ -7,7 +7,7 @@ from tiktok_hook.store.kept import MAX_REJECTED, MAX_REJECTED_BYTES
 
 KEEP = 100_000
 KEEP_BYTES = 1 << 30
-"""How many deliveries a history keeps, and how many bytes, unless the user says otherwise."""
+"""How many deliveries a history keeps, and how many bytes, by default."""
 
 KEEP_BYTES_IN_MEMORY = 256 << 20
 """Upper limit of `keep_bytes` for a history in memory."""

@@ -1,4 +1,4 @@
-"""What comes into a history from now on, whoever writes it."""
+"""New deliveries of a history, from any process."""
 
 import time
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _PAGE = 200
 def follow(
     history: HistoryReader, where: Filter, after: int
 ) -> Iterator[tuple[Delivery, Attempt | None] | Attempt]:
-    """Deliveries as they come, and attempts of theirs as they end. Goes on for ever.
+    """Deliveries as they come, and attempts of theirs as they end. Never ends.
 
     Args:
         history: Open.
@@ -57,7 +57,7 @@ class _News:
         self._history = history
         self._where = where
         self._start = self._after = after
-        # Whether it passes these may change when an attempt ends or somebody replays it.
+        # Whether it passes these may change when an attempt ends or a replay starts.
         self._late = where.failed or where.replays or bool(where.statuses) or bool(where.text)
         self._shown: dict[int, None] = {}
         self._first_seen: dict[int, float] = {}

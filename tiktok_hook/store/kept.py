@@ -57,7 +57,7 @@ def _fitting(headers: Headers, budget: int) -> Headers:
 
 
 def searchable(text: str | None) -> str | None:
-    """The value of an indexed column: a long one is cut and told apart by a hash of all of it.
+    """The value of an indexed column: a long one is cut and distinguished by a hash of all of it.
 
     So an exact match stays exact, and a glob sees the first 160 characters.
     """
@@ -86,7 +86,7 @@ def searchable_columns(delivery: Delivery) -> Searchable:
 
 
 def link(delivery: Delivery) -> bytes | None:
-    """What an event's redeliveries share, and nothing else does; None when it is no event.
+    """What an event's redeliveries share, and nothing else does; None when it is not an event.
 
     Led by the event's own time, so that new ones go to the end of the index: with random keys
     each row of a batch would dirty a page of its own.

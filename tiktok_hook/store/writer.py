@@ -13,9 +13,9 @@ ten thousand times a second. These are the states of the thread, and the flag th
     napping ──nothing at all────> asleep ─────any write────────────────────> writing
 
 Invariant: a submitter appends its job first and reads the flags second; the thread sets its flag
-first and looks at the queues second. So at least one of the two sees the other, and no job lies in
-a queue while the thread waits without a deadline. Whoever sees a flag clears it and puts one token
-into `_wake`. A token that comes too late ends the next wait early, which is harmless: after every
+first and looks at the queues second. So at least one of the two sees the other, and no job is in
+a queue while the thread waits without a deadline. The one that sees a flag clears it and puts one
+token into `_wake`. A token that comes too late ends the next wait early, which is harmless: after every
 wait the queues are looked at again.
 """
 
@@ -67,13 +67,13 @@ class Store:
     def __init__(self, backend: WriteBackend) -> None:
         self._backend = backend
         self._reader = backend.reader
-        self._urgent: deque[Job] = deque()  # somebody awaits these
+        self._urgent: deque[Job] = deque()  # their futures are awaited
         self._later: deque[Job] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._napping = False
         self._closing = False
-        self._expected = 0  # size of `_urgent` at which the expecting thread goes on
+        self._expected = 0  # size of `_urgent` at which the expecting thread resumes
         self._patience = 0.0
         self._delay = DELAY_SECONDS
         self._thread = threading.Thread(target=self._run, name="history writer", daemon=True)

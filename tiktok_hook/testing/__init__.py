@@ -6,10 +6,10 @@
         send = tiktok_webhook(app, secret="client-secret", path="/webhooks/tiktok")
         assert send.event("post.publish.failed", **{"content.reason": "spam_risk"}).status == 200
 
-pytest is imported by the plugin alone, which pytest itself loads. Whoever tests with something else
+pytest is imported by the plugin alone, which pytest itself loads. Tests without pytest
 uses `TiktokWebhook` as a context manager, or `signed` and `signed_event` with a client of its own.
 
-PYTEST_DONT_REWRITE: nothing in here asserts, so that it may be imported before pytest is told.
+PYTEST_DONT_REWRITE: nothing in here asserts, so that it may be imported before pytest rewrites it.
 """
 
 from tiktok_hook.testing.exchange import Response

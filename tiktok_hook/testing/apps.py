@@ -21,7 +21,7 @@ KEPT_BYTES = 16 << 20
 """How much of an answer's body is kept."""
 
 Call: TypeAlias = Callable[[Posted, float], Response]
-"""Posts something and waits for the answer, so many seconds at most."""
+"""Posts something and waits for the response, with a timeout in seconds."""
 
 
 @contextmanager
@@ -57,13 +57,13 @@ def opened(app: object, background: Background) -> Iterator[Call]:
         yield lambda posted, _timeout: call_wsgi(wsgi, posted)
     else:
         raise UsageError(
-            f"A {type(app).__qualname__} is no app that a delivery can be posted at.",
+            f"A {type(app).__qualname__} is not an app that deliveries can be posted to.",
             hint="Give an aiohttp, ASGI or WSGI application, or its URL.",
         )
 
 
 def _is_aiohttp(app: object) -> bool:
-    # Who has made one has imported aiohttp; nobody else has to wait for it.
+    # An aiohttp app's own code has imported aiohttp; other apps do not wait for it.
     return "aiohttp.web" in sys.modules and isinstance(app, sys.modules["aiohttp.web"].Application)
 
 
@@ -75,7 +75,7 @@ def _is_asgi(app: object) -> bool:
 
 
 def _takes(app: object, count: int) -> bool:
-    """Whether it can be called with so many arguments."""
+    """Whether it can be called with this number of arguments."""
     if not callable(app):
         return False
     try:

@@ -128,7 +128,7 @@ async def lifespan(app: AsgiApp) -> AsyncIterator[dict[str, Any]]:
         try:
             scope = {"type": "lifespan", "asgi": dict(_ASGI), "state": state}
             await app(scope, tell.get, heard.put)
-        except Exception as error:  # noqa: BLE001 - an app may refuse to be asked in any way
+        except Exception as error:  # noqa: BLE001 - an app may fail in any way
             await heard.put({"type": "raised", "message": repr(error)})
         else:
             await heard.put({"type": "ended"})
@@ -161,4 +161,4 @@ async def lifespan(app: AsgiApp) -> AsyncIterator[dict[str, Any]]:
 
 
 def _reason(answer: Message) -> str:
-    return str(answer.get("message") or "it did not say why").strip()
+    return str(answer.get("message") or "no reason given").strip()

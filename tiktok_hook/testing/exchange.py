@@ -41,7 +41,7 @@ class Posted:
 
     Attributes:
         path: With the query, if there is one.
-        headers: Without ``Host`` and ``Content-Length``, unless somebody set them.
+        headers: Without ``Host`` and ``Content-Length``, unless they were set.
         body: Exactly the bytes to send.
     """
 

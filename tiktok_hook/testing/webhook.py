@@ -1,4 +1,4 @@
-"""Posts signed events at an app: in this process where it can be called, else at its address."""
+"""Posts signed events at an app: in this process if it can be called, otherwise at its address."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack

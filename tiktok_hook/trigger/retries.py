@@ -78,7 +78,7 @@ async def retry(
         speed: Seconds of production in one second here; 3600 makes an hour a second.
         timeout: Seconds for each answer.
         insecure: Do not check the certificate of an https address.
-        on_try: Told of each as it ends.
+        on_try: Called with each as it ends.
 
     Returns:
         All of them; the last one's status is 200 unless TikTok would have given up.

@@ -14,7 +14,7 @@ from tiktok_hook.trigger.sample import request
 
 @dataclass(slots=True)
 class TriggerResults:
-    """What came of a run, also while it goes on.
+    """What came of a run, also while it runs.
 
     Attributes:
         sent: How many were sent and answered, or failed.
@@ -45,7 +45,7 @@ class TriggerResults:
             self.first_bad = reply
 
     def percentile(self, percent: float) -> float | None:
-        """The milliseconds within which so many percent were answered; None when none was."""
+        """The percentile of the durations in milliseconds; None without an answer."""
         ordered = sorted(self.durations_ms)
         if not ordered:
             return None
@@ -91,12 +91,12 @@ async def run(
         secret: The client secret; None sends them without a signature.
         age: Seconds since they were signed.
         bad_signature: Get one digit of each signature wrong.
-        rate: At most so many a second, evenly; None is as fast as they are answered.
+        rate: Requests per second at most, evenly; None is as fast as they are answered.
         concurrency: How many may wait for their answers at a time.
         timeout: Seconds for each.
         insecure: Do not check the certificate of an https address.
         tally: Counted into while it runs, for who wants to know when it is cancelled.
-        on_reply: Told of each as it ends.
+        on_reply: Called with each as it ends.
     """
     counted = TriggerResults() if tally is None else tally
     started = time.perf_counter()
@@ -117,7 +117,7 @@ async def run(
                     for _ in range(concurrency):
                         group.create_task(work())
             except BaseExceptionGroup as failed:
-                # Whoever called made it fail: by a body, or in `on_reply`.
+                # The caller made it fail: by a body, or in `on_reply`.
                 raise failed.exceptions[0] from failed
     finally:
         counted.seconds = time.perf_counter() - started

@@ -46,7 +46,7 @@ class _Wire:
         self.loop.call_soon_threadsafe(_write, message)
 
     def end(self, message: protocol.Message) -> None:
-        """Say why, then leave; there is nothing left to close."""
+        """Report why, then exit; there is nothing left to close."""
         self.online = False
         self.tell(message)
         self.loop.call_soon_threadsafe(self.leave.set)
@@ -79,7 +79,7 @@ def _write(message: protocol.Message) -> None:
         sys.stdout.buffer.write(protocol.dump(message))
         sys.stdout.buffer.flush()
     except OSError:
-        _exit(0)  # nobody reads: the parent is gone
+        _exit(0)  # no reader: the parent is gone
 
 
 def _exit(code: int) -> Never:
@@ -113,7 +113,7 @@ def _refusal(error: ValueError, order: Order) -> Refused:
 
 
 def _probe(address: str) -> Cause:
-    """Find out why no connection could be made: the SDK does not tell a name from a port."""
+    """Find out why no connection could be made: the SDK does not distinguish a name from a port."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=PROBE_SECONDS).close()
@@ -160,7 +160,7 @@ async def _connect(order: Order, wire: _Wire) -> Any:
 
 
 async def _joined(listener: Any, wire: _Wire) -> None:
-    """Tell when the endpoint ends without us: ngrok can take one offline and keep the session."""
+    """Report when the endpoint ends without us: ngrok can take one offline and keep the session."""
     try:
         await listener.join()
     except ValueError as error:
@@ -201,7 +201,7 @@ def main() -> Never:
     code = 1
     try:
         code = asyncio.run(_serve(Order.parse(sys.stdin.buffer.readline())))
-    except BaseException:  # noqa: BLE001 - a panic of the SDK is no Exception; all end the process
+    except BaseException:  # noqa: BLE001 - a panic of the SDK is not an Exception; all end the process
         traceback.print_exc()
     _exit(code)
 

@@ -14,7 +14,7 @@ from tiktok_hook.tunnel.protocol import Message, Order
 from tiktok_hook.tunnel.refusals import NotOnlineError, Refusal, redact
 
 STDERR_BYTES = 8192
-"""How much of the end of the child's stderr is kept, to say what a crash was about."""
+"""How much of the end of the child's stderr is kept, to explain a crash."""
 
 
 class Child:
@@ -37,7 +37,7 @@ class Child:
         return self._process.pid
 
     async def next(self) -> Message | None:
-        """The next message, for whom it may take long; None once the child says no more.
+        """The next message, for whom it may take long; None once the child sends no more.
 
         Safe to cancel: nothing is lost.
         """
@@ -48,7 +48,7 @@ class Child:
         return None
 
     async def end(self, patience: float) -> None:
-        """See it out: by the end of its stdin if `orderly`, else, or after patience s, by force."""
+        """End it: by closing its stdin, or by force after `patience` seconds."""
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         assert stdin is not None
         assert stdout is not None
@@ -89,7 +89,7 @@ def environment(own: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in own.items()
-        # RUST_BACKTRACE would bury the one line that says what a panic was about.
+        # RUST_BACKTRACE would bury the one line that names the panic.
         if not name.upper().startswith(("NGROK_", "TIKTOK_", "RUST_"))
     }
 

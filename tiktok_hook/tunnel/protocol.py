@@ -1,4 +1,4 @@
-"""What the supervisor and its child say to each other, one JSON object on a line.
+"""Messages between the supervisor and its child, one JSON object per line.
 
 The child reads one `Order` from stdin, which then stays open: its end means leave. It writes
 `Message` lines to stdout.
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 NGROK_SERVER = "connect.ngrok-agent.com:443"
 
 NO_POOLING = "NO_POOLING"
-"""Code of a refusal that is the SDK's, not ngrok's: this version cannot pool endpoints."""
+"""Code of an error that is the SDK's, not ngrok's: this version cannot pool endpoints."""
 
 Cause = Literal["dns", "refused", "timeout", "unreachable", "ok"]
 """Why a connection failed, by a try of our own: the SDK has one text for all. ``ok``: none did."""
@@ -70,7 +70,7 @@ class Refused:
     Attributes:
         stage: What failed, in the SDK's words.
         message: ngrok's or the SDK's own, without token and secret; several lines at times.
-        code: ``ERR_NGROK_…`` when ngrok itself said no, `NO_POOLING`, else None.
+        code: ``ERR_NGROK_…`` for ngrok's own errors, `NO_POOLING`, otherwise None.
         cause: Why no connection could be made; None when that was not the trouble.
     """
 
@@ -106,7 +106,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Somebody pressed a button in ngrok's dashboard."""
+    """A button was pressed in ngrok's dashboard."""
 
     type: ClassVar = "command"
     name: Literal["stop", "restart", "update"]

@@ -16,12 +16,12 @@ TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What to tell the user.
+    """What to show the user.
 
     Attributes:
         message: One sentence with the value in it; never token or secret.
         hint: One thing to do.
-        code: ngrok's code; None when ngrok itself said nothing.
+        code: ngrok's code; None when ngrok itself gave none.
         heals: Whether trying again later can help once the tunnel has been online.
     """
 
@@ -57,7 +57,7 @@ _LOCALLY = "Leave out --verify-webhook: with a secret the signature is checked h
 _POLICY = "Correct the document given with --traffic-policy: {said}"
 
 # {domain} is the domain asked for, {said} ngrok's own message. Tokens are never quoted, so neither
-# is what ngrok says about them: it repeats the token.
+# is ngrok's message about them: it repeats the token.
 _TABLE = (
     _Words(
         (4018,),
@@ -146,7 +146,7 @@ _TABLE = (
     ),
     _Words(
         (349, 351),
-        "ngrok says that sessions or endpoints were opened too fast",
+        "ngrok reports that sessions or endpoints were opened too fast",
         "Wait a minute, and stop what restarts in a loop.",
         heals=True,
     ),
@@ -226,7 +226,7 @@ def _by_code(code: str, said: str, domain: str | None) -> Refusal:
     words = _BY_CODE.get(int(number)) if number.isascii() and number.isdigit() else None
     if words is None:
         return Refusal(
-            f"ngrok refused the tunnel: {said or 'no reason given'} ({visible(code)}).",
+            f"ngrok rejected the tunnel: {said or 'no reason given'} ({visible(code)}).",
             f"See https://ngrok.com/docs/errors/{visible(code).lower()}",
             code,
         )
@@ -275,7 +275,7 @@ def silent(server: str, seconds: float) -> Refusal:
 
 
 def ended(code: int | None, stderr: str) -> Refusal:
-    """The child ended without a word to us: a crash or panic of the SDK, or somebody killed it."""
+    """The child ended without a word to us: a crash or panic of the SDK, or it was killed."""
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     last = [line.strip() for line in stderr.splitlines() if line.strip()][-1:]
     hint = f"Its last words: {one_line(last[0])}" if last else "Try again."

@@ -56,7 +56,7 @@ class Tunnel:
         clock: Callable[[], float],
     ) -> None:
         self.state = TunnelChanged("connecting", None, clock())
-        """Where it stands; its `latency_ms` follows every heartbeat."""
+        """The tunnel's state; its `latency_ms` follows every heartbeat."""
         self.child_pid: int | None = None
         """Process id of the child that runs now; None between two of them."""
         self._order = order
@@ -92,7 +92,7 @@ class Tunnel:
             raise self._error
 
     async def run(self) -> None:
-        """Be online until cancelled or refused for good."""
+        """Be online until cancelled or rejected for good."""
         error: HookError | None = None
         try:
             await self._stay_online()
@@ -172,7 +172,7 @@ class Tunnel:
         """Wait for the URL; None when the child ended without a word.
 
         Raises:
-            NotOnlineError: ngrok refused, could not be reached or did not answer.
+            NotOnlineError: ngrok returned an error, could not be reached or did not answer.
         """
         server = self._order.server_addr or NGROK_SERVER
         try:
@@ -230,7 +230,7 @@ class Tunnel:
                 return loss
 
     def _heard(self, message: Message | None, well: float) -> _Loss | None:
-        """Act on what the child said; the loss when it is to be replaced."""
+        """Act on a message of the child; the loss when it is to be replaced."""
         match message:
             case Beat(latency_ms):
                 self._set(replace(self.state, latency_ms=latency_ms))
@@ -330,8 +330,8 @@ async def open_tunnel(
 
     Raises:
         UsageError: An option cannot be used as given; nothing was started.
-        TunnelError: There is no authtoken, ngrok refused, or nobody answered in time. One try is
-            made; later losses are healed for ever, and what cannot heal is told by
+        TunnelError: There is no authtoken, ngrok returned an error, or did not answer in time.
+            One try is made; later losses are healed for ever, and what cannot heal is reported by
             `Tunnel.wait_closed`.
     """
     timing = timing or Timing()

@@ -10,12 +10,12 @@ class Timing:
     Attributes:
         connect: From the start of a child to its URL.
         heartbeat_interval: Between two heartbeats; whole seconds, as the SDK wants them.
-        heartbeat_tolerance: How late an answer may be; whole seconds. ngrok is told both, and
+        heartbeat_tolerance: How late an answer may be; whole seconds. ngrok gets both, and
             forgets a session that was silent for so long.
-        watchdog: Added to these two: then a child that says nothing (stopped, hung) is killed.
+        watchdog: Added to these two: then a child that is silent (stopped, hung) is killed.
         tick: Between two looks at the clocks.
         sleep: A wall clock that jumped ahead by this much means that the machine slept.
-        waits: From the start of one try to the start of the next; the last one goes on for ever.
+        waits: From the start of one try to the start of the next; the last one repeats for ever.
         taken: The longest such wait while the host is online already: ngrok forgets our own dead
             session any moment.
         stable: Being online for this long makes the next loss start again with the first wait.
@@ -35,5 +35,5 @@ class Timing:
 
     @property
     def silence(self) -> float:
-        """The longest a healthy child says nothing."""
+        """The longest a healthy child is silent."""
         return self.heartbeat_interval + self.heartbeat_tolerance + self.watchdog

@@ -30,7 +30,7 @@ def run(
         connection: In a transaction.
         batch: The jobs.
         counters: As read in this transaction.
-        owner: Which process begins the attempts; None when it could not be told from a dead one.
+        owner: Which process begins the attempts; None when it is unknown.
 
     Returns:
         What each job results in; a StoreError for a delivery that the full queue has no room for.

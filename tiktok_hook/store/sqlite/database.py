@@ -11,10 +11,10 @@ from pathlib import Path
 from tiktok_hook.errors import StoreError
 
 APPLICATION_ID = 0x54_74_48_6B
-"""``TtHk`` in the file's header: how a history is told from any other SQLite file."""
+"""``TtHk`` in the file's header: it marks a history among other SQLite files."""
 
 Identity = tuple[int, int] | None
-"""What tells a file from another one in its place; None when there is none."""
+"""What distinguishes a file from another one in its place; None when there is none."""
 
 BUSY_SECONDS = 5.0
 _BUSY_STEP_SECONDS = 0.01
@@ -157,7 +157,7 @@ class Database:
             folders: Whether to make missing folders too.
 
         Raises:
-            StoreError: It is no history, of a newer version, or cannot be used where it lies.
+            StoreError: It is not a history, has a newer version, or cannot be used in its place.
         """
         if self.path is not None:
             _create_file(self.path, folders=folders)
@@ -206,7 +206,7 @@ class Database:
         """A connection that cannot write.
 
         Raises:
-            StoreError: There is no such file, or it is no history of this version.
+            StoreError: There is no such file, or it is not a history of this version.
         """
         try:
             try:
@@ -233,7 +233,7 @@ class Database:
         return connection
 
     def identity(self) -> Identity:
-        """What tells this file from another one in its place; None when there is none."""
+        """What distinguishes this file from another one in its place; None when there is none."""
         if self.path is None:
             return (0, 0)
         try:
@@ -243,12 +243,12 @@ class Database:
         return (found.st_dev, found.st_ino)
 
     def close(self) -> None:
-        """Let go of the memory; a file stays as it is."""
+        """Release the memory; a file stays as it is."""
         if self._anchor is not None:
             self._anchor.close()
 
     def explain(self, error: sqlite3.Error) -> StoreError:
-        """Say in words what SQLite's error means for the user."""
+        """Translate SQLite's error for the user."""
         code = getattr(error, "sqlite_errorname", "")
         name = self.label
         for start, message, hint in (
@@ -276,7 +276,7 @@ class Database:
             (
                 "SQLITE_CORRUPT",
                 f"{name} is damaged: {error}.",
-                "Move it away and start afresh, or try `sqlite3 FILE .recover`.",
+                "Move it away and start with an empty one, or try `sqlite3 FILE .recover`.",
             ),
         ):
             if code.startswith(start):
@@ -328,13 +328,13 @@ class Database:
             code = error.sqlite_errorname
             if code.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PROTOCOL")):
                 raise StoreError(
-                    f"{self.label} lies where SQLite cannot keep a write-ahead log: {error}.",
+                    f"{self.label} is stored where SQLite cannot keep a write-ahead log: {error}.",
                     hint=hint,
                 ) from error
             raise
         if mode != "wal":
             raise StoreError(
-                f"{self.label} lies where SQLite cannot keep a write-ahead log.", hint=hint
+                f"{self.label} is stored where SQLite cannot keep a write-ahead log.", hint=hint
             )
 
 

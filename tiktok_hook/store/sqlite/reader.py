@@ -120,16 +120,16 @@ class SQLiteReader:
         limit: int = 50,
         window: int = SEARCH_WINDOW,
     ) -> tuple[list[Delivery], int | None]:
-        """Some deliveries, newest first, out of so many ids at most, so that it never takes long.
+        """Some deliveries, newest first, out of a bounded number of ids, so that it is fast.
 
         Args:
             where: Which.
-            before: Only ids below this one: what the last search gave to go on from.
+            before: Only ids below this one: what the last search returned to continue from.
             limit: How many at most.
             window: How many ids to look at.
 
         Returns:
-            What was found, and the id to go on from; None when everything has been looked at.
+            What was found, and the id to continue from; None when everything has been looked at.
         """
         oldest, newest = self._bounds()
         high = newest + 1 if before is None else min(before, newest + 1)

@@ -34,7 +34,7 @@ REJECTED, SIZE = 22, 23
 """Where these stand among the values of `delivery_row`."""
 
 OUTCOME = 11
-"""From here on an attempt's values say how it ended."""
+"""From this column on an attempt's values describe its end."""
 
 
 @cache
