@@ -15,8 +15,8 @@ ten thousand times a second. These are the states of the thread, and the flag th
 Invariant: a submitter appends its job first and reads the flags second; the thread sets its flag
 first and looks at the queues second. So at least one of the two sees the other, and no job is in
 a queue while the thread waits without a deadline. The one that sees a flag clears it and puts one
-token into `_wake`. A token that comes too late ends the next wait early, which is harmless: after every
-wait the queues are looked at again.
+token into `_wake`. A token that comes too late ends the next wait early, which is harmless: after
+every wait the queues are looked at again.
 """
 
 import asyncio
