@@ -209,7 +209,9 @@ def test_a_pipe_gets_every_line_of_a_burst() -> None:
             assert screen.flush(DEADLINE)
         out.end()
         reader.join(DEADLINE)
-    assert [json.loads(line)["id"] for line in texts[0].splitlines()] == list(range(5000))
+    lines = [json.loads(line) for line in texts[0].splitlines()]
+    assert [line["id"] for line in lines if line["type"] == "delivery"] == list(range(5000))
+    assert sum(line["type"] == "answer" for line in lines) == 5000
     assert screen.dropped == 0
 
 

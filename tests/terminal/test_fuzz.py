@@ -102,7 +102,9 @@ def test_whatever_is_printed_for_programs_is_json_on_a_line(items: list[object])
     for channel, text in JsonLines().draw([event(item) for item in items], 0):
         if channel == "out":
             assert text.count("\n") == 1
-            assert json.loads(text)["type"] in {"delivery", "attempt", "tunnel", "app", "ready"}
+            assert json.loads(text)["type"] in {
+                "delivery", "answer", "attempt", "tunnel", "app", "ready"
+            }  # fmt: skip
             text.encode()
         else:
             assert visible(text, keep_newlines=True) == text

@@ -3,9 +3,18 @@ from typing import Any
 
 import pytest
 
-from tests.terminal.samples import AT, TARGET, answered, attempt, delivery, event
+from tests.terminal.samples import (
+    AT,
+    TARGET,
+    answered,
+    attempt,
+    delivery,
+    event,
+    refused_by_app,
+)
 from tiktok_hook.delivery import (
     AppChanged,
+    DeliveryStored,
     NonWebhookRequest,
     Notice,
     Ready,
@@ -34,11 +43,66 @@ def draw(*items: object, dropped: int = 0) -> tuple[list[dict[str, Any]], str]:
 
 
 def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
-    one, tried = delivery(), attempt()
-    assert draw(one, tried)[0] == [
+    one, tried = delivery(status=None), attempt()
+    assert draw(DeliveryStored(one), tried)[0] == [
         {"type": "delivery", **json.loads(dump(delivery_json(one)))},
         {"type": "attempt", **json.loads(dump(attempt_json(tried)))},
     ]
+
+
+ANSWER = {
+    "type": "answer",
+    "delivery_id": 12,
+    "status": 200,
+    "error": None,
+    "duration_ms": 3.2,
+    "event": "post.publish.complete",
+    "verdict": "valid",
+    "user_openid": "-000ExampleOpenIdExampleOpenIdExampl",
+}
+
+
+def test_an_answer_follows_its_delivery_and_is_enough_for_who_wants_results() -> None:
+    lines, _ = draw(DeliveryStored(delivery(status=None)), attempt(), answered())
+    assert [line["type"] for line in lines] == ["delivery", "attempt", "answer"]
+    assert lines[0]["status"] is None
+    assert lines[-1] == ANSWER
+
+
+@pytest.mark.parametrize(
+    ("events", "changes"),
+    [
+        ([answered(status=200)], {"duration_ms": None}),
+        ([refused_by_app(), answered(status=502)],
+         {"status": 502, "error": "refused", "duration_ms": 0.4}),
+        ([attempt(replay=True), answered()], {"duration_ms": None}),
+        ([attempt(number=2), answered()], {"duration_ms": None}),
+        ([Summary()], {"status": None, "duration_ms": None}),
+        ([attempt(status=None, error="cut"), Summary()], {"status": None, "error": "cut"}),
+    ],
+    ids=["no app", "refused", "a replay meanwhile", "another target", "cut off", "cut attempt"],
+)  # fmt: skip
+def test_an_answer_says_how_it_came_about(events: list[object], changes: dict[str, Any]) -> None:
+    lines, _ = draw(DeliveryStored(delivery(status=None)), *events)
+    answers = [line for line in lines if line["type"] == "answer"]
+    assert answers == [ANSWER | changes]
+
+
+def test_a_delivery_that_only_its_answer_brings_has_both_lines() -> None:
+    lines, _ = draw(answered())
+    assert [line["type"] for line in lines] == ["delivery", "answer"]
+
+
+def test_every_delivery_has_exactly_one_answer_however_slowly_it_is_read() -> None:
+    view = JsonLines()
+    ids = range(1, 300)
+    events = [DeliveryStored(delivery(number, status=None)) for number in ids]
+    events_after: list[object] = [answered(number) for number in reversed(ids)]
+    text = "".join(piece.text for piece in view.draw([*events, *events_after, Summary()], 0))
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["id"] for line in lines if line["type"] == "delivery"] == list(ids)
+    answers = [line["delivery_id"] for line in lines if line["type"] == "answer"]
+    assert answers == list(reversed(ids))
 
 
 @pytest.mark.parametrize(
@@ -116,5 +180,5 @@ def test_a_probe_is_no_line() -> None:
 def test_numbers_past_what_a_float_holds_stay_exact() -> None:
     numbers = '"id":7545201234567890123,"big":123456789012345678901234,"f":1.10'
     body = f'{{"event":"x","content":{{{numbers}}}}}'.encode()
-    (piece,) = JsonLines().draw([answered(body=body)], 0)
+    (piece,) = JsonLines().draw([DeliveryStored(delivery(body=body))], 0)
     assert numbers in piece.text

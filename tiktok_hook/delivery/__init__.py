@@ -22,6 +22,7 @@ from tiktok_hook.delivery.records import (
     fingerprint,
 )
 from tiktok_hook.delivery.serialization import (
+    answer_json,
     attempt_json,
     delivery_json,
     dump,
@@ -76,6 +77,7 @@ __all__ = [
     "Source",
     "Summary",
     "TunnelChanged",
+    "answer_json",
     "attempt_json",
     "bounded",
     "delivery_json",

@@ -112,6 +112,26 @@ def attempt_json(attempt: Attempt) -> AttemptShape:
     }
 
 
+def answer_json(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
+    """The shape of ``answer``: what TikTok was answered, for programs that want results only.
+
+    Args:
+        delivery: Its status is None when it was cut off before TikTok was answered.
+        attempt: The attempt that the answer was made of; None if no app was asked.
+    """
+    event = delivery.event
+    duration = None if attempt is None else attempt.duration_ms
+    return {
+        "delivery_id": delivery.id,
+        "status": delivery.status,
+        "error": None if attempt is None else attempt.error,
+        "duration_ms": None if duration is None else round(duration, 3),
+        "event": None if event is None else event.name,
+        "verdict": delivery.verdict.state.value,
+        "user_openid": None if event is None else event.user_openid,
+    }
+
+
 def dump(shape: Mapping[str, Any]) -> bytes:
     """One line of compact JSON, without a newline, every number as it was received.
 

@@ -251,8 +251,9 @@ class Relay:
             self._saw(self.targets[0], reply.error)
             answer = _from_app(reply)
             self._store.set_status(stored.id, answer.status)
-            self._publish(DeliveryAnswered(stored.stored(status=answer.status)))
+            # The attempt first: the answer to TikTok is made of it.
             self._publish(AttemptEnded(attempt))
+            self._publish(DeliveryAnswered(stored.stored(status=answer.status)))
         finally:
             announced.set()
         return answer

@@ -105,6 +105,8 @@ class Console:
         self._waiting = (0, 0.0)
         self._lost = 0
         self.keys = keys
+        self._for_programs = for_programs
+        self._answers_due: set[int] = set()
         self._attempt_weight = 1 if for_programs else 0
         self.live = status is not None
         self._view = view
@@ -167,14 +169,19 @@ class Console:
             self._unanswered[delivery.id] = time.monotonic()
             self._note_waiting()
         # Not counted when it is dropped: its answer is shown, or counted, all the same.
-        self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES, weight=0)
+        taken = self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES, weight=0)
+        if taken and self._for_programs:
+            self._answers_due.add(delivery.id)
 
     def _answered(self, event: DeliveryAnswered) -> None:
         delivery = event.delivery
         if self._unanswered.pop(delivery.id, None) is not None:
             self._note_waiting()
         self._rejected_count += delivery.refused
-        if delivery.verdict.refused:  # an unverified tiktok.ping is one, too, and answered 200
+        if delivery.id in self._answers_due:  # each delivery line has its answer line
+            self._answers_due.discard(delivery.id)
+            self._printer.put(event, vital=True)
+        elif delivery.verdict.refused:  # an unverified tiktok.ping is one, too, and answered 200
             self._put_limited(self._rejected, DeliveryAnswered(bounded(delivery)))
         else:
             self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES)

@@ -6,13 +6,17 @@ from typing import Any
 
 from tiktok_hook.delivery import (
     AppChanged,
+    Attempt,
     AttemptEnded,
+    Delivery,
     DeliveryAnswered,
+    DeliveryStored,
     Notice,
     Ready,
     Skipped,
     Summary,
     TunnelChanged,
+    answer_json,
     attempt_json,
     delivery_json,
     dump,
@@ -30,16 +34,20 @@ class JsonLines:
     def __init__(self) -> None:
         self._tunnel: tuple[str, str | None] | None = None
         self._is_ready = False
+        # Deliveries without an answer yet, with the attempt that their answer is made of. A few
+        # hundred at most: the receiver takes no more at a time.
+        self._open: dict[int, tuple[Delivery, Attempt | None]] = {}
         self._writers: dict[type, Callable[[Any], Iterable[Piece]]] = {
-            DeliveryAnswered: lambda event: _json("delivery", delivery_json(event.delivery)),
-            AttemptEnded: lambda event: _json("attempt", attempt_json(event.attempt)),
+            DeliveryStored: self._stored,
+            DeliveryAnswered: self._answered,
+            AttemptEnded: self._attempt_ended,
             Skipped: lambda event: _json("skipped", skipped_json(event)),
             TunnelChanged: self._tunnel_changed,
             AppChanged: lambda event: _json("app", app_json(event)),
             LeftOut: lambda event: _json("dropped", {event.subject: event.count}),
             Notice: lambda event: (err(_plain(event)),),
             Ready: self._ready,
-            Summary: lambda event: _json("summary", summary_json(event)),
+            Summary: self._summary,
             str: lambda text: (err(text if text.endswith("\n") else text + "\n"),),
         }
 
@@ -64,6 +72,30 @@ class JsonLines:
     def _item(self, item: object) -> Iterable[Piece]:
         writer = self._writers.get(type(item))
         return () if writer is None else writer(item)
+
+    def _stored(self, event: DeliveryStored) -> Iterable[Piece]:
+        delivery = event.delivery
+        self._open[delivery.id] = delivery, None
+        return _json("delivery", delivery_json(delivery.stored(status=None)))
+
+    def _answered(self, event: DeliveryAnswered) -> Iterable[Piece]:
+        delivery = event.delivery
+        if delivery.id not in self._open:  # rejected, or too much at a time when it was stored
+            yield from _json("delivery", delivery_json(delivery.stored(status=None)))
+        _, attempt = self._open.pop(delivery.id, (delivery, None))
+        yield from _json("answer", answer_json(delivery, attempt))
+
+    def _attempt_ended(self, event: AttemptEnded) -> Iterable[Piece]:
+        attempt = event.attempt
+        if attempt.number == 1 and not attempt.replay and attempt.delivery_id in self._open:
+            self._open[attempt.delivery_id] = self._open[attempt.delivery_id][0], attempt
+        return _json("attempt", attempt_json(attempt))
+
+    def _summary(self, event: Summary) -> Iterable[Piece]:
+        for delivery, attempt in self._open.values():  # the session ended before their answer
+            yield from _json("answer", answer_json(delivery.stored(status=None), attempt))
+        self._open.clear()
+        yield from _json("summary", summary_json(event))
 
     def _tunnel_changed(self, event: TunnelChanged) -> Iterable[Piece]:
         now = (event.state, event.url)

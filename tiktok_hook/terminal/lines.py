@@ -63,8 +63,8 @@ def attempt_style(attempt: Attempt) -> str:
     return "good" if is_good and attempt.error is None else "bad"
 
 
-def outcome(attempt: Attempt) -> str:
-    """Return ``200 in 3 ms``, or what went wrong in words."""
+def outcome(attempt: Attempt, *, timed: bool = True) -> str:
+    """Return ``200 in 3 ms``, or what went wrong in words and, if `timed`, after how long."""
     if attempt.duration_ms is None:
         return "no answer yet"
     took = words.milliseconds(attempt.duration_ms)
@@ -72,7 +72,8 @@ def outcome(attempt: Attempt) -> str:
         return f"{attempt.status} in {took}"
     error = attempt.error or "no answer"
     reason = words.ERRORS.get(error) or shown(error)
-    return f"{attempt.status}, then {reason}, {took}" if attempt.status else f"{reason}, {took}"
+    after = f", {took}" if timed else ""
+    return f"{attempt.status}, then {reason}{after}" if attempt.status else f"{reason}{after}"
 
 
 def delivery_name(delivery: Delivery) -> str:
@@ -107,7 +108,8 @@ def delivery_line(
     style = status_style(delivery.status)
     tail = str(delivery.status) if delivery.status is not None else "waiting for the app"
     if attempt is not None:
-        style, tail = attempt_style(attempt), outcome(attempt)
+        style = attempt_style(attempt)
+        tail = outcome(attempt, timed=width is None or attempt.error is None)
         if delivery.status is not None and delivery.status != attempt.status:
             tail = f"{tail}, answered {delivery.status}"
     elif skipped:
