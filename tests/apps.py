@@ -38,7 +38,7 @@ class App:
     def bodies(self) -> list[bytes]:
         return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
 
-    async def wait_for(self, count: int, *, seconds: float = 10.0) -> None:
+    async def wait_for(self, count: int, *, seconds: float = 60.0) -> None:
         """Wait until so many requests came."""
         async with asyncio.timeout(seconds):
             while len(self.requests) < count:

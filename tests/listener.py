@@ -54,7 +54,7 @@ class Listener:
         """The lines of one type."""
         return [line for line in self.lines if line["type"] == kind]
 
-    async def wait_for(self, kind: str, count: int = 1, *, seconds: float = 15.0) -> dict[str, Any]:
+    async def wait_for(self, kind: str, count: int = 1, *, seconds: float = 60.0) -> dict[str, Any]:
         """The `count`-th line of a type, waited for."""
         async with asyncio.timeout(seconds):
             while len(self.of(kind)) < count:
@@ -67,7 +67,7 @@ class Listener:
         self.process.send_signal(number)
         return await self.exit_code()
 
-    async def exit_code(self, *, seconds: float = 20.0) -> int:
+    async def exit_code(self, *, seconds: float = 60.0) -> int:
         """Wait for its end."""
         async with asyncio.timeout(seconds):
             return await self.process.wait()
@@ -116,7 +116,7 @@ async def listening(
         ]
         try:
             try:
-                listener.ready = await listener.wait_for("ready", seconds=20)
+                listener.ready = await listener.wait_for("ready")
             except TimeoutError:
                 raise AssertionError(f"not ready: {listener.errors}") from None
             yield listener
@@ -125,7 +125,7 @@ async def listening(
                 with suppress(ProcessLookupError):
                     process.terminate()
             try:
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(60):
                     await process.wait()
             except TimeoutError:
                 process.kill()

@@ -31,7 +31,7 @@ class Terminal:
         )
         os.close(other)
 
-    def read_until(self, words: str, *, seconds: float = 15.0) -> None:
+    def read_until(self, words: str, *, seconds: float = 60.0) -> None:
         """Take what it writes until some words have come."""
         deadline = time.monotonic() + seconds
         while words not in self.plain:
@@ -48,7 +48,7 @@ class Terminal:
         """Press keys."""
         os.write(self._main, keys.encode())
 
-    def end(self, *, seconds: float = 10.0) -> int:
+    def end(self, *, seconds: float = 60.0) -> int:
         """Take the rest, and the exit code."""
         while self._read(seconds):
             pass

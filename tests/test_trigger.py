@@ -192,6 +192,7 @@ async def test_the_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]
     async with running_app() as app:
         example = block("trigger.run(")
         program = example.replace("http://localhost:3000/", app.url).replace("1000)", "50)")
+        program = program.replace("…", "example-client-secret")
         await asyncio.to_thread(exec, program, {})
     assert len(set(app.bodies)) == 50
     assert "'200': 50" in capsys.readouterr().out

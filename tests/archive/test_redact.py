@@ -172,6 +172,7 @@ def test_redacting_what_is_redacted_already_changes_no_length() -> None:
     ],
     ids=["quotes", "backslashes", "open-end", "keys", "one-word"],
 )
+@pytest.mark.realtime
 @pytest.mark.timeout(10)
 def test_no_body_takes_long(body: bytes) -> None:
     sent = delivery(body, headers=(("X-Forwarded-For", body.decode()), ("Cookie", body.decode())))

@@ -17,7 +17,7 @@ class Result:
         return self.stdout + self.stderr
 
 
-def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 30.0) -> Result:
+def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 120.0) -> Result:
     """The command run to its end; its output as text."""
     done = subprocess.run(
         [sys.executable, "-m", "tiktok_hook", *arguments],

@@ -145,6 +145,7 @@ async def test_what_cannot_be_stored_is_answered_503_said_once_and_forgotten_wit
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.realtime
 async def test_overload_is_answered_200_or_503_in_bounded_memory_and_over_within_2_s(
     shim: Path, db: Path
 ) -> None:

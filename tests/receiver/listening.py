@@ -98,7 +98,7 @@ class Client:
             await asyncio.sleep(0)
 
     async def answer(self, *, to_head: bool = False) -> Reply:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.rstrip("\r\n").split("\r\n")
             headers = {
@@ -109,7 +109,7 @@ class Client:
 
     async def rest(self) -> bytes:
         """Everything until the receiver closes."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self.reader.read()
 
 
@@ -136,7 +136,7 @@ def get(path: str = "/", *headers: str, method: str = "GET", version: str = "1.1
 
 async def until(true: Callable[[], Any]) -> None:
     """Wait for something that happens by itself."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)
 

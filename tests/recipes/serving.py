@@ -62,7 +62,7 @@ async def _asgi(module: ModuleType) -> AsyncIterator[int]:
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server.serve())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not server.started:
                 assert not task.done()
                 await asyncio.sleep(0.005)

@@ -75,7 +75,7 @@ def attempt(delivery_id: int, **changes: Any) -> Attempt:
     )
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Look until it is so; what is waited for happens in other threads or processes."""
     deadline = time.monotonic() + seconds
     while not condition():

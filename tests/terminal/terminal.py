@@ -12,7 +12,7 @@ from typing import Self
 
 _MODE = re.compile(r"\x1b\[\?[0-9]+[hl]")
 _PIECE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\]([^\x07]*)\x07|\r|\n|[^\x1b\r\n]+")
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Emulated:

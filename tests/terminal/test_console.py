@@ -28,7 +28,7 @@ from tiktok_hook.delivery import (
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal import console, words
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 READY = Ready(callback_url="https://x.ngrok.app/hook", local_url="http://127.0.0.1:3000")
 FORWARDED = replace(READY, target=TARGET, ack="app")
 

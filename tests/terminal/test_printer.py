@@ -7,7 +7,7 @@ import pytest
 
 from tiktok_hook.terminal.printer import INTERVAL, Drawn, Printer
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 class Recorder:

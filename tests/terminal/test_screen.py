@@ -169,6 +169,7 @@ def test_colour_is_for_terminals_that_want_it(
         assert (COLOURED.good in device.wait_for("#12")) is coloured
 
 
+@pytest.mark.realtime
 def test_a_burst_on_a_terminal_goes_from_blocks_to_lines_to_a_count() -> None:
     with Terminal() as device:
         began = time.monotonic()
