@@ -180,22 +180,31 @@ async def test_stopped_from_the_dashboard_it_says_so_once_and_sums_up(
     assert sum_up in text
 
 
-async def test_the_same_callback_url_is_recognised_at_the_next_start(
-    service: NgrokService, home: Path
+async def test_the_portals_steps_are_shown_until_tiktok_was_seen(
+    service: NgrokService, tmp_path: Path
 ) -> None:
-    words = [*tunnelled(service), "--domain", "same.localhost"]
-    texts = []
-    for _ in range(2):
+    words = [*tunnelled(service), "--domain", "same.localhost", "--db", str(tmp_path / "x.db")]
+
+    async def banner() -> str:
         process = await asyncio.create_subprocess_exec(
             *command(*words, "--timeout", "0.5", form="compact"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **TOKEN_ONLY},
+            env={**os.environ, **TOKEN_ONLY, "TIKTOK_CLIENT_SECRET": SECRET},
         )
         _, err = await asyncio.wait_for(process.communicate(), 20)
-        texts.append(err.decode())
-    assert "Test URL" in texts[0], "the first run tells what to do in the portal"
-    assert "Same URL as last time." in texts[1]
+        return err.decode()
+
+    assert "Test URL > Send" in await banner()
+    assert "Test URL > Send" in await banner(), "the URL is the same, and TikTok was not seen"
+    async with listening(*words, environment=TOKEN_ONLY) as listener:
+        await post(listener.local_url, BODY, signed(BODY, secret="another"))
+        await listener.wait_for("answer")
+    assert "Test URL > Send" in await banner(), "a forged one is not TikTok"
+    async with listening(*words, environment=TOKEN_ONLY) as listener:
+        await post(listener.local_url)
+        await listener.wait_for("answer")
+    assert "Same URL as last time." in await banner()
 
 
 @pytest.mark.realtime

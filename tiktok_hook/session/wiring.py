@@ -19,7 +19,7 @@ from typing import Literal
 
 from tiktok_hook import paths, ports
 from tiktok_hook.bus import Bus
-from tiktok_hook.delivery import Notice, Ready, SelfCheck
+from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import (
     Forwarder,
@@ -45,8 +45,8 @@ from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
-from tiktok_hook.signature import checked_secrets
-from tiktok_hook.store import Store, open_store
+from tiktok_hook.signature import State, checked_secrets
+from tiktok_hook.store import Filter, Store, open_store
 from tiktok_hook.tunnel import open_tunnel
 
 HOST = "127.0.0.1"
@@ -273,7 +273,7 @@ class _Wiring:
                 local_url=receiver_url,
                 inspector_url=inspector_url,
                 self_check=await self._self_check(forwarder, callback_url, token),
-                memory=self._memory(callback_url) if public_url else "first",
+                memory=await self._memory(store, callback_url) if public_url else "first",
                 secrets=len(plan.known_secrets),
                 edge_verification=plan.verify_webhook,
                 target=targets[0] if targets else None,
@@ -421,13 +421,20 @@ class _Wiring:
         except StoreError as error:
             self.bus.publish(Notice(str(error), hint=error.hint))
 
-    def _memory(self, url: str) -> Literal["first", "same", "changed"]:
-        """Whether the Callback URL is that of the last run; a failing folder is a notice."""
+    async def _memory(self, store: Store, url: str) -> Literal["first", "same", "changed"]:
+        """Whether TikTok has been seen at this Callback URL, or the portal has yet to be set up.
+
+        A failing state folder is a notice.
+        """
         try:
-            return paths.remember_callback(url)
+            memory = paths.remember_callback(url)
         except StoreError as error:
             self.bus.publish(Notice(str(error), hint=error.hint))
             return "first"
+        accepted = (State.VALID, State.STALE, State.UNCHECKED)
+        from_tiktok = Filter(source=Source.TIKTOK, verdicts=accepted)
+        seen = await asyncio.to_thread(store.history().page, from_tiktok, limit=1)
+        return memory if seen else "first"
 
 
 def _as_typed(path: Path) -> str:

@@ -31,7 +31,7 @@ PORTAL_STEPS = (
 def banner(ready: Ready, *, width: int = 80, keys: bool = False) -> Iterator[Text]:
     """Yield the lines of the banner.
 
-    The Callback URL stands alone on its line and is never wrapped, so that it can be copied whole.
+    The Callback URL is alone on its line and never wrapped, so that it can be copied whole.
 
     Args:
         ready: What the session found.

@@ -45,9 +45,9 @@ def body_lines(
 
     Args:
         delivery: As stored.
-        width: Columns for the words beside codes, which go below where they do not fit. The
+        width: Columns for the meaning of codes, which continues below where there is no room. The
             body's own lines are wrapped by the terminal.
-        limits: How much of it; the last line says what is left out and how to see it.
+        limits: How much of it; the last line counts what is left out.
     """
     body = delivery.body
     if not body:
@@ -76,7 +76,7 @@ def body_lines(
 
 
 def _more(made: "_Json", value: object, shown: int, body: bytes) -> str:
-    """Say how much is left: lines, as far as counting them costs little."""
+    """Return how much is left: lines, as far as counting them costs little."""
     if len(body) > _LARGEST_PARSED:
         return f"{words.plural(len(body), 'byte')} in all"
     return words.plural(sum(1 for _ in made.lines(value)) - shown, "more line")
@@ -131,7 +131,7 @@ class _Json:
         return f'{start[:-1]}…" ({words.count(len(text) - self._max_text)} more characters)'
 
     def _noted(self, line: Parts, depth: int, path: str) -> Iterator[Parts]:
-        """Yield the line with words for its code: beside it where there is room, else below."""
+        """Yield the line with the meaning of its code, behind it where there is room, or below."""
         note = self._note(path)
         if not note:
             yield line
@@ -147,7 +147,7 @@ class _Json:
 
     def _note(self, path: str) -> str:
         if self._event is None or not path or path == "event":
-            return ""  # the summary above says what the event means
+            return ""  # the summary above gives the event's meaning
         if path == "content" and self._event.content_text is not None:
             decoded = not isinstance(self._event.content, str)
             return "sent as a JSON string" if decoded else "text that is not JSON"

@@ -35,7 +35,7 @@ def cut(text: str, room: int) -> str:
 def cut_inside(text: str, room: int) -> str:
     """Return a name in at most `room` columns, cut where it matters least.
 
-    The end of a name says more than its middle: ``minis.sub…cancel``.
+    The end of a name matters more than its middle: ``minis.sub…cancel``.
     """
     if len(text) <= room or room < 12 or not text.isascii():
         return cut(text, room)

@@ -1,4 +1,4 @@
-"""Copies text to the clipboard, and says how: terminals never confirm what they are sent."""
+"""Copies text to the clipboard, and returns how: terminals never confirm what they are sent."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ def copy(text: str, *, environment: Mapping[str, str] | None = None) -> str | No
 
     Args:
         text: What to copy.
-        environment: Variables that say which display there is; None for our own.
+        environment: Variables that name the display; None for our own.
 
     Returns:
         The name of the tool that did it; None if there is none, or none that worked.

@@ -227,7 +227,7 @@ class Console:
         self._printer.put(Details(delivery, tuple(attempts)), vital=True)
 
     def next_view(self) -> None:
-        """Switch to the next format for people, and say which it is."""
+        """Switch to the next format for people, and show its name."""
         if isinstance(self._view, Text):
             forms = get_args(Form)
             self._view.form = forms[(forms.index(self._view.form) + 1) % len(forms)]
@@ -288,7 +288,7 @@ class Console:
             self._printer.put(Control.REPORT, weight=0, vital=True)
 
     def _note_waiting(self) -> None:
-        """Tell the printing thread how many deliveries wait for the app, and since when."""
+        """Pass how many deliveries wait for the app, and since when, to the printing thread."""
         oldest = next(iter(self._unanswered.values()), 0.0)
         self._waiting = (len(self._unanswered), oldest)
 

@@ -42,7 +42,7 @@ def hanging(
     """Wrap prose behind a lead, with the lines that follow indented to where the prose begins.
 
     Args:
-        lead: What stands before the first line: an indent, a mark, a label.
+        lead: What precedes the first line: an indent, a mark, a label.
         body: The prose.
         width: Columns of the terminal.
         indent: Columns before the lines that follow; None for the width of the lead.

@@ -17,7 +17,7 @@ FIRST_REPORT_SECONDS = 10.0
 """Seconds from the first record that is not shown to the line that counts them."""
 
 LONGEST_REPORT_SECONDS = 640.0
-"""Longest time between two such lines; the time doubles while the flood goes on."""
+"""Longest time between two such lines; the time doubles while the flood continues."""
 
 
 @dataclass(frozen=True, slots=True)

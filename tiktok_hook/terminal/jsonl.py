@@ -114,7 +114,7 @@ class JsonLines:
 
 
 def ready_json(ready: Ready) -> dict[str, Any]:
-    """The shape of ``ready``: said once, when deliveries can come."""
+    """The shape of ``ready``: printed once, when deliveries can arrive."""
     return {
         "callback_url": ready.callback_url,
         "local_url": ready.local_url,
@@ -134,7 +134,7 @@ def tunnel_json(state: TunnelChanged) -> dict[str, Any]:
 
 
 def app_json(state: AppChanged) -> dict[str, Any]:
-    """The shape of ``app``: about a target, or about the command beside us."""
+    """The shape of ``app``: about a target, or about the command alongside."""
     shape: dict[str, Any] = {"state": state.state}
     if state.target is not None:
         shape["target"] = state.target

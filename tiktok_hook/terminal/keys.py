@@ -88,7 +88,7 @@ async def read(
     Args:
         on_key: Gets one character; arrow keys and the like, and what is pasted, are left out.
         screen: Notified when the session is stopped or continued, or its width has changed.
-        stdin: A text stream or a descriptor; None is stdin. If it is no terminal, nothing happens.
+        stdin: A text stream or a descriptor; None is stdin. Without a terminal nothing happens.
     """
     fd = _descriptor(sys.stdin if stdin is None else stdin)
     if fd is None or not os.isatty(fd):
@@ -204,12 +204,12 @@ class _Posix:
         try:
             return os.tcgetpgrp(self._fd) != os.getpgrp()
         except OSError:
-            return False  # not our controlling terminal, so nobody stops us for using it
+            return False  # not our controlling terminal, so using it does not stop us
 
     def _readable(self) -> None:
         try:
             data = os.read(self._input, 256)
-        except BlockingIOError:  # somebody else was faster
+        except BlockingIOError:  # another reader was faster
             return
         except OSError:
             data = b""
@@ -233,7 +233,7 @@ class _Posix:
             self._go_on()
 
     def _go_on(self) -> None:
-        """After `fg`, or after `bg`, when the terminal is somebody else's."""
+        """After `fg`, or after `bg`, when the terminal belongs to another job."""
         self._start()
         self._screen.resume()
 

@@ -206,7 +206,7 @@ def tunnel_line(state: TunnelChanged, paint: Paint) -> str:
             f"{at} {online} again after {words.duration(max(state.outage_seconds, 1.0))}\n"
             f"  TikTok retries for 72 h: what it could not deliver may come until {until}."
         )
-    return ""  # closed: the session is ending, and says why
+    return ""  # closed: the session is ending, and shows why
 
 
 _APP_STATES = {

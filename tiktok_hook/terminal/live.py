@@ -40,7 +40,7 @@ class SessionCounts:
 
 
 class StatusLine:
-    """What the line says; fed with the events that pass.
+    """Composes the line; fed with the events that pass.
 
     Args:
         paint: Colours.
@@ -71,7 +71,7 @@ class StatusLine:
         }
 
     def note(self, event: object) -> None:
-        """Remember what an event says about the state; most say nothing."""
+        """Remember the state that an event reports; most report none."""
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)

@@ -142,9 +142,9 @@ class Printer:
         more, self._reported = dropped - self._reported, dropped
         try:
             return self._draw(batch, more, final=final)
-        except Exception:  # noqa: BLE001 - a bug shows its traceback, and printing goes on
+        except Exception:  # noqa: BLE001 - a bug shows its traceback, and printing continues
             found = (*sys.exc_info(), threading.current_thread())
             threading.excepthook(threading.ExceptHookArgs(found))
             return Drawn(wrote=True, holds=None)
         finally:
-            self._bytes_out += size  # only now can they be let go
+            self._bytes_out += size  # only now are they released

@@ -32,7 +32,7 @@ class Report:
 
     @classmethod
     def for_stdout(cls) -> "Report":
-        """Make one that fits where stdout leads: 80 columns where it is not a terminal."""
+        """Make one for stdout: as wide as the terminal, or 80 columns where there is none."""
         columns = terminal_width(sys.stdout) or 80
         return cls(width=min(columns, MAX_COLUMNS), paint=paint_for(sys.stdout))
 

@@ -37,7 +37,7 @@ class Screen:
         err: Where words for people go.
         status: The status line; None without.
         counts: Returns what the status line counts.
-        on_closed: Called once when nobody reads `out` any more.
+        on_closed: Called once when the reader of `out` has left.
         gates: Count what strangers send beyond their allowance.
     """
 
@@ -61,7 +61,7 @@ class Screen:
         self._on_closed = on_closed
         self._gates = gates
         self._open = {"out": True, "err": True}
-        self._shown = ""  # what the status line says
+        self._shown = ""  # the status line as it is drawn
         self._drawn = False  # whether it is on the screen
         self._hidden = False
         self._trouble = ""
@@ -151,7 +151,7 @@ class Screen:
             self._report(channel, error.strerror or str(error))
 
     def _report(self, channel: str, trouble: str) -> None:
-        """Say once on stderr that stdout cannot be written; go on trying."""
+        """Warn once on stderr that stdout cannot be written; keep trying."""
         if channel == "out" and trouble != self._trouble:
             self._trouble = trouble
             self._write("err", f"Warning: the output cannot be written: {trouble}\n")

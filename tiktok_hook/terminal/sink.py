@@ -15,7 +15,7 @@ _CLOSED = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ECONNRESET, errno.ENXIO}
 
 
 class Closed(Exception):
-    """Nobody reads any more: the pipe's other end or the terminal is gone."""
+    """The reader has left: the pipe's other end or the terminal is gone."""
 
 
 class Sink:
@@ -45,7 +45,7 @@ class Sink:
 
     @property
     def device(self) -> int | None:
-        """Tells two sinks on one terminal from two on different ones; None if not a terminal."""
+        """Number of the terminal, which two sinks on the same one share; None if there is none."""
         if self._fd is None or not self.is_terminal:
             return None
         try:
@@ -55,7 +55,7 @@ class Sink:
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal at this moment; None if it is none or does not say."""
+        """Columns of the terminal at this moment; None if it is not a terminal or unknown."""
         if self._fd is None or not self.is_terminal:
             return None
         try:
@@ -65,7 +65,7 @@ class Sink:
 
     @property
     def height(self) -> int | None:
-        """Rows of the terminal at this moment; None if it is none or does not say."""
+        """Rows of the terminal at this moment; None if it is not a terminal or unknown."""
         if self._fd is None or not self.is_terminal:
             return None
         try:
@@ -77,7 +77,7 @@ class Sink:
         """Write all of it, waiting as long as the reader wants.
 
         Raises:
-            Closed: Nobody reads any more.
+            Closed: The reader has left.
             OSError: The disk is full, and the like.
         """
         if self._plain:
@@ -108,7 +108,7 @@ class Sink:
         while rest:
             try:
                 rest = rest[os.write(fd, rest) :]
-            except BlockingIOError:  # somebody who shares it made it non-blocking
+            except BlockingIOError:  # another process that shares it made it non-blocking
                 select.select([], [fd], [], 1.0)
 
 

@@ -109,12 +109,12 @@ class Table:
 
 
 def answer(delivery: Delivery, attempt: Attempt | None, *, timed: bool = True) -> str:
-    """Return what TikTok was answered, and what the app said where that is something else.
+    """Return what TikTok was answered, and the app's status where it differs.
 
     Args:
         delivery: As stored.
         attempt: Its last one, if there was any.
-        timed: Whether to say how long the app took.
+        timed: Whether to include how long the app took.
     """
     if delivery.status is None and (attempt is None or not attempt.ended):
         return "waiting"
@@ -138,7 +138,7 @@ def _answer_style(delivery: Delivery, attempt: Attempt | None) -> str:
 
 
 def _time_format(times: Sequence[float], now: float, *, narrow: bool) -> str:
-    """Return no more of the date than tells the times apart from today's."""
+    """Return no more of the date than distinguishes the times from today's."""
     today, days = time.localtime(now)[:3], {time.localtime(each)[:3] for each in times}
     if days <= {today}:
         return "%H:%M:%S"

@@ -215,7 +215,7 @@ class Text:
                 yield from self._block_or_line(known)
 
     def _finish(self, known: _Open) -> Iterator[Piece]:
-        """Show a delivery with its answer, or only the answer where it stands there already."""
+        """Show a delivery with its answer, or only the answer where it is on the screen already."""
         del self._open[known.delivery.id]
         if not known.shown:
             yield from self._block_or_line(known)
@@ -380,7 +380,7 @@ class Text:
         self._answered_by_app = ready.target is not None and ready.ack == "app"
         self._history_stays = ready.history is not None
         if ready.target is not None and ready.target_up is not None:
-            # The banner says it, so only a change is news.
+            # The banner shows it, so only a change is news.
             self._apps[ready.target] = "up" if ready.target_up else "down"
         self._apps |= {url: "up" if up else "down" for url, up in ready.others}
         text = banner.banner(ready, width=self._err_width() or 80, keys=self._keys)

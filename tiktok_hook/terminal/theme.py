@@ -101,7 +101,7 @@ def bare(text: str) -> str:
 
 
 def wants_color(*, is_terminal: bool, color: bool | None = None) -> bool:
-    """Decide whether an output is coloured: asked for, else by environment, else on terminals.
+    """Decide whether an output is coloured: as asked for, by environment, or if it is a terminal.
 
     Args:
         is_terminal: Whether the output is a terminal.
