@@ -239,7 +239,7 @@ class Replayer:
             target, is_whole = parse_target(options.to), False
         else:
             target, is_whole = await asyncio.to_thread(
-                _default_target, self.store.history(), delivery, self.targets()
+                default_target, self.store.history(), delivery, self.targets()
             )
         await self._refuse_loop(target)
         return prepare(
@@ -387,10 +387,14 @@ def recorded_target(history: HistoryReader, delivery: Delivery) -> str | None:
     return forwarded[0].target if forwarded else attempts[-1].target if attempts else None
 
 
-def _default_target(
+def default_target(
     history: HistoryReader, delivery: Delivery, targets: ReplayTargets
 ) -> tuple[str, bool]:
-    """The target when none was named, and whether it includes the delivery's path."""
+    """The target when none was named, and whether it includes the delivery's path.
+
+    Raises:
+        NoTargetError: None is known.
+    """
     if queues := history.queues_of(delivery.id):
         return queues[0].target, False
     if recorded := recorded_target(history, delivery):

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from tests.apps import App, http, running_app
 from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported
 from tests.store.samples import delivery
 from tiktok_hook import signature
-from tiktok_hook.archive import Entry
+from tiktok_hook.archive import Entry, curl
+from tiktok_hook.delivery import BodyState, Delivery, Source
+from tiktok_hook.replayer import ReplayOptions, prepare
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 
 SECRET = 'it\'s $(touch made) "secret"'
-NEEDED = ("curl", "sh", "base64")
+NEEDED = ("curl", "sh")
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, NEEDED)), reason="needs a POSIX shell and curl"
@@ -23,15 +27,20 @@ pytestmark = pytest.mark.skipif(
 
 
 async def run(
-    tmp_path: Path, app: App, *entries: Entry, path: str | None = None, secret: str = SECRET
+    tmp_path: Path,
+    app: App,
+    *entries: Entry,
+    path: str | None = None,
+    secret: str = SECRET,
+    shell: str = "sh",
 ) -> tuple[int, str]:
     """Run the exported script in an empty folder; its exit code and what it printed."""
     folder = tmp_path / "empty"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     script = tmp_path / "send.sh"
     script.write_bytes(exported(entries, "curl"))
     process = await asyncio.create_subprocess_exec(
-        "sh",
+        shell,
         str(script),
         app.url,
         cwd=folder,
@@ -105,6 +114,148 @@ async def test_nothing_that_strangers_sent_is_run(tmp_path: Path) -> None:
         code, _ = await run(tmp_path, app, *(entry(each) for each in sent))
     assert code == 0
     assert app.bodies == [each.body for each in sent]
+
+
+SHELLS = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed"),
+    )
+    for name in ("dash", "bash", "zsh")
+]
+ESCAPES = [
+    "\\033]0;PWNED\\007\\033[31mRED",
+    "a\\cb",
+    "\\n\\t\\x1b",
+    "\x1b]52;c;eA==\x07",
+    "%s%d%%\\",
+    "-n",
+    "\u202eevil\x9b31m",
+    "!history!",
+    "~root $HOME *",
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ESCAPES, ids=ascii)
+async def test_no_shell_obeys_what_a_stranger_sent(tmp_path: Path, shell: str, name: str) -> None:
+    body = json.dumps({"event": name}, ensure_ascii=False).encode()
+    raw = name.encode().decode("latin-1")
+    sent = delivery(body, headers=(("X-Name", raw),), path="/" + name.replace(" ", "%20"))
+    async with running_app() as app:
+        code, printed = await run(tmp_path, app, entry(sent, 7), shell=shell)
+        assert code == 0, printed
+        assert app.bodies == [body]
+        assert header(app.requests[0], "X-Name") == raw.strip()
+    assert printed.isascii()
+    assert printed.isprintable() or printed[:-1].isprintable()
+    assert printed.startswith("#7 ")
+    assert printed.endswith(": 200\n")
+    assert json.dumps(visible(name))[1:-1].replace("\\\\", "\\") in printed.replace("\\\\", "\\")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("secret", ["s" * 64, "s" * 65, "x", "caf\u00e9 'q\" $(id) \\", "%d\\101"])
+async def test_each_shell_signs_right_with_any_secret(
+    tmp_path: Path, shell: str, secret: str
+) -> None:
+    sent = [entry(AWKWARD[name], 1) for name in ("event", "binary", "empty")]
+    async with running_app() as app:
+        code, printed = await run(tmp_path, app, *sent, secret=secret, shell=shell)
+    assert code == 0, printed
+    for request, body in zip(app.requests, app.bodies, strict=True):
+        text = header(request, signature.HEADER) or ""
+        now = float(text[2:].partition(",")[0])
+        assert signature.check(text, body, secret, now=now).state is State.VALID
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+async def test_the_secret_is_in_no_process_arguments(tmp_path: Path, shell: str) -> None:
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    log = tmp_path / "arguments"
+    for tool in ("openssl", "od", "tr", "cut", "cat", "date", "mktemp", "rm", "curl", "printf"):
+        real = shutil.which(tool)
+        wrapper = folder / tool
+        wrapper.write_text(f'#!/bin/sh\necho "{tool} $*" >>"{log}"\nexec {real} "$@"\n')
+        wrapper.chmod(0o755)
+    secret = "the-secret-of-the-app"
+    async with running_app() as app:
+        code, _ = await run(
+            tmp_path,
+            app,
+            entry(AWKWARD["event"]),
+            path=f"{folder}:{os.environ['PATH']}",
+            secret=secret,
+            shell=shell,
+        )
+    seen = log.read_text()
+    assert code == 0
+    assert "openssl dgst -sha256" in seen
+    assert secret not in seen
+    assert secret.encode().hex() not in seen
+
+
+async def test_the_script_leaves_the_shell_that_it_is_pasted_into(tmp_path: Path) -> None:
+    script = exported([entry(AWKWARD["event"])], "curl").decode()
+    async with running_app(http(500)) as app:
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={"PATH": os.environ["PATH"], "TIKTOK_CLIENT_SECRET": "a-secret"},
+        )
+        text = f"set -- {app.url}\n{script}\necho still here $?\n"
+        async with asyncio.timeout(20):
+            printed, _ = await process.communicate(text.encode())
+    assert printed.endswith(b"still here 1\n")
+
+
+def test_the_default_address_is_where_it_was_forwarded() -> None:
+    (attempt,) = entry(delivery(), 1, ATTEMPTS[:1]).attempts
+    forwarded = entry(delivery(path="/"), 1, ATTEMPTS[:1])
+    assert b"send 'http://127.0.0.1:3000' '/hook'" in exported([forwarded], "curl")
+    imported = Entry(delivery(path="/x", source=Source.IMPORT), (attempt,))
+    assert b"'/x'" in exported([imported], "curl")
+
+
+def test_a_body_that_is_not_complete_is_not_sent() -> None:
+    script = exported([entry(delivery(b"", body_state=BodyState.MISSING))], "curl")
+    assert b"# Not sent: its body is not stored completely." in script
+    assert b"\nsend '" not in script
+
+
+COMMANDED = [
+    *AWKWARD.items(),
+    *((ascii(name), delivery(name.encode(), headers=(("X-A", "\x9b\xe9'!"),))) for name in ESCAPES),
+    ("tab", delivery(b'{"a":\t1}')),
+    ("long", delivery(b"x" * 200_000)),
+]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(("name", "sent"), COMMANDED, ids=[name for name, _ in COMMANDED])
+async def test_one_command_sends_the_same_request(
+    tmp_path: Path, shell: str, name: str, sent: Delivery
+) -> None:
+    del name
+    async with running_app() as app:
+        options = ReplayOptions(headers=[("X-Quote", 'it\'s "$HOME" `x` \\ %s')])
+        made = prepare(sent, app.url, options, secrets=[SECRET], now=time.time())
+        text = curl.command(made.request)
+        assert visible(text, keep_newlines=True) == text
+        assert text.count("curl -X") == 1
+        process = await asyncio.create_subprocess_exec(
+            shell, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        async with asyncio.timeout(20):
+            await process.communicate(text.encode())
+    assert process.returncode == 0
+    assert app.bodies == [sent.body]
+    sent_header = header(app.requests[0], signature.HEADER) or ""
+    verdict = signature.check(sent_header, sent.body, SECRET, now=time.time())
+    assert verdict.state is State.VALID
+    assert header(app.requests[0], "X-Quote") == 'it\'s "$HOME" `x` \\ %s'
 
 
 async def test_an_answer_that_is_not_200_ends_with_1(tmp_path: Path) -> None:

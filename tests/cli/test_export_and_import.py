@@ -203,7 +203,8 @@ def test_the_report_counts_what_is_left_out_and_why(tmp_path: Path) -> None:
         "Imported 2 deliveries and 0 attempts as 1 to 2.",
         "Left out: 2 requests that are not POST (GET 1, PUT 1).",
         "Left out: entries 4, 5: it is not a JSON object.",
-        "Without the body, which is not in the file: entry 6. `tiktok-hook show` has the reason.",
+        "Without the body, which is not in the file: entry 6. "
+        "Unchecked; tiktok-hook show has the reason.",
     ]
     refused = invoke("replay", "2", "--to", "3000")
     assert refused.exit_code == 2

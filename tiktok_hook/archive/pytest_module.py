@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from tiktok_hook.archive.addresses import target_of, valid_url
 from tiktok_hook.archive.entry import Entry
-from tiktok_hook.delivery import Attempt
+from tiktok_hook.delivery import Attempt, Source
 from tiktok_hook.sanitize import visible
 
 _HEAD = '''\
-"""Deliveries that tiktok-hook captured, sent to your app and signed afresh.
+"""Deliveries that tiktok-hook captured, sent to your app with a new signature.
 
     TIKTOK_WEBHOOK_URL=http://127.0.0.1:3000 TIKTOK_CLIENT_SECRET=... pytest {name}
 
@@ -67,7 +67,7 @@ def write(entries: Iterable[Entry], name: str = "test_tiktok_webhooks.py") -> It
     """The pieces of one module for pytest with ``tiktok_hook.testing``; no secret is in it.
 
     Deliveries whose signature was right, or was not checked, have to be answered 200; forged ones
-    are sent with a wrong signature and have to be refused with a 4xx.
+    are sent with a wrong signature and have to be rejected with a 4xx.
 
     Args:
         entries: What to send.
@@ -79,7 +79,7 @@ def write(entries: Iterable[Entry], name: str = "test_tiktok_webhooks.py") -> It
     routes: dict[str, str] = {}
     for entry in entries:
         (refused if entry.delivery.verdict.refused else genuine).append(entry)
-        if entry.attempts:
+        if _was_forwarded(entry):
             routes.setdefault(target_of(entry.delivery), _route(entry.attempts[0]))
     for some, template in ((genuine, _GENUINE), (refused, _REFUSED)):
         if some:
@@ -102,14 +102,19 @@ def _case(entry: Entry, routes: Mapping[str, str]) -> str:
 
 
 def _path(entry: Entry, routes: Mapping[str, str]) -> str:
-    """Path and query at the app: where the first attempt went, else as TikTok sent it.
+    """Path and query at the app: where the first attempt went, otherwise as TikTok sent it.
 
-    What was never forwarded, as forged ones are not, goes where others went that came the same way.
+    What was never forwarded, such as forged ones, goes where others with the same path went.
     """
-    if entry.attempts:
+    if _was_forwarded(entry):
         return _route(entry.attempts[0])
     received = target_of(entry.delivery)
     return routes.get(received, received)
+
+
+def _was_forwarded(entry: Entry) -> bool:
+    """Whether its first attempt shows the app's route; an imported file is not believed that."""
+    return bool(entry.attempts) and entry.delivery.source is not Source.IMPORT
 
 
 def _route(attempt: Attempt) -> str:

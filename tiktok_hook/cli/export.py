@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @options.option(
     "--redact",
     is_flag=True,
-    help="Put pseudonyms for user ids, client keys, signatures and addresses.",
+    help="Replace user ids, client keys, credentials, signatures and addresses by pseudonyms.",
 )
 @options.db_option
 @options.config_option
@@ -47,7 +47,7 @@ def command(
     limit: int | None,
     form: Any,
     output: Path | None,
-    redact: bool,  # noqa: FBT001 - click hands it over by name
+    redact: bool,  # noqa: FBT001 - click passes it by name
     db: Path | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
@@ -56,7 +56,7 @@ def command(
 
     IDS are numbers, ranges (3-7), last, last-2; without IDS all that the filters let through.
     JSON Lines hold everything exactly; HAR 1.2 opens in browsers and proxies; a curl script and a
-    pytest module send the deliveries to your app, signed afresh with TIKTOK_CLIENT_SECRET.
+    pytest module send the deliveries to your app, with a new signature by TIKTOK_CLIENT_SECRET.
     """
     from tiktok_hook import archive
 
@@ -122,7 +122,7 @@ def counted(deliveries: int, attempts: int | None) -> str:
 
 
 def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
-    """Write a file whole or not at all, for its owner alone: it may tell who the users are.
+    """Write a file whole or not at all, for its owner alone: it may show who the users are.
 
     Raises:
         UsageError: It cannot be written.

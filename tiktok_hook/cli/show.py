@@ -1,6 +1,7 @@
 """``tiktok-hook show``: one delivery whole, or one part of it exactly."""
 
 import sys
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -22,14 +23,22 @@ if TYPE_CHECKING:
 @click.argument("word", metavar="ID", default="last")
 @click.option("--body", "parts", flag_value="body", multiple=True, help="The body's bytes alone.")
 @click.option("--headers", "parts", flag_value="headers", multiple=True, help="The headers alone.")
-@click.option("--curl", "parts", flag_value="curl", multiple=True, help="A script that sends it.")
+@click.option(
+    "--curl", "parts", flag_value="curl", multiple=True, help="One curl command that sends it."
+)
 @click.option("--har", "parts", flag_value="har", multiple=True, help="A HAR 1.2 document.")
 @click.option("--json", "parts", flag_value="json", multiple=True, help="One line of JSON.")
+@click.option("--raw", is_flag=True, help="Do not escape --body and --headers on a terminal.")
+@options.secret_option
+@options.secret_file_option
 @options.db_option
 @options.config_option
 def command(
     word: str,
     parts: tuple[str, ...],
+    raw: bool,  # noqa: FBT001 - click passes it by name
+    secrets: tuple[str, ...],
+    secret_files: tuple[Path, ...],
     db: Path | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
@@ -49,30 +58,72 @@ def command(
         delivery = selection.one(history, word)
         entry = archive.Entry(delivery, tuple(history.attempts(delivery.id)))
         if parts:
-            sys.stdout.buffer.write(_part(entry, parts[0]))
+            if parts[0] == "curl":
+                known = options.resolve_secrets(secrets, secret_files)
+                sys.stdout.buffer.write(_curl(entry, history, selection.history_path(db), known))
+            else:
+                escaped = sys.stdout.isatty() and not raw
+                sys.stdout.buffer.write(_part(entry, parts[0], escaped=escaped))
         else:
             click.echo(_whole(entry, history), nl=False)
 
 
-def _part(entry: "Entry", part: str) -> bytes:
-    """What an option asked for, byte for byte."""
+def _curl(entry: "Entry", history: "HistoryReader", path: Path, secrets: Sequence[str]) -> bytes:
+    """One command that sends the delivery to where a replay would go, signed now."""
+    from tiktok_hook.archive import curl
+    from tiktok_hook.replayer import (
+        NoTargetError,
+        ReplayOptions,
+        default_target,
+        prepare,
+        running_targets,
+    )
+
+    try:
+        target, is_whole = default_target(history, entry.delivery, running_targets(path))
+    except NoTargetError:
+        target, is_whole = curl.DEFAULT_TARGET, False
+    if not secrets:
+        click.echo(
+            "Without a client secret the command carries the stored signature, which may be too "
+            "old.",
+            err=True,
+        )
+    prepared = prepare(
+        entry.delivery,
+        target,
+        ReplayOptions(),
+        secrets=secrets,
+        whole_target=is_whole,
+        now=time.time(),
+    )
+    return curl.command(prepared.request).encode()
+
+
+def _part(entry: "Entry", part: str, *, escaped: bool) -> bytes:
+    """What an option asked for: byte for byte, or harmless for a terminal."""
     from tiktok_hook import archive
+    from tiktok_hook.sanitize import visible
 
     if part == "body":
-        return entry.delivery.body
+        body = entry.delivery.body
+        if not escaped:
+            return body
+        text = body.decode("utf-8", "backslashreplace")
+        return f"{visible(text, keep_newlines=True)}\n".encode()
     if part == "headers":
-        return _header_lines(entry.delivery.headers)
+        return _header_lines(entry.delivery.headers, escaped=escaped)
     if part == "json":
         return _json(entry)
-    return b"".join(archive.write([entry], "curl" if part == "curl" else "har"))
+    return b"".join(archive.write([entry], "har"))
 
 
-def _header_lines(headers: "Headers") -> bytes:
-    """One line each: the bytes that came, but harmless where somebody looks."""
+def _header_lines(headers: "Headers", *, escaped: bool) -> bytes:
+    """One line each: byte for byte, or harmless for a terminal."""
     from tiktok_hook.sanitize import visible
 
     lines = [f"{name}: {value}" for name, value in headers]
-    if sys.stdout.isatty():
+    if escaped:
         return "".join(f"{visible(line)}\n" for line in lines).encode()
     return "".join(f"{line}\n" for line in lines).encode("latin-1", "replace")
 
@@ -136,11 +187,11 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
 
 
 def _indented(body: bytes) -> list[str]:
-    """A body's lines, harmless to look at; of one that is no text, how long it is."""
+    """A body's lines, harmless to look at; its length if it is not text."""
     from tiktok_hook.sanitize import visible
 
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return [f"      {len(body)} bytes that are no text"]
+        return [f"      {len(body)} bytes that are not text"]
     return [f"      {visible(line)}" for line in text.splitlines()]

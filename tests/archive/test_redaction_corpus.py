@@ -1,0 +1,300 @@
+"""Redaction by value: every kind of value in every place and encoding that is covered."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import quote, unquote
+
+import pytest
+
+from tests.archive.samples import entry, exported
+from tests.store.samples import delivery
+from tiktok_hook import archive
+from tiktok_hook.archive import Entry
+from tiktok_hook.delivery import attempt_json, delivery_json, dump
+
+IDS = {
+    "dotted": "act.example12345Example12345Example",
+    "open-id": "-000ExampleOpenIdExampleOpenIdExampl",
+    "short": "abc7",
+    "with-quote": 'a"b\\c-12345',
+    "not-ascii": "usér-12345",
+    "slashes": "a/b+c=12345",
+    "digits": "7545201234567890123",
+}
+
+
+def text_of(*entries: Entry) -> str:
+    shapes = []
+    for each in entries:
+        shapes += [delivery_json(each.delivery), *(attempt_json(one) for one in each.attempts)]
+    return b"".join(dump(shape) for shape in shapes).decode()
+
+
+def redacted(*entries: Entry) -> list[Entry]:
+    return list(archive.redacted(lambda: entries))
+
+
+def escaped(text: str) -> str:
+    return "".join(f"\\u{ord(each):04x}" for each in text)
+
+
+def percent(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def b64url(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def jwt(text: str) -> str:
+    return f"{b64url('{}')}.{b64url(json.dumps({'sub': text}))}.{b64url('signature')}"
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": lambda text: f"<{text}>",
+    "glued": lambda text: f"avatar_{text}.png",
+    "prefixed": lambda text: f"p_{text}",
+    "json": lambda text: json.dumps({"note": text}),
+    "json-escaped": lambda text: f'{{"note":"{escaped(text)}"}}',
+    "json-in-json": lambda text: json.dumps({"a": json.dumps({"b": text})}),
+    "json-in-json-in-json": lambda text: json.dumps([json.dumps([json.dumps([text])])]),
+    "json-slashes": lambda text: json.dumps({"note": text}).replace("/", "\\/"),
+    "quoted": lambda text: f"/x?u={quote(text, safe='')}",
+    "percent": lambda text: f"/x?u={percent(text)}&v=1",
+    "percent-twice": lambda text: quote(percent(text), safe=""),
+    "html": html.escape,
+    "html-numbers": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    "base64": lambda text: b64(f'{{"id":"{text}"}}' if '"' not in text else text),
+    "base64-prefixed": lambda text: f"data:text/plain;base64,{b64(f'xy {text} z')}",
+    "base64url": lambda text: b64url(f"xyz {text} ?>"),
+    "base64-in-base64": lambda text: b64(f"<{b64(f'<{text}>')}>"),
+    "base64-lines": lambda text: base64.encodebytes((f"{text} " * 9).encode()).decode(),
+    "jwt": jwt,
+    "jwt-in-json": lambda text: json.dumps({"t": jwt(text)}),
+}
+
+
+def is_in(value: str, text: str) -> bool:
+    """Whether a value can be found in a text by whoever decodes it."""
+    seen: set[str] = set()
+    waiting = [text]
+    while waiting:
+        each = waiting.pop()
+        if each in seen or len(seen) > 400:
+            continue
+        seen.add(each)
+        if value in each:
+            return True
+        waiting.append(html.unescape(each))
+        waiting.append(unquote(each))
+        waiting.append(re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), each))
+        waiting.append(re.sub(r'\\(["\\/])', r"\1", each))
+        for run in re.findall(r"[A-Za-z0-9+/_-]{8,}", each.replace("\n", "")):
+            for shift in range(4):
+                part = run[shift:].translate(str.maketrans("-_", "+/"))
+                part = part[: len(part) - (len(part) % 4 == 1)]
+                data = base64.b64decode(part + "=" * (-len(part) % 4))
+                if data.isascii() or "é" in value:
+                    waiting.append(data.decode("utf-8", "replace"))
+    return False
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+@pytest.mark.parametrize("value", IDS.values(), ids=IDS)
+def test_a_user_id_is_replaced_in_every_place_and_encoding(
+    value: str, encode: Callable[[str], str]
+) -> None:
+    known = delivery(json.dumps({"event": "a.b", "user_openid": value}).encode())
+    hidden = encode(value)
+    assert is_in(value, hidden)
+    sent = entry(
+        delivery(
+            hidden.encode(),
+            path=f"/{quote(hidden, safe='/')}",
+            query=f"q={quote(hidden, safe='')}",
+            headers=(("X-Note", quote(hidden)), ("Referer", hidden.replace("\n", " "))),
+        ),
+        2,
+        [
+            {
+                "status": 200,
+                "duration_ms": 1.0,
+                "body": hidden.encode(),
+                "request_body": b"x " + hidden.encode(),
+                "headers": (("Location", quote(hidden)),),
+                "target": f"http://127.0.0.1:3000/{quote(hidden, safe='')}",
+                "hint": hidden,
+            }
+        ],
+    )
+    for found in redacted(sent, entry(known, 1))[:1]:
+        places = [
+            found.delivery.body.decode(),
+            found.delivery.path,
+            found.delivery.query,
+            *(text for _, text in found.delivery.headers),
+            found.attempts[0].body.decode(),
+            (found.attempts[0].request_body or b"").decode(),
+            found.attempts[0].target,
+            found.attempts[0].headers[0][1],
+            found.attempts[0].hint,
+        ]
+        for number, text in enumerate(places):
+            assert not is_in(value, text), (number, text)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"user\\u005fopenid":"VALUE"}',
+        '{"\\u0075ser_openid":"VALUE"}',
+        '{"open_id":["VALUE","other"]}',
+        '{"open_id":{"value":"VALUE"}}',
+        '{"users":[{"userId":"VALUE"}]}',
+        '{"content":"{\\"creator_id\\":\\"VALUE\\"}"}',
+        '{"content":"{\\"open_id\\":[\\"VALUE\\"]}"}',
+        "user_id=VALUE&a=b",
+        "openId=VALUE",
+        '{"user_openid":"VALUE',
+        'callback({"union_id" : "VALUE"})',
+    ],
+)
+def test_a_value_is_learned_however_its_key_is_written(body: str) -> None:
+    value = "example-1234"
+    sent = entry(delivery(body.replace("VALUE", value).encode(), path=f"/{value}"))
+    (found,) = redacted(sent)
+    assert value not in text_of(found)
+
+
+def test_values_of_answers_and_of_replays_are_learned_too() -> None:
+    some = {
+        "status": 200,
+        "duration_ms": 1.0,
+        "body": b'{"user_id":"in-answer-1"}',
+        "request_body": b'{"user_id":"in-replay-1"}',
+    }
+    sent = entry(delivery(b"in-answer-1 in-replay-1"), 1, [some])
+    assert not re.search("in-(answer|replay)-1", text_of(*redacted(sent)))
+
+
+CREDENTIALS = [
+    ("Authorization", "Basic dXNlcjpwYXNz"),
+    ("authorization", "x"),
+    ("Proxy-Authorization", "Digest a=b"),
+    ("X-Api-Key", "k3y-short"),
+    ("Apikey", "k"),
+    ("Cookie", "sid=short"),
+    ("Set-Cookie", "sid=short; HttpOnly"),
+    ("X-Session", "abc"),
+    ("X-Amz-Security-Token", "t"),
+    ("X-Amz-Auth", "abc"),
+    ("X-CSRF", "1"),
+    ("X-Hub-Signature-256", "sha256=abcd"),
+    ("X-Secret", "hunter2"),
+    ("X-Password", "\u00e9"),
+    ("X-JWT", "a.b.c"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), CREDENTIALS, ids=lambda value: value)
+def test_a_secretive_header_is_masked_whole_whatever_its_length(name: str, value: str) -> None:
+    headers = ((name, value),)
+    some = {"headers": headers, "request_headers": headers, "status": 200, "duration_ms": 1.0}
+    (found,) = redacted(entry(delivery(headers=headers), 1, [some]))
+    attempt = found.attempts[0]
+    for (_, masked), *_ in (found.delivery.headers, attempt.headers, attempt.request_headers):
+        assert re.fullmatch("redacted-credential-[0-9]{8}", masked)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Content-Type", "Host", "Authority", "WWW-Authenticate", "Accept", "Content-Length", "Etag"],
+)
+def test_other_headers_stay(name: str) -> None:
+    (found,) = redacted(entry(delivery(headers=((name, "text/x; a=b"),))))
+    assert found.delivery.headers == ((name, "text/x; a=b"),)
+
+
+def test_a_credential_is_replaced_where_it_is_repeated() -> None:
+    headers = (
+        ("Authorization", "Bearer token-of-the-user-1"),
+        ("Cookie", "a=b; sid=session-of-the-user-1"),
+        ("X-Proxy-Authorization", f"Basic {b64('name-9:password-of-1')}"),
+    )
+    body = b"expected token-of-the-user-1, session-of-the-user-1 and password-of-1"
+    some = {"status": 401, "duration_ms": 1.0, "body": body}
+    text = text_of(*redacted(entry(delivery(headers=headers), 1, [some])))
+    for private in ("token-of", "session-of", "password-of"):
+        assert private not in text
+
+
+@pytest.mark.parametrize(
+    "query", ["key=s3cr3t-x", "a=b&token=s3cr3t-x", "api_key=s3cr3t-x", "sig=s3cr3t-x#a"]
+)
+def test_secrets_in_the_target_are_masked(query: str) -> None:
+    some = {"status": 200, "duration_ms": 1.0, "target": f"http://127.0.0.1:3000/hook?{query}"}
+    (found,) = redacted(entry(delivery(b"s3cr3t-x"), 1, [some]))
+    assert "s3cr3t-x" not in text_of(found)
+    assert found.attempts[0].target.startswith("http://127.0.0.1:3000/hook?")
+    for form in archive.FORMATS:
+        assert b"s3cr3t-x" not in exported([found], form)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Forwarded-For", "203.0.114.7, 2a01:4f8::1"),
+        ("X-Original-Forwarded-For", "203.0.114.7"),
+        ("Forwarded", 'for="[2a01:4f8::1]:4711";by=203.0.114.7'),
+        ("X-Real-Ip", "203.0.114.7"),
+        ("X-ProxyUser-Ip", "203.0.114.7"),
+        ("Cf-Connecting-Ip", "2a01:04f8:0:0:0:0:0:1"),
+        ("X-Azure-ClientIP", "203.0.114.7:443"),
+        ("True-Client-Ip", "203.0.114.7"),
+        ("X-Envoy-External-Address", "203.0.114.7"),
+        ("X-Remote-Addr", "203.0.114.7"),
+    ],
+)
+def test_addresses_are_replaced_in_every_carrier_and_in_bodies(name: str, value: str) -> None:
+    body = b'{"event":"a.b","ip":"203.0.114.7","other":"2a01:4f8::1","version":"1.2.3.4"}'
+    sent = entry(delivery(body, headers=((name, value),), remote_addr="203.0.114.7"))
+    text = text_of(*redacted(sent))
+    assert "203.0.114.7" not in text
+    assert "1.2.3.4" in text
+    if "2a01" in value:
+        assert "2a01" not in text
+
+
+@pytest.mark.parametrize("word", ["event", "content", "user_openid", "post.publish.complete"])
+def test_a_stranger_who_calls_himself_like_a_key_breaks_nothing(word: str) -> None:
+    body = json.dumps({"event": "post.publish.complete", "user_openid": word, "content": "{}"})
+    (found,) = redacted(entry(delivery(body.encode())))
+    shape = json.loads(found.delivery.body)
+    assert list(shape) == ["event", "user_openid", "content"]
+    assert shape["event"] == "post.publish.complete"
+    assert shape["user_openid"] != word
+
+
+def test_a_short_number_is_replaced_only_under_its_key() -> None:
+    body = b'{"event":"a.b","user_id":17,"count":17,"create_time":1756684817}'
+    (found,) = redacted(entry(delivery(body)))
+    shape = json.loads(found.delivery.body)
+    assert (shape["count"], shape["create_time"]) == (17, 1756684817)
+    assert shape["user_id"] != 17
+
+
+def test_thousands_of_values_take_no_longer_than_one() -> None:
+    users = [f"-000Example{number:025d}" for number in range(3_000)]
+    entries = [
+        entry(delivery(json.dumps({"event": "a.b", "user_openid": user}).encode()), number)
+        for number, user in enumerate(users, 1)
+    ]
+    text = text_of(*redacted(*entries))
+    assert not any(user in text for user in users[::100])
