@@ -5,9 +5,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from tiktok_hook import events, signature, trigger
+from tiktok_hook import events, ports, signature, trigger
 from tiktok_hook.delivery import Notice
 from tiktok_hook.forward import ForwardRequest
+from tiktok_hook.receiver import IncomingRequest, ReceiverResponse, serve
 from tiktok_hook.session.state import Session
 from tiktok_hook.signature import State
 
@@ -71,43 +72,19 @@ async def app() -> AsyncIterator[str]:
     Yields:
         Its address.
     """
-    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
-    try:
-        host, port = server.sockets[0].getsockname()
+    sockets = ports.bind(0, preferred=0)
+    host, port = sockets[0].getsockname()[:2]
+    async with serve(_respond, sockets, drain_seconds=0):
         yield f"http://{host}:{port}/webhook"
-    finally:
-        server.close()
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer the requests of one connection."""
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            headers = dict(_headers(head))
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-            status, text = _answer(headers.get("tiktok-signature"), body)
-            writer.write(
-                f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\n"
-                f"Content-Length: {len(text)}\r\n\r\n".encode()
-                + text
-            )
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        pass  # the other side has closed
-    finally:
-        writer.close()
-
-
-def _headers(head: bytes) -> list[tuple[str, str]]:
-    lines = head.decode("latin-1").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return [(name.strip().lower(), value.strip()) for name, _, value in pairs]
-
-
-def _answer(header: str | None, body: bytes) -> tuple[str, bytes]:
-    verdict = signature.check(header, body, SECRET, now=time.time())
+async def _respond(request: IncomingRequest) -> ReceiverResponse:
+    """The handler of that app."""
+    headers = {name.lower(): value for name, value in request.headers}
+    header = headers.get(signature.HEADER.lower())
+    verdict = signature.check(header, request.body, SECRET, now=time.time())
     if verdict.state is not State.VALID:
-        return "403 Forbidden", b"the signature does not match\n"
-    if _FAILS_ON in body:
-        return "500 Internal Server Error", _TROUBLE
-    return "200 OK", b"ok\n"
+        return ReceiverResponse(403, b"the signature does not match\n", "text/plain")
+    if _FAILS_ON in request.body:
+        return ReceiverResponse(500, _TROUBLE, "text/plain")
+    return ReceiverResponse(200, b"ok\n", "text/plain")
