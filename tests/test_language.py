@@ -71,7 +71,6 @@ NOT_CLEAN_YET = {
     "tiktok_hook/delivery",
     "tiktok_hook/hints.py",
     "tiktok_hook/inspector",
-    "tiktok_hook/receiver",
     "tiktok_hook/relay",
     "tiktok_hook/session",
 }

@@ -1,4 +1,4 @@
-"""Bytes that nobody thought of."""
+"""Generated traffic."""
 
 import asyncio
 import contextlib

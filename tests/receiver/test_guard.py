@@ -1,4 +1,4 @@
-"""HTTP/1.1 as clients speak it, well and badly."""
+"""Connections: HTTP/1.1 as clients speak it, well and badly, deadlines, limits, eviction."""
 
 import asyncio
 import contextlib
@@ -195,7 +195,7 @@ async def test_an_absolute_target_is_reduced_to_its_path(target: str, path: str)
     assert seen.deliveries[0].path == path
 
 
-async def test_an_asterisk_is_no_delivery() -> None:
+async def test_an_asterisk_is_not_a_delivery() -> None:
     async with listening() as seen:
         assert (await seen.ask(get("*", method="OPTIONS"))).status == 405
         assert (await seen.ask(post("*"))).status == 400
@@ -302,7 +302,7 @@ async def test_an_error_echoes_nothing(request_bytes: bytes) -> None:
 
 
 @pytest.mark.parametrize("expected", ["100-continue", "100-Continue", "else"])
-async def test_an_old_client_that_expects_is_not_told_to_go_on(expected: str) -> None:
+async def test_an_expectation_of_http_1_0_is_ignored(expected: str) -> None:
     async with listening() as seen, seen.connect() as client:
         await client.send(post("/", f"Expect: {expected}", version="1.0")[: -len(BODY)])
         await asyncio.sleep(0.02)
@@ -310,7 +310,7 @@ async def test_an_old_client_that_expects_is_not_told_to_go_on(expected: str) ->
         assert (await client.answer()).status == 200
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+async def test_an_expectation_is_answered_100() -> None:
     head, body = post("/", "Expect: 100-continue")[: -len(BODY)], BODY
     async with listening() as seen, seen.connect() as client:
         await client.send(head)
@@ -322,7 +322,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
     assert seen.deliveries[0].verdict.state is State.VALID
 
 
-async def test_a_client_that_asks_first_for_too_much_is_told_no() -> None:
+async def test_an_expectation_of_too_much_is_answered_413() -> None:
     head = LINES + b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
     async with listening() as seen:
         assert (await seen.ask(head)).status == 413
@@ -399,7 +399,7 @@ async def test_a_client_that_asks_first_for_too_much_is_told_no() -> None:
         "too-large-chunked",
     ],
 )
-async def test_a_bad_request_is_refused_told_and_the_connection_closed(
+async def test_a_malformed_request_is_answered_reported_and_its_connection_closed(
     request_bytes: bytes, status: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with listening(secrets=[]) as seen, seen.connect() as client:
@@ -555,7 +555,7 @@ async def test_handling_may_take_longer_than_sending() -> None:
         assert (await client.answer()).status == 200
 
 
-async def test_connections_beyond_the_limit_are_told_to_come_again() -> None:
+async def test_connections_beyond_the_limit_are_answered_503() -> None:
     limits = Limits(connections=2, drain_seconds=0.2)
     async with listening(limits=limits) as seen, contextlib.AsyncExitStack() as stack:
         first, _ = [await stack.enter_async_context(seen.connect()) for _ in range(2)]
@@ -600,7 +600,7 @@ async def test_a_connection_long_idle_makes_room_for_a_new_one() -> None:
             assert await older.rest() == b""
 
 
-async def test_requests_beyond_the_limit_are_told_to_come_again() -> None:
+async def test_requests_beyond_the_limit_are_answered_503() -> None:
     gate = Gate()
     async with listening(gate, limits=Limits(in_flight=2)) as seen:
         for _ in range(2):  # their clients leave, they go on
@@ -614,7 +614,7 @@ async def test_requests_beyond_the_limit_are_told_to_come_again() -> None:
         assert (await seen.ask(post())).status == 200
 
 
-async def test_bodies_beyond_the_budget_are_told_to_come_again() -> None:
+async def test_bytes_beyond_the_limit_are_answered_503() -> None:
     limits = Limits(held_bytes=1_000_000)
     part = b"x" * 400_000
     head = LINES + b"Content-Length: 800000\r\n\r\n"
@@ -701,7 +701,7 @@ def test_a_sender_with_nagles_algorithm_is_not_kept_waiting() -> None:
     assert uvloop.run(run()) < 0.02
 
 
-async def test_leaving_takes_nothing_new_and_finishes_what_is_handled() -> None:
+async def test_stopping_accepts_nothing_new_and_finishes_what_is_handled() -> None:
     gate = Gate()
     opened = asyncio.Event()
 
@@ -728,7 +728,7 @@ async def test_leaving_takes_nothing_new_and_finishes_what_is_handled() -> None:
 
 
 @pytest.mark.realtime
-async def test_leaving_waits_no_longer_than_it_was_told() -> None:
+async def test_stopping_waits_for_the_drain_seconds_at_most() -> None:
     gate = Gate()
     async with contextlib.AsyncExitStack() as stack:
         async with listening(gate, drain_seconds=0.3) as seen:
@@ -742,7 +742,7 @@ async def test_leaving_waits_no_longer_than_it_was_told() -> None:
 
 
 @pytest.mark.realtime
-async def test_leaving_does_not_wait_for_half_a_request() -> None:
+async def test_stopping_does_not_wait_for_half_a_request() -> None:
     async with contextlib.AsyncExitStack() as stack:
         async with listening() as seen:
             client = await stack.enter_async_context(seen.connect())

@@ -1,4 +1,4 @@
-"""What a request is, and what it is answered."""
+"""What the handler does with a decision, over real connections."""
 
 import gzip
 import json
@@ -139,7 +139,7 @@ async def test_a_tolerance_refuses_what_is_older() -> None:
     assert seen.statuses == [None, 403, 200]
 
 
-async def test_a_refused_one_is_answered_403_whatever_handling_says() -> None:
+async def test_a_rejected_delivery_is_answered_403_whatever_the_relay_returns() -> None:
     async def accept(_: Delivery) -> ReceiverResponse:
         return ReceiverResponse(200)
 
@@ -150,7 +150,7 @@ async def test_a_refused_one_is_answered_403_whatever_handling_says() -> None:
     assert seen.deliveries[0].verdict.reason
 
 
-async def test_a_refused_one_comes_with_its_diagnosis() -> None:
+async def test_a_rejected_delivery_comes_with_its_diagnosis() -> None:
     made = signature.sign(BODY, f"{SECRET}\n", timestamp=int(NOW))
     async with listening() as seen:
         await seen.ask(post("/", f"{signature.HEADER}: {made}", signed=False))
@@ -196,7 +196,7 @@ async def test_what_cannot_be_stored_is_answered_503_so_that_tiktok_keeps_it() -
     assert not seen.answered
 
 
-async def test_a_bug_is_answered_500_and_told_and_the_receiver_goes_on() -> None:
+async def test_a_bug_is_answered_500_and_reported_and_the_receiver_continues() -> None:
     async def broken(delivery: Delivery) -> ReceiverResponse:
         if delivery.path == "/bad":
             raise RuntimeError("a secret detail")
@@ -227,7 +227,7 @@ async def test_a_bug_in_judging_is_answered_500_too() -> None:
     ],
     ids=["browser", "anything", "nothing"],
 )
-async def test_a_get_is_told_to_post_and_nothing_else(accept: str, content_type: str) -> None:
+async def test_a_get_learns_to_post_and_nothing_else(accept: str, content_type: str) -> None:
     async with listening() as seen:
         reply = await seen.ask(get("/any/where?x=1", f"Accept: {accept}"))
     assert reply.status == 200
@@ -299,7 +299,7 @@ async def test_the_token_works_for_post_only() -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-async def test_what_we_forwarded_ourselves_is_a_loop(method: str) -> None:
+async def test_what_we_forwarded_is_a_loop(method: str) -> None:
     request = get("/", f"{FORWARDED_HEADER}: 1", "Content-Length: 0", method=method)
     async with listening(secrets=[]) as seen:
         assert (await seen.ask(request)).status == 508
@@ -307,7 +307,7 @@ async def test_what_we_forwarded_ourselves_is_a_loop(method: str) -> None:
     assert "loop" in seen.probes[0].reason
 
 
-async def test_a_triggered_sample_is_told_from_tiktoks() -> None:
+async def test_a_triggered_sample_has_another_source_than_tiktoks() -> None:
     async with listening() as seen:
         await seen.ask(post("/", f"{SOURCE_HEADER}: trigger"))
         await seen.ask(post("/", f"{SOURCE_HEADER}: tiktok"))
@@ -364,7 +364,7 @@ async def test_a_served_file_that_is_too_long_is_not_here(tmp_path: Path) -> Non
     assert len(seen.deliveries) == 1
 
 
-async def test_passing_hands_on_whatever_is_no_post() -> None:
+async def test_what_is_not_a_post_is_forwarded_with_pass() -> None:
     passed: list[IncomingRequest] = []
 
     async def through(request: IncomingRequest) -> ReceiverResponse:
@@ -387,7 +387,7 @@ async def test_passing_hands_on_whatever_is_no_post() -> None:
     )
     assert request.headers[0] == tuple(HOST.split(": "))
     assert [(probe.method, probe.status, probe.reason) for probe in seen.probes] == [
-        ("PUT", 302, "passed to the app: why")
+        ("PUT", 302, "forwarded to the app: why")
     ]
     assert len(seen.deliveries) == 1
 
@@ -401,7 +401,7 @@ async def test_a_bug_in_passing_is_answered_500() -> None:
     assert len(seen.bugs) == 1
 
 
-async def test_what_a_callback_raises_is_told_and_stops_nothing() -> None:
+async def test_what_a_subscriber_raises_is_reported_and_stops_nothing() -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("callback")
 

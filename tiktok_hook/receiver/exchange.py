@@ -15,7 +15,7 @@ but not documented is listed here, and run against the newest release by ``make 
   factory gets, among them `aiohttp.http.RawRequestMessage` with ``method`` and ``path``.
 - `BaseRequest.protocol`, `raw_path`, `transport` and `task`.
 - `StreamReader.read_nowait`, `total_bytes` and `is_eof`.
-- `aiohttp.http_exceptions`: the classes that tell one malformed request from another.
+- `aiohttp.http_exceptions`: the classes of malformed requests.
 - The parser's behaviour that `ConnectionGuard` names: trailers, and errors behind a body.
 """
 
@@ -117,7 +117,7 @@ class HttpExchange:
     Args:
         handler: Gets complete requests.
         capacity: Of the server.
-        reports: Gets what is refused here, and bugs.
+        reports: Gets the requests that are answered here, and bugs.
     """
 
     def __init__(self, handler: Handler, capacity: Capacity, reports: ReceiverReports) -> None:
@@ -304,7 +304,7 @@ def _explain(problem: BaseException | None) -> tuple[str, ReceiverResponse]:
 
 
 def _head_bytes(message: RawRequestMessage) -> int:
-    """Bytes of the request line and the headers, as far as their content tells."""
+    """Size of the request line and the headers, without optional blanks, in bytes."""
     fields = sum(len(name) + len(value) + 4 for name, value in message.raw_headers)
     return len(message.method) + len(message.path) + 12 + fields
 

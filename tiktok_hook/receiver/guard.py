@@ -122,7 +122,7 @@ class GuardedTransport:
 class ConnectionGuard(asyncio.Protocol):
     """Keeps one connection within the limits and delegates its bytes to an HTTP protocol.
 
-    It does not parse. It learns from the HTTP handler where a request stands: `begin` (the head
+    It does not parse. It learns from the HTTP handler how far a request is: `begin` (the head
     is complete), `wait_for_body` / `body_came`, `whole` and `answered`. Between the arrival of a
     head and `begin` lie at most `_HOPS` callbacks of the event loop: the future that aiohttp's
     `start()` awaits, its wake-up, and the first step of the handler's task. Callbacks run in
@@ -142,7 +142,7 @@ class ConnectionGuard(asyncio.Protocol):
     Args:
         connect: Creates the HTTP protocol for this guard.
         capacity: Shared with all guards of one server, and the limits.
-        reports: Where requests that were refused here are reported.
+        reports: Gets the requests that are answered here, and bugs.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class ConnectionGuard(asyncio.Protocol):
         self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         if not self._admit():
             self._enter(_TURNED_AWAY, self._capacity.turned_away)
-            # Beyond as many again as are served, nothing more is held for strangers.
+            # Their number is bounded too, by the number of those that are served.
             if len(self._capacity.turned_away) > self._limits.connections:
                 self.abort()
 
@@ -206,7 +206,7 @@ class ConnectionGuard(asyncio.Protocol):
             http.data_received(data)
             if self._state is _RECEIVING:
                 self._check_incomplete(data, body, taken)
-        except Exception as bug:  # noqa: BLE001 - the loop would print it and go on
+        except Exception as bug:  # noqa: BLE001 - the loop would print a traceback
             self.reports.bug(bug)
             self.abort()
 
@@ -309,7 +309,7 @@ class ConnectionGuard(asyncio.Protocol):
         aiohttp 3.14 takes the trailers of a chunked request for headers of the next request, so
         a stranger could add headers to a request that follows on the same connection. It is kept
         only if the body ended in a last chunk without trailers, and if nothing had come behind
-        that; what did arrive in the same read is refused by `begin`.
+        that; what did arrive in the same read is answered 400 by `begin`.
         """
         return (
             self._capacity.leaving
@@ -348,7 +348,7 @@ class ConnectionGuard(asyncio.Protocol):
         self.drain()
 
     def malformed(self, response: ReceiverResponse, reason: str) -> None:
-        """Refuse what could not be parsed; its first bytes may say what it is instead."""
+        """Answer what could not be parsed; its first byte may show that it is TLS."""
         self.refuse(response, "TLS spoken to a plain HTTP port" if self._tls else reason)
 
     def drain(self) -> None:

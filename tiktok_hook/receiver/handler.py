@@ -9,6 +9,7 @@ from typing import Protocol
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.delivery.bounded import MAX_BODY_BYTES
 from tiktok_hook.errors import StoreError
+from tiktok_hook.hints import LISTENER_REFUSAL
 from tiktok_hook.receiver.messages import (
     INTERNAL_ERROR,
     OK,
@@ -32,7 +33,7 @@ MAX_FILE_BYTES = 1 << 20
 DIAGNOSES_PER_SECOND = 20
 """Rejected deliveries beyond that get the bare verdict: a diagnosis costs 100 checks."""
 
-_FORGED = error(403, "signature refused")
+_FORGED = ReceiverResponse(403, LISTENER_REFUSAL)
 _NOT_STORED = busy("cannot be stored now")
 _NO_FILE = error(404, "not here")
 
@@ -132,7 +133,7 @@ class WebhookHandler:
     async def _pass(self, request: IncomingRequest) -> tuple[ReceiverResponse, str]:
         assert self._pass_through is not None
         response = await self._pass_through(request)
-        note = f"passed to the app: {response.note}" if response.note else "passed to the app"
+        note = f"forwarded to the app: {response.note}" if response.note else "forwarded to the app"
         return response, note
 
     async def _read_file(self) -> tuple[ReceiverResponse, str]:

@@ -68,7 +68,7 @@ class Respond(NamedTuple):
 
     Attributes:
         response: To send as it is.
-        reason: Why, for the screen; empty when the status says it.
+        reason: Why, for the screen; empty when the status is enough.
         reported: False for a self-check, which leaves no trace.
     """
 

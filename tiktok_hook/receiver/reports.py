@@ -57,7 +57,7 @@ class ReceiverReports:
         self._groups: dict[tuple[str, int, str], NonWebhookRequest] = {}
 
     def non_webhook(self, method: str, target: str, status: int, reason: str = "") -> None:
-        """Report a request that is not a delivery, or that was refused before it could be one."""
+        """Report a request that is not a delivery, or that was answered before it could be one."""
         now = self._monotonic()
         if now - self._period_began >= _PERIOD_SECONDS:
             self.flush()

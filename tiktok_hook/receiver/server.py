@@ -39,7 +39,7 @@ async def serve(
             reported as a bug and answered 500.
         sockets: Bound, TCP.
         limits: Of connections, bytes and seconds; None takes the defaults.
-        reports: Gets the requests that are refused before the handler; None drops them.
+        reports: Gets the requests that are answered before they reach the handler; None drops them.
         drain_seconds: For handlers that still run at the end.
 
     Raises:
