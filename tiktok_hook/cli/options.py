@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
+from tiktok_hook.cli.help_groups import grouped
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.text_files import decode
 
@@ -30,6 +31,17 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.example = example
         self.epilog = f"Example: {example}"
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under ``--help``: by subject where there are many."""
+        found = [
+            (parameter.opts, record)
+            for parameter in self.get_params(ctx)
+            if (record := parameter.get_help_record(ctx)) is not None
+        ]
+        for title, places in grouped([tuple(names) for names, _ in found]).items():
+            with formatter.section(title):
+                formatter.write_dl([found[place][1] for place in places])
 
     def make_context(
         self,
