@@ -28,7 +28,7 @@ async def test_everything_can_be_done_with_the_keyboard(view: View) -> None:
     await view.receive()
     await view.receive(FAILURE)
     await expect(page.locator("#list .row")).to_have_count(2)
-    await page.keyboard.press("j")
+    await page.keyboard.press("k")
     await expect(page.locator("#detail h1")).to_contain_text("#2 ")
     await page.keyboard.press("j")
     await expect(page.locator("#detail h1")).to_contain_text("#1 ")
@@ -38,7 +38,7 @@ async def test_everything_can_be_done_with_the_keyboard(view: View) -> None:
     await view.app.wait_for(3)
     assert view.app.bodies[2] == FAILURE
     await page.keyboard.press("e")
-    await expect(page.locator("#replay-target")).to_be_focused()
+    await expect(page.locator("#replay-content")).to_be_focused()
     await page.keyboard.press("Escape")
     await page.keyboard.press("/")
     await expect(page.locator("#search")).to_be_focused()

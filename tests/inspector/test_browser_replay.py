@@ -79,7 +79,7 @@ async def test_picked_deliveries_are_replayed_in_their_order_and_compared(view: 
 async def test_a_sample_can_be_sent(view: View) -> None:
     await view.page.click("#open-samples")
     item = view.page.locator("#dialog li", has_text="authorization.removed")
-    await item.get_by_role("button").click()
+    await item.get_by_role("button", name="Send").click()
     await expect(view.page.locator(view.row(1))).to_contain_text("trigger")
 
 
@@ -89,7 +89,7 @@ async def test_the_history_is_cleared_only_when_asked_twice(view: View) -> None:
     await view.page.click("#open-clear")
     await view.page.keyboard.press("Escape")
     await view.page.click("#open-clear")
-    await view.page.locator("#dialog button.main, #dialog button.bad").last.click()
+    await view.page.locator("#clear-sure").last.click()
     await expect(view.page.locator("#list .row")).to_have_count(0)
 
 
@@ -126,6 +126,6 @@ async def test_an_export_that_is_refused_is_said_and_not_saved(view: View) -> No
     await page.goto(page.url + "?since=never")
     await page.click("#open-export")
     await page.get_by_role("button", name="Download HAR").click()
-    await expect(page.locator("#said")).to_have_text("since cannot be 'never'.")
+    await expect(page.locator("#said")).to_have_text("since must be a number, not 'never'.")
     await page.goto("about:blank")  # where nothing is asked any more
     view.troubles.clear()  # the browser notes every refused request

@@ -31,6 +31,10 @@ class View:
         reply = await post(self.listener.local_url, body, *headers)
         assert reply.status is not None
 
+    async def settle(self, count: int) -> None:
+        """Wait until the list has this many rows."""
+        await expect(self.page.locator("#list .row")).to_have_count(count)
+
     def row(self, number: int) -> str:
         return f"#row-{number} .row"
 

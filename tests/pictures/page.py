@@ -68,7 +68,6 @@ async def drawn(browser: Browser, picture: Path | None = None) -> str:
             await page.goto(listener.ready["inspector_url"])
             await page.click("#row-9 .row")
             await page.wait_for_selector("#replay")
-            await page.wait_for_selector("#strip [role=button]")
             if picture is not None:
                 await page.wait_for_selector(".fresh", state="detached")
                 await page.screenshot(path=picture)

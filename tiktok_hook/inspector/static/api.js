@@ -1,10 +1,14 @@
-// Calls to the API. Our own JSON holds small numbers only, but for those inside `event`, whose values are
-// therefore never shown: what a body means is read from its own text (see exact.js).
+// Calls to the API. JSON.parse rounds large numbers. Ours holds some inside `event` only, so
+// its values are never shown: what a body means is read from its own text (see exact.js).
 
 import { authorization } from "./token.js";
 
 export class ApiError extends Error {
-  constructor(message, hint, status) { super(message); this.hint = hint; this.status = status; }
+  constructor(message, hint, status) {
+    super(message);
+    this.hint = hint;
+    this.status = status;
+  }
 }
 
 async function answered(path, options) {
@@ -13,14 +17,25 @@ async function answered(path, options) {
     const headers = { ...authorization(), ...options.headers };
     answer = await fetch(`/api/v1/${path}`, { ...options, headers });
   } catch {
-    throw new ApiError("tiktok-hook does not answer.", "Has the session ended?", 0);
+    document.dispatchEvent(new Event("unreachable"));
+    throw new ApiError("tiktok-hook does not respond.", "Start it again; the page reconnects.", 0);
   }
   if (answer.ok) return answer;
   const value = await answer.json().catch(() => ({}));
   if (answer.status === 401) document.dispatchEvent(new Event("rejected"));
-  throw new ApiError(value.error ?? `It answered ${answer.status}.`, value.hint ?? "", answer.status);
+  throw new ApiError(
+    value.error ?? `It answered ${answer.status}.`,
+    value.hint ?? "",
+    answer.status,
+  );
 }
 
+/**
+ * The JSON at a path.
+ * @param {string} path - below /api/v1
+ * @param {{ method?: string, body?: object }} [options]
+ * @returns {Promise<any>}
+ */
 export async function call(path, { method = "GET", body } = {}) {
   const answer = await answered(path, {
     method,
@@ -32,18 +47,24 @@ export async function call(path, { method = "GET", body } = {}) {
 
 export const text = async (path) => (await answered(path, {})).text();
 
-// A download: its bytes and the name that it shall have.
+// A download: its bytes and its file name.
 export async function file(path) {
   const answer = await answered(path, {});
   const [, name] = answer.headers.get("Content-Disposition").match(/filename="([^"]+)"/);
   return { name, blob: await answer.blob() };
 }
 
-const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+const bytesOf = (base64) => Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
 
-// A delivery's or attempt's body: its text, or null and its bytes.
+/**
+ * A delivery's or attempt's body: its text, or null and its bytes.
+ * @param {{ body?: string, body_base64?: string }} record
+ * @returns {{ text: string | null, bytes: Uint8Array }}
+ */
 export function bodyOf(record) {
-  if (record.body !== undefined) return { text: record.body, bytes: new TextEncoder().encode(record.body) };
+  if (record.body !== undefined) {
+    return { text: record.body, bytes: new TextEncoder().encode(record.body) };
+  }
   return { text: null, bytes: bytesOf(record.body_base64 ?? "") };
 }
 

@@ -1,105 +1,219 @@
 // The page put together: what is drawn when, live events, keys.
 
 import { call } from "./api.js";
-import { comparePicked } from "./compare.js";
 import { download, drawDetail } from "./detail.js";
 import { byId, copy, el, say } from "./dom.js";
-import { drawFilters } from "./filters.js";
-import { drawHead } from "./head.js";
-import { arrived, attempted, choose, drawList, older, reload, step } from "./list.js";
-import { replayPicked } from "./replay.js";
+import { drawFilters, drawMatching } from "./filters.js";
+import { drawHead, drawLost } from "./head.js";
+import {
+  arrived,
+  attempted,
+  choose,
+  drawList,
+  drawPicked,
+  isLoaded,
+  older,
+  pickChosen,
+  reload,
+  scrolled,
+  setPickedActions,
+  step,
+  toNewest,
+} from "./list.js";
+import { notifyAttempt, notifyButton, notifyRow } from "./notify.js";
+import { pickedActions } from "./picked.js";
 import { openClear, openExport, openKeys, openSamples, openTokenForm } from "./samples.js";
-import { filters, state } from "./state.js";
+import { apiFilters, filters, state } from "./state.js";
 import { follow } from "./stream.js";
 import { drawStrip } from "./strip.js";
 import {
-  forgetToken, shareToken, storedToken, storeToken, takeTokenFromAddress, tokenFromInput, tokenFromOtherTabs,
+  forgetToken,
+  shareToken,
+  storeToken,
+  storedToken,
+  takeTokenFromAddress,
+  tokenFromInput,
+  tokenFromOtherTabs,
 } from "./token.js";
 
-let samples = [];
+const WIDE = matchMedia("(min-width: 781px)");
+let catalogue = { samples: [], scenarios: [] };
 
-const tool = (words, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, words);
+const tool = (words, onclick, attributes = {}) =>
+  el("button", { type: "button", onclick, ...attributes }, words);
 
 function tools() {
-  const count = state.picked.size;
+  const canSend = state.status?.local_url && state.lostAt === null;
   return [
-    count ? tool(`Replay ${count} in order`, replayPicked, { id: "replay-picked" }) : null,
-    count === 2 ? tool("Compare", comparePicked, { id: "compare" }) : null,
-    tool("Send a sample…", () => openSamples(samples), { id: "open-samples" }),
+    tool("Send a sample…", () => openSamples(catalogue), {
+      id: "open-samples",
+      disabled: !canSend,
+    }),
     tool("Export…", () => openExport(download), { id: "open-export" }),
     tool("Clear…", () => openClear(changed), { id: "open-clear" }),
+    notifyButton(redrawHead),
     tool("?", openKeys, { "aria-label": "Keys" }),
-  ].filter(Boolean);
+  ];
+}
+
+function redrawHead() {
+  if (state.status) drawHead(state.status, tools(), changed);
 }
 
 async function refresh() {
   try {
     state.status = await call("status");
-    drawHead(state.status, tools());
-    document.title = `${state.status.history.received} · tiktok-hook`;
+    redrawHead();
+    const failed = state.status.history.failed;
+    const received = state.status.history.received;
+    document.title = `${failed ? `(${failed}) ` : ""}${received} · tiktok-hook`;
+    if (!state.rows.size) drawList(); // what to do while nothing has arrived depends on it
+    await refreshMatching();
   } catch (error) {
-    say(error.message);
+    if (error.status !== 0) say(error.message);
   }
 }
 
-// Many things may come at once; what has to ask the server is then done once.
+// The count of what matches; a text search would have to read everything for it.
+async function refreshMatching() {
+  if (![...filters()].length || filters().get("q")) {
+    drawMatching(null);
+    return;
+  }
+  const { matching } = await call(`count?${apiFilters()}`);
+  drawMatching(matching, state.status.history.received);
+}
+
+// Many events may arrive at once; what has to ask the server is then done once.
 let due = null;
 function soon() {
-  if (due !== null) return;
-  due = setTimeout(async () => { due = null; await refresh(); drawStrip(changed); }, 500);
+  due ??= setTimeout(async () => {
+    due = null;
+    await refresh();
+    drawStrip(changed);
+  }, 500);
 }
 
 function changed() {
-  drawFilters(samples, changed);
+  drawFilters(catalogue.samples, changed);
   reload();
   drawStrip(changed);
   refresh();
 }
 
-document.addEventListener("chosen", (event) => drawDetail(event.detail));
-document.addEventListener("leave", () => { choose(null); byId("list").focus(); });
-document.addEventListener("narrowed", changed);
-document.addEventListener("picked", () => { if (state.status) drawHead(state.status, tools()); });
-document.addEventListener("attempted", (event) => onAttempt(event.detail));
+function lost(isLost) {
+  if (isLost === (state.lostAt !== null)) return;
+  state.lostAt = isLost ? Date.now() : null;
+  drawLost();
+  redrawHead();
+  if (state.chosen !== null) drawDetail(state.chosen, { quietly: true });
+  if (!isLost) say("Connected again.");
+}
 
+listen("chosen", drawDetail);
+/**
+ * @param {string} name - of an event made by `emit`
+ * @param {(detail: any) => void} handler
+ */
+function listen(name, handler) {
+  document.addEventListener(name, (event) => handler(/** @type {CustomEvent} */ (event).detail));
+}
+
+document.addEventListener("leave", () => {
+  choose(null);
+  byId("list").focus();
+});
+listen("go", choose);
+document.addEventListener("narrowed", changed);
+document.addEventListener("open-samples", () => openSamples(catalogue));
+listen("attempted", onAttempt);
+document.addEventListener("unreachable", () => lost(true));
+
+/** @param {Api.Attempt} attempt */
 function onAttempt(attempt) {
   attempted(attempt);
+  notifyAttempt(attempt);
   if (attempt.delivery_id === state.chosen) drawDetail(state.chosen);
   soon();
 }
 
+/** @param {Api.Row} row */
+function onDelivery(row) {
+  const isAnswer = state.rows.has(row.delivery.id);
+  const isFirst = state.rows.size === 0 && state.chosen === null;
+  arrived(row);
+  if (isFirst && WIDE.matches) {
+    state.chosen = row.delivery.id;
+    drawDetail(state.chosen);
+  }
+  if (row.delivery.id === state.chosen && isAnswer) drawDetail(state.chosen);
+  soon();
+}
+
+document.addEventListener("drawn", () => {
+  for (const row of state.rows.values()) {
+    if (Date.now() - Date.parse(row.delivery.received_at) < 5000) notifyRow(row, true);
+  }
+});
+
+setPickedActions(pickedActions);
 byId("older").addEventListener("click", () => older().catch((error) => say(error.message)));
+byId("pill").addEventListener("click", () => toNewest());
 byId("left").addEventListener("scroll", () => {
   const left = byId("left");
-  if (left.scrollTop + left.clientHeight > left.scrollHeight - 300 && !byId("older").hidden && !filters().get("q")) {
+  scrolled();
+  const isNearEnd = left.scrollTop + left.clientHeight > left.scrollHeight - 300;
+  if (isNearEnd && !byId("older").hidden && !filters().get("q")) {
     byId("older").hidden = true;
     older().catch((error) => say(error.message));
   }
 });
 
+const ACTIONS = {
+  j: () => step(1),
+  k: () => step(-1),
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  "/": () => byId("search").focus(),
+  "?": openKeys,
+  r: () => byId("replay")?.click(),
+  e: () => byId("edit")?.click(),
+  x: pickChosen,
+  g: toNewest,
+  c: () => state.status?.callback_url && copy(state.status.callback_url, "Callback URL"),
+};
+
+// Arrows scroll where there is something to scroll or choose; elsewhere they move through the list.
+const usesArrows = (target) => target.closest("#detail, select, [role=tab], #strip, pre") !== null;
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = /** @type {Element} */ (event.target);
   // A field of a dialog that has just closed keeps the keyboard until the next drawing.
-  const left = event.target.closest("dialog:not([open])");
-  const typing = left ? null : event.target.closest("input:not([type=checkbox]), textarea, select");
+  const isClosed = target.closest("dialog:not([open])");
+  const fields = "input:not([type=checkbox]), textarea, select";
+  const typing = isClosed ? null : /** @type {HTMLElement} */ (target.closest(fields));
   if (event.key === "Escape" && !byId("dialog").open) {
-    if (typing) typing.blur(); else choose(null);
+    if (typing) typing.blur();
+    else choose(null);
     return;
   }
   if (typing || byId("dialog").open) return;
-  const act = {
-    j: () => step(1), k: () => step(-1), "/": () => byId("search").focus(), "?": openKeys,
-    r: () => byId("replay")?.click(), e: () => byId("edit")?.click(),
-    c: () => state.status?.callback_url && copy(state.status.callback_url, "Callback URL"),
-  }[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (event.key.startsWith("Arrow") && usesArrows(target)) return;
+  const act = ACTIONS[event.key];
+  if (act) {
+    event.preventDefault();
+    act();
+  }
 });
 
 addEventListener("popstate", () => {
-  state.chosen = Number(new URLSearchParams(location.search).get("id")) || null;
+  state.chosen = idInAddress();
   drawDetail(state.chosen);
   changed();
 });
+
+const idInAddress = () => Number(new URLSearchParams(location.search).get("id")) || null;
 
 // Whether the API accepts this tab; otherwise the form for the token is shown.
 async function hasAccess() {
@@ -109,11 +223,13 @@ async function hasAccess() {
     if (found !== null) storeToken(found);
   }
   shareToken(() => location.reload());
-  addEventListener("hashchange", () => { if (takeTokenFromAddress()) location.reload(); });
+  addEventListener("hashchange", () => {
+    if (takeTokenFromAddress()) location.reload();
+  });
   try {
     await call("status");
   } catch (error) {
-    if (error.status === 401) return false; // the form is open
+    return error.status !== 401; // the form is open then
   }
   return true;
 }
@@ -121,31 +237,64 @@ async function hasAccess() {
 function askForToken() {
   const words = storedToken() === null ? "" : "The token is wrong, or it was replaced.";
   forgetToken();
-  openTokenForm(words, (given) => { storeToken(tokenFromInput(given)); location.reload(); });
+  openTokenForm(words, (given) => {
+    storeToken(tokenFromInput(given));
+    location.reload();
+  });
 }
 document.addEventListener("rejected", askForToken);
 
-async function start() {
-  state.chosen = Number(new URLSearchParams(location.search).get("id")) || null;
-  if (!(await hasAccess())) return;
+// Shows the delivery that the address names, or the newest where there is room for both panes.
+async function showFirst() {
+  if (state.chosen === null) {
+    await reload();
+    const newest = state.rows.keys().next().value;
+    if (newest !== undefined && WIDE.matches) {
+      state.chosen = newest;
+      drawList();
+    }
+  } else {
+    await reload();
+    if (!state.rows.has(state.chosen)) {
+      const oldest = [...state.rows.keys()].at(-1);
+      if (oldest !== undefined && state.chosen < oldest) await reload({ around: state.chosen });
+    }
+  }
   drawDetail(state.chosen);
-  samples = (await call("samples")).samples;
+  await drawList();
+  byId(`row-${state.chosen}`)?.scrollIntoView({ block: "nearest" });
+}
+
+async function start() {
+  state.chosen = idInAddress();
+  if (!(await hasAccess())) return;
+  catalogue = await call("samples");
   await refresh();
-  changed();
-  let lost = false;
+  drawFilters(catalogue.samples, changed);
+  drawStrip(changed);
+  await showFirst();
+  let isFirst = true;
   follow({
-    delivery: (row) => { arrived(row); soon(); },
+    delivery: onDelivery,
     attempt: onAttempt,
     tunnel: soon,
     app: soon,
     reset: changed,
     rejected: askForToken,
-    // Whatever came between the list's first page and the stream, or while there was none.
-    open: () => { if (lost) say("Connected again."); lost = false; reload(); soon(); },
-    lost: () => { if (!lost) { lost = true; say("The connection to tiktok-hook is lost; trying again."); } },
+    // What arrived between the list's first page and the stream, or while there was none.
+    open: () => {
+      lost(false);
+      if (!isFirst || !state.detached) reload({ keep: isLoaded() });
+      isFirst = false;
+      soon();
+    },
+    lost: () => lost(true),
   });
   setInterval(() => drawStrip(changed), 60000);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) drawList(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) drawList();
+  });
+  drawPicked();
 }
 
 start().catch((error) => say(error.message));

@@ -1,6 +1,13 @@
 // Elements without markup: whatever a payload holds is put in as text.
 
+/**
+ * @param {string} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...any} children - nodes and texts; lists are laid flat, nulls left out
+ * @returns {any}
+ */
 export function el(name, attributes = {}, ...children) {
+  /** @type {any} */
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -12,7 +19,8 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
-const there = (children) => children.flat(4).filter((child) => child !== null && child !== undefined);
+const there = (children) =>
+  children.flat(4).filter((child) => child !== null && child !== undefined);
 
 // Puts children in the place of what an element held; lists are laid flat, nulls left out. Who was
 // at one of them with the keyboard is then at the one that took its place, a half-typed text in it.
@@ -26,12 +34,13 @@ const STOPS = "button, input, select, textarea, a[href], summary, [tabindex]";
 const TYPED = "input[type=search]";
 
 function whereabouts(root) {
-  const active = document.activeElement;
+  const active = /** @type {HTMLInputElement} */ (document.activeElement);
   if (active === root || !root.contains(active)) return () => {};
   const anchor = active.closest("[id]");
   const place = [...anchor.querySelectorAll(STOPS)].indexOf(active);
   return () => {
     const found = byId(anchor.id);
+    /** @type {HTMLInputElement | null | undefined} */
     const next = place < 0 ? found : found?.querySelectorAll(STOPS)[place];
     next?.focus({ preventScroll: true });
     if (!next?.matches(TYPED) || !active.matches(TYPED)) return;
@@ -42,6 +51,12 @@ function whereabouts(root) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/**
+ * @param {string} name
+ * @param {Record<string, any>} [attributes]
+ * @param {...Node} children
+ * @returns {any}
+ */
 export function svg(name, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -52,6 +67,10 @@ export function svg(name, attributes = {}, ...children) {
   return element;
 }
 
+/**
+ * @param {string} id
+ * @returns {any}
+ */
 export const byId = (id) => document.getElementById(id);
 
 // Beneath an open dialog nothing is seen or read out, so it is said inside.
@@ -62,7 +81,9 @@ export function say(words) {
   if (byId("dialog").open && !byId("dialog").contains(said)) byId("dialog").append(said);
   said.textContent = words;
   clearTimeout(quiet);
-  quiet = setTimeout(() => { said.textContent = ""; }, 4000);
+  quiet = setTimeout(() => {
+    said.textContent = "";
+  }, 4000);
 }
 
 export async function copy(text, what) {

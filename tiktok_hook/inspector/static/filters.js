@@ -1,44 +1,149 @@
 // The search and filters above the list.
 
 import { byId, el, fill } from "./dom.js";
-import { filters, grouping, setAddress } from "./state.js";
+import { filters, grouping, setAddress, setFilters } from "./state.js";
+import { moment } from "./words.js";
 
-const ANSWERS = ["200", "201", "204", "302", "400", "401", "403", "404", "405", "415", "422", "429", "500", "502", "503", "504"];
+const STATUSES = "200 201 204 302 400 401 403 404 405 415 422 429 500 502 503 504".split(" ");
+const VERDICTS = [
+  ["", "all verdicts"],
+  ["valid", "valid"],
+  ["stale", "stale"],
+  ["rejected", "rejected"],
+  ["invalid", "invalid"],
+  ["missing", "unsigned"],
+  ["unchecked", "unchecked"],
+];
+const GROUPS = [
+  ["", "group by…"],
+  ["publish_id", "by post"],
+  ["user", "by user"],
+  ["redelivery", "by redelivery"],
+];
+const TICKS = [
+  ["failed", "failed"],
+  ["redeliveries", "redelivered"],
+  ["replays", "replayed"],
+];
 
-// An address may ask for what is in no list.
-const unlisted = (choices, value) => (value && choices.every(([each]) => each !== value) ? [[value, value]] : []);
+let isOpen = false; // on narrow screens they are behind a button
+let typing;
+
+// An address may name what is in no list.
+const unlisted = (choices, value) =>
+  value && choices.every(([each]) => each !== value) ? [[value, value]] : [];
+
+function choice(name, label, choices, now, set) {
+  const options = [...choices, ...unlisted(choices, now)].map(([value, words]) =>
+    el("option", { value, selected: now === value }, words),
+  );
+  return el(
+    "select",
+    {
+      name,
+      "aria-label": label,
+      class: now ? "active" : null,
+      onchange: (event) => set({ [name]: event.target.value }),
+    },
+    options,
+  );
+}
+
+// Filters that no control shows, in words.
+function others(now) {
+  const words = [];
+  if (now.get("since")) words.push(`from ${moment(Number(now.get("since")) * 1000)}`);
+  if (now.get("until")) words.push(`to ${moment(Number(now.get("until")) * 1000)}`);
+  for (const name of ["user", "publish_id", "source"]) {
+    if (now.get(name)) words.push(`${name} ${now.get(name)}`);
+  }
+  return words.length ? el("span", { class: "active others" }, words.join(", ")) : null;
+}
 
 export function drawFilters(samples, changed) {
   const now = filters();
-  const set = (changes) => { setAddress(changes); changed(); };
-  let typing;
+  const value = (name) => now.get(name) ?? "";
+  const set = (changes) => {
+    setAddress(changes);
+    changed();
+  };
   const search = el("input", {
-    type: "search", id: "search", name: "q", placeholder: "Search everything  /", "aria-label": "Search everything", value: now.get("q") ?? "",
+    type: "search",
+    id: "search",
+    name: "q",
+    placeholder: "Search  /",
+    "aria-label": "Search",
+    class: value("q") ? "active" : null,
+    value: value("q"),
     oninput: (event) => {
       clearTimeout(typing);
       const text = event.target.value;
       typing = setTimeout(() => set({ q: text }), 200);
     },
   });
-  const events = [["", "every event"], ["post.publish.*", "Content Posting"], ["minis.*", "TikTok Minis"], ...samples.map((each) => [each.event, each.event])];
-  const choice = (name, label, choices) => el("select", { name, "aria-label": label, onchange: (event) => set({ [name]: event.target.value }) },
-    [...choices, ...unlisted(choices, now.get(name))].map(([value, words]) => el("option", { value, selected: (now.get(name) ?? "") === value }, words)));
-  const group = el("select", { name: "group", "aria-label": "Group", onchange: (event) => set({ group: event.target.value }) },
-    [["", "not grouped"], ["publish_id", "by post"], ["user", "by user"], ["redelivery", "by redelivery"]].map(([value, words]) =>
-      el("option", { value, selected: grouping() === value }, words)));
-  const tick = (name, words) => el("label", {}, el("input", {
-    type: "checkbox", name, checked: now.get(name) === "1", onchange: (event) => set({ [name]: event.target.checked }),
-  }), words);
-  fill(byId("filters"),
+  const events = [
+    ["", "all events"],
+    ["post.publish.*", "Content Posting"],
+    ["minis.*", "TikTok Minis"],
+    ...samples.map((each) => [each.event, each.event]),
+  ];
+  const statuses = [["", "all answers"], ...STATUSES.map((each) => [each, each])];
+  const tick = ([name, words]) =>
+    el(
+      "label",
+      { class: value(name) ? "active" : null },
+      el("input", {
+        type: "checkbox",
+        name,
+        checked: value(name) === "1",
+        onchange: (event) => set({ [name]: event.target.checked }),
+      }),
+      words,
+    );
+  const toggle = () => {
+    isOpen = !isOpen;
+    drawFilters(samples, changed);
+  };
+  const active = [...now].filter(([name]) => name !== "q").length;
+  fill(
+    byId("filters"),
     search,
-    choice("event", "Event", events),
-    choice("verdict", "Verdict", [["", "every verdict"], ["valid", "valid"], ["stale", "stale"], ["invalid", "invalid"], ["missing", "missing"], ["unchecked", "unchecked"]]),
-    choice("status", "Answer to TikTok", [["", "every answer"], ...ANSWERS.map((each) => [each, each])]),
-    tick("failed", "failed"), tick("redeliveries", "redeliveries"), tick("replays", "replayed"),
-    group,
-    now.get("since") || now.get("publish_id") || now.get("user")
-      ? el("button", { type: "button", onclick: () => set({ since: null, until: null, publish_id: null, user: null }) }, "Clear the selection")
+    el(
+      "button",
+      { type: "button", class: "more", "aria-expanded": String(isOpen), onclick: toggle },
+      active ? `Filters (${active})` : "Filters",
+    ),
+    el(
+      "div",
+      { class: isOpen ? "choices open" : "choices" },
+      choice("event", "Event", events, value("event"), set),
+      choice("verdict", "Verdict", VERDICTS, value("verdict"), set),
+      choice("status", "Answer to TikTok", statuses, value("status"), set),
+      TICKS.map(tick),
+      choice("group", "Group", GROUPS, grouping(), set),
+    ),
+    others(now),
+    el("span", { id: "matching", role: "status" }),
+    [...now].length
+      ? el(
+          "button",
+          {
+            type: "button",
+            id: "reset",
+            onclick: () => {
+              setFilters();
+              changed();
+            },
+          },
+          "Reset",
+        )
       : null,
   );
   byId("filters").onsubmit = (event) => event.preventDefault();
+}
+
+// "24 of 335": how many deliveries match.
+export function drawMatching(matching, received) {
+  const place = byId("matching");
+  if (place) place.textContent = matching === null ? "" : `${matching} of ${received}`;
 }

@@ -1,16 +1,24 @@
-// Groups of the list: the life of one post on one line, whole even where only some of it is loaded.
+// Groups of the list: all events of a post on one line, also those that are not loaded.
 
 import { call } from "./api.js";
 import { byId, el } from "./dom.js";
-import { filters, grouping, setAddress } from "./state.js";
+import { grouping, setFilters } from "./state.js";
 import { eventName, visible } from "./words.js";
 
 const MOST_STEPS = 12;
 const text = (value) => (typeof value === "string" && value !== "" ? value : null);
 const WAYS = {
-  publish_id: { name: (delivery) => text(delivery.event?.content?.publish_id), filter: "publish_id", none: "of no post" },
-  user: { name: (delivery) => text(delivery.event?.user_openid), filter: "user", none: "of no user" },
-  redelivery: { name: (delivery) => (delivery.redelivery_of ? `#${delivery.redelivery_of}` : null), filter: null, none: "not delivered again" },
+  publish_id: {
+    name: (delivery) => text(delivery.event?.content?.publish_id),
+    filter: "publish_id",
+    none: "no post id",
+  },
+  user: { name: (delivery) => text(delivery.event?.user_openid), filter: "user", none: "no user" },
+  redelivery: {
+    name: (delivery) => (delivery.redelivery_of ? `#${delivery.redelivery_of}` : null),
+    filter: null,
+    none: "delivered once",
+  },
 };
 
 let lives = new Map(); // what the server has of a group: words by id, by the group's name
@@ -18,12 +26,15 @@ let cut = new Set(); // groups that have more than one page
 const waiting = new Map(); // groups on the screen that the server is still to be asked for
 let asking = false;
 
-export function forgetLives() { lives = new Map(); cut = new Set(); }
+export function forgetGroups() {
+  lives = new Map();
+  cut = new Set();
+}
 
 const wordOf = (delivery) => eventName(delivery).split(".").at(-1).replaceAll("_", " ");
 
 // The rows as list items, a line above each group. `whole`: all that fits is loaded; `redraw` is
-// called when the server has told more of a group.
+// called when more of a group has been loaded.
 export function grouped(rows, rowOf, { whole, redraw }) {
   const way = WAYS[grouping()];
   const groups = new Map();
@@ -31,7 +42,10 @@ export function grouped(rows, rowOf, { whole, redraw }) {
   for (const row of rows) {
     const own = `#${row.delivery.id}`;
     const name = way.name(row.delivery) ?? own;
-    groups.set(name, { members: [...(groups.get(name)?.members ?? []), row], titled: name !== own || (way.filter === null && first.has(own)) });
+    groups.set(name, {
+      members: [...(groups.get(name)?.members ?? []), row],
+      titled: name !== own || (way.filter === null && first.has(own)),
+    });
   }
   watcher.disconnect();
   let above = false;
@@ -40,7 +54,7 @@ export function grouped(rows, rowOf, { whole, redraw }) {
     const belowTitle = above;
     above = titled;
     if (titled) return [lineOf(name, members, way, whole, redraw), ...items];
-    // Else it would seem to belong to the group above it.
+    // Without a line it would seem to belong to the group above it.
     return belowTitle ? [el("li", { class: "group" }, way.none), ...items] : items;
   });
 }
@@ -50,15 +64,36 @@ function lineOf(name, members, way, whole, redraw) {
   for (const { delivery } of members) life.set(delivery.id, wordOf(delivery));
   const steps = [...life].sort(([one], [other]) => one - other).map(([, word]) => word);
   const shown = steps.slice(-MOST_STEPS);
+  const isCut = steps.length > shown.length || cut.has(name);
   const hidden = life.size - members.length;
-  const line = el("li", { class: "group" }, `${visible(name)}: ${steps.length > shown.length || cut.has(name) ? "… → " : ""}${visible(shown.join(" → "))}`,
-    hidden && way.filter ? [" ", el("button", { type: "button", class: "quiet", "aria-label": `Show all of ${visible(name)}`, onclick: () => {
-      setAddress(Object.fromEntries([...filters().keys()].map((each) => [each, null])));
-      setAddress({ [way.filter]: name });
-      document.dispatchEvent(new Event("narrowed"));
-    } }, `show ${hidden} more`)] : null);
+  const line = el(
+    "li",
+    { class: "group" },
+    `${visible(name)}: ${isCut ? "… → " : ""}${visible(shown.join(" → "))}`,
+    hidden && way.filter
+      ? [
+          " ",
+          el(
+            "button",
+            {
+              type: "button",
+              class: "quiet",
+              "aria-label": `Show all of ${visible(name)}`,
+              onclick: () => {
+                setFilters({ [way.filter]: name });
+                document.dispatchEvent(new Event("narrowed"));
+              },
+            },
+            `show ${hidden} more`,
+          ),
+        ]
+      : null,
+  );
   if (!whole && !lives.has(name)) {
-    wanted.set(line, () => { waiting.set(name, { members, way, redraw }); ask(); });
+    wanted.set(line, () => {
+      waiting.set(name, { members, way, redraw });
+      ask();
+    });
     watcher.observe(line);
   }
   return line;
@@ -66,9 +101,12 @@ function lineOf(name, members, way, whole, redraw) {
 
 // Only groups that are looked at are asked for, one after the other.
 const wanted = new WeakMap();
-const watcher = new IntersectionObserver((seen) => {
-  for (const { isIntersecting, target } of seen) if (isIntersecting) wanted.get(target)();
-}, { root: byId("left") });
+const watcher = new IntersectionObserver(
+  (seen) => {
+    for (const { isIntersecting, target } of seen) if (isIntersecting) wanted.get(target)();
+  },
+  { root: byId("left") },
+);
 
 async function ask() {
   if (asking) return;
@@ -80,8 +118,13 @@ async function ask() {
     mine.set(name, new Map());
     try {
       if (way.filter) {
-        const page = await call(`deliveries?${new URLSearchParams({ [way.filter]: name, limit: 200 })}`);
-        mine.set(name, new Map(page.deliveries.map(({ delivery }) => [delivery.id, wordOf(delivery)])));
+        const page = await call(
+          `deliveries?${new URLSearchParams({ [way.filter]: name, limit: "200" })}`,
+        );
+        mine.set(
+          name,
+          new Map(page.deliveries.map(({ delivery }) => [delivery.id, wordOf(delivery)])),
+        );
         if (page.next !== null && mine === lives) cut.add(name);
       } else {
         const { delivery } = members[0];

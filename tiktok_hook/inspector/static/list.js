@@ -2,58 +2,95 @@
 
 import { call } from "./api.js";
 import { byId, el, fill, say } from "./dom.js";
-import { forgetLives, grouped } from "./groups.js";
-import { filters, grouping, setAddress, state } from "./state.js";
-import { VERDICTS, eventName, milliseconds, productClass, statusClass, time, visible } from "./words.js";
+import { drawEmpty } from "./empty.js";
+import { forgetGroups, grouped } from "./groups.js";
+import { apiFilters, emit, filters, grouping, setAddress, setFilters, state } from "./state.js";
+import {
+  VERDICTS,
+  attemptClass,
+  eventName,
+  milliseconds,
+  plural,
+  productClass,
+  statusClass,
+  time,
+  visible,
+} from "./words.js";
 
 const MOST = 600;
+const AROUND = 25; // newer rows that are loaded with a delivery that an address names
 let next = null;
 let loaded = false;
 let asked = 0;
 let late = null;
+let failure = null;
+let unseen = 0; // rows that arrived above what is visible
 
-// Fetches the first page. What the stream tells meanwhile may be newer than what is fetched, and
-// an answer is told before it is on disk, so neither is undone by what was read. `keep` leaves the
-// older pages of the same view in place.
-export async function reload({ keep = false } = {}) {
+// Fetches the first page. What the stream sends meanwhile may be newer than what is fetched, and an
+// answer is sent before it is on disk, so neither is undone by what was read. `keep` leaves the
+// older pages of the same view in place; `around` begins a bit above a delivery.
+export async function reload({ keep = false, around = null } = {}) {
   const mine = ++asked;
   late ??= [];
   byId("left").setAttribute("aria-busy", "true");
   try {
-    const page = await call(`deliveries?${filters()}`);
+    const query = apiFilters();
+    if (around !== null) query.set("before", String(around + AROUND + 1));
+    const page = await call(`deliveries?${query}`);
     if (mine !== asked) return;
+    failure = null;
     const before = state.rows;
-    state.rows = new Map(page.deliveries.map((row) => {
-      const known = before.get(row.delivery.id);
-      row.delivery.status ??= known?.delivery.status ?? null;
-      row.last_attempt ??= known?.last_attempt ?? null;
-      return [row.delivery.id, row];
-    }));
-    state.detached = false;
+    state.rows = new Map(page.deliveries.map((row) => [row.delivery.id, merged(row, before)]));
+    state.detached = around !== null && (await hasNewer());
     if (keep && loaded && page.next !== null) {
       for (const [id, row] of before) if (id < page.next) state.rows.set(id, row);
       if (next !== null) next = Math.min(next, page.next);
       shorten();
     } else next = page.next;
     loaded = true;
-    forgetLives();
+    if (!keep) unseen = 0;
+    forgetGroups();
     draw();
   } catch (error) {
-    say(error.message);
+    if (mine !== asked) return;
+    if (error.status === 400) {
+      failure = error.message;
+      state.rows = new Map();
+      next = null;
+      draw();
+    } else say(error.message);
   } finally {
     if (mine === asked) {
       byId("left").removeAttribute("aria-busy");
       const waited = late;
       late = null;
-      for (const tell of waited) tell();
+      for (const apply of waited) apply();
     }
   }
 }
 
+function merged(row, before) {
+  const known = before.get(row.delivery.id);
+  row.delivery.status ??= known?.delivery.status ?? null;
+  row.last_attempt ??= known?.last_attempt ?? null;
+  return row;
+}
+
+async function hasNewer() {
+  const first = state.rows.keys().next().value;
+  if (first === undefined) return false;
+  const query = apiFilters();
+  query.set("after", String(first));
+  query.set("limit", "1");
+  return (await call(`deliveries?${query}`)).deliveries.length > 0;
+}
+
+export const isLoaded = () => loaded;
+
 export async function older() {
   if (next === null) return;
-  const query = filters();
-  query.set("before", next);
+  const query = apiFilters();
+  query.set("before", String(next));
   const page = await call(`deliveries?${query}`);
   for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
   next = page.next;
@@ -61,26 +98,54 @@ export async function older() {
     state.rows.delete(state.rows.keys().next().value);
     state.detached = true;
   }
-  draw();
+  await draw();
 }
 
-// A row that came in just now; filters that the server has to judge make it ask.
+// The page above the first row, where the list does not begin with the newest.
+async function newer() {
+  const query = apiFilters();
+  query.set("after", String(state.rows.keys().next().value ?? 0));
+  const page = await call(`deliveries?${query}`);
+  const before = state.rows;
+  state.rows = new Map();
+  for (const row of page.deliveries.reverse()) state.rows.set(row.delivery.id, row);
+  for (const [id, row] of before) state.rows.set(id, row);
+  state.detached = page.next !== null;
+  shorten();
+  await draw();
+}
+
+// A row that came in just now; filters are applied by the server, so with some it is asked again.
+/** @param {Api.Row} row */
 export function arrived(row) {
-  if (late) { late.push(() => arrived(row)); return; }
+  if (late) {
+    late.push(() => arrived(row));
+    return;
+  }
   const id = row.delivery.id;
-  if (state.rows.has(id)) { // seen before it was answered
-    state.rows.set(id, row);
+  if (state.rows.has(id)) {
+    state.rows.set(id, row); // it has been answered
     renew(id);
     return;
   }
-  if (state.detached) { drawMore(); return; }
-  if ([...filters()].length) { askAgain(); return; }
-  state.rows = new Map([[id, row], ...state.rows].sort(([one], [other]) => other - one));
+  if (state.detached) {
+    unseen += 1;
+    drawPill();
+    return;
+  }
+  if ([...filters()].length) {
+    askAgain();
+    return;
+  }
+  const rows = [...state.rows.values(), row];
+  rows.sort((one, other) => other.delivery.id - one.delivery.id);
+  state.rows = new Map(rows.map((each) => [each.delivery.id, each]));
+  if (byId("left").scrollTop > 0) unseen += 1;
   shorten();
   draw(id);
 }
 
-// Lets the oldest rows go that are too many.
+// Removes the oldest rows beyond MOST.
 function shorten() {
   while (state.rows.size > MOST) {
     const last = [...state.rows.keys()].at(-1);
@@ -91,97 +156,300 @@ function shorten() {
 
 let waiting = null;
 function askAgain() {
-  waiting ??= setTimeout(() => { waiting = null; reload({ keep: true }); }, 120);
+  waiting ??= setTimeout(() => {
+    waiting = null;
+    reload({ keep: true });
+  }, 120);
 }
 
+/** @param {Api.Attempt} attempt */
 export function attempted(attempt) {
-  if (late) { late.push(() => attempted(attempt)); return; }
+  if (late) {
+    late.push(() => attempted(attempt));
+    return;
+  }
   const row = state.rows.get(attempt.delivery_id);
   if (!row) return;
   row.last_attempt = attempt;
   renew(attempt.delivery_id);
 }
 
-// Draws one row anew, without taking the keyboard from it.
+// Draws one row again, without taking the keyboard focus from it.
 function renew(id) {
   const item = byId(`row-${id}`);
   if (!item || !state.rows.has(id)) return null;
   const made = rowOf(state.rows.get(id), false);
   const focused = item.contains(document.activeElement) ? document.activeElement.tagName : null;
   item.replaceWith(made);
-  if (focused) made.querySelector(focused)?.focus({ preventScroll: true });
+  setTabStop();
+  if (focused) made.querySelector(focused.toLowerCase())?.focus({ preventScroll: true });
   return made;
 }
 
 let pending = null;
 const fresh = new Set();
+/** @returns {Promise<void>} */
+const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+
+/**
+ * Draws the list with the next frame.
+ * @param {number} [id] - a row that has just arrived
+ * @returns {Promise<void>}
+ */
 function draw(id) {
   if (id !== undefined) fresh.add(id);
-  if (pending !== null) return;
-  pending = requestAnimationFrame(() => {
+  pending ??= nextFrame().then(() => {
     pending = null;
-    const rows = [...state.rows.values()];
-    const whole = next === null && !state.detached && ![...filters()].length;
-    fill(byId("list"), ...(grouping() ? grouped(rows, rowOf, { whole, redraw: () => draw() }) : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)))));
-    fresh.clear();
-    drawMore();
+    drawNow();
   });
+  return pending;
 }
 export { draw as drawList };
 
-// A long name breaks behind its dots, not within a word.
-const breakable = (name) => name.split(/(?<=\.)/).flatMap((part, number) => (number ? [el("wbr"), part] : [part]));
+function drawNow() {
+  const rows = [...state.rows.values()];
+  const whole = next === null && !state.detached && ![...filters()].length;
+  const restore = anchor();
+  const items = grouping()
+    ? grouped(rows, rowOf, { whole, redraw: () => draw() })
+    : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)));
+  fill(byId("list"), ...items);
+  fresh.clear();
+  restore();
+  setTabStop();
+  drawPicked();
+  drawMore();
+  drawPill();
+  emit("drawn");
+}
 
-function rowOf(row, isFresh) {
-  const { delivery, last_attempt: attempt } = row;
+// Keeps the first visible row where it is, unless the list is at its top.
+function anchor() {
+  const left = byId("left");
+  if (left.scrollTop <= 0) return () => {};
+  const top = left.getBoundingClientRect().top;
+  const items = [...byId("list").children];
+  const seen = items.find((item) => item.id && item.getBoundingClientRect().bottom > top + 1);
+  if (!seen) return () => {};
+  const before = seen.getBoundingClientRect().top;
+  return () => {
+    const now = byId(seen.id);
+    if (now) left.scrollTop += now.getBoundingClientRect().top - before;
+  };
+}
+
+// One tab stop for the whole list: the chosen row, or the first.
+function setTabStop() {
+  /** @type {HTMLElement[]} */
+  const rows = [...byId("list").querySelectorAll(".row")];
+  const chosen = rows.find((row) => row.getAttribute("aria-current") === "true") ?? rows[0];
+  for (const row of rows) row.tabIndex = row === chosen ? 0 : -1;
+}
+
+let lastPicked = null;
+function pick(id, isPicked, isRange) {
+  const ids = shownIds();
+  const [from, to] = [ids.indexOf(lastPicked), ids.indexOf(id)];
+  const range = isRange && from >= 0 ? ids.slice(Math.min(from, to), Math.max(from, to) + 1) : [id];
+  for (const each of range) {
+    if (isPicked) state.picked.add(each);
+    else state.picked.delete(each);
+    const box = byId(`row-${each}`)?.querySelector("input");
+    if (box) box.checked = isPicked;
+  }
+  lastPicked = id;
+  drawPicked();
+}
+
+export function pickChosen() {
+  if (state.chosen !== null) pick(state.chosen, !state.picked.has(state.chosen), false);
+}
+
+// What can be done with the picked rows, next to them.
+/** @type {(count: number) => any[]} */
+let actions = () => [];
+export function setPickedActions(make) {
+  actions = make;
+}
+
+export function drawPicked() {
+  const count = state.picked.size;
+  byId("picked").hidden = count === 0;
+  if (!count) return;
+  const clear = () => {
+    state.picked.clear();
+    for (const box of byId("list").querySelectorAll("input")) box.checked = false;
+    drawPicked();
+  };
+  fill(
+    byId("picked"),
+    el("b", {}, `${count} selected`),
+    actions(count),
+    el("button", { type: "button", class: "quiet", onclick: clear }, "Clear selection"),
+  );
+}
+
+/** @param {Api.Row} row */
+function answerOf({ delivery, last_attempt: attempt }) {
   const [verdict, kind] = VERDICTS[delivery.verdict.state];
-  const chosen = state.chosen === delivery.id;
-  const app = attempt === null ? "" : attempt.status === null ? attempt.error ?? "…" : String(attempt.status);
-  return el("li", { id: `row-${delivery.id}`, class: [chosen ? "chosen" : "", isFresh ? "fresh" : ""].join(" ").trim() || null },
+  const parts = [
+    el("span", { class: `verdict-word ${kind}` }, verdict),
+    " ",
+    el("b", { class: `status ${statusClass(delivery.status)}` }, delivery.status ?? "…"),
+  ];
+  if (attempt === null) return [...parts, " ", el("span", { class: "took" })];
+  const outcome = attempt.status === null ? (attempt.error ?? "…") : String(attempt.status);
+  const isSame = attempt.status !== null && attempt.status === delivery.status;
+  const took = milliseconds(attempt.duration_ms);
+  return [
+    ...parts,
+    " ",
+    el(
+      "span",
+      { class: "took", title: `App: ${outcome} ${took}` },
+      isSame ? null : ["app ", el("span", { class: attemptClass(attempt) }, outcome), " "],
+      took,
+    ),
+  ];
+}
+
+/**
+ * @param {Api.Row} row
+ * @param {boolean} isFresh
+ */
+function rowOf(row, isFresh) {
+  const { delivery } = row;
+  const isChosen = state.chosen === delivery.id;
+  const name = visible(eventName(delivery));
+  const isEvent = typeof delivery.event?.event === "string";
+  const classes = [isChosen ? "chosen" : "", isFresh ? "fresh" : ""].join(" ").trim();
+  return el(
+    "li",
+    { id: `row-${delivery.id}`, class: classes || null },
     el("input", {
-      type: "checkbox", "aria-label": `Pick delivery ${delivery.id}`, checked: state.picked.has(delivery.id),
-      onchange: (event) => {
-        if (event.target.checked) state.picked.add(delivery.id); else state.picked.delete(delivery.id);
-        document.dispatchEvent(new Event("picked"));
-      },
+      type: "checkbox",
+      tabindex: "-1",
+      "aria-label": `Select delivery ${delivery.id}`,
+      checked: state.picked.has(delivery.id),
+      onclick: (event) => pick(delivery.id, event.target.checked, event.shiftKey),
     }),
-    el("button", { type: "button", class: "row", "aria-current": chosen ? "true" : null, onclick: () => choose(delivery.id) },
+    el(
+      "button",
+      {
+        type: "button",
+        class: "row",
+        "aria-current": isChosen ? "true" : null,
+        onclick: () => choose(delivery.id),
+      },
       el("span", { class: "id" }, `#${delivery.id}`),
       el("time", { class: "dim", datetime: delivery.received_at }, time(delivery.received_at)),
-      el("span", {}, el("span", { class: `event ${productClass(row.product)}` }, breakable(visible(eventName(delivery)))), " ",
-        delivery.redelivery_of ? el("span", { class: "tag warn", title: `of #${delivery.redelivery_of}` }, `↻ ${delivery.redelivery_number}`) : null, " ",
-        delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source)),
-      el("span", { class: "answer" }, el("span", { class: kind }, verdict), " ", el("b", { class: statusClass(delivery.status) }, delivery.status ?? "…")),
-      el("span", { class: "words" }, visible(delivery.summary)),
-      el("span", { class: "took" }, app ? ["app ", el("span", { class: statusClass(attempt.status ?? 0) }, app), ` ${milliseconds(attempt.duration_ms)}`] : ""),
-    ));
+      el(
+        "span",
+        { class: "what" },
+        el(
+          "span",
+          { class: `event ${isEvent ? productClass(row.product) : "p-unknown"}`, title: name },
+          name,
+        ),
+        delivery.redelivery_of
+          ? el(
+              "span",
+              {
+                class: "tag warn",
+                title: `Delivery ${delivery.redelivery_number} of #${delivery.redelivery_of}`,
+              },
+              `↻ ${delivery.redelivery_number}`,
+            )
+          : null,
+        delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source),
+        el("span", { class: "words" }, visible(delivery.summary)),
+      ),
+      el("span", { class: "answer" }, answerOf(row)),
+    ),
+  );
 }
 
 function drawMore() {
   byId("older").hidden = next === null;
   const searching = filters().get("q") && next !== null;
   byId("older").textContent = searching ? `Search older than #${next}` : "Older";
-  const empty = byId("empty");
-  empty.hidden = state.rows.size > 0 && !state.detached;
-  fill(empty, ...(state.detached
-    ? [el("button", { type: "button", onclick: () => reload() }, "Back to the newest")]
-    : [searching ? `Nothing found down to #${next} yet.` : [...filters()].length ? "Nothing fits these filters." : "Nothing has arrived yet. Press Test URL in the Developer Portal, or send a sample."]));
+  const hasFilters = [...filters()].length > 0;
+  const isEmpty = state.rows.size === 0;
+  document.body.classList.toggle("empty", isEmpty && loaded && !hasFilters && failure === null);
+  byId("empty").hidden = !isEmpty;
+  if (!isEmpty) return;
+  if (failure === null && !hasFilters) {
+    drawEmpty(byId("empty"));
+    return;
+  }
+  const reset = () => {
+    setFilters();
+    emit("narrowed");
+  };
+  const words = searching ? `No match down to #${next} yet.` : "No match for these filters.";
+  fill(
+    byId("empty"),
+    el("p", {}, failure ?? words),
+    el("button", { type: "button", onclick: reset }, "Reset filters"),
+  );
 }
 
-export function choose(id) {
+// Rows that arrived above, and the way back to the newest.
+function drawPill() {
+  const left = byId("left");
+  if (left.scrollTop <= 0 && !state.detached) unseen = 0;
+  const pill = byId("pill");
+  pill.hidden = unseen === 0 && !state.detached;
+  pill.textContent = unseen ? `${plural(unseen, "new", "new")} ↑` : "Newest ↑";
+}
+
+export async function toNewest() {
+  unseen = 0;
+  if (state.detached) await reload();
+  byId("left").scrollTop = 0;
+  drawPill();
+}
+
+export const scrolled = () => drawPill();
+
+const shownIds = () =>
+  [...byId("list").querySelectorAll("li[id]")].map((item) => Number(item.id.slice(4)));
+
+export function choose(id, { replace = false } = {}) {
   const before = state.chosen;
   state.chosen = id;
-  setAddress({ id: id === null ? null : String(id) }, { push: before === null && id !== null });
+  const push = before === null && id !== null && !replace;
+  setAddress({ id: id === null ? null : String(id) }, { push });
   for (const each of [before, id]) {
     const made = renew(each);
     if (made && each === id) made.scrollIntoView({ block: "nearest" });
   }
-  document.dispatchEvent(new CustomEvent("chosen", { detail: id }));
+  emit("chosen", id);
 }
 
-export function step(by) {
-  const ids = [...byId("list").querySelectorAll("li[id]")].map((item) => Number(item.id.slice(4)));
+// The next or previous delivery, also beyond what is loaded.
+export async function step(by) {
+  let ids = shownIds();
   if (!ids.length) return;
   const at = ids.indexOf(state.chosen);
-  choose(ids[at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by))]);
+  let to = at + by;
+  if (at < 0) {
+    // The chosen one is not loaded: its neighbour is the nearest id.
+    to = state.chosen === null ? 0 : ids.findIndex((id) => id < state.chosen);
+    if (to < 0) to = ids.length - 1;
+    else if (by < 0) to = Math.max(0, to - 1);
+  }
+  if (to >= ids.length && next !== null) {
+    await older();
+    ids = shownIds();
+    to = Math.min(ids.indexOf(state.chosen) + 1, ids.length - 1);
+  } else if (to < 0 && state.detached) {
+    await newer();
+    ids = shownIds();
+    to = Math.max(0, ids.indexOf(state.chosen) - 1);
+  }
+  const id = ids[Math.min(ids.length - 1, Math.max(0, to))];
+  const hadFocus = byId("list").contains(document.activeElement);
+  choose(id);
+  if (hadFocus) byId(`row-${id}`)?.querySelector(".row").focus({ preventScroll: true });
 }

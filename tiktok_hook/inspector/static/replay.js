@@ -1,23 +1,40 @@
 // Replay: at once, or edited, with a diff against the original.
 
 import { ApiError, bodyOf, call } from "./api.js";
-import { diff } from "./compare.js";
-import { byId, el, fill, say } from "./dom.js";
-import { tryParse, write } from "./exact.js";
-import { state } from "./state.js";
+import { closeButton, closeDialog, field, openDialog, submitOnCtrlEnter } from "./dialog.js";
+import { diff } from "./diff.js";
+import { el, fill, say } from "./dom.js";
+import { pretty, tryParse, write } from "./exact.js";
+import { emit, state } from "./state.js";
 
-const SIGNINGS = [["fresh", "signed afresh, now"], ["as-is", "as it was"], ["age", "right, but old"], ["bad", "wrong signature"], ["none", "no signature"]];
+const METHODS = ["POST", "PUT", "PATCH", "DELETE", "GET"];
+export const SIGNINGS = [
+  ["fresh", "valid, signed now"],
+  ["as-is", "original signature"],
+  ["age", "valid, but old"],
+  ["bad", "wrong signature"],
+  ["none", "no signature"],
+];
 
-export const told = (error) => say(error instanceof ApiError && error.hint ? `${error.message} ${error.hint}` : error.message);
+export const messageOf = (error) =>
+  error instanceof ApiError && error.hint ? `${error.message} ${error.hint}` : error.message;
+export const report = (error) => say(messageOf(error));
+
+function done(delivery, attempt) {
+  say(`Replayed #${delivery.id}: ${attempt.status ?? attempt.error}`);
+  emit("attempted", attempt);
+}
 
 export async function replayNow(delivery) {
   try {
-    const { attempt } = await call(`deliveries/${delivery.id}/replay`, { method: "POST", body: {} });
-    say(`Replayed #${delivery.id}: ${attempt.status ?? attempt.error}`);
-    document.dispatchEvent(new CustomEvent("attempted", { detail: attempt }));
+    const { attempt } = await call(`deliveries/${delivery.id}/replay`, {
+      method: "POST",
+      body: {},
+    });
+    done(delivery, attempt);
     return attempt;
   } catch (error) {
-    told(error);
+    report(error);
     return null;
   }
 }
@@ -28,115 +45,191 @@ export async function replayPicked() {
   for (const id of ids) {
     const attempt = await replayNow({ id });
     if (attempt === null) return;
-    good += attempt.status === 200;
+    if (attempt.status === 200) good += 1;
   }
   say(`Replayed ${ids.length} in order: ${good} answered 200.`);
 }
 
-const field = (words, control) => el("label", { class: "field" }, el("span", {}, words), control);
+// The select for the signature, and the age that belongs to one of its choices.
+export function signingControls(prefix, choices, value, isAllowed) {
+  const signing = el(
+    "select",
+    { id: `${prefix}-signing` },
+    choices.map(([each, words]) =>
+      el("option", { value: each, selected: each === value, disabled: !isAllowed(each) }, words),
+    ),
+  );
+  const age = el("input", { id: `${prefix}-age`, type: "number", value: "600", min: "0" });
+  const aged = field("Age in seconds", age);
+  const showAge = () => {
+    aged.hidden = signing.value !== "age";
+  };
+  signing.addEventListener("change", showAge);
+  showAge();
+  const fields = el("div", { class: "line" }, field("Signature", signing), aged);
+  return { fields, given: () => ({ signing: signing.value, age_seconds: Number(age.value) || 0 }) };
+}
+
+// Text areas for a body: envelope and content apart where it is TikTok's, one for anything else.
+// What is edited as an object is sent as TikTok writes it: compact, content as a string.
+export function bodyEditor(prefix, text) {
+  const parsed = text === null ? {} : tryParse(text);
+  const isEnvelope = parsed.value instanceof Map && typeof parsed.value.get("content") === "string";
+  const content = isEnvelope ? tryParse(parsed.value.get("content")).value : undefined;
+  const hasContent = content instanceof Map || Array.isArray(content);
+  const area = (id, rows) => el("textarea", { id: `${prefix}-${id}`, rows, spellcheck: "false" });
+  const envelope = area("body", hasContent ? "8" : "10");
+  const inner = area("content", "8");
+  envelope.disabled = text === null;
+  if (text === null) envelope.value = "(binary: sent as it is)";
+  else if (hasContent) {
+    const rest = [...parsed.value].filter(([key]) => key !== "content");
+    envelope.value = write(new Map(rest), "  ");
+    inner.value = write(content, "  ");
+  } else envelope.value = text;
+
+  const read = (what, value) => {
+    const found = tryParse(value);
+    if (found.error) {
+      const at = `line ${value.slice(0, found.error.at).split("\n").length}`;
+      throw new Error(`The ${what} is not valid JSON: ${found.error.message} (${at}).`);
+    }
+    return found.value;
+  };
+  // The new body; null when it is unchanged. Throws while it is not valid JSON.
+  const edited = () => {
+    if (text === null) return null;
+    if (!hasContent) {
+      if (parsed.value !== undefined) read("body", envelope.value);
+      return envelope.value === text ? null : envelope.value;
+    }
+    const outer = read("envelope", envelope.value);
+    const deeper = read("content", inner.value);
+    if (!(outer instanceof Map)) throw new Error("The envelope must be an object.");
+    const isUntouched = write(deeper) === write(content);
+    const order = [...parsed.value.keys()];
+    const written = isUntouched ? parsed.value.get("content") : write(deeper);
+    const place = (/** @type {any[]} */ [key]) => order.indexOf(key) + 1 || 99;
+    /** @type {[string, any][]} */
+    const all = [...outer, ["content", written]];
+    const entries = all.sort((one, other) => place(one) - place(other));
+    const result = write(new Map(entries));
+    return result === write(parsed.value) ? null : result;
+  };
+  const fields = hasContent
+    ? el(
+        "div",
+        { class: "columns" },
+        field("content (sent as a JSON string)", inner),
+        field("Envelope", envelope),
+      )
+    : field("Body", envelope);
+  return { fields, edited, first: hasContent ? inner : envelope };
+}
 
 export function openReplay(whole) {
   const { delivery } = whole;
   const body = bodyOf(delivery);
-  const parsed = body.text === null ? {} : tryParse(body.text);
-  const content = parsed.value instanceof Map && typeof parsed.value.get("content") === "string" ? tryParse(parsed.value.get("content")).value : undefined;
-  const hasContent = content instanceof Map || Array.isArray(content);
   const path = delivery.path + (delivery.query ? `?${delivery.query}` : "");
-
-  const target = el("input", { id: "replay-target", value: state.status?.target ?? "", placeholder: whole.recorded_target ?? "http://localhost:3000" });
-  const method = el("input", { id: "replay-method", value: delivery.method, size: "6" });
+  const target = el("input", {
+    id: "replay-target",
+    value: state.status?.target ?? "",
+    placeholder: whole.recorded_target ?? "http://localhost:3000",
+  });
+  const methods = METHODS.includes(delivery.method) ? METHODS : [delivery.method, ...METHODS];
+  const method = el(
+    "select",
+    { id: "replay-method" },
+    methods.map((each) => el("option", { selected: each === delivery.method }, each)),
+  );
   const where = el("input", { id: "replay-path", value: path });
-  const heads = el("textarea", { id: "replay-headers", rows: "4", spellcheck: "false", placeholder: "NAME: VALUE, one a line; each replaces the header of its name" });
-  const envelope = el("textarea", { id: "replay-body", rows: hasContent ? "8" : "10", spellcheck: "false", disabled: body.text === null });
-  const inner = el("textarea", { id: "replay-content", rows: "8", spellcheck: "false" });
-  envelope.value = body.text === null ? "(binary: sent as it is)" : hasContent ? write(new Map([...parsed.value].filter(([key]) => key !== "content")), "  ") : body.text;
-  if (hasContent) inner.value = write(content, "  ");
+  const headers = el("textarea", {
+    id: "replay-headers",
+    rows: "2",
+    spellcheck: "false",
+    placeholder: "NAME: VALUE, one per line; each replaces the header of its name",
+  });
+  const editor = bodyEditor("replay", body.text);
   const canSign = state.status?.can_sign;
-  const signing = el("select", { id: "replay-signing" }, SIGNINGS.map(([value, words]) =>
-    el("option", { value, selected: value === (canSign ? "fresh" : "as-is"), disabled: !canSign && value !== "as-is" && value !== "none" }, words)));
-  const age = el("input", { id: "replay-age", type: "number", value: "600", min: "0" });
-  const aged = field("Age in seconds", age);
-  const showAge = () => { aged.hidden = signing.value !== "age"; };
-  signing.addEventListener("change", showAge);
-  showAge();
+  const signing = signingControls(
+    "replay",
+    SIGNINGS,
+    canSign ? "fresh" : "as-is",
+    (each) => canSign || each === "as-is" || each === "none",
+  );
   const trouble = el("p", { class: "bad", role: "alert" });
   const changes = el("div", { class: "diff", "aria-label": "Changes" });
+  const send = el("button", { class: "main", id: "replay-send" }, "Send");
 
-  // What is edited as an object goes out as TikTok writes it: compact, content as a string.
-  const edited = () => {
-    if (body.text === null) return null;
-    if (!hasContent) return envelope.value === body.text ? null : envelope.value;
-    const outer = tryParse(envelope.value);
-    const deeper = tryParse(inner.value);
-    if (outer.error) throw new Error(`The envelope is not JSON: ${outer.error.message} (character ${outer.error.at + 1}).`);
-    if (deeper.error) throw new Error(`The content is not JSON: ${deeper.error.message} (character ${deeper.error.at + 1}).`);
-    if (!(outer.value instanceof Map)) throw new Error("The envelope has to be an object.");
-    const untouched = write(deeper.value) === write(content);
-    const order = [...parsed.value.keys()];
-    const entries = [...outer.value, ["content", untouched ? parsed.value.get("content") : write(deeper.value)]];
-    entries.sort(([one], [other]) => (order.indexOf(one) + 1 || 99) - (order.indexOf(other) + 1 || 99));
-    const text = write(new Map(entries));
-    return text === write(parsed.value) ? null : text;
-  };
-  const given = () => heads.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  const given = () =>
+    headers.value
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean);
   const look = () => {
     trouble.textContent = "";
+    send.disabled = state.lostAt !== null;
     try {
-      const text = edited();
-      const names = new Set(given().map((line) => line.split(":")[0].trim().toLowerCase()));
-      const replaced = delivery.headers.filter(([name]) => names.has(name.toLowerCase())).map(([name, value]) => `${name}: ${value}`);
-      const one = [`${delivery.method} ${path}`, ...replaced];
-      const other = [`${method.value} ${where.value}`, ...given()];
-      fill(changes, ...diff(one.join("\n"), other.join("\n")),
-        ...(text === null ? [el("span", {}, "The body is unchanged.")] : diff(pretty(body.text), pretty(text))));
-      return true;
+      fill(changes, ...changesOf(delivery, path, method.value, where.value, given(), body, editor));
     } catch (error) {
       trouble.textContent = error.message;
-      return false;
+      fill(changes);
+      send.disabled = true;
     }
+    return !send.disabled;
   };
-  const send = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
     if (!look()) return;
-    const wish = {
+    const asked = {
       target: target.value || null,
       method: method.value === delivery.method ? null : method.value,
       path: where.value === path ? null : where.value,
       headers: given(),
-      signing: signing.value,
-      age_seconds: Number(age.value) || 0,
-      body: edited(),
+      ...signing.given(),
+      body: editor.edited(),
     };
     try {
-      const { attempt } = await call(`deliveries/${delivery.id}/replay`, { method: "POST", body: wish });
-      byId("dialog").close();
-      say(`Replayed #${delivery.id}: ${attempt.status ?? attempt.error}`);
-      document.dispatchEvent(new CustomEvent("attempted", { detail: attempt }));
+      const found = await call(`deliveries/${delivery.id}/replay`, { method: "POST", body: asked });
+      closeDialog();
+      done(delivery, found.attempt);
     } catch (error) {
-      trouble.textContent = error instanceof ApiError && error.hint ? `${error.message} ${error.hint}` : error.message;
+      trouble.textContent = messageOf(error);
     }
   };
-  for (const each of [envelope, inner, heads, method, where]) each.addEventListener("input", look);
-  fill(byId("dialog"), el("form", { onsubmit: send },
-    el("h1", { id: "dialog-title" }, `Edit and replay #${delivery.id}`),
-    el("div", { class: "line" }, field("Target", target), field("Method", method), field("Path and query", where)),
-    el("div", { class: "line" }, field("Signature", signing), aged),
-    field("Headers to set", heads),
-    hasContent ? el("div", { class: "columns" }, field("Envelope", envelope), field("content, written back as a string", inner)) : field("Body", envelope),
-    el("h2", { class: "dim" }, "Changes"), changes, trouble,
-    el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => byId("dialog").close() }, "Cancel"), el("button", { class: "main", id: "replay-send" }, "Sign and send"))));
+  openDialog(
+    `Edit and replay #${delivery.id}`,
+    el(
+      "form",
+      { onsubmit: submit, oninput: look, onkeydown: submitOnCtrlEnter },
+      editor.fields,
+      signing.fields,
+      el("div", { class: "line" }, field("Target", target)),
+      el("div", { class: "line" }, field("Method", method), field("Path and query", where)),
+      field("Headers to set", headers),
+      el("h2", { class: "dim" }, "Changes"),
+      changes,
+      trouble,
+      el("div", { class: "buttons" }, closeButton("Cancel"), send),
+    ),
+  );
   look();
-  byId("dialog").showModal();
+  editor.first.focus();
+  editor.first.setSelectionRange(0, 0);
+  editor.first.scrollTop = 0;
 }
 
-function pretty(text) {
-  const parsed = tryParse(text);
-  if (parsed.value === undefined) return text;
-  const value = parsed.value;
-  if (value instanceof Map && typeof value.get("content") === "string") {
-    const inner = tryParse(value.get("content")).value;
-    if (inner !== undefined) return write(new Map([...value, ["content", inner]]), "  ");
-  }
-  return write(value, "  ");
+function changesOf(delivery, path, method, where, given, body, editor) {
+  const text = editor.edited();
+  const names = new Set(given.map((line) => line.split(":")[0].trim().toLowerCase()));
+  const replaced = delivery.headers
+    .filter(([name]) => names.has(name.toLowerCase()))
+    .map(([name, value]) => `${name}: ${value}`);
+  const one = [`${delivery.method} ${path}`, ...replaced];
+  const other = [`${method} ${where}`, ...given];
+  const unchanged = el("span", {}, "The body is unchanged.");
+  return [
+    ...diff(one.join("\n"), other.join("\n")),
+    ...(text === null ? [unchanged] : diff(pretty(body.text), pretty(text))),
+  ];
 }
-export { pretty };

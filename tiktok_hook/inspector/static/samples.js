@@ -1,77 +1,252 @@
-// Dialogs that need no delivery: samples, keys, clearing.
+// Dialogs that need no delivery: samples and scenarios, export, keys, clearing, the token.
 
 import { call } from "./api.js";
-import { byId, el, fill, say } from "./dom.js";
-import { told } from "./replay.js";
-import { filters } from "./state.js";
-import { productClass } from "./words.js";
+import { closeButton, closeDialog, openDialog, submitOnCtrlEnter } from "./dialog.js";
+import { el, say } from "./dom.js";
+import { SIGNINGS, bodyEditor, messageOf, report, signingControls } from "./replay.js";
+import { apiFilters, state } from "./state.js";
+import { plural, productClass } from "./words.js";
 
-const close = () => el("button", { type: "button", onclick: () => byId("dialog").close() }, "Close");
+const outcome = (sent) => sent.status ?? sent.error;
 
-function show(title, ...children) {
-  fill(byId("dialog"), el("h1", { id: "dialog-title" }, title), ...children);
-  byId("dialog").showModal();
-}
-
-export function openSamples(samples) {
+export function openSamples({ samples, scenarios }) {
   const send = async (event) => {
     try {
-      const answer = await call(`samples/${encodeURIComponent(event)}`, { method: "POST", body: {} });
-      say(`Sent ${event}: ${answer.status ?? answer.error}`);
+      const path = `samples/${encodeURIComponent(event)}`;
+      say(`Sent ${event}: ${outcome(await call(path, { method: "POST", body: {} }))}`);
     } catch (error) {
-      told(error);
+      report(error);
     }
   };
-  show("Send a sample event", el("ul", { class: "samples" }, samples.map((each) => el("li", {},
-    el("button", { type: "button", "aria-label": `Send ${each.event}`, onclick: () => send(each.event) }, "Send"),
-    el("b", { class: productClass(each.product) }, each.event),
-    el("span", {}, each.meaning, each.mark === "documented" ? "" : ` (${each.mark})`)))), el("div", { class: "buttons" }, close()));
+  const play = async (name) => {
+    try {
+      const { sent } = await call(`scenarios/${name}`, { method: "POST", body: {} });
+      say(`Sent ${name}: ${sent.map(outcome).join(", ")}`);
+    } catch (error) {
+      report(error);
+    }
+  };
+  const button = (words, label, onclick) =>
+    el("button", { type: "button", "aria-label": label, onclick }, words);
+  openDialog(
+    "Send a sample",
+    el(
+      "ul",
+      { class: "samples" },
+      samples.map((each) =>
+        el(
+          "li",
+          {},
+          button("Send", `Send ${each.event}`, () => send(each.event)),
+          button("Edit…", `Edit ${each.event}`, () => openSample(each)),
+          el("b", { class: productClass(each.product) }, each.event),
+          el("span", {}, each.meaning, each.mark === "documented" ? "" : ` (${each.mark})`),
+        ),
+      ),
+    ),
+    el("h2", {}, "Scenarios: several events that share their ids"),
+    el(
+      "ul",
+      { class: "samples" },
+      scenarios.map((each) =>
+        el(
+          "li",
+          {},
+          button("Send", `Send scenario ${each.name}`, () => play(each.name)),
+          el("b", {}, each.name),
+          el("span", {}, each.meaning, ` (${plural(each.events.length, "event", "events")})`),
+        ),
+      ),
+    ),
+    el("div", { class: "buttons" }, closeButton()),
+  );
+}
+
+// One sample before it is sent: its body, and how it is signed.
+async function openSample({ event }) {
+  const path = `samples/${encodeURIComponent(event)}`;
+  let text;
+  try {
+    ({ body: text } = await call(path, { method: "POST", body: { dry_run: true } }));
+  } catch (error) {
+    report(error);
+    return;
+  }
+  const editor = bodyEditor("sample", text);
+  const canSign = state.status?.can_sign;
+  const choices = SIGNINGS.filter(([each]) => each !== "as-is");
+  const signing = signingControls(
+    "sample",
+    choices,
+    canSign ? "fresh" : "none",
+    (each) => canSign || each === "none",
+  );
+  const trouble = el("p", { class: "bad", role: "alert" });
+  const send = el("button", { class: "main", id: "sample-send" }, "Send");
+  const look = () => {
+    trouble.textContent = "";
+    send.disabled = false;
+    try {
+      return editor.edited() ?? text;
+    } catch (error) {
+      trouble.textContent = error.message;
+      send.disabled = true;
+      return null;
+    }
+  };
+  const submit = async (submitted) => {
+    submitted.preventDefault();
+    const body = look();
+    if (body === null) return;
+    try {
+      const sent = await call(path, { method: "POST", body: { body, ...signing.given() } });
+      closeDialog();
+      say(`Sent ${event}: ${outcome(sent)}`);
+    } catch (error) {
+      trouble.textContent = messageOf(error);
+    }
+  };
+  openDialog(
+    `Send ${event}`,
+    el(
+      "form",
+      { onsubmit: submit, oninput: look, onkeydown: submitOnCtrlEnter },
+      editor.fields,
+      signing.fields,
+      trouble,
+      el("div", { class: "buttons" }, closeButton("Cancel"), send),
+    ),
+  );
+  editor.first.focus();
+  editor.first.setSelectionRange(0, 0);
 }
 
 const FILES = [
   ["har", "HAR", "for the browser's network tab, proxies and other tools"],
-  ["jsonl", "JSON Lines", "everything that is kept of them; `tiktok-hook import` reads it"],
+  ["jsonl", "JSON Lines", "everything that is stored of them; `tiktok-hook import` reads it"],
   ["pytest", "pytest", "a test file that sends them to your app"],
+  ["curl", "cURL", "a shell script that sends them to your app"],
 ];
 
-// What the filters show now, as a file; `download` says what goes wrong.
+// What the filters show now, as a file; `download` reports what goes wrong.
 export function openExport(download) {
-  show("Export what the list shows", el("ul", { class: "samples" }, FILES.map(([format, name, words]) => el("li", {},
-    el("button", { type: "button", "aria-label": `Download ${name}`, onclick: () => download(`export?format=${format}&${filters()}`) }, "Download"),
-    el("b", {}, name), el("span", {}, words)))), el("div", { class: "buttons" }, close()));
+  const button = (format, name) =>
+    el(
+      "button",
+      {
+        type: "button",
+        "aria-label": `Download ${name}`,
+        onclick: () => download(`export?format=${format}&${apiFilters()}`),
+      },
+      "Download",
+    );
+  openDialog(
+    "Export what the list shows",
+    el(
+      "ul",
+      { class: "samples" },
+      FILES.map(([format, name, words]) =>
+        el("li", {}, button(format, name), el("b", {}, name), el("span", {}, words)),
+      ),
+    ),
+    el("div", { class: "buttons" }, closeButton()),
+  );
 }
 
-export const KEYS = [["j, k", "next, previous delivery"], ["/", "search"], ["r", "replay the chosen one"], ["e", "edit and replay"], ["c", "copy the Callback URL"], ["?", "these keys"], ["Esc", "close, back to the list"]];
+const KEYS = [
+  ["j, k, ↓, ↑", "next, previous delivery"],
+  ["/", "search"],
+  ["x", "select the delivery; Shift+click selects several"],
+  ["r", "replay the delivery"],
+  ["e", "edit and replay"],
+  ["Ctrl+Enter", "send what is edited"],
+  ["c", "copy the Callback URL"],
+  ["g", "back to the newest"],
+  ["?", "these keys"],
+  ["Esc", "close, back to the list"],
+];
 
 export function openKeys() {
-  show("Keys", el("table", { class: "pairs" }, el("tbody", {}, KEYS.map(([key, words]) => el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, words))))), el("div", { class: "buttons" }, close()));
-}
-
-// Shown in place of the lists until a token is accepted; everything else then starts.
-export function openTokenForm(words, given) {
-  const field = el("input", { id: "token", "aria-label": "Token or address", autocomplete: "off", spellcheck: "false", required: true });
-  fill(byId("dialog"), el("form", { onsubmit: (event) => { event.preventDefault(); given(field.value); } },
-    el("h1", { id: "dialog-title" }, "The inspector needs its token"),
-    el("p", { class: "bad", role: "alert" }, words),
-    el("p", {}, "Press ", el("kbd", {}, "o"), " in the terminal where tiktok-hook runs, or paste the inspector's address that it printed, or only the token in it."),
-    field,
-    el("p", { class: "dim" }, "No terminal at hand? ", el("code", {}, "tiktok-hook inspect --rotate-token"), " makes a new token and prints the addresses."),
-    el("div", { class: "buttons" }, el("button", { class: "main", id: "token-send" }, "Open"))));
-  if (!byId("dialog").open) byId("dialog").showModal();
-  field.focus();
+  const rows = KEYS.map(([key, words]) =>
+    el("tr", {}, el("th", { scope: "row" }, el("kbd", {}, key)), el("td", {}, words)),
+  );
+  openDialog(
+    "Keys",
+    el("table", { class: "pairs" }, el("tbody", {}, rows)),
+    el("div", { class: "buttons" }, closeButton()),
+  );
 }
 
 export function openClear(cleared) {
-  const sure = async () => {
+  const count = state.status?.history.received ?? 0;
+  const remove = async () => {
     try {
       const { removed } = await call("deliveries", { method: "DELETE" });
-      byId("dialog").close();
-      say(`${removed} deliveries removed.`);
+      closeDialog();
+      say(`${plural(removed, "delivery", "deliveries")} deleted.`);
       cleared();
     } catch (error) {
-      told(error);
+      report(error);
     }
   };
-  show("Clear the history?", el("p", {}, "Every delivery and attempt is removed, in this window and for good. Export first what you want to keep."),
-    el("div", { class: "buttons" }, el("button", { type: "button", onclick: () => byId("dialog").close() }, "Keep it"), el("button", { type: "button", class: "main", id: "clear-sure", onclick: sure }, "Remove everything")));
+  const words = plural(count, "delivery", "deliveries");
+  openDialog(
+    "Delete the history?",
+    el(
+      "p",
+      {},
+      `All ${words} of this history and their attempts are deleted for good. `,
+      "Export first what you want to keep.",
+    ),
+    el(
+      "div",
+      { class: "buttons" },
+      closeButton("Cancel"),
+      el(
+        "button",
+        { type: "button", class: "danger", id: "clear-sure", onclick: remove },
+        `Delete ${words}`,
+      ),
+    ),
+  );
+}
+
+// Shown until a token is accepted; everything else starts then.
+export function openTokenForm(words, given) {
+  const input = el("input", {
+    id: "token",
+    "aria-label": "Token or address",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+  });
+  const submit = (event) => {
+    event.preventDefault();
+    given(input.value);
+  };
+  openDialog(
+    "The inspector needs its token",
+    el(
+      "form",
+      { onsubmit: submit },
+      el("p", { class: "bad", role: "alert" }, words),
+      el(
+        "p",
+        {},
+        "Press ",
+        el("kbd", {}, "o"),
+        " in the terminal where tiktok-hook runs. Or paste the inspector's address from there, or ",
+        "the token in it.",
+      ),
+      input,
+      el(
+        "p",
+        { class: "dim" },
+        el("code", {}, "tiktok-hook inspect --rotate-token"),
+        " makes a new token and prints the addresses.",
+      ),
+      el("div", { class: "buttons" }, el("button", { class: "main", id: "token-send" }, "Open")),
+    ),
+  );
+  input.focus();
 }

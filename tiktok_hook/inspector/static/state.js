@@ -1,18 +1,50 @@
 // What is shown, and the address that says the same, so that a view can be bookmarked.
 
-export const FILTERS = ["q", "event", "verdict", "status", "failed", "redeliveries", "replays", "since", "until", "user", "publish_id"];
+export const FILTERS = [
+  "q",
+  "event",
+  "verdict",
+  "status",
+  "failed",
+  "redeliveries",
+  "replays",
+  "source",
+  "since",
+  "until",
+  "user",
+  "publish_id",
+];
 
+/**
+ * @type {{
+ *   rows: Map<number, Api.Row>, chosen: number | null, picked: Set<number>,
+ *   status: Api.Status | null, detached: boolean, lostAt: number | null,
+ * }}
+ */
 export const state = {
   rows: new Map(), // by id, newest first
   chosen: null,
   picked: new Set(),
   status: null,
-  detached: false, // whether newer rows than the first are not shown
+  detached: false, // whether there are newer deliveries than the first row
+  lostAt: null, // since when tiktok-hook does not respond; null while it does
 };
 
 export function filters() {
   const query = new URLSearchParams(location.search);
-  return new URLSearchParams(FILTERS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+  const given = FILTERS.filter((name) => query.get(name)).map((name) => [name, query.get(name)]);
+  return new URLSearchParams(given);
+}
+
+// The filters as the API takes them: `rejected` stands for both verdicts without a right signature.
+export function apiFilters() {
+  const query = filters();
+  if (query.get("verdict") === "rejected") {
+    query.delete("verdict");
+    query.append("verdict", "invalid");
+    query.append("verdict", "missing");
+  }
+  return query;
 }
 
 const GROUPS = ["publish_id", "user", "redelivery"];
@@ -31,4 +63,17 @@ export function setAddress(changes, { push = false } = {}) {
   }
   const text = query.toString();
   history[push ? "pushState" : "replaceState"](null, "", text ? `/?${text}` : "/");
+}
+
+// Replaces every filter by the given ones.
+export function setFilters(changes = {}) {
+  setAddress({ ...Object.fromEntries(FILTERS.map((name) => [name, null])), ...changes });
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} [detail]
+ */
+export function emit(name, detail) {
+  document.dispatchEvent(new CustomEvent(name, { detail }));
 }

@@ -1,74 +1,189 @@
-// The last hours drawn: deliveries by verdict, the app's answers, outages; a click filters the list.
+// The timeline: deliveries by verdict, the app's latency, outages; a click filters the list.
 
 import { call } from "./api.js";
 import { byId, el, fill, svg } from "./dom.js";
 import { filters, setAddress, state } from "./state.js";
-import { milliseconds, moment } from "./words.js";
+import { milliseconds, moment, plural, span as spanWords, time } from "./words.js";
 
-const SPANS = [1, 3, 6, 12, 24]; // hours; the shortest that holds the session is drawn
+const SHORTEST = 120; // seconds; there is nothing to see in less
 const BUCKETS = 72;
 const WIDTH = 720;
-const HEIGHT = 44;
+const HEIGHT = 36;
 const ORDER = ["valid", "unchecked", "stale", "missing", "invalid"];
 
+/** @param {Api.Bucket} bucket */
+const total = (bucket) => Object.values(bucket.verdicts).reduce((sum, count) => sum + count, 0);
+
+function outagesSince(since) {
+  return (state.status?.offline ?? [])
+    .map((each) => ({
+      since: Date.parse(each.since) / 1000,
+      until: each.until === null ? null : Date.parse(each.until) / 1000,
+    }))
+    .filter((each) => (each.until ?? Infinity) > since);
+}
+
 export async function drawStrip(changed) {
-  const began = state.status?.started_at ? new Date(state.status.started_at) : 0;
-  const hours = SPANS.find((each) => Date.now() - began < each * 3600000) ?? SPANS.at(-1);
-  const step = (hours * 3600) / BUCKETS;
-  const until = Math.ceil(Date.now() / 1000 / step) * step;
-  const since = until - hours * 3600;
   let found;
   try {
-    found = await call(`timeline?since=${since}&until=${until}&buckets=${BUCKETS}`);
+    found = await call(`timeline?buckets=${BUCKETS}`);
   } catch {
     return;
   }
-  const buckets = found.buckets;
-  const span = (until - since) / buckets.length;
+  const { since, until, buckets } = found;
+  const outages = outagesSince(since);
+  const strip = byId("strip");
+  strip.hidden = until - since < SHORTEST && outages.length === 0;
+  if (strip.hidden) return;
+  const draw = { ...found, outages, span: (until - since) / buckets.length, changed };
+  fill(strip, el("figure", {}, picture(draw), legend(draw)));
+}
+
+function picture(draw) {
+  const { since, until, buckets, outages } = draw;
   const x = (at) => ((at - since) / (until - since)) * WIDTH;
-  const total = (bucket) => Object.values(bucket.verdicts).reduce((sum, count) => sum + count, 0);
-  const highest = Math.max(1, ...buckets.map(total));
-  const slowest = Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
-  const outages = (state.status?.offline ?? []).map((each) => ({ since: new Date(each.since) / 1000, until: each.until === null ? null : new Date(each.until) / 1000 }))
-    .filter((each) => (each.until ?? until) > since);
-  const lost = outages.length ? `${outages.length} ${outages.length === 1 ? "outage" : "outages"} of the tunnel` : "";
-  const now = filters();
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "group", "aria-label": `${lost && `${lost}, `}${buckets.reduce((sum, each) => sum + total(each), 0)} deliveries in the last ${hours === 1 ? "hour" : `${hours} hours`}` });
+  const count = buckets.reduce((sum, each) => sum + total(each), 0);
+  const lost = outages.length
+    ? `${plural(outages.length, "outage", "outages")} of the tunnel, `
+    : "";
+  const label = `${lost}${plural(count, "delivery", "deliveries")} in ${spanWords(until - since)}`;
+  const box = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none" };
+  const drawn = svg("svg", { ...box, role: "group", "aria-label": label });
   for (const outage of outages) {
     const left = Math.max(0, x(outage.since));
     const width = Math.max(1, x(outage.until ?? Date.now() / 1000) - left);
-    picture.append(svg("rect", { class: "outage", x: left, y: 0, width, height: HEIGHT }));
+    drawn.append(svg("rect", { class: "outage", x: left, y: 0, width, height: HEIGHT }));
   }
+  buckets.forEach((bucket, number) => drawBucket(drawn, bucket, number, draw));
+  drawLatency(drawn, buckets);
+  const base = HEIGHT - 3;
+  drawn.append(svg("line", { class: "base", x1: 0, x2: WIDTH, y1: base, y2: base }));
+  setTabStop(drawn);
+  return drawn;
+}
+
+function drawBucket(drawn, bucket, number, { buckets, span, outages, changed }) {
   const width = WIDTH / buckets.length;
-  const line = [];
-  buckets.forEach((bucket, number) => {
-    const left = number * width;
-    const chosen = Number(now.get("since")) === Math.floor(bucket.since);
-    const pick = () => { setAddress(chosen ? { since: null, until: null } : { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) }); changed(); };
-    const offline = outages.some((each) => each.since < bucket.since + span && (each.until ?? until) > bucket.since);
-    const words = `${moment(bucket.since * 1000)}: ${total(bucket)} deliveries, ${bucket.failed} failed in your app${offline ? ", the tunnel was lost" : ""}`;
-    const hit = svg("rect", {
-      class: chosen ? "chosen" : "hit", x: left, y: 0, width, height: HEIGHT, onclick: pick,
-      ...(total(bucket) || chosen ? {
-        id: `bucket-${Math.floor(bucket.since)}`, tabindex: "0", role: "button", "aria-label": words, "aria-pressed": String(chosen),
-        onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(); } },
-      } : {}),
-    });
-    hit.append(svg("title"));
-    hit.firstChild.textContent = words;
-    picture.append(hit);
-    let top = HEIGHT - 4;
-    for (const verdict of ORDER) {
-      const count = bucket.verdicts[verdict] ?? 0;
-      if (!count) continue;
-      const height = Math.max(1.5, (count / highest) * (HEIGHT - 10));
-      top -= height;
-      picture.append(svg("rect", { class: verdict, x: left + 1, y: Math.max(0, top), width: width - 2, height, "pointer-events": "none" }));
-    }
-    if (bucket.failed) picture.append(svg("circle", { class: "failed", cx: left + width / 2, cy: HEIGHT - 2, r: 2, "pointer-events": "none" }));
-    if (bucket.mean_ms !== null) line.push(`${(left + width / 2).toFixed(1)},${(HEIGHT - 6 - (bucket.mean_ms / slowest) * (HEIGHT - 14)).toFixed(1)}`);
+  const left = number * width;
+  const isChosen = Number(filters().get("since")) === Math.floor(bucket.since);
+  const pick = () => {
+    const wanted = { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) };
+    setAddress(isChosen ? { since: null, until: null } : wanted);
+    changed();
+  };
+  const end = bucket.since + span;
+  const isOffline = outages.some((each) => each.since < end && (each.until ?? end) > bucket.since);
+  const offline = isOffline ? ", tunnel lost" : "";
+  const deliveries = plural(total(bucket), "delivery", "deliveries");
+  const failed = `${bucket.failed} failed in your app`;
+  const words = `${moment(bucket.since * 1000)}: ${deliveries}, ${failed}${offline}`;
+  const hit = svg("rect", {
+    class: isChosen ? "chosen" : "hit",
+    x: left,
+    y: 0,
+    width,
+    height: HEIGHT,
+    onclick: pick,
+    ...(total(bucket) || isChosen
+      ? {
+          id: `bucket-${Math.floor(bucket.since)}`,
+          role: "button",
+          "aria-label": words,
+          "aria-pressed": String(isChosen),
+          onkeydown: (event) => onKey(event, pick),
+        }
+      : {}),
   });
-  if (line.length > 1) picture.append(svg("polyline", { class: "mean", points: line.join(" "), "pointer-events": "none" }));
-  picture.append(svg("line", { class: "base", x1: 0, x2: WIDTH, y1: HEIGHT - 4, y2: HEIGHT - 4 }));
-  fill(byId("strip"), el("figure", {}, picture, el("figcaption", {}, el("span", {}, `${hours} h ago`), line.length ? el("span", {}, `your app: ${milliseconds(slowest)} at most on average`) : null, lost ? el("span", { class: "bad" }, lost) : null, el("span", {}, "now"))));
+  hit.append(svg("title"));
+  hit.firstChild.textContent = words;
+  drawn.append(hit);
+  const highest = Math.max(1, ...buckets.map(total));
+  let top = HEIGHT - 3;
+  for (const verdict of ORDER) {
+    const count = bucket.verdicts[verdict] ?? 0;
+    if (!count) continue;
+    const height = Math.max(1.5, (count / highest) * (HEIGHT - 8));
+    top -= height;
+    const place = { x: left + 1, y: Math.max(0, top), width: width - 2, height };
+    drawn.append(svg("rect", { class: verdict, ...place, "pointer-events": "none" }));
+  }
+  if (bucket.failed) {
+    const place = { cx: left + width / 2, cy: Math.max(3, top - 3), r: 2 };
+    drawn.append(svg("circle", { class: "failed", ...place, "pointer-events": "none" }));
+  }
+}
+
+function onKey(event, pick) {
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    pick();
+  } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    const bars = [...event.currentTarget.parentNode.querySelectorAll("[role=button]")];
+    const to = bars.indexOf(event.currentTarget) + (event.key === "ArrowLeft" ? -1 : 1);
+    event.preventDefault();
+    event.stopPropagation();
+    bars[to]?.focus();
+  }
+}
+
+// One tab stop for all bars; the arrow keys move between them.
+function setTabStop(drawn) {
+  const bars = [...drawn.querySelectorAll("[role=button]")];
+  const first = bars.find((bar) => bar.getAttribute("aria-pressed") === "true") ?? bars.at(-1);
+  for (const bar of bars) bar.setAttribute("tabindex", bar === first ? "0" : "-1");
+}
+
+const slowestOf = (buckets) => Math.max(1, ...buckets.map((bucket) => bucket.mean_ms ?? 0));
+
+function drawLatency(drawn, buckets) {
+  const width = WIDTH / buckets.length;
+  const slowest = slowestOf(buckets);
+  const points = buckets.flatMap((bucket, number) => {
+    if (bucket.mean_ms === null) return [];
+    const y = HEIGHT - 5 - (bucket.mean_ms / slowest) * (HEIGHT - 10);
+    return [`${((number + 0.5) * width).toFixed(1)},${y.toFixed(1)}`];
+  });
+  if (points.length < 2) return;
+  drawn.append(
+    svg("polyline", { class: "mean", points: points.join(" "), "pointer-events": "none" }),
+  );
+}
+
+function legend({ since, until, buckets, outages }) {
+  const has = (names) => buckets.some((bucket) => names.some((name) => bucket.verdicts[name]));
+  const entries = [
+    ["valid", "valid", has(["valid"])],
+    ["unchecked", "unchecked", has(["unchecked"])],
+    ["stale", "stale", has(["stale"])],
+    ["invalid", "rejected", has(["missing", "invalid"])],
+    ["failed", "failed in your app", buckets.some((bucket) => bucket.failed)],
+  ].filter(([, , isThere]) => isThere);
+  const isOneDay = new Date(since * 1000).toDateString() === new Date(until * 1000).toDateString();
+  const show = isOneDay ? time : moment;
+  const hasLatency = buckets.filter((bucket) => bucket.mean_ms !== null).length > 1;
+  return el(
+    "figcaption",
+    {},
+    el("span", {}, show(since * 1000)),
+    el(
+      "span",
+      { class: "legend" },
+      entries.map(([kind, words]) => el("span", { class: `key ${kind}` }, words)),
+      hasLatency
+        ? el(
+            "span",
+            { class: "key mean" },
+            `app latency, peak of averages: ${milliseconds(slowestOf(buckets))}`,
+          )
+        : null,
+      outages.length
+        ? el(
+            "span",
+            { class: "key outage" },
+            `${plural(outages.length, "outage", "outages")} of the tunnel`,
+          )
+        : null,
+    ),
+    el("span", {}, show(until * 1000)),
+  );
 }

@@ -10,8 +10,8 @@ const FEW = 30; // what holds no more is open from the start
 const DEPTH = 2; // and only so far down
 const LONG = 2000; // characters of a text before the rest has to be asked for
 
-// A value that may be opened, its key before it; `known` says by id what was open before, `meanings`
-// has words by path.
+// A value that may be opened, its key before it; `known` has what was open before, by id, and
+// `meanings` has words by path.
 export function tree(value, { id, path, meanings, known, key = null, depth = 0 }) {
   const label = key === null ? null : [el("span", { class: "key" }, visible(key)), ": "];
   if (!(value instanceof Map) && !Array.isArray(value)) return [label, leaf(value, meanings[path])];
@@ -19,16 +19,32 @@ export function tree(value, { id, path, meanings, known, key = null, depth = 0 }
   const count = isList ? value.length : value.size;
   if (!count) return [label, el("span", { class: "word" }, isList ? "[ ]" : "{ }")];
   const words = `${count} ${isList ? "value" : "key"}${count === 1 ? "" : "s"}`;
-  const branch = el("details", { class: "tree", id, open: known.get(id) ?? (depth < DEPTH && count <= FEW) },
-    el("summary", {}, label, isList ? "[…] " : "{…} ", el("span", { class: "words" }, words)));
+  const branch = el(
+    "details",
+    { class: "tree", id, open: known.get(id) ?? (depth < DEPTH && count <= FEW) },
+    el("summary", {}, label, isList ? "[…] " : "{…} ", el("span", { class: "words" }, words)),
+  );
   const grow = () => {
     if (branch.children.length > 1) return;
     const entries = isList ? [...value.entries()] : [...value];
-    const item = ([name, each], number) => el("li", {},
-      tree(each, { id: `${id}.${number}`, path: `${path}.${name}`, meanings, known, key: String(name), depth: depth + 1 }));
+    const item = ([name, each], number) =>
+      el(
+        "li",
+        {},
+        tree(each, {
+          id: `${id}.${number}`,
+          path: `${path}.${name}`,
+          meanings,
+          known,
+          key: String(name),
+          depth: depth + 1,
+        }),
+      );
     branch.append(longList(entries, item));
   };
-  branch.addEventListener("toggle", () => { if (branch.open) grow(); });
+  branch.addEventListener("toggle", () => {
+    if (branch.open) grow();
+  });
   if (branch.open) grow();
   return branch;
 }
@@ -36,16 +52,29 @@ export function tree(value, { id, path, meanings, known, key = null, depth = 0 }
 function longList(entries, item) {
   const list = el("ul");
   const more = (from) => {
-    list.append(...entries.slice(from, from + STEP).map((entry, number) => item(entry, from + number)));
+    list.append(
+      ...entries.slice(from, from + STEP).map((entry, number) => item(entry, from + number)),
+    );
     const left = entries.length - from - STEP;
     if (left <= 0) return;
-    const rest = el("li", {}, el("button", { type: "button", onclick: () => {
-      const first = list.children.length - 1;
-      rest.remove();
-      more(from + STEP);
-      list.children[first].tabIndex = -1; // the button had the keyboard, and is gone
-      list.children[first].focus();
-    } }, `${left} more`));
+    const rest = el(
+      "li",
+      {},
+      el(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            const first = list.children.length - 1;
+            rest.remove();
+            more(from + STEP);
+            list.children[first].tabIndex = -1; // the button had the keyboard, and is gone
+            list.children[first].focus();
+          },
+        },
+        `${left} more`,
+      ),
+    );
     list.append(rest);
   };
   more(0);
@@ -53,10 +82,26 @@ function longList(entries, item) {
 }
 
 function leaf(value, meaning) {
-  const kind = value instanceof ExactNumber ? "number" : typeof value === "string" ? "string" : "word";
+  const kind =
+    value instanceof ExactNumber ? "number" : typeof value === "string" ? "string" : "word";
   const text = value instanceof ExactNumber ? value.text : String(value);
   const shown = el("span", { class: kind }, visible(text.slice(0, LONG)));
-  return [shown,
-    text.length > LONG ? el("button", { type: "button", class: "quiet", onclick: (event) => { shown.textContent = visible(text); event.target.remove(); } }, `${text.length - LONG} characters more`) : null,
-    meaning ? el("span", { class: "words" }, visible(meaning)) : null];
+  return [
+    shown,
+    text.length > LONG
+      ? el(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            onclick: (event) => {
+              shown.textContent = visible(text);
+              event.target.remove();
+            },
+          },
+          `${text.length - LONG} characters more`,
+        )
+      : null,
+    meaning ? el("span", { class: "words" }, visible(meaning)) : null,
+  ];
 }

@@ -1,0 +1,264 @@
+"""What users stumbled over in the page: each test is one of their findings."""
+
+import re
+import zlib
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.apps import http
+from tests.inspector.conftest import TOKEN, running
+from tests.inspector.views import FAILURE, View, viewing
+from tests.listener import BODY, listening
+from tests.pictures.page import answering
+from tiktok_hook.sanitize import visible
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROWS = "#list .row"
+
+
+async def test_a_listener_that_ended_is_shown_until_it_is_back(browser: Browser) -> None:
+    async with listening("--no-tunnel", "--ephemeral") as listener:
+        page = await browser.new_page()
+        await page.goto(listener.ready["inspector_url"])
+        await expect(page.locator("#empty")).to_contain_text("Waiting for the first delivery")
+    bar = page.get_by_role("alert")
+    await expect(bar).to_contain_text("tiktok-hook stopped at")
+    await expect(bar).to_contain_text("Reconnecting")
+    await expect(page.locator("#head")).to_contain_text("not running")
+    await expect(page.locator("#open-samples")).to_be_disabled()
+    port = listener.ready["inspector_url"].partition("127.0.0.1:")[2].partition("/")[0]
+    async with listening("--no-tunnel", "--ephemeral", "--inspect-port", port):
+        await expect(bar).to_be_hidden(timeout=15_000)
+        await expect(page.locator("#open-samples")).to_be_enabled()
+    await page.close()
+
+
+async def test_the_reason_of_a_failure_is_shown_and_its_attempt_is_open(view: View) -> None:
+    view.app.answer = answering(500)
+    await view.receive(FAILURE)
+    await view.choose(1)
+    await expect(view.page.locator("#failure")).to_contain_text("App answered 500")
+    await expect(view.page.locator("#failure p")).not_to_be_empty()
+    await expect(view.page.locator("#attempt-1\\.1")).to_have_attribute("open", "")
+
+
+async def test_rows_keep_their_place_when_others_arrive(view: View) -> None:
+    for _ in range(40):
+        await view.receive(FAILURE)
+    page = view.page
+    await view.settle(40)
+    await page.evaluate("document.querySelector('#left').scrollTop = 200")
+    place = "document.querySelector('#row-20').getBoundingClientRect().top"
+    before = await page.evaluate(place)
+    for _ in range(3):
+        await view.receive()
+    await expect(page.locator("#pill")).to_have_text("3 new ↑")
+    assert abs(await page.evaluate(place) - before) <= 1
+    await page.click("#pill")
+    await expect(page.locator("#row-43")).to_be_in_viewport()
+    await expect(page.locator("#pill")).to_be_hidden()
+
+
+async def test_the_keyboard_goes_on_past_the_page_with_one_tab_stop(browser: Browser) -> None:
+    async with running() as house:
+        for _ in range(60):
+            await house.receive()
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/#token={TOKEN}")
+        await expect(page.locator("#detail h1")).to_contain_text("#60 ")  # the newest
+        assert await page.locator("#list [tabindex='0']").count() == 1
+        for _ in range(55):
+            await page.keyboard.press("ArrowDown")
+        await expect(page.locator("#detail h1")).to_contain_text("#5 ")
+        await expect(page.locator("#row-5")).to_have_class(re.compile("chosen"))
+        await page.keyboard.press("k")
+        await expect(page.locator("#detail h1")).to_contain_text("#6 ")
+        await page.close()
+
+
+async def test_a_delivery_of_an_address_is_shown_in_the_list_too(browser: Browser) -> None:
+    async with running() as house:
+        for _ in range(120):
+            await house.receive()
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/?id=18#token={TOKEN}")
+        await expect(page.locator("#row-18")).to_have_class(re.compile("chosen"))
+        await expect(page.locator("#pill")).to_contain_text("Newest")
+        await page.keyboard.press("j")
+        await expect(page.locator("#detail h1")).to_contain_text("#17 ")
+        await page.click("#pill")
+        await expect(page.locator("#row-120")).to_be_in_viewport()
+        await page.goto(f"{house.address}/?id=99999")
+        await expect(page.locator("#detail")).to_contain_text("There is no delivery 99999.")
+        await page.close()
+
+
+async def test_other_requests_are_listed_by_method_and_path(browser: Browser) -> None:
+    async with running() as house:
+        await house.receive(b"log=admin", path="/wp-login.php")
+        await house.receive(b'{"event":"' + b"long." * 40 + b'"}')
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/#token={TOKEN}")
+        await expect(page.locator("#row-1")).to_contain_text("POST /wp-login.php")
+        heights = "[...document.querySelectorAll('#list li')].map((each) => each.offsetHeight)"
+        assert max(await page.evaluate(heights)) <= 36
+        await page.close()
+
+
+async def test_filters_are_counted_marked_and_reset(browser: Browser) -> None:
+    async with running() as house:
+        await house.receive()
+        await house.receive(FAILURE)
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/?event=post.publish.failed#token={TOKEN}")
+        await expect(page.locator("#matching")).to_have_text("1 of 2")
+        await expect(page.locator("select[name=event]")).to_have_class("active")
+        await page.get_by_role("button", name="0 rejected").click()
+        await expect(page.locator("#empty")).to_contain_text("No match for these filters.")
+        await page.get_by_role("button", name="Reset filters").click()
+        await expect(page.locator(ROWS)).to_have_count(2)
+        await page.goto(f"{house.address}/?verdict=bogus")
+        await expect(page.locator("#empty")).to_contain_text("verdict must be one of valid, ")
+        await page.get_by_role("button", name="Reset filters").click()
+        await expect(page.locator(ROWS)).to_have_count(2)
+        await page.close()
+
+
+async def test_on_a_narrow_screen_rows_begin_early_and_filters_wait(browser: Browser) -> None:
+    async with viewing(browser, width=400) as view:
+        await view.receive(FAILURE)
+        await view.settle(1)
+        box = await view.page.locator("#row-1").bounding_box()
+        assert box is not None
+        assert box["y"] < 200
+        await expect(view.page.locator("select[name=event]")).to_be_hidden()
+        await view.page.get_by_role("button", name="Filters").click()
+        await expect(view.page.locator("select[name=event]")).to_be_visible()
+
+
+async def test_an_empty_page_says_what_to_do(view: View) -> None:
+    empty = view.page.locator("#empty")
+    await expect(empty).to_contain_text("There is no tunnel, so TikTok cannot reach this receiver")
+    await empty.get_by_role("button", name="Send a sample…").click()
+    item = view.page.get_by_role("button", name="Send post.publish.failed", exact=True)
+    await item.click()
+    await view.page.keyboard.press("Escape")
+    await view.settle(1)
+    await expect(view.page.locator("#detail h1")).to_contain_text("#1 ")
+
+
+async def test_a_sample_can_be_edited_and_wrongly_signed_first(view: View) -> None:
+    page = view.page
+    await page.click("#open-samples")
+    await page.get_by_role("button", name="Edit post.publish.failed").click()
+    await page.fill("#sample-content", '{"reason": "spam_risk"')
+    await expect(page.get_by_role("alert").last).to_contain_text("The content is not valid JSON")
+    await expect(page.locator("#sample-send")).to_be_disabled()
+    await page.fill("#sample-content", '{"reason": "spam_risk"}')
+    await page.select_option("#sample-signing", "bad")
+    await page.locator("#sample-content").press("Control+Enter")
+    await view.settle(1)
+    await expect(page.locator("#row-1")).to_contain_text("invalid")
+    await expect(page.locator("#row-1")).to_contain_text("spam_risk")
+
+
+async def test_a_scenario_can_be_sent(view: View) -> None:
+    await view.page.click("#open-samples")
+    await view.page.get_by_role("button", name="Send scenario publish", exact=True).click()
+    await expect(view.page.locator("#said")).to_have_text("Sent publish: 200, 200")
+    await view.settle(2)
+
+
+async def test_invalid_json_is_reported_while_it_is_typed_and_ctrl_enter_sends(view: View) -> None:
+    await view.receive(FAILURE)
+    await view.choose(1)
+    page = view.page
+    await page.click("#edit")
+    await expect(page.locator("#replay-content")).to_be_focused()
+    await page.fill("#replay-content", "{")
+    await expect(page.locator("#dialog [role=alert]")).to_contain_text("not valid JSON")
+    await expect(page.locator("#dialog .diff")).to_be_empty()
+    await page.fill("#replay-content", '{"reason": "edited"}')
+    await page.locator("#replay-content").press("Control+Enter")
+    await expect(page.locator("#attempt-1\\.2 summary")).to_contain_text("edited")
+    assert b"edited" in view.app.bodies[1]
+
+
+async def test_a_long_query_does_not_scroll_the_page_sideways(browser: Browser) -> None:
+    async with running() as house:
+        await house.receive(query="a=" + "b" * 3000)
+        page = await browser.new_page()
+        await page.goto(f"{house.address}/#token={TOKEN}")
+        await expect(page.locator("#detail .line").first).to_contain_text("bbb")
+        wide = "document.querySelector('#detail').scrollWidth - innerWidth"
+        assert await page.evaluate(wide) <= 0
+        await page.close()
+
+
+async def test_a_header_in_utf_8_is_readable_and_times_have_24_hours(browser: Browser) -> None:
+    async with running() as house:
+        name = "caf\u00e9 \U0001f3b5".encode().decode("latin-1")
+        await house.receive(headers=(("X-Name", name), ("X-Other", "\xff")), received_at=1.7e9)
+        page = await browser.new_page(locale="en-US", timezone_id="America/New_York")
+        await page.goto(f"{house.address}/#token={TOKEN}")
+        await expect(page.locator("#detail")).to_contain_text("caf\u00e9 \U0001f3b5")
+        await expect(page.locator("#detail")).to_contain_text("X-Other\u00ff")
+        await expect(page.locator("#detail time")).to_have_text("Nov 14, 2023, 17:13:20")
+        await expect(page.locator("#row-1 time")).to_have_text("17:13:20")
+        await page.close()
+
+
+async def test_picked_deliveries_have_their_actions_next_to_them(view: View) -> None:
+    for _ in range(4):
+        await view.receive(FAILURE)
+    page = view.page
+    await view.settle(4)
+    await page.click("#row-4 input")
+    await page.click("#row-2 input", modifiers=["Shift"])
+    await expect(page.locator("#picked")).to_contain_text("3 selected")
+    await page.get_by_role("button", name="Clear selection").click()
+    await expect(page.locator("#picked")).to_be_hidden()
+    await page.click("#row-1 .row")
+    await page.keyboard.press("x")
+    await expect(page.locator("#picked")).to_contain_text("1 selected")
+
+
+async def test_a_compressed_response_is_shown_decompressed(view: View) -> None:
+    packed = zlib.compressobj(wbits=31)
+    body = packed.compress(b'{"error":"no such user"}') + packed.flush()
+    view.app.answer = http(500, body).replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1)
+    await view.receive(BODY)
+    await view.choose(1)
+    await expect(view.page.locator("#attempt-1\\.1")).to_contain_text('"error": "no such user"')
+
+
+async def test_an_error_is_never_copied_as_curl(view: View) -> None:
+    await view.receive()
+    await view.choose(1)
+    await view.page.evaluate("navigator.clipboard.writeText('before')")
+    await view.page.route("**/api/v1/export*", lambda route: route.fulfill(status=503, body="{}"))
+    await view.page.get_by_role("button", name="Copy as cURL").click()
+    await expect(view.page.locator("#said")).to_contain_text("503")
+    assert await view.page.evaluate("navigator.clipboard.readText()") == "before"
+    view.troubles.clear()  # the browser reports the 503
+
+
+async def test_page_and_terminal_escape_the_same_characters(view: View) -> None:
+    script = """async () => {
+      const { visible } = await import("/static/words.js");
+      const found = [];
+      for (let code = 0; code < 0x110000; code += 1) {
+        const text = String.fromCodePoint(code);
+        if (visible(text) !== text) found.push([code, visible(text)]);
+      }
+      return found;
+    }"""
+    found = dict(await view.page.evaluate(script))
+    ours = {
+        code: visible(chr(code), keep_newlines=True)
+        for code in range(0x110000)
+        if visible(chr(code), keep_newlines=True) != chr(code)
+    }
+    assert found == ours

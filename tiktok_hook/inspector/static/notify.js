@@ -1,0 +1,57 @@
+// Desktop notifications, asked for by a button: of failures, or of what the filters match.
+
+import { el } from "./dom.js";
+import { filters } from "./state.js";
+import { eventName } from "./words.js";
+
+let isOn = false;
+
+const supported = () => "Notification" in window && Notification.permission !== "denied";
+
+// A button that turns them on and off; `changed` draws it again.
+export function notifyButton(changed) {
+  if (!supported()) return null;
+  const toggle = async () => {
+    if (isOn) isOn = false;
+    else isOn = (await Notification.requestPermission()) === "granted";
+    changed();
+  };
+  const words = [...filters()].length ? "matching deliveries" : "failures";
+  return el(
+    "button",
+    {
+      type: "button",
+      id: "notify",
+      "aria-pressed": String(isOn),
+      title: `Notify me of ${words} while this tab is in the background`,
+      onclick: toggle,
+    },
+    isOn ? "Notifying" : "Notify me",
+  );
+}
+
+const notified = new Set();
+
+function show(id, title, body) {
+  if (!isOn || !document.hidden || notified.has(id)) return;
+  notified.add(id);
+  const shown = new Notification(title, { body, tag: `delivery-${id}` });
+  shown.onclick = () => {
+    window.focus();
+    location.assign(`/?id=${id}`);
+  };
+}
+
+// `isMatching` says whether the list shows it, which only the server can decide with filters.
+export function notifyRow(row, isMatching) {
+  if (![...filters()].length || !isMatching) return;
+  const { delivery } = row;
+  show(delivery.id, `#${delivery.id} ${eventName(delivery)}`, delivery.summary);
+}
+
+export function notifyAttempt(attempt) {
+  if ([...filters()].length || attempt.replay || attempt.duration_ms === null) return;
+  if (attempt.status === 200) return;
+  const words = attempt.status === null ? attempt.error : `App answered ${attempt.status}`;
+  show(attempt.delivery_id, `#${attempt.delivery_id} failed`, `${words}. ${attempt.hint}`);
+}
