@@ -38,6 +38,7 @@ test: lint types unit wheel ## lint, types, all tests, and the built wheel
 lint: $(VENV)/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@sh tests/page_tools/check.sh
 
 types: $(VENV)/development
 	$(BIN)/mypy
@@ -82,6 +83,8 @@ wheel: $(VENV)/development
 format: $(VENV)/development ## bring the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(RUN) -m tests.page_tools.api_types
+	@sh tests/page_tools/check.sh format
 
 reference: $(VENV)/development ## docs/command-line.md, from the commands
 	$(RUN) -m tests.reference

@@ -12,6 +12,7 @@ from schemathesis.specs.openapi import checks
 from tests import fuzzing
 from tests.apps import free_port
 from tests.inspector.conftest import TOKEN, House, running
+from tests.page_tools import api_types
 from tiktok_hook.inspector import openapi
 
 DOCUMENT = openapi.document()
@@ -81,3 +82,7 @@ async def test_an_address_is_read_up_to_a_length(house: House, length: int, stat
     path = "/api/v1/deliveries?q="
     reply = await house.ask("GET", path + "a" * (length - len(path)))
     assert reply.status == status
+
+
+def test_the_pages_types_are_those_of_the_document() -> None:
+    assert api_types.FILE.read_text("utf-8") == api_types.text(), "run `make format`"
