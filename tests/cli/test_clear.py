@@ -52,7 +52,7 @@ def test_it_asks_first(db: Path, answer: bytes, code: int, deliveries: int) -> N
 def test_where_nobody_can_be_asked_nothing_is_deleted(db: Path) -> None:
     result = invoke("clear", "--db", str(db))
     assert result.exit_code == 2
-    assert "Error: Nothing was deleted: nobody confirmed it.\nHint: " in result.stderr
+    assert "Error: Nothing was deleted: it was not confirmed.\nHint: " in result.stderr
     assert left(db) == 6
 
 

@@ -77,13 +77,13 @@ def test_json_is_the_lines_of_listen(db: str) -> None:
 
 def test_nothing_that_fits_is_said_on_stderr(db: str) -> None:
     result = invoke("events", "--db", db, "--event", "nothing")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No delivery fits.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No delivery matches.\n")
 
 
 def test_without_a_history_none_is_made(home: Path) -> None:
     result = invoke("events")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr.startswith("No history yet: tiktok-hook listen makes ")
+    assert result.stderr.startswith("No history yet: tiktok-hook listen creates ")
     assert not paths.history_path().exists()
 
 
@@ -236,3 +236,13 @@ async def test_follow_waits_for_a_history_to_be_made(tmp_path: Path) -> None:
         with open_store(path) as store:
             await store.add(delivery(status=200))
             assert json.loads(await live.line())["id"] == 1
+
+
+def test_a_table_that_is_not_all_names_the_total(db: str) -> None:
+    assert invoke("events", "--limit", "2", "--db", db).stderr == (
+        "2 of 6 deliveries; --limit 0 lists all.\n"
+    )
+    assert invoke("events", "--limit", "0", "--db", db).stderr == ""
+    assert invoke("events", "--limit", "6", "--db", db).stderr == ""
+    narrowed = invoke("events", "--limit", "1", "--event", "post.*", "--db", db)
+    assert narrowed.stderr == "1 of 3 deliveries; --limit 0 lists all.\n"

@@ -90,9 +90,9 @@ def test_ids_and_filters_choose_together(db: str, options: list[str], found: lis
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (["--event", "nothing"], "No delivery fits."),
+        (["--event", "nothing"], "No delivery matches."),
         (["9"], "There is no delivery 9."),
-        (["1", "--event", "post.*"], "No delivery fits."),
+        (["1", "--event", "post.*"], "No delivery matches."),
         (["-o", "/nowhere/file"], "/nowhere/file cannot be written: No such file or directory."),
     ],
     ids=["empty-selection", "unknown-id", "nothing-in-common", "no-folder"],

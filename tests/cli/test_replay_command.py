@@ -235,7 +235,7 @@ async def test_an_editor_that_fails_is_one_sentence(
     [
         ([], 2, "Which deliveries?"),
         (["99"], 2, "There is no delivery 99"),
-        (["--event", "no.such"], 2, "No delivery fits"),
+        (["--event", "no.such"], 2, "No delivery matches"),
         (["1", "--age", "soon"], 2, "--age 'soon'"),
         (["1", "--age", "1m", "--as-is"], 2, "exclude each other"),
         (["1", "--set", "content.no_such=1"], 2, "no_such"),
@@ -285,8 +285,8 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     assert (empty.exit_code, empty.stdout) == (2, "")
     assert empty.stderr.splitlines() == [
         "Error: No delivery waits for an app.",
-        "Hint: Only listen --ack hold or --ack first lets them wait; `tiktok-hook replay --failed` "
-        "sends what an app did not answer 200.",
+        "Hint: Only listen --ack hold and --ack first queue deliveries; "
+        "`tiktok-hook replay --failed` sends what an app did not answer 200.",
     ]
 
 

@@ -60,12 +60,12 @@ def test_a_limit_keeps_the_newest(history: HistoryReader) -> None:
         ("0", "There is no delivery 0."),
         ("7-9", "There is no delivery 7-9."),
         ("999999999999999999", "There is no delivery 999999999999999999."),
-        ("9999999999999999999", "'9999999999999999999' is no id of a delivery."),
+        ("9999999999999999999", "'9999999999999999999' is not a delivery id."),
         ("last-6", "There is no last-6: 6 deliveries match."),
         ("2.1", "2.1 is an attempt"),
-        ("two", "'two' is no id of a delivery."),
-        ("-2", "'-2' is no id of a delivery."),
-        ("..", "'..' is no id of a delivery."),
+        ("two", "'two' is not a delivery id."),
+        ("-2", "'-2' is not a delivery id."),
+        ("..", "'..' is not a delivery id."),
     ],
 )
 def test_what_is_not_there_is_named(history: HistoryReader, word: str, message: str) -> None:
@@ -100,7 +100,7 @@ def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "1", "1y", "25:00", "2026-13-01", "h", "1h ago"])
 def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--until '.*' is no time") as raised:
+    with pytest.raises(UsageError, match=r"--until '.*' is not a time") as raised:
         selection.moment(text, option="--until", now=NOW)
     assert "--until 1h" in raised.value.hint
 

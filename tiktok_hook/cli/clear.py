@@ -1,4 +1,4 @@
-"""``tiktok-hook clear``: the history emptied, after asking."""
+"""``tiktok-hook clear``: deletes deliveries, after asking."""
 
 import asyncio
 import sys
@@ -22,14 +22,14 @@ from tiktok_hook.errors import UsageError
 @options.config_option
 def command(
     before: str | None,
-    yes: bool,  # noqa: FBT001 - click hands it over by name
+    yes: bool,  # noqa: FBT001 - click passes it by name
     db: Path | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
     """Empty the history.
 
     Deletes deliveries and their attempts for good, after asking. Their ids are not given again.
-    Exits with 1 when the answer was no.
+    Exits with 1 when you answer no.
     """
     until = None
     if before is not None:
@@ -66,23 +66,23 @@ def _count(db: Path | None, until: float | None) -> int:
 
 
 def _confirmed(question: str) -> bool:
-    """Whether somebody said yes.
+    """Whether the user answered yes.
 
     Raises:
-        UsageError: There was nobody to ask.
+        UsageError: There was no terminal to ask at.
     """
     try:
         return click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)
         raise UsageError(
-            "Nothing was deleted: nobody confirmed it.", hint="Without a terminal, add --yes."
+            "Nothing was deleted: it was not confirmed.", hint="Without a terminal, add --yes."
         ) from None
 
 
 async def _clear(path: Path, until: float | None) -> int:
     from tiktok_hook.store import open_store
 
-    # What is to stay is never made shorter.
+    # Nothing else is pruned.
     with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         return await store.clear(before=until)

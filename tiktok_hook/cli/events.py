@@ -33,7 +33,7 @@ _MAKING_SECONDS = 3.0
     metavar="N",
     help="Only the newest N; 0 is all.",
 )
-@options.option("--follow", is_flag=True, help="Go on with what comes in, from any process.")
+@options.option("--follow", is_flag=True, help="Continue with what is received, by any process.")
 @options.option(
     "--format",
     "form",
@@ -46,7 +46,7 @@ _MAKING_SECONDS = 3.0
 @options.config_option
 def command(
     limit: int,
-    follow: bool,  # noqa: FBT001 - click hands it over by name
+    follow: bool,  # noqa: FBT001 - click passes it by name
     form: str,
     db: Path | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
@@ -55,13 +55,13 @@ def command(
     """List what was received.
 
     The newest deliveries, oldest first: time, id, event, summary, verdict, what TikTok was
-    answered and what your app said last. Filters are combined; show ID shows one whole.
+    answered and what your app answered last. Filters are combined; show ID shows one whole.
     """
     fitting = selection.where(given)
     path = selection.history_path(db)
     if not path.exists():
         if db is None or follow:
-            click.echo(f"No history yet: tiktok-hook listen makes {path}.", err=True)
+            click.echo(f"No history yet: tiktok-hook listen creates {path}.", err=True)
         if db is None and not follow:
             return
     with _awaited(path) if follow else selection.opened(path) as history:
@@ -71,14 +71,25 @@ def command(
         if follow:
             show.rest(history, fitting, max(before, newest))
         elif not newest:
-            click.echo("No delivery fits.", err=True)
+            click.echo("No delivery matches.", err=True)
+        elif form == "table" and not fitting.text:
+            _show_total(history, fitting, limit)
+
+
+def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None:
+    """Show how many there are when only the newest were listed."""
+    if not limit:
+        return
+    total = history.counts(fitting).received
+    if total > limit:
+        click.echo(f"{limit} of {total} deliveries; --limit 0 lists all.", err=True)
 
 
 def _awaited(path: Path) -> "HistoryReader":
     """The history, as soon as there is one.
 
     Raises:
-        StoreError: What is there is none, and does not become one soon either.
+        StoreError: The file is not a history, and does not become one soon.
     """
     from tiktok_hook.errors import StoreError
 
@@ -93,7 +104,7 @@ def _awaited(path: Path) -> "HistoryReader":
         except StoreError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(_WAIT_SECONDS)  # its tables are still being made
+            time.sleep(_WAIT_SECONDS)  # its tables are still being created
 
 
 def _found(history: "HistoryReader", fitting: "Filter", limit: int) -> Found:
@@ -107,7 +118,7 @@ class _Rows:
     """The table.
 
     Args:
-        headed: Whether its heading is printed even above nothing.
+        headed: Whether the heading is printed even without rows.
     """
 
     def __init__(self, *, headed: bool) -> None:
@@ -115,7 +126,7 @@ class _Rows:
         self._table: Table | None = None
 
     def all(self, history: "HistoryReader", fitting: "Filter", limit: int) -> int:
-        """Print what is there; the newest id of it, 0 without any."""
+        """Print what is stored; returns its newest id, 0 without any."""
         from tiktok_hook.terminal import table
         from tiktok_hook.terminal.cells import terminal_width
         from tiktok_hook.terminal.theme import paint_for
@@ -133,7 +144,7 @@ class _Rows:
         return found[-1][0].id if found else 0
 
     def rest(self, history: "HistoryReader", fitting: "Filter", after: int) -> None:
-        """Print what comes, for ever."""
+        """Print what is received from now on, without end."""
         from tiktok_hook.store.change_feed import follow
         from tiktok_hook.terminal import lines
         from tiktok_hook.terminal.theme import paint_for

@@ -1,8 +1,8 @@
-"""Which deliveries a command is about: ids as people type them, and the filters they share.
+"""Selects the deliveries of a command: ids as people type them, and filters.
 
 12  #12        one delivery
 3-7  last-4..last   from one to another, both included
-last  last-2   the newest, and the one two before it; with filters, of those that fit
+last  last-2   the newest, and the one two before it; with filters, of those that match
 """
 
 import re
@@ -134,13 +134,13 @@ def moment(text: str, *, option: str, now: float) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"{option} {text!r} is no time.",
+            f"{option} {text!r} is not a time.",
             hint=f"For instance {option} 1h, {option} 2d, {option} 14:30 or {option} 2026-11-23.",
         ) from None
 
 
 def history_path(db: Path | None) -> Path:
-    """Where the history lies: ``--db``, else the one in the user's data folder."""
+    """Where the history is located: ``--db``, or the one in the user's data folder."""
     if db is not None:
         return db
     from tiktok_hook import paths
@@ -149,7 +149,7 @@ def history_path(db: Path | None) -> Path:
 
 
 def opened(db: Path | None) -> "HistoryReader":
-    """The history, to read from; nothing is made where there is none.
+    """The history, to read from; none is created.
 
     Raises:
         StoreError: There is none, or it cannot be read.
@@ -163,7 +163,7 @@ def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") ->
     """The filters narrowed to the ids that were named; without ids, just the filters.
 
     Raises:
-        UsageError: A word is no id, or a delivery is not there.
+        UsageError: A word is not an id, or there is no such delivery.
     """
     ids: dict[int, None] = {}
     for word in (part for each in words for part in each.split(",") if part):
@@ -172,7 +172,7 @@ def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") ->
 
 
 def newest(history: "HistoryReader", fitting: "Filter", limit: int | None) -> "Filter":
-    """The same, but for the newest so many only; None is no limit."""
+    """The filters narrowed to the newest deliveries; None sets no limit."""
     if limit is None:
         return fitting
     found = history.page(fitting, limit=limit)
@@ -183,7 +183,7 @@ def one(history: "HistoryReader", word: str) -> "Delivery":
     """The one delivery that a word names.
 
     Raises:
-        UsageError: It is no id, or there is no such delivery.
+        UsageError: It is not an id, or there is no such delivery.
     """
     from tiktok_hook.store import Filter
 
@@ -195,17 +195,15 @@ def one(history: "HistoryReader", word: str) -> "Delivery":
 
 def nothing_fits() -> UsageError:
     """The error of a selection that came out empty."""
-    return UsageError(
-        "No delivery fits.", hint="tiktok-hook events with the same filters shows what does."
-    )
+    return UsageError("No delivery matches.", hint="tiktok-hook events lists what there is.")
 
 
 def nothing_waits() -> UsageError:
-    """The error of --pending when nothing is held back."""
+    """The error of --pending when the queue is empty."""
     return UsageError(
         "No delivery waits for an app.",
-        hint="Only listen --ack hold or --ack first lets them wait; `tiktok-hook replay --failed` "
-        "sends what an app did not answer 200.",
+        hint="Only listen --ack hold and --ack first queue deliveries; "
+        "`tiktok-hook replay --failed` sends what an app did not answer 200.",
     )
 
 
@@ -227,7 +225,7 @@ def _ids(history: "HistoryReader", word: str, fitting: "Filter") -> Sequence[int
 
 
 def _number(history: "HistoryReader", word: str, fitting: "Filter") -> int:
-    """The id that one word means, whether or not it is there."""
+    """The id that one word means, whether or not it exists."""
     if found := re.fullmatch(_NUMBER, word):
         return int(found[1])
     if found := re.fullmatch(_LAST, word):
@@ -247,7 +245,7 @@ def _number(history: "HistoryReader", word: str, fitting: "Filter") -> int:
             hint=f"The delivery it was made of is {found[1]}.",
         )
     raise UsageError(
-        f"{word!r} is no id of a delivery.", hint="Ids are 12, 3-7, last and last-2, for instance."
+        f"{word!r} is not a delivery id.", hint="Ids are 12, 3-7, last and last-2, for instance."
     )
 
 
@@ -256,7 +254,7 @@ def _unknown(history: "HistoryReader", word: str) -> UsageError:
     if not oldest:
         return UsageError(
             f"There is no delivery {word}: the history is empty.",
-            hint="tiktok-hook listen receives some.",
+            hint="`tiktok-hook listen` receives deliveries.",
         )
     return UsageError(
         f"There is no delivery {word}.",
