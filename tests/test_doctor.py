@@ -404,10 +404,10 @@ async def test_a_history_that_is_not_there_yet_passes_and_is_not_made(db: Path) 
     assert not db.parent.exists()
 
 
-async def test_a_sound_history_is_counted(db: Path) -> None:
+async def test_an_intact_history_is_counted(db: Path) -> None:
     await keep(db)
     (finding,) = await history.database(Subject(db=db))
-    assert (finding.status, finding.found) == ("pass", f"{db}: writable, sound, 1 delivery")
+    assert (finding.status, finding.found) == ("pass", f"{db}: writable, intact, 1 delivery")
 
 
 async def test_a_folder_in_the_historys_place_fails(tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ async def test_an_address_that_never_answers_is_an_error(tiktok_webhook: TiktokW
 
 @pytest.mark.parametrize("app", [None, 1.5, {}, lambda: None], ids=["none", "float", "dict", "()"])
 def test_what_is_no_app_is_refused(tiktok_webhook: TiktokWebhook, app: object) -> None:
-    with pytest.raises(UsageError, match="no app"):
+    with pytest.raises(UsageError, match="not an app"):
         tiktok_webhook(app, secret=SECRET)
 
 
