@@ -17,8 +17,8 @@ from tests.test_relay import CRASHING, Told, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Ack, Relay, open_relay
-from tiktok_hook.relay.backlog import Backlog
-from tiktok_hook.relay.watch import HealthCheck
+from tiktok_hook.relay.health_check import HealthCheck
+from tiktok_hook.relay.queue_runner import QueueRunner
 from tiktok_hook.store import QueueEntry, open_store
 from tiktok_hook.store.sqlite.file_lock import queue_lock
 
@@ -139,10 +139,10 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
     with open_store(path) as store, queue_lock(path, target) as elsewhere:
         assert elsewhere.acquire()
         await store.add(delivery(), queues=[QueueEntry("first", target)])
-        backlog = Backlog(
+        backlog = QueueRunner(
             target,
             store=store,
-            watch=HealthCheck(target, told.take),
+            health=HealthCheck(target, told.take),
             send=send,
             publish=told.take,
             patience=0.05,
@@ -151,7 +151,7 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             running = group.create_task(backlog.run(lambda _mode: None))
             (notice,) = await told.until(Notice)
-            assert notice.message.endswith(f"{target} and hands on nothing.")
+            assert notice.message.endswith(f"{target} and forwards nothing.")
             assert not sent.is_set()
             elsewhere.release()
             await sent.wait()

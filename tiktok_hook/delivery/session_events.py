@@ -47,12 +47,15 @@ class AttemptEnded:
     Attributes:
         attempt: As recorded.
         will_retry: Whether the delivery stays queued and is tried again without being asked for.
-        next_try_at: Unix seconds of that try; None when it waits until the target is up.
+        next_try_at: Unix seconds of that try, at the latest; None if there is none.
+        repeated: Whether the attempt before it failed for the same reason, so that a screen need
+            not show it again.
     """
 
     attempt: Attempt
     will_retry: bool = False
     next_try_at: float | None = None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""From the receiver to the store, to the app, and back with what TikTok is answered."""
+"""From the receiver to the store and the app, and back with the response to TikTok."""
 
-from tiktok_hook.relay.backlog import MODES
+from tiktok_hook.relay.queue_runner import RETRY_FOR_SECONDS
 from tiktok_hook.relay.relay import Ack, Relay, open_relay
 
-__all__ = ["MODES", "Ack", "Relay", "open_relay"]
+__all__ = ["RETRY_FOR_SECONDS", "Ack", "Relay", "open_relay"]

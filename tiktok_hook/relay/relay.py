@@ -24,10 +24,12 @@ from tiktok_hook.delivery import (
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
-from tiktok_hook.relay.backlog import MODES, NOT_SENT, Backlog, Mode
+from tiktok_hook.relay import retry_policy
+from tiktok_hook.relay.health_check import HealthCheck
+from tiktok_hook.relay.queue_runner import RETRY_FOR_SECONDS, QueueRunner
+from tiktok_hook.relay.retry_policy import DELAYS, Delays
 from tiktok_hook.relay.sender import Sender
-from tiktok_hook.relay.watch import HealthCheck
-from tiktok_hook.store import QueueEntry, Store
+from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
 
 Ack = Literal["app", "first", "hold"] | int
 
@@ -69,6 +71,8 @@ class Relay:
         ack: Ack,
         events: Sequence[str],
         timeout: float,
+        retry_for: float,
+        delays: Delays,
         publish: Callable[[object], None],
     ) -> None:
         self.targets = tuple(dict.fromkeys(targets))
@@ -87,17 +91,20 @@ class Relay:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._watches = {target: HealthCheck(target, publish) for target in self.targets}
-        self._backlogs = {
-            target: Backlog(
+        self._retry_for = retry_for
+        self._health_checks = {target: HealthCheck(target, publish) for target in self.targets}
+        self._queues = {
+            target: QueueRunner(
                 target,
                 store=store,
-                watch=watch,
-                send=sender.send,
+                health=health,
+                send=partial(sender.send, queued=True),
                 publish=publish,
                 changed=self._queue_changed.set,
+                retry_for=retry_for,
+                delays=delays,
             )
-            for target, watch in self._watches.items()
+            for target, health in self._health_checks.items()
         }
 
     # What the session asks.
@@ -109,23 +116,23 @@ class Relay:
 
     def is_up(self, target: str) -> bool | None:
         """Whether one of the targets accepts connections; None while nobody has looked."""
-        return self._watches[target].up
+        return self._health_checks[target].up
 
     @property
     def waiting(self) -> int:
         """How many deliveries wait for the target that most wait for."""
-        return max((backlog.waiting for backlog in self._backlogs.values()), default=0)
+        return max((queue.waiting for queue in self._queues.values()), default=0)
 
     @property
     def waited_for(self) -> str | None:
         """Of several targets the one that most wait for; None with fewer."""
         if len(self.targets) < 2:
             return None
-        return max(self.targets, key=lambda target: self._backlogs[target].waiting)
+        return max(self.targets, key=lambda target: self._queues[target].waiting)
 
-    async def look(self) -> None:
-        """See at once whether the targets are there, say after their app was started."""
-        await asyncio.gather(*(watch.look() for watch in self._watches.values()))
+    async def check(self) -> None:
+        """Check at once whether the targets are up, for instance after their app was started."""
+        await asyncio.gather(*(health.check() for health in self._health_checks.values()))
 
     def pause(self) -> None:
         """Let deliveries wait, each answered 200, until `release`; nothing without a target."""
@@ -133,8 +140,8 @@ class Relay:
             return
         self.paused = True
         if self.ack == "first":
-            for backlog in self._backlogs.values():
-                backlog.withhold()
+            for queue in self._queues.values():
+                queue.withhold()
         self._publish_queue(self._queue_published.waiting)
 
     async def release(self) -> None:
@@ -149,25 +156,25 @@ class Relay:
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
-            for mode in MODES:  # what a session with ``first`` has left, too
+            for mode in QUEUE_MODES:  # what a session with ``first`` has left, too
                 self._drain(mode, up_to=newest)
         elif self.paused:
             # What comes meanwhile goes behind what waits, so that the order stays.
             self._drain("hold")
 
-    def _drain(self, mode: Mode, *, up_to: int | None = None) -> None:
-        for backlog in self._backlogs.values():
-            backlog.drain(mode, up_to=up_to)
+    def _drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
+        for queue in self._queues.values():
+            queue.drain(mode, up_to=up_to)
         self._publish_queue(self._queue_published.waiting)
 
     @property
     def holding(self) -> bool:
         """Whether what comes waits because of `pause`, no release being under way."""
-        return self.paused and not self._backlogs[self.targets[0]].wants("hold")
+        return self.paused and not self._queues[self.targets[0]].is_draining("hold")
 
-    def _emptied(self, target: str, mode: Mode) -> None:
+    def _emptied(self, target: str, mode: QueueMode) -> None:
         if mode == "hold" or self.ack == "hold":
-            self._backlogs[target].keep(mode)
+            self._queues[target].stop_draining(mode)
             if target == self.targets[0]:  # what the others wait for does not change the answer
                 self.paused = False
                 self._publish_queue(self._queue_published.waiting)
@@ -219,9 +226,10 @@ class Relay:
             self._publish(Skipped(stored, self._why_skipped(stored)))
             return _plain(status)
         if self.ack in {"first", "hold"} or self.paused:
-            mode: Mode = "first" if self.ack == "first" else "hold"
+            mode: QueueMode = "first" if self.ack == "first" else "hold"
+            deadline = delivery.received_at + self._retry_for
             queues = [
-                QueueEntry(mode, target, secondary=number > 0)
+                QueueEntry(mode, target, secondary=number > 0, deadline=deadline)
                 for number, target in enumerate(self.targets)
             ]
             stored = await self._store.add(delivery.stored(status=200), queues=queues)
@@ -248,12 +256,15 @@ class Relay:
         await self._send_beside(stored, self.targets[1:], after=announced)
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
-            self._saw(self.targets[0], reply.error)
+            self._note_health(self.targets[0], attempt)
             answer = _from_app(reply)
             self._store.set_status(stored.id, answer.status)
             # The attempt first: the answer to TikTok is made of it.
             self._publish(AttemptEnded(attempt))
             self._publish(DeliveryAnswered(stored.stored(status=answer.status)))
+        except asyncio.CancelledError:
+            self._publish(DeliveryAnswered(stored))  # with no status: TikTok got no response
+            raise
         finally:
             announced.set()
         return answer
@@ -327,21 +338,26 @@ class Relay:
             return
         if after is not None:
             await after.wait()
-        self._saw(target, attempt.error)
+        self._note_health(target, attempt)
         self._publish(AttemptEnded(attempt))
 
-    def _saw(self, target: str, error: str | None) -> None:
-        """Learn from an attempt whether a target is there."""
-        if error is None or error in NOT_SENT:
-            self._watches[target].saw(up=error is None)
+    def _note_health(self, target: str, attempt: Attempt) -> None:
+        """Learn from an attempt whether a target is up."""
+        outcome = retry_policy.classify(attempt)
+        if retry_policy.responded(attempt):
+            self._health_checks[target].responded()
+        elif outcome is retry_policy.AttemptOutcome.UNREACHED:
+            self._health_checks[target].refused()
+        elif attempt.error == "reset":
+            self._health_checks[target].hung_up()
 
     async def start(self) -> None:
         """Look for the apps, and go on with what waits since last time."""
-        await self.look()
-        for target, backlog in self._backlogs.items():
-            self._watchers.append(self._group.create_task(self._watches[target].run()))
+        await self.check()
+        for target, queue in self._queues.items():
+            self._watchers.append(self._group.create_task(self._health_checks[target].run()))
             emptied = partial(self._emptied, target)
-            self._workers[target] = self._group.create_task(backlog.run(emptied))
+            self._workers[target] = self._group.create_task(queue.run(emptied))
         self._watchers.append(self._group.create_task(self._report_queue()))
         self._queue_changed.set()
         if self.ack == "first":
@@ -351,8 +367,8 @@ class Relay:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
         working = set(self._beside)
         for target, worker in self._workers.items():
-            self._backlogs[target].stop()
-            if self._backlogs[target].busy:
+            self._queues[target].stop()
+            if self._queues[target].busy:
                 working.add(worker)
             else:
                 worker.cancel()
@@ -360,8 +376,8 @@ class Relay:
             await asyncio.wait(working, timeout=seconds)
         for task in (*self._watchers, *self._workers.values(), *self._beside):
             task.cancel()
-        for backlog in self._backlogs.values():
-            await backlog.close()
+        for queue in self._queues.values():
+            await queue.close()
 
 
 @asynccontextmanager
@@ -376,6 +392,8 @@ async def open_relay(
     events: Sequence[str] = (),
     extra_headers: Sequence[tuple[str, str]] = (),
     timeout: float = 10.0,
+    retry_for: float = RETRY_FOR_SECONDS,
+    delays: Delays = DELAYS,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Relay]:
     """Relay deliveries until the end of the block; what is under way then has 5 s to end.
@@ -394,6 +412,8 @@ async def open_relay(
             answered 200, or with the number of `ack`.
         extra_headers: Set on everything that is forwarded.
         timeout: Seconds that an app may take.
+        retry_for: Seconds after its receipt at which a queued delivery is given up.
+        delays: When queued deliveries are tried again.
         clock: Unix seconds.
     """
     sender = Sender(
@@ -415,6 +435,8 @@ async def open_relay(
             ack=ack,
             events=events,
             timeout=timeout,
+            retry_for=retry_for,
+            delays=delays,
             publish=publish,
         )
         await relay.start()

@@ -1,28 +1,30 @@
 """Makes one attempt: recorded as begun, sent, recorded as ended."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 
 from tiktok_hook import signature
-from tiktok_hook.delivery import Attempt, AttemptStarted, Delivery
+from tiktok_hook.delivery import CUT, Attempt, AttemptEnded, AttemptStarted, Delivery, Notice
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, begun, build, ended, with_header
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store
 
 LATE_SECONDS = 60.0
-"""What goes out later than this after it came is signed afresh: an app may check freshness."""
+"""Deliveries forwarded later than this are signed again: an app may check the age."""
 
 
 class Sender:
-    """Hands deliveries to apps and records what came of it.
+    """Sends deliveries to apps and records the attempts.
 
     Args:
         store: Where attempts are recorded.
         forwarder: Talks to the apps.
-        secrets: Client secrets, for signing late ones afresh.
+        secrets: Client secrets, to sign late deliveries again.
         extra_headers: Set on everything that goes out.
         timeout: Seconds that an app may take.
-        publish: Called with `AttemptStarted` by `send`.
+        publish: Called with `AttemptStarted` by `send`, with `AttemptEnded` of what is cut short,
+            and with `Notice`.
         clock: Unix seconds.
     """
 
@@ -44,38 +46,81 @@ class Sender:
         self._timeout = timeout
         self._publish = publish
         self._clock = clock
+        self._late_noticed = False
 
     def prepare(self, delivery: Delivery, target: str) -> tuple[ForwardRequest, Attempt]:
-        """What would go out now, and its record before it has a number."""
+        """The request as it would go out now, and the attempt before it has a number."""
         now = self._clock()
         secret = self._secret_of(delivery)
-        late = secret is not None and now - delivery.received_at > LATE_SECONDS
+        late = now - delivery.received_at > LATE_SECONDS
+        if late and secret is None:
+            self._notice_late(delivery)
+        resigned = late and secret is not None
         if late and secret is not None:
             fresh = signature.sign(delivery.body, secret, timestamp=int(now))
             headers = with_header(delivery.headers, signature.HEADER, fresh)
             delivery = delivery.stored(headers=headers)
         request = build(delivery, target, extra_headers=self._extra_headers)
-        return request, begun(delivery, request, now=now, resigned=late)
+        return request, begun(delivery, request, now=now, resigned=resigned)
+
+    def _notice_late(self, delivery: Delivery) -> None:
+        """Publish once that late deliveries keep their old signature."""
+        if self._late_noticed or delivery.header(signature.HEADER) is None:
+            return
+        self._late_noticed = True
+        self._publish(
+            Notice(
+                f"Delivery {delivery.id} is forwarded late with its original signature; the app "
+                "may reject it as too old.",
+                "Give the client secret with --secret to have late deliveries signed again.",
+            )
+        )
 
     def _secret_of(self, delivery: Delivery) -> str | None:
-        """The secret that its signature was made with, else the first; None without any."""
+        """The secret that its signature was made with, or else the first; None without any."""
         number = delivery.verdict.secret
         if number is not None and number <= len(self._secrets):
             return self._secrets[number - 1]
         return self._secrets[0] if self._secrets else None
 
     async def finish(
-        self, delivery: Delivery, request: ForwardRequest, attempt: Attempt
+        self,
+        delivery: Delivery,
+        request: ForwardRequest,
+        attempt: Attempt,
+        *,
+        queued: bool = False,
     ) -> tuple[Attempt, Reply]:
-        """Send what has been recorded as begun, and record how it ended."""
-        reply = await self._forwarder.send(request, timeout=self._timeout)
+        """Send what has been recorded as begun, and record how it ended.
+
+        Args:
+            delivery: As stored.
+            request: From `prepare`.
+            attempt: With its number.
+            queued: Whether it stays in the queue should this be cancelled, which is recorded too.
+        """
+        began = time.monotonic()
+        try:
+            reply = await self._forwarder.send(request, timeout=self._timeout)
+        except asyncio.CancelledError:
+            cut = attempt.stored(
+                error=CUT, duration_ms=(time.monotonic() - began) * 1000, hint=_CUT_HINT
+            )
+            self._store.end_attempt_nowait(cut)
+            self._publish(AttemptEnded(cut, will_retry=queued))
+            raise
         verdict = State.VALID if attempt.resigned else delivery.verdict.state
         done = ended(attempt, reply, verdict=verdict)
         self._store.end_attempt_nowait(done)
         return done, reply
 
-    async def send(self, delivery: Delivery, target: str) -> Attempt:
-        """Make one whole attempt with a stored delivery.
+    async def send(self, delivery: Delivery, target: str, *, queued: bool = False) -> Attempt:
+        """Make one complete attempt with a stored delivery.
+
+        Args:
+            delivery: As stored.
+            target: Where it goes.
+            queued: Whether it stays in the queue should this be cancelled.
 
         Raises:
             StoreError: It could not be recorded, so nothing was sent.
@@ -83,5 +128,8 @@ class Sender:
         request, attempt = self.prepare(delivery, target)
         attempt = await self._store.begin_attempt(attempt)
         self._publish(AttemptStarted(attempt))
-        done, _ = await self.finish(delivery, request, attempt)
+        done, _ = await self.finish(delivery, request, attempt, queued=queued)
         return done
+
+
+_CUT_HINT = "tiktok-hook ended before the app had answered."

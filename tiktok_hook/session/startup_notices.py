@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from tiktok_hook import events
 from tiktok_hook.delivery import Notice
-from tiktok_hook.relay import MODES, Relay
-from tiktok_hook.store import HistoryReader
+from tiktok_hook.relay import Relay
+from tiktok_hook.store import QUEUE_MODES, HistoryReader
 from tiktok_hook.terminal import words
 
 
@@ -25,7 +25,7 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
     notices = []
     for target in history.queue_targets():
         # Asked for by mode, since one of them may be shrinking already.
-        modes = [mode for mode in MODES if target not in relay.targets or mode != relay.ack]
+        modes = [mode for mode in QUEUE_MODES if target not in relay.targets or mode != relay.ack]
         waiting = sum(history.pending_count(target, mode) for mode in modes)
         if waiting:
             what = words.plural(waiting, "delivery", "deliveries")

@@ -176,7 +176,8 @@ class Text:
         attempt = event.attempt
         known = None if attempt.replay else self._open.get(attempt.delivery_id)
         if known is None:
-            yield from self._late_attempt(event)
+            if not event.repeated:
+                yield from self._late_attempt(event)
             return
         known.attempts.append(event)
         if self._complete(known):

@@ -1,0 +1,96 @@
+"""Knows whether a target is up, and publishes when that changes."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Literal
+
+from tiktok_hook.delivery import AppChanged
+from tiktok_hook.forward import reachable
+
+UP_SECONDS = 5.0
+DOWN_SECONDS = 0.5
+"""How often the target is checked while it is up, and while it is down."""
+
+
+class HealthCheck:
+    """The health of one target.
+
+    A port that accepts connections and hangs up is not up: a port forward, or a proxy without its
+    app, does that. Once an attempt met it, only an attempt that gets a response shows that the
+    target is up again, or a port that was closed in between.
+
+    Args:
+        target: Its URL.
+        publish: Called with `AppChanged` at every change, never twice with the same state.
+    """
+
+    def __init__(self, target: str, publish: Callable[[object], None]) -> None:
+        self._target = target
+        self._publish = publish
+        self._state: Literal["up", "down", "paused"] | None = None
+        self._hangs_up = False
+        self._changed = asyncio.Event()
+        self._when_up: list[Callable[[], None]] = []
+
+    @property
+    def up(self) -> bool | None:
+        """Whether the target was up when last seen; None before the first check."""
+        return None if self._state is None else self._state == "up"
+
+    def when_up(self, callback: Callable[[], None]) -> None:
+        """Call back whenever the target comes up."""
+        self._when_up.append(callback)
+
+    def responded(self) -> None:
+        """Record that an attempt got a response."""
+        self._hangs_up = False
+        self._connected()
+
+    def refused(self) -> None:
+        """Record that no connection could be made."""
+        self._hangs_up = False
+        if self._state != "paused":
+            self._become("down", "Nothing accepts connections there.")
+
+    def hung_up(self) -> None:
+        """Record that a connection was accepted and closed without a response."""
+        self._hangs_up = True
+        if self._state != "paused":
+            self._become("down", "It accepts connections and hangs up.")
+
+    def pause(self, *, hangs_up: bool) -> None:
+        """Record that the queue waits until the target is up."""
+        self._hangs_up = hangs_up
+        self._become("paused", "It accepts connections and hangs up." if hangs_up else "")
+
+    async def check(self) -> None:
+        """Check once whether the target accepts connections."""
+        if not await reachable(self._target):
+            self.refused()
+        elif not self._hangs_up:
+            self._connected()
+
+    async def run(self) -> None:
+        """Check again and again; does not return."""
+        while True:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(UP_SECONDS if self.up else DOWN_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self.check()
+
+    def _connected(self) -> None:
+        self._become("up", "The app answers again." if self._state else "The app is up.")
+
+    def _become(self, state: Literal["up", "down", "paused"], detail: str) -> None:
+        if state == self._state:
+            return
+        first, self._state = self._state is None, state
+        self._changed.set()
+        if state == "up":
+            for callback in self._when_up:
+                callback()
+        # The first check is for the banner, which shows it itself.
+        if not first:
+            self._publish(AppChanged(state, target=self._target, detail=detail))

@@ -1,0 +1,534 @@
+"""Forwards from the queue of one target: in order, at least once, surviving restarts.
+
+Up to five attempts run at a time: one with the head of the queue, in order, and four with what was
+set aside. Their state is only touched between two awaits on one event loop, so it needs no lock.
+Other processes are kept out by the queue's lock.
+
+    wanted? ──no──> idle                      the user holds or pauses the queue
+       │yes
+    lock ours? ──no──> look again in 0.1 s    another process forwards
+       │yes
+    head: try ──delivered, rejected──> next head
+       │  ├──failed────────────────> set aside with a time of its own ──> next head
+       │  └──unreached, ambiguous──> the target is down: wait, then try the same head
+       │                             (ambiguous five times: set aside as a suspect)
+    set aside: try when due, unless the target is down
+
+Invariants:
+
+- A delivery leaves the queue only after an attempt with it ended, so a crash can repeat it but not
+  lose it. The next attempt is committed after the end of the last one, so at most one attempt for
+  each task is repeated.
+- While the target is down no delivery but the head is tried, so the order is kept. Suspects return
+  to their place in the order when the target is up again, or when there are no others: one of them
+  has to be tried.
+- `_responses` only grows. A head that fails ambiguously although it grew since its first failure
+  is at fault itself: the app responded to others meanwhile.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
+from tiktok_hook.errors import StoreError
+from tiktok_hook.relay import retry_policy
+from tiktok_hook.relay.health_check import HealthCheck
+from tiktok_hook.relay.retry_policy import DELAYS, SUSPECT_AFTER, AttemptOutcome, Delays
+from tiktok_hook.store import QueuedDelivery, QueueEntry, QueueMode, Store
+
+RETRY_FOR_SECONDS = 72 * 3600.0
+"""How long a delivery is tried again, like TikTok does."""
+
+MAX_RETRIES_AT_ONCE = 4
+"""Deliveries that were set aside and are being tried at the same time."""
+
+MAX_HEAD_RETRY_AFTER = 60.0
+"""The longest ``Retry-After`` of a 503 that holds up the whole queue, in seconds."""
+
+_PAGE = 20
+"""How many deliveries of the queue are in memory at once."""
+
+_STORE_PAUSE_SECONDS = 1.0
+_LOCK_SECONDS = 0.1
+"""How often the lock is tried while another process has it."""
+
+_PATIENCE_SECONDS = 15.0
+"""How long another process may forward nothing before a notice says so."""
+
+_LOOK_SECONDS = 0.5
+"""How often an idle queue is checked for deliveries that other processes left in it."""
+
+_GRACE_SECONDS = 3600.0
+"""A delivery whose deadline passed while no listener ran is tried for this long all the same."""
+
+_NOTICE_SECONDS = 1.0
+"""Deliveries that are given up within this time share one notice."""
+
+
+class QueueRunner:
+    """The queue of one target.
+
+    Args:
+        target: Its URL.
+        store: Holds the queue.
+        health: Knows whether the target is up.
+        send: Makes one attempt with a delivery at the target; records and returns it.
+        publish: Called with `AttemptEnded` and `Notice`.
+        changed: Called when the number of waiting deliveries may have changed.
+        retry_for: Seconds after its receipt at which a delivery is given up.
+        delays: When deliveries are tried again.
+        patience: Seconds that another process may forward nothing before a notice says so.
+        clock: Unix seconds.
+
+    Attributes:
+        withheld: Whether nothing is forwarded, by other processes either.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        store: Store,
+        health: HealthCheck,
+        send: Callable[[Delivery, str], Awaitable[Attempt]],
+        publish: Callable[[object], None],
+        changed: Callable[[], None] = lambda: None,
+        retry_for: float = RETRY_FOR_SECONDS,
+        delays: Delays = DELAYS,
+        patience: float = _PATIENCE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._target = target
+        self._store = store
+        self._health = health
+        self._send = send
+        self._publish = publish
+        self._changed = changed
+        self._retry_for = retry_for
+        self._delays = delays
+        self._patience = patience
+        self._clock = clock
+        self._started_at = clock()
+        self._lock = store.queue_lock(target)
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._wanted: dict[QueueMode, int | None] = {}
+        # What a release allowed stays allowed, so that what it set aside is tried again.
+        self._released: dict[QueueMode, int | None] = {}
+        self._running: set[int] = set()
+        self._resume = asyncio.Event()  # ends a wait for the target early
+        health.when_up(self._resume.set)
+        self._head: int | None = None  # of the series of failures below
+        self._failures_while_down = 0
+        self._ambiguous = 0
+        self._responses_before = 0
+        self._responses = 0
+        self._down = False
+        self._suspended_for: float | None = None
+        self._suspects: dict[int, int] = {}  # id: tries
+        self._due_at: float | None = 0.0  # not later than the next due time; 0 is not known
+        self._reasons: dict[int, str | int | None] = {}
+        self._given_up: list[int] = []
+        self._given_up_timer: asyncio.TimerHandle | None = None
+        self._unsettled = False  # the queue changed, and that may not be committed yet
+        self._store_failed = False
+        self._elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waited
+        self._elsewhere_noticed = False
+        self._waiting = 0
+        self._counted_at = -1
+        self.withheld = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is in progress."""
+        return bool(self._running)
+
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait, whoever received them; as last known if the store fails."""
+        changes = self._store.changes()
+        if changes not in {-1, self._counted_at}:
+            with suppress(StoreError):
+                self._waiting = self._store.history().pending_count(self._target)
+                self._counted_at = changes
+        return self._waiting
+
+    def drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
+        """Start to forward what waits in a mode; None: whatever comes, until it is empty."""
+        self.withheld = False
+        self._wanted[mode] = up_to
+        self._released[mode] = up_to
+        self._wake.set()
+
+    def stop_draining(self, mode: QueueMode) -> None:
+        """Forward no more of a mode; what was released and set aside is still tried again."""
+        self._wanted.pop(mode, None)
+
+    def withhold(self) -> None:
+        """Forward nothing, and let no other process do so either, until `drain`."""
+        self.stop_draining("first")
+        self._released.clear()
+        self.withheld = True
+        self._resume.set()
+        self._wake.set()
+
+    def is_draining(self, mode: QueueMode) -> bool:
+        """Whether a mode is being forwarded."""
+        return mode in self._wanted
+
+    async def run(self, emptied: Callable[[QueueMode], None]) -> None:
+        """Forward what is wanted; returns after `stop`.
+
+        Args:
+            emptied: Called when nothing waits in order in a mode any more, up to its bound.
+        """
+        while not self._stopping.is_set():
+            self._wake.clear()
+            seen = self._store.changes()
+            try:
+                if self._released or self.withheld:
+                    if not await self._lock.acquire():
+                        await self._watch_other_process()
+                        await self._rest(_LOCK_SECONDS)
+                        continue
+                    self._elsewhere, self._elsewhere_noticed = None, False
+                    self._suspended_for = None
+                    await self._forward(emptied)
+                    due_at = self._due_at = await self._next_due_at()
+                    await self._settle()
+                    if not self.withheld:
+                        await self._lock.release()
+                    if await self._await_target():
+                        continue
+                else:
+                    due_at = None
+            except StoreError as error:
+                await self._pause_for(error)
+                continue
+            await self._await_news(seen, due_at)
+
+    def stop(self) -> None:
+        """Forward nothing more than what is in progress."""
+        self._stopping.set()
+        self._resume.set()
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Commit what left the queue, then release its lock."""
+        self._notice_given_up()
+        with suppress(StoreError):
+            await self._settle()
+        _ = self.waiting  # for the summary, when the store is closed
+        await self._lock.close()
+
+    # Choosing what to forward.
+
+    async def _forward(self, emptied: Callable[[QueueMode], None]) -> None:
+        """Forward until nothing is left to do now, or the user stops it."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                scheduler = group.create_task(self._schedule_retries(group))
+                await self._forward_in_order(group, emptied)
+                scheduler.cancel()
+        except* StoreError as errors:
+            raise _first(errors) from None
+
+    async def _forward_in_order(
+        self, group: asyncio.TaskGroup, emptied: Callable[[QueueMode], None]
+    ) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            wanted = dict(self._wanted)
+            found = await self._read_head(wanted)
+            for queued in found:
+                if self._stopping.is_set() or queued.entry.mode not in self._wanted:
+                    break
+                if not await self._try_head(queued):
+                    return
+            if found and self._wanted:
+                continue
+            if not found and wanted and self._down:
+                # Every delivery became a suspect, so the target is at fault; or the head is gone,
+                # and only what was set aside can show whether the target is up.
+                self._down = self._return_suspects()
+                continue
+            if not found:
+                for mode in wanted:
+                    emptied(mode)
+            # What comes while retries are in progress does not wait for them.
+            if not self._running and not await self._start_retries(group):
+                return
+            await self._rest(_LOOK_SECONDS)
+
+    async def _read_head(self, wanted: dict[QueueMode, int | None]) -> list[QueuedDelivery]:
+        if not wanted:
+            return []
+        await self._settle()
+        return await self._store.read(lambda reader: reader.queue_head(self._target, wanted, _PAGE))
+
+    async def _next_due_at(self) -> float | None:
+        if not self._released or self._down:
+            return None
+        await self._settle()
+        released = dict(self._released)
+        return await self._store.read(lambda reader: reader.next_due_at(self._target, released))
+
+    async def _schedule_retries(self, group: asyncio.TaskGroup) -> None:
+        """Start what was set aside when it is due, while the head is forwarded; cancelled."""
+        while True:
+            await self._start_retries(group)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _start_retries(self, group: asyncio.TaskGroup) -> bool:
+        """Start what is due and may run; whether anything was started."""
+        now = self._clock()
+        if self._due_at is None or self._due_at > now or self._down or not self._released:
+            return False
+        await self._settle()
+        released = dict(self._released)
+        # The head in progress is not among them: it waits in order.
+        due = await self._store.read(
+            lambda reader: reader.queue_due(self._target, released, now, 2 * MAX_RETRIES_AT_ONCE)
+        )
+        if not due:
+            self._due_at = await self._next_due_at()
+        started = False
+        for queued in due:
+            room = len(self._running - {self._head}) < MAX_RETRIES_AT_ONCE
+            if room and queued.delivery.id not in self._running and not self._stopping.is_set():
+                self._running.add(queued.delivery.id)
+                group.create_task(self._try_set_aside(queued))
+                started = True
+        return started
+
+    # Forwarding one delivery.
+
+    async def _attempt(self, queued: QueuedDelivery) -> Attempt:
+        self._running.add(queued.delivery.id)
+        try:
+            attempt = await self._send(queued.delivery, self._target)
+        finally:
+            self._running.discard(queued.delivery.id)
+        self._store_failed = False
+        if retry_policy.responded(attempt):
+            self._responses += 1
+            self._health.responded()
+            if self._down:
+                self._come_back()
+        return attempt
+
+    async def _try_head(self, queued: QueuedDelivery) -> bool:
+        """Try the head of the queue; False when the target is down."""
+        delivery, entry = queued.delivery, queued.entry
+        if self._head != delivery.id:
+            self._head, self._ambiguous = delivery.id, 0
+            self._responses_before = self._responses
+        was_down = self._down
+        attempt = await self._attempt(queued)
+        outcome = retry_policy.classify(attempt)
+        if outcome in {AttemptOutcome.DELIVERED, AttemptOutcome.REJECTED}:
+            self._leave(attempt)
+            return True
+        if self._is_late(entry):
+            self._give_up(attempt)
+            return True
+        if outcome is AttemptOutcome.FAILED:
+            self._set_aside(entry, attempt)
+            return True
+        if outcome is AttemptOutcome.AMBIGUOUS:
+            self._ambiguous += 1
+            others_responded = self._responses > self._responses_before
+            known_suspect = entry.tries > 0 and not was_down
+            if self._ambiguous >= SUSPECT_AFTER or others_responded or known_suspect:
+                if not others_responded:
+                    self._suspects[delivery.id] = entry.tries + 1
+                self._set_aside(entry, attempt)
+                return True
+        self._suspend(attempt, outcome)
+        return False
+
+    def _suspend(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
+        """Let the queue wait for the target."""
+        self._failures_while_down += 1
+        delay = self._delays.of_head(self._failures_while_down)
+        if outcome is AttemptOutcome.AMBIGUOUS:
+            asked = retry_policy.retry_after(attempt.headers, self._clock())
+            delay = max(delay, min(asked, MAX_HEAD_RETRY_AFTER))
+        self._down = True
+        self._resume.clear()
+        self._report(attempt, next_try_at=self._clock() + delay)
+        self._health.pause(hangs_up=outcome is AttemptOutcome.AMBIGUOUS)
+        self._suspended_for = delay
+
+    async def _try_set_aside(self, queued: QueuedDelivery) -> None:
+        attempt = await self._attempt(queued)
+        outcome = retry_policy.classify(attempt)
+        if outcome in {AttemptOutcome.DELIVERED, AttemptOutcome.REJECTED}:
+            self._leave(attempt)
+        elif self._is_late(queued.entry):
+            self._give_up(attempt)
+        elif outcome is AttemptOutcome.UNREACHED:
+            # The head will find out as well, and everything is due when the target is up again.
+            self._set_aside(queued.entry, attempt, counts=False)
+        else:
+            self._set_aside(queued.entry, attempt)
+        self._wake.set()
+
+    def _come_back(self) -> None:
+        """The target is up again: suspects return to their place, all others are due."""
+        self._down, self._failures_while_down = False, 0
+        self._return_suspects()
+        self._due_at = self._clock()
+        self._store.make_due(self._target, self._due_at)
+        self._unsettled = True
+
+    def _return_suspects(self) -> bool:
+        """Put suspects back into the order; whether there were any."""
+        found = bool(self._suspects)
+        for delivery_id, tries in self._suspects.items():
+            self._store.set_aside(delivery_id, self._target, tries=tries, next_try_at=None)
+            self._unsettled = True
+        self._suspects.clear()
+        return found
+
+    def _leave(self, attempt: Attempt) -> None:
+        self._store.dequeue(attempt.delivery_id, self._target)
+        self._suspects.pop(attempt.delivery_id, None)
+        self._unsettled = True
+        self._report(attempt)
+        self._changed()
+
+    def _set_aside(self, entry: QueueEntry, attempt: Attempt, *, counts: bool = True) -> None:
+        now = self._clock()
+        tries = entry.tries + int(counts)
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - it only spreads retries
+        delay = self._delays.of_own(max(tries, 1), jitter=jitter)
+        due_at = now + max(delay, retry_policy.retry_after(attempt.headers, now))
+        self._store.set_aside(attempt.delivery_id, self._target, tries=tries, next_try_at=due_at)
+        self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
+        self._unsettled = True
+        self._report(attempt, next_try_at=due_at)
+
+    def _is_late(self, entry: QueueEntry) -> bool:
+        if entry.deadline is None:
+            return False
+        grace = self._started_at + min(self._retry_for, _GRACE_SECONDS)
+        return self._clock() >= max(entry.deadline, grace)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        self._leave(attempt)
+        self._given_up.append(attempt.delivery_id)
+        if self._given_up_timer is None:
+            self._given_up_timer = asyncio.get_running_loop().call_later(
+                _NOTICE_SECONDS, self._notice_given_up
+            )
+
+    def _notice_given_up(self) -> None:
+        if self._given_up_timer is not None:
+            self._given_up_timer.cancel()
+            self._given_up_timer = None
+        given_up, self._given_up = self._given_up, []
+        if not given_up:
+            return
+        which = (
+            f"Delivery {given_up[0]} was"
+            if len(given_up) == 1
+            else (f"{len(given_up)} deliveries were")
+        )
+        hours = self._retry_for / 3600
+        age = f"{hours:g} h" if hours >= 1 else f"{self._retry_for:g} s"
+        self._publish(
+            Notice(
+                f"{which} given up: {self._target} did not accept it within {age}."
+                if len(given_up) == 1
+                else f"{which} given up: {self._target} did not accept them within {age}.",
+                f"tiktok-hook show {given_up[-1]} shows why; tiktok-hook replay --failed sends "
+                "them again.",
+                "error",
+            )
+        )
+
+    def _report(self, attempt: Attempt, *, next_try_at: float | None = None) -> None:
+        reason = attempt.error or attempt.status
+        repeated = self._reasons.get(attempt.delivery_id) == reason
+        if next_try_at is None:
+            self._reasons.pop(attempt.delivery_id, None)
+        else:
+            self._reasons[attempt.delivery_id] = reason
+        self._publish(
+            AttemptEnded(
+                attempt,
+                will_retry=next_try_at is not None,
+                next_try_at=next_try_at,
+                repeated=repeated and next_try_at is not None,
+            )
+        )
+
+    # Waiting.
+
+    async def _settle(self) -> None:
+        """Make sure that what changed in the queue is found changed."""
+        if self._unsettled:
+            self._unsettled = False
+            await self._store.flush()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until something is wanted, or this many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+
+    async def _await_target(self) -> bool:
+        """Wait until the target may be up, or the user interferes; whether it was down at all."""
+        if self._suspended_for is None:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._suspended_for):
+                await self._resume.wait()
+        return True
+
+    async def _await_news(self, seen: int, due_at: float | None) -> None:
+        """Wait until something is wanted or due, or another process may have left something."""
+        while not self._wake.is_set():
+            left = _LOOK_SECONDS if due_at is None else due_at - self._clock()
+            if left <= 0:
+                return
+            await self._rest(min(left, _LOOK_SECONDS))
+            if self._store.changes() != seen:
+                self._changed()
+                return
+
+    async def _watch_other_process(self) -> None:
+        """Publish one notice when another process has the queue and forwards nothing for long."""
+        seen, now = self._elsewhere, time.monotonic()
+        if seen is not None and now - seen[0] < self._patience:
+            return
+        oldest = await self._store.read(
+            lambda reader: next((each.id for each in reader.pending(self._target)), None)
+        )
+        if seen is None or seen[1] != oldest:
+            self._elsewhere_noticed = False
+        elif oldest is not None and self._wanted and not self._elsewhere_noticed:
+            self._elsewhere_noticed = True
+            self._publish(
+                Notice(
+                    f"Another listener holds the queue of {self._target} and forwards nothing.",
+                    "It is paused (press p there) or stopped by Ctrl-Z (fg there resumes it).",
+                )
+            )
+        self._elsewhere = (now, oldest)
+
+    async def _pause_for(self, error: StoreError) -> None:
+        """Publish once that the store failed, and give it time."""
+        if not self._store_failed:
+            self._store_failed = True
+            self._publish(Notice(f"Forwarding waits: {error}", error.hint, "error"))
+        await asyncio.sleep(_STORE_PAUSE_SECONDS)
+
+
+def _first(errors: BaseExceptionGroup[StoreError]) -> StoreError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
