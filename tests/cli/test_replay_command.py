@@ -14,10 +14,10 @@ from tests.cli.runner import Result, invoke
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
 from tests.pty_terminal import Terminal
-from tests.store.samples import delivery, event_body
+from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store import QueueEntry, open_history, open_store
 from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
@@ -426,3 +426,18 @@ async def test_what_to_do_again_names_the_target_that_was_asked_for(db: str) -> 
     nobody = f"http://127.0.0.1:{free_port()}/hook?a=1&b"
     result = await replay(db, "1", "--to", nobody)
     assert result.stderr.endswith(f"Once it is fixed: tiktok-hook replay 1 --to '{nobody}'\n")
+
+
+async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) -> None:
+    path = tmp_path / "history.db"
+    with open_store(path) as store:
+        for waits in (True, False):
+            entry = QueueEntry("first", app.url)
+            stored = await store.add(delivery(), queues=[entry] if waits else ())
+            begun = await store.begin_attempt(attempt(stored.id))
+            await store.end_attempt(begun.stored(status=500, duration_ms=1.0))
+    assert (await replay(str(path), "--failed", "--to", app.url)).exit_code == 0
+    assert len(app.requests) == 1
+    with open_store(path) as store:
+        assert len(store.history().attempts(1)) == 1
+        assert len(store.history().attempts(2)) == 2

@@ -234,6 +234,8 @@ class _ReplayCommand:
 
         fitting = selection.where(self._given)
         named = bool(words) or fitting != Filter()
+        if fitting.failed:  # what is still queued will be sent without being asked for
+            fitting = replace(fitting, queued=False)
         newest = history.newest_id()
         if self._given["pending"]:
             if named:
