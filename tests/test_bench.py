@@ -96,7 +96,7 @@ async def test_the_seeded_history_is_the_same_each_time_and_every_page_of_it_is_
     with open_history(paths[0]) as one, open_history(paths[1]) as two:
         assert list(one.walk()) == list(two.walk())
         counts = one.counts()
-        assert (counts.received - counts.refused, counts.redeliveries > 0) == (10_000, True)
+        assert (counts.received - counts.rejected, counts.redeliveries > 0) == (10_000, True)
         for name, reading in pages.readings(paths[0]).items():
             assert reading(one), name
 

@@ -254,7 +254,7 @@ async def test_a_forged_delivery_is_kept_and_never_forwarded(
             await relay.release()
         assert app.requests == []
     assert [each.status for each in told.deliveries] == [403, 403]
-    assert store.history().counts().refused == 2
+    assert store.history().counts().rejected == 2
     assert relay.waiting == 0
 
 

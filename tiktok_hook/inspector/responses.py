@@ -302,7 +302,7 @@ def counts_json(counts: Counts) -> CountsShape:
         "received": counts.received,
         "valid": counts.valid,
         "stale": counts.stale,
-        "refused": counts.refused,
+        "refused": counts.rejected,
         "unchecked": counts.unchecked,
         "redeliveries": counts.redeliveries,
         "failed": counts.failed,

@@ -56,7 +56,7 @@ _LOCK_SECONDS = 0.1
 """How often the lock is tried while another process has it."""
 
 _PATIENCE_SECONDS = 15.0
-"""How long another process may forward nothing before a notice says so."""
+"""How long another process may forward nothing before there is a notice."""
 
 _LOOK_SECONDS = 0.5
 """How often an idle queue is checked for deliveries that other processes left in it."""
@@ -80,7 +80,7 @@ class QueueRunner:
         changed: Called when the number of waiting deliveries may have changed.
         retry_for: Seconds after its receipt at which a delivery is given up.
         delays: When deliveries are tried again.
-        patience: Seconds that another process may forward nothing before a notice says so.
+        patience: Seconds that another process may forward nothing before there is a notice.
         clock: Unix seconds.
 
     Attributes:
@@ -148,7 +148,7 @@ class QueueRunner:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait, whoever received them; as last known if the store fails."""
+        """How many deliveries wait, received by any process; as last known if the store fails."""
         changes = self._store.changes()
         if changes not in {-1, self._counted_at}:
             with suppress(StoreError):
@@ -157,7 +157,7 @@ class QueueRunner:
         return self._waiting
 
     def drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
-        """Start to forward what waits in a mode; None: whatever comes, until it is empty."""
+        """Start to forward a mode, up to an id; None: everything that comes, until it is empty."""
         self.withheld = False
         self._wanted[mode] = up_to
         self._released[mode] = up_to

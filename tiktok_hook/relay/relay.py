@@ -36,10 +36,10 @@ Ack = Literal["app", "first", "hold"] | int
 DRAIN_SECONDS = 5.0
 
 QUEUE_REPORT_SECONDS = 0.2
-"""Least time between two counts of what waits."""
+"""Minimum time between two counts of the queue."""
 
 _AT_ONCE = 256
-"""How many attempts may run beside the answers; beyond it an answer waits for one to end."""
+"""Maximum number of attempts in the background; beyond it an answer waits for one to end."""
 
 _PASSED_BYTES = 8 << 20
 """The longest answer to a request that is passed through."""
@@ -87,7 +87,7 @@ class Relay:
         self._publish = publish
         self._queue_changed = asyncio.Event()
         self._queue_published = QueueChanged(paused=False, waiting=0)
-        self._beside: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
@@ -115,7 +115,7 @@ class Relay:
         return self.is_up(self.targets[0]) if self.targets else None
 
     def is_up(self, target: str) -> bool | None:
-        """Whether one of the targets accepts connections; None while nobody has looked."""
+        """Whether one of the targets accepts connections; None before the first check."""
         return self._health_checks[target].up
 
     @property
@@ -145,7 +145,7 @@ class Relay:
         self._publish_queue(self._queue_published.waiting)
 
     async def release(self) -> None:
-        """Hand on what waits. With ``hold`` that is what waits now; else all, and go on as before.
+        """Forward the queue: with ``hold`` what is in it now, otherwise until it is empty.
 
         Raises:
             StoreError: The history cannot be read.
@@ -159,7 +159,7 @@ class Relay:
             for mode in QUEUE_MODES:  # what a session with ``first`` has left, too
                 self._drain(mode, up_to=newest)
         elif self.paused:
-            # What comes meanwhile goes behind what waits, so that the order stays.
+            # New deliveries are queued behind those that wait, so that the order is kept.
             self._drain("hold")
 
     def _drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
@@ -206,8 +206,8 @@ class Relay:
         """
         if not self.targets:
             status = self.ack if isinstance(self.ack, int) else 200
-            return self._store.add_nowait(delivery, status=status, then=self._told)
-        return self._hand_on(delivery)
+            return self._store.add_nowait(delivery, status=status, then=self._publish_and_respond)
+        return self._forward(delivery)
 
     def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
         """Store a delivery that the receiver rejected and answers `status`; no app gets it.
@@ -215,9 +215,9 @@ class Relay:
         Raises:
             StoreError: It could not be stored.
         """
-        return self._store.add_nowait(delivery, status=status, then=self._told)
+        return self._store.add_nowait(delivery, status=status, then=self._publish_and_respond)
 
-    async def _hand_on(self, delivery: Delivery) -> ReceiverResponse:
+    async def _forward(self, delivery: Delivery) -> ReceiverResponse:
         status = self.ack if isinstance(self.ack, int) else 200
         if not self._is_wanted(delivery):
             stored = await self._store.add(delivery.stored(status=status))
@@ -238,22 +238,22 @@ class Relay:
                 self._drain("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
                 self._drain("hold")  # a release is under way, or just ended
-            return self._told(stored)
+            return self._publish_and_respond(stored)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.stored(status=status))
-            await self._send_beside(stored, self.targets)
-            return self._told(stored)
+            await self._send_in_background(stored, self.targets)
+            return self._publish_and_respond(stored)
         return await self._through_the_app(delivery)
 
     async def _through_the_app(self, delivery: Delivery) -> ReceiverResponse:
-        """Answer what the app answers."""
+        """ReceiverResponse what the app answers."""
         request, attempt = self._sender.prepare(delivery, self.targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
         attempt = _numbered(attempt, stored.id)
         self._publish(DeliveryStored(stored))
         self._publish(AttemptStarted(attempt))
         announced = asyncio.Event()
-        await self._send_beside(stored, self.targets[1:], after=announced)
+        await self._send_in_background(stored, self.targets[1:], after=announced)
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
             self._note_health(self.targets[0], attempt)
@@ -270,7 +270,7 @@ class Relay:
         return answer
 
     async def pass_through(self, request: IncomingRequest) -> ReceiverResponse:
-        """Hand a request that is no delivery to the first target, unstored, for ``--pass``."""
+        """Forward a non-webhook request to the first target, unstored, for ``--pass``."""
         path, _, query = request.target.partition("?")
         url = join(self.targets[0], path, query)
         outgoing = compose(request.method, url, request.headers, request.body)
@@ -299,15 +299,15 @@ class Relay:
             return "this body is not an event, and --events forwards events only"
         return f"{delivery.event.name} is not among --events {','.join(self._events)}"
 
-    def _told(self, stored: Delivery) -> ReceiverResponse:
-        """Publish a delivery whose answer the app has no part in."""
+    def _publish_and_respond(self, stored: Delivery) -> ReceiverResponse:
+        """Publish a stored delivery and return a fixed response."""
         self._publish(DeliveryStored(stored))
         self._publish(DeliveryAnswered(stored))
         return _plain(stored.status or 200)
 
-    # What runs beside.
+    # In the background.
 
-    async def _send_beside(
+    async def _send_in_background(
         self,
         delivery: Delivery,
         targets: Sequence[str],
@@ -316,19 +316,19 @@ class Relay:
     ) -> None:
         for target in targets:
             await self._room.acquire()
-            self._begin(self._attempt_beside(delivery, target, after))
+            self._begin(self._attempt_in_background(delivery, target, after))
 
     def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._group.create_task(work)
-        self._beside.add(task)
+        self._background.add(task)
         task.add_done_callback(self._end)
         return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._beside.discard(task)
+        self._background.discard(task)
         self._room.release()
 
-    async def _attempt_beside(
+    async def _attempt_in_background(
         self, delivery: Delivery, target: str, after: asyncio.Event | None
     ) -> None:
         try:
@@ -352,7 +352,7 @@ class Relay:
             self._health_checks[target].hung_up()
 
     async def start(self) -> None:
-        """Look for the apps, and go on with what waits since last time."""
+        """Check the targets, and resume forwarding what was queued by an earlier session."""
         await self.check()
         for target, queue in self._queues.items():
             self._watchers.append(self._group.create_task(self._health_checks[target].run()))
@@ -365,7 +365,7 @@ class Relay:
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
-        working = set(self._beside)
+        working = set(self._background)
         for target, worker in self._workers.items():
             self._queues[target].stop()
             if self._queues[target].busy:
@@ -374,7 +374,7 @@ class Relay:
                 worker.cancel()
         if working:
             await asyncio.wait(working, timeout=seconds)
-        for task in (*self._watchers, *self._workers.values(), *self._beside):
+        for task in (*self._watchers, *self._workers.values(), *self._background):
             task.cancel()
         for queue in self._queues.values():
             await queue.close()
@@ -405,9 +405,9 @@ async def open_relay(
             `Skipped`, `QueueChanged`, `AppChanged` and `Notice`.
         targets: URLs from `parse_target`; without any, deliveries are stored and answered 200.
         ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
-            forwarded in order, going on after a restart. ``hold``: 200, forwarded by `release`. A
+            forwarded in order, also after a restart. ``hold``: 200, forwarded by `release`. A
             number: that status, forwarded all the same, so that an app meets its redeliveries.
-        secrets: Client secrets, to sign afresh what goes out late.
+        secrets: Client secrets, to sign late deliveries again.
         events: Globs of the event names that are forwarded; empty for all. Others are stored and
             answered 200, or with the number of `ack`.
         extra_headers: Set on everything that is forwarded.

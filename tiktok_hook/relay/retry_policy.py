@@ -1,6 +1,6 @@
 """What an attempt from the queue means for its delivery, and when the next one is due. Pure.
 
-Two kinds of failure are told apart. If the target is down, every delivery would fail, so the queue
+There are two kinds of failure. If the target is down, every delivery would fail, so the queue
 waits. If the target responds to others, the delivery itself is set aside and the queue continues.
 A reset and the statuses of a gateway (502, 503, 504) may be either.
 """
@@ -38,7 +38,7 @@ class Delays:
     own_max: float = 600.0
 
     def of_head(self, failures: int) -> float:
-        """The delay after so many failures of the head in a row, at least one."""
+        """The delay after this many failures of the head in a row, at least one."""
         return self.head[min(failures, len(self.head)) - 1]
 
     def of_own(self, tries: int, *, jitter: float = 1.0) -> float:

@@ -77,7 +77,7 @@ class Sender:
         )
 
     def _secret_of(self, delivery: Delivery) -> str | None:
-        """The secret that its signature was made with, or else the first; None without any."""
+        """The secret that its signature was made with, otherwise the first; None without any."""
         number = delivery.verdict.secret
         if number is not None and number <= len(self._secrets):
             return self._secrets[number - 1]

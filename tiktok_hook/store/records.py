@@ -50,7 +50,7 @@ class Counts:
         received: All of them.
         valid: Right signature, in time.
         stale: Right signature, too old or too new.
-        refused: Invalid or missing signature.
+        rejected: Invalid or missing signature.
         unchecked: No secret was given.
         redeliveries: Repetitions.
         failed: The last attempt did not get 200.
@@ -61,7 +61,7 @@ class Counts:
     received: int = 0
     valid: int = 0
     stale: int = 0
-    refused: int = 0
+    rejected: int = 0
     unchecked: int = 0
     redeliveries: int = 0
     failed: int = 0

@@ -178,7 +178,7 @@ def test_the_whole_history_is_counted_by_sort(history: HistoryReader) -> None:
         received=10,
         valid=6,
         stale=1,
-        refused=2,
+        rejected=2,
         unchecked=1,
         redeliveries=2,
         failed=1,

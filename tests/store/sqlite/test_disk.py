@@ -126,7 +126,7 @@ except StoreError as error:
     message, hint, exit_code = json.loads(
         run(code, tmp_path / "history.db", environment=environment)
     )
-    assert "lies where SQLite cannot keep a write-ahead log" in message
+    assert "is stored where SQLite cannot keep a write-ahead log" in message
     assert "--db PATH" in hint
     assert exit_code == 5
 

@@ -176,7 +176,7 @@ class SQLiteReader:
             received=sum(by_verdict.values()),
             valid=by_verdict[State.VALID],
             stale=by_verdict[State.STALE],
-            refused=by_verdict[State.INVALID] + by_verdict[State.MISSING],
+            rejected=by_verdict[State.INVALID] + by_verdict[State.MISSING],
             unchecked=by_verdict[State.UNCHECKED],
             redeliveries=others[0],
             failed=others[1],
