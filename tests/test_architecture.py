@@ -21,6 +21,7 @@ from tests.architecture_graph import (
 
 ROWS = (
     {"errors", "exact_json", "sanitize"},
+    {"app_body"},
     {"signature", "events", "edits", "hints", "text_files"},
     {"delivery"},
     {"bus", "paths", "ports", "settings", "ngrok_config", "app_process"},

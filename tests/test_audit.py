@@ -297,7 +297,7 @@ async def test_where_nothing_listens_the_audit_does_not_start() -> None:
     target = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(AppError, match="could not be reached: nothing listens at") as raised:
         await audit.play(target, secret=SECRET)
-    assert "is the app up" in raised.value.hint
+    assert "start the app" in raised.value.hint
 
 
 async def test_results_come_in_the_tables_order_also_when_played_side_by_side() -> None:

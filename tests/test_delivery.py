@@ -1,4 +1,5 @@
 import base64
+import gzip
 import hashlib
 import json
 from dataclasses import FrozenInstanceError
@@ -351,3 +352,18 @@ class TestShapeOfAnAttempt:
 )
 def test_times_are_utc_to_the_microsecond(seconds: float, text: str) -> None:
     assert timestamp(seconds) == text
+
+
+def test_a_compressed_answer_is_written_as_it_came_and_as_text() -> None:
+    packed = gzip.compress(b'{"error":"no such id"}')
+    attempt = Attempt(
+        delivery_id=1,
+        started_at=0,
+        target="http://x/",
+        status=500,
+        headers=(("Content-Encoding", "gzip"),),
+        body=packed,
+    )
+    shape = attempt_json(attempt)
+    assert base64.b64decode(shape["body_base64"]) == packed
+    assert shape["body_decoded"] == '{"error":"no such id"}'

@@ -388,7 +388,7 @@ async def test_a_target_is_tried(db: Path) -> None:
         targets = (up.url, f"127.0.0.1:{free_port()}", "no-such-host.invalid:80", "::nothing::")
         findings = await machine.targets(Subject(db=db, targets=targets))
     assert [finding.status.value for finding in findings] == ["pass", "fail", "fail", "fail"]
-    assert "is the app up" in findings[1].next_step
+    assert "start the app" in findings[1].next_step
 
 
 async def test_the_sdk_is_loaded_in_another_process(db: Path) -> None:

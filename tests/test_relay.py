@@ -218,11 +218,11 @@ async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     [
         (None, 502, "Nothing listens"),
         (hang, 504, "in time"),
-        (cut, 502, "cut the connection"),
+        (cut, 502, "closed the connection"),
         (endless, 200, ""),
         (http(302, b"", "Location: /login"), 302, "redirect"),
         (http(204), 204, "not 200"),
-        (http(403), 403, "refuses a good signature"),
+        (http(403), 403, "rejects a delivery whose signature is valid"),
         (http(500, b"boom"), 500, "boom"),
         (b"garbage\r\n\r\n", 502, "not HTTP"),
     ],

@@ -318,12 +318,12 @@ async def test_a_replay_is_recorded_before_its_bytes_leave(
 @pytest.mark.parametrize(
     ("signing", "status", "words", "failed"),
     [
-        (Signing(), 403, "refuses a good signature", True),
-        (Signing(Mode.BAD), 403, "rightly refused", False),
+        (Signing(), 403, "rejects a delivery whose signature is valid", True),
+        (Signing(Mode.BAD), 403, "correctly rejected", False),
         (Signing(Mode.BAD), 500, "failed while handling", True),
         (Signing(Mode.BAD), 200, "does not verify", True),
         (Signing(Mode.NONE), 200, "does not verify", True),
-        (Signing(Mode.AGED, 600), 401, "signature is right but old", False),
+        (Signing(Mode.AGED, 600), 401, "signature is valid but old", False),
         (Signing(Mode.AGED, 600), 200, "accepted an old signature", True),
         (Signing(Mode.AGED, 60), 200, "", False),
         (Signing(), 204, "not 200", True),

@@ -1,58 +1,64 @@
-"""What an app's bad answer probably means, and the next step.
+"""What a bad outcome of an attempt means, and the next step.
 
-One or two sentences for the line under an attempt. Whatever the app sent is cut and made visible
-before it is repeated.
+One to three sentences for the line under an attempt. A cause is named only if the response, the
+target or a look at it shows one; otherwise the hint quotes what the app says. Whatever the app
+sent is cut and escaped before it is repeated.
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import urljoin, urlsplit
 
+from tiktok_hook import app_body
 from tiktok_hook.sanitize import visible
 
 _RETRIES = "TikTok documents 200 as the only success and retries anything else for 72 h"
-_QUOTED_LINES = 3
 _QUOTED_CHARS = 200
 
 LISTENER_REFUSAL = b'{"ok":false,"error":"signature refused"}'
-"""What `tiktok-hook listen` itself answers to a signature that it does not take."""
+"""What `tiktok-hook listen` itself answers to a signature that it rejects."""
 
 _ERRORS = {
-    "timeout": "The app gave no whole answer in time. Answer 200 first and do the work afterwards; "
-    "TikTok wants its answer at once.",
-    "reset": "The app cut the connection before its answer was whole: did it crash or restart? Its "
-    "own log knows.",
-    "dns": "No address is known for {host}: is its name spelled right?",
-    "tls": "The secure connection to {host} failed: is its certificate meant for that name? For a "
-    "self-signed one use --insecure; for a plain server write http://.",
-    "protocol": "What came back is not HTTP: does another kind of server listen at {host}, or does "
-    "it want https://?",
-    "too_large": "The answer or its headers were larger than is read. A short one is enough.",
-    "unreachable": "No way leads to {host}: is the address right, and the network up?",
+    "dns": "No address is known for {host}: check the spelling of the name.",
+    "protocol": "What came back is not HTTP: another kind of server listens at {host}.",
+    "too_large": "The headers of the answer were larger than 64 KiB.",
+    "unreachable": "{host} cannot be reached: check the address and the network.",
+    "descriptors": "This process has no free file descriptor: raise the limit with ulimit -n 4096.",
     "method": "TRACE and CONNECT are never forwarded: they are meant for proxies, not for an app.",
     "loop": "The target is this listener itself: forward to the app's own port.",
 }
 
 _STATUSES = {
-    400: "400: the app could not read it. A common cause: the body was parsed before the signature "
-    "was verified, or content is used as an object (it is a string: parse it twice).",
-    404: "404: nothing answers at {path}. Is it the path of the app's webhook route, with or "
-    "without a slash at its end?",
-    405: "405: the route {path} takes no POST. TikTok only ever sends POST; a route made for a GET "
+    400: "400: the app could not read the request.",
+    404: "404: nothing answers at {path}. Compare it with the path of the app's webhook route, a "
+    "slash at the end included.",
+    405: "405: the route {path} takes no POST. TikTok only sends POST; a route made for a GET "
     "handshake is for another platform.",
-    408: "408: the app waited for a body that it had already: does something read it twice?",
-    411: "411: the app demands a Content-Length, which was sent: look at a proxy before it.",
-    413: "413: a limit on the size of bodies, in the app or a proxy before it.",
-    415: "415: the app refuses the content type. Accept application/json with any charset behind "
-    "it, and do not compare its exact text.",
+    408: "408: the app waited for more of the body than was sent.",
+    411: "411: a server in front of the app demands a Content-Length, which was sent.",
+    413: "413: the app, or a proxy in front of it, limits the size of bodies.",
+    415: "415: the app rejects the content type. Accept application/json with any charset, and do "
+    "not compare the exact text.",
     421: "421: the server does not know the host {host}.",
-    426: "426: the server wants another protocol at {host}: https://?",
+    426: "426: the server at {host} wants another protocol.",
     429: "429: the app limits how often it may be called. TikTok would retry, for 72 h.",
-    502: "502: a proxy before the app could not reach it: is the app itself up?",
+    502: "502: a proxy in front of the app could not reach it.",
     503: "503: the app says that it is not ready.",
-    504: "504: a proxy before the app waited too long. Answer 200 first, then do the work.",
-    508: "508: the request came round to a listener that had forwarded it already: forward to the "
+    504: "504: a proxy in front of the app waited too long. Answer 200 first, then do the work.",
+    508: "508: the request came back to a listener that had forwarded it already: forward to the "
     "app's own port, not to a Callback URL.",
 }
+
+_CSRF = re.compile(r"(?i)csrf|xsrf|invalid ?authenticity ?token|page expired")
+_BLOCKED_HOST = re.compile(
+    r"(?i)blocked hosts?\b|invalid host header|invalid http_host header|disallowed ?host"
+    r"|host (?:header )?(?:\S+ )?is not allowed|allowedHosts|ALLOWED_HOSTS|untrusted host"
+)
+_PLAIN_TO_TLS = re.compile(
+    r"(?i)plain http request was sent to https port|sent an http request to an https server"
+    r"|speaking plain http to an ssl-enabled server|requires tls"
+)
+_SIGNATURE = re.compile(r"(?i)signature|hmac|timestamp|tolerance|verif")
 
 
 def for_answer(
@@ -62,59 +68,176 @@ def for_answer(
     verdict: str | None,
     target: str,
     body: bytes = b"",
-    location: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+    detail: str = "",
+    evidence: str = "",
 ) -> str:
-    """Say what an app's answer to a delivery probably means, and what to do.
+    """Say what the outcome of an attempt means, and what to do.
 
     Args:
-        status: What it answered; None when it did not.
-        error: Why it did not: ``refused``, ``timeout``, ``reset``, ``dns``, ``tls``, ``protocol``,
-            ``too_large``, ``unreachable``, ``loop`` or other words; None when it did.
-        verdict: The state of the signature that the app was given; None when it is not known.
+        status: The app's; None without an answer.
+        error: As `forward.Reply.error`, ``loop``, or other text; None with an answer.
+        verdict: State of the signature that the app was given; None if unknown.
         target: The address that was tried.
-        body: The beginning of the app's answer.
-        location: Where a redirect points.
+        body: The beginning of the app's answer, as it came.
+        headers: Of the answer.
+        detail: As `forward.Reply.detail`.
+        evidence: As `forward.Reply.evidence`.
 
     Returns:
-        One or two sentences without control characters; empty when all is well.
+        One to three sentences without control characters; empty for a 200.
     """
     if error is not None:
-        return _for_error(error, target)
+        return _for_error(error, target, detail, evidence)
     if status is None or status == 200:
         return ""
-    if status in {401, 403}:
-        return _for_refusal(status, verdict, body)
+    headers = tuple(headers)
+    named = {name.lower(): value for name, value in headers}
     if 300 <= status < 400:
-        return _for_redirect(status, target, location)
+        return _for_redirect(status, target, named.get("location"))
     if status < 300:
         return f"{status} is not 200: {_RETRIES}. Answer exactly 200."
-    fixed = _STATUSES.get(status)
-    if fixed is not None:
-        said = _said(body) if status in {400, 503} else ""
-        return fixed.format(path=_path(target), host=_host(target)) + said
-    if status >= 500:
-        said = _said(body) or " It sent no explanation: its own log knows."
-        return f"{status}: the app failed while handling it.{said}"
-    return f"{status}: the app refused it, and TikTok would retry for 72 h.{_said(body)}"
+    if body == LISTENER_REFUSAL and verdict == "valid":
+        return (
+            f"{status}: the listener rejects the signature. Either its client secret is not the "
+            "one that signed, or its --tolerance is less than the signature's age."
+        )
+    plain = app_body.decoded(headers, body) or body
+    said = app_body.reason(plain)
+    cause = _cause(status, target, named, app_body.visible_text(plain), evidence)
+    cause = cause or _for_status(status, verdict, target, said)
+    if said:
+        return f"{cause} It says: {visible(said)}"
+    return f"{cause} It gives no reason: see its log." if status not in _STATUSES else cause
 
 
 def for_accepted_forgery() -> str:
     """Say what it means that an app answered 200 to a delivery with a bad signature."""
     return (
-        "Your app does not verify: it answered 200 to a signature that is wrong, so anybody who "
-        "knows its address can send it events. Compare the HMAC-SHA256 of t, a dot and the raw "
-        "body with s, and refuse when they differ or no secret is set."
+        "Your app does not verify: it answered 200 to a wrong signature, so anybody who knows its "
+        "address can send it events. Compare the HMAC-SHA256 of t, a dot and the raw body with s, "
+        "and reject the request when they differ or no secret is set."
     )
 
 
-def _for_error(error: str, target: str) -> str:
+def _cause(status: int, target: str, headers: dict[str, str], said: str, evidence: str) -> str:
+    """The cause that the answer shows, whatever its status; empty if it shows none."""
+    server = headers.get("server", "")
+    if "airtunes" in server.lower():
+        return (
+            f"{status}: macOS's AirPlay receiver answered, not your app: it listens on ports 5000 "
+            "and 7000. Give the app another port, or switch AirPlay Receiver off."
+        )
+    if evidence == "two-programs":
+        return (
+            f"{status}: two programs listen on this port, one at 127.0.0.1 and one at ::1, and "
+            "localhost means both. Name the address of your app instead of localhost."
+        )
+    if status in {400, 403, 421} and _BLOCKED_HOST.search(said):
+        return f"{status}: the app rejects the host name {_host(target)}. {_host_fix(said)}"
+    if status in {400, 401, 403, 419, 422} and _CSRF.search(said):
+        return (
+            f"{status}: CSRF protection rejected the POST. Exempt the webhook's route from it"
+            f"{_csrf_fix(said, headers)}; the signature takes its place."
+        )
+    if status in {400, 426, 497} and _PLAIN_TO_TLS.search(said):
+        return f"{status}: the server at {_host(target)} speaks TLS: write https:// in the target."
+    if "www-authenticate" in headers:
+        scheme = visible(headers["www-authenticate"].split(" ")[0][:20])
+        return (
+            f"{status}: the app, or a proxy in front of it, wants a login ({scheme}). Leave the "
+            "webhook's route out of it."
+        )
+    if status == 404 and (doubled := _doubled(_path(target))):
+        return (
+            f"404: the path contains {doubled} twice: the incoming path is appended to the "
+            "target's. Leave it out of one of them."
+        )
+    return ""
+
+
+def _for_status(status: int, verdict: str | None, target: str, said: str) -> str:
+    if status in {401, 403}:
+        return _for_rejection(status, verdict, said)
+    fixed = _STATUSES.get(status)
+    if fixed is not None:
+        return fixed.format(path=_path(target), host=_host(target))
+    if status >= 500:
+        return f"{status}: the app failed while handling it."
+    return f"{status}: the app rejected it, and TikTok would retry for 72 h."
+
+
+def _for_rejection(status: int, verdict: str | None, said: str) -> str:
+    if verdict == "valid":
+        if _SIGNATURE.search(said):
+            return (
+                f"{status}: your verifier rejects a good signature. Use the raw body, the client "
+                "secret of the same environment, and the header Tiktok-Signature."
+            )
+        return f"{status}: the app rejects a delivery whose signature is valid."
+    if verdict == "stale":
+        return (
+            f"{status}: the signature is valid but old, and the app may reject it for its age. A "
+            "replay signs again."
+        )
+    if verdict in {"invalid", "missing"}:
+        return f"{status}: correctly rejected, the signature is {verdict}."
+    if verdict == "unchecked":
+        return (
+            f"{status}: the app rejects the delivery. Give the client secret here too, to learn "
+            "whether its signature is valid."
+        )
+    return f"{status}: the app rejects the delivery."
+
+
+def _for_error(error: str, target: str, detail: str, evidence: str) -> str:
     host = _host(target)
+    if evidence == "tls":
+        return f"The server at {host} speaks TLS: write https:// in the target."
     if error == "refused":
-        return f"Nothing listens at {host}: is the app up, and is that its port?{_docker(target)}"
+        if evidence == "other-family":
+            port = host.rpartition(":")[2]
+            other = f"127.0.0.1:{port}" if host.startswith("[") else f"[::1]:{port}"
+            return (
+                f"Nothing listens at {host}, but something does at {other}: forward to "
+                f"localhost:{port}, which tries both."
+            )
+        return f"Nothing listens at {host}: start the app, or correct the port.{_docker(target)}"
+    if error == "timeout":
+        return (
+            f"The app gave {visible(detail) or 'no complete answer in time'}. Answer 200 first and "
+            "do the work afterwards: TikTok wants its answer at once. While you stop at "
+            "breakpoints: --forward-timeout 600."
+        )
+    if error == "reset":
+        return (
+            "The app closed the connection before its answer was complete, as when it crashes or "
+            "restarts: see its log."
+        )
+    if error == "tls":
+        return _for_tls(host, detail)
     fixed = _ERRORS.get(error)
     if fixed is not None:
-        return fixed.format(host=host)
+        return f"{fixed.format(host=host)}{_in_brackets(error, detail)}"
     return f"The app could not be reached at {host}: {visible(error[:_QUOTED_CHARS])}"
+
+
+def _for_tls(host: str, detail: str) -> str:
+    if "wrong version number" in detail or "http request" in detail:
+        return f"The server at {host} does not speak TLS: write http:// in the target."
+    if "certificate" in detail:
+        words = visible(detail[:_QUOTED_CHARS])
+        return (
+            f"{words[:1].upper()}{words[1:]}. For a self-signed certificate use --insecure; for a "
+            "CA of your own set SSL_CERT_FILE."
+        )
+    words = _in_brackets("tls", detail)
+    return f"The TLS connection to {host} failed. For a plain server write http://.{words}"
+
+
+def _in_brackets(error: str, detail: str) -> str:
+    wanted = error in {"tls", "protocol", "unreachable"} and detail
+    return f" ({visible(detail[:_QUOTED_CHARS])})" if wanted else ""
 
 
 def _docker(target: str) -> str:
@@ -123,30 +246,39 @@ def _docker(target: str) -> str:
     return ""
 
 
-def _for_refusal(status: int, verdict: str | None, body: bytes) -> str:
-    if verdict == "valid" and body == LISTENER_REFUSAL:
-        return (
-            f"{status}: the listener refuses the signature. Either its client secret is not the "
-            "one that signed, or its --tolerance is less than the signature's age."
-        )
-    if verdict == "valid":
-        return (
-            f"{status}: your verifier refuses a good signature. Does it use the raw body, the "
-            "client secret of the same environment, and the header Tiktok-Signature?"
-        )
-    if verdict == "stale":
-        return (
-            f"{status}: the signature is right but old, and the app may have refused it for its "
-            "age. A replay signs afresh."
-        )
-    if verdict in {"invalid", "missing"}:
-        return f"{status}: rightly refused, the signature is {verdict}."
-    if verdict == "unchecked":
-        return (
-            f"{status}: the app refuses the signature, or wants a login. Give the client secret "
-            "here too, to learn whether it is right."
-        )
-    return f"{status}: the app refuses it: its verifier, or a login before it."
+def _host_fix(said: str) -> str:
+    """How the framework that wrote this is told about a host."""
+    for pattern, fix in (
+        (r"blocked hosts?", 'In Rails: config.hosts << "NAME" in config/environments.'),
+        (r"allowedHosts|vite", "In Vite: server.allowedHosts in its configuration."),
+        (r"http_host|disallowed|allowed_hosts", "In Django: add it to ALLOWED_HOSTS."),
+    ):
+        if re.search(f"(?i){pattern}", said):
+            return f"{fix} Or send another name: --header 'Host: localhost'."
+    return "Allow it there, or send another name: --header 'Host: localhost'."
+
+
+def _csrf_fix(said: str, headers: dict[str, str]) -> str:
+    cookies = headers.get("set-cookie", "")
+    for pattern, fix in (
+        (r"csrf verification failed|csrfmiddlewaretoken|django", " (Django: @csrf_exempt)"),
+        (r"authenticity", " (Rails: skip_forgery_protection)"),
+        (r"page expired|laravel", " (Laravel: validateCsrfTokens(except: …) in bootstrap/app.php)"),
+        (r"csrf token is missing|csrf session token", " (Flask-WTF: csrf.exempt)"),
+    ):
+        if re.search(f"(?i){pattern}", f"{said}\n{cookies}"):
+            return fix
+    return ""
+
+
+def _doubled(path: str) -> str:
+    """The path that stands in `path` twice in a row at its end; empty if none does."""
+    parts = path.split("/")[1:]
+    half = len(parts) // 2
+    for length in range(half, 0, -1):
+        if parts[-length:] == parts[-2 * length : -length] and any(parts[-length:]):
+            return f"/{'/'.join(parts[-length:])}"
+    return ""
 
 
 def _for_redirect(status: int, target: str, location: str | None) -> str:
@@ -169,24 +301,12 @@ def _for_redirect(status: int, target: str, location: str | None) -> str:
     return f"{status}: a redirect to {shown}. {ending}{login if wants_login else ''}"
 
 
-def _said(body: bytes) -> str:
-    """The first lines of an answer, on one line, for behind a sentence."""
-    text = body[: 4 * _QUOTED_CHARS].decode("utf-8", "replace")
-    if "<html" in text[:200].lower() or "<!doctype" in text[:200].lower():
-        text = re.sub(r"(?is)<(script|style|head)\b.*?(</\1>|\Z)|<[^>]*>?", " ", text)
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    told = " / ".join([line for line in lines if line][:_QUOTED_LINES])
-    if not told:
-        return ""
-    return f" It says: {visible(told[:_QUOTED_CHARS])}{'…' * (len(told) > _QUOTED_CHARS)}"
-
-
 def _with_scheme(target: str) -> str:
     return target if "://" in target else f"http://{target}"
 
 
 def _host(target: str) -> str:
-    """Host and port for a sentence; a name and password before them are left out."""
+    """Host and port for a sentence, without a user name and password."""
     try:
         netloc = urlsplit(_with_scheme(target)).netloc.rpartition("@")[2]
     except ValueError:

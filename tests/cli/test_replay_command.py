@@ -275,7 +275,7 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     app.answer = gone
     failed = await replay(db, "--pending")
     assert failed.exit_code == 6
-    assert failed.stderr.count("The app cut the connection") == 1
+    assert failed.stderr.count("The app closed the connection") == 1
     assert failed.stderr.endswith("Once it is fixed: tiktok-hook replay --pending\n")
     app.answer = http(200)
     app.requests.clear()

@@ -126,7 +126,7 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (delivery["source"], delivery["verdict"]["state"]) == ("trigger", "valid")
         refused = await trigger(FAILED, "--bad-signature")
         assert refused.exit_code == 6
-        assert "rightly refused" in refused.stderr
+        assert "correctly rejected" in refused.stderr
         assert (await listener.wait_for("delivery", 2))["verdict"]["state"] == "invalid"
         assert (await trigger(FAILED, "--age", "10m")).exit_code == 0
         assert (await listener.wait_for("delivery", 3))["verdict"]["state"] == "stale"
@@ -155,7 +155,7 @@ async def test_an_app_that_wants_a_signature_asks_for_the_secret(app: App) -> No
     without = await trigger(FAILED, "--to", app.url, secret=None)
     assert "Set TIKTOK_CLIENT_SECRET" in without.stderr
     on_purpose = await trigger(FAILED, "--to", app.url, "--no-signature", secret=None)
-    assert "rightly refused" in on_purpose.stderr
+    assert "correctly rejected" in on_purpose.stderr
 
 
 async def test_in_json_a_run_is_one_object(app: App) -> None:

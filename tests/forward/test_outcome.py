@@ -42,7 +42,7 @@ def test_a_changed_body_is_recorded_too() -> None:
         (Reply(200), State.VALID, ""),
         (Reply(200), State.INVALID, "does not verify"),
         (Reply(200), State.MISSING, "does not verify"),
-        (Reply(403), State.VALID, "refuses a good signature"),
+        (Reply(403), State.VALID, "rejects a delivery whose signature is valid"),
         (Reply(None, error="tls", detail="expired\x1b[2J"), State.VALID, "(expired\\x1b[2J)"),
     ],
     ids=["fine", "forged-accepted", "unsigned-accepted", "good-refused", "detail"],

@@ -91,7 +91,7 @@ def _attempt_entry(attempt: Attempt, delivery: Mapping[str, Any]) -> dict[str, A
     }
 
 
-_ELSEWHERE = {"headers", "body", "body_base64", "event", "request"}
+_ELSEWHERE = {"headers", "body", "body_base64", "body_decoded", "event", "request"}
 """Fields of ours that have their place in HAR's own, or are made from those."""
 
 

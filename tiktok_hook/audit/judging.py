@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tiktok_hook import hints
 from tiktok_hook.audit.case import Case, Expected
 from tiktok_hook.audit.cases import CHALLENGE
-from tiktok_hook.forward import Reply
+from tiktok_hook.forward import Reply, explain
 from tiktok_hook.signature import State
 
 
@@ -68,14 +67,7 @@ def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> 
 def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
     wrong = next((reply for reply in replies if reply.status != 200), None)
     if wrong is not None:
-        told = hints.for_answer(
-            status=wrong.status,
-            error=wrong.error,
-            verdict=State.VALID,
-            target=target,
-            body=wrong.body,
-            location=wrong.header("Location"),
-        )
+        told = explain(wrong, target=target, verdict=State.VALID)
         # A refusal is the case's own matter; a 202, a redirect or silence tells more than it does.
         ours = wrong.status is not None and wrong.status >= 400 and case.likely
         return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else told)

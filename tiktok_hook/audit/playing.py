@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tiktok_hook import hints, signature
+from tiktok_hook import signature
 from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES
 from tiktok_hook.audit.judging import Outcome, Result, judge
 from tiktok_hook.audit.report import AuditReport
 from tiktok_hook.audit.searching import find_way
 from tiktok_hook.errors import AppError
-from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, explain, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
 
@@ -113,5 +113,5 @@ def _require_way(url: str, reply: Reply) -> None:
     if reply.error in _NO_WAY_THERE:
         raise AppError(
             f"{url} could not be reached: {reply.detail}.",
-            hint=hints.for_answer(status=None, error=reply.error, verdict=None, target=url),
+            hint=explain(reply, target=url, verdict=None),
         )

@@ -181,9 +181,21 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
     if attempt.headers or attempt.body:
         shown.append("    answered:")
         shown += [visible(f"    {name}: {value}") for name, value in attempt.headers]
-        shown += _indented(attempt.body) if attempt.body else []
+        shown += _answer_body(attempt)
         shown += ["    (cut here)"] if attempt.truncated else []
     return "\n".join([paint.join(lines.attempt_line(attempt)), *shown]) if shown else ""
+
+
+def _answer_body(attempt: "Attempt") -> list[str]:
+    """The lines of an answer's body, decompressed if it was compressed."""
+    from tiktok_hook import app_body
+
+    if not attempt.body:
+        return []
+    plain = app_body.decoded(attempt.headers, attempt.body)
+    if plain is None:
+        return _indented(attempt.body)
+    return [f"    (decompressed, {len(attempt.body)} bytes as sent)", *_indented(plain)]
 
 
 def _indented(body: bytes) -> list[str]:

@@ -230,25 +230,19 @@ class _Triggering:
         self._warn_of_accepted_forgery()
 
     def _hint(self, reply: "Reply") -> str:
-        from tiktok_hook import hints
+        from tiktok_hook.forward import explain
 
         if self._lacks_secret and reply.status in {401, 403}:
             return (
                 f"{reply.status}: a signature is wanted there. Set TIKTOK_CLIENT_SECRET, or give "
                 "--secret-file FILE, to send it signed."
             )
-        return hints.for_answer(
-            status=reply.status,
-            error=reply.error,
-            verdict=signature_options.verdict(
-                signed=self._how["secret"] is not None,
-                bad=self._given["bad_signature"],
-                age=float(self._how["age"]),
-            ),
-            target=self._url,
-            body=reply.body,
-            location=reply.header("Location"),
+        verdict = signature_options.verdict(
+            signed=self._how["secret"] is not None,
+            bad=self._given["bad_signature"],
+            age=float(self._how["age"]),
         )
+        return "" if reply.status == 200 else explain(reply, target=self._url, verdict=verdict)
 
     def _warn_of_accepted_forgery(self) -> None:
         """A listener without a secret judges nothing, so only an app that was named is judged."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from tiktok_hook import exact_json
+from tiktok_hook import app_body, exact_json
 from tiktok_hook.delivery.records import Attempt, Delivery
 from tiktok_hook.delivery.shapes import (
+    AnswerShape,
     AttemptShape,
     BodyShape,
     DeliveryShape,
@@ -38,6 +39,14 @@ def _body_fields(body: bytes) -> BodyShape:
     if _BIDI_OR_CONTROL.search(text):
         return {"body_base64": base64.b64encode(body).decode("ascii")}
     return {"body": text}
+
+
+def _decoded_field(attempt: Attempt) -> AnswerShape:
+    """``body_decoded``: the text of a compressed body, next to its exact bytes."""
+    plain = app_body.decoded(attempt.headers, attempt.body)
+    if plain is None or "body" not in (fields := _body_fields(plain)):
+        return {}
+    return {"body_decoded": fields["body"]}
 
 
 def verdict_json(verdict: Verdict) -> VerdictShape:
@@ -106,6 +115,7 @@ def attempt_json(attempt: Attempt) -> AttemptShape:
         "duration_ms": None if duration is None else round(duration, 3),
         "headers": [[name, value] for name, value in attempt.headers],
         **_body_fields(attempt.body),
+        **_decoded_field(attempt),
         "truncated": attempt.truncated,
         "error": attempt.error,
         "hint": attempt.hint,

@@ -74,7 +74,13 @@ class RequestShape(BodyShape):
     headers: list[HeaderPair]
 
 
-class AttemptShape(BodyShape):
+class AnswerShape(BodyShape, total=False):
+    """The body of an app's answer; ``body_decoded`` only where it was compressed."""
+
+    body_decoded: Annotated[str, "The text of a compressed body, at most 64 KiB of it."]
+
+
+class AttemptShape(AnswerShape):
     """One try at forwarding a delivery to an app."""
 
     id: Annotated[str, "Like `12.1`."]

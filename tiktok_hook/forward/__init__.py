@@ -7,7 +7,7 @@ app closed it. Responses are parsed by httptools.
 """
 
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
-from tiktok_hook.forward.outcome import begun, ended
+from tiktok_hook.forward.outcome import begun, ended, explain
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
 from tiktok_hook.forward.sockets import reachable, resolves_to_this_machine
 from tiktok_hook.forward.target import join, local_port, parse_target, refuse_loop
@@ -21,6 +21,7 @@ __all__ = [
     "build",
     "compose",
     "ended",
+    "explain",
     "join",
     "local_port",
     "parse_header",

@@ -4,11 +4,7 @@ from tiktok_hook import hints
 from tiktok_hook.delivery import Attempt, Delivery, without_own_cookies
 from tiktok_hook.forward.client import Reply
 from tiktok_hook.forward.request import ForwardRequest
-from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
-
-_WITH_DETAIL = frozenset({"tls", "protocol", "unreachable"})
-"""Errors whose detail is added to the hint."""
 
 
 def begun(
@@ -48,18 +44,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         reply: The outcome.
         verdict: Of the signature in the request; None if unknown.
     """
-    hint = hints.for_answer(
-        status=reply.status,
-        error=reply.error,
-        verdict=verdict,
-        target=attempt.target,
-        body=reply.body,
-        location=reply.header("location"),
-    )
-    if reply.error in _WITH_DETAIL and reply.detail:
-        hint = f"{hint} ({visible(reply.detail)})"
-    if reply.status == 200 and verdict in {State.INVALID, State.MISSING}:
-        hint = hints.for_accepted_forgery()
+    hint = explain(reply, target=attempt.target, verdict=verdict)
     return attempt.stored(
         status=reply.status,
         headers=without_own_cookies(reply.headers),
@@ -68,4 +53,26 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         duration_ms=reply.duration_ms,
         error=reply.error,
         hint=hint,
+    )
+
+
+def explain(reply: Reply, *, target: str, verdict: State | None) -> str:
+    """Say what a bad outcome means and what to do; empty if the app did the right thing.
+
+    Args:
+        reply: The outcome.
+        target: Where the request went.
+        verdict: Of the signature in the request; None if unknown.
+    """
+    if reply.status == 200 and verdict in {State.INVALID, State.MISSING}:
+        return hints.for_accepted_forgery()
+    return hints.for_answer(
+        status=reply.status,
+        error=reply.error,
+        verdict=verdict,
+        target=target,
+        body=reply.body,
+        headers=reply.headers,
+        detail=reply.detail,
+        evidence=reply.evidence,
     )

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from tiktok_hook import hints
 from tiktok_hook.errors import AppError, UsageError
-from tiktok_hook.forward import Forwarder, ForwardRequest, join, parse_target
+from tiktok_hook.forward import Forwarder, ForwardRequest, explain, join, parse_target
 from tiktok_hook.testing.asgi import AsgiApp, call_asgi, lifespan
 from tiktok_hook.testing.background import Background
 from tiktok_hook.testing.exchange import Posted, Response, ResponseHeaders
@@ -108,7 +107,7 @@ def _at(target: str, forwarder: Forwarder, background: Background) -> Call:
         request = ForwardRequest("POST", url, tuple(posted.headers.items()), posted.body)
         reply = background.run(forwarder.send(request, timeout=timeout, keep_bytes=KEPT_BYTES))
         if reply.status is None:
-            hint = hints.for_answer(status=None, error=reply.error, verdict=None, target=url)
+            hint = explain(reply, target=url, verdict=None)
             raise AppError(f"{url} did not answer: {reply.detail}.", hint=hint)
         return Response(reply.status, ResponseHeaders(reply.headers), reply.body)
 

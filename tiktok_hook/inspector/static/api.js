@@ -58,14 +58,15 @@ const bytesOf = (base64) => Uint8Array.from(atob(base64), (each) => each.charCod
 
 /**
  * A delivery's or attempt's body: its text, or null and its bytes.
- * @param {{ body?: string, body_base64?: string }} record
+ * @param {{ body?: string, body_base64?: string, body_decoded?: string }} record
  * @returns {{ text: string | null, bytes: Uint8Array }}
  */
 export function bodyOf(record) {
   if (record.body !== undefined) {
     return { text: record.body, bytes: new TextEncoder().encode(record.body) };
   }
-  return { text: null, bytes: bytesOf(record.body_base64 ?? "") };
+  // A compressed answer: its bytes as sent, and the text that they hold.
+  return { text: record.body_decoded ?? null, bytes: bytesOf(record.body_base64 ?? "") };
 }
 
 export const header = (record, name) =>

@@ -1,0 +1,374 @@
+"""What an app's response body says: decompressed for display, and its reason in one line.
+
+Bodies are stored and passed on as they came; this is only for people's eyes.
+"""
+
+import html
+import re
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tiktok_hook import exact_json
+
+MAX_DECODED_BYTES = 64 * 1024
+"""Most bytes that decompressing gives, so that a small body cannot fill the memory."""
+
+_MAX_CHARS = 200
+_MAX_PARTS = 2
+
+
+def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
+    """The body without its content codings, at most 64 KiB of it.
+
+    Args:
+        headers: Of the response.
+        body: Its beginning as it came; a cut one gives what can be read of it.
+
+    Returns:
+        None if it has no content coding, an unknown one, or is not what its header says.
+    """
+    codings = [
+        part.strip().lower()
+        for name, value in headers
+        if name.lower() == "content-encoding"
+        for part in value.split(",")
+    ]
+    codings = [coding for coding in codings if coding not in {"", "identity"}]
+    if not codings or len(codings) > 3 or not body:
+        return None
+    for coding in reversed(codings):  # the last one was applied last
+        decoder = _DECODERS.get(coding)
+        result = None if decoder is None else decoder(body)
+        if not result:
+            return None
+        body = result
+    return body
+
+
+def _inflate(body: bytes) -> bytes | None:
+    """gzip, zlib, and the raw deflate that some servers call ``deflate``."""
+    for window_bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            return zlib.decompressobj(window_bits).decompress(body, MAX_DECODED_BYTES)
+        except zlib.error:
+            continue
+    return None
+
+
+def _brotli(body: bytes) -> bytes | None:
+    """Brotli, where one of its two packages is installed."""
+    for name in ("brotli", "brotlicffi"):
+        try:
+            module: Any = __import__(name)
+        except ImportError:
+            continue
+        try:
+            decoder = module.Decompressor()
+            parts, size = [], 0
+            # Fed in small pieces, so that the output stays bounded in every version of the package.
+            for at in range(0, len(body), 64):
+                parts.append(decoder.process(body[at : at + 64]))
+                size += len(parts[-1])
+                if size > MAX_DECODED_BYTES:
+                    break
+            return b"".join(parts)[:MAX_DECODED_BYTES]
+        except module.error:
+            return None
+    return None
+
+
+def _zstandard(body: bytes) -> bytes | None:
+    """Zstandard, which Python has from 3.14 on."""
+    try:
+        zstd: Any = __import__("compression.zstd", fromlist=["zstd"])
+    except ImportError:
+        return None
+    try:
+        result: bytes = zstd.ZstdDecompressor().decompress(body, MAX_DECODED_BYTES)
+    except zstd.ZstdError:
+        return None
+    return result
+
+
+_DECODERS: Mapping[str, Callable[[bytes], bytes | None]] = {
+    "gzip": _inflate,
+    "x-gzip": _inflate,
+    "deflate": _inflate,
+    "br": _brotli,
+    "zstd": _zstandard,
+}
+
+
+def reason(body: bytes) -> str:
+    """The reason that an error response gives, in one line of at most 200 characters.
+
+    A message in JSON, the title and the message of an HTML error page, the last line of a Python
+    traceback, otherwise the first lines of the text. Stack traces are left out.
+
+    Args:
+        body: Decompressed; it need not be complete.
+
+    Returns:
+        Not yet escaped; empty if the body is empty, binary or says nothing.
+    """
+    text = _text(body)
+    if text is None or not text.strip():
+        return ""
+    found = _from_json(text) or (_from_html(text) if _is_html(text) else _from_plain(text))
+    return found if len(found) <= _MAX_CHARS else f"{found[:_MAX_CHARS].rstrip()}…"
+
+
+def visible_text(body: bytes) -> str:
+    """All text that a reader of the body would see: of a page no tags, scripts or comments."""
+    text = _text(body) or ""
+    if not _is_html(text):
+        return text
+    page = _Page(text)
+    return "\n".join([page.title, *page.messages, *page.blocks])
+
+
+def _text(body: bytes) -> str | None:
+    """The body as text; None for one that is mostly something else."""
+    body = body[:MAX_DECODED_BYTES]
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16", "replace")
+    text = body.decode("utf-8", "replace").removeprefix("\ufeff")
+    strange = sum(text.count(each) for each in ("\ufffd", "\0"))
+    return None if strange * 8 > len(text) else text
+
+
+# JSON.
+
+_MESSAGE_KEYS = (
+    "message", "error_description", "detail", "error", "errors", "exception", "reason", "msg",
+    "description", "title", "err",
+)  # fmt: skip
+
+
+def _from_json(text: str) -> str:
+    if text.lstrip()[:1] not in {"{", "[", '"'}:
+        return ""
+    try:
+        value = exact_json.loads(text)
+    except ValueError:
+        return ""
+    found: list[str] = []
+    for message in _messages(value, 0):
+        line = _first_line(message)
+        # `{"error": "Internal Server Error", "message": "boom"}` needs the second one only.
+        if line and line not in found and not _is_generic(line):
+            found.append(line)
+    return " / ".join(found[:_MAX_PARTS]) or _one_line(text)
+
+
+def _messages(value: object, depth: int) -> Iterable[str]:
+    """The strings under the keys by which frameworks name a message, the most telling key first."""
+    if isinstance(value, str):
+        yield value
+    elif depth > 4:
+        return
+    elif isinstance(value, list):
+        for inner in value[:_MAX_PARTS]:
+            yield from _messages(inner, depth + 1)
+    elif isinstance(value, dict):
+        for key in _MESSAGE_KEYS:
+            if key in value:
+                yield from _messages(value[key], depth + 1)
+        if depth and not any(key in value for key in _MESSAGE_KEYS):
+            for inner in list(value.values())[:_MAX_PARTS]:  # errors by field
+                yield from _messages(inner, depth + 1)
+
+
+# Plain text.
+
+_FRAME = re.compile(
+    r"""\s*(?:at\s+\S.*[:(]\S*\d|at\s+[\w.$<>]+\(.*\)|File\s".*",\sline\s\d|from\s\S+:\d+:in\s
+    |\#\d+\s|\S+\.(?:rb|py|js|ts|php|java|go):\d+:in\b|Stack\strace:|\[stacktrace\]
+    |goroutine\s\d+|Caused\sby:)""",
+    re.VERBOSE,
+)
+
+
+def _from_plain(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    start = next((at for at, line in enumerate(lines) if line.startswith("Traceback (")), None)
+    if start is not None:
+        # Python prints the cause last, the message of an exception may have several lines.
+        after = [line for line in lines[start + 1 :] if not line.startswith(" ")]
+        return " ".join(after[-1].split()) if after else ""
+    kept: list[str] = []
+    for line in lines:
+        if _FRAME.match(line):
+            break
+        kept.append(" ".join(line.split()))
+    return " / ".join(kept[:3])
+
+
+# HTML.
+
+_HTML_START = re.compile(
+    r"(?i)<(?:!doctype|html|head|body|title|h1|br|b|pre|p|div|style|!--)[\s>/]"
+)
+_INVISIBLE = frozenset(
+    {"script", "style", "svg", "template", "noscript", "textarea", "nav", "button"}
+)
+_BREAKS = frozenset(
+    {"br", "p", "div", "h1", "h2", "h3", "h4", "pre", "li", "tr", "td", "th", "table", "title"}
+    | {"header", "section", "main", "article", "body", "hr", "dt", "dd", "ul", "ol"}
+)
+_VOID = frozenset({"br", "hr", "img", "input", "link", "meta", "wbr"})
+_TAG = re.compile(r"(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<attributes>[^>]*)>")
+_MESSAGE_CLASS = re.compile(
+    r"(?i)\b(?:class|id)\s*=\s*[\"']?[^\"'>]*?(?:exception|error|exc)[_-]?(?:value|msg|message)\b"
+)
+_GENERIC = re.compile(
+    r"""(?ix)
+    (?:http\s*(?:status|error)\s*)?(?:[1-5]\d\d)?[\s:.\u2013-]*
+    (?:(?:internal\s)?server\serror|error|forbidden|bad\srequest|unauthorized|not\sfound
+       |method\snot\sallowed|service\sunavailable|whitelabel\serror\spage|starlette\sdebugger
+       |action\scontroller:\sexception\scaught|exception\scaught|oops.{0,40}
+       |application\serror|an?\s(?:unknown\s)?error\s(?:has\s)?occurr?ed
+       |an\sunhandled\sexception\soccurred\swhile\sprocessing\sthe\srequest)?
+    [\s.!]*(?:\(?[1-5]\d\d\)?)?[\s.]*
+    """
+)
+_BOILERPLATE = re.compile(
+    r"""(?ix)
+    this\sapplication\shas\sno\sexplicit\smapping | the\sserver\sencountered\san\sinternal\serror
+    | the\srequested\surl\swas\snot\sfound\son\sthe\sserver | \w{3}\s\w{3}\s\d\d\s\d\d:\d\d:\d\d
+    | traceback(?:$|\s\(most\srecent|\sinterpreter) | type:?\sstatus\sreport
+    | the\sdebugger\scaught\san\sexception
+    """
+)
+_NEXT_DATA = re.compile(r'(?is)<script[^>]*id="__NEXT_DATA__"[^>]*>(.*?)</script>')
+
+
+def _is_html(text: str) -> bool:
+    return _HTML_START.search(text[:4096]) is not None
+
+
+def _is_generic(text: str) -> bool:
+    """True for what says no more than the status does."""
+    return _GENERIC.fullmatch(text.strip()) is not None or _BOILERPLATE.match(text) is not None
+
+
+def _from_html(text: str) -> str:
+    page = _Page(text)
+    development = _NEXT_DATA.search(text)
+    message = _from_json(development[1]) if development and '"err"' in development[1] else ""
+    # `ValueError: boom // Werkzeug Debugger`
+    title = re.sub(r"\s*(?://|[|\u2013-])\s*[\w ]*Debugger\s*$", "", page.title).strip()
+    texts = [message, *page.messages, title, *page.blocks]
+    lines: list[str] = []
+    if title and page.messages and not _is_generic(title):
+        texts.insert(0, title)
+    for each in texts:
+        line = _first_line(each)
+        if not line or _is_generic(line) or _FRAME.match(line):
+            continue
+        if any(line in other or other in line for other in lines):
+            continue
+        lines.append(line)
+        if len(lines) == _MAX_PARTS:
+            break
+    if not lines:  # a page that repeats its status is quoted all the same
+        lines = [line for line in (title, *page.blocks) if line.strip()][:1]
+    return " / ".join(lines)
+
+
+class _Page:
+    """The title, the texts that frameworks mark as the message, and all other text of a page.
+
+    Read in one pass over the tags: Python's own parser takes quadratic time for some broken
+    pages, and a page comes from whatever answers at the target.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.title = ""
+        self.messages: list[str] = []
+        self.blocks: list[str] = []
+        self._text: list[str] = []
+        self._open: list[str] = []
+        self._hidden = ""  # name of the element whose content is left out; `!--` for a comment
+        self._message_depth: int | None = None
+        first, *pieces = text.split("<")
+        self._text.append(first)
+        for piece in pieces:
+            self._read(piece)
+        self._end_block()
+
+    def _read(self, piece: str) -> None:
+        """One tag and the text behind it."""
+        if self._hidden == "!--" or piece.startswith("!--"):
+            _, end, data = piece.partition("-->")
+            self._hidden = "" if end else "!--"
+            self._text.append(data)
+            return
+        if piece[:1] in {"!", "?"} and not self._hidden:
+            self._text.append(piece.partition(">")[2])
+            return
+        found = _TAG.match(piece)
+        if found is None:
+            if not self._hidden:
+                self._text.append(f"<{piece}")
+            return
+        name, attributes, data = found["name"].lower(), found["attributes"], piece[found.end() :]
+        if self._hidden:
+            if not found["closing"] or name != self._hidden:
+                return
+            self._hidden = ""
+        elif found["closing"]:
+            self._close(name)
+        elif name in _INVISIBLE:
+            self._hidden = name
+            return
+        else:
+            self._start(name, attributes)
+        self._text.append(data)
+
+    def _start(self, name: str, attributes: str) -> None:
+        if name in _BREAKS:
+            self._end_block()
+        if name in _VOID or len(self._open) > 200:
+            return
+        self._open.append(name)
+        if self._message_depth is None and _MESSAGE_CLASS.search(attributes[:500]):
+            self._end_block()
+            self._message_depth = len(self._open)
+
+    def _close(self, name: str) -> None:
+        if name in _BREAKS:
+            self._end_block()
+        if name in self._open:
+            while self._open.pop() != name:
+                pass
+        if self._message_depth is not None and len(self._open) < self._message_depth:
+            self._end_block()
+            self._message_depth = None
+
+    def _end_block(self) -> None:
+        text = html.unescape("".join(self._text))
+        self._text.clear()
+        if not text.strip() or len(self.blocks) > 100:
+            return
+        if "title" in self._open and not self.title:
+            self.title = " ".join(text.split())
+        elif self._message_depth is not None:
+            self.messages.append(text)
+        else:
+            self.blocks.append(text)
+
+
+def _first_line(text: str) -> str:
+    """The text up to the first stack frame, on one line."""
+    kept: list[str] = []
+    for line in text.strip().splitlines():
+        if _FRAME.match(line):
+            break
+        kept.append(line)
+    return " ".join(" ".join(kept).split())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
