@@ -104,11 +104,11 @@ def for_answer(
         )
     plain = app_body.decoded(headers, body) or body
     said = app_body.reason(plain)
-    cause = _cause(status, target, named, app_body.visible_text(plain), evidence)
-    cause = cause or _for_status(status, verdict, target, said)
+    shown = cause(status=status, target=target, headers=headers, body=body, evidence=evidence)
+    text = _for_status(status, verdict, target, said) if shown is None else f"{status}: {shown[1]}"
     if said:
-        return f"{cause} It says: {visible(said)}"
-    return f"{cause} It gives no reason: see its log." if status not in _STATUSES else cause
+        return f"{text} It says: {visible(said)}"
+    return text if status in _STATUSES else f"{text} It gives no reason: see its log."
 
 
 def for_accepted_forgery() -> str:
@@ -120,40 +120,55 @@ def for_accepted_forgery() -> str:
     )
 
 
-def _cause(status: int, target: str, headers: dict[str, str], said: str, evidence: str) -> str:
-    """The cause that the answer shows, whatever its status; empty if it shows none."""
-    server = headers.get("server", "")
-    if "airtunes" in server.lower():
-        return (
-            f"{status}: macOS's AirPlay receiver answered, not your app: it listens on ports 5000 "
-            "and 7000. Give the app another port, or switch AirPlay Receiver off."
+def cause(
+    *,
+    status: int,
+    target: str,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    evidence: str = "",
+) -> tuple[str, str] | None:
+    """The cause that an answer shows by itself, whatever was sent.
+
+    Returns:
+        A stable name (``airplay``, ``two-programs``, ``blocked-host``, ``csrf``, ``tls``,
+        ``login``, ``doubled-path``) and what it means; None if the answer shows none of them.
+    """
+    headers = tuple(headers)
+    named = {name.lower(): value for name, value in headers}
+    said = app_body.visible_text(app_body.decoded(headers, body) or body)
+    if "airtunes" in named.get("server", "").lower():
+        return "airplay", (
+            "macOS's AirPlay receiver answered, not your app: it listens on ports 5000 and 7000. "
+            "Give the app another port, or switch AirPlay Receiver off."
         )
     if evidence == "two-programs":
-        return (
-            f"{status}: two programs listen on this port, one at 127.0.0.1 and one at ::1, and "
-            "localhost means both. Name the address of your app instead of localhost."
+        return "two-programs", (
+            "two programs listen on this port, one at 127.0.0.1 and one at ::1, and localhost "
+            "means both. Name the address of your app instead of localhost."
         )
     if status in {400, 403, 421} and _BLOCKED_HOST.search(said):
-        return f"{status}: the app rejects the host name {_host(target)}. {_host_fix(said)}"
+        fix = _host_fix(said)
+        return "blocked-host", f"the app rejects the host name {_host(target)}. {fix}"
     if status in {400, 401, 403, 419, 422} and _CSRF.search(said):
-        return (
-            f"{status}: CSRF protection rejected the POST. Exempt the webhook's route from it"
-            f"{_csrf_fix(said, headers)}; the signature takes its place."
+        return "csrf", (
+            "CSRF protection rejected the POST. Exempt the webhook's route from it"
+            f"{_csrf_fix(said, named)}; the signature takes its place."
         )
     if status in {400, 426, 497} and _PLAIN_TO_TLS.search(said):
-        return f"{status}: the server at {_host(target)} speaks TLS: write https:// in the target."
-    if "www-authenticate" in headers:
-        scheme = visible(headers["www-authenticate"].split(" ")[0][:20])
-        return (
-            f"{status}: the app, or a proxy in front of it, wants a login ({scheme}). Leave the "
-            "webhook's route out of it."
+        return "tls", f"the server at {_host(target)} speaks TLS: write https:// in the target."
+    if "www-authenticate" in named and status >= 400:
+        scheme = visible(named["www-authenticate"].split(" ")[0][:20])
+        return "login", (
+            f"the app, or a proxy in front of it, wants a login ({scheme}). Leave the webhook's "
+            "route out of it."
         )
     if status == 404 and (doubled := _doubled(_path(target))):
-        return (
-            f"404: the path contains {doubled} twice: the incoming path is appended to the "
-            "target's. Leave it out of one of them."
+        return "doubled-path", (
+            f"the path contains {doubled} twice: the incoming path is appended to the target's. "
+            "Leave it out of one of them."
         )
-    return ""
+    return None
 
 
 def _for_status(status: int, verdict: str | None, target: str, said: str) -> str:

@@ -44,12 +44,21 @@ async def test_passed_cases_end_with_0() -> None:
     assert "pass  event:authorization.removed" in verbose.stdout
 
 
+async def test_a_missing_route_is_said_in_a_few_lines() -> None:
+    async with running_app(http(404)) as app:
+        done = await run(app.url)
+    assert done.exit_code == 1
+    assert "no-route" in done.stdout
+    assert "cases were not played" in done.stdout
+    assert len(done.stdout.splitlines()) < 20
+
+
 async def test_json_is_one_object_on_stdout() -> None:
     async with running_app() as app:
         done = await run(app.url, "--only", "valid,forged", "--json")
     assert done.exit_code == 1
     report = json.loads(done.stdout)
-    assert report["counts"] == {"pass": 1, "warn": 0, "fail": 1}
+    assert report["counts"] == {"pass": 1, "warn": 0, "fail": 1, "skip": 0}
     assert report["mistakes"][0]["name"] == "fails-open"
 
 

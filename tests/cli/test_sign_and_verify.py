@@ -1,8 +1,11 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from tests.cli.runner import invoke
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.store import open_store
 
 SECRET = "tiktok-client-secret"
 BODY = (
@@ -105,3 +108,57 @@ def test_a_prompted_secret_comes_from_the_first_line_of_a_pipe(body: str) -> Non
         stdin=f"{SECRET}\n".encode(),
     )  # fmt: skip
     assert result.stdout.endswith(SIGNED + "\n")
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> str:
+    """A history with a delivery that was rejected under another secret, and a cut one."""
+    db = tmp_path / "history.db"
+    signed = Delivery(
+        received_at=1756684805.0, path="/", headers=(("tiktok-signature", SIGNED),), body=BODY
+    )
+
+    async def fill() -> None:
+        with open_store(db) as store:
+            await store.add(signed)
+
+    asyncio.run(fill())
+    return str(db)
+
+
+@pytest.mark.parametrize(
+    ("secret", "code", "words"),
+    [(SECRET, 0, "valid\n"), ("another-example-secret", 1, "invalid: ")],
+)
+def test_a_stored_delivery_is_checked_with_another_secret(
+    history: str, secret: str, code: int, words: str
+) -> None:
+    for word in ("1", "last"):
+        result = invoke("verify", word, "--db", history, "--secret", secret)
+        assert (result.exit_code, result.stdout[: len(words)]) == (code, words)
+        assert SECRET not in result.output
+
+
+def test_an_id_and_a_header_exclude_each_other(history: str, body: str) -> None:
+    for more in (["--header", SIGNED], ["--body", body]):
+        result = invoke("verify", "1", "--db", history, "--secret", SECRET, *more)
+        assert result.exit_code == 2
+        assert "exclude each other" in result.stderr
+
+
+def test_verify_needs_something_to_check(body: str) -> None:
+    result = invoke("verify", "--secret", SECRET, "--body", body)
+    assert result.exit_code == 2
+    assert "needs --header and --body, or the ID" in result.stderr
+
+
+def test_an_unknown_id_is_a_usage_error(history: str) -> None:
+    assert invoke("verify", "9", "--db", history, "--secret", SECRET).exit_code == 2
+
+
+def test_verify_reads_a_header_as_it_was_copied(body: str) -> None:
+    for text in (f"'tiktok-signature': '{SIGNED}',", f"HTTP_TIKTOK_SIGNATURE: {SIGNED}"):
+        result = invoke(
+            "verify", "--secret", SECRET, "--body", body, "--header", text, "--tolerance", "1e12"
+        )
+        assert (result.exit_code, result.stdout) == (0, "valid\n")

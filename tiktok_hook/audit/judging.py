@@ -16,6 +16,8 @@ class Outcome(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     WARN = "warn"
     FAIL = "fail"
+    SKIP = "skip"
+    """Nothing can be said: the app limits how often it may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,24 @@ def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> 
         target: The app's address, for the words.
         slow: Seconds from which on an answer is called slow.
     """
+    limited = next((reply for reply in replies if is_limited(reply)), None)
+    if limited is not None:
+        return _result(
+            case,
+            Outcome.SKIP,
+            limited,
+            means="The app limits how often it may be called, so nothing can be said.",
+        )
     if case.expected is Expected.ACCEPTED:
         return _accepted(case, replies, target=target, slow=slow)
     if case.expected is Expected.REFUSED:
         return _refused(case, replies)
     return _ignored(case, replies)
+
+
+def is_limited(reply: Reply) -> bool:
+    """True if a rate limiter answered: 429, or 503 with a time to retry after."""
+    return reply.status == 429 or (reply.status == 503 and reply.header("Retry-After") is not None)
 
 
 def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:

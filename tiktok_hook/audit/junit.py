@@ -23,7 +23,7 @@ def junit(report: AuditReport) -> bytes:
         tests=str(len(report.results)),
         failures=str(report.counts["fail"]),
         errors="0",
-        skipped="0",
+        skipped=str(report.counts["skip"]),
         time=f"{report.duration_seconds:.3f}",
         timestamp=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(report.started_at)),
     )
@@ -46,6 +46,8 @@ def junit(report: AuditReport) -> bytes:
                 case, "failure", message=message, type=result.case.expected.value
             )
             failure.text = text
+        elif result.outcome is Outcome.SKIP:
+            ElementTree.SubElement(case, "skipped", message=_fit(f"{result.said}: {text}"))
         elif result.outcome is Outcome.WARN:
             ElementTree.SubElement(
                 case, "system-out"

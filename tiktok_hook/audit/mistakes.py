@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tiktok_hook.audit.case import Expected
+from tiktok_hook.audit.frameworks import Framework
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.refused import X_HEADER
 from tiktok_hook.audit.searching import Trial
@@ -180,11 +181,6 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         lambda app: app.other_success,
     ),
     (
-        "redirects",
-        "It redirects: register and serve the exact address, trailing slash and https included.",
-        lambda app: 300 <= (app.status("valid") or 0) < 400,
-    ),
-    (
         "challenge-echo",
         "It echoes a challenge from a GET: that is Meta's handshake, TikTok has none. Take the GET "
         "out.",
@@ -196,21 +192,15 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         lambda app: app.slow,
     ),
     (
-        "no-route",
-        "There is no route for a POST at that address: give the audit the address that is "
-        "registered, with its path.",
-        lambda app: app.status("valid") in {404, 405},
-    ),
-    (
         "crash",
-        "It falls over on a good delivery: its own log knows why.",
+        "It fails on a valid delivery: see its log.",
         lambda app: (app.status("valid") or 0) >= 500,
     ),
     (
         "other-secret-or-login",
-        "It rejects what is correctly signed: does it have the same client secret as this audit, "
-        "of the same environment, and no login or filter before it? If it checks the client key, "
-        "give --client-key.",
+        "It rejects a valid signature. Give it the same client secret as this audit, of the same "
+        "environment, and exempt the route from logins and filters. If it checks the client key, "
+        "give the audit --client-key.",
         lambda app: app.status("valid") in {400, 401, 403},
     ),
 )
@@ -224,12 +214,15 @@ _UNEXPLAINED = {"crash", "other-secret-or-login"}
 _WHY_REFUSED = {"wrong-header", *_OF_RECIPE.values()}
 
 
-def mistakes(results: Sequence[Result], way: Trial | None = None) -> tuple[Mistake, ...]:
-    """The mistakes that fit an app's answers, the gravest first; empty when all is well.
+def mistakes(
+    results: Sequence[Result], way: Trial | None = None, framework: Framework | None = None
+) -> tuple[Mistake, ...]:
+    """The mistakes that an app's answers show, the gravest first; empty if there are none.
 
     Args:
         results: Of the cases played.
-        way: The wrong way of signing that it takes, when one was looked for and found.
+        way: The wrong signing that it accepts, if one was searched for and found.
+        framework: Of the app, for a fix in its own terms.
     """
     app = Answers(results)
     names = {name for name, _, fits in _RULES if fits(app)}
@@ -242,4 +235,7 @@ def mistakes(results: Sequence[Result], way: Trial | None = None) -> tuple[Mista
     words = {name: words for name, words, _ in _RULES}
     if way is not None:
         words["wrong-header"] = words["wrong-header"].replace(X_HEADER, way.header)
+    if framework is not None:
+        words["reserialised-body"] += f" In {framework.name}: {framework.raw_body}."
+        words["wrong-header"] += f" In {framework.name}: {framework.header}."
     return tuple(Mistake(name, words[name]) for name in NAMES if name in names)

@@ -1,20 +1,24 @@
-"""Plays the cases at an app, one after the other or a few at a time."""
+"""Plays the cases at an app, one by one or several at a time."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tiktok_hook import signature
+from tiktok_hook import hints, signature
 from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import CASES
-from tiktok_hook.audit.judging import Outcome, Result, judge
+from tiktok_hook.audit.frameworks import framework_of
+from tiktok_hook.audit.judging import Outcome, Result, is_limited, judge
 from tiktok_hook.audit.report import AuditReport
 from tiktok_hook.audit.searching import find_way
 from tiktok_hook.errors import AppError
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, explain, parse_target
 
 _NO_WAY_THERE = {"refused", "dns", "tls", "unreachable"}
+_PATIENCE_SECONDS = 60.0
+"""Longest time in all that the audit waits for a rate limiter."""
 
 
 async def play(
@@ -27,13 +31,16 @@ async def play(
     slow: float = 3.0,
     timeout: float = 10.0,
     concurrency: int = 1,
+    rate: float | None = None,
     insecure: bool = False,
     on_result: Callable[[Result], None] | None = None,
 ) -> AuditReport:
     """Play cases at an app and judge its answers.
 
-    The app gets real deliveries with sample data, most of them rightly signed: give it a database
-    that may be filled with them.
+    The app gets real deliveries with sample data, most of them with a valid signature: give it a
+    database that may be filled with them. Where a rate limiter answers, the audit waits as long as
+    it says and tries again, for at most 60 s in all. If the first delivery shows that the handler
+    is not reached (no route, a redirect, a login), the other cases are not played.
 
     Args:
         target: The app's webhook: ``:3000/webhook``, ``host:port/path`` or a URL.
@@ -43,34 +50,42 @@ async def play(
         tolerance: The greatest age of a signature that the app should accept, in seconds.
         slow: Seconds from which on an answer is called slow.
         timeout: Seconds to wait for an answer.
-        concurrency: How many cases are played at a time.
+        concurrency: Cases played at a time.
+        rate: Requests per second at most; None for no limit.
         insecure: Do not check the certificate of an https target.
         on_result: Told each result as soon as it and all before it are there.
 
     Raises:
         UsageError: The target is not an address, or the secret cannot be a client secret.
-        AppError: No way leads to the app.
+        AppError: The app cannot be reached.
     """
     url = parse_target(target)
     signature.checked_secret(secret, where="secret")
     started_at, started = time.time(), time.perf_counter()
     turns = asyncio.Semaphore(concurrency)
+    seen: list[tuple[str, str]] = []
 
     async with Forwarder(insecure=insecure) as forwarder:
+        sender = _Sender(forwarder, timeout=timeout, rate=rate)
 
         def kit() -> RequestFactory:
             return RequestFactory(url, secret, time.time(), client_key, tolerance)
 
         async def one(case: Case) -> tuple[Case, list[Reply]]:
             async with turns:
-                requests = case.build(kit())
-                return case, [await forwarder.send(each, timeout=timeout) for each in requests]
+                while True:
+                    # Built again for each try: a signature must not grow old while it waits.
+                    replies = [await sender.send(request) for request in case.build(kit())]
+                    seen.extend(header for reply in replies for header in reply.headers)
+                    limited = next((each for each in replies if is_limited(each)), None)
+                    if limited is None or not await sender.wait_for_limiter(limited):
+                        return case, replies
 
         async def accepts(request: ForwardRequest) -> bool:
-            reply = await forwarder.send(request, timeout=timeout)
+            reply = await sender.send(request)
             return reply.status is not None and 200 <= reply.status < 300
 
-        # The first alone: where no way leads, nothing else is worth a try.
+        # The first alone: if the handler is not reached, nothing else is worth a try.
         first = await one(cases[0])
         _require_way(url, first[1][0])
         results: list[Result] = []
@@ -82,27 +97,112 @@ async def play(
                 on_result(results[-1])
 
         add(first)
-        async with asyncio.TaskGroup() as group:
-            for task in [group.create_task(one(case)) for case in cases[1:]]:
-                add(await task)
+        obstacle = _obstacle(url, first[0], first[1][0])
         way = None
-        if _baffling(results):
-            way = await find_way(kit, accepts)
-    return AuditReport(url, started_at, time.perf_counter() - started, tuple(results), way)
+        if not obstacle[0]:
+            async with asyncio.TaskGroup() as group:
+                for task in [group.create_task(one(case)) for case in cases[1:]]:
+                    add(await task)
+            if any(result.outcome is Outcome.SKIP for result in results):
+                obstacle = _LIMITED
+            elif _baffling(results):
+                way = await find_way(kit, accepts)
+    return AuditReport(
+        url,
+        started_at,
+        time.perf_counter() - started,
+        tuple(results),
+        way,
+        obstacle=obstacle[0],
+        stopped=obstacle[1],
+        framework=framework_of(seen),
+    )
+
+
+_LIMITED = (
+    "rate-limited",
+    "The app limits how often it may be called, so this audit says nothing about it. Play it "
+    "slower with --rate 1, or lift the limit for this address.",
+)
+_REDIRECTS = (
+    "redirects",
+    "It redirects: register and serve the exact address, slash at the end and https included.",
+)
+_NO_ROUTE = (
+    "no-route",
+    "There is no route for a POST at that address: give the audit the address that is registered, "
+    "with its path.",
+)
+
+
+class _Sender:
+    """Sends requests at a rate, and waits where a rate limiter asks for it.
+
+    Invariant: `_patience` only shrinks and is shared by all cases, so an app that limits for ever
+    costs 60 s and not that much for each case.
+    """
+
+    def __init__(self, forwarder: Forwarder, *, timeout: float, rate: float | None) -> None:
+        self._forwarder = forwarder
+        self._timeout = timeout
+        self._gap = 0.0 if rate is None else 1 / rate
+        self._due = 0.0
+        self._patience = _PATIENCE_SECONDS
+
+    async def send(self, request: ForwardRequest) -> Reply:
+        """Send a request when its turn has come."""
+        now = asyncio.get_running_loop().time()
+        self._due = max(now, self._due)
+        wait, self._due = self._due - now, self._due + self._gap
+        if wait > 0:
+            await asyncio.sleep(wait)
+        return await self._forwarder.send(request, timeout=self._timeout)
+
+    async def wait_for_limiter(self, reply: Reply) -> bool:
+        """Wait as long as a rate limiter says; False if that is longer than the time left."""
+        text = reply.header("Retry-After") or ""
+        seconds = max(0.1, float(text)) if re.fullmatch(r"[0-9]{1,6}", text) else 1.0
+        if seconds > self._patience:
+            self._patience = 0.0
+            return False
+        self._patience -= seconds
+        await asyncio.sleep(seconds)
+        return True
+
+
+def _obstacle(url: str, case: Case, reply: Reply) -> tuple[str, str]:
+    """Name and words of what keeps deliveries from the handler; empty if nothing does."""
+    if is_limited(reply):
+        return _LIMITED
+    if case.expected is not Expected.ACCEPTED or reply.status is None or reply.status < 300:
+        return "", ""
+    shown = hints.cause(
+        status=reply.status,
+        target=url,
+        headers=reply.headers,
+        body=reply.body,
+        evidence=reply.evidence,
+    )
+    if shown is not None:
+        name, words = shown
+        return name, f"{words[:1].upper()}{words[1:]}"
+    if reply.status < 400:
+        return _REDIRECTS
+    return _NO_ROUTE if reply.status in {404, 405, 410} else ("", "")
 
 
 def _baffling(results: Sequence[Result]) -> bool:
-    """Whether the plainest delivery was refused, for a reason that its answer does not tell."""
+    """True if the plainest delivery was rejected and the answer does not show why."""
     first = results[0]
     refused = first.status is not None and (first.status in {400, 401, 403} or first.status >= 500)
     return first.case.id == "valid" and refused
 
 
 def _plainer(result: Result, first: Result) -> Result:
-    """A result without a guess of its own where the plainest delivery failed in the same way."""
+    """The result without a guess of its own if the plainest delivery failed in the same way."""
     same = result.outcome is Outcome.FAIL and result.said == first.said
     if result.accepted and result.case.expected is Expected.REFUSED:
-        return result  # a 202 to a forgery is no matter of the status
+        return result  # a forgery answered 202 is not about the status
     if first.case.id == "valid" and first.outcome is Outcome.FAIL and same:
         return replace(result, means=first.means, likely="The same as with the case valid.")
     return result

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tiktok_hook.audit.case import Expected
+from tiktok_hook.audit.frameworks import Framework
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.mistakes import Mistake, mistakes
 from tiktok_hook.audit.searching import Trial
@@ -20,7 +21,10 @@ class AuditReport:
         started_at: Unix seconds.
         duration_seconds: From the first request to the last answer.
         results: One for each case, in the order of the table.
-        way: The wrong way of signing that the app takes, where it does not take the right one.
+        way: The wrong signing that the app accepts, if it rejects the right one.
+        stopped: Why the other cases were not played; empty if all were.
+        obstacle: A name for that; empty if there is none.
+        framework: The web framework behind the app, if its headers show one.
     """
 
     target: str
@@ -28,26 +32,32 @@ class AuditReport:
     duration_seconds: float
     results: tuple[Result, ...]
     way: Trial | None = None
+    stopped: str = ""
+    obstacle: str = ""
+    framework: Framework | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether no case failed; warnings do not count."""
-        return not any(result.outcome is Outcome.FAIL for result in self.results)
+        """True if every case was played and none failed; warnings do not count."""
+        outcomes = {result.outcome for result in self.results}
+        return not self.stopped and not outcomes & {Outcome.FAIL, Outcome.SKIP}
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many cases passed, warned and failed."""
+        """Number of cases by outcome."""
         counted = Counter(result.outcome for result in self.results)
         return {outcome.value: counted[outcome] for outcome in Outcome}
 
     @cached_property
     def mistakes(self) -> tuple[Mistake, ...]:
         """The mistakes behind the answers, the gravest first."""
-        return mistakes(self.results, self.way)
+        if self.obstacle:
+            return (Mistake(self.obstacle, self.stopped),)
+        return mistakes(self.results, self.way, self.framework)
 
     @property
     def slowest_ms(self) -> float:
-        """The longest that a good delivery waited for its answer, in milliseconds."""
+        """Longest time to answer a valid delivery, in milliseconds."""
         return max(
             (
                 result.duration_ms
@@ -70,6 +80,8 @@ class AuditReport:
             "passed": self.passed,
             "duration_seconds": round(self.duration_seconds, 3),
             "counts": dict(self.counts),
+            "stopped": self.stopped,
+            "framework": None if self.framework is None else self.framework.name,
             "mistakes": [{"name": each.name, "words": each.words} for each in self.mistakes],
             "cases": [
                 {

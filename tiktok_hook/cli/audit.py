@@ -66,6 +66,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Cases to play at a time.",
 )
+@options.option(
+    "--rate",
+    type=click.FloatRange(min=0.01),
+    metavar="N",
+    help="Send at most N requests per second, for an app with a rate limiter.",
+)
 @options.insecure_option
 @options.path_option("--junit", help="Write a report in JUnit's XML for CI.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the cases that passed, too.")
@@ -74,11 +80,11 @@ if TYPE_CHECKING:
 def command(**given: Any) -> int:
     """Play good and bad deliveries at your handler and judge its answers.
 
-    What TikTok may send has to be answered with exactly 200; what is forged, altered, unsigned or
-    stale has to be refused. Every failure says what it means in production and the likely mistake.
-    Your app gets some forty rightly signed sample events: give it a database for tests.
+    Your app must answer exactly 200 to what TikTok may send, and reject what is forged, altered,
+    unsigned or stale. Each failure says what it means in production and the likely mistake. Your
+    app gets some fifty sample events with a valid signature: give it a test database.
 
-    Exits with 0 when no case failed, with 1 when one did, with 6 when URL cannot be reached.
+    Exit codes: 0 no case failed, 1 a case failed or could not be played, 6 URL cannot be reached.
     """
     from tiktok_hook import audit
 
@@ -170,9 +176,12 @@ class Screen:
                 click.echo(lines.below(mistake.words), nl=False)
         if self._expected:
             click.echo("")
-        if not report.proves_refusals:
-            click.echo("It accepted no good delivery, so its refusals prove nothing yet.")
-        slowest = f" Slowest answer to a good delivery: {report.slowest_ms:.0f} ms."
+        left = self._total - len(report.results)
+        if left:
+            click.echo(f"Stopped: {left} of {self._total} cases were not played.")
+        elif not report.stopped and not report.proves_refusals:
+            click.echo("It accepted no valid delivery, so its rejections prove nothing yet.")
+        slowest = f" Slowest answer to a valid delivery: {report.slowest_ms:.0f} ms."
         counts = list(report.counts.items())
         click.echo(lines.counts(counts, after=slowest), nl=False)
 
@@ -210,7 +219,7 @@ def _played(
                 on_result=screen.add,
                 **{
                     name: given[name]
-                    for name in ("tolerance", "slow", "timeout", "concurrency", "insecure")
+                    for name in ("tolerance", "slow", "timeout", "concurrency", "rate", "insecure")
                 },
             )
         )

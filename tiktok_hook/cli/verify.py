@@ -7,21 +7,25 @@ import click
 
 from tiktok_hook import signature
 from tiktok_hook.cli import options
+from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
+from tiktok_hook.signature.pasted import read_pasted
 
 
 @click.command(
     cls=options.Command,
     example="tiktok-hook verify --secret - --header 't=1756684801,s=267c…' --body event.json",
 )
+@click.argument("word", metavar="[ID]", required=False)
 @options.secret_option
 @options.secret_file_option
 @click.option(
-    "--header", required=True, metavar="TEXT", help="The header's value, or its whole line."
+    "--header",
+    metavar="TEXT",
+    help="The header's value, or the header as it was copied: a line, JSON, -H '…', a log.",
 )
-@click.option(
-    "--body", required=True, metavar="FILE|-", help="The body, byte for byte; - is stdin."
-)
+@click.option("--body", metavar="FILE|-", help="The body, byte for byte; - is stdin.")
+@options.db_option
 @options.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -32,24 +36,39 @@ from tiktok_hook.signature import State
 )
 @options.config_option
 def command(
+    word: str | None,
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
-    header: str,
-    body: str,
+    header: str | None,
+    body: str | None,
+    db: Path | None,
     tolerance: float,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
     """Check a signature header against a body, offline.
 
-    Prints the verdict and, when it is not valid, the likely mistake. Exits with 0 when the
-    signature is valid and in time, else with 1.
+    With ID (a number, last, last-2) a stored delivery is checked, at the time when it was received:
+    what a listener with another secret rejected can be checked again with the right one.
+
+    Prints the verdict and, if it is not valid, the mistake. Exit codes: 0 the signature is valid
+    and not too old, 1 otherwise.
     """
     known = options.required_secrets(secrets, secret_files)
-    name, colon, value = header.partition(":")
-    headers = [(name.strip(), value.strip())] if colon else [(signature.HEADER, header.strip())]
-    found = headers[0][1] if headers[0][0].lower() == signature.HEADER.lower() else None
-    payload = options.read_body(body)
-    now = time.time()
+    if word is not None:
+        if header is not None or body is not None:
+            raise UsageError(
+                "ID and --header or --body exclude each other.",
+                hint="ID checks a stored delivery; --header and --body check what you give.",
+            )
+        found, headers, payload, now = _stored(word, db)
+    elif header is None or body is None:
+        raise UsageError(
+            "verify needs --header and --body, or the ID of a stored delivery.",
+            hint="For instance: tiktok-hook verify 12 --secret -",
+        )
+    else:
+        found, headers = read_pasted(header)
+        payload, now = options.read_body(body), time.time()
     verdict = signature.check(found, payload, known, now=now, tolerance=tolerance)
     verdict = signature.explain(verdict, found, payload, known, now=now, headers=headers)
     words = verdict.state.value
@@ -59,3 +78,23 @@ def command(
     if verdict.hint:
         click.echo(f"Hint: {verdict.hint}", err=True)
     return 0 if verdict.state is State.VALID else 1
+
+
+def _stored(word: str, db: Path | None) -> tuple[str | None, list[tuple[str, str]], bytes, float]:
+    """Signature header, all headers, body and time of receipt of a stored delivery.
+
+    Raises:
+        UsageError: There is no such delivery, or its body was cut when it was stored.
+    """
+    from tiktok_hook.cli import selection
+
+    with selection.opened(db) as history:
+        delivery = selection.one(history, word)
+    if delivery.body_bytes is not None:
+        raise UsageError(
+            f"The body of delivery {delivery.id} was cut when it was stored: "
+            f"{len(delivery.body)} of {delivery.body_bytes} bytes.",
+            hint="Its signature cannot be checked without the whole body.",
+        )
+    found = delivery.header(signature.HEADER)
+    return found, list(delivery.headers), delivery.body, delivery.received_at

@@ -1,10 +1,10 @@
-"""Why a signature is invalid: names the mistake and its fix."""
+"""Explains why a signature is rejected: the mistake by name, and its fix."""
 
-import base64
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tiktok_hook.signature.pasted import Candidate, candidate, candidates, from_base64
 from tiktok_hook.signature.recipes import (
     MAX_THOROUGH_BYTES,
     MAX_TRIED_BYTES,
@@ -15,6 +15,7 @@ from tiktok_hook.signature.recipes import (
 from tiktok_hook.signature.scheme import (
     HEADER,
     MAX_HEADER_CHARS,
+    MAX_TIMESTAMP_DIGITS,
     MalformedError,
     Signature,
     Verdict,
@@ -27,27 +28,6 @@ from tiktok_hook.signature.scheme import (
 _SHAPE = f"{HEADER}: t=<unix seconds>,s=<64 hex digits>"
 _PATIENCE_SECONDS = 300.0
 
-# Names under which other platforms, and code copied from theirs, look for a signature.
-_WRONG_NAMES = {
-    name.lower(): name
-    for name in (
-        "X-TikTok-Signature",
-        "X-Tt-Signature",
-        "Tt-Signature",
-        "TikTok-Webhook-Signature",
-        "X-TikTok-Webhook-Signature",
-        "TikTok_Signature",
-        "Webhook-Signature",
-        "X-Webhook-Signature",
-        "X-Signature",
-        "X-Signature-256",
-        "X-Hub-Signature",
-        "X-Hub-Signature-256",
-        "Stripe-Signature",
-        "Svix-Signature",
-        "Signature",
-    )
-}
 _HEX_64 = re.compile(r"[0-9a-fA-F]{64}")
 _CLIENT_KEY = re.compile(r"(?:sbaw[0-9a-z]{14}|aw[0-9a-z]{14})")
 
@@ -63,15 +43,17 @@ def diagnose(
     """Name the mistake behind a signature that `check` does not find valid.
 
     Args:
-        header: The signature header's value; None when the request had none.
+        header: The signature header's value; None if the request had none.
         body: Bytes exactly as received.
         secrets: The app's own secrets.
         now: Current time in Unix seconds.
-        headers: All headers of the request, for what came under another name.
+        headers: All headers of the request, for a signature under another name, and for a
+            timestamp or nonce in a header of its own.
 
     Returns:
-        The mistake and its fix; None for a valid signature, and when nothing known matches. Never
-        raises, never holds a secret, and its work is bounded: bodies over 16 KiB get a few tries.
+        The mistake and its fix; None for a valid signature, and if no known mistake gives this
+        one. Never raises and never contains a secret. At most 20 ms for a body of 64 KiB; longer
+        ones get three tries, bodies over 1 MiB none.
     """
     secrets = (secrets,) if isinstance(secrets, str) else secrets
     if header is None or not header.strip():
@@ -82,7 +64,24 @@ def diagnose(
         return _malformed(header.strip(), str(error), body, secrets)
     if matching(found, body, secrets) is not None:
         return _untimely(found.timestamp, now)
-    return recognise(found.timestamp, found.digests, body, secrets) or _another_secret(body)
+    recipe = recognise(found.timestamp, found.digests, body, secrets)
+    return (
+        recipe or _with_companions(header, found, body, secrets, headers) or _another_secret(body)
+    )
+
+
+def _with_companions(
+    header: str,
+    found: Signature,
+    body: bytes,
+    secrets: Sequence[str],
+    headers: Sequence[tuple[str, str]],
+) -> Diagnosis | None:
+    """A recipe with a nonce that came in a header of its own."""
+    nonce = candidate(HEADER, header, headers).nonce
+    if nonce is None:
+        return None
+    return recognise(found.timestamp, found.digests, body, secrets, nonce=nonce)
 
 
 def explain(
@@ -110,29 +109,51 @@ def _missing(
     secrets: Sequence[str],
     headers: Sequence[tuple[str, str]],
 ) -> Diagnosis:
-    for name, value in headers:
-        spelled = _WRONG_NAMES.get(name.lower())
-        if spelled is not None:
-            right = _matches(value, body, secrets)
-            also = "; its value is right" if right else ""
-            hint = f"TikTok sends {HEADER}, without X- before it: sign and look under that name."
-            return Diagnosis("wrong-header-name", f"signed under {spelled}{also}", hint)
-    if _from_shop(body, headers):
+    if _is_shop_body(body):
+        return _SHOP
+    named = [_under_another_name(found, body, secrets) for found in candidates(headers)]
+    if named:
+        # One whose value was recognised says more than one that only has a telling name.
+        return next((each for each in named if each.mistake != "wrong-header-name"), named[0])
+    if _has_shop_header(headers):
         return _SHOP
     if header is not None:
-        hint = f"Something on the way blanked it, or the signer sent nothing. It reads {_SHAPE}"
+        hint = f"A proxy removed its value, or the signer sent nothing. The form is {_SHAPE}"
         return Diagnosis("empty-header", "empty header", hint)
-    hint = "TikTok signs what it sends, so this came from elsewhere, or a proxy took the header."
+    hint = "TikTok signs what it sends: this came from elsewhere, or a proxy removed the header."
     return Diagnosis("no-header", f"no {HEADER} header", hint)
 
 
-def _matches(value: str, body: bytes, secrets: Sequence[str]) -> bool:
-    if len(body) > MAX_TRIED_BYTES:
+def _under_another_name(found: Candidate, body: bytes, secrets: Sequence[str]) -> Diagnosis:
+    """What a signature under another header's name was made of, companions included."""
+    shown = "-".join(part[:1].upper() + part[1:] for part in found.name.split("-"))
+    reason = f"signed under {_NAMES.get(found.name.lower(), shown)}"
+    hint = f"TikTok sends {HEADER}, without X- in front: sign and read that name."
+    if found.companion:
+        reason += f", with t in {found.companion}"
+        hint = f"TikTok sends one header for both: {_SHAPE}"
+    if _is_right(found, body, secrets):
+        return Diagnosis("wrong-header-name", f"{reason}; its value is right", hint)
+    recipe = recognise(found.timestamp, found.digests, body, secrets, nonce=found.nonce)
+    if recipe is None:
+        return Diagnosis("wrong-header-name", reason, hint)
+    return Diagnosis(
+        f"wrong-header-name+{recipe.mistake}", f"{reason}, {recipe.reason}", f"{hint} {recipe.hint}"
+    )
+
+
+# Spellings that no rule gives.
+_NAMES = {
+    name.lower(): name
+    for name in ("X-TikTok-Signature", "TikTok-Webhook-Signature", "X-TikTok-Webhook-Signature",
+                 "X-TikTok-Shop-Signature", "X-TikTok-Sign", "TikTok_Signature")
+}  # fmt: skip
+
+
+def _is_right(found: Candidate, body: bytes, secrets: Sequence[str]) -> bool:
+    if found.timestamp is None or len(body) > MAX_TRIED_BYTES:
         return False
-    try:
-        return matching(take_apart(value), body, secrets) is not None
-    except MalformedError:
-        return False
+    return matching(Signature(found.timestamp, found.digests), body, secrets) is not None
 
 
 _SHOP = Diagnosis(
@@ -143,9 +164,11 @@ _SHOP = Diagnosis(
 )
 
 
-def _from_shop(body: bytes, headers: Sequence[tuple[str, str]]) -> bool:
-    if b'"tts_notification_id"' in body[:MAX_THOROUGH_BYTES]:
-        return True
+def _is_shop_body(body: bytes) -> bool:
+    return b'"tts_notification_id"' in body[:MAX_THOROUGH_BYTES]
+
+
+def _has_shop_header(headers: Sequence[tuple[str, str]]) -> bool:
     return any(
         name.lower() == "authorization" and _HEX_64.fullmatch(value.strip())
         for name, value in headers
@@ -158,7 +181,7 @@ def _untimely(timestamp: str, now: float) -> Diagnosis | None:
         hint = "TikTok's t counts seconds: sign with whole seconds."
         return Diagnosis("milliseconds", "right signature, but t is in milliseconds", hint)
     if age > _PATIENCE_SECONDS:
-        hint = "A stored delivery has to be re-signed before it is sent again."
+        hint = "Sign a stored delivery again before it is sent: a replay does."
         return Diagnosis("old", f"right signature, signed {words_for(age)} ago", hint)
     if age < -_PATIENCE_SECONDS:
         hint = "One of the two clocks is wrong: compare this machine's with a time server."
@@ -167,17 +190,17 @@ def _untimely(timestamp: str, now: float) -> Diagnosis | None:
 
 
 def _another_secret(body: bytes) -> Diagnosis | None:
-    """What the envelope shows about the secret it takes, when no recipe matches."""
+    """Whose secret the envelope asks for, if no recipe matches."""
     envelope = envelope_of(body)
     client_key = envelope.get("client_key")
     if "tts_notification_id" in envelope:
         return _SHOP
     if not body:
-        hint = "Something on the way read the body first and passed on nothing."
+        hint = "A proxy or middleware consumed the body."
         return Diagnosis("empty-body", "signature does not match: the body is empty", hint)
     if isinstance(client_key, int) or (isinstance(client_key, str) and client_key.isdecimal()):
-        hint = "The client key is a number, as in TikTok Business: it takes that app's own secret."
-        return Diagnosis("business-app", "signature does not match: a Business app's?", hint)
+        hint = "The client key is a number, as in TikTok Business: use that app's own secret."
+        return Diagnosis("business-app", "signature does not match: a Business app's", hint)
     if not isinstance(client_key, str) or not _CLIENT_KEY.fullmatch(client_key):
         return None
     if client_key.startswith("sb"):
@@ -185,16 +208,38 @@ def _another_secret(body: bytes) -> Diagnosis | None:
             f"It names {client_key}, a sandbox's client key, and a sandbox has its own client "
             "secret: copy it from the portal with the switch on Sandbox."
         )
-        return Diagnosis("sandbox-key", "signature does not match: a sandbox's?", hint)
+        return Diagnosis("sandbox-key", "signature does not match: a sandbox's", hint)
     hint = (
-        f"It names {client_key}, a production app's client key: is the given secret that app's, "
-        "not its sandbox's, and copied after the last change? Otherwise it was forged or altered."
+        f"It names {client_key}, a production app's client key. If that is your app, the given "
+        "secret is another app's, a sandbox's or an old one; otherwise it is forged or was altered."
     )
     return Diagnosis("another-secret", "signature does not match", hint)
 
 
 def _malformed(header: str, error: str, body: bytes, secrets: Sequence[str]) -> Diagnosis:
-    hint = f"It has to read {_SHAPE}"
+    shape = _misshapen(header, error)
+    if len(header) > MAX_HEADER_CHARS or shape.mistake in _WITHOUT_VALUE:
+        return shape
+    found = candidate(HEADER, header)
+    if found.timestamp is not None and len(found.timestamp) > MAX_TIMESTAMP_DIGITS:
+        return shape
+    if _is_right(found, body, secrets):
+        return replace(shape, reason=f"{shape.reason}; its value is right")
+    recipe = recognise(found.timestamp, found.digests, body, secrets)
+    if recipe is None:
+        return shape
+    return Diagnosis(
+        f"{shape.mistake}+{recipe.mistake}",
+        f"{shape.reason}, {recipe.reason}",
+        f"{shape.hint} {recipe.hint}",
+    )
+
+
+_WITHOUT_VALUE = {"header-too-long", "header-twice", "malformed-header", "other-hash"}
+
+
+def _misshapen(header: str, error: str) -> Diagnosis:
+    hint = f"The form is {_SHAPE}"
     if len(header) > MAX_HEADER_CHARS:
         return Diagnosis("header-too-long", error, hint)
     for mistake, reason, fits in _SHAPES:
@@ -207,28 +252,28 @@ def _malformed(header: str, error: str, body: bytes, secrets: Sequence[str]) -> 
             both = "It was set twice, or by two programs on the way: send it once."
             return Diagnosis("header-twice", "the header came twice (two t=)", both)
         parts[key] = value
-    return _bad_part(parts, body, secrets) or Diagnosis("malformed-header", error, hint)
+    return _bad_part(parts) or Diagnosis("malformed-header", error, hint)
 
 
 _SHAPES = tuple(
     (mistake, reason, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for mistake, reason, pattern in (
         ("quoted-header", "quotes around the header's value", r"[\"'`]"),
-        ("name-in-value", "the header's name is part of its value", r"tiktok-signature\s*:"),
-        ("sha256-prefix", "sha256= in front, as GitHub and Meta have it", r"sha(1|256|512)[=:]"),
+        ("name-in-value", "the header's name in its value", r"tiktok-signature\s*:"),
+        ("sha256-prefix", "sha256= in front, as in GitHub's and Meta's", r"sha(1|256|512)[=:]"),
         ("bare-hex", "the hex alone, without t= and s=", r"[0-9a-f]{64}\Z"),
-        ("stripe-style", "v1= in place of s=, as Stripe has it", r"(?!.*\bs\s*=).*\bv[01]="),
+        ("stripe-style", "v1= in place of s=, as in Stripe's", r"(?!.*\bs\s*=).*\bv[01]="),
         ("semicolons", "semicolons between the parts, not commas", r"t=\d+\s*;"),
         ("ampersands", "ampersands between the parts, not commas", r"t=\d+&"),
         ("spaces-around-equals", "spaces around an equals sign", r"(.*,)?\s*[ts](\s+=|=\s)"),
         ("json-header", "JSON in the header", r"\{"),
-        ("colons", "colons in place of equals signs", r"[ts]\s*:"),
+        ("colons", "colons in place of equals signs", r"(.*,)?\s*[ts]\s*:"),
     )
 )
 
 
-def _bad_part(parts: dict[str, str], body: bytes, secrets: Sequence[str]) -> Diagnosis | None:
-    hint = f"It has to read {_SHAPE}"
+def _bad_part(parts: dict[str, str]) -> Diagnosis | None:
+    hint = f"The form is {_SHAPE}"
     if not parts.keys() & {"t", "s"} and parts.keys() & {"T", "S"}:
         return Diagnosis("upper-case-keys", "T= and S= in upper case", hint)
     if "t" not in parts or "s" not in parts:
@@ -236,13 +281,11 @@ def _bad_part(parts: dict[str, str], body: bytes, secrets: Sequence[str]) -> Dia
         return Diagnosis(f"no-{name}", f"no {name}= in the header", hint)
     if not (parts["t"].isascii() and parts["t"].isdigit()):
         return _bad_timestamp(parts["t"])
-    return _bad_signature(parts["t"], parts["s"], body, secrets)
+    return _bad_signature(parts["s"])
 
 
-def _bad_signature(
-    timestamp: str, given: str, body: bytes, secrets: Sequence[str]
-) -> Diagnosis | None:
-    hint = f"It has to read {_SHAPE}"
+def _bad_signature(given: str) -> Diagnosis | None:
+    hint = f"The form is {_SHAPE}"
     if re.match(r"sha(1|256|512)[=:]", given):
         return Diagnosis("sha256-prefix", "sha256= in front of the hex", hint)
     if len(given) == 66 and given[0] == given[-1] and given[0] in "\"'":
@@ -250,13 +293,8 @@ def _bad_signature(
     other = {128: "SHA-512", 96: "SHA-384", 40: "SHA-1", 32: "MD5"}.get(len(given))
     if other and re.fullmatch(r"[0-9a-fA-F]+", given):
         return Diagnosis("other-hash", f"as long as {other}", "TikTok's is HMAC-SHA256, in hex.")
-    decoded = _from_base64(given)
-    if decoded is not None:
-        right = len(body) <= MAX_TRIED_BYTES and matching(
-            Signature(timestamp, (decoded,)), body, secrets
-        )
-        also = "; its value is right" if right else ""
-        return Diagnosis("base64", f"base64 in place of hex{also}", "Send the 32 bytes as hex.")
+    if from_base64(given) is not None:
+        return Diagnosis("base64", "base64 in place of hex", "Send the 32 bytes as hex.")
     return None
 
 
@@ -281,17 +319,3 @@ _BAD_TIMESTAMPS = tuple(
         (r"[\d.]+[eE]", "t is in scientific notation"),
     )
 )
-
-
-def _from_base64(text: str) -> bytes | None:
-    """32 bytes written as base64, either alphabet, padded or not; None for anything else."""
-    if len(text.rstrip("=")) != 43:
-        return None
-    try:
-        return base64.b64decode(text.rstrip("=") + "=", altchars=b"-_", validate=True)
-    except ValueError:
-        pass
-    try:
-        return base64.b64decode(text.rstrip("=") + "=", validate=True)
-    except ValueError:
-        return None

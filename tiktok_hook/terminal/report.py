@@ -14,8 +14,8 @@ MAX_COLUMNS = 100
 """Prose is not wider than this, however wide the terminal."""
 
 _INDENT = 8
-_STYLES = {"pass": "good", "warn": "caution", "fail": "bad"}
-_COUNTED = {"pass": "passed", "warn": "warned", "fail": "failed"}
+_STYLES = {"pass": "good", "warn": "caution", "fail": "bad", "skip": "caution"}
+_COUNTED = {"pass": "passed", "warn": "warned", "fail": "failed", "skip": "not judged"}
 
 
 class Report:
@@ -64,6 +64,8 @@ class Report:
         """Return how many checks passed, warned and failed, and a sentence after that."""
         parts: list[str | tuple[str, str]] = []
         for mark, number in counts:
+            if not number and mark == "skip":
+                continue
             said = f"{number} {_COUNTED[mark]}"
             parts += [", "] if parts else []
             parts.append((said, _STYLES[mark]) if number and mark != "pass" else said)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.test_signature import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
+from tests.signature.test_scheme import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
 from tiktok_hook.signature import Diagnosis, check, diagnose, sign
 from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
 
@@ -66,7 +66,7 @@ def test_unicode_written_with_escapes_is_named() -> None:
     [
         ("newline-added", STAMP + BODY + b"\r\n"),
         ("json-spaces", STAMP + dumped(PARSED)),
-        ("body-only", dumped(PARSED)),
+        ("json-spaces+body-only", dumped(PARSED)),
         ("json-indented", STAMP + dumped(PARSED, indent=2)),
         ("json-indented", STAMP + dumped(PARSED, indent=4)),
         ("json-sorted", STAMP + dumped(PARSED, sort_keys=True, **COMPACT)),
@@ -258,7 +258,7 @@ def test_a_right_value_under_the_wrong_name_is_said_to_be_right() -> None:
     assert found == Diagnosis(
         "wrong-header-name",
         "signed under X-TikTok-Signature; its value is right",
-        "TikTok sends Tiktok-Signature, without X- before it: sign and look under that name.",
+        "TikTok sends Tiktok-Signature, without X- in front: sign and read that name.",
     )
 
 

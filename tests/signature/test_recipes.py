@@ -1,0 +1,269 @@
+"""Recipes combined from parts: public code's mistakes are named, forgeries are not explained."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.signature.test_scheme import BODY, SECRET, UNICODE, T
+from tiktok_hook.events import samples
+from tiktok_hook.signature import diagnose, parts, sign
+from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
+
+KEY = SECRET.encode()
+STAMP = f"{T}.".encode()
+PARSED = json.loads(BODY)
+CLIENT_KEY = b"awexampleclient1"
+
+
+def mac(message: bytes, key: bytes = KEY) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def under(name: str, value: str, *more: tuple[str, str]) -> tuple[None, list[tuple[str, str]]]:
+    return None, [("Content-Type", "application/json"), (name, value), *more]
+
+
+def ours(message: bytes, key: bytes = KEY) -> tuple[str, list[tuple[str, str]]]:
+    return f"t={T},s={mac(message, key).hex()}", []
+
+
+def named(given: tuple[str | None, list[tuple[str, str]]], body: bytes = BODY) -> str | None:
+    header, headers = given
+    found = diagnose(header, body, [SECRET], now=T + 9, headers=headers)
+    if found is None:
+        return None
+    assert SECRET not in found.reason + found.hint
+    return found.mistake
+
+
+def ruby(value: dict[str, object], arrow: str) -> bytes:
+    inside = ", ".join(
+        f"{json.dumps(key)}{arrow}{json.dumps(each, ensure_ascii=False)}"
+        for key, each in value.items()
+    )
+    return f"{{{inside}}}".encode()
+
+
+HEX = mac(STAMP + BODY).hex()
+NONCE = b"n0nce"
+
+# The rows of public code: what was signed, and under which headers it came.
+ROWS: dict[str, tuple[tuple[str | None, list[tuple[str, str]]], str]] = {
+    "body-alone": (ours(BODY), "body-only"),
+    "body-alone-bare-hex": ((mac(BODY).hex(), []), "bare-hex+body-only"),
+    "body-alone-sha256-prefix": ((f"sha256={mac(BODY).hex()}", []), "sha256-prefix+body-only"),
+    "no-dot": (ours(str(T).encode() + BODY), "no-dot"),
+    "nonce": (
+        under("X-TikTok-Signature", mac(STAMP + NONCE + b"." + BODY).hex(),
+              ("X-TikTok-Timestamp", str(T)), ("X-TikTok-Nonce", NONCE.decode())),
+        "wrong-header-name+nonce",
+    ),
+    "nonce-beside-our-header": (
+        (f"t={T},s={mac(STAMP + NONCE + b'.' + BODY).hex()}", [("X-Nonce", NONCE.decode())]),
+        "nonce",
+    ),
+    "x-header-and-timestamp": (
+        under("X-TikTok-Signature", HEX, ("X-TikTok-Timestamp", str(T))), "wrong-header-name"
+    ),
+    "x-header-no-dot": (
+        under("X-TikTok-Signature", mac(str(T).encode() + BODY).hex(),
+              ("X-TikTok-Timestamp", str(T))),
+        "wrong-header-name+no-dot",
+    ),
+    "x-header-base64-of-the-body": (
+        under("X-Tt-Signature", base64.b64encode(mac(BODY)).decode()), "wrong-header-name+body-only"
+    ),
+    "x-hub": (
+        under("X-Hub-Signature-256", f"sha256={mac(BODY).hex()}"), "wrong-header-name+body-only"
+    ),
+    "x-tiktok-sign": (under("x-tiktok-sign", f"t={T},s={HEX}"), "wrong-header-name"),
+    "x-ttc-signature": (under("x-ttc-signature", mac(BODY).hex()), "wrong-header-name+body-only"),
+    "x-tiktok-shop-signature": (
+        under("x-tiktok-shop-signature", mac(CLIENT_KEY + BODY).hex()),
+        "wrong-header-name+client-key-in-text",
+    ),
+    "client-key-and-body": (ours(CLIENT_KEY + BODY), "client-key-in-text"),
+    "client-key-t-and-body": (ours(CLIENT_KEY + str(T).encode() + BODY), "client-key-in-text"),
+    "object-object": (ours(STAMP + b"[object Object]"), "body-lost"),
+    "undefined": (ours(STAMP + b"undefined"), "body-lost"),
+    "null": (ours(STAMP + b"null"), "body-lost"),
+    "php-array": (ours(STAMP + b"Array"), "body-lost"),
+    "consumed": (ours(STAMP), "body-consumed"),
+    "python-bytes": (ours(STAMP + repr(BODY).encode()), "bytes-printed"),
+    "python-dict": (ours(STAMP + str(PARSED).encode()), "object-printed"),
+    "ruby-hash": (ours(STAMP + ruby(PARSED, "=>")), "object-printed"),
+    "ruby-3.4-hash": (ours(STAMP + ruby(PARSED, " => ")), "object-printed"),
+    "dotnet": (
+        ours(STAMP + BODY.replace(rb"\"", rb"\u0022")), "json-escapes"
+    ),
+    "content-alone": (ours(STAMP + PARSED["content"].encode()), "content-only"),
+    "base64-of-the-body": (ours(STAMP + base64.b64encode(BODY)), "body-encoded"),
+    "hash-of-the-body": (
+        ours(STAMP + hashlib.sha256(BODY).hexdigest().encode()), "body-encoded"
+    ),
+    "hex-sha256-of-the-secret": (
+        ours(STAMP + BODY, hashlib.sha256(KEY).hexdigest().encode()), "secret-decoded"
+    ),
+    "secret-around-the-body": (ours(KEY + BODY + KEY), "secret-in-text"),
+    "base64-in-s": (
+        (f"t={T},s={base64.b64encode(mac(STAMP + BODY)).decode()}", []), "base64"
+    ),
+    "base64-of-the-body-in-s": (
+        (f"t={T},s={base64.b64encode(mac(BODY)).decode()}", []), "base64+body-only"
+    ),
+    "colons": ((f"t:{T},s:{HEX}", []), "colons"),
+    "v1-over-the-body": ((f"t={T},v1={mac(BODY).hex()}", []), "stripe-style+body-only"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_recipe_of_public_code_is_named(name: str) -> None:
+    given, expected = ROWS[name]
+    assert named(given) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["x-header-and-timestamp", "x-tiktok-sign", "colons", "base64-in-s"]
+)
+def test_a_right_value_in_a_wrong_place_is_said_to_be_right(name: str) -> None:
+    (header, headers), _ = ROWS[name]
+    found = diagnose(header, BODY, [SECRET], now=T, headers=headers)
+    assert found is not None
+    assert "its value is right" in found.reason
+
+
+def test_a_body_that_was_decoded_twice_before_it_arrived_is_named() -> None:
+    arrived = UNICODE.decode("latin-1").encode()
+    assert named(ours(STAMP + UNICODE), arrived) == "encoding"
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"], ids=["no-newline", "newline-at-the-end"])
+def test_line_breaks_that_curl_removed_are_named(end: bytes) -> None:
+    pretty = json.dumps(PARSED, indent=2).encode()
+    arrived = pretty.replace(b"\n", b"")
+    assert named(ours(STAMP + pretty + end), arrived) == "curl-data"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (json.dumps(PARSED).encode(), "json-spaces+body-only"),
+        (f"{T}:".encode() + json.dumps(PARSED).encode(), "json-spaces+wrong-separator"),
+        (str(T).encode() + BODY + b"\n", "newline-added+no-dot"),
+        (
+            f"{T}000.".encode() + json.dumps(PARSED, sort_keys=True).encode(),
+            "json-sorted+milliseconds",
+        ),
+        (CLIENT_KEY + json.dumps(PARSED).encode(), "json-spaces+client-key-in-text"),
+    ],
+)
+def test_two_mistakes_at_once_are_both_named(message: bytes, expected: str) -> None:
+    assert named(ours(message)) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "key", "expected"),
+    [
+        (STAMP + json.dumps(PARSED).encode(), b"", "json-spaces+empty-secret"),
+        (BODY, b"undefined", "body-only+placeholder-secret"),
+        (STAMP + json.dumps(PARSED).encode(), KEY + b"\n", "json-spaces+signed-with-whitespace"),
+    ],
+)
+def test_a_wrong_text_with_a_wrong_key_is_named(message: bytes, key: bytes, expected: str) -> None:
+    assert named(ours(message, key)) == expected
+
+
+def test_every_combination_of_a_text_and_a_template_is_found() -> None:
+    tried = 0
+    for text_part, make in parts.texts(BODY, PARSED):
+        text = make()
+        if text is None:
+            continue
+        for template_part, template in parts.templates(str(T).encode(), PARSED):
+            found = named(ours(template(text)))
+            assert found is not None, (text_part.name, template_part.name)
+            tried += 1
+    assert tried > 800
+
+
+FORGERIES_OF_A_KIND = int(os.environ.get("FORGERIES_OF_A_KIND", "60"))
+"""With 1700 there are more than 10 000 in all, in about three minutes."""
+
+# Forgeries: none of them may be given a recipe as its cause.
+
+NOT_A_RECIPE = {None, "another-secret", "sandbox-key", "business-app", "tiktok-shop", "empty-body"}
+
+Forge = Callable[[random.Random, bytes, str], tuple[str, bytes]]
+
+
+def changed(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    """One field with another value."""
+    envelope = json.loads(body)
+    key = random_.choice([key for key in envelope if envelope[key] not in ("", None)])
+    value = envelope[key]
+    if isinstance(value, int):
+        envelope[key] = value + random_.choice([1, -1, 3600, 10**6])
+    else:
+        at = random_.randrange(len(value))
+        envelope[key] = value[:at] + random_.choice("abcxyz019") + value[at:]
+    return header, json.dumps(envelope, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def other_app(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    return sign(body, random_.randbytes(20).hex(), timestamp=T), body
+
+
+def truncated(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    return header, body[: random_.randrange(1, len(body))]
+
+
+def old_signature(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    event = json.dumps({**json.loads(body), "create_time": T + random_.randrange(1, 10**6)})
+    return header, event.encode()
+
+
+def header_of_another(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    other = random_.choice([each for each in samples().values() if each != body])
+    return sign(other, SECRET, timestamp=T + random_.randrange(2, 300)), body
+
+
+def wrong_t(random_: random.Random, body: bytes, header: str) -> tuple[str, bytes]:
+    step = random_.choice([2, 3, 5, 60, 301, 3600, 86_400, 10**6]) * random_.choice([1, -1])
+    return header.replace(f"t={T}", f"t={T + step}"), body
+
+
+FORGERIES: tuple[Forge, ...] = (
+    changed, other_app, truncated, old_signature, header_of_another, wrong_t
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
+def test_a_forgery_is_given_no_recipe(forge: Forge) -> None:
+    random_ = random.Random(forge.__name__)
+    bodies = list(samples().values())
+    for _ in range(FORGERIES_OF_A_KIND):
+        body = random_.choice(bodies)
+        header, arrived = forge(random_, body, sign(body, SECRET, timestamp=T))
+        found = diagnose(header, arrived, [SECRET], now=T)
+        assert (found and found.mistake) in NOT_A_RECIPE, (header, arrived, found)
+
+
+@pytest.mark.realtime
+def test_a_body_of_64_kib_is_diagnosed_in_20_ms() -> None:
+    filler = 'aé"/<' * 3500
+    envelope = PARSED | {"content": json.dumps({"note": filler, "list": [1.5] * 2600})}
+    body = json.dumps(envelope, separators=(",", ":")).encode()
+    assert 0.9 * MAX_THOROUGH_BYTES < len(body) <= MAX_THOROUGH_BYTES
+    best = 9.0
+    for _ in range(5):
+        start = time.process_time()
+        assert diagnose(f"t={T},s={bytes(32).hex()}", body, [SECRET], now=T) is not None
+        best = min(best, time.process_time() - start)
+    assert best < 0.02
