@@ -178,7 +178,7 @@ CAUSES: dict[str, tuple[int, dict[str, Any], list[str]]] = {
             "body": gzip.compress(b'{"error":"CSRF token missing"}'),
             "headers": [("Content-Encoding", "gzip")],
         },
-        ["CSRF", "It says: CSRF token missing"],
+        ["CSRF", "Its message: CSRF token missing"],
     ),
 }
 
@@ -203,7 +203,7 @@ def test_a_cause_is_named_that_the_answer_shows(name: str) -> None:
 def test_no_cause_is_named_without_evidence(status: int, body: bytes) -> None:
     said = hint(status, body=body)
     assert not any(word in said for word in ("CSRF", "host name", "verifier", "TLS", "twice"))
-    assert "It says: " in said
+    assert "Its message: " in said
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_no_cause_is_named_without_evidence(status: int, body: bytes) -> None:
 )
 def test_each_bad_status_has_its_own_hint_and_quotes_the_app(status: int, words: str) -> None:
     assert words in hint(status)
-    assert "It says: no such thing" in hint(status, body=b'{"error":"no such thing"}')
+    assert "Its message: no such thing" in hint(status, body=b'{"error":"no such thing"}')
 
 
 @pytest.mark.parametrize("status", [201, 202, 204])
@@ -266,10 +266,10 @@ def test_redirects_say_where_to_and_what_to_change(
     ("body", "words"),
     [
         (b"", "It gives no reason"),
-        (b"\n\n  KeyError: 'content'\n  more\n", "It says: KeyError: 'content' / more"),
-        (b"\x1b[31mred\x1b[0m", "It says: \\x1b[31mred\\x1b[0m"),
+        (b"\n\n  KeyError: 'content'\n  more\n", "Its message: KeyError: 'content' / more"),
+        (b"\x1b[31mred\x1b[0m", "Its message: \\x1b[31mred\\x1b[0m"),
         (b"<html><head><style>" + b"a{}" * 500, "It gives no reason"),
-        (b"x" * 100_000, "It says: " + "x" * 200 + "…"),
+        (b"x" * 100_000, "Its message: " + "x" * 200 + "…"),
     ],
 )
 def test_a_server_error_quotes_the_answer(body: bytes, words: str) -> None:

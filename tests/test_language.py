@@ -64,9 +64,7 @@ NOT_CLEAN_YET = {
     "tiktok_hook/cli/signature_options.py",
     "tiktok_hook/cli/trigger.py",
     "tiktok_hook/cli/trigger_options.py",
-    "tiktok_hook/cli/verify.py",
     "tiktok_hook/delivery",
-    "tiktok_hook/hints.py",
     "tiktok_hook/inspector",
     "tiktok_hook/session",
 }

@@ -1,6 +1,6 @@
-"""What an app's response body says: decompressed for display, and its reason in one line.
+"""Response bodies of apps for people's eyes: decompressed, and the reason in one line.
 
-Bodies are stored and passed on as they came; this is only for people's eyes.
+Bodies are stored and forwarded as they came.
 """
 
 import html
@@ -26,7 +26,7 @@ def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
         body: Its beginning as it came; a cut one gives what can be read of it.
 
     Returns:
-        None if it has no content coding, an unknown one, or is not what its header says.
+        None if it has no content coding, an unknown one, or does not match its header.
     """
     codings = [
         part.strip().lower()
@@ -110,7 +110,7 @@ def reason(body: bytes) -> str:
         body: Decompressed; it need not be complete.
 
     Returns:
-        Not yet escaped; empty if the body is empty, binary or says nothing.
+        Not yet escaped; empty if the body is empty, binary or without text.
     """
     text = _text(body)
     if text is None or not text.strip():
@@ -163,7 +163,7 @@ def _from_json(text: str) -> str:
 
 
 def _messages(value: object, depth: int) -> Iterable[str]:
-    """The strings under the keys by which frameworks name a message, the most telling key first."""
+    """The strings under the keys by which frameworks name a message, the best key first."""
     if isinstance(value, str):
         yield value
     elif depth > 4:
@@ -249,7 +249,7 @@ def _is_html(text: str) -> bool:
 
 
 def _is_generic(text: str) -> bool:
-    """True for what says no more than the status does."""
+    """True for text that adds nothing to the status."""
     return _GENERIC.fullmatch(text.strip()) is not None or _BOILERPLATE.match(text) is not None
 
 

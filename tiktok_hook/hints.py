@@ -1,7 +1,7 @@
 """What a bad outcome of an attempt means, and the next step.
 
 One to three sentences for the line under an attempt. A cause is named only if the response, the
-target or a look at it shows one; otherwise the hint quotes what the app says. Whatever the app
+target or a look at it shows one; otherwise the hint quotes the app. Whatever the app
 sent is cut and escaped before it is repeated.
 """
 
@@ -43,7 +43,7 @@ _STATUSES = {
     426: "426: the server at {host} wants another protocol.",
     429: "429: the app limits how often it may be called. TikTok would retry, for 72 h.",
     502: "502: a proxy in front of the app could not reach it.",
-    503: "503: the app says that it is not ready.",
+    503: "503: the app reports that it is not ready.",
     504: "504: a proxy in front of the app waited too long. Answer 200 first, then do the work.",
     508: "508: the request came back to a listener that had forwarded it already: forward to the "
     "app's own port, not to a Callback URL.",
@@ -72,7 +72,7 @@ def for_answer(
     detail: str = "",
     evidence: str = "",
 ) -> str:
-    """Say what the outcome of an attempt means, and what to do.
+    """Explain the outcome of an attempt, and what to do.
 
     Args:
         status: The app's; None without an answer.
@@ -107,12 +107,12 @@ def for_answer(
     shown = cause(status=status, target=target, headers=headers, body=body, evidence=evidence)
     text = _for_status(status, verdict, target, said) if shown is None else f"{status}: {shown[1]}"
     if said:
-        return f"{text} It says: {visible(said)}"
+        return f"{text} Its message: {visible(said)}"
     return text if status in _STATUSES else f"{text} It gives no reason: see its log."
 
 
 def for_accepted_forgery() -> str:
-    """Say what it means that an app answered 200 to a delivery with a bad signature."""
+    """Explain that an app answered 200 to a delivery with a bad signature."""
     return (
         "Your app does not verify: it answered 200 to a wrong signature, so anybody who knows its "
         "address can send it events. Compare the HMAC-SHA256 of t, a dot and the raw body with s, "
@@ -262,7 +262,7 @@ def _docker(target: str) -> str:
 
 
 def _host_fix(said: str) -> str:
-    """How the framework that wrote this is told about a host."""
+    """Where the framework that wrote this lists its hosts."""
     for pattern, fix in (
         (r"blocked hosts?", 'In Rails: config.hosts << "NAME" in config/environments.'),
         (r"allowedHosts|vite", "In Vite: server.allowedHosts in its configuration."),
@@ -287,7 +287,7 @@ def _csrf_fix(said: str, headers: dict[str, str]) -> str:
 
 
 def _doubled(path: str) -> str:
-    """The path that stands in `path` twice in a row at its end; empty if none does."""
+    """The path that occurs twice in a row at the end of `path`; empty if none does."""
     parts = path.split("/")[1:]
     half = len(parts) // 2
     for length in range(half, 0, -1):

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import math
+import time
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -360,3 +362,34 @@ def test_a_changed_time_or_digest_never_verifies(
         if text != header:
             verdict = check(text, body, SECRET, now=T)
             assert verdict.state not in {State.VALID, State.STALE}
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "secret", "words"),
+    [
+        (RIGHT, BODY.decode(), SECRET, "body must be the raw bytes"),
+        (RIGHT, {"event": "x"}, SECRET, "body must be the raw bytes of the request, not dict"),
+        (RIGHT.encode(), BODY, SECRET, "header must be a str"),
+        (RIGHT, BODY, None, "secret must be a str"),
+        (RIGHT, BODY, SECRET.encode(), "secret must be a str"),
+        (RIGHT, BODY, [SECRET, None], "every secret must be a str"),
+    ],
+)
+def test_a_callers_mistake_is_a_type_error_and_no_verdict(
+    header: Any, body: Any, secret: Any, words: str
+) -> None:
+    with pytest.raises(TypeError, match=words) as caught:
+        check(header, body, secret, now=T)
+    assert SECRET not in str(caught.value)
+
+
+def test_without_now_the_clock_is_read() -> None:
+    assert check(sign(BODY, SECRET, timestamp=int(time.time())), BODY, SECRET).ok
+    assert check(RIGHT, BODY, SECRET).state is State.STALE
+
+
+def test_only_a_valid_verdict_is_ok() -> None:
+    assert check(RIGHT, BODY, SECRET, now=T).ok
+    assert not check(RIGHT, BODY, [], now=T).ok
+    assert not check(None, BODY, SECRET, now=T).ok
+    assert not check(RIGHT, BODY, "another", now=T).ok

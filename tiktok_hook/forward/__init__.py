@@ -2,7 +2,7 @@
 
 Requests are written and connections pooled here, on asyncio, because a forwarder must not touch
 what it carries. General HTTP clients write ``Host`` first, encode header bytes as UTF-8, add
-headers of their own, and does not show whether a POST on a reused connection was read before the
+headers of their own, and do not know whether a POST on a reused connection was read before the
 app closed it. Responses are parsed by httptools.
 """
 

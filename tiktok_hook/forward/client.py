@@ -320,7 +320,7 @@ def _unconnected(address: Address, error: sockets.UnconnectedError) -> FailedErr
     failures = error.failures.values()
     if any(sockets.is_exhausted(failure) for failure in failures):
         return _exhausted()
-    # Hosts files name ::1 for localhost also without IPv6: only a refused connection counts.
+    # Hosts files name ::1 for localhost also where IPv6 is off: a refused connection counts more.
     if any(isinstance(failure, ConnectionRefusedError) for failure in failures):
         return FailedError("refused", f"nothing listens at {address.authority}")
     return FailedError("unreachable", f"{address.authority}: {error}")

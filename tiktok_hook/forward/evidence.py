@@ -10,7 +10,7 @@ from tiktok_hook.forward import sockets
 from tiktok_hook.forward.target import Address
 
 _SECONDS = 0.5
-"""For one look; it delays the answer to the client of the failed attempt."""
+"""For one look, in seconds; it delays the result of the failed attempt."""
 
 
 async def look(address: Address, error: str | None) -> str:

@@ -57,7 +57,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
 
 
 def explain(reply: Reply, *, target: str, verdict: State | None) -> str:
-    """Say what a bad outcome means and what to do; empty if the app did the right thing.
+    """Explain a bad outcome and what to do; empty if the app did the right thing.
 
     Args:
         reply: The outcome.

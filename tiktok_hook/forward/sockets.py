@@ -79,7 +79,7 @@ async def connect(addresses: Sequence[AddressInfo]) -> socket.socket:
     """
     loop = asyncio.get_running_loop()
     failures: dict[str, OSError] = {}
-    # Sockets without an owner yet. All of them but the winner are closed on every way out.
+    # Invariant: all sockets opened here but the winner are closed on every way out.
     opened: set[socket.socket] = set()
 
     async def attempt(info: AddressInfo) -> socket.socket | None:

@@ -1,4 +1,4 @@
-"""Targets: parsing, joining paths, rejecting loops."""
+"""Targets: parsing, joining paths, detecting loops."""
 
 import ipaddress
 import re

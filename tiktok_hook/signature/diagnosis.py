@@ -95,7 +95,7 @@ def explain(
 ) -> Verdict:
     """The verdict with the diagnosis as its reason and hint.
 
-    Unchanged when it is not rejected, has a hint already, or nothing known matches.
+    Unchanged if it is not rejected, has a hint already, or no known mistake matches.
     """
     if not verdict.refused or verdict.hint:
         return verdict
@@ -113,7 +113,7 @@ def _missing(
         return _SHOP
     named = [_under_another_name(found, body, secrets) for found in candidates(headers)]
     if named:
-        # One whose value was recognised says more than one that only has a telling name.
+        # Prefer one whose value was recognised to one that only has the name of a signature.
         return next((each for each in named if each.mistake != "wrong-header-name"), named[0])
     if _has_shop_header(headers):
         return _SHOP

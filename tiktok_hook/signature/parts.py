@@ -181,7 +181,7 @@ def _encodings(body: bytes) -> Iterator[Text]:
 
 
 def _reencoded(body: bytes, encoding: str) -> bytes | None:
-    """The bytes before somebody took each for a character of `encoding` and wrote it as UTF-8."""
+    """The bytes before each was taken for a character of `encoding` and written as UTF-8."""
     try:
         return body.decode("utf-8").encode(encoding)
     except UnicodeError:
@@ -514,7 +514,7 @@ _PLAIN = Part("plain-hash", "with plain SHA-256", "Use HMAC-SHA256, keyed with t
 
 
 def constructions(message: bytes, key: bytes) -> Iterator[tuple[Part, bytes]]:
-    """Digests of 32 bytes that are no HMAC with the secret as key."""
+    """Digests of 32 bytes other than an HMAC with the secret as key."""
     yield _PLAIN, hashlib.sha256(message).digest()
     yield _SWAPPED, hmac.digest(message, key, "sha256")
     for text in (key + message, message + key, key + b"." + message, message + b"." + key):

@@ -43,7 +43,7 @@ class Candidate:
 
 
 def candidates(headers: Sequence[tuple[str, str]]) -> list[Candidate]:
-    """Signatures under any header whose name says that it is one.
+    """Signatures under any header that is named like one.
 
     The timestamp and the nonce may be in headers of their own, as in ``X-TikTok-Timestamp``.
     """
@@ -128,7 +128,7 @@ _FIELD = re.compile(
 
 
 def _pairs(line: str) -> Iterable[tuple[str, str]]:
-    """The headers in one line, whatever stands around them."""
+    """The headers in one line, whatever surrounds them."""
     bare = re.sub(r"""^\s*(?:[<>*]\s+)?(?:(?:-H|--header)[\s=]*)?["']?""", "", line)
     whole = re.fullmatch(r"([A-Za-z][A-Za-z0-9_-]*)\s*:\s*(.*?)[\s\"',;\\\\]*", bare)
     if whole is not None and len(whole[1]) > 1 and "{" not in whole[1]:

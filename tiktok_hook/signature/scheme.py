@@ -1,4 +1,4 @@
-"""TikTok's signature: made by `sign`, judged by `check`.
+"""TikTok's signature: made by `sign`, verified by `check`.
 
     Tiktok-Signature: t=<unix seconds>,s=<64 hex digits>
     s = HMAC-SHA256(key: the app's client secret, message: t as text + "." + the body's bytes)
@@ -8,6 +8,7 @@ Source: https://developers.tiktok.com/doc/webhooks-verification
 
 import hmac
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,11 +25,11 @@ MAX_SIGNATURES = 5
 """How many ``s=`` one header may carry; TikTok documents one."""
 
 MAX_TIMESTAMP_DIGITS = 20
-"""Ten today, thirteen in milliseconds, nineteen in nanoseconds; more is never real."""
+"""Ten today, thirteen in milliseconds, nineteen in nanoseconds."""
 
 
 _USUAL = re.compile(r"t=([0-9]{1,20}),s=([0-9a-fA-F]{64})")
-"""What TikTok sends; other readable forms are read piece by piece."""
+"""What TikTok sends; other forms are read part by part."""
 
 
 class State(StrEnum):
@@ -60,13 +61,18 @@ class Verdict:
     secret: int | None = None
 
     @property
+    def ok(self) -> bool:
+        """True if the delivery may be acted on: ``valid``, and nothing else."""
+        return self.state is State.VALID
+
+    @property
     def refused(self) -> bool:
         """True when the delivery must not be acted on: forged, malformed or unsigned."""
         return self.state is State.INVALID or self.state is State.MISSING
 
 
 class MalformedError(ValueError):
-    """A header that is not what TikTok sends; its text is the reason, safe to show."""
+    """A header that is not what TikTok sends; the message is safe to show."""
 
 
 class Signature(NamedTuple):
@@ -96,28 +102,33 @@ def check(
     body: bytes,
     secret: str | Sequence[str],
     *,
-    now: float,
+    now: float | None = None,
     tolerance: float = 300.0,
 ) -> Verdict:
-    """Judge a Tiktok-Signature header against the body it came with.
+    """Verify a Tiktok-Signature header against the body it came with.
 
     Args:
         header: ``t=<unix seconds>,s=<hex>``; None when the request had none. One sent twice
             is given joined by a comma, and rejected for its two ``t``.
         body: Bytes exactly as received; re-encoded JSON never matches.
-        secret: The app's client secret, or several to try in order (rotation, a sandbox and
+        secret: The app's client secret, or several to try in order (rotation, sandbox and
             production). An empty sequence means that nothing can be checked: ``unchecked``. A
             blank secret, or one that begins with ``#``, never matches.
-        now: Current time in Unix seconds.
+        now: Current time in Unix seconds; None reads the clock.
         tolerance: Greatest acceptable distance between ``t`` and now, in seconds, either way.
             TikTok gives no figure; 300 is ours.
 
     Returns:
-        The verdict. Never raises: a forged request is something to show, not a failure.
+        The verdict. A forged request never raises: it is data to show, not a failure.
+
+    Raises:
+        TypeError: The body is not bytes, or the secret is not text: a mistake of the caller, which
+            must not pass for a verdict.
 
     Source: https://developers.tiktok.com/doc/webhooks-verification
     """
-    secrets = (secret,) if isinstance(secret, str) else secret
+    secrets = _checked(header, body, secret)
+    now = time.time() if now is None else now
     try:
         found = take_apart(header)
     except MalformedError as error:
@@ -136,10 +147,33 @@ def check(
     return _stale(found.timestamp, age, tolerance, number)
 
 
+def _checked(header: object, body: object, secret: object) -> Sequence[str]:
+    """The secrets as a sequence.
+
+    Raises:
+        TypeError: With what to pass instead; never with the value itself.
+    """
+    if not isinstance(body, bytes | bytearray | memoryview):
+        name = type(body).__name__
+        raise TypeError(
+            f"body must be the raw bytes of the request, not {name}: read them before anything "
+            "parses them"
+        )
+    if header is not None and not isinstance(header, str):
+        raise TypeError(f"header must be a str or None, not {type(header).__name__}")
+    secrets = (secret,) if isinstance(secret, str) else secret
+    if secrets is None or isinstance(secrets, bytes) or not isinstance(secrets, Sequence):
+        name = type(secret).__name__
+        raise TypeError(f"secret must be a str or a sequence of str, not {name}: is it set?")
+    if not all(isinstance(each, str) for each in secrets):
+        raise TypeError("every secret must be a str: is one of them not set?")
+    return secrets
+
+
 def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | None:
     """Number of the first secret that made one of the signatures, from 1; None if none did."""
     for number, secret in enumerate(secrets, 1):
-        # A blank secret or a comment of an env file is not a key that only the app's owner knows.
+        # Everybody knows a blank secret, and the comment sign of an env file.
         if not secret or secret.isspace() or secret.lstrip().startswith("#"):
             continue
         expected = digest(key_of(secret), found.timestamp, body)
@@ -185,7 +219,7 @@ def take_apart(header: str | None) -> Signature:
 
 def digest(key: bytes, timestamp: str, body: bytes) -> bytes:
     """The 32 bytes that TikTok would send as ``s`` (in hex) for this timestamp and body."""
-    # `hmac.digest` in one call releases the interpreter each time, and waits to get it back.
+    # `hmac.digest` in one call releases the GIL each time, and waits to acquire it again.
     keyed = _keyed(key).copy()
     keyed.update(b"%b.%b" % (timestamp.encode(), body))
     return keyed.digest()
@@ -241,7 +275,9 @@ def _stale(timestamp: str, age: float, tolerance: float, number: int) -> Verdict
         hint = "TikTok's t counts seconds: sign with whole seconds."
     elif age > 0:
         reason = f"right signature, signed {words_for(age)} ago (tolerance {words_for(tolerance)})"
-        hint = "A late retry, a replay of an old one, or a clock that drifted; replay re-signs."
+        hint = (
+            "A late retry, a replay of an old one, or a clock that drifted; a replay signs again."
+        )
     else:
         reason = f"right signature, from {words_for(-age)} in the future"
         hint = "One of the two clocks is wrong: compare this machine's with a time server."
