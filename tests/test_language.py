@@ -51,7 +51,6 @@ PATTERNS = {
 NOT_CLEAN_YET = {
     "CHANGELOG.md",
     "docs/command-line.md",
-    "tiktok_hook/audit",
     "tiktok_hook/cli/__init__.py",
     "tiktok_hook/cli/audit.py",
     "tiktok_hook/cli/demo.py",

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
-    """Nothing can be said: the app limits how often it may be called."""
+    """Not judged: the app limits how often it may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Result:
 
     @property
     def accepted(self) -> bool:
-        """Whether the app took it, as far as its answer tells: any success does."""
+        """True if the app answered with any success."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -65,7 +65,7 @@ def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> 
             case,
             Outcome.SKIP,
             limited,
-            means="The app limits how often it may be called, so nothing can be said.",
+            means="The app limits how often it may be called, so the case is not judged.",
         )
     if case.expected is Expected.ACCEPTED:
         return _accepted(case, replies, target=target, slow=slow)
@@ -83,7 +83,7 @@ def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float)
     wrong = next((reply for reply in replies if reply.status != 200), None)
     if wrong is not None:
         told = explain(wrong, target=target, verdict=State.VALID)
-        # A refusal is the case's own matter; a 202, a redirect or silence tells more than it does.
+        # A 4xx is about the case itself; a 202, a redirect or silence is explained by its hint.
         ours = wrong.status is not None and wrong.status >= 400 and case.likely
         return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else told)
     slowest = max(replies, key=lambda reply: reply.duration_ms)
@@ -117,7 +117,7 @@ def _refused(case: Case, replies: Sequence[Reply]) -> Result:
             case,
             Outcome.WARN,
             reply,
-            means="It is refused, but by an error: strangers can fill the app's log with them.",
+            means="It is rejected, but by an error: strangers can fill the app's log with them.",
             likely="The header is taken apart without expecting anything else than the usual: "
             "answer 401 or 403.",
         )
@@ -136,7 +136,7 @@ def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
             likely=case.likely,
             echoed=True,
         )
-    # 501 says as well as 405 that there is no GET: Python's own server answers so.
+    # 501 means the same as 405: Python's own server answers so to a GET.
     if reply.status is None or (reply.status >= 500 and reply.status != 501):
         return _result(
             case,

@@ -39,7 +39,7 @@ async def play(
 
     The app gets real deliveries with sample data, most of them with a valid signature: give it a
     database that may be filled with them. Where a rate limiter answers, the audit waits as long as
-    it says and tries again, for at most 60 s in all. If the first delivery shows that the handler
+    it demands and tries again, at most 60 s in all. If the first delivery shows that the handler
     is not reached (no route, a redirect, a login), the other cases are not played.
 
     Args:
@@ -53,7 +53,7 @@ async def play(
         concurrency: Cases played at a time.
         rate: Requests per second at most; None for no limit.
         insecure: Do not check the certificate of an https target.
-        on_result: Told each result as soon as it and all before it are there.
+        on_result: Called with each result, in the order of the cases.
 
     Raises:
         UsageError: The target is not an address, or the secret cannot be a client secret.
@@ -121,7 +121,7 @@ async def play(
 
 _LIMITED = (
     "rate-limited",
-    "The app limits how often it may be called, so this audit says nothing about it. Play it "
+    "The app limits how often it may be called, so nothing was judged. Play it "
     "slower with --rate 1, or lift the limit for this address.",
 )
 _REDIRECTS = (
@@ -159,7 +159,7 @@ class _Sender:
         return await self._forwarder.send(request, timeout=self._timeout)
 
     async def wait_for_limiter(self, reply: Reply) -> bool:
-        """Wait as long as a rate limiter says; False if that is longer than the time left."""
+        """Wait as long as a rate limiter demands; False if that is longer than the time left."""
         text = reply.header("Retry-After") or ""
         seconds = max(0.1, float(text)) if re.fullmatch(r"[0-9]{1,6}", text) else 1.0
         if seconds > self._patience:
