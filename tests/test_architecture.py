@@ -22,11 +22,11 @@ from tests.architecture_graph import (
 ROWS = (
     {"errors", "exact_json", "sanitize"},
     {"app_body"},
-    {"signature", "events", "edits", "hints", "text_files"},
+    {"signature", "events", "edits", "hints", "text_files", "option_fields"},
     {"delivery"},
     {"bus", "paths", "ports", "settings", "ngrok_config", "app_process"},
     {"store"},
-    {"receiver", "forward", "tunnel", "terminal"},
+    {"receiver", "receiver_options", "forward", "tunnel", "terminal"},
     {"relay", "replayer", "trigger", "archive"},
     {"audit", "doctor", "inspector"},
     {"history", "session"},
@@ -41,14 +41,7 @@ ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row}
 UPWARD_YET: set[tuple[str, str]] = set()
 """Imports against the rows that are still to be removed. Nothing may be added."""
 
-CYCLES_YET = (
-    {
-        "session/checks.py",
-        "session/inspector_server.py",
-        "session/terminal.py",
-        "session/wiring.py",
-    },
-)
+CYCLES_YET: tuple[set[str], ...] = ()
 """Files that still import each other. Nothing may be added, and what is resolved is removed."""
 
 HOMES = {

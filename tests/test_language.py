@@ -57,7 +57,6 @@ NOT_CLEAN_YET = {
     "tiktok_hook/cli/doctor.py",
     "tiktok_hook/cli/group.py",
     "tiktok_hook/cli/inspect.py",
-    "tiktok_hook/cli/listen.py",
     "tiktok_hook/cli/options.py",
     "tiktok_hook/cli/run_listen.py",
     "tiktok_hook/cli/signature_options.py",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     )
     from tiktok_hook.events import Event, sample, samples
     from tiktok_hook.history import History
-    from tiktok_hook.session import Session, listen
+    from tiktok_hook.session.lifecycle import listen
+    from tiktok_hook.session.state import Session
     from tiktok_hook.signature import State, Verdict, check, diagnose, sign
     from tiktok_hook.store import Filter
 

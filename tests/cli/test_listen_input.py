@@ -120,7 +120,7 @@ def test_an_unusable_setting_names_its_file(tmp_path: Path) -> None:
 def test_only_a_file_is_served(tmp_path: Path) -> None:
     pipe = tmp_path / "tiktok.txt"
     os.mkfifo(pipe)
-    assert "is no regular file" in failed(invoke(*BASE, "--serve-file", str(pipe)), 2)
+    assert "is not a regular file" in failed(invoke(*BASE, "--serve-file", str(pipe)), 2)
 
 
 def test_the_port_meant_as_ngrok_has_it_gets_the_right_command() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ async def service() -> AsyncIterator[NgrokService]:
         yield running
 
 
-def local(**arguments: object) -> tiktok_hook.listen:
+def local(**arguments: object) -> AbstractAsyncContextManager[tiktok_hook.Session]:
     """Without tunnel, inspector and file, on a free port."""
     basics = {"secret": SECRET, "tunnel": False, "inspect": False, "port": 0, "ephemeral": True}
     return tiktok_hook.listen(**{**basics, **arguments})  # type: ignore[arg-type] # by name
@@ -209,7 +210,7 @@ async def test_a_delivery_is_published_before_the_app_has_answered() -> None:
             await post(session.local_url)
             await post(session.local_url)
     kinds = [type(event) for event in arrivals.drain()][:8]
-    assert kinds == [DeliveryStored, AttemptStarted, DeliveryAnswered, AttemptEnded] * 2
+    assert kinds == [DeliveryStored, AttemptStarted, AttemptEnded, DeliveryAnswered] * 2
 
 
 async def test_a_redelivery_says_when_the_first_one_was_received() -> None:

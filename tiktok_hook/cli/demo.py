@@ -44,7 +44,7 @@ def command(
 
     stays = sys.stdin.isatty() and sys.stdout.isatty()
     return session.run(
-        session.listen(
+        session.ListenOptions(
             secret=session.demo.SECRET,
             app=session.demo.app,
             tunnel=False,

@@ -3,7 +3,6 @@
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +10,9 @@ import click
 from tiktok_hook import ngrok_config
 from tiktok_hook.cli import options
 from tiktok_hook.errors import TunnelError, UsageError
-from tiktok_hook.text_files import read_text
+from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
+from tiktok_hook.option_fields import flag_of, option_fields
+from tiktok_hook.relay.options import RelayOptions, parse_ack
 
 THREE_WAYS = (
     "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
@@ -35,14 +36,13 @@ def start(given: Mapping[str, Any]) -> int:
     from tiktok_hook import session
 
     secrets = _secrets(given)
-    arguments = _session_arguments(given)
-    # Before the authtoken is asked for: what is missing first is said first.
-    session.check_edge(verify_webhook=arguments["verify_webhook"], secrets=secrets)
+    # Before the authtoken is asked for: what is missing first is named first.
+    session.check_edge(verify_webhook=bool(given["verify_webhook"]), secrets=secrets)
+    arguments = _arguments(given)
     if given["tunnel"]:
         arguments |= _tunnel_arguments(given)
-    arguments |= inspector_arguments(given)
     return session.run(
-        session.listen(secret=secrets, command=given["command_beside"], **arguments),
+        session.ListenOptions(secret=secrets, command=given["command_beside"], **arguments),
         format=given["form"],
         exit_after=given["exit_after"],
         timeout=given["timeout"],
@@ -57,42 +57,39 @@ def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:
     return options.resolve_secrets(texts, given["secret_files"])
 
 
-def _session_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes to the session under the name it has here."""
-    same = (
-        "port", "path", "tunnel", "public_url", "self_checked", "keep", "keep_bytes", "tolerance",
-        "max_body_bytes", "forward_to", "pass_through", "headers", "insecure", "forward_timeout",
-    )  # fmt: skip
-    return {name: given[name] for name in same} | {
-        **_history_arguments(given),
-        "serve_file": _readable(given["serve_file"]),
-        "ack": _ack(given["ack"]),
-        "events": tuple(part.strip() for part in given["events"].split(",") if part.strip()),
-        "verify_webhook": given["verify_webhook"] is not None,
-        **({} if given["forward_to"] else _without_target(given)),
-    }
+def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `ListenOptions` among the options."""
+    from tiktok_hook.session.options import PARTS
+
+    same = {each.name: given[each.name] for part in PARTS for each, _ in option_fields(part)}
+    same |= inspector_arguments(given)
+    same |= _history_arguments(given)
+    return same if given["forward_to"] else same | _without_target(given)
 
 
 def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What takes the place of settings that only a target gives a meaning.
+    """Defaults for what has no effect without a target and was set for all sessions.
 
     Raises:
         UsageError: One of them was typed.
     """
-    ack = _ack(given["ack"])
-    idle = {"events": (), "insecure": False, "headers": (), "forward_timeout": 10.0}
-    if not isinstance(ack, int):  # a status is answered whether or not there is an app
-        idle["ack"] = "app"
-    for name in idle:
-        if _is_typed(name):
-            flag = "--header" if name == "headers" else f"--{name.replace('_', '-')}"
-            value = "NAME: VALUE" if name == "headers" else given[name]
+    unused: dict[str, Any] = {}
+    for each, info in option_fields(RelayOptions):
+        if not info.needs_target:
+            continue
+        if each.name == "ack" and isinstance(parse_ack(given["ack"]), int):
+            continue  # a status is answered whether or not there is an app
+        unused[each.name] = each.default
+        if _is_typed(each.name):
+            flag, value = flag_of(each, info), given[each.name]
+            if info.repeatable:
+                value = (info.metavar or "").strip("'")
             shown = flag if value is True else f"{flag} {shlex.quote(str(value))}"
             raise UsageError(
                 f"{flag} needs a target: your own app.",
                 hint=f"tiktok-hook listen --forward-to 3000 {shown}",
             )
-    return idle
+    return unused
 
 
 def _is_typed(name: str) -> bool:
@@ -115,36 +112,10 @@ def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"ephemeral": typed["ephemeral"], "db": given["db"] if typed["db"] else None}
 
 
-def _readable(file: Path | None) -> Path | None:
-    """The file to serve, found readable now, and not only when TikTok asks for it."""
-    if file is None:
-        return None
-    hint = "Give --serve-file the file that TikTok's ownership check gave you."
-    if file.exists() and not file.is_file():  # opening a named pipe would wait
-        raise UsageError(f"The file {file} cannot be read: it is no regular file.", hint=hint)
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise UsageError(f"The file {file} cannot be read: {error.strerror}.", hint=hint) from error
-    return file
-
-
-def _ack(text: str) -> Any:
-    """The ack mode: one of three words, or a status."""
-    if text in {"app", "first", "hold"}:
-        return text
-    if text.isascii() and text.isdigit() and 200 <= int(text) <= 599:
-        return int(text)
-    raise UsageError(
-        f"--ack {text} is neither app, first, hold nor a status from 200 to 599.",
-        hint="app: what your app answers. first: 200 at once. 500 makes TikTok retry.",
-    )
-
-
 def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The inspector's part of the arguments, of ``listen`` and ``demo`` alike."""
-    same = ("inspect", "inspect_port", "inspect_host", "inspect_allow_hosts", "inspect_open")
-    return {name: given[name] for name in same}
+    parts = (InspectorOptions, InspectorPageOptions)
+    return {each.name: given[each.name] for part in parts for each, _ in option_fields(part)}
 
 
 def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,25 +127,11 @@ def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         connect_url=given["connect_url"],
         connect_cas=given["connect_cas"],
     )
-    policy: Path | None = given["traffic_policy"]
     return {
         "authtoken": ingress.authtoken or _asked_authtoken(),
-        "domain": given["domain"],
         "connect_url": ingress.connect_url,
         "connect_cas": ingress.connect_cas,
-        "traffic_policy": None if policy is None else _policy_text(policy),
-        "pooling": given["pooling"],
     }
-
-
-def _policy_text(file: Path) -> str:
-    hint = "Give --traffic-policy a readable YAML or JSON file."
-    try:
-        return read_text(file, what="traffic policy", hint=hint)
-    except FileNotFoundError as error:
-        raise UsageError(
-            f"The traffic policy {file} cannot be read: {error.strerror}.", hint=hint
-        ) from error
 
 
 def _asked_authtoken() -> str:

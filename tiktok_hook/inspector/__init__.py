@@ -4,8 +4,22 @@ It listens on sockets of its own. The tunnel publishes the receiver's port, so n
 be reached from outside.
 """
 
-from tiktok_hook.inspector.context import InspectorContext
-from tiktok_hook.inspector.server import Inspector, serving, url
-from tiktok_hook.inspector.status import Status, StatusProvider
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiktok_hook.inspector.context import InspectorContext
+    from tiktok_hook.inspector.server import Inspector, serving, url
+    from tiktok_hook.inspector.status import Status, StatusProvider
 
 __all__ = ["Inspector", "InspectorContext", "Status", "StatusProvider", "serving", "url"]
+
+_MODULES = {"InspectorContext": "context", "Status": "status", "StatusProvider": "status"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the inspector when it is asked for: it brings aiohttp, and ``--help`` needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'server')}"), name)

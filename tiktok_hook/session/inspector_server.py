@@ -15,6 +15,7 @@ from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import ListenError, StoreError
 from tiktok_hook.forward import Forwarder, parse_target
 from tiktok_hook.session import browser
+from tiktok_hook.session.signals import signals
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import open_history, open_store
 
@@ -156,7 +157,6 @@ def run_page(
         say: Told the address once it is up.
         open_browser: Show it in the user's browser.
     """
-    from tiktok_hook.session.terminal import signals
 
     async def main() -> None:
         stopping = asyncio.Event()

@@ -4,15 +4,16 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import DeliveryAnswered, Notice
 from tiktok_hook.session.keyboard import keyboard
+from tiktok_hook.session.lifecycle import open_session
+from tiktok_hook.session.options import ListenOptions
+from tiktok_hook.session.signals import signals
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.wiring import listen
 from tiktok_hook.terminal import console as consoles
 from tiktok_hook.terminal.console import Console, Format
 
@@ -28,7 +29,7 @@ Script = Callable[[Session], AbstractAsyncContextManager[None]]
 
 
 def run(
-    listening: listen,
+    options: ListenOptions,
     *,
     format: Format | None = None,  # noqa: A002 - named as the option is
     exit_after: int | None = None,
@@ -39,7 +40,7 @@ def run(
     """Run one session on the terminal until somebody or something ends it.
 
     Args:
-        listening: The session, not yet entered.
+        options: Of the session.
         format: How deliveries are shown; None is ``full`` on a terminal, else ``compact``.
         exit_after: End after this many deliveries; None goes on.
         timeout: End after this many seconds; None goes on.
@@ -55,7 +56,7 @@ def run(
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(
             _Run(
-                listening,
+                options,
                 format=format,
                 exit_after=exit_after,
                 timeout=timeout,
@@ -88,7 +89,7 @@ def _spare_the_collector() -> None:
 class _Run:
     def __init__(
         self,
-        listening: listen,
+        options: ListenOptions,
         *,
         format: Format | None,  # noqa: A002 - named as the option is
         exit_after: int | None,
@@ -96,7 +97,7 @@ class _Run:
         open_page: bool,
         script: Script | None,
     ) -> None:
-        self._listening = listening
+        self._options = options
         self._exit_after = exit_after
         self._timeout = timeout
         self._open_page = open_page
@@ -105,7 +106,6 @@ class _Run:
         self._session: Session | None = None
         self._stopping = asyncio.Event()
         self._bus = Bus()
-        listening.bus = self._bus
         self._format = format
 
     async def main(self) -> int:
@@ -146,7 +146,7 @@ class _Run:
                 return 0
 
     async def _session_to_its_end(self, console: Console) -> int:
-        async with self._listening as session:
+        async with open_session(self._options, self._bus) as session:
             if session.ended_early and session.exit_code is not None:
                 return session.exit_code
             self._session = session
@@ -219,38 +219,3 @@ def _counts(event: DeliveryAnswered) -> bool:
     if event.skipped or delivery.refused or delivery.verdict.refused:
         return False
     return delivery.event is None or delivery.event.name != "tiktok.ping"
-
-
-@contextmanager
-def signals(interrupt: Callable[..., None]) -> Iterator[None]:
-    r"""Call `interrupt` with the number of each Ctrl-C, SIGTERM, SIGHUP or SIGQUIT.
-
-    ``again`` is true from the second Ctrl-C on, and for SIGQUIT (Ctrl-\), which does not wait.
-    """
-    loop = asyncio.get_running_loop()
-    interrupts = 0
-    quits = getattr(signal, "SIGQUIT", None)
-
-    def came(number: int) -> None:
-        nonlocal interrupts
-        interrupts += number == signal.SIGINT
-        interrupt(number, again=interrupts > 1 or number == quits)
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-    numbers: list[int] = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    previous: dict[int, Any] = {}
-    for number in numbers:
-        try:
-            loop.add_signal_handler(number, came, number)
-        except NotImplementedError:  # Windows: the loop takes no signals
-            previous[number] = signal.signal(
-                number, lambda received, _: loop.call_soon_threadsafe(came, received)
-            )
-    try:
-        yield
-    finally:
-        for number in numbers:
-            if number in previous:
-                signal.signal(number, previous[number])
-            else:
-                loop.remove_signal_handler(number)

@@ -1,0 +1,61 @@
+"""The options of a session: one field each, from which everything else is derived."""
+
+import inspect
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+import tiktok_hook
+from tests import reference
+from tiktok_hook.errors import UsageError
+from tiktok_hook.option_fields import flag_of, info_of
+from tiktok_hook.session import ListenOptions
+
+SECRET = "tiktok-client-secret"
+
+
+def test_every_field_is_an_option_of_the_command_and_an_argument_of_listen() -> None:
+    command = {option.name: option for option in reference.options("listen")}
+    arguments = inspect.signature(tiktok_hook.listen).parameters
+    for each in fields(ListenOptions):
+        assert each.name in arguments
+        info = info_of(each)
+        if info is not None and not info.shared:
+            assert flag_of(each, info).split("/")[0] in command[each.name].opts
+
+
+@pytest.mark.parametrize("value", ["later", "600", "", 600, True, None])
+def test_an_ack_mode_that_is_not_one_is_a_usage_error(value: Any) -> None:
+    with pytest.raises(UsageError, match="--ack"):
+        ListenOptions(ack=value, forward_to="3000")
+
+
+@pytest.mark.parametrize(("value", "mode"), [("first", "first"), ("503", 503), (503, 503)])
+def test_an_ack_mode_may_be_a_word_a_number_or_its_text(value: Any, mode: object) -> None:
+    assert ListenOptions(ack=value, forward_to="3000").ack_mode == mode
+
+
+@pytest.mark.parametrize("value", [3000, "3000", ["3000"], (3000,)], ids=repr)
+def test_a_target_may_be_a_number_a_text_or_several(value: Any) -> None:
+    assert [url.rpartition(":")[2] for url in ListenOptions(forward_to=value).targets] == ["3000"]
+
+
+def test_event_globs_may_be_one_text_or_several() -> None:
+    one = ListenOptions(events="post.*, video.*", forward_to="3000")
+    assert one.event_globs == ("post.*", "video.*")
+    assert ListenOptions(events=["post.*"], forward_to="3000").event_globs == ("post.*",)
+
+
+def test_an_unknown_argument_is_a_type_error() -> None:
+    wrong: dict[str, Any] = {"forward_too": "3000"}
+    with pytest.raises(TypeError, match="forward_too"):
+        tiktok_hook.listen(**wrong)
+
+
+def test_no_secret_is_in_the_text_of_the_options() -> None:
+    text = repr(
+        ListenOptions(secret=SECRET, authtoken="a-token", headers=["X: value"], forward_to=1)
+    )
+    for hidden in (SECRET, "a-token", "value"):
+        assert hidden not in text

@@ -1,0 +1,85 @@
+"""The options of the receiver: apart from its package, whose import is too slow for ``--help``."""
+
+import re
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiktok_hook import ports
+from tiktok_hook.errors import UsageError
+from tiktok_hook.option_fields import option
+
+PREFERRED_PORT = 3000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceiverOptions:
+    """Where the receiver listens, and what it accepts."""
+
+    port: int | None = option(
+        None,
+        "Port of the receiver; 0 takes a free one.",
+        metavar="N",
+        minimum=0,
+        maximum=65535,
+        default_text="3000, or a free one",
+    )
+    path: str = option("/", "Appended to the Callback URL; every path is received.", metavar="PATH")
+    max_body_bytes: int = option(
+        1 << 20,
+        "Longer bodies are answered 413.",
+        flags=("--max-body",),
+        metavar="BYTES",
+        minimum=1,
+    )
+    tolerance: float | None = option(
+        None,
+        "Reject valid signatures older or newer than this.",
+        metavar="SECONDS",
+        minimum=0,
+        default_text="accept",
+    )
+    serve_file: Path | None = option(
+        None, "Answer GET /NAME with this file (ownership check).", metavar="PATH"
+    )
+
+    def check_receiver(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: The path is not one, or the file cannot be read.
+        """
+        if not self.path.startswith("/"):
+            raise UsageError(
+                f"--path {self.path} does not begin with a slash.",
+                hint=f"Try --path /{self.path}",
+            )
+        if not re.fullmatch(r"[!-~]+", self.path) or set(self.path) & set("?#"):
+            raise UsageError(
+                f"--path {self.path!r} is more than a path.", hint="Give a path such as /tiktok."
+            )
+        if self.serve_file is not None:
+            _check_readable(self.serve_file)
+
+    def bind(self, avoid: Collection[int]) -> list[socket.socket]:
+        """Bind the receiver's port on the loopback address.
+
+        Args:
+            avoid: Ports never taken unasked: the user's own apps belong there.
+
+        Raises:
+            ListenError: The port that was named is taken.
+        """
+        return ports.bind(self.port, preferred=PREFERRED_PORT, avoid=avoid, flag="--port")
+
+
+def _check_readable(file: Path) -> None:
+    """Find a file readable now, and not only when TikTok asks for it."""
+    hint = "Give --serve-file the file that TikTok's ownership check gave you."
+    if file.exists() and not file.is_file():  # opening a named pipe would wait
+        raise UsageError(f"The file {file} cannot be read: it is not a regular file.", hint=hint)
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise UsageError(f"The file {file} cannot be read: {error.strerror}.", hint=hint) from error

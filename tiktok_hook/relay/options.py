@@ -1,0 +1,132 @@
+"""The options of forwarding to the developer's own app."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tiktok_hook.errors import UsageError
+from tiktok_hook.option_fields import option
+
+AckMode = Literal["app", "first", "hold"] | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayOptions:
+    """Where deliveries go, and when TikTok is answered."""
+
+    forward_to: str | int | Sequence[str] = option(
+        (),
+        "Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+        flags=("--forward-to", "-f"),
+        metavar="TARGET",
+        repeatable=True,
+    )
+    ack: AckMode = option(
+        "app",
+        "When and what TikTok is answered.",
+        metavar="app|first|hold|STATUS",
+        needs_target=True,
+    )
+    pass_through: bool = option(
+        default=False,
+        help="Forward everything that is not a POST to the first target, too.",
+        flags=("--pass",),
+    )
+    headers: Sequence[str] = option(
+        (),
+        "Set a header on what is forwarded. Repeatable.",
+        flags=("--header",),
+        metavar="'NAME: VALUE'",
+        repeatable=True,
+        secret=True,
+        needs_target=True,
+    )
+    insecure: bool = option(
+        default=False,
+        help="Do not check the certificate of an https target.",
+        flags=("--insecure", "--skip-verify"),
+        needs_target=True,
+    )
+    forward_timeout: float = option(
+        10.0,
+        "Longest wait for the app's response.",
+        metavar="SECONDS",
+        minimum=0.1,
+        needs_target=True,
+    )
+    events: str | Sequence[str] = option(
+        "",
+        "Forward only these events; others are answered 200.",
+        metavar="GLOB[,GLOB]",
+        needs_target=True,
+    )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The addresses of `forward_to`, as URLs.
+
+        Raises:
+            UsageError: One is not an address.
+        """
+        from tiktok_hook.forward import parse_target
+
+        given = self.forward_to
+        several = [given] if isinstance(given, str | int) else given
+        return tuple(parse_target(str(text)) for text in several)
+
+    @property
+    def extra_headers(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of `headers`.
+
+        Raises:
+            UsageError: One is not a header.
+        """
+        from tiktok_hook.forward import parse_header
+
+        return tuple(parse_header(text) for text in self.headers)
+
+    @property
+    def event_globs(self) -> tuple[str, ...]:
+        """The globs of `events`."""
+        texts = self.events.split(",") if isinstance(self.events, str) else self.events
+        return tuple(text.strip() for text in texts if text.strip())
+
+    @property
+    def ack_mode(self) -> AckMode:
+        """`ack`, a status as a number.
+
+        Raises:
+            UsageError: It is neither a mode nor a status.
+        """
+        return parse_ack(self.ack)
+
+    def check_relay(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: A target, a header or the ack mode is not one.
+        """
+        _ = self.targets, self.extra_headers, self.ack_mode
+
+
+def parse_ack(value: Any) -> AckMode:
+    """An ack mode: one of three words, or a status from 200 to 599.
+
+    Raises:
+        UsageError: It is anything else.
+    """
+    if value in {"app", "first", "hold"}:
+        mode: AckMode = value
+        return mode
+    text = str(value)
+    if (
+        not isinstance(value, bool)
+        and text.isascii()
+        and text.isdigit()
+        and 200 <= int(text) <= 599
+    ):
+        return int(text)
+    raise UsageError(
+        f"--ack {value} is neither app, first, hold nor a status from 200 to 599.",
+        hint="app: what your app answers. first: 200 at once. 500 makes TikTok retry.",
+    )

@@ -1,0 +1,42 @@
+"""The signals that end a session."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def signals(interrupt: Callable[..., None]) -> Iterator[None]:
+    r"""Call `interrupt` with the number of each Ctrl-C, SIGTERM, SIGHUP or SIGQUIT.
+
+    ``again`` is true from the second Ctrl-C on, and for SIGQUIT (Ctrl-\), which does not wait.
+    """
+    loop = asyncio.get_running_loop()
+    interrupts = 0
+    quits = getattr(signal, "SIGQUIT", None)
+
+    def came(number: int) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        interrupt(number, again=interrupts > 1 or number == quits)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+    numbers: list[int] = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    previous: dict[int, Any] = {}
+    for number in numbers:
+        try:
+            loop.add_signal_handler(number, came, number)
+        except NotImplementedError:  # Windows: the loop takes no signals
+            previous[number] = signal.signal(
+                number, lambda received, _: loop.call_soon_threadsafe(came, received)
+            )
+    try:
+        yield
+    finally:
+        for number in numbers:
+            if number in previous:
+                signal.signal(number, previous[number])
+            else:
+                loop.remove_signal_handler(number)
