@@ -8,7 +8,6 @@ from tiktok_hook.archive.entry import Entry, entries
 from tiktok_hook.archive.importing import ImportResult, import_into
 from tiktok_hook.archive.redact import redacted
 from tiktok_hook.archive.source_file import SourceFile, opened
-from tiktok_hook.delivery import without_own_cookies
 
 __all__ = [
     "FORMATS",
@@ -43,22 +42,9 @@ def write(
     """
     from tiktok_hook.archive import curl, har, jsonl, pytest_module
 
-    entries = map(_without_own_cookies, entries)
+    entries = (each.without_own_cookies() for each in entries)
     if form == "jsonl":
         return jsonl.write(entries)
     if form == "har":
         return har.write(entries)
     return curl.write(entries) if form == "curl" else pytest_module.write(entries, name)
-
-
-def _without_own_cookies(entry: Entry) -> Entry:
-    """The entry as it may leave this machine: a history may hold cookies of earlier releases."""
-    delivery = entry.delivery.stored(headers=without_own_cookies(entry.delivery.headers))
-    attempts = tuple(
-        attempt.stored(
-            request_headers=without_own_cookies(attempt.request_headers),
-            headers=without_own_cookies(attempt.headers),
-        )
-        for attempt in entry.attempts
-    )
-    return Entry(delivery, attempts)

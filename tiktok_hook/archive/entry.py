@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, Delivery, without_own_cookies
 from tiktok_hook.store import Filter, HistoryReader
 
 
@@ -13,6 +13,23 @@ class Entry:
 
     delivery: Delivery
     attempts: tuple[Attempt, ...] = ()
+
+    def without_own_cookies(self) -> "Entry":
+        """Remove our own cookies, which neither a file nor a history may pass on.
+
+        Applied to every entry on its way in and out: files come from anywhere, and a history may
+        hold cookies of earlier releases.
+        """
+        return Entry(
+            self.delivery.stored(headers=without_own_cookies(self.delivery.headers)),
+            tuple(
+                attempt.stored(
+                    request_headers=without_own_cookies(attempt.request_headers),
+                    headers=without_own_cookies(attempt.headers),
+                )
+                for attempt in self.attempts
+            ),
+        )
 
 
 def entries(history: HistoryReader, where: Filter) -> Iterator[Entry]:

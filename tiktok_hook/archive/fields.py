@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from tiktok_hook.delivery import Headers, without_own_cookies
+from tiktok_hook.delivery import Headers
 from tiktok_hook.exact_json import Json
 
 _LARGEST = 1 << 63
@@ -183,7 +183,7 @@ class Fields:
             if _BEYOND_LATIN_1.search(pair[0] + pair[1]):
                 raise self._wrong(name, "Latin-1, as headers are")
             found.append((pair[0], pair[1]))
-        return without_own_cookies(tuple(found))
+        return tuple(found)
 
     def body(self) -> bytes:
         """The bytes of ``body`` or ``body_base64``; empty without either."""

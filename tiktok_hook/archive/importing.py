@@ -51,7 +51,7 @@ async def import_into(store: Store, capture: Capture) -> ImportResult:
     ids: list[int] = []
     attempts = duplicates = 0
     known = _Known(store.history())
-    entries = capture.entries()
+    entries = (each.without_own_cookies() for each in capture.entries())
     try:
         while chunk := list(islice(entries, CHUNK)):
             new = await asyncio.to_thread(known.without, chunk)
