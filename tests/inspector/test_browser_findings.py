@@ -1,5 +1,6 @@
 """What users stumbled over in the page: each test is one of their findings."""
 
+import asyncio
 import re
 import zlib
 
@@ -10,7 +11,6 @@ from tests.apps import http
 from tests.inspector.conftest import TOKEN, running
 from tests.inspector.views import FAILURE, View, viewing
 from tests.listener import BODY, listening
-from tests.pictures.page import answering
 from tiktok_hook.sanitize import visible
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,9 +36,14 @@ async def test_a_listener_that_ended_is_shown_until_it_is_back(browser: Browser)
 
 
 async def test_the_reason_of_a_failure_is_shown_and_its_attempt_is_open(view: View) -> None:
-    view.app.answer = answering(500)
+    async def slowly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await view.choose(1)
+        await expect(view.page.locator("#attempt-1\\.1")).to_contain_text("not finished")
+        writer.write(http(500, b"broken"))
+        await writer.drain()
+
+    view.app.answer = slowly
     await view.receive(FAILURE)
-    await view.choose(1)
     await expect(view.page.locator("#failure")).to_contain_text("App answered 500")
     await expect(view.page.locator("#failure p")).not_to_be_empty()
     await expect(view.page.locator("#attempt-1\\.1")).to_have_attribute("open", "")

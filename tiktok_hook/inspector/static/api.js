@@ -1,7 +1,8 @@
 // Calls to the API. JSON.parse rounds large numbers. Ours holds some inside `event` only, so
 // its values are never shown: what a body means is read from its own text (see exact.js).
 
-import { authorization } from "./token.js";
+import { emit } from "./state.js";
+import { authorization, storedToken } from "./token.js";
 
 export class ApiError extends Error {
   constructor(message, hint, status) {
@@ -13,6 +14,7 @@ export class ApiError extends Error {
 
 async function answered(path, options) {
   let answer;
+  const token = storedToken();
   try {
     const headers = { ...authorization(), ...options.headers };
     answer = await fetch(`/api/v1/${path}`, { ...options, headers });
@@ -22,7 +24,7 @@ async function answered(path, options) {
   }
   if (answer.ok) return answer;
   const value = await answer.json().catch(() => ({}));
-  if (answer.status === 401) document.dispatchEvent(new Event("rejected"));
+  if (answer.status === 401) emit("rejected", token);
   throw new ApiError(
     value.error ?? `It answered ${answer.status}.`,
     value.hint ?? "",

@@ -234,7 +234,9 @@ async function hasAccess() {
   return true;
 }
 
-function askForToken() {
+/** @param {string | null} rejected - the token of the request that was rejected */
+function askForToken(rejected) {
+  if (storedToken() !== rejected) return; // a newer one has been stored meanwhile
   const words = storedToken() === null ? "" : "The token is wrong, or it was replaced.";
   forgetToken();
   openTokenForm(words, (given) => {
@@ -242,7 +244,7 @@ function askForToken() {
     location.reload();
   });
 }
-document.addEventListener("rejected", askForToken);
+listen("rejected", askForToken);
 
 // Shows the delivery that the address names, or the newest where there is room for both panes.
 async function showFirst() {

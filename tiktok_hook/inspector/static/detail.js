@@ -50,7 +50,9 @@ export async function drawDetail(id, { quietly = false } = {}) {
       drawn === id
         ? /** @type {HTMLDetailsElement[]} */ ([...pane.querySelectorAll("details[id]")])
         : [];
-    const known = new Map(before.map((each) => [each.id, each.open]));
+    // What was closed while the attempt was still running may open now, if it has failed.
+    const settled = before.filter((each) => each.dataset.running === undefined);
+    const known = new Map(settled.map((each) => [each.id, each.open]));
     fill(pane, ...parts(whole, known));
     if (drawn !== id) pane.scrollTop = 0;
     drawn = id;
@@ -332,7 +334,12 @@ function attemptView(attempt, delivery, known, isLast) {
   const tag = (words, extra = "") => el("span", { class: `tag ${extra}` }, words);
   return el(
     "details",
-    { class: "attempt", open: known.get(id) ?? isFailure, id },
+    {
+      class: "attempt",
+      open: known.get(id) ?? isFailure,
+      id,
+      "data-running": attempt.duration_ms === null ? "" : null,
+    },
     el(
       "summary",
       {},

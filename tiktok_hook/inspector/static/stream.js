@@ -1,7 +1,7 @@
 // Live events, read with fetch because EventSource cannot send an Authorization header. Browsers
 // allow six connections to one host, so one tab at a time reads the stream and tells the others.
 
-import { authorization } from "./token.js";
+import { authorization, storedToken } from "./token.js";
 
 const RETRY_MS = 1000;
 const channel = new BroadcastChannel("tiktok-hook");
@@ -13,7 +13,7 @@ export function follow(handlers) {
     handle({ name, data });
     channel.postMessage({ name, data });
   };
-  const hold = () => readForEver(tell, (name) => handle({ name, data: {} }));
+  const hold = () => readForEver(tell, (name, data) => handle({ name, data }));
   if (navigator.locks) navigator.locks.request("tiktok-hook-stream", hold);
   else hold();
 }
@@ -22,6 +22,7 @@ export function follow(handlers) {
 async function readForEver(tell, tellHere) {
   let lastId = null;
   for (;;) {
+    const token = storedToken();
     try {
       const resume = lastId === null ? {} : { "Last-Event-ID": lastId };
       const response = await fetch("/api/v1/stream", {
@@ -29,7 +30,7 @@ async function readForEver(tell, tellHere) {
         cache: "no-store",
       });
       if (response.status === 401) {
-        tellHere("rejected");
+        tellHere("rejected", token);
         return;
       }
       if (response.ok) {
