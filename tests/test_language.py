@@ -49,7 +49,6 @@ PATTERNS = {
 }
 
 NOT_CLEAN_YET = {
-    "CHANGELOG.md",
     "docs/command-line.md",
     "tiktok_hook/cli/__init__.py",
     "tiktok_hook/cli/audit.py",
