@@ -321,7 +321,7 @@ async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
             async with Forwarder() as forwarder:
                 asked = ForwardRequest("GET", f"{address}/api/v1/deliveries", wrong, b"")
                 assert (await forwarder.send(asked, timeout=20)).status == 500
-            await until(lambda: b"A bug of tiktok-hook" in printed.read_bytes())
+            await until(lambda: b"A bug in tiktok-hook" in printed.read_bytes())
             await until(lambda: b"Error handling request" in printed.read_bytes())
             process.send_signal(signal.SIGABRT)
             async with asyncio.timeout(20):

@@ -89,7 +89,7 @@ def test_a_glob_that_fits_no_known_event_is_a_warning(glob: str, hint: str) -> N
     words = ["--ephemeral", "-f", "3999", "--events", f"post.publish.complete,{glob}"]
     result = invoke(*BASE, *words)
     assert result.exit_code == 0
-    assert f"Warning: --events {glob} fits no event that is known" in result.stderr
+    assert f"Warning: --events {glob} matches no known event." in result.stderr
     assert hint in result.stderr
     assert result.stderr.count("Warning") == 1
 

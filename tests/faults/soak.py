@@ -286,7 +286,7 @@ async def soak(seconds: float, folder: Path) -> list[str]:
         wrong.append(f"it ended with {code}")
     wrong += [
         f"stderr says {word}: {listener.errors[-2000:]}"
-        for word in ("Traceback", "Warning", "never retrieved", "A bug of")
+        for word in ("Traceback", "Warning", "never retrieved", "A bug in")
         if word in listener.errors
     ]
     back = outages.result()

@@ -226,7 +226,7 @@ async def test_a_held_session_says_what_its_key_hands_on(environment: dict[str, 
         await asyncio.to_thread(screen.read_until, "Nothing is queued.")
         await post(url)
         screen.type("p")
-        await asyncio.to_thread(screen.read_until, "Forwarding what is queued: 1.")
+        await asyncio.to_thread(screen.read_until, "Forwarding queued deliveries: 1.")
         await app.wait_for(1)
         screen.type("q")
         assert await asyncio.to_thread(screen.end) == 0
@@ -316,9 +316,8 @@ def test_a_command_that_ends_before_it_listens_is_told_once_and_its_code_kept(
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "app │ no such module",
-        f"Error: The command ended with exit code {code} before anything listened on port "
-        f"{unused_port}.",
-        "Hint: Run it alone to see why. It gets the port in the PORT variable.",
+        f"Error: The command ended with exit code {code} before it listened on port {unused_port}.",
+        "Hint: Run it alone to see why. The PORT variable contains the port.",
     ]
 
 
@@ -338,7 +337,7 @@ async def test_a_command_that_ends_while_the_rest_starts_gets_no_banner() -> Non
             env=os.environ,
         )
         assert process.stderr is not None
-        assert (await process.stderr.readline()).startswith(b"Warning: Something listens on port")
+        assert (await process.stderr.readline()).startswith(b"Warning: Port ")
         await process.stderr.readline()
         assert await process.stderr.readline() == b"your command ended with exit code 3\n"
         await public.wait_for(1)

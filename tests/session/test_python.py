@@ -158,7 +158,7 @@ async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_starte
         ):
             pass
     (notice,) = told
-    assert notice.message.startswith(f"Something listens on port {earlier.port} already")
+    assert notice.message.startswith(f"Port {earlier.port} is already in use")
 
 
 async def test_the_page_stays_off_the_port_that_the_app_is_going_to_listen_on() -> None:

@@ -1,4 +1,4 @@
-"""One `listen`, wired together: store, receiver, relay, tunnel, inspector, and their end."""
+"""The `listen` session: wires up store, receiver, relay, tunnel and inspector, and closes them."""
 
 from tiktok_hook.session import demo
 from tiktok_hook.session.ingress import find_ingress

@@ -1,4 +1,4 @@
-"""Opens the inspector in the user's browser, without ever delaying what receives."""
+"""Opens the inspector in the user's browser without blocking the receiver."""
 
 import subprocess
 import sys
@@ -14,19 +14,19 @@ except webbrowser.Error:
 name = os.path.basename(getattr(found, "basename", "") or getattr(found, "name", "") or "")
 if name in {"www-browser", "w3m", "lynx", "links", "elinks"}:
     sys.exit(1)
-sys.exit(0 if found.open(sys.stdin.read()) else 1)
+sys.exit(int(not found.open(sys.stdin.read())))
 """
-"""Run in a process of its own: `webbrowser` waits for some browsers to end, and lets them write on
-the terminal. The address comes through stdin, since it contains the token. A browser that draws in
-the terminal is not used: the terminal belongs to the session."""
+"""Runs in a child process because `webbrowser` waits for some browsers to exit and lets them write
+to the terminal. The URL is sent through stdin because it contains the token. Text-mode browsers are
+skipped: they would draw over the session's output."""
 
 
 def open_page(url: str, failed: Callable[[], None]) -> None:
-    """Open an address; returns at once.
+    """Open a URL in the browser. Returns immediately.
 
     Args:
-        url: With the token.
-        failed: Called on another thread when there is no graphical browser.
+        url: The URL, including the token.
+        failed: Called on another thread when no graphical browser could be opened.
     """
 
     def run() -> None:
@@ -45,5 +45,5 @@ def open_page(url: str, failed: Callable[[], None]) -> None:
             if done.returncode:
                 failed()
 
-    # A daemon: a browser that stays open does not keep the session from ending.
+    # A daemon thread, so that a browser that stays open does not block shutdown.
     threading.Thread(target=run, name="browser", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The developer's app alongside a session: started, waited for, followed to its end."""
+"""Runs the developer's app as a child process of a session."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,36 +11,37 @@ from tiktok_hook.errors import AppError
 from tiktok_hook.forward import local_port, reachable
 
 _SILENT_SECONDS = 2.0
-"""How long the app may take to listen, until it is said that it is waited for."""
+"""Seconds to wait for the app's port before a notice reports the wait."""
 
 
 @asynccontextmanager
 async def app_alongside(
     publish: Callable[[object], None], command: Sequence[str], target: str
 ) -> AsyncIterator[app_process.AppProcess]:
-    """Run the app until the end of the block.
+    """Run the app until the block ends.
 
-    The block begins when the app accepts connections, or when a minute has passed.
+    The block starts when the app accepts connections, or after one minute.
 
     Args:
-        publish: Called with `AppOutput` for each line that it prints, `AppChanged` when it exits,
-            and `Notice`.
+        publish: Called with `AppOutput` for each line of the app's output, with `AppChanged` when
+            the app exits, and with each `Notice`.
         command: Program and arguments.
-        target: Its address; its port is waited for if it is on this machine.
+        target: The URL of the app. Its port is awaited only if it is on this machine.
 
     Yields:
         The process.
 
     Raises:
         UsageError: The command cannot be run.
-        AppError: It ended before anything listened on its port; `exit_code` is its own.
+        AppError: The command exited before its port accepted connections. `exit_code` is the
+            exit code of the command.
     """
     port = local_port(target)
     if port is not None and await reachable(target):
         publish(
             Notice(
-                f"Something listens on port {port} already, before the command is started.",
-                hint="End the earlier run of your app, or deliveries reach that one.",
+                f"Port {port} is already in use, although the command has not started yet.",
+                hint="Stop the earlier run of your app, or it will receive the deliveries.",
             )
         )
     async with app_process.running(
@@ -49,9 +50,9 @@ async def app_alongside(
         found = "up" if port is None else await _wait(publish, process, port)
         if found == "ended":
             error = AppError(
-                f"The command ended with exit code {process.exit_code} before anything listened on "
-                f"port {port}.",
-                hint="Run it alone to see why. It gets the port in the PORT variable.",
+                f"The command ended with exit code {process.exit_code} before it listened on port "
+                f"{port}.",
+                hint="Run it alone to see why. The PORT variable contains the port.",
             )
             error.exit_code = process.exit_code or 1
             raise error
@@ -61,7 +62,7 @@ async def app_alongside(
                 publish(
                     Notice(
                         f"The app does not listen on port {port} yet.",
-                        hint="It gets the port in the PORT variable.",
+                        hint="The PORT variable contains the port.",
                     )
                 )
             try:
@@ -73,7 +74,7 @@ async def app_alongside(
 async def _wait(
     publish: Callable[[object], None], process: app_process.AppProcess, port: int
 ) -> Literal["up", "ended", "late"]:
-    """Wait for the app's port, and say so when that lasts."""
+    """Wait for the app's port, and publish a notice if the wait is long."""
     found = await process.wait_for_port(port, seconds=_SILENT_SECONDS)
     if found == "late":
         words = f"Waiting for the app to listen on port {port}."

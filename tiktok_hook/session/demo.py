@@ -1,4 +1,4 @@
-"""The demo: a session without tunnel or account, its own app, and something of everything."""
+"""The demo: a session without tunnel or account, with sample deliveries and a sample app."""
 
 import asyncio
 import time
@@ -12,18 +12,19 @@ from tiktok_hook.receiver import IncomingRequest, ReceiverResponse, serve
 from tiktok_hook.session.state import Session
 from tiktok_hook.signature import State
 
-SECRET = "demo-client-secret"  # noqa: S105 - there is nothing behind it
+SECRET = "demo-client-secret"  # noqa: S105 - protects nothing
 _FAILS_ON = b"portability.download.ready"
 _TROUBLE = b"KeyError: 'user_openid'\n  at demo_app.py, line 12\n"
 _PACE_SECONDS = 0.25
 
 
 def script(*, stays: bool) -> Callable[[Session], AbstractAsyncContextManager[None]]:
-    """What feeds the demo's session.
+    """Return the script that sends sample deliveries to the demo's session.
 
     Args:
-        stays: Whether somebody sits at a terminal: deliveries then come at a pace that can be
-            read, and the session goes on until it is ended; else it ends by itself.
+        stays: Whether the session runs on a terminal. If so, deliveries are sent at a readable
+            pace and the session runs until the user quits. Otherwise it ends after the last
+            delivery.
     """
 
     @asynccontextmanager
@@ -46,12 +47,12 @@ async def _feed(session: Session, *, stays: bool) -> None:
     if not stays:
         session.ended.set()
         return
-    words = "That was one of each. Press r to send the last one again, ? for more, q to leave."
+    words = "All samples were sent. Press r to replay the last one, ? for help, q to quit."
     session.bus.publish(Notice(words, level="info"))
 
 
 def _deliveries(url: str) -> list[ForwardRequest]:
-    """One of each documented event, then a forged one, then a redelivery."""
+    """One delivery of each documented event, one with a forged signature, and a redelivery."""
     documented = [
         kind.name
         for kind in events.CATALOGUE.values()
@@ -67,10 +68,10 @@ def _deliveries(url: str) -> list[ForwardRequest]:
 
 @asynccontextmanager
 async def app() -> AsyncIterator[str]:
-    """A small app as its developer might write it: verifies, answers 200, and has one bug.
+    """Run a sample app that verifies signatures, answers 200, and fails on one event.
 
     Yields:
-        Its address.
+        The URL of the app.
     """
     sockets = ports.bind(0, preferred=0)
     host, port = sockets[0].getsockname()[:2]
@@ -79,7 +80,7 @@ async def app() -> AsyncIterator[str]:
 
 
 async def _respond(request: IncomingRequest) -> ReceiverResponse:
-    """The handler of that app."""
+    """The webhook handler of the sample app."""
     headers = {name.lower(): value for name, value in request.headers}
     header = headers.get(signature.HEADER.lower())
     verdict = signature.check(header, request.body, SECRET, now=time.time())

@@ -1,4 +1,4 @@
-"""Reports failures of the receiver: once for a series, not once for each request."""
+"""Reports failures of the receiver, once per series instead of once per request."""
 
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,8 +13,8 @@ class FailureReports:
     """Publishes failures of the receiver.
 
     Args:
-        publish: Called with `NotStored` for each delivery that was not stored, and with a `Notice`
-            for the first of a series, for the end of it, and for each kind of bug.
+        publish: Called with `NotStored` for each delivery that was not stored. Called with a
+            `Notice` when a series of these failures starts and ends, and for each distinct bug.
     """
 
     def __init__(self, publish: Callable[[object], None]) -> None:
@@ -23,11 +23,11 @@ class FailureReports:
         self._bugs: set[str] = set()
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """What to call with which event, for `Bus.connect`."""
+        """The handler of each event type, for `Bus.connect`."""
         return {DeliveryStored: self._stored}
 
     def not_stored(self, error: StoreError) -> None:
-        """Report that a delivery was answered 503."""
+        """Report that a delivery was answered 503 because it could not be stored."""
         self._publish(NotStored(str(error), error.hint))
         if not self._cannot_store:
             self._cannot_store = True
@@ -35,15 +35,16 @@ class FailureReports:
             self._publish(Notice(message, hint=error.hint, level="error"))
 
     def bug(self, error: Exception) -> None:
-        """Report an exception that is not an error of the user's, with its traceback."""
+        """Report an unexpected exception with its traceback."""
         kind = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1:]}"
         if kind not in self._bugs:
             self._bugs.add(kind)
             text = "".join(traceback.format_exception(error))
-            self._publish(Notice(f"A bug of tiktok-hook: {text}", level="error"))
+            self._publish(Notice(f"A bug in tiktok-hook: {text}", level="error"))
 
     def _stored(self, event: DeliveryStored) -> None:
-        # A rejected delivery may find room where an accepted one does not.
+        # Rejected deliveries have their own limits: storing one does not prove that accepted
+        # deliveries can be stored.
         if self._cannot_store and not event.delivery.verdict.refused:
             self._cannot_store = False
             self._publish(Notice("Deliveries are stored again.", level="info"))

@@ -1,4 +1,4 @@
-"""Where the tunnel connects and as whom: arguments, then the environment, then ngrok's own file."""
+"""Resolves tunnel settings: arguments first, then the environment, then ngrok's config file."""
 
 import os
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ AUTHTOKEN_VARIABLE = "NGROK_AUTHTOKEN"  # the name of a variable, not a token
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """Where the tunnel connects and as whom.
+    """The authtoken and server of the tunnel.
 
     Attributes:
-        authtoken: None when none was found.
-        connect_url: ``host:port``; None is ngrok's own.
-        connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's) or a PEM file; None is
-            ``trusted``.
+        authtoken: None if not configured.
+        connect_url: ``host:port`` of the ngrok server; None means ngrok's default.
+        connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's CAs) or the path of a PEM
+            file; None means ``trusted``.
     """
 
     authtoken: str | None = field(repr=False)
@@ -28,15 +28,15 @@ class Ingress:
 def find_ingress(
     *, authtoken: str | None, connect_url: str | None = None, connect_cas: str | None = None
 ) -> Ingress:
-    """Fill up what was not given.
+    """Resolve the tunnel settings that were not given as arguments.
 
     Args:
-        authtoken: None or empty looks into ``NGROK_AUTHTOKEN``, then into ngrok's config file.
-        connect_url: None looks into ngrok's config file.
-        connect_cas: Likewise.
+        authtoken: If None or empty, read from ``NGROK_AUTHTOKEN``, then from ngrok's config file.
+        connect_url: If None, read from ngrok's config file.
+        connect_cas: If None, read from ngrok's config file.
 
     Raises:
-        UsageError: ngrok's config file is broken, and needed for the authtoken.
+        UsageError: The authtoken must come from ngrok's config file, and that file is invalid.
     """
     token = authtoken or os.environ.get(AUTHTOKEN_VARIABLE)
     try:
@@ -47,7 +47,7 @@ def find_ingress(
         config = ngrok_config.NgrokConfig()
     return Ingress(
         authtoken=token or config.authtoken,
-        # An empty text counts as given, so that it is refused by name.
+        # An empty string counts as given, so that validation rejects it by name.
         connect_url=config.connect_url if connect_url is None else connect_url,
         connect_cas=config.connect_cas if connect_cas is None else connect_cas,
     )

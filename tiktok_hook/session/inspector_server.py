@@ -1,4 +1,4 @@
-"""The inspector's page: beside a session, or over a stored history alone."""
+"""Serves the inspector, alongside a session or for a stored history alone."""
 
 import asyncio
 import secrets as random
@@ -36,26 +36,27 @@ async def showing(
     allow_hosts: Collection[str] = (),
     open_access: bool = False,
 ) -> AsyncIterator[str]:
-    """Serve the inspector until the block ends, and yield its address, token included.
+    """Serve the inspector until the block ends, and yield its URL, including the token.
 
     Args:
-        parts: What it shows and uses.
-        feed: What happens in this process.
-        port: None takes the first free one of 4040 to 4049, else any; 0 takes any.
-        host: Where it listens.
-        avoid: Ports never taken unasked: the user's own apps belong there.
-        allow_hosts: Further names that it may be asked by.
-        open_access: Let in who has no token.
+        parts: The history, forwarder and settings that the inspector uses.
+        feed: The event bus of this process.
+        port: None selects the first free port from 4040 to 4049, or any free port if all of
+            them are in use. 0 selects any free port.
+        host: Address to listen on.
+        avoid: Ports that are never selected automatically, because the user's apps use them.
+        allow_hosts: Additional host names accepted in the Host header.
+        open_access: Whether to allow requests without a token.
 
     Raises:
-        ListenError: The port that was named is taken.
+        ListenError: The given port is in use.
     """
-    # Imported here: it is a third of the start, and scripts leave it out.
+    # Imported here because it takes a third of the start-up time and scripts do not need it.
     from tiktok_hook import inspector
 
     sockets = _sockets(port, host, avoid)
     number = sockets[0].getsockname()[1]
-    fallback = random.token_urlsafe(16)  # for this run, where the state folder is not writable
+    fallback = random.token_urlsafe(16)  # this run only; used if the state folder is not writable
 
     def token() -> str:
         try:
@@ -98,31 +99,31 @@ async def inspect(
     allow_hosts: Collection[str] = (),
     open_access: bool = False,
 ) -> AsyncIterator[str]:
-    """Serve the page over a stored history, and yield its address, token included.
+    """Serve the inspector for a stored history, and yield its URL, including the token.
 
     Args:
-        db: The history; None is the one in the user's data folder.
-        secrets: To sign replays with.
-        forward_to: Where replays go when the page names no other address; None without.
-        insecure: Do not check the certificate of an https address that is replayed to.
-        port: See `showing`, as for the others.
-        host: Where it listens.
-        allow_hosts: Further names that it may be asked by.
-        open_access: Let in who has no token.
+        db: Path of the history; None means the one in the user's data folder.
+        secrets: Client secrets that sign replays.
+        forward_to: Default target of replays; None means that each replay must name a target.
+        insecure: Do not verify the certificate of an https target.
+        port: See `showing`.
+        host: Address to listen on.
+        allow_hosts: Additional host names accepted in the Host header.
+        open_access: Whether to allow requests without a token.
 
     Raises:
-        UsageError: The target is not an address, or a secret cannot be one.
-        StoreError: There is no history, or it cannot be opened.
-        ListenError: The port that was named is taken.
+        UsageError: The target is not a valid address, or a secret is invalid.
+        StoreError: The history does not exist or cannot be opened.
+        ListenError: The given port is in use.
     """
     from tiktok_hook import inspector
 
     secrets = checked_secrets(secrets, where="secrets")
     path = paths.history_file(db, where="db")
-    open_history(path).close()  # it has to be there: looking makes none
+    open_history(path).close()  # must exist: viewing a history never creates one
     targets = () if forward_to is None else (parse_target(forward_to),)
     feed = Bus()
-    # What is only looked at is never made shorter.
+    # No retention limits: viewing a history never deletes deliveries.
     with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         async with Forwarder(insecure=insecure) as forwarder:
             parts = inspector.InspectorContext(
@@ -153,9 +154,9 @@ def run_page(
     """Serve a page until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
-        page: From `inspect`.
-        say: Told the address once it is up.
-        open_browser: Show it in the user's browser.
+        page: The context manager that `inspect` returns.
+        say: Called with the URL once the page is served.
+        open_browser: Open the URL in the user's browser.
     """
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Single keys while a session runs on a terminal."""
+"""Keyboard shortcuts of a session on a terminal."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,12 +15,12 @@ from tiktok_hook.terminal.console import Console
 async def keyboard(
     session: Session, console: Console, stop: Callable[[], None]
 ) -> AsyncIterator[None]:
-    """Act on single keys until the block ends; without a terminal nothing is read.
+    """Handle keyboard shortcuts until the block ends. Does nothing without a terminal.
 
     ``v`` switches the view, ``d`` shows the last delivery's details, ``r`` replays the last
     delivery and ``f`` the last failed one, ``p`` pauses or resumes forwarding, ``o`` opens the
     inspector, ``c`` copies the Callback URL, ``?`` lists the keys, ``q`` quits. Return prints an
-    empty line, to separate what follows.
+    empty line to separate the output.
     """
     if not console.keys:
         yield
@@ -48,19 +48,21 @@ async def keyboard(
 
 
 async def _copy(session: Session, console: Console) -> None:
-    """Copy the Callback URL, and say how: a terminal may ignore what it is sent."""
+    """Copy the Callback URL and print it, because a terminal may ignore the OSC 52 sequence."""
     url = session.callback_url
     tool = await asyncio.to_thread(clipboard.copy, url)
     if tool is None:
         console.send_to_terminal(clipboard.osc52(url))
-        text = "Callback URL sent to the terminal's clipboard (OSC 52). If it is not there: "
+        text = (
+            "Callback URL sent to the terminal's clipboard (OSC 52). If that failed, copy it here: "
+        )
     else:
         text = f"Callback URL copied with {tool}: "
     session.bus.publish(Notice(text + url, level="info"))
 
 
 async def _act(session: Session, console: Console, key: str) -> None:
-    """Do what takes time; a failure is shown and ends nothing."""
+    """Run the action of a key. Errors become notices and do not end the session."""
     try:
         if key == "r":
             await session.replay_last()

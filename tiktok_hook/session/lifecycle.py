@@ -1,4 +1,4 @@
-"""`listen`: opens the parts of a session in their order, and closes them in the reverse one."""
+"""`listen`: opens the parts of a session in order, and closes them in reverse order."""
 
 import asyncio
 import inspect
@@ -58,7 +58,7 @@ def _taking(
     [Callable[[ListenOptions], AbstractAsyncContextManager[Session]]],
     Callable[Arguments, AbstractAsyncContextManager[Session]],
 ]:
-    """Give a function that takes `ListenOptions` their fields as keyword arguments."""
+    """Let callers pass the fields of `ListenOptions` as keyword arguments."""
 
     def decorate(
         opens: Callable[[ListenOptions], AbstractAsyncContextManager[Session]],
@@ -77,30 +77,30 @@ def _taking(
 
 @_taking(ListenOptions)
 def listen(options: ListenOptions) -> AbstractAsyncContextManager[Session]:
-    """Receive deliveries until the block ends: receiver and tunnel together.
+    """Run a receiver and its tunnel until the block ends.
 
     ``async with tiktok_hook.listen(secret=…, forward_to="3000") as session:``
 
-    The keyword arguments are the fields of `ListenOptions`, named as the options of the command
-    line with underscores.
+    The keyword arguments are the fields of `ListenOptions`. They have the names of the
+    command-line options, with underscores.
 
     Raises:
-        UsageError: Arguments that do not go together or cannot be used.
-        TunnelError: ngrok refused, or cannot be reached.
-        ListenError: The port is taken.
+        UsageError: Arguments are invalid or contradict each other.
+        TunnelError: ngrok returned an error or cannot be reached.
+        ListenError: The port is in use.
         StoreError: The history cannot be opened.
-        AppError: `command` ended before anything listened on its port.
+        AppError: `command` exited before its port accepted connections.
     """
     return open_session(options)
 
 
 @asynccontextmanager
 async def open_session(options: ListenOptions, bus: Bus | None = None) -> AsyncIterator[Session]:
-    """Open every part of a session, and close them in the reverse order.
+    """Open all parts of a session in order, and close them in reverse order.
 
     Args:
-        options: Checked already.
-        bus: Where everything that happens is published; None takes that of the options.
+        options: The validated options.
+        bus: Receives every event of the session; None means the bus of the options.
 
     Raises:
         HookError: See `listen`.
@@ -118,7 +118,7 @@ async def open_session(options: ListenOptions, bus: Bus | None = None) -> AsyncI
 
 
 class _Wiring:
-    """Opens the parts in their order; what is entered last is closed first."""
+    """Opens the parts of a session in order. The exit stack closes them in reverse order."""
 
     def __init__(self, plan: ListenOptions, stack: AsyncExitStack, bus: Bus) -> None:
         self.plan = plan
@@ -207,13 +207,14 @@ class _Wiring:
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
         session.ended_early = session.ended.is_set()
-        # From here on nothing is awaited: who reacts to `Ready` finds the session entered.
+        # Invariant: no await between here and the return, so that a handler of `Ready` runs only
+        # when the session has been entered.
         for event in (*remarks, *(() if session.ended_early else (session.ready,))):
             self.bus.publish(event)
         return session
 
     async def _public_url(self, local_url: str) -> str | None:
-        """Open the tunnel; None when nothing is public."""
+        """Open the tunnel and return the public URL; None if the session has none."""
         plan = self.plan
         if not plan.tunnel:
             return plan.public_url
@@ -273,7 +274,7 @@ class _Wiring:
         receiver_url: str,
         public_url: str | None,
     ) -> str | None:
-        """Serve the inspector; its address, token included, or None without one."""
+        """Serve the inspector and return its URL, including the token; None if disabled."""
         plan = self.plan
         if not plan.inspect:
             return None
@@ -322,7 +323,7 @@ class _Wiring:
         )
 
     def _announce(self, ready: Ready, path: Path | None) -> None:
-        """Let ``trigger`` and others find this session."""
+        """Register this session so that ``trigger`` and other commands can find it."""
         try:
             self.stack.enter_context(
                 paths.listening(
@@ -337,9 +338,9 @@ class _Wiring:
             self.bus.publish(Notice(str(error), hint=error.hint))
 
     async def _memory(self, store: Store, url: str) -> Literal["first", "same", "changed"]:
-        """Whether TikTok has been seen at this Callback URL, or the portal has yet to be set up.
+        """Compare the Callback URL with the last one; ``first`` if TikTok has not delivered yet.
 
-        A failing state folder is a notice.
+        If the state folder cannot be used, publish a notice and return ``first``.
         """
         try:
             memory = paths.remember_callback(url)
@@ -353,7 +354,7 @@ class _Wiring:
 
 
 def _as_typed(path: Path) -> str:
-    """A path as its owner would type it, from the home folder where it lies in there."""
+    """Abbreviate the home folder of a path to ``~``."""
     with suppress(ValueError, RuntimeError):
         return str("~" / path.relative_to(Path.home()))
     return str(path)
@@ -365,7 +366,7 @@ def _joined(url: str, path: str) -> str:
 
 @asynccontextmanager
 async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run something until the end of the block; its failure ends the block."""
+    """Run a background task until the block ends. If the task fails, the block is cancelled."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         try:
@@ -376,7 +377,7 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 @contextmanager
 def _one_failure() -> Iterator[None]:
-    """Raise what a task group wraps as itself, when it is alone in there."""
+    """Unwrap exception groups that contain a single exception."""
     try:
         yield
     except BaseExceptionGroup as group:

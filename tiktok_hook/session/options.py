@@ -1,4 +1,4 @@
-"""Everything that `listen` is given, checked before anything is opened."""
+"""The options of `listen`, validated before anything is opened."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -15,22 +15,22 @@ from tiktok_hook.store.options import StoreOptions
 from tiktok_hook.tunnel.tunnel_options import TunnelOptions
 
 PARTS = (ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, InspectorOptions)
-"""The parts with options of their own, in the order of ``--help``."""
+"""The options classes of the parts, in the order of ``--help``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, InspectorOptions):
-    """The options of all parts, and what concerns the session as a whole.
+    """The options of all parts and of the session as a whole.
 
     Attributes:
-        secret: The app's client secret, or several; without one nothing is verified.
-        command: Your app, started alongside; needs a target.
-        app: An app of our own that lives as long as the session and yields its address, which
-            becomes the target: the demo's.
-        bus: Where everything that happens is published, from the start on; None makes one.
+        secret: The client secret of the app, or several. Without one, signatures are not verified.
+        command: The command that starts your app as a child process; needs a target.
+        app: Runs a built-in app for the duration of the session and yields its URL, which
+            becomes the target. Used by the demo.
+        bus: Receives every event of the session from the start; None creates a new bus.
 
     Raises:
-        UsageError: Options that do not go together or cannot be used.
+        UsageError: Options are invalid or contradict each other.
     """
 
     secret: str | Sequence[str] = option((), shared="secret_options", secret=True)
@@ -42,7 +42,7 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
         check_edge(verify_webhook=bool(self.verify_webhook), secrets=self.secrets)
         if self.command and not self.targets:
             raise UsageError(
-                "There is a command to start, but no target to forward deliveries to.",
+                "A command was given without a target to forward deliveries to.",
                 hint=f"tiktok-hook listen --forward-to 3000 -- {' '.join(self.command)}",
             )
         self.check_receiver()
@@ -55,15 +55,15 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The client secrets, first one first.
+        """The client secrets in the given order.
 
         Raises:
-            UsageError: One cannot be a client secret.
+            UsageError: A client secret is invalid.
         """
         return checked_secrets(self.secret)
 
     def _check_without_target(self) -> None:
-        """Raise for options that have no effect without an app to forward to."""
+        """Raise `UsageError` for an option that has no effect without a target."""
         given = {
             "--pass": self.pass_through,
             "--ack": self.ack_mode in {"first", "hold"},
@@ -87,13 +87,13 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
 
 
 def check_edge(*, verify_webhook: bool, secrets: Sequence[str]) -> None:
-    """Raise if ngrok is to verify and there is no client secret.
+    """Check that verification at ngrok's edge has a client secret.
 
     Raises:
-        UsageError: There is no client secret.
+        UsageError: `verify_webhook` is set without a client secret.
     """
     if verify_webhook and not secrets:
         raise UsageError(
             "--verify-webhook needs the client secret.",
-            hint="Give it with TIKTOK_CLIENT_SECRET, --secret-file or --secret -.",
+            hint="Set TIKTOK_CLIENT_SECRET, or use --secret-file or --secret -.",
         )

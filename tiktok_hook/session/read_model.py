@@ -1,4 +1,4 @@
-"""What is known of a running session, kept up to date by its events."""
+"""The current state of a session, updated by the session's events."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 class ReadModel:
-    """The state of a session at this moment.
+    """The current state of a session.
 
     Args:
         started_at: Unix seconds.
-        targets: Where deliveries go.
+        targets: URLs that deliveries are forwarded to.
 
     Attributes:
-        tally: Counts.
-        tunnel: The last state of the tunnel; None without one.
-        app: The last event of the first target or of the command; None before the first.
-        target_up: Whether the first target accepts connections; None without one.
-        queue: Whether forwarding is paused, and how many deliveries wait.
-        exit_code: Of the command alongside; None while it runs or without one.
-        ended: Set when the session has a reason of its own to end.
+        tally: The session's counts.
+        tunnel: The last state of the tunnel; None without a tunnel.
+        app: The last event of the first target or of the command; None before the first event.
+        target_up: Whether the first target accepts connections; None without a target.
+        queue: Whether forwarding is paused, and the number of queued deliveries.
+        exit_code: Exit code of the command; None while it runs or without a command.
+        ended: Set when the session ends by itself, for example because the command exited.
     """
 
     def __init__(self, *, started_at: float, targets: Sequence[str]) -> None:
@@ -41,7 +41,7 @@ class ReadModel:
         self.ended = asyncio.Event()
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """What to call with which event, for `Bus.connect`."""
+        """The handler of each event type, for `Bus.connect`."""
         return {
             TunnelChanged: self._tunnel_changed,
             AppChanged: self._app_changed,
@@ -49,10 +49,10 @@ class ReadModel:
         }
 
     def status(self, fixed: "Status") -> "Status":
-        """The state for the inspector.
+        """Return the status that the inspector shows.
 
         Args:
-            fixed: What does not change: addresses, targets, ack mode.
+            fixed: The constant part of the status: URLs, targets and ack mode.
         """
         return replace(
             fixed,

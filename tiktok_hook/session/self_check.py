@@ -1,4 +1,4 @@
-"""Asks our own public URL whether it leads here."""
+"""Checks that the public URL leads to this receiver."""
 
 import secrets
 import time
@@ -25,15 +25,17 @@ async def self_check(
     through_edge: bool,
     pooling: bool = False,
 ) -> SelfCheck:
-    """Send one signed POST through the public URL and see whether our receiver answers it.
+    """Send one signed POST to the public URL and check that this receiver answers it.
 
     Args:
         url: The Callback URL.
-        token: Tells our own receiver that it is us; never stored, shown, forwarded or counted.
-        known: The client secrets; the first signs, so that ngrok's own check lets it pass.
-        forwarder: Sends it.
-        through_edge: Whether ngrok verifies signatures, which makes a 403 mean a wrong secret.
-        pooling: Whether another listener that shares the URL may be the one who answers.
+        token: Identifies the request to the receiver, which does not store, show, forward or
+            count it.
+        known: The client secrets. The first one signs the request, so that verification at
+            ngrok's edge accepts it.
+        forwarder: Sends the request.
+        through_edge: Whether ngrok verifies signatures. If so, a 403 means a wrong secret.
+        pooling: Whether another listener that shares the URL may answer instead.
     """
     key = known[0] if known else secrets.token_hex(16)
     headers = (
@@ -49,20 +51,23 @@ async def self_check(
     if reply.status == 200 and reply.body == SELF_CHECKED_BY_ANOTHER:
         if pooling:
             return SelfCheck(result="ok")
-        hint = "Another tiktok-hook answers at the public URL: does a tunnel or proxy lead to it?"
+        hint = (
+            "Another tiktok-hook answers at the public URL. "
+            "Check where your tunnel or proxy forwards requests."
+        )
         return SelfCheck(result="failed", hint=hint)
     return SelfCheck(result="failed", hint=_hint(reply.status, reply.error, through_edge))
 
 
 def _hint(status: int | None, error: str | None, through_edge: bool) -> str:  # noqa: FBT001 - private
     if status == 403 and through_edge:
-        return "ngrok's edge refused our own signed request: is the client secret right?"
+        return "ngrok's edge rejected the signature of the self-check. Check the client secret."
     if status is not None:
         return (
-            f"The public URL answered {status}, and not from this receiver: "
-            "does something else stand before it?"
+            f"The public URL answered {status}, but the response did not come from this receiver. "
+            "Check for another server or proxy at that URL."
         )
     return (
-        f"This machine cannot reach its own public URL ({error}); TikTok may. "
-        "Press Test URL in the portal to see."
+        f"This machine cannot reach its own public URL ({error}), but TikTok may be able to. "
+        "Press Test URL in the portal to check."
     )

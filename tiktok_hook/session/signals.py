@@ -1,4 +1,4 @@
-"""The signals that end a session."""
+"""Handlers of the signals that end a session."""
 
 import asyncio
 import signal
@@ -9,9 +9,9 @@ from typing import Any
 
 @contextmanager
 def signals(interrupt: Callable[..., None]) -> Iterator[None]:
-    r"""Call `interrupt` with the number of each Ctrl-C, SIGTERM, SIGHUP or SIGQUIT.
+    r"""Call `interrupt` with the signal number for each SIGINT, SIGTERM, SIGHUP or SIGQUIT.
 
-    ``again`` is true from the second Ctrl-C on, and for SIGQUIT (Ctrl-\), which does not wait.
+    ``again`` is true from the second Ctrl-C on, and for SIGQUIT (Ctrl-\), which quits immediately.
     """
     loop = asyncio.get_running_loop()
     interrupts = 0
@@ -28,7 +28,7 @@ def signals(interrupt: Callable[..., None]) -> Iterator[None]:
     for number in numbers:
         try:
             loop.add_signal_handler(number, came, number)
-        except NotImplementedError:  # Windows: the loop takes no signals
+        except NotImplementedError:  # Windows: the loop does not support signal handlers
             previous[number] = signal.signal(
                 number, lambda received, _: loop.call_soon_threadsafe(came, received)
             )

@@ -1,4 +1,4 @@
-"""What is worth a word when a session begins, though nothing is wrong with it."""
+"""Notices about unusual but valid conditions at the start of a session."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from tiktok_hook.terminal import words
 
 
 def mistyped(globs: Sequence[str]) -> list[Notice]:
-    """One for each glob that fits no known event; TikTok may have some that nobody knows yet."""
+    """One notice per glob that matches no known event; TikTok may have events unknown to us."""
     notices = []
     for glob in globs:
         if not events.fits_known(glob):
             near = events.nearest(glob.strip("*?."))
             hint = f"Did you mean {' or '.join(near)}?" if near else _LIST
-            notices.append(Notice(f"--events {glob} fits no event that is known.", hint))
+            notices.append(Notice(f"--events {glob} matches no known event.", hint))
     return notices
 
 
 def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
-    """One for each target for which something waits that this session will not hand on."""
+    """One notice per target with queued deliveries that this session will not forward."""
     notices = []
     for target in history.queue_targets():
-        # Asked for by mode, since one of them may be shrinking already.
+        # Counted per mode, because this session may already be draining one of the queues.
         modes = [mode for mode in QUEUE_MODES if target not in relay.targets or mode != relay.ack]
         waiting = sum(history.pending_count(target, mode) for mode in modes)
         if waiting:
@@ -34,4 +34,4 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
     return notices
 
 
-_LIST = "tiktok-hook trigger lists those that are."
+_LIST = "tiktok-hook trigger lists the known events."

@@ -1,4 +1,4 @@
-"""A session that is running: what is known of it, and what happened so far."""
+"""The running session: its addresses, its state, and the actions of the user."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -28,21 +28,21 @@ from tiktok_hook.store import Store
 
 @dataclass(kw_only=True)
 class Session:
-    """A `listen` that is running.
+    """A running `listen` session.
 
-    Iterate over it for every delivery that is answered from then on, as it happens; it ends when
-    the command alongside does.
+    Iterate over it to receive each delivery as it is answered. The iteration ends when the command
+    exits.
 
     Attributes:
-        store: The history, open.
-        forwarder: Talks to apps.
-        secrets: The client secrets, first one first.
-        bus: Everything that happens is published here.
-        relay: Stores and forwards; holds the queue.
-        state: What the events so far add up to.
+        store: The open history.
+        forwarder: The HTTP client that sends requests to apps.
+        secrets: The client secrets in the given order.
+        bus: Receives every event of the session.
+        relay: Stores, queues and forwards deliveries.
+        state: The current state, derived from the events so far.
         ready: Addresses and settings.
-        app_process: The command alongside; None without one.
-        ended_early: Whether the command alongside ended before everything was up.
+        app_process: The process of the command; None without a command.
+        ended_early: Whether the command exited before the session was ready.
     """
 
     store: Store
@@ -57,27 +57,27 @@ class Session:
 
     @property
     def callback_url(self) -> str:
-        """The public HTTPS address to paste into TikTok."""
+        """The public HTTPS URL to paste into TikTok's developer portal."""
         return self.ready.callback_url
 
     @property
     def local_url(self) -> str:
-        """Where the receiver listens on this machine, path included."""
+        """The local URL of the receiver, including the path."""
         return self.ready.local_url
 
     @property
     def inspector_url(self) -> str | None:
-        """The page of this session; None without an inspector."""
+        """The URL of the inspector, including the token; None without an inspector."""
         return self.ready.inspector_url
 
     @property
     def ended(self) -> asyncio.Event:
-        """Set when the session has a reason of its own to end."""
+        """Set when the session ends by itself, for example because the command exited."""
         return self.state.ended
 
     @property
     def exit_code(self) -> int | None:
-        """Of the command alongside; None while it runs or without one."""
+        """Exit code of the command; None while it runs or without a command."""
         return self.state.exit_code
 
     def summary(self) -> Summary:
@@ -87,7 +87,7 @@ class Session:
         return counts
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
-        # Subscribed here and not at the first step, so that what comes in between is not missed.
+        # Subscribe here and not at the first step, so that deliveries in between are not missed.
         stack = ExitStack()
         return self._deliveries(stack.enter_context(self.bus.subscribe()), stack)
 
@@ -95,7 +95,7 @@ class Session:
         self, arrivals: Subscription, stack: ExitStack
     ) -> AsyncIterator[Delivery]:
         with stack:
-            if self.ended.is_set():  # what ended it was told before anybody could listen
+            if self.ended.is_set():  # published before this subscription existed
                 for item in arrivals.drain():
                     if isinstance(item, DeliveryAnswered):
                         yield item.delivery
@@ -107,7 +107,7 @@ class Session:
                     return
 
     def open_inspector(self) -> None:
-        """Show the inspector in the user's browser; returns at once."""
+        """Open the inspector in the user's browser. Returns immediately."""
         url = self.inspector_url
         if url is None:
             self.bus.publish(Notice("There is no inspector in this session.", level="info"))
@@ -116,18 +116,18 @@ class Session:
         loop = asyncio.get_running_loop()
 
         def failed() -> None:
-            with suppress(RuntimeError):  # the session has ended meanwhile
+            with suppress(RuntimeError):  # the session has ended in the meantime
                 loop.call_soon_threadsafe(self.bus.publish, notice)
 
         open_page(url, failed)
 
     async def replay_last(self) -> None:
-        """Send the newest delivery again, freshly signed.
+        """Re-sign and send the newest delivery.
 
-        Rejected and imported deliveries are passed over.
+        Rejected and imported deliveries are skipped.
 
         Raises:
-            UsageError: There is nothing to send, or nowhere to send it.
+            UsageError: There is no delivery or no target.
             StoreError: The attempt could not be recorded.
         """
         newest = await asyncio.to_thread(replayer.newest_received, self.store.history())
@@ -136,10 +136,10 @@ class Session:
         await self._replay(newest)
 
     async def replay_last_failed(self) -> None:
-        """Send the newest delivery that the app did not answer 200 again, freshly signed.
+        """Re-sign and send the newest delivery that the app did not answer with 200.
 
         Raises:
-            UsageError: None failed, or there is nowhere to send it.
+            UsageError: There is no failed delivery or no target.
             StoreError: The attempt could not be recorded.
         """
         history = self.store.history()
@@ -152,7 +152,7 @@ class Session:
         """Return the newest delivery with its attempts.
 
         Raises:
-            UsageError: There is none yet.
+            UsageError: There is no delivery yet.
             StoreError: The history cannot be read.
         """
         history = self.store.history()
@@ -181,7 +181,7 @@ class Session:
         )
 
     async def toggle_pause(self) -> None:
-        """Pause forwarding, or forward what is queued.
+        """Pause forwarding, resume it, or with ``--ack hold`` forward the queued deliveries.
 
         Raises:
             UsageError: There is no target.
@@ -192,7 +192,7 @@ class Session:
         if self.relay.ack == "hold":
             waiting = self.relay.waiting
             await self.relay.release()
-            words = f"Forwarding what is queued: {waiting}." if waiting else "Nothing is queued."
+            words = f"Forwarding queued deliveries: {waiting}." if waiting else "Nothing is queued."
         elif self.relay.paused:
             await self.relay.release()
             words = "Forwarding resumed."
@@ -202,6 +202,6 @@ class Session:
         self.bus.publish(Notice(words, level="info"))
 
     def abandon(self) -> None:
-        """End what would outlive this process, at once; for a second Ctrl-C."""
+        """Kill the child process without waiting for it, on a second Ctrl-C."""
         if self.app_process is not None:
             self.app_process.abandon()

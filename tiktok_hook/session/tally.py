@@ -1,4 +1,4 @@
-"""Counts what happened in one session, for the exit screen and the inspector's header."""
+"""Counts the events of a session, for the exit screen and the inspector's header."""
 
 import time
 from collections import OrderedDict, deque
@@ -25,27 +25,27 @@ _FAILED = 100
 _OUTAGES = 100
 
 _BEHIND = {"", "/", "?"}
-"""What follows a target in the address that a delivery with a path or query goes to."""
+"""Characters that may follow a target's URL when the delivery adds a path or query."""
 
 
 @dataclass(slots=True)
 class _Failures:
-    """What went wrong at one target: the newest deliveries of which it is the last word."""
+    """Failures of one target: the newest deliveries whose last attempt there failed."""
 
     ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
     attempts: int = 0
 
 
 class Tally:
-    """Running counts; every method is constant in time and memory.
+    """Running counts of a session. Memory is bounded, and events are counted in constant time.
 
     Args:
         started_at: Unix seconds.
-        targets: Where deliveries go; the first one's answer counts.
-        clock: Monotonic seconds.
+        targets: URLs that deliveries are forwarded to. The first one is the primary target.
+        clock: Returns monotonic seconds.
 
     Attributes:
-        summary: The counts without those that `total` computes.
+        summary: The counts, without those that `total` computes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Tally:
         self._outages: deque[tuple[float, float]] = deque(maxlen=_OUTAGES)
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """What to call with which event, for `Bus.connect`."""
+        """The handler of each event type, for `Bus.connect`."""
         return {
             DeliveryAnswered: self._add_delivery,
             AttemptEnded: self._add_attempt,
@@ -119,7 +119,7 @@ class Tally:
             failures.ids.pop(attempt.delivery_id, None)
 
     def _beside(self, attempt: Attempt) -> str | None:
-        """The further target that an attempt went to; None for the first one or elsewhere."""
+        """The secondary target of an attempt; None for the primary target or any other URL."""
         for target in self._targets[1:]:
             base = target.partition("?")[0].removesuffix("/")
             if attempt.target.startswith(base) and attempt.target[len(base) :][:1] in _BEHIND:
@@ -137,7 +137,7 @@ class Tally:
 
     @property
     def outages(self) -> tuple[tuple[float, float | None], ...]:
-        """When the tunnel was lost and back, in Unix seconds; None while it is not. The newest."""
+        """Start and end of recent tunnel outages in Unix seconds; the end is None while offline."""
         now = () if self._offline_since is None else ((self._offline_since, None),)
         return (*self._outages, *now)
 

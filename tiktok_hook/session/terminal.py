@@ -1,4 +1,4 @@
-"""Runs a session for somebody at a terminal, or behind a pipe: screen, signals, the end."""
+"""Runs a session on a terminal or a pipe: output, signals, shutdown and exit code."""
 
 import asyncio
 import gc
@@ -19,13 +19,13 @@ from tiktok_hook.terminal.console import Console, Format
 
 SECOND_INTERRUPT = 130
 LEFT_BY_QUIT = 131
-"""128 + SIGQUIT. Not the signal itself, which would write a core file with the secrets in it."""
+"""128 + SIGQUIT. Raising the signal itself would write a core file that contains the secrets."""
 
 _PATIENCE_SECONDS = 0.7
-"""An end that takes longer is explained on a terminal."""
+"""Seconds before a slow shutdown is explained on a terminal."""
 
 Script = Callable[[Session], AbstractAsyncContextManager[None]]
-"""What runs beside a session from its start to its end, such as the demo's own deliveries."""
+"""Runs alongside a session for its whole duration, such as the demo's sample deliveries."""
 
 
 def run(
@@ -37,21 +37,22 @@ def run(
     open_page: bool = False,
     script: Script | None = None,
 ) -> int:
-    """Run one session on the terminal until somebody or something ends it.
+    """Run one session on the terminal until it ends, and return the exit code.
 
     Args:
-        options: Of the session.
-        format: How deliveries are shown; None is ``full`` on a terminal, else ``compact``.
-        exit_after: End after this many deliveries; None goes on.
-        timeout: End after this many seconds; None goes on.
-        open_page: Open the inspector in a browser once it is up.
-        script: Runs beside the session once it is ready; None runs nothing.
+        options: The session's options.
+        format: Output format of deliveries; None means ``full`` on a terminal and ``compact``
+            otherwise.
+        exit_after: Number of deliveries after which the session ends; None means no limit.
+        timeout: Seconds after which the session ends; None means no limit.
+        open_page: Open the inspector in a browser once it is ready.
+        script: Runs alongside the session once it is ready; None means no script.
 
     Returns:
-        0, or 1 when `exit_after` was not reached in time, or the code of the command beside.
+        0, 1 if `timeout` expired before `exit_after` was reached, or the exit code of the command.
 
     Raises:
-        HookError: What kept it from starting or going on.
+        HookError: The session could not start or had to stop.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(
@@ -67,7 +68,7 @@ def run(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The loop of uvloop where it is installed: a third more requests than on asyncio's own."""
+    """The loop factory of uvloop if installed: it handles a third more requests than asyncio's."""
     try:
         import uvloop
     except ImportError:
@@ -76,10 +77,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _spare_the_collector() -> None:
-    """Have Python's collector look at what deliveries leave behind, not at the whole program.
+    """Exclude the objects that exist now from garbage collection, and collect less often.
 
-    What is loaded by now stays until the end; looking through it over and over cost a tenth of
-    the time that a delivery takes.
+    These objects live until the process exits. Scanning them repeatedly took 10 % of the time of
+    each delivery.
     """
     gc.collect()
     gc.freeze()
@@ -112,7 +113,7 @@ class _Run:
         loop = asyncio.get_running_loop()
 
         def closed() -> None:
-            """Whoever read our output has left: end, as other programs in a pipe do."""
+            """End the session when the reader of our output closes the pipe."""
             loop.call_soon_threadsafe(self._stopping.set)
 
         with (
@@ -134,7 +135,7 @@ class _Run:
             else:
                 self._stopping.set()
             if self._session is None:
-                task.cancel()  # still starting: give it up
+                task.cancel()  # still starting: cancel the start
 
         with signals(interrupt):
             try:
@@ -166,7 +167,7 @@ class _Run:
         return 0 if reached else 1
 
     async def _until_the_end(self, session: Session) -> bool:
-        """Wait for whatever comes first; False when `exit_after` was not reached in time."""
+        """Wait until the session should end; False if `timeout` expired before `exit_after`."""
         try:
             async with asyncio.timeout(self._timeout), asyncio.TaskGroup() as group:
                 ends = [
@@ -181,7 +182,7 @@ class _Run:
         return True
 
     def _quit(self) -> None:
-        """Ctrl-C, or the key for it: end, and let the app beside end as it would by its own."""
+        """End the session on Ctrl-C or ``q``. The app is stopped by an interrupt too."""
         if self._session is not None and self._session.app_process is not None:
             self._session.app_process.interrupt()
         self._stopping.set()
@@ -202,7 +203,7 @@ class _Run:
             self._stopping.set()
 
     def _leave_now(self, console: Console, exit_code: int | None) -> None:
-        r"""A second Ctrl-C, or Ctrl-\: wait for nothing, leave nothing of ours running."""
+        r"""Exit immediately on a second Ctrl-C or Ctrl-\, and kill the child process."""
         if self._session is not None:
             self._session.abandon()
         console.abandon()
@@ -212,8 +213,9 @@ class _Run:
 def _counts(event: DeliveryAnswered) -> bool:
     """Whether ``--exit-after`` counts a delivery.
 
-    Anybody can send what is rejected, a ping is no event of a user, and what no target takes was
-    not asked for. Without a client secret nothing is verified, so that everything else counts.
+    Rejected deliveries do not count because anyone can send them. Pings do not count because they
+    are not user events. Skipped deliveries do not count because ``--events`` excludes them.
+    Without a client secret nothing is verified, and every other delivery counts.
     """
     delivery = event.delivery
     if event.skipped or delivery.refused or delivery.verdict.refused:
