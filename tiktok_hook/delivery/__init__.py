@@ -1,8 +1,8 @@
-"""The records that every part shares: what came in, what was tried with it, what the session is.
+"""Records shared by the whole package: deliveries, attempts and session events.
 
-A `Delivery` is one POST exactly as received, an `Attempt` one try at handing it to an app. The one
-JSON shape of each is made here and nowhere else, so that the terminal, the API, the stream and the
-exports cannot drift apart.
+A `Delivery` is one POST exactly as received. An `Attempt` is one try at forwarding it to an app.
+This package alone builds their JSON, so that the terminal, the API, the stream and the exports
+cannot drift apart.
 """
 
 from tiktok_hook.delivery.bounded import bounded

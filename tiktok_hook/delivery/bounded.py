@@ -1,22 +1,22 @@
-"""A delivery that does not verify, cut to a bounded size: strangers must not fill an output."""
+"""Limits the size of unverified deliveries, so that strangers cannot flood an output."""
 
 from tiktok_hook.delivery.records import Delivery
 
 MAX_BODY_BYTES = 16 * 1024
-"""Bytes kept of the body; the history keeps as much of a rejected delivery."""
+"""Maximum number of body bytes to keep; the history uses the same limit for rejected deliveries."""
 
 MAX_FIELD_CHARS = 1024
-"""Characters kept of the path, the query, and each header's name and value."""
+"""Maximum number of characters of the path, the query, and each header name and value."""
 
 MAX_HEADERS_CHARS = 16 * 1024
-"""Characters kept of all headers together; the headers beyond them are left out."""
+"""Maximum number of characters of all headers together; headers past the limit are dropped."""
 
 
 def bounded(delivery: Delivery) -> Delivery:
-    """Return the delivery itself, or of one that does not verify a copy of bounded size.
+    """Return the delivery, or a copy of limited size if its signature is invalid or missing.
 
-    Other deliveries are data and stay exact. Of one that does not verify the body is cut, and with
-    it the event that is parsed from it; `Delivery.body_bytes` says how long the body was.
+    Truncating the body also changes the event that is parsed from it. `Delivery.body_bytes` of the
+    copy is the original length of the body.
     """
     if not delivery.verdict.refused:
         return delivery

@@ -1,21 +1,21 @@
-"""Removes cookies of our own name from headers, so that none is stored, forwarded or exported."""
+"""Removes our own cookies from headers, so that they are never stored, forwarded or exported."""
 
 from tiktok_hook.delivery.records import Headers
 
 OWN_COOKIE_PREFIX = "tiktok_hook_"
-"""Reserved. The inspector sets no cookie; one of this name may still hold its token, because
-cookies ignore ports and a browser sends those of one server on 127.0.0.1 to all others."""
+"""Reserved prefix of cookie names. The inspector sets no cookie, but a browser may still send an
+old one that contains its token: cookies ignore ports, so all servers on 127.0.0.1 receive them."""
 
 
 def without_own_cookies(headers: Headers) -> Headers:
     """Remove every cookie whose name begins with ``tiktok_hook_``, in any case.
 
     Args:
-        headers: Of a request (``Cookie``) or a response (``Set-Cookie``).
+        headers: Headers of a request (``Cookie``) or a response (``Set-Cookie``).
 
     Returns:
-        The same object when there is nothing to remove. A ``Cookie`` header that held other
-        cookies as well keeps those; all other headers keep their bytes and order.
+        The same object if there is nothing to remove. Other cookies in a ``Cookie`` header are
+        kept. All other headers keep their bytes and order.
     """
     if not any(OWN_COOKIE_PREFIX in value.lower() for _, value in headers):
         return headers
@@ -23,7 +23,7 @@ def without_own_cookies(headers: Headers) -> Headers:
     for name, value in headers:
         key = name.lower()
         if key == "cookie" and OWN_COOKIE_PREFIX in value.lower():
-            # RFC 6265 knows no comma; older clients write one, and a proxy may join lines with it.
+            # RFC 6265 does not allow commas, but older clients and some proxies separate with them.
             others = [
                 rest
                 for part in value.split(";")

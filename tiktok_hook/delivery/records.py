@@ -1,4 +1,4 @@
-"""A delivery and an attempt, and the names of the headers that are ours."""
+"""The `Delivery` and `Attempt` records, and the names of our own headers."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,22 +12,22 @@ from tiktok_hook import events, exact_json
 from tiktok_hook.signature import State, Verdict
 
 Headers = tuple[tuple[str, str], ...]
-"""Names and values in the order received. Bytes outside ASCII are kept one to one as Latin-1."""
+"""Names and values in the order received. Non-ASCII bytes are decoded as Latin-1."""
 
 SOURCE_HEADER = "Tiktok-Hook-Source"
-"""Set to ``trigger`` by our own `trigger`, so that a sample is never taken for TikTok's."""
+"""The `trigger` command sets it to ``trigger`` to distinguish samples from TikTok's requests."""
 
 FORWARDED_HEADER = "Tiktok-Hook-Forwarded"
-"""Our mark on what is handed to an app; a request that comes back with it is a loop."""
+"""Added to every forwarded request. A request that arrives with this header is a loop."""
 
 SELF_CHECK_HEADER = "Tiktok-Hook-Self-Check"
-"""Carries the one-time token of the self-check, which is never stored, shown or counted."""
+"""One-time token of the self-check. Self-check requests are never stored, shown or counted."""
 
 SELF_CHECK_BODY = b'{"event":"tiktok-hook.self_check"}'
-"""What a self-check sends, with every token."""
+"""Request body of every self-check."""
 
 SELF_CHECKED_BY_ANOTHER = b'{"ok":true,"self_check":"another"}'
-"""How a listener answers the self-check of another one, with which it shares its URL."""
+"""Response of a listener to the self-check of another listener that shares its URL."""
 
 
 class Source(StrEnum):
@@ -39,18 +39,18 @@ class Source(StrEnum):
 
 
 class BodyState(StrEnum):
-    """How the body that is stored compares with the bytes that were sent.
+    """How the stored body compares with the bytes that were sent.
 
-    Only what other programs recorded is ever anything but ``exact``.
+    Only imported deliveries can have a value other than ``exact``.
     """
 
     EXACT = "exact"
     MISSING = "missing"
-    """The file it was imported from did not contain it."""
+    """The imported file did not contain the body."""
     DECOMPRESSED = "decompressed"
-    """Stored without the Content-Encoding that its headers still name."""
+    """The body was stored decompressed, although the headers still name a Content-Encoding."""
     ALTERED = "altered"
-    """Its length differs from the one that was sent, or it was rebuilt from its parts."""
+    """The body was rebuilt from its parts, or its length differs from the original."""
 
 
 Record = TypeVar("Record", "Delivery", "Attempt")
@@ -60,9 +60,9 @@ if TYPE_CHECKING:
 else:
 
     class _once:  # noqa: N801 - used like a function
-        """As `functools.cached_property`, without the lock that Python 3.11 has there.
+        """`functools.cached_property` without the lock that it has in Python 3.11.
 
-        Two threads may both make the value; it is the same one.
+        Two threads may compute the value at the same time; both results are equal.
         """
 
         def __init__(self, make):
@@ -82,28 +82,28 @@ class Delivery:
     """One POST exactly as received.
 
     Attributes:
-        id: Small integer, never reused; 0 until it is stored.
+        id: Small integer, never reused; 0 until the delivery is stored.
         received_at: Unix seconds, UTC, exact to the microsecond.
         source: Who sent it.
-        remote_addr: Address of the client, without a port: the last ``X-Forwarded-For`` entry
-            when the peer is this machine (the tunnel), else the peer itself.
-        method: ``POST``, or what an import held.
+        remote_addr: Address of the client, without a port. If the peer is this machine (the
+            tunnel), it is the last ``X-Forwarded-For`` entry; otherwise the address of the peer.
+        method: ``POST``; imported deliveries may have other methods.
         path: As received, still percent-encoded.
-        query: Without the question mark; empty when there was none.
-        http_version: ``1.1`` or ``1.0``; imports may have ``2.0`` and ``3.0``.
-        scheme: ``http`` or ``https`` where an import names it, else empty.
-        headers: In order, repeated ones included.
-        body: Exactly the bytes received, never inflated.
-        verdict: What the signature check found.
-        status: What TikTok was answered; None while it waits for the app.
-        redelivery_of: Id of the first delivery of the same event; None for a first one.
-        redelivery_number: 1 for a first delivery, 2 for its first repetition.
-        first_received_at: Unix seconds when that first delivery was received, in the record that
-            the store returns on adding; None for a first one, and in what is read back later.
-        imported_id: The id that an imported one had where it came from, else None.
-        body_bytes: Length of the body as received, where less of it is stored: of rejected ones
-            the first 16 KiB. None where all of it is stored.
-        body_state: Whether `body` is what was sent.
+        query: Without the question mark; empty if there was none.
+        http_version: ``1.1`` or ``1.0``; imported deliveries may have ``2.0`` or ``3.0``.
+        scheme: ``http`` or ``https`` if an import provides it, otherwise empty.
+        headers: In the order received, including repeated ones.
+        body: Exactly the bytes received, never decompressed.
+        verdict: Result of the signature check.
+        status: Status code of our response to TikTok; None while it depends on the app.
+        redelivery_of: Id of the first delivery of the same event; None if this is the first.
+        redelivery_number: 1 for the first delivery of an event, 2 for its first redelivery.
+        first_received_at: Unix seconds when the first delivery of the event was received. Set only
+            on the record that the store returns when it adds a redelivery, otherwise None.
+        imported_id: The id that an imported delivery had in its file, otherwise None.
+        body_bytes: Original length of a body that was truncated when it was stored (rejected
+            deliveries keep the first 16 KiB). None if the whole body is stored.
+        body_state: How `body` compares with the bytes that were sent.
     """
 
     id: int = 0
@@ -128,12 +128,12 @@ class Delivery:
 
     @_once
     def event(self) -> events.Event | None:
-        """What TikTok meant by it; None when the body is not its envelope."""
+        """The event parsed from the body; None if the body is not TikTok's envelope."""
         return events.parse(self.body)
 
     @_once
     def summary(self) -> str:
-        """One line in words, for lists."""
+        """One-line description, for lists."""
         if self.event is None:
             if self.body_bytes is not None and self.body:
                 return f"not a TikTok event ({self.body_bytes} bytes, cut)"
@@ -144,36 +144,36 @@ class Delivery:
 
     @_once
     def fingerprint(self) -> bytes | None:
-        """16 bytes that redeliveries of one event share; None when the body is no event.
+        """16 bytes that identify the event across redeliveries; None if the body is not an event.
 
-        TikTok sends no event id, and its retries may differ in spacing inside ``content``, so the
-        parsed values count, not their text.
+        TikTok sends no event id, and the whitespace inside ``content`` may differ between its
+        retries. The fingerprint is therefore computed from the parsed values.
         """
         return None if self.event is None else fingerprint(self.event)
 
     @property
     def refused(self) -> bool:
-        """Whether its signature had it answered 403; an app's own 403 is something else."""
+        """Whether we answered 403 because of the signature; an app's own 403 does not count."""
         return self.status == 403 and self.verdict.state not in {State.VALID, State.UNCHECKED}
 
     @property
     def has_whole_body(self) -> bool:
-        """Whether `body` is complete: not missing from an import, not cut when it was stored."""
+        """Whether `body` is complete: neither missing from an import nor truncated when stored."""
         return self.body_state is not BodyState.MISSING and self.body_bytes is None
 
     @property
     def target(self) -> str:
-        """Path and query as they stood in the request line."""
+        """Path and query as in the request line."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     def header(self, name: str) -> str | None:
-        """All values of a header joined by a comma, as HTTP reads repeated ones; None without."""
+        """All values of a header, joined by commas as HTTP defines; None if it is absent."""
         wanted = name.lower()
         values = [value for key, value in self.headers if key.lower() == wanted]
         return ",".join(values) if values else None
 
     def stored(self, **changes: Any) -> "Delivery":
-        """A copy with fields changed; what was parsed already is not parsed again."""
+        """Return a copy with fields changed; values parsed from an unchanged body are kept."""
         copy = _copy(self, changes)
         if "body" in changes:
             for name in ("event", "summary", "fingerprint"):
@@ -182,34 +182,34 @@ class Delivery:
 
 
 CUT = "cut"
-"""The error of an attempt that our own end cut short: Ctrl-C, or a crash."""
+"""Error of an attempt that was interrupted because this process ended (Ctrl-C or a crash)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One try at handing a delivery to an app; recorded as begun before its bytes leave.
+    """One try at forwarding a delivery to an app; recorded before its first byte is sent.
 
     Attributes:
-        delivery_id: The delivery it is made of.
-        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until it is stored.
+        delivery_id: Id of the delivery that is forwarded.
+        number: 1, 2, … within the delivery, shown as ``12.1``; 0 until the attempt is stored.
         started_at: Unix seconds, UTC.
-        target: The whole URL it went to.
-        replay: Whether somebody asked for it, rather than TikTok's delivery causing it.
-        resigned: Whether we signed it; otherwise it carried the stored signature or none.
-        variant: How a replay differs from what was received, ``edited, wrong signature`` for
-            example; empty when it does not.
-        expects_rejection: Whether a 4xx is the right answer, because the signature is deliberately
-            wrong, missing or too old.
+        target: Full URL of the request.
+        replay: Whether the user requested it; False if it was forwarded automatically.
+        resigned: Whether we signed the request; otherwise it has the stored signature or none.
+        variant: How a replay differs from the delivery, such as ``edited, wrong signature``; empty
+            if it does not differ.
+        expects_rejection: Whether the app is expected to answer 4xx, because the signature is
+            deliberately wrong, missing or too old.
         request_method: As sent.
         request_headers: As sent, in order.
-        request_body: As sent; None when it is the delivery's own body, unchanged.
-        status: The app's answer; None when there was none, or not yet.
-        headers: Of the answer.
-        body: Of the answer, cut at `truncated_at` bytes.
-        truncated: Whether the answer's body was longer than what is kept.
-        duration_ms: From first byte out to last byte in; None while it runs.
-        error: ``refused``, ``timeout``, ``reset`` and so on; None when the app answered.
-        hint: What a bad answer probably means and the next step; empty when all is well.
+        request_body: As sent; None if it is the delivery's own body, unchanged.
+        status: Status code of the app's response; None until or unless the app responds.
+        headers: Headers of the response.
+        body: Body of the response, possibly truncated.
+        truncated: Whether the body of the response was longer than what is stored.
+        duration_ms: Time from the first byte sent to the last byte received; None while it runs.
+        error: ``refused``, ``timeout``, ``reset`` and so on; None if the app responded.
+        hint: Probable cause of a failure and the next step; empty for a success.
     """
 
     delivery_id: int
@@ -233,23 +233,24 @@ class Attempt:
 
     @property
     def id(self) -> str:
-        """``12.1``: what people type."""
+        """The id that users type, such as ``12.1``."""
         return f"{self.delivery_id}.{self.number}"
 
     def stored(self, **changes: Any) -> "Attempt":
-        """A copy with fields changed."""
+        """Return a copy with fields changed."""
         return _copy(self, changes)
 
     @property
     def ended(self) -> bool:
-        """Whether its outcome is known; one cut off by a crash never ends."""
+        """Whether the outcome is known; an attempt that a crash interrupted never ends."""
         return self.duration_ms is not None
 
     @property
     def failed(self) -> bool:
-        """Whether it ended with another answer than the right one.
+        """Whether it ended without the expected response.
 
-        That is the 200 that TikTok documents as success, or a 4xx where `expects_rejection`.
+        The expected response is 200, which TikTok documents as success, or a 4xx if
+        `expects_rejection` is set.
         """
         if self.expects_rejection:
             return self.ended and not 400 <= (self.status or 0) < 500
@@ -260,17 +261,17 @@ def _copy(record: Record, changes: Mapping[str, Any]) -> Record:
     kind = type(record)
     if not changes.keys() <= kind.__dataclass_fields__.keys():
         raise TypeError(f"{kind.__name__} has no {', '.join(changes)}")
-    # Often for each delivery, on the way to its answer: `replace` takes six times as long.
+    # Hot path: runs several times per delivery. `dataclasses.replace` takes six times as long.
     copy = object.__new__(kind)
     copy.__dict__.update(record.__dict__, **changes)
     return copy
 
 
 def fingerprint(event: events.Event) -> bytes:
-    """16 bytes made of client_key, event, create_time, user_openid and the parsed content."""
+    """16-byte hash of client_key, event, create_time, user_openid and the parsed content."""
     parts = [event.client_key, event.name, event.create_time, event.user_openid, event.content]
     try:
         text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # a float as it was written, a lone surrogate, more than 64 bits
+    except TypeError:  # an ExactFloat, a lone surrogate, or an integer over 64 bits
         text = exact_json.dumps(parts, sort_keys=True).encode()
     return hashlib.blake2b(text, digest_size=16).digest()

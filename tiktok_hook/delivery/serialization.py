@@ -1,4 +1,4 @@
-"""The one JSON shape of a delivery and of an attempt."""
+"""JSON serialisation of deliveries and attempts."""
 
 import base64
 import re
@@ -31,7 +31,7 @@ _BIDI_OR_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def _body_fields(body: bytes) -> BodyShape:
-    """``body`` as text where it is text, else ``body_base64``; both give the bytes back exactly."""
+    """``body`` if the bytes are text, otherwise ``body_base64``; both restore the exact bytes."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
@@ -42,7 +42,7 @@ def _body_fields(body: bytes) -> BodyShape:
 
 
 def _decoded_field(attempt: Attempt) -> AnswerShape:
-    """``body_decoded``: the text of a compressed body, next to its exact bytes."""
+    """``body_decoded``: the text of a compressed body, in addition to its exact bytes."""
     plain = app_body.decoded(attempt.headers, attempt.body)
     if plain is None or "body" not in (fields := _body_fields(plain)):
         return {}
@@ -50,7 +50,7 @@ def _decoded_field(attempt: Attempt) -> AnswerShape:
 
 
 def verdict_json(verdict: Verdict) -> VerdictShape:
-    """The verdict's part of the shape."""
+    """The result of the signature check as JSON."""
     age = verdict.age_seconds
     return {
         "state": verdict.state.value,
@@ -62,7 +62,7 @@ def verdict_json(verdict: Verdict) -> VerdictShape:
 
 
 def delivery_json(delivery: Delivery) -> DeliveryShape:
-    """The one shape of a delivery. Numbers inside `event` are exact, so dump it with `dump`."""
+    """A delivery as JSON. Serialise it with `dump`, because numbers inside `event` are exact."""
     event = delivery.event
     return {
         "id": delivery.id,
@@ -123,11 +123,11 @@ def attempt_json(attempt: Attempt) -> AttemptShape:
 
 
 def answer_json(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
-    """The shape of ``answer``: what TikTok was answered, for programs that want results only.
+    """The ``answer`` object: our response to TikTok, for programs that need only results.
 
     Args:
-        delivery: Its status is None when it was cut off before TikTok was answered.
-        attempt: The attempt that the answer was made of; None if no app was asked.
+        delivery: Its status is None if it was interrupted before TikTok was answered.
+        attempt: The attempt that determined the response; None if no app was involved.
     """
     event = delivery.event
     duration = None if attempt is None else attempt.duration_ms
@@ -143,19 +143,19 @@ def answer_json(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:
 
 
 def dump(shape: Mapping[str, Any]) -> bytes:
-    """One line of compact JSON, without a newline, every number as it was received.
+    """Serialise to one line of compact JSON, without a newline, with every number as received.
 
-    It often ends on a terminal or in an editor, so what could deceive a reader is escaped.
+    The output is often shown in a terminal or editor, so deceptive characters are escaped.
     """
     try:
         line = orjson.dumps(shape, default=_exact)
-    except TypeError:  # an integer past 64 bits, or text that is not Unicode
+    except TypeError:  # an integer over 64 bits, or a lone surrogate
         line = exact_json.dumps(shape, ascii_only=True).encode("ascii")
     return visible_json(line)
 
 
 def _exact(value: object) -> orjson.Fragment:
-    """How orjson writes a number whose text must not change."""
+    """Default function for orjson: writes an `ExactFloat` as its original text."""
     if isinstance(value, exact_json.ExactFloat):
         return orjson.Fragment(value.text)
-    raise TypeError(f"{type(value).__name__} has no place in a delivery")
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")

@@ -1,6 +1,6 @@
-"""Events of a session: what its parts publish on the bus, and what views subscribe to.
+"""Events that the parts of a session publish on the bus, and that views subscribe to.
 
-A producer publishes; it is never asked again. So an event carries what its subscribers need.
+Subscribers never call the producer, so an event contains everything that they need.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from tiktok_hook.delivery.records import Attempt, Delivery
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStored:
-    """A delivery is synced to disk; no app has been asked yet.
+    """A delivery was synced to disk; it has not been forwarded yet.
 
     Attributes:
-        delivery: Its `status` is None while the answer depends on the app.
+        delivery: Its `status` is None while the response depends on the app.
     """
 
     delivery: Delivery
@@ -22,11 +22,11 @@ class DeliveryStored:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAnswered:
-    """TikTok is being answered; published once for each `DeliveryStored`, after it.
+    """The response to TikTok is being sent; published once after each `DeliveryStored`.
 
     Attributes:
         delivery: With its final `status`.
-        skipped: Whether it goes to no app although there is one; a `Skipped` follows.
+        skipped: Whether it is not forwarded although there is a target; a `Skipped` follows.
     """
 
     delivery: Delivery
@@ -35,7 +35,7 @@ class DeliveryAnswered:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """An attempt is recorded and about to be sent."""
+    """An attempt was recorded and is about to be sent."""
 
     attempt: Attempt
 
@@ -46,10 +46,10 @@ class AttemptEnded:
 
     Attributes:
         attempt: As recorded.
-        will_retry: Whether the delivery stays queued and is tried again without being asked for.
-        next_try_at: Unix seconds of that try, at the latest; None if there is none.
-        repeated: Whether the attempt before it failed for the same reason, so that a screen need
-            not show it again.
+        will_retry: Whether the delivery stays queued and is retried automatically.
+        next_try_at: Latest time of the retry, in Unix seconds; None if there is no retry.
+        repeated: Whether the previous attempt failed for the same reason, so that views can omit
+            this one.
     """
 
     attempt: Attempt
@@ -60,10 +60,10 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An accepted delivery that goes to no app.
+    """An accepted delivery is not forwarded.
 
     Attributes:
-        delivery: As answered.
+        delivery: With its final `status`.
         reason: Why, in one clause.
     """
 
@@ -76,9 +76,9 @@ class QueueChanged:
     """The queue was paused or resumed, or its length changed.
 
     Attributes:
-        paused: Whether deliveries wait because the user asked for it.
-        waiting: Deliveries queued for the target with most of them. Published at most five times a
-            second.
+        paused: Whether the user paused the queue.
+        waiting: Length of the longest queue of any target. Changes of it are published at most
+            five times per second.
     """
 
     paused: bool
@@ -87,14 +87,14 @@ class QueueChanged:
 
 @dataclass(frozen=True, slots=True)
 class AppOutput:
-    """One line that the app alongside printed, without its end; safe to show."""
+    """One line of output of the app alongside, without its line ending; safe to show."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotStored:
-    """A delivery that could not be stored was answered 503; one event for each."""
+    """A delivery could not be stored and was answered 503; published once per delivery."""
 
     message: str
     hint: str = ""
@@ -102,16 +102,16 @@ class NotStored:
 
 @dataclass(frozen=True, slots=True)
 class NonWebhookRequest:
-    """A request to the receiver that is not a delivery; counted and shown, not stored.
+    """The receiver got a request that is not a delivery; it is counted and shown, not stored.
 
     Attributes:
-        method: As sent; empty when the request was not HTTP, or when several are counted that
-            differ in it.
-        path: Likewise.
-        status: What it was answered.
-        at: Unix seconds; of the last one.
-        reason: Why, where the status does not say it.
-        count: How many requests this stands for. A flood is counted and published as one.
+        method: As sent; empty if the request was not HTTP, or if this event counts requests with
+            different methods.
+        path: As sent; empty under the same conditions.
+        status: Status code of our response.
+        at: Unix seconds of the last request.
+        reason: Why the request was not accepted, if the status alone does not explain it.
+        count: Number of requests that this event represents. A flood is published as one event.
     """
 
     method: str
@@ -128,11 +128,11 @@ class TunnelChanged:
 
     Attributes:
         state: ``connecting`` before the first URL, ``closed`` after the end.
-        url: The public URL as ngrok named it; None before the first.
+        url: The public URL that ngrok assigned; None before the first one.
         since: Unix seconds when this state began.
-        error: Why it is not online, in one sentence; None while it is.
-        latency_ms: Of the last answered heartbeat; None before one.
-        outage_seconds: How long it had been offline, on the state that ends an outage; else None.
+        error: Why the tunnel is offline, in one sentence; None while it is online.
+        latency_ms: Latency of the last answered heartbeat; None before the first one.
+        outage_seconds: Duration of the outage that this state ends; None if it ends no outage.
     """
 
     state: Literal["connecting", "online", "reconnecting", "closed"]
@@ -149,9 +149,9 @@ class AppChanged:
 
     Attributes:
         state: ``up``, ``down``, ``started``, ``exited`` or ``paused`` (the queue waits for it).
-        target: The address it is about; None for the command itself.
-        exit_code: Of the command, once it ended; None else.
-        detail: One sentence for people.
+        target: Address of the app; None if the event is about the command itself.
+        exit_code: Exit code of the command; None until it has ended.
+        detail: One sentence for users.
     """
 
     state: Literal["up", "down", "started", "exited", "paused"]
@@ -162,11 +162,11 @@ class AppChanged:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know that is none of the above; never a secret.
+    """A message to the user that no other event covers; it never contains a secret.
 
     Attributes:
         message: One sentence.
-        hint: One thing to do about it; empty when there is none.
+        hint: One thing to do about it; empty if there is none.
         level: ``info``, ``warning`` or ``error``.
     """
 
@@ -177,7 +177,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfCheck:
-    """What the request to our own public URL found: ``ok``, ``failed`` or ``skipped``."""
+    """Result of the request to our own public URL: ``ok``, ``failed`` or ``skipped``."""
 
     result: Literal["ok", "failed", "skipped"]
     hint: str = ""
@@ -185,21 +185,21 @@ class SelfCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Everything the banner says.
+    """The session is ready; contains everything that the banner shows.
 
     Attributes:
-        callback_url: To paste into TikTok, path included.
-        local_url: Where the receiver listens.
-        inspector_url: None without an inspector.
-        self_check: Whether the public URL leads here.
+        callback_url: The URL to paste into TikTok, including the path.
+        local_url: Address of the receiver.
+        inspector_url: Address of the inspector; None without one.
+        self_check: Whether the public URL reaches this receiver.
         memory: ``first`` run, ``same`` Callback URL as last time, or ``changed``.
-        secrets: How many client secrets are given; 0 means nothing is verified.
-        edge_verification: Whether ngrok verifies before we do.
-        target: The first target; None without forwarding.
-        target_up: Whether it accepted a connection; None without one.
-        others: The further targets, each with whether it accepted a connection.
-        ack: The ack mode in use; None when nothing is forwarded and TikTok gets 200.
-        events: Globs of the events that are forwarded; empty for all.
+        secrets: Number of client secrets; 0 means that signatures are not verified.
+        edge_verification: Whether ngrok verifies signatures before we do.
+        target: The primary target; None without forwarding.
+        target_up: Whether the primary target accepted a connection; None without a target.
+        others: The secondary targets, each with whether it accepted a connection.
+        ack: The ack mode; None if nothing is forwarded and TikTok always gets 200.
+        events: Globs of the event types that are forwarded; empty for all.
         tunnelled: False with ``--no-tunnel``.
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).
         history: Path of the database; None when ephemeral.
@@ -224,12 +224,13 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class FailedBeside:
-    """What went wrong at a target whose answers do not count.
+    """Failures at a secondary target, whose responses do not affect the answer to TikTok.
 
     Attributes:
-        target: Its address.
-        ids: Of the deliveries whose last attempt there did not get 200 (the newest 100).
-        attempts: How many attempts there did not get 200.
+        target: Address of the target.
+        ids: Ids of the deliveries whose last attempt at this target did not get 200 (the newest
+            100).
+        attempts: Number of attempts at this target that did not get 200.
     """
 
     target: str
@@ -243,27 +244,27 @@ class Summary:
 
     Attributes:
         started_at: Unix seconds.
-        seconds: How long the session ran.
-        received: Deliveries stored.
-        valid: Of them, with a right signature in time.
-        stale: Right signature, too old or too new.
-        refused: Answered 403.
-        unchecked: Received without a secret to check against.
-        redeliveries: Repetitions among them.
-        unstored: Answered 503 because they could not be stored.
-        probes: Requests that were no deliveries.
-        attempts: Tries at forwarding that ended.
-        failed: Ids of the deliveries whose last attempt did not get 200 (the newest 100), those at
-            further targets left out.
-        failed_attempts: How many attempts did not get 200, wherever.
-        failed_beside: The same for each further target at which some did not.
-        target: The first one of several; None with fewer.
-        pending: Deliveries still queued for the app, of several for the one that most wait for.
-        pending_at: The address of that one; None with fewer.
-        p95_ms: 95th percentile of the app's answers; None without any.
-        outages: How often the tunnel was lost.
-        offline_seconds: How long in all.
-        dropped_lines: Deliveries that the screen only counted.
+        seconds: Duration of the session.
+        received: Number of stored deliveries.
+        valid: Deliveries with a valid signature and a current timestamp.
+        stale: Deliveries with a valid signature whose timestamp is too old or too new.
+        refused: Deliveries that were answered 403 because of their signature.
+        unchecked: Deliveries that were received without a secret to verify them.
+        redeliveries: Stored deliveries that repeat an earlier event.
+        unstored: Deliveries that were answered 503 because they could not be stored.
+        probes: Number of non-webhook requests.
+        attempts: Number of forwarding attempts that ended.
+        failed: Ids of the deliveries whose last attempt at the primary target did not get 200 (the
+            newest 100).
+        failed_attempts: Number of attempts at all targets that did not get 200.
+        failed_beside: Failures at each secondary target that had any.
+        target: The primary target if there are several targets, otherwise None.
+        pending: Deliveries still queued; with several targets, the length of the longest queue.
+        pending_at: Address of the target with the longest queue; None with fewer than two targets.
+        p95_ms: 95th percentile of the app's response times; None without responses.
+        outages: Number of tunnel outages.
+        offline_seconds: Total duration of the tunnel outages.
+        dropped_lines: Deliveries that the terminal counted without printing a line.
     """
 
     started_at: float = 0.0

@@ -1,6 +1,6 @@
-"""The JSON shapes as types: mypy checks what makes them, the API's document is generated from them.
+"""Types of the JSON objects: mypy checks them, and the OpenAPI document is generated from them.
 
-The comment-like texts in `Annotated` become the descriptions in that document.
+The strings in `Annotated` become the descriptions in that document.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 
 def keywords(**given: object) -> tuple[tuple[str, object], ...]:
-    """Keywords of JSON Schema for `Annotated`, such as ``minimum=1``."""
+    """JSON Schema keywords for use in `Annotated`, such as ``minimum=1``."""
     return tuple(given.items())
 
 

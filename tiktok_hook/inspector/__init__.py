@@ -1,7 +1,7 @@
-"""The inspector: a local page, its API, and a look-alike of the ngrok agent's API.
+"""The inspector: a local web page, its API, and a copy of the ngrok agent's API.
 
-It listens on sockets of its own. The tunnel publishes the receiver's port, so nothing of this can
-be reached from outside.
+It listens on separate sockets. The tunnel publishes only the receiver's port, so the inspector is
+not reachable from outside.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -22,7 +22,7 @@ from tiktok_hook.sanitize import visible
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 AGENT_PATHS = ("/status", "/api/status", "/api/tunnels", "/api/endpoints")
-"""Readable without the token: ngrok's clients send none, and these hold nothing of a delivery."""
+"""Readable without the token: ngrok's clients send none, and these expose no delivery data."""
 
 PAGE = "/"
 """The page holds no data, so it needs no token and may be navigated to from any site."""
@@ -106,7 +106,7 @@ class AccessControl:
         has_body = request.body_exists or request.method in {"POST", "PUT", "PATCH"}
         if has_body and request.content_type != "application/json":
             hint = "Send Content-Type: application/json."
-            return error(415, "the body has to be application/json", hint, request)
+            return error(415, "the body must be application/json", hint, request)
         is_open = is_page or (reads and _needs_no_token(request.path))
         if not (is_open or self._open or self._has_token(request)):
             return error(401, "the token is missing or wrong", _UNAUTHORIZED_HINT, request)

@@ -1,8 +1,8 @@
-"""A look-alike of the ngrok agent's local API, so that scripts made for it work unchanged.
+"""A copy of the ngrok agent's local API, so that scripts written for it work unchanged.
 
-Field for field after https://ngrok.com/docs/agent/api/: compact JSON, ids that sort by time, `raw`
-in base64, 204 where clients look for it. It lists what came since this start; what it cannot do
-(open or close tunnels) it says with 501 in the agent's own error shape.
+It has the fields of https://ngrok.com/docs/agent/api/: compact JSON, ids that sort by time, `raw`
+in base64, 204 where clients expect it. It lists the requests captured since the start. Unsupported
+operations (opening and closing tunnels) return 501 in the agent's error format.
 """
 
 import asyncio
@@ -34,19 +34,19 @@ from tiktok_hook.replayer import NoTargetError
 
 NAME = "command_line"
 AGENT_VERSION = "3.30.0"
-"""The agent whose shapes these are: the first one with endpoints."""
+"""Version of the emulated agent: the first one with endpoints."""
 
 KEPT = 500
-"""How many captured requests are listed at most."""
+"""Maximum number of captured requests that are listed."""
 
 LIST_BYTES = 16 << 20
-"""Maximum size of a list of captured requests; it ends with the last one that fits."""
+"""Maximum size of the bodies in a list of captured requests; older requests are omitted."""
 
 _SPANS = (60, 300, 900)
 
 
 class Captured(NamedTuple):
-    """One request that came through, or one replay: what it is made of lies in the history."""
+    """Reference to one captured request or replay; its contents are stored in the history."""
 
     noted_at: float
     place: int
@@ -58,7 +58,7 @@ class Captured(NamedTuple):
 
     @property
     def id(self) -> str:
-        """Sorts by time as text does."""
+        """Id whose alphabetical order is the order in time."""
         return f"{int(self.noted_at):08x}{self.place:08x}"
 
 
@@ -74,7 +74,7 @@ class AgentApi:
         self._count = 0
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """What to call with which event, for `Bus.connect`."""
+        """Handlers by event class, for `Bus.connect`."""
         return {DeliveryAnswered: self._delivery_answered, AttemptEnded: self._attempt_ended}
 
     def _delivery_answered(self, event: DeliveryAnswered) -> None:
@@ -104,7 +104,7 @@ class AgentApi:
         self._durations.append(took)
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and what answers them."""
+        """Routes of this API."""
         pairs: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [
             ("GET", "/status", self.page),
             ("GET", "/api", self.root),
@@ -127,7 +127,7 @@ class AgentApi:
         return [web.route(method, path, handler) for method, path, handler in pairs]
 
     async def page(self, _: web.Request) -> web.Response:
-        """What some clients ask to see whether an agent runs."""
+        """Page that some clients request to detect a running agent."""
         status = self._parts.status()
         words = html.escape(status.callback_url or "no public URL")
         return web.Response(
@@ -136,7 +136,7 @@ class AgentApi:
         )
 
     async def root(self, _: web.Request) -> web.Response:
-        """Where the rest is."""
+        """Addresses of the other resources."""
         return _answer(
             {
                 "uri": "/api",
@@ -148,7 +148,7 @@ class AgentApi:
         )
 
     async def status(self, _: web.Request) -> web.Response:
-        """Whether we are online, and how far ngrok is."""
+        """Whether the tunnel is online, and its latency."""
         tunnel = self._parts.status().tunnel
         latency = 0 if tunnel is None or tunnel.latency_ms is None else tunnel.latency_ms
         online = tunnel is None or tunnel.state == "online"
@@ -186,7 +186,7 @@ class AgentApi:
         return _answer(endpoint | {"metrics": self._metrics()})
 
     async def cannot(self, _: web.Request) -> web.Response:
-        """What only the agent itself can do."""
+        """Reject an operation that only the agent supports."""
         return _error(
             501,
             "not supported",
@@ -194,7 +194,7 @@ class AgentApi:
         )
 
     async def requests(self, request: web.Request) -> web.Response:
-        """What was captured, newest first."""
+        """Captured requests, newest first."""
         limit = request.query.get("limit", "")
         most = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 9 else KEPT
         found = list(self._captured)[::-1][:most]
@@ -204,7 +204,7 @@ class AgentApi:
         return _answer({"uri": "/api/requests/http", "requests": shapes})
 
     def _shapes(self, captured: Sequence[Captured]) -> list[dict[str, Any]]:
-        """The newest of them, up to `LIST_BYTES` of bodies."""
+        """The newest captured requests, up to `LIST_BYTES` of bodies."""
         shapes: list[dict[str, Any]] = []
         size = 0
         for each in captured:
@@ -222,11 +222,11 @@ class AgentApi:
         found = self._by_id(request.match_info["id"])
         shape = None if found is None else await asyncio.to_thread(self._shape, found)
         if shape is None:
-            return _error(404, "no such request", "it is too old, hidden or never was")
+            return _error(404, "no such request", "it is not among the listed requests")
         return _answer(shape)
 
     async def replay(self, request: web.Request) -> web.Response:
-        """Send a captured request again, signed afresh, to where deliveries go."""
+        """Re-sign a captured request and send it again to the forwarding target."""
         try:
             wish = json.loads((await request.read()).decode("utf-8"))
         except (ValueError, RecursionError):
@@ -237,7 +237,7 @@ class AgentApi:
             None if found is None else await asyncio.to_thread(self._history.get, found.delivery_id)
         )
         if delivery is None:
-            return _error(404, "no such request", "it is too old, hidden or never was")
+            return _error(404, "no such request", "it is not among the listed requests")
         own = None if request.transport is None else request.transport.get_extra_info("sockname")
         try:
             replayer = self._parts.replayer(own[1] if own else None)
@@ -250,7 +250,7 @@ class AgentApi:
         return web.Response(status=204)
 
     async def hide(self, _: web.Request) -> web.Response:
-        """Forget what is listed here; the history stays as it is."""
+        """Clear the list of captured requests; the history is unchanged."""
         self._captured.clear()
         return web.Response(status=204)
 

@@ -48,7 +48,7 @@ from tiktok_hook.replayer import Mode, ReplayOptions, Signing, recorded_target
 from tiktok_hook.store import Filter
 
 PAGE_BYTES = 4 << 20
-"""Approximate size of the bodies in one page; a page of long ones is shorter."""
+"""Approximate maximum size of the bodies in one page; large bodies make a page shorter."""
 
 _BATCH = 20
 """Rows read from the history at a time, so that a page never takes more memory than it sends."""
@@ -77,7 +77,7 @@ class Api:
         self._history = parts.history
 
     def routes(self) -> list[web.RouteDef]:
-        """Paths and what answers them."""
+        """Routes of this API."""
         return [
             web.route(
                 each.method,
@@ -263,7 +263,7 @@ class Api:
         return timeline_json(since, until, buckets)
 
     def _end_of_timeline(self) -> float:
-        """Now, or of an older history the moment after its newest delivery."""
+        """Now; for a stored history, one second after its newest delivery."""
         now = time.time()
         newest = self._history.page(limit=1)
         if self._parts.status().local_url is not None or not newest:

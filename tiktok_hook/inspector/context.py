@@ -1,4 +1,4 @@
-"""What both APIs of the inspector work with."""
+"""Dependencies that both APIs of the inspector share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,12 @@ class InspectorContext:
     """The parts of a session that the inspector shows and uses.
 
     Attributes:
-        history: Read from, in threads.
-        store: Where replays are recorded, and what can be cleared.
+        history: Reader of the history; called in threads.
+        store: Records replays, and clears the history.
         forwarder: Sends replays and samples.
         secrets: Client secrets to sign with; never part of a response.
-        status: Returns the session's present state.
-        publish: Called with `AttemptEnded` for each attempt that is made here.
+        status: Returns the current state of the session.
+        publish: Called with `AttemptEnded` after each replay from the inspector.
     """
 
     history: HistoryReader
@@ -30,10 +30,10 @@ class InspectorContext:
     publish: Callable[[object], None]
 
     def replayer(self, inspector_port: int | None) -> Replayer:
-        """What sends replays for both APIs.
+        """Return the replayer that both APIs use.
 
         Args:
-            inspector_port: Where the inspector listens, to which nothing is replayed.
+            inspector_port: Port of the inspector, which is never a replay target.
         """
 
         def targets() -> ReplayTargets:

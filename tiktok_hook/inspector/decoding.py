@@ -1,4 +1,4 @@
-"""One decoder for what clients send: JSON bodies and query strings become dataclasses."""
+"""Decodes JSON request bodies and query strings into dataclasses."""
 
 import json
 import types

@@ -71,7 +71,7 @@ def schema_of(kind: Any, components: dict[str, Json]) -> Json:
 
 
 def parameters(kind: type, place: str = "query") -> list[Json]:
-    """The parameters that the fields of a dataclass are, each with its description."""
+    """OpenAPI parameters of the fields of a dataclass, with their descriptions."""
     found = []
     for name, each in get_type_hints(kind, include_extras=True).items():
         schema = schema_of(each, {})
@@ -82,7 +82,7 @@ def parameters(kind: type, place: str = "query") -> list[Json]:
 
 
 def _not_null(schema: Json) -> Json:
-    """The schema of what is left out rather than sent as null."""
+    """Schema without null, for a value that is omitted when it is absent."""
     if isinstance(schema.get("type"), list):
         (only,) = (each for each in schema["type"] if each != "null")
         return schema | {"type": only}

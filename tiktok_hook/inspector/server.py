@@ -42,9 +42,9 @@ def url(host: str, port: int, token: str) -> str:
     """The address of the page, with the token in its fragment, which browsers never send.
 
     Args:
-        host: Where it listens; for one that means every address the loopback is shown.
-        port: Its port.
-        token: The user's.
+        host: Address that the inspector listens on; a wildcard address becomes 127.0.0.1.
+        port: Port of the inspector.
+        token: Token of the inspector.
     """
     name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
     if ":" in name:
@@ -89,9 +89,9 @@ class Inspector:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's protocol, whose own error responses carry our headers as well.
+    """aiohttp's protocol handler, which also sets our headers on its own error responses.
 
-    They do not pass through the application's signals, and would name aiohttp's version.
+    Those bypass the application's signals, and would disclose the version of aiohttp.
     """
 
     __slots__ = ()
@@ -110,7 +110,7 @@ class _Connection(web.RequestHandler):
 
 @asynccontextmanager
 async def serving(inspector: Inspector, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
-    """Serve on bound sockets until the block ends; open streams are cut off then.
+    """Serve on bound sockets until the block ends, then close open streams.
 
     Exported by aiohttp, but not described in its docs: `web.RequestHandler` as a base class with
     these arguments, and `AppRunner.server`, which is what such a handler belongs to.

@@ -20,7 +20,7 @@ class Status:
         ack: The ack mode.
         started_at: Unix seconds.
         counts: Of this session; None without a receiver.
-        outages: When the tunnel was lost and back, in Unix seconds; None while it is away.
+        outages: Start and end of each tunnel outage, in Unix seconds; the end is None during one.
         waiting: Number of deliveries that wait for the app.
         signed: Whether there is a client secret to sign with.
         public: Whether the Callback URL can be reached from outside.
@@ -44,4 +44,4 @@ class Status:
 
 
 StatusProvider = Callable[[], Status]
-"""Called for every response, so that it shows the present state."""
+"""Called for every response, so that the response shows the current state."""

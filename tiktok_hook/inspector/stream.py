@@ -37,15 +37,15 @@ POLL_SECONDS = 0.2
 """How often the history is checked for changes by other processes."""
 
 CATCH_UP = 200
-"""Missed deliveries that are sent one by one; beyond it the client gets ``reset``."""
+"""Number of missed deliveries that trigger a ``reset`` instead of being sent one by one."""
 
 MAX_STREAMS = 32
 MAX_NOTES = 2000
-"""Changes that wait to be written to one client; beyond it some are dropped, and it gets
-``reset``."""
+"""Maximum number of changes buffered for one client; past it, changes are dropped and the client
+gets ``reset``."""
 
 WRITE_SECONDS = 10.0
-"""How long a client may leave its connection unread before it is disconnected."""
+"""Write timeout in seconds; a client that does not read is disconnected after it."""
 
 _BATCH = 8
 """Rows read from the history at a time: their bodies are the memory that a stream takes."""
@@ -114,7 +114,7 @@ _Note = _Row | Attempt | TunnelChanged | AppChanged
 
 
 class _Subscription:
-    """What happened and has not been written yet, without bodies."""
+    """Buffer of events that have not been written yet, without bodies."""
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -123,7 +123,7 @@ class _Subscription:
         self._arrived = asyncio.Event()
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """What to call with which event, for `Bus.connect`."""
+        """Handlers by event class, for `Bus.connect`."""
         return {
             DeliveryStored: self._delivery,
             DeliveryAnswered: self._delivery,
@@ -154,7 +154,7 @@ class _Subscription:
         self._arrived.set()
 
     async def take(self, seconds: float) -> list[_Note]:
-        """All that is there, or what arrives within some seconds; may be empty."""
+        """Return all buffered notes, waiting up to `seconds` for the first one; may be empty."""
         if not self._notes:
             self._arrived.clear()
             try:
@@ -169,7 +169,7 @@ class _Subscription:
 
 @dataclass(slots=True)
 class _Sent:
-    """What the client knows of a delivery."""
+    """The state of a delivery that was last sent to the client."""
 
     answered: bool
     attempt: tuple[int, bool] | None
@@ -187,11 +187,11 @@ class _Connection:
         self._dropped = 0
 
     async def run(self, known: int | None, gone: Callable[[], bool]) -> None:
-        """Send until the client is gone.
+        """Send events until the client disconnects.
 
         Args:
-            known: The last id that the client has; None for a new one.
-            gone: Whether it disconnected.
+            known: The last id that the client received; None for a new client.
+            gone: Returns whether the client has disconnected.
 
         Raises:
             TimeoutError: The client does not read.
@@ -223,7 +223,7 @@ class _Connection:
                 await self._write(b": connected\n\n")
 
     async def _catch_up(self) -> None:
-        """Send what is in the history and was not sent yet; ids are committed in their order."""
+        """Send stored deliveries that were not sent yet. Ids are committed in ascending order."""
         newest = await asyncio.to_thread(self._history.newest_id)
         if newest - self._complete >= CATCH_UP:
             self._complete = newest
@@ -238,7 +238,7 @@ class _Connection:
             await self._write(f"id: {after}\n\n".encode())
 
     async def _send_changes_of_recent_rows(self) -> None:
-        """Send answers and attempts that another process wrote, for rows sent lately."""
+        """Send changes that another process made to recently sent rows."""
         recent = list(self._sent)[-_RECENT:]
         waiting = [number for number in recent if not self._sent[number].answered]
         async for found in self._read(waiting):

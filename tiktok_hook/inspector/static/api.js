@@ -1,5 +1,5 @@
-// Calls to the API. JSON.parse rounds large numbers. Ours holds some inside `event` only, so
-// its values are never shown: what a body means is read from its own text (see exact.js).
+// Calls to the API. JSON.parse rounds large numbers, and `event` may contain some. Its values are
+// therefore never shown; the page parses the text of the body instead (see exact.js).
 
 import { emit } from "./state.js";
 import { authorization, storedToken } from "./token.js";

@@ -67,14 +67,14 @@ async function refresh() {
     const failed = state.status.history.failed;
     const received = state.status.history.received;
     document.title = `${failed ? `(${failed}) ` : ""}${received} · tiktok-hook`;
-    if (!state.rows.size) drawList(); // what to do while nothing has arrived depends on it
+    if (!state.rows.size) drawList(); // the instructions of an empty list depend on the status
     await refreshMatching();
   } catch (error) {
     if (error.status !== 0) say(error.message);
   }
 }
 
-// The count of what matches; a text search would have to read everything for it.
+// Updates the number of matches. A text search has no count: it would read the whole history.
 async function refreshMatching() {
   if (![...filters()].length || filters().get("q")) {
     drawMatching(null);
@@ -84,7 +84,7 @@ async function refreshMatching() {
   drawMatching(matching, state.status.history.received);
 }
 
-// Many events may arrive at once; what has to ask the server is then done once.
+// Combines bursts of events into one refresh.
 let due = null;
 function soon() {
   due ??= setTimeout(async () => {

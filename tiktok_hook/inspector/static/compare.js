@@ -8,7 +8,7 @@ import { pretty } from "./exact.js";
 import { state } from "./state.js";
 import { headerText } from "./words.js";
 
-// Headers are sorted by name: their order says nothing about the two.
+// Headers are sorted by name, because a different order is not a meaningful difference.
 function asText(delivery) {
   const body = bodyOf(delivery);
   const query = delivery.query ? `?${delivery.query}` : "";

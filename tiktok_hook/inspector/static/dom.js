@@ -1,9 +1,9 @@
-// Elements without markup: whatever a payload holds is put in as text.
+// Builds elements without markup: payloads are always inserted as text.
 
 /**
  * @param {string} name
  * @param {Record<string, any>} [attributes]
- * @param {...any} children - nodes and texts; lists are laid flat, nulls left out
+ * @param {...any} children - nodes and texts; lists are flattened, nulls omitted
  * @returns {any}
  */
 export function el(name, attributes = {}, ...children) {
@@ -22,8 +22,8 @@ export function el(name, attributes = {}, ...children) {
 const there = (children) =>
   children.flat(4).filter((child) => child !== null && child !== undefined);
 
-// Puts children in the place of what an element held; lists are laid flat, nulls left out. Who was
-// at one of them with the keyboard is then at the one that took its place, a half-typed text in it.
+// Replaces the children of an element; lists are flattened, nulls omitted. The keyboard focus and
+// half-typed text move to the element that replaces the focused one.
 export function fill(element, ...children) {
   const back = whereabouts(element);
   element.replaceChildren(...there(children));
@@ -73,7 +73,8 @@ export function svg(name, attributes = {}, ...children) {
  */
 export const byId = (id) => document.getElementById(id);
 
-// Beneath an open dialog nothing is seen or read out, so it is said inside.
+// An open dialog hides the rest of the page, also from screen readers, so the live region moves
+// into the dialog.
 const said = byId("said");
 byId("dialog").addEventListener("close", () => document.body.append(said));
 let quiet;

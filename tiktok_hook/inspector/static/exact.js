@@ -1,5 +1,5 @@
-// JSON read without losing a digit: numbers stay the text they were. JSON.parse would round a
-// 19-digit post id, as so many tools around webhooks do.
+// A JSON parser that keeps numbers as their original text. JSON.parse would round a 19-digit post
+// id.
 
 export class ExactNumber {
   constructor(text) {
@@ -47,7 +47,7 @@ export function parse(text) {
     if (next === '"') {
       const found = take(STRING);
       return found === null
-        ? fail("this string has no end, or holds what it may not")
+        ? fail("this string is unterminated or contains an invalid character")
         : JSON.parse(found);
     }
     for (const [word, meaning] of WORDS) {

@@ -21,9 +21,9 @@ const WAYS = {
   },
 };
 
-let lives = new Map(); // what the server has of a group: words by id, by the group's name
+let lives = new Map(); // summaries of each group on the server: words by id, by the group's name
 let cut = new Set(); // groups that have more than one page
-const waiting = new Map(); // groups on the screen that the server is still to be asked for
+const waiting = new Map(); // visible groups that have not been requested from the server yet
 let asking = false;
 
 export function forgetGroups() {
@@ -33,8 +33,8 @@ export function forgetGroups() {
 
 const wordOf = (delivery) => eventName(delivery).split(".").at(-1).replaceAll("_", " ");
 
-// The rows as list items, a line above each group. `whole`: all that fits is loaded; `redraw` is
-// called when more of a group has been loaded.
+// The rows as list items, with a title line above each group. `whole`: all matching rows are
+// loaded; `redraw` is called when more of a group has been loaded.
 export function grouped(rows, rowOf, { whole, redraw }) {
   const way = WAYS[grouping()];
   const groups = new Map();

@@ -42,7 +42,7 @@ function show(id, title, body) {
   };
 }
 
-// `isMatching` says whether the list shows it, which only the server can decide with filters.
+// `isMatching`: whether the list shows the row; with filters, only the server can decide that.
 export function notifyRow(row, isMatching) {
   if (![...filters()].length || !isMatching) return;
   const { delivery } = row;

@@ -1,4 +1,4 @@
-// What is shown, and the address that says the same, so that a view can be bookmarked.
+// The state of the page. Filters are stored in the address, so that a view can be bookmarked.
 
 export const FILTERS = [
   "q",
@@ -36,7 +36,7 @@ export function filters() {
   return new URLSearchParams(given);
 }
 
-// The filters as the API takes them: `rejected` stands for both verdicts without a right signature.
+// The filters as the API takes them: `rejected` stands for `invalid` and `missing`.
 export function apiFilters() {
   const query = filters();
   if (query.get("verdict") === "rejected") {

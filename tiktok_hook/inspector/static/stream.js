@@ -1,5 +1,5 @@
 // Live events, read with fetch because EventSource cannot send an Authorization header. Browsers
-// allow six connections to one host, so one tab at a time reads the stream and tells the others.
+// allow six connections per host, so only one tab reads the stream and broadcasts it to the others.
 
 import { authorization, storedToken } from "./token.js";
 

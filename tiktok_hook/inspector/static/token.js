@@ -26,7 +26,7 @@ export function takeTokenFromAddress() {
   return true;
 }
 
-// What somebody typed or pasted: the token, or the whole address that tiktok-hook printed.
+// Extracts the token from user input: the token itself, or the address that tiktok-hook printed.
 export const tokenFromInput = (text) => fromText(text.trim()) ?? text.trim();
 
 export const authorization = () => {

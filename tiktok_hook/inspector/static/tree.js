@@ -1,17 +1,17 @@
-// A decoded value as a tree that opens and closes. Only what is open is in the page, and of a long
-// list only so many at a time, so that a hostile payload costs no more than what is looked at.
+// A decoded value as a collapsible tree. Only open branches are rendered, and long lists are
+// rendered in steps, so that a hostile payload cannot slow down the page.
 
 import { el } from "./dom.js";
 import { ExactNumber } from "./exact.js";
 import { visible } from "./words.js";
 
 const STEP = 100; // children shown at once
-const FEW = 30; // what holds no more is open from the start
-const DEPTH = 2; // and only so far down
-const LONG = 2000; // characters of a text before the rest has to be asked for
+const FEW = 30; // values with at most this many children are open initially
+const DEPTH = 2; // and only down to this depth
+const LONG = 2000; // characters of a text that are shown before a button loads more
 
-// A value that may be opened, its key before it; `known` has what was open before, by id, and
-// `meanings` has words by path.
+// A value with its key. `known` holds which branches were open before, by id; `meanings` holds
+// descriptions by path.
 export function tree(value, { id, path, meanings, known, key = null, depth = 0 }) {
   const label = key === null ? null : [el("span", { class: "key" }, visible(key)), ": "];
   if (!(value instanceof Map) && !Array.isArray(value)) return [label, leaf(value, meanings[path])];
