@@ -1,10 +1,13 @@
 """The docs' own text, for the tests that run what they show."""
 
+import base64
+import json
 import re
 import shlex
 from pathlib import Path
 
 from tests.store.samples import delivery
+from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json, dump
 
 ROOT = Path(__file__).parent.parent
@@ -65,8 +68,29 @@ def arguments(line: str) -> list[str]:
 
 def make_files(folder: Path) -> None:
     """Make the files that the command lines name."""
-    line = dump({"type": "delivery", **delivery_json(delivery())})
+    line = dump({"type": "delivery", **delivery_json(delivery(id=1))})
     (folder / "colleague.jsonl").write_bytes(line + b"\n")
+    _make_recordings(folder)
     (folder / "client-secret.txt").write_text(SECRET)
     for name in ("body.json", "event.json"):
         (folder / name).write_text('{"event":"tiktok.ping"}')
+
+
+def _make_recordings(folder: Path) -> None:
+    """A browser's HAR with one signed request, and what ngrok's agent API lists."""
+    at, body = "2026-01-02T03:04:05Z", '{"event":"tiktok.ping"}'
+    signed = {
+        "name": "Tiktok-Signature",
+        "value": signature.sign(body.encode(), SECRET, timestamp=1),
+    }
+    request = {
+        "method": "POST",
+        "url": "https://example.com/tiktok",
+        "headers": [signed],
+        "postData": {"text": body},
+    }
+    har = {"log": {"entries": [{"startedDateTime": at, "request": request}]}}
+    (folder / "capture.har").write_text(json.dumps(har))
+    raw = f"POST /tiktok HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    listed = {"start": at, "request": {"method": "POST", "raw": base64.b64encode(raw).decode()}}
+    (folder / "requests.json").write_text(json.dumps({"requests": [listed]}))

@@ -217,7 +217,7 @@ async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     ("answer", "status", "hint"),
     [
         (None, 502, "Nothing listens"),
-        (hang, 504, "in time"),
+        (hang, 504, "no complete answer within"),
         (cut, 502, "closed the connection"),
         (endless, 200, ""),
         (http(302, b"", "Location: /login"), 302, "redirect"),

@@ -3,6 +3,7 @@ declare namespace Api {
   interface Attempt {
     body?: string;
     body_base64?: string;
+    body_decoded?: string;
     id: string;
     delivery_id: number;
     number: number;
