@@ -49,7 +49,7 @@ async def test_a_missing_route_is_said_in_a_few_lines() -> None:
         done = await run(app.url)
     assert done.exit_code == 1
     assert "no-route" in done.stdout
-    assert "cases were not played" in done.stdout
+    assert "cases were not run" in done.stdout
     assert len(done.stdout.splitlines()) < 20
 
 
@@ -103,10 +103,10 @@ def test_list_shows_the_cases_without_an_address_or_a_secret() -> None:
     ]
 
 
-def test_without_an_address_it_is_a_usage_error() -> None:
+def test_without_a_url_it_is_a_usage_error() -> None:
     done = invoke("audit", "--secret", SECRET)
     assert done.exit_code == 2
-    assert "needs the address" in done.stderr
+    assert "needs the URL" in done.stderr
 
 
 def test_without_a_secret_it_is_a_usage_error() -> None:

@@ -121,8 +121,8 @@ def test_a_target_may_be_a_number(config: Path, value: str) -> None:
     ("content", "message"),
     [
         ("forward-to = true", "forward-to in"),
-        ("forward-to = [[3999]]", "not a text or a list of texts"),
-        ("forward-to = 2026-11-23", "not a text or a list of texts"),
+        ("forward-to = [[3999]]", "not a string or a list of strings"),
+        ("forward-to = 2026-11-23", "not a string or a list of strings"),
         ('domain = ["a.example"]', "it is a list, and --domain takes one value"),
         ("domain = true", "it is true, and --domain takes a value"),
         ("\ufeffport = 1", "begins with a byte order mark (BOM)"),

@@ -1,7 +1,7 @@
-"""The command line: a thin skin over the library, one file per command.
+"""The command line: a thin layer over the library, with one file per command.
 
-Only this folder prints errors and chooses exit codes. Commands are imported when they are asked
-for, so that ``--help``, ``sign`` and ``verify`` start fast.
+Only this folder prints errors and chooses exit codes. Commands are imported on first use,
+so that ``--help``, ``sign`` and ``verify`` start fast.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from tiktok_hook.sanitize import visible
 
 COMMANDS = {
     "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",
-    "demo": "Show everything on this machine, without account or network.",
+    "demo": "Try every feature on this machine, without an account or a network.",
     "trigger": "Send a signed sample event.",
     "events": "List what was received.",
     "show": "Show one delivery whole.",
@@ -29,20 +29,23 @@ COMMANDS = {
     "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
-    "inspect": "Show the page over a stored history, without a listener.",
-    "audit": "Play good and bad deliveries at your handler and judge its answers.",
-    "doctor": "Check token, secret, clock, ports, tunnel and disk, and say what to do.",
+    "inspect": "Serve the inspector for a stored history, without a listener.",
+    "audit": "Send valid and invalid deliveries to your handler and check its answers.",
+    "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }
-"""Name and one sentence each, in the order of ``--help``; a test compares the commands' own."""
+"""The name and summary of each command, in the order of ``--help``.
+
+A test compares them with the docstrings of the commands.
+"""
 
 FIRST_STEPS = """\
 tiktok-hook receives TikTok webhooks on your machine. Three commands to try:
 
-  tiktok-hook demo                          all of it, without an account or a network
+  tiktok-hook demo                          every feature, without an account or a network
   tiktok-hook listen --secret -             a public Callback URL to paste into TikTok
   tiktok-hook trigger authorization.removed a signed sample event, sent to that listener
 
-Everything else: tiktok-hook --help
+All commands: tiktok-hook --help
 """
 
 
@@ -62,10 +65,10 @@ def group(context: click.Context) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code.
+    """Run the command line and end the process with its exit code.
 
     Args:
-        arguments: As typed, without the program's name; None takes the process's own.
+        arguments: The arguments without the program name; None uses ``sys.argv``.
     """
     _open_closed_streams()
     _raise_descriptor_limit()
@@ -74,16 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _open_closed_streams() -> None:
-    """Give stdin, stdout and stderr something to be where a service manager closed them.
+    """Open stdin, stdout and stderr on the null device if a service manager closed them.
 
-    Otherwise the next file or socket that is opened gets their number, and what is written to
-    stdout ends up in it.
+    Otherwise the next file or socket reuses the descriptor, and output for stdout is written to it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is given out, and those below are open by now.
+            # The system assigns the lowest free descriptor, and all lower ones are open by now.
             opened = os.open(os.devnull, os.O_RDWR)
             if opened != number:
                 os.dup2(opened, number)
@@ -94,11 +96,11 @@ def _open_closed_streams() -> None:
 
 
 MIN_DESCRIPTORS = 4096
-"""256 connections and 256 attempts at a time need more than the 256 that macOS gives."""
+"""256 connections and 256 concurrent attempts exceed the default limit of 256 on macOS."""
 
 
 def _raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files as far as the hard one allows."""
+    """Raise the soft limit on open files to `MIN_DESCRIPTORS` or the hard limit."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
@@ -111,10 +113,11 @@ def _raise_descriptor_limit() -> None:
 
 
 def _end_as_by_ctrl_c() -> None:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does; `listen` puts its own handlers in their place.
+    """Make SIGTERM and SIGHUP act like Ctrl-C; `listen` installs its own handlers.
 
-    What is ignored, as under nohup, stays so. Where a shell's ``&`` has Ctrl-C ignored, there is
-    nothing to be like, and they end the process.
+    A signal that is already ignored, for example under nohup, stays ignored. If Ctrl-C itself is
+    ignored, as in a job that a shell started with ``&``, SIGTERM and SIGHUP keep their default
+    action and end the process.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
@@ -136,14 +139,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return leaving.exit_code
     except click.Abort as aborted:
         if isinstance(aborted.__cause__, KeyboardInterrupt):
-            return 0  # Ctrl-C; a command that has something to say about it has said it
+            return 0  # Ctrl-C; the command has already printed its own message
         click.echo("\nAborted.", err=True)
         return 1
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except (BrokenPipeError, ReaderLeft):
-        # Whoever read our output has left; nothing is lost by not telling them more.
+        # The reader closed the pipe. Redirect stdout, so that the flush at exit does not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
@@ -152,7 +155,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(error: HookError) -> None:
-    """Print one sentence and one hint to stderr; what they quote may be anybody's text."""
+    """Print the message and the hint of an error to stderr; both may quote untrusted text."""
     click.echo(f"Error: {visible(str(error), keep_newlines=True)}", err=True)
     if error.hint:
         click.echo(f"Hint: {visible(error.hint, keep_newlines=True)}", err=True)

@@ -1,4 +1,4 @@
-"""``tiktok-hook audit``: good and bad deliveries played at the user's own handler."""
+"""``tiktok-hook audit``: send valid and invalid deliveries to the user's handler."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 @options.option(
     "--client-key",
     metavar="TEXT",
-    help="Client key in the bodies, for an app that checks it.  [default: an invented one]",
+    help="Client key in the bodies, for an app that checks it.  [default: a made-up key]",
 )
 @options.option(
     "--only",
     metavar="GLOB[,GLOB]",
     default="",
-    help="Play only these cases: valid, stale*, event:post.*",
+    help="Run only these cases: valid, stale*, event:post.*",
 )
-@click.option("--list", "listed", is_flag=True, help="Show the cases and play none.")
+@click.option("--list", "listed", is_flag=True, help="List the cases without running them.")
 @options.option(
     "--tolerance",
     type=click.FloatRange(min=1),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="Age of a signature up to which your app accepts it.",
+    help="Maximum age of a signature that your app accepts.",
 )
 @options.option(
     "--slow",
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long your app may take.",
+    help="Longest wait for your app's response.",
 )
 @options.option(
     "--concurrency",
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     metavar="N",
-    help="Cases to play at a time.",
+    help="Number of cases to run at a time.",
 )
 @options.option(
     "--rate",
@@ -73,18 +73,18 @@ if TYPE_CHECKING:
     help="Send at most N requests per second, for an app with a rate limiter.",
 )
 @options.insecure_option
-@options.path_option("--junit", help="Write a report in JUnit's XML for CI.")
+@options.path_option("--junit", help="Write a JUnit XML report for CI.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the cases that passed, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @options.config_option
 def command(**given: Any) -> int:
-    """Play good and bad deliveries at your handler and judge its answers.
+    """Send valid and invalid deliveries to your handler and check its answers.
 
-    Your app must answer exactly 200 to what TikTok may send, and reject what is forged, altered,
-    unsigned or stale. Each failure says what it means in production and the likely mistake. Your
-    app gets some fifty sample events with a valid signature: give it a test database.
+    Your app must answer exactly 200 to every valid delivery, and reject forged, altered, unsigned
+    and stale ones. Each failure is shown with its effect in production and its likely cause. Your
+    app receives about fifty validly signed sample events, so run it with a test database.
 
-    Exit codes: 0 no case failed, 1 a case failed or could not be played, 6 URL cannot be reached.
+    Exit codes: 0 no case failed, 1 a case failed or could not be run, 6 URL cannot be reached.
     """
     from tiktok_hook import audit
 
@@ -96,11 +96,11 @@ def command(**given: Any) -> int:
         return 0
     if given["url"] is None:
         raise UsageError(
-            "audit needs the address of your handler.",
+            "audit needs the URL of your handler.",
             hint="For instance: tiktok-hook audit http://localhost:3000/webhook",
         )
     if not given["url"].strip():
-        raise UsageError("The address of your handler is empty.", hint="Give a port or a URL.")
+        raise UsageError("The URL of your handler is empty.", hint="Give a port or a URL.")
     secret = options.required_secrets(given["secrets"], given["secret_files"])[0]
     if given["junit"] is not None:
         _require_writable(given["junit"])
@@ -116,12 +116,12 @@ def command(**given: Any) -> int:
 
 
 class Screen:
-    """The lines of an audit: each failure as soon as it is known, the count at the end.
+    """The output of an audit: each failure when it occurs, and the totals at the end.
 
     Args:
-        cases: What will be played.
+        cases: The cases that will be run.
         verbose: Show the cases that passed, too.
-        quiet: Show nothing at all.
+        quiet: Print nothing.
     """
 
     def __init__(self, cases: "Sequence[Case]", *, verbose: bool, quiet: bool) -> None:
@@ -135,11 +135,11 @@ class Screen:
         self._quiet = quiet
         self._expected = ""
         self._explained: set[str] = set()
-        self.progress = Progress("Playing", len(cases))
+        self.progress = Progress("Running", len(cases))
         self.shown = 0
 
     def add(self, result: "Result") -> None:
-        """Take a case that was judged, and show it unless it passed."""
+        """Add the result of a case; show it if it did not pass, or if `verbose` is set."""
         self.shown += 1
         if self._quiet:
             return
@@ -157,7 +157,7 @@ class Screen:
         click.echo(line, nl=False)
         if result.outcome == "pass":
             return
-        # What was explained once need not be read thirty times.
+        # Up to thirty cases can fail for the same reason: print each explanation only once.
         texts = {"In production": result.means, "Likely": result.likely}
         new = {what: text for what, text in texts.items() if text and text not in self._explained}
         self._explained.update(new.values())
@@ -167,7 +167,7 @@ class Screen:
             click.echo(self._lines.below(*said), nl=False)
 
     def end(self, report: "AuditReport") -> None:
-        """Show what all cases together say."""
+        """Show the conclusions from all cases, and the totals."""
         lines = self._lines
         if report.mistakes:
             click.echo(f"\n{lines.heading('What your app seems to do wrong')}", nl=False)
@@ -178,7 +178,7 @@ class Screen:
             click.echo("")
         left = self._total - len(report.results)
         if left:
-            click.echo(f"Stopped: {left} of {self._total} cases were not played.")
+            click.echo(f"Stopped: {left} of {self._total} cases were not run.")
         elif not report.stopped and not report.proves_refusals:
             click.echo("It accepted no valid delivery, so its rejections prove nothing yet.")
         slowest = f" Slowest answer to a valid delivery: {report.slowest_ms:.0f} ms."
@@ -186,7 +186,7 @@ class Screen:
         click.echo(lines.counts(counts, after=slowest), nl=False)
 
     def stop(self) -> None:
-        """Say how far it came, and that there is no result."""
+        """Report the progress at Ctrl-C; an incomplete audit has no report."""
         text = f"Stopped after {self.shown} of {self._total} cases; there is no report."
         click.echo(text, err=True)
 
@@ -208,7 +208,7 @@ def _played(
 
     key = given["client_key"]
     if key is not None and not key.strip():
-        raise UsageError("--client-key is empty.", hint="Leave it out to use an invented one.")
+        raise UsageError("--client-key is empty.", hint="Leave it out to use a made-up key.")
     try:
         return asyncio.run(
             audit.play(
@@ -231,7 +231,7 @@ def _played(
 
 
 def _require_writable(file: Path) -> None:
-    """Find out before the app is troubled, and leave no empty report behind."""
+    """Check that the report can be written, before any request; leave no empty file behind."""
     try:
         existed = file.exists()
         file.open("ab").close()
@@ -251,5 +251,5 @@ def _write(file: Path, document: bytes) -> None:
 def _unwritable(file: Path, error: OSError) -> UsageError:
     return UsageError(
         f"The report {file} cannot be written: {error.strerror}.",
-        hint="Give --junit a file in a folder that exists.",
+        hint="Give --junit a path in an existing, writable folder.",
     )

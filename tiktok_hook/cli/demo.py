@@ -1,4 +1,4 @@
-"""``tiktok-hook demo``: everything on this machine, without account or network."""
+"""``tiktok-hook demo``: every feature on this machine, without an account or a network."""
 
 import sys
 from pathlib import Path
@@ -23,7 +23,7 @@ option = options.option
     "--port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Port of the receiver.  [default: 3000, else a free one]",
+    help="Port of the receiver.  [default: 3000, or a free one]",
 )
 @inspecting
 @options.config_option
@@ -33,11 +33,11 @@ def command(
     config: Path | None,  # noqa: ARG001 - read before the options are
     **inspector: Any,
 ) -> int:
-    """Show everything on this machine, without account or network.
+    """Try every feature on this machine, without an account or a network.
 
-    A receiver with a temporary history and a small app behind it get one of each documented
-    event, a forged delivery, a redelivery and an event that the app stumbles over. On a terminal
-    it stays until q; else it ends by itself.
+    The demo starts a receiver with a temporary history and a small app. It sends one event of each
+    documented type, a forged delivery, a redelivery and an event that makes the app fail. On a
+    terminal it runs until you press q; otherwise it ends by itself.
     """
     from tiktok_hook import session
     from tiktok_hook.cli import run_listen

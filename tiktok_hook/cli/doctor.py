@@ -1,4 +1,4 @@
-"""``tiktok-hook doctor``: everything that `listen` needs, looked at."""
+"""``tiktok-hook doctor``: check everything that `listen` needs."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tiktok_hook.terminal.report import Report
 
 _WIDEST = 12
-"""Columns of the longest name of a check."""
+"""Width of the longest check name, in columns."""
 
 
 @click.command(cls=options.Command, example="tiktok-hook doctor --forward-to 3000")
@@ -30,15 +30,15 @@ _WIDEST = 12
     "--authtoken",
     metavar="TEXT",
     envvar=["TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"],
-    help="ngrok's authtoken; else NGROK_AUTHTOKEN, else ngrok's config file.",
+    help="ngrok's authtoken.  [default: NGROK_AUTHTOKEN, then ngrok's config file]",
 )
 @options.option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address.")
 @options.connect_cas_option
 @options.option(
     "--clock-url",
     metavar="URL",
-    help="Whose Date header the clock is compared with.  [default: ngrok's API; with "
-    "--connect-url nobody's]",
+    help="Compare the clock with the Date header of this URL.  [default: ngrok's API, or none "
+    "with --connect-url]",
 )
 @options.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Port of the receiver.")
 @options.option(
@@ -56,13 +56,13 @@ _WIDEST = 12
 @options.config_option
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> int:
-    """Check token, secret, clock, ports, tunnel and disk, and say what to do.
+    """Check token, secret, clock, ports, tunnel and disk, and suggest fixes.
 
-    Give it the options that you give listen, or set them in the same places. It connects to
-    ngrok's ingress and asks ngrok's API for the time; nothing else leaves this machine, and no
+    Give doctor the same options, environment and settings file as listen. It connects to ngrok's
+    ingress and reads the time from ngrok's API. Nothing else leaves this machine, and no
     token or secret is shown.
 
-    Exits with 0 when nothing failed, else with 1.
+    Exits with 0 if no check failed, and with 1 otherwise.
     """
     import asyncio
 
@@ -118,7 +118,7 @@ def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
 
 
 def _origin(context: click.Context, name: str) -> str:
-    """Where an option's value came from, in words."""
+    """The source of an option's value: the variable, the settings file or the flag."""
     source = context.get_parameter_source(name)
     if source is click.core.ParameterSource.ENVIRONMENT:
         names = ("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN")

@@ -8,14 +8,14 @@ import click
 
 
 class ReaderLeft(Exception):
-    """Nobody reads our output any more."""
+    """The reader of our output closed its end of the pipe."""
 
 
 class LazyGroup(click.Group):
-    """Commands live in modules of this folder, named like them.
+    """A group that imports each command from the module of the same name in this folder.
 
     Args:
-        commands_in: One sentence for each command, by its name, in the order they are listed.
+        commands_in: The summary of each command by its name, in the order of ``--help``.
     """
 
     def __init__(self, *args: Any, commands_in: Mapping[str, str], **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
-            raise ReaderLeft from error  # click would end the process with 1
+            raise ReaderLeft from error  # click would exit with 1
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):

@@ -1,4 +1,4 @@
-"""``tiktok-hook inspect``: the page over a stored history, with no listener running."""
+"""``tiktok-hook inspect``: serve the inspector for a stored history, without a listener."""
 
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from tiktok_hook.cli.listen import serving_page
     "--forward-to",
     "-f",
     metavar="TARGET",
-    help="Where replays go unless the page names another address.",
+    help="Default target of replays; the page can name another.",
 )
 @options.insecure_option
 @options.option(
     "--rotate-token",
     is_flag=True,
-    help="Replace the inspector's token, print the new addresses of what runs, and exit.",
+    help="Replace the inspector's token, print the new URLs of running inspectors, and exit.",
 )
 @serving_page
 @options.config_option
@@ -38,10 +38,11 @@ def command(
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
 ) -> None:
-    """Show the page over a stored history, without a listener.
+    """Serve the inspector for a stored history, without a listener.
 
-    Deliveries can be looked at, compared, exported and replayed; with a client secret replays are
-    signed afresh. What a listener writes meanwhile shows up too. Stop it with Ctrl-C.
+    The page lets you view, compare, export and replay deliveries. With a client secret, replays
+    are signed again. Deliveries that a listener adds in the meantime appear too. Stop the server
+    with Ctrl-C.
     """
     if rotate_token:
         _rotate_token()

@@ -1,8 +1,8 @@
-"""Options that several commands share, and the way each finds its value.
+"""Options that several commands share, and how their values are resolved.
 
 `option` gives every option its environment variable, the same in every command; `Command` reads
-`config.toml` before the options are looked up, so that click's own order holds: flag, environment,
-file, default.
+`config.toml` before click resolves the options, so that click's own precedence applies: flag,
+environment, file, default.
 """
 
 import sys
@@ -21,10 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command with an example under its help and settings from the user's file.
+    """A command that shows an example in its help and reads the user's settings file.
 
     Args:
-        example: One whole line that works, shown under ``--help``.
+        example: A complete command line that works, shown at the end of ``--help``.
     """
 
     def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
@@ -33,7 +33,7 @@ class Command(click.Command):
         self.epilog = f"Example: {example}"
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options under ``--help``: by subject where there are many."""
+        """Write the options for ``--help``, grouped by subject if there are many."""
         found = [
             (parameter.opts, record)
             for parameter in self.get_params(ctx)
@@ -83,7 +83,10 @@ class Command(click.Command):
 
 
 def _unfit(error: click.BadParameter, file: Path | None) -> UsageError | None:
-    """What is wrong with a value that was not typed, and where it stands; None for typed ones."""
+    """An error that names the source of a bad value: a variable or the settings file.
+
+    None if the value was given on the command line; click's own message is clear then.
+    """
     import os
 
     option, context = error.param, error.ctx
@@ -96,18 +99,18 @@ def _unfit(error: click.BadParameter, file: Path | None) -> UsageError | None:
         name = next(each for each in names if os.environ.get(each))
         return UsageError(
             f"{name}={os.environ[name]} cannot be used: {error.message}",
-            hint=f"It stands for {flag}: correct it, or unset {name}.",
+            hint=f"It sets {flag}: correct it, or unset {name}.",
         )
     if source is click.core.ParameterSource.DEFAULT_MAP:
         return UsageError(
             f"{flag.removeprefix('--')} in {file} cannot be used: {error.message}",
-            hint=f"It stands for {flag}: correct it, or take it out.",
+            hint=f"It sets {flag}: correct it, or remove it.",
         )
     return None
 
 
 def _by_name(command: click.Command) -> dict[str, click.Option]:
-    """A command's options by their long names, without dashes and without ``no-`` forms."""
+    """A command's options by long name, without the dashes and without the ``no-`` forms."""
     return {
         name.removeprefix("--"): parameter
         for parameter in command.params
@@ -118,10 +121,11 @@ def _by_name(command: click.Command) -> dict[str, click.Option]:
 
 
 def _as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path) -> Any:
-    """A value of the settings file in the form that click takes.
+    """Convert a value of the settings file to the form that click expects.
 
     Raises:
-        UsageError: It is a list where one value is meant, or neither a text nor a number.
+        UsageError: The value is a list, but the option takes one value; or it is neither a string
+            nor a number.
     """
     if parameter.multiple:
         if isinstance(value, str):
@@ -129,7 +133,7 @@ def _as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path
         given = value if isinstance(value, list) else [value]
         if any(isinstance(each, bool) or not isinstance(each, _PLAIN) for each in given):
             raise UsageError(
-                f"{key} in {file} cannot be used: it is not a text or a list of texts.",
+                f"{key} in {file} cannot be used: it is not a string or a list of strings.",
                 hint=f'For instance {key} = ["{_EXAMPLES.get(key, "text")}"].',
             )
         return [str(each) for each in given]
@@ -142,7 +146,7 @@ def _as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path
         shown = str(value).lower()
         raise UsageError(
             f"{key} in {file} cannot be used: it is {shown}, and --{key} takes a value.",
-            hint="Correct it, or take it out.",
+            hint="Correct it, or remove it.",
         )
     return value
 
@@ -152,20 +156,20 @@ _EXAMPLES = {"forward-to": "3000", "header": "X-Debug: 1"}
 
 
 def split_values(parameter: click.Option, text: str) -> list[str]:
-    """The values of a repeatable option in one text, from the environment or a settings file.
+    """Split the value of a repeatable option from the environment or a settings file.
 
-    Values that cannot contain whitespace are separated by it: `SPLIT_AT_WHITESPACE`. All others are
-    one value, so that a header or a path may contain spaces.
+    Only the options in `SPLIT_AT_WHITESPACE` are split, because their values cannot contain
+    whitespace. Any other text is one value, so that a header or a path may contain spaces.
     """
     return text.split() if set(parameter.opts) & SPLIT_AT_WHITESPACE else [text]
 
 
 SPLIT_AT_WHITESPACE = frozenset({"--secret", "--forward-to", "--inspect-allow-host"})
-"""Repeatable options of which one variable, or one text in a settings file, may hold several."""
+"""Repeatable options whose variable or setting may hold several values, split at whitespace."""
 
 
 class Option(click.Option):
-    """An option whose variable is split only where `SPLIT_AT_WHITESPACE` says so."""
+    """An option whose variable is split only if it is in `SPLIT_AT_WHITESPACE`."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:
         if not self.multiple:
@@ -175,7 +179,7 @@ class Option(click.Option):
 
 
 def _config_option(args: Sequence[str]) -> Path | None:
-    """The value of ``--config``, needed before click parses the rest."""
+    """The value of ``--config``, which is needed before click parses the other options."""
     import os
 
     for index, word in enumerate(args):
@@ -190,7 +194,7 @@ def _config_option(args: Sequence[str]) -> Path | None:
 
 
 def _all_names(parent: click.Context | None) -> set[str]:
-    """Names of every option of every command, and of the commands themselves."""
+    """The names of all commands, and of all their options."""
     if parent is None or not isinstance(parent.command, click.Group):
         return set()
     names: set[str] = set()
@@ -206,10 +210,10 @@ _FORMATS = {"full", "normal", "compact", "json", "table", "jsonl", "har", "curl"
 
 
 class FormatOption(Option):
-    """``--format``, whose values differ from command to command.
+    """``--format``, whose choices differ from command to command.
 
-    What the environment or the settings file says for all of them counts where it is one of the
-    command's own formats.
+    The environment and the settings file set one value for all commands. A command that does not
+    offer this format uses its own default.
     """
 
     def consume_value(
@@ -224,7 +228,7 @@ class FormatOption(Option):
 
 
 def option(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """A click option and its ``TIKTOK_HOOK_…`` variable, named after its first long name."""
+    """A click option with a ``TIKTOK_HOOK_…`` variable named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", settings.variable(long))
     attributes.setdefault("cls", FormatOption if long == "--format" else Option)
@@ -232,7 +236,7 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[F], F]:
-    """Several options as one decorator, listed in this order by ``--help``."""
+    """Combine several options into one decorator; ``--help`` lists them in this order."""
 
     def decorate(function: F) -> F:
         for add in reversed(options):
@@ -249,22 +253,22 @@ def _given_path(_context: click.Context, _parameter: click.Parameter, value: Any
 
 
 def expanded(text: str) -> Path:
-    """A path that the user wrote, with ``~`` read as the home folder.
+    """Expand ``~`` in a path that the user wrote.
 
     Raises:
-        UsageError: It begins with ``~``, and no home folder is known.
+        UsageError: The path begins with ``~``, and no home folder is known.
     """
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(
             f"The path {text} begins with ~, and no home folder is known.",
-            hint="Set HOME, or write the whole path.",
+            hint="Set HOME, or write the full path.",
         ) from error
 
 
 def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
-    """An option that names a file; ``~`` is understood, and whether it exists is checked in use."""
+    """An option for a file path; ``~`` is expanded, and existence is not checked here."""
     attributes.setdefault("callback", _given_path)
     return option(*names, metavar="PATH", **attributes)
 
@@ -320,16 +324,16 @@ insecure_option = option(
 
 
 def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
-    """The secrets of ``--secret`` and ``--secret-file``; asks where ``-`` was given.
+    """The secrets of ``--secret`` and ``--secret-file``; ``--secret -`` prompts for one.
 
     Raises:
-        UsageError: One cannot be a secret, or ``-`` was given and nobody can be asked.
+        UsageError: A secret is not valid, or ``-`` was given and standard input has no secret.
     """
     return settings.secrets([_asked() if text == "-" else text for text in given], files)
 
 
 def _asked() -> str:
-    """A secret typed at a prompt that does not show it, or the first line of what is piped in."""
+    """Read a secret from a prompt without echo, or from the first line of piped input."""
     if sys.stdin.isatty():
         answer: str = click.prompt("Client secret", hide_input=True, err=True)
         return answer
@@ -338,22 +342,22 @@ def _asked() -> str:
 
 
 def required_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
-    """Like `resolve_secrets`, for commands that are of no use without one.
+    """Like `resolve_secrets`, for commands that require a secret.
 
     Raises:
-        UsageError: None was given anywhere.
+        UsageError: No secret was given.
     """
     found = resolve_secrets(given, files)
     if not found:
         raise UsageError(
             "No client secret was given.",
-            hint="Set TIKTOK_CLIENT_SECRET, or give --secret-file FILE or --secret - to be asked.",
+            hint="Set TIKTOK_CLIENT_SECRET, or give --secret-file FILE or --secret - to type it.",
         )
     return found
 
 
 def read_body(source: str) -> bytes:
-    """The bytes of a file, or of stdin for ``-``, exactly as they are.
+    """Read the bytes of a file, or of stdin for ``-``, unchanged.
 
     Raises:
         UsageError: The file cannot be read.

@@ -1,4 +1,4 @@
-"""From the options of ``listen`` to a running session and its exit code."""
+"""Run a session from the options of ``listen``, and return its exit code."""
 
 import shlex
 import sys
@@ -22,7 +22,7 @@ THREE_WAYS = (
 
 
 def start(given: Mapping[str, Any]) -> int:
-    """Run one session to its end.
+    """Run one session until it ends.
 
     Args:
         given: The options of ``listen`` as click read them, and ``command_beside``.
@@ -31,12 +31,12 @@ def start(given: Mapping[str, Any]) -> int:
         The exit code.
 
     Raises:
-        HookError: Whatever kept it from starting or going on.
+        HookError: The session could not start, or it failed while it ran.
     """
     from tiktok_hook import session
 
     secrets = _secrets(given)
-    # Before the authtoken is asked for: what is missing first is named first.
+    # Report a missing secret before prompting for an authtoken.
     session.check_edge(verify_webhook=bool(given["verify_webhook"]), secrets=secrets)
     arguments = _arguments(given)
     if given["tunnel"]:
@@ -58,7 +58,7 @@ def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `ListenOptions` among the options."""
+    """The options that are fields of `ListenOptions`."""
     from tiktok_hook.session.options import PARTS
 
     same = {each.name: given[each.name] for part in PARTS for each, _ in option_fields(part)}
@@ -68,17 +68,19 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults for what has no effect without a target and was set for all sessions.
+    """The defaults of the options that have no effect without a target.
+
+    They replace values that the environment or the settings file sets for all sessions.
 
     Raises:
-        UsageError: One of them was typed.
+        UsageError: One of them was given on the command line.
     """
     unused: dict[str, Any] = {}
     for each, info in option_fields(RelayOptions):
         if not info.needs_target:
             continue
         if each.name == "ack" and isinstance(parse_ack(given["ack"]), int):
-            continue  # a status is answered whether or not there is an app
+            continue  # a fixed status needs no app
         unused[each.name] = each.default
         if _is_typed(each.name):
             flag, value = flag_of(each, info), given[each.name]
@@ -93,16 +95,16 @@ def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_typed(name: str) -> bool:
-    """Whether an option stood on the command line, and not in the environment or a file."""
+    """Whether an option was given on the command line, not in the environment or a file."""
     source = click.get_current_context().get_parameter_source(name)
     return source is click.core.ParameterSource.COMMANDLINE
 
 
 def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the history lies; what is typed wins over what is set elsewhere.
+    """Choose between --ephemeral and --db; the command line takes precedence.
 
     Raises:
-        UsageError: --ephemeral and --db were given at the same place.
+        UsageError: Both were given on the command line, or both elsewhere.
     """
     if not given["ephemeral"] or given["db"] is None:
         return {name: given[name] for name in ("ephemeral", "db")}
@@ -113,13 +115,13 @@ def _history_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The inspector's part of the arguments, of ``listen`` and ``demo`` alike."""
+    """The inspector's arguments, the same for ``listen`` and ``demo``."""
     parts = (InspectorOptions, InspectorPageOptions)
     return {each.name: given[each.name] for part in parts for each, _ in option_fields(part)}
 
 
 def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Authtoken and ingress as far as they are found, and asked for otherwise."""
+    """The ingress and the authtoken; prompts for an authtoken if none is configured."""
     from tiktok_hook import session
 
     ingress = session.find_ingress(
@@ -135,20 +137,20 @@ def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _asked_authtoken() -> str:
-    """Show the three ways on, and ask for a token on a terminal.
+    """Show the three alternatives, and prompt for an authtoken.
 
     Raises:
-        TunnelError: There is no terminal to ask on.
+        TunnelError: There is no terminal for a prompt.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise TunnelError(
             "The tunnel needs an ngrok authtoken, and none was given.", hint=THREE_WAYS
         )
-    click.echo("The tunnel needs an ngrok authtoken. Three ways on:", err=True)
+    click.echo("The tunnel needs an ngrok authtoken. You have three options:", err=True)
     for way in THREE_WAYS.split("; "):
         click.echo(f"  {way}", err=True)
     token: str = click.prompt("Authtoken", hide_input=True, err=True).strip()
-    if click.confirm("Keep it in ngrok's config file?", default=True, err=True):
+    if click.confirm("Save it in ngrok's config file?", default=True, err=True):
         kept = ngrok_config.keep_authtoken(token)
-        click.echo(f"Kept in {kept}.", err=True)
+        click.echo(f"Saved in {kept}.", err=True)
     return token

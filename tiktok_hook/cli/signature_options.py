@@ -1,4 +1,4 @@
-"""The options by which `replay` and `trigger` sign late, wrong or not at all."""
+"""The options of `replay` and `trigger` for old, invalid and missing signatures."""
 
 import re
 from collections.abc import Mapping
@@ -19,31 +19,33 @@ _NAMES = {
 }
 
 ways = together(
-    option("--age", metavar="TIME", help="Date a right signature back: 10m, 2h."),
-    option("--bad-signature", is_flag=True, help="Send a wrong signature."),
+    option("--age", metavar="TIME", help="Backdate the signature by this much: 10m, 2h."),
+    option("--bad-signature", is_flag=True, help="Send an invalid signature."),
     option("--no-signature", is_flag=True, help="Send no signature."),
 )
-"""The options that say how it is signed."""
+"""The options that change the signature."""
 
 
 def validate(given: Mapping[str, Any]) -> None:
-    """Refuse more than one way, and a time that cannot be read.
+    """Check that at most one of the options is given, and that ``--age`` is a valid time.
 
     Raises:
-        UsageError: Naming the options, or the time.
+        UsageError: Two options exclude each other, or the time is invalid.
     """
     asked = [name for key, name in _NAMES.items() if given.get(key)]
     if len(asked) > 1:
-        raise UsageError(f"{' and '.join(asked)} exclude each other.", hint="Leave one of them.")
+        raise UsageError(
+            f"{' and '.join(asked)} exclude each other.", hint="Give only one of them."
+        )
     if given["age"] is not None:
         seconds(given["age"])
 
 
 def refuse_without_secret(given: Mapping[str, Any]) -> None:
-    """Refuse what can only be done with a secret.
+    """Reject the options that need a client secret.
 
     Raises:
-        UsageError: Late or wrong was asked for.
+        UsageError: ``--age`` or ``--bad-signature`` was given.
     """
     for key in ("age", "bad_signature"):
         if given[key]:
@@ -54,19 +56,21 @@ def refuse_without_secret(given: Mapping[str, Any]) -> None:
 
 
 def seconds(text: str) -> float:
-    """The seconds of ``--age``: ``90``, ``10m``, ``2h``, ``1d``.
+    """Parse the value of ``--age`` into seconds: ``90``, ``10m``, ``2h``, ``1d``.
 
     Raises:
-        UsageError: It is no time.
+        UsageError: The value is not a valid time.
     """
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhd]?)", text.strip())
     if found is None:
-        raise UsageError(f"--age {text!r} is no time.", hint="For instance --age 10m or --age 2h.")
+        raise UsageError(
+            f"--age {text!r} is not a valid time.", hint="For instance --age 10m or --age 2h."
+        )
     return float(found[1]) * _UNITS[found[2]]
 
 
 def verdict(*, signed: bool, bad: bool, age: float) -> "State":
-    """What a right check says of a sample that was signed like this."""
+    """The state that a correct verifier reports for a sample with this signature."""
     from tiktok_hook.signature import State
 
     if not signed:

@@ -1,4 +1,4 @@
-"""``tiktok-hook trigger``: signed sample events to a listener or any address."""
+"""``tiktok-hook trigger``: send signed sample events to a listener or any URL."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 option = options.option
 
 _LINES = 20
-"""Up to so many are told one by one; of more, a bar and the sum."""
+"""Maximum number of events shown one per line; more are shown as a progress bar and a total."""
 
 _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
 
@@ -42,7 +42,11 @@ _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
     help="Change a value, as content.reason=spam_risk; += adds one. Repeatable.",
 )
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
-@option("--scenario", type=click.Choice(_SCENARIOS), help="Send several events that tell a story.")
+@option(
+    "--scenario",
+    type=click.Choice(_SCENARIOS),
+    help="Send the events of a typical sequence, in order.",
+)
 @trigger_options.where
 @signature_options.ways
 @trigger_options.many
@@ -68,8 +72,8 @@ def command(
 ) -> None:
     """Send a signed sample event.
 
-    It goes to the newest running listener, or to --to. Without EVENT the catalogue is listed.
-    Exits with 6 when an answer is not 200.
+    The event is sent to the newest running listener, or to --to. Without EVENT, the command lists
+    all sample events. Exits with 6 if an answer is not 200.
     """
     if event is None and given["body"] is None and given["scenario"] is None:
         trigger_options.refuse_without_event(context)
@@ -86,7 +90,7 @@ class _Triggering:
     Args:
         event: The name of a sample, or None.
         given: The options as click read them.
-        secret: To sign with; None sends without a signature.
+        secret: The client secret for signatures; None sends without a signature.
     """
 
     def __init__(self, event: str | None, given: dict[str, Any], secret: str | None) -> None:
@@ -123,7 +127,7 @@ class _Triggering:
             click.echo(line)
 
     def _tell(self, **found: Any) -> None:
-        """The one object of ``--format json``."""
+        """Print the single object of ``--format json``."""
         if self._as_json:
             click.echo(json.dumps({"target": self._url, **found}))
 
@@ -234,8 +238,8 @@ class _Triggering:
 
         if self._lacks_secret and reply.status in {401, 403}:
             return (
-                f"{reply.status}: a signature is wanted there. Set TIKTOK_CLIENT_SECRET, or give "
-                "--secret-file FILE, to send it signed."
+                f"{reply.status}: the target requires a signature. Set TIKTOK_CLIENT_SECRET, or "
+                "give --secret-file FILE, to sign the event."
             )
         verdict = signature_options.verdict(
             signed=self._how["secret"] is not None,
@@ -245,7 +249,10 @@ class _Triggering:
         return "" if reply.status == 200 else explain(reply, target=self._url, verdict=verdict)
 
     def _warn_of_accepted_forgery(self) -> None:
-        """A listener without a secret judges nothing, so only an app that was named is judged."""
+        """Warn if the app of --to accepted a forgery.
+
+        A listener is not judged: without a secret it accepts every signature.
+        """
         from tiktok_hook import hints
 
         forged = self._given["bad_signature"] or self._given["no_signature"]
@@ -254,7 +261,7 @@ class _Triggering:
 
 
 def _bodies(event: str | None, given: dict[str, Any]) -> tuple[Iterable[bytes], int]:
-    """What to send, and how many that are."""
+    """The bodies to send, and their number."""
     from tiktok_hook import edits, trigger
 
     count, times, sets = given["count"], given["duplicate"], given["sets"]
@@ -271,7 +278,7 @@ def _bodies(event: str | None, given: dict[str, Any]) -> tuple[Iterable[bytes], 
 
 
 def _bar(planned: int) -> "Progress | None":
-    """Make a progress bar for stderr; None if it is not a terminal, or there is little to do."""
+    """Make a progress bar for stderr; None without a terminal, or for few events."""
     if planned <= _LINES or not sys.stderr.isatty():
         return None
     from tiktok_hook.terminal.progress import Progress
@@ -308,7 +315,7 @@ def _as_json(tries: "list[Try]") -> list[Any]:
 
 
 def _list(*, as_json: bool) -> None:
-    """The catalogue, by product, and the stories."""
+    """List the sample events by product, and the scenarios."""
     from tiktok_hook import events, trigger
 
     kinds, stories = events.CATALOGUE.values(), trigger.SCENARIOS.items()

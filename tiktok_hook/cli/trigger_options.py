@@ -1,4 +1,4 @@
-"""The options of `trigger` that say where samples go, and how many; which exclude each other."""
+"""The options of `trigger` for the target and the number of events, and which exclude others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,44 +15,49 @@ many = together(
         type=click.IntRange(1, 1_000_000),
         default=1,
         metavar="N",
-        help="Send N different events of this sort.",
+        help="Send N different events of this type.",
     ),
     option(
         "--duplicate",
         type=click.IntRange(1, 1000),
         default=1,
         metavar="N",
-        help="Send each N times: the same body, newly signed.",
+        help="Send each event N times, with the same body and a new signature.",
     ),
-    option("--rate", type=click.FloatRange(min=0.01), metavar="N", help="Send at most N a second."),
+    option(
+        "--rate",
+        type=click.FloatRange(min=0.01),
+        metavar="N",
+        help="Send at most N events per second.",
+    ),
     option(
         "--concurrency",
         type=click.IntRange(1, 256),
         default=1,
         metavar="N",
-        help="Let N wait for their answers at a time.",
+        help="Maximum number of requests in flight.",
     ),
 )
-"""The options for more than one."""
+"""The options for several events."""
 
 retrying = together(
     option(
         "--retry-like-tiktok",
         is_flag=True,
-        help="Repeat with growing gaps until it is answered 200, for 72 hours.",
+        help="Retry with backoff for up to 72 hours, until the answer is 200.",
     ),
     option(
         "--speed",
         type=click.FloatRange(min=0.01),
         metavar="N",
-        help="With --retry-like-tiktok: seconds of TikTok's time in one of yours.  [default: 3600]",
+        help="With --retry-like-tiktok: simulated seconds per real second.  [default: 3600]",
     ),
 )
 """The options for redeliveries."""
 
 where = together(
-    option("--to", "to", metavar="TARGET", help="Send it there instead of to a listener."),
-    option("--through-tunnel", is_flag=True, help="Send it to the listener's public Callback URL."),
+    option("--to", "to", metavar="TARGET", help="Send to this target instead of a listener."),
+    option("--through-tunnel", is_flag=True, help="Send to the listener's public Callback URL."),
     options.insecure_option,
     option(
         "--forward-timeout",
@@ -60,17 +65,17 @@ where = together(
         default=10.0,
         show_default=True,
         metavar="SECONDS",
-        help="How long an answer may take.",
+        help="Longest wait for an answer.",
     ),
 )
-"""The options for where it goes."""
+"""The options for the target."""
 
 
 def validate(event: str | None, given: Mapping[str, Any]) -> None:
-    """Refuse options that exclude each other.
+    """Check that the options do not exclude each other.
 
     Raises:
-        UsageError: Naming them.
+        UsageError: Two of them do, or ``--speed`` has no effect.
     """
     signature_options.validate(given)
     what = {"EVENT": event, "--body": given["body"], "--scenario": given["scenario"]}
@@ -90,25 +95,28 @@ def validate(event: str | None, given: Mapping[str, Any]) -> None:
         _one_of(["--retry-like-tiktok", *(name for name, value in others.items() if value)])
     elif given["speed"]:
         raise UsageError(
-            "--speed says nothing without --retry-like-tiktok.", hint="Add it, or use --rate."
+            "--speed has no effect without --retry-like-tiktok.",
+            hint="Add --retry-like-tiktok, or use --rate.",
         )
 
 
 def _one_of(names: list[str]) -> None:
     if len(names) > 1:
-        raise UsageError(f"{' and '.join(names)} exclude each other.", hint="Leave one of them.")
+        raise UsageError(
+            f"{' and '.join(names)} exclude each other.", hint="Give only one of them."
+        )
 
 
 def refuse_without_event(context: click.Context) -> None:
-    """Listing is for who asks for nothing else.
+    """Reject a command line without EVENT that has options for sending.
 
     Raises:
-        UsageError: An option on the command line says that something is to be sent.
+        UsageError: An option on the command line applies only to an event that is sent.
     """
     typed = click.core.ParameterSource.COMMANDLINE
     given = {name for name in context.params if context.get_parameter_source(name) is typed}
     if given - {"form", "config", "secrets", "secret_files"}:
         raise UsageError(
-            "No EVENT was given to send.",
-            hint="Name one; tiktok-hook trigger without options lists them.",
+            "No EVENT was given.",
+            hint="Give the name of an event; tiktok-hook trigger without options lists them.",
         )
