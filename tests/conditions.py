@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Generator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -84,6 +85,7 @@ class Conditions:
         self.words = (
             f"--seed={seed} " * (seed is not None) + f"--date={date} --zone={zone} --order={order}"
         )
+        self._shared = {"seed": seed, "date": date, "zone": zone, "order": order}
         self._order = order
         self._in_test = self._started_process = False
         os.environ["TZ"] = ZONES[zone]
@@ -97,6 +99,11 @@ class Conditions:
         if self._in_test and event in PROCESS_STARTS:
             self._started_process = True
             pytest.skip(REASON)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Give the workers of pytest-xdist, which parse the same arguments, what was drawn here."""
+        node.workerinput["conditions"] = self._shared
 
     def pytest_report_header(self) -> str:
         return f"conditions: {self.words} ({time.strftime('%A %d %B %Y, %H:%M:%S')})"
@@ -150,12 +157,12 @@ def configure(config: pytest.Config) -> None:
     given = {name: config.getoption(name) for name in ("seed", "date", "zone", "order")}
     if all(value is None for value in given.values()):
         return
+    given |= getattr(config, "workerinput", {}).get("conditions", {})
     if given["seed"] == "new":
-        given["seed"] = config.option.seed = str(random.SystemRandom().randrange(100_000))
+        given["seed"] = str(random.SystemRandom().randrange(100_000))
     chance = random.Random(given["seed"])
     zone = given["zone"] or chance.choice(list(ZONES))
     changing = [date for date in DATES if zone in CHANGING or not date.startswith("dst-")]
     date = given["date"] or ("today" if given["seed"] is None else chance.choice(changing))
     order = chance.randrange(10**6) if given["order"] is None else given["order"]
-    config.option.date, config.option.zone, config.option.order = date, zone, order  # for workers
     config.pluginmanager.register(Conditions(seed=given["seed"], date=date, zone=zone, order=order))

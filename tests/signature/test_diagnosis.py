@@ -349,11 +349,13 @@ def test_a_long_body_gets_the_cheap_tries_only() -> None:
     ],
 )
 def test_hostile_bodies_cost_little(body: bytes) -> None:
-    header = f"t={T},s={HEX}"
-    check(header, body, SECRET, now=T)  # its own hashing is not what is measured
+    header, secrets = f"t={T},s={HEX}", [SECRET] * 20
     start = time.process_time()
-    diagnose(header, body, [SECRET] * 20, now=T)
-    assert time.process_time() - start < 0.5
+    check(header, body, secrets, now=T)
+    hashing = time.process_time() - start  # one digest for each secret is the least there is to do
+    start = time.process_time()
+    diagnose(header, body, secrets, now=T)
+    assert time.process_time() - start < 0.5 + hashing
 
 
 bodies = st.one_of(
