@@ -8,7 +8,7 @@ trap 'rm -rf "$FOLDER"' EXIT
 "$1" -m venv "$FOLDER/venv"
 pip() { "$FOLDER/venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 pip install --quiet --upgrade 'pip>=25.1'
-pip install --quiet --upgrade --upgrade-strategy eager . --group test
+pip install --quiet --upgrade --upgrade-strategy eager . --group test --group frameworks
 pip list
-PYTHONPATH=. "$FOLDER/venv/bin/pytest" -q -p no:cacheprovider --numprocesses "$2" -m "not realtime" \
+PYTHONPATH=$PWD "$FOLDER/venv/bin/pytest" -q -p no:cacheprovider --numprocesses "$2" -m "not realtime" \
     tests/receiver tests/forward tests/tunnel tests/cli

@@ -55,7 +55,7 @@ def failed(result: Result, code: int) -> str:
         (["3000"], "listen takes no port"),
         (["--secret", "x", "3000"], "listen takes no port"),
         (["npm"], "listen takes no arguments"),
-        (["--", "npm", "start"], "no target"),
+        (["--", "npm", "start"], "without a target"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
