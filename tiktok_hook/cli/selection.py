@@ -72,7 +72,7 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
             option("--user", metavar="ID", help="Only of this user_openid."),
             option("--publish-id", metavar="ID", help="Only of this publish_id."),
             option(
-                "--source", type=click.Choice(SOURCES), help="Only what came from there.",
+                "--source", type=click.Choice(SOURCES), help="Only deliveries from this source.",
             ),
         )
     ):  # fmt: skip
