@@ -145,6 +145,7 @@ async def test_axe_finds_nothing_wrong(view: View) -> None:
 
 async def test_news_do_not_take_the_keyboard_or_a_half_typed_word(view: View) -> None:
     await view.receive()
+    await view.settle(1)  # an empty page hides the search
     page = view.page
     await page.focus("#search")
     await page.keyboard.type("video_", delay=60)
