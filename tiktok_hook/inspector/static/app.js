@@ -34,6 +34,7 @@ import {
   takeTokenFromAddress,
   tokenFromInput,
   tokenFromOtherTabs,
+  wasRejected,
 } from "./token.js";
 
 const WIDE = matchMedia("(min-width: 781px)");
@@ -237,8 +238,8 @@ async function hasAccess() {
 /** @param {string | null} rejected - the token of the request that was rejected */
 function askForToken(rejected) {
   if (storedToken() !== rejected) return; // a newer one has been stored meanwhile
-  const words = storedToken() === null ? "" : "The token is wrong, or it was replaced.";
   forgetToken();
+  const words = wasRejected() ? "The token is wrong, or it was replaced." : "";
   openTokenForm(words, (given) => {
     storeToken(tokenFromInput(given));
     location.reload();

@@ -2,6 +2,7 @@
 // kept in sessionStorage, whose origin includes the port. Cookies ignore ports, so none is set.
 
 const KEY = "token";
+const REJECTED = "token-rejected"; // set while the last token of this tab is known to be wrong
 
 // Tabs of one origin share the token, so that a second tab needs no form.
 const channel = new BroadcastChannel("tiktok-hook-token");
@@ -12,10 +13,17 @@ export const storedToken = () => sessionStorage.getItem(KEY);
 
 export function storeToken(token) {
   sessionStorage.setItem(KEY, token);
+  sessionStorage.removeItem(REJECTED);
   channel.postMessage({ token });
 }
 
-export const forgetToken = () => sessionStorage.removeItem(KEY);
+export function forgetToken() {
+  if (storedToken() !== null) sessionStorage.setItem(REJECTED, "1");
+  sessionStorage.removeItem(KEY);
+}
+
+// Whether the tab had a token that was rejected, also before a reload.
+export const wasRejected = () => sessionStorage.getItem(REJECTED) !== null;
 
 // Moves a token from the address to sessionStorage, and takes the fragment out of the address.
 export function takeTokenFromAddress() {
@@ -56,6 +64,7 @@ export function shareToken(changed) {
     if (event.data.wanted && own !== null) channel.postMessage({ token: own });
     else if (event.data.token && event.data.token !== own) {
       sessionStorage.setItem(KEY, event.data.token);
+      sessionStorage.removeItem(REJECTED);
       changed();
     }
   });
