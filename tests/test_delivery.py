@@ -121,7 +121,7 @@ class TestDelivery:
     def test_a_stored_copy_does_not_parse_again(self) -> None:
         original = delivery()
         event, summary = original.event, original.summary
-        copy = original.stored(id=7, status=200)
+        copy = original.replace(id=7, status=200)
         assert (copy.id, copy.status, copy.body) == (7, 200, EVENT)
         assert copy.event is event
         assert copy.summary is summary
@@ -131,11 +131,11 @@ class TestDelivery:
     def test_a_copy_with_another_body_is_parsed_anew(self) -> None:
         original = delivery()
         assert original.event is not None
-        assert original.stored(body=b"").event is None
+        assert original.replace(body=b"").event is None
 
     def test_a_copy_has_no_fields_of_its_own(self) -> None:
         with pytest.raises(TypeError, match="no number"):
-            delivery().stored(number=1)
+            delivery().replace(number=1)
 
     @pytest.mark.parametrize(
         ("body", "words"),

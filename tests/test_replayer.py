@@ -51,7 +51,7 @@ def delivery(**changes: object) -> Delivery:
         body=BODY,
         verdict=Verdict(State.VALID, secret=1),
     )
-    return made.stored(**changes)
+    return made.replace(**changes)
 
 
 def prepared(**given: object) -> PreparedReplay:

@@ -278,12 +278,12 @@ class Replayer:
             now=time.time(),
             replay=True,
             resigned=prepared.resigned,
-        ).stored(variant=prepared.variant, expects_rejection=prepared.expects_rejection)
+        ).replace(variant=prepared.variant, expects_rejection=prepared.expects_rejection)
         attempt = await self.store.begin_attempt(attempt)
         reply = await self.forwarder.send(request, timeout=timeout)
         done = ended(attempt, reply, verdict=prepared.verdict)
         if done.expects_rejection and done.status == 200 and prepared.verdict is State.STALE:
-            done = done.stored(hint=_ACCEPTED_LATE)
+            done = done.replace(hint=_ACCEPTED_LATE)
         await self.store.end_attempt(done)
         for target in dequeue if done.error is None else ():
             self.store.dequeue(prepared.delivery.id, target)

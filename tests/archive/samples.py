@@ -45,7 +45,7 @@ AWKWARD = {
 def entry(each: Delivery, number: int = 1, attempts: Sequence[dict[str, Any]] = ()) -> Entry:
     """A delivery as a history would give it."""
     return Entry(
-        each.stored(id=number),
+        each.replace(id=number),
         tuple(attempt(number, number=place, **some) for place, some in enumerate(attempts, 1)),
     )
 
@@ -83,7 +83,7 @@ def everything(store: Store) -> list[Entry]:
 
 def as_imported(each: Delivery, number: int | None = 7) -> Delivery:
     """What an import makes of an exported delivery: everything but what the file claims."""
-    return each.stored(
+    return each.replace(
         source=Source.IMPORT,
         imported_id=number,
         verdict=imported_verdict(each.verdict.state.value),

@@ -171,7 +171,7 @@ def test_host_scheme_and_version_of_http_2_are_kept(version: str | None, kept: s
         "other.example.com",
         "https",
     )
-    again = b"".join(archive.write([archive.Entry(found.stored(id=7))], "har"))
+    again = b"".join(archive.write([archive.Entry(found.replace(id=7))], "har"))
     exported = json.loads(again)["log"]["entries"][0]["request"]
     assert exported["url"] == "https://other.example.com/tiktok?x=1"
     assert exported["httpVersion"] == f"HTTP/{kept}"

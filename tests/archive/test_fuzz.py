@@ -93,7 +93,7 @@ attempts = st.builds(
 def test_any_delivery_and_its_attempts_come_back_as_they_were(
     form: archive.Format, sent: Delivery, tried: tuple[Attempt, ...]
 ) -> None:
-    (found,) = loaded(exported([Entry(sent.stored(id=7), tried)], form))
+    (found,) = loaded(exported([Entry(sent.replace(id=7), tried)], form))
     assert found == Entry(as_imported(sent), tried)
 
 
@@ -192,8 +192,8 @@ def test_a_user_is_found_and_replaced_wherever_it_stands(
     user: str, before: str, after: bytes, sent: Delivery
 ) -> None:
     body = json.dumps({"event": "e", "user_openid": user, "note": f"{before} {user}"}).encode()
-    known = sent.stored(body=body, path=f"/u/{user}")
-    other = sent.stored(body=after + b" " + user.encode() + b" ")
+    known = sent.replace(body=body, path=f"/u/{user}")
+    other = sent.replace(body=after + b" " + user.encode() + b" ")
     first, second = archive.redacted(lambda: [Entry(other), Entry(known)])
     for each in (first, second):
         assert user.encode() not in each.delivery.body

@@ -435,7 +435,7 @@ async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) 
             entry = QueueEntry("first", app.url)
             stored = await store.add(delivery(), queues=[entry] if waits else ())
             begun = await store.begin_attempt(attempt(stored.id))
-            await store.end_attempt(begun.stored(status=500, duration_ms=1.0))
+            await store.end_attempt(begun.replace(status=500, duration_ms=1.0))
     assert (await replay(str(path), "--failed", "--to", app.url)).exit_code == 0
     assert len(app.requests) == 1
     with open_store(path) as store:

@@ -138,7 +138,7 @@ def test_whatever_a_file_held_goes_out_as_one_request(
 ) -> None:
     async def run() -> None:
         async with running_app() as app, Forwarder() as forwarder:
-            request = build(held.stored(headers=headers), app.url)
+            request = build(held.replace(headers=headers), app.url)
             assert (await forwarder.send(request, timeout=5)).status == 200
             assert app.bodies == [held.body]
             head = app.requests[0].partition(b"\r\n\r\n")[0]

@@ -128,7 +128,7 @@ async def test_a_row_seen_while_the_app_works_is_told_again_when_it_is_answered(
         waiting = await house.store.add(Delivery(received_at=1.0, body=BODY))
         row = await events.next("delivery")
         assert row["delivery"]["status"] is None
-        house.feed.publish(DeliveryAnswered(waiting.stored(status=200)))
+        house.feed.publish(DeliveryAnswered(waiting.replace(status=200)))
         row = await events.next("delivery")
         assert (row["delivery"]["id"], row["delivery"]["status"]) == (waiting.id, 200)
 

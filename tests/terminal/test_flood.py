@@ -125,7 +125,7 @@ def test_a_rejected_delivery_takes_a_bounded_part_of_the_output(
 
 
 def test_an_accepted_delivery_is_exact_in_json_however_long() -> None:
-    long = forged().stored(verdict=Verdict(State.VALID), status=200)
+    long = forged().replace(verdict=Verdict(State.VALID), status=200)
     shape = json.loads(printed("json", long)[0].splitlines()[0])
     assert shape["body"].encode() == long.body
     assert shape["path"] == long.path

@@ -31,7 +31,7 @@ ages = st.floats(allow_nan=False, allow_infinity=False)
 records = st.one_of(
     deliveries,
     st.builds(
-        lambda delivery, verdict, path, host: delivery.stored(
+        lambda delivery, verdict, path, host: delivery.replace(
             verdict=verdict, path=path, headers=((path, host),), remote_addr=host
         ),
         deliveries,
@@ -40,7 +40,7 @@ records = st.one_of(
         texts,
     ),
     attempts,
-    st.builds(lambda one, url: one.stored(target=url, error=url, hint=url), attempts, texts),
+    st.builds(lambda one, url: one.replace(target=url, error=url, hint=url), attempts, texts),
     st.builds(NonWebhookRequest, texts, texts, st.integers(100, 599), moments, texts),
     st.builds(
         TunnelChanged,

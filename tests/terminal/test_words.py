@@ -59,7 +59,7 @@ def test_a_verdict_is_one_clause(verdict: Verdict, said: str) -> None:
 def test_a_redelivery_tells_its_number_and_how_much_later_it_came() -> None:
     third = delivery(redelivery_of=9, redelivery_number=3)
     assert (
-        words.redelivery(third.stored(first_received_at=AT - 840))
+        words.redelivery(third.replace(first_received_at=AT - 840))
         == "delivery 3 of this event, +14 min after #9"
     )
     assert words.redelivery(third) == "delivery 3 of this event, first was #9"

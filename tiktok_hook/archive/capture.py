@@ -136,7 +136,7 @@ def _checked(delivery: Delivery, secrets: Sequence[str]) -> Delivery:
     verdict = signature.explain(
         verdict, header, delivery.body, secrets, now=now, headers=delivery.headers
     )
-    return delivery.stored(verdict=verdict)
+    return delivery.replace(verdict=verdict)
 
 
 class _Found:

@@ -21,9 +21,9 @@ class Entry:
         hold cookies of earlier releases.
         """
         return Entry(
-            self.delivery.stored(headers=without_own_cookies(self.delivery.headers)),
+            self.delivery.replace(headers=without_own_cookies(self.delivery.headers)),
             tuple(
-                attempt.stored(
+                attempt.replace(
                     request_headers=without_own_cookies(attempt.request_headers),
                     headers=without_own_cookies(attempt.headers),
                 )

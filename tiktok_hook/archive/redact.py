@@ -211,7 +211,7 @@ class Redactor:
             reason=self._text(delivery.verdict.reason),
             hint=self._text(delivery.verdict.hint),
         )
-        return delivery.stored(
+        return delivery.replace(
             remote_addr=self._text(delivery.remote_addr),
             path=self._text(delivery.path),
             query=self._text(delivery.query),

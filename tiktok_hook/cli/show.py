@@ -146,7 +146,7 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
     delivery, paint = entry.delivery, paint_for(sys.stdout)
     first = None if delivery.redelivery_of is None else history.get(delivery.redelivery_of)
     if first is not None:
-        delivery = delivery.stored(first_received_at=first.received_at)
+        delivery = delivery.replace(first_received_at=first.received_at)
     block = delivery_block(
         delivery,
         attempts=entry.attempts,

@@ -34,7 +34,7 @@ def bounded(delivery: Delivery) -> Delivery:
         "headers": tuple(headers),
     }
     if len(delivery.body) > MAX_BODY_BYTES:
-        return delivery.stored(
+        return delivery.replace(
             **changes, body=delivery.body[:MAX_BODY_BYTES], body_bytes=len(delivery.body)
         )
-    return delivery.stored(**changes)
+    return delivery.replace(**changes)

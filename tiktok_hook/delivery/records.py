@@ -172,7 +172,7 @@ class Delivery:
         values = [value for key, value in self.headers if key.lower() == wanted]
         return ",".join(values) if values else None
 
-    def stored(self, **changes: Any) -> "Delivery":
+    def replace(self, **changes: Any) -> "Delivery":
         """Return a copy with fields changed; values parsed from an unchanged body are kept."""
         copy = _copy(self, changes)
         if "body" in changes:
@@ -236,7 +236,7 @@ class Attempt:
         """The id that users type, such as ``12.1``."""
         return f"{self.delivery_id}.{self.number}"
 
-    def stored(self, **changes: Any) -> "Attempt":
+    def replace(self, **changes: Any) -> "Attempt":
         """Return a copy with fields changed."""
         return _copy(self, changes)
 

@@ -45,7 +45,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
         verdict: Of the signature in the request; None if unknown.
     """
     hint = explain(reply, target=attempt.target, verdict=verdict)
-    return attempt.stored(
+    return attempt.replace(
         status=reply.status,
         headers=without_own_cookies(reply.headers),
         body=reply.body,

@@ -138,7 +138,7 @@ class _Subscription:
 
     def _attempt(self, event: AttemptStarted | AttemptEnded) -> None:
         attempt = event.attempt
-        self._keep(attempt.stored(body=b"", headers=(), request_body=None, request_headers=()))
+        self._keep(attempt.replace(body=b"", headers=(), request_body=None, request_headers=()))
 
     def _tunnel_changed(self, event: TunnelChanged) -> None:
         state = (event.state, event.url, event.error)
@@ -264,7 +264,7 @@ class _Connection:
         async for found in self._read(ids):
             await self._send(
                 [
-                    each if each.status is not None else each.stored(status=statuses[each.id])
+                    each if each.status is not None else each.replace(status=statuses[each.id])
                     for each in found
                 ]
             )
@@ -297,7 +297,7 @@ class _Connection:
             return note
         if stored.ended or not note.ended:
             return stored
-        return stored.stored(
+        return stored.replace(
             status=note.status,
             duration_ms=note.duration_ms,
             error=note.error,

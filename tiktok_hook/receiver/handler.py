@@ -113,7 +113,7 @@ class WebhookHandler:
             delivery = self._policy.diagnose(delivery, now)
         if len(delivery.body) > MAX_BODY_BYTES:
             # What strangers send is cut before it is queued, published or stored.
-            delivery = delivery.stored(
+            delivery = delivery.replace(
                 body=delivery.body[:MAX_BODY_BYTES], body_bytes=len(delivery.body)
             )
         await self._deliveries.reject(delivery, status)

@@ -144,7 +144,7 @@ class Policy:
         verdict = signature.explain(
             delivery.verdict, header, body, self.secrets, now=now, headers=delivery.headers
         )
-        return delivery.stored(verdict=verdict)
+        return delivery.replace(verdict=verdict)
 
     def _judge(self, request: IncomingRequest, watched: dict[str, str], now: float) -> Decision:
         path, _, query = request.target.partition("?")

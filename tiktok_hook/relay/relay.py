@@ -220,7 +220,7 @@ class Relay:
     async def _forward(self, delivery: Delivery) -> ReceiverResponse:
         status = self.ack if isinstance(self.ack, int) else 200
         if not self._is_wanted(delivery):
-            stored = await self._store.add(delivery.stored(status=status))
+            stored = await self._store.add(delivery.replace(status=status))
             self._publish(DeliveryStored(stored))
             self._publish(DeliveryAnswered(stored, skipped=True))
             self._publish(Skipped(stored, self._why_skipped(stored)))
@@ -232,7 +232,7 @@ class Relay:
                 QueueEntry(mode, target, secondary=number > 0, deadline=deadline)
                 for number, target in enumerate(self.targets)
             ]
-            stored = await self._store.add(delivery.stored(status=200), queues=queues)
+            stored = await self._store.add(delivery.replace(status=200), queues=queues)
             self._queue_changed.set()
             if mode == "first" and not self.paused:
                 self._drain("first")
@@ -240,7 +240,7 @@ class Relay:
                 self._drain("hold")  # a release is under way, or just ended
             return self._publish_and_respond(stored)
         if isinstance(self.ack, int):
-            stored = await self._store.add(delivery.stored(status=status))
+            stored = await self._store.add(delivery.replace(status=status))
             await self._send_in_background(stored, self.targets)
             return self._publish_and_respond(stored)
         return await self._through_the_app(delivery)
@@ -261,7 +261,7 @@ class Relay:
             self._store.set_status(stored.id, answer.status)
             # The attempt first: the answer to TikTok is made of it.
             self._publish(AttemptEnded(attempt))
-            self._publish(DeliveryAnswered(stored.stored(status=answer.status)))
+            self._publish(DeliveryAnswered(stored.replace(status=answer.status)))
         except asyncio.CancelledError:
             self._publish(DeliveryAnswered(stored))  # with no status: TikTok got no response
             raise
@@ -447,7 +447,7 @@ async def open_relay(
 
 
 def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
-    return attempt.stored(delivery_id=delivery_id, number=1)
+    return attempt.replace(delivery_id=delivery_id, number=1)
 
 
 def _plain(status: int) -> ReceiverResponse:

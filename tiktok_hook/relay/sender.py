@@ -59,7 +59,7 @@ class Sender:
         if late and secret is not None:
             fresh = signature.sign(delivery.body, secret, timestamp=int(now))
             headers = with_header(delivery.headers, signature.HEADER, fresh)
-            delivery = delivery.stored(headers=headers)
+            delivery = delivery.replace(headers=headers)
         request = build(delivery, target, extra_headers=self._extra_headers)
         return request, begun(delivery, request, now=now, resigned=resigned)
 
@@ -103,7 +103,7 @@ class Sender:
         try:
             reply = await self._forwarder.send(request, timeout=self._timeout)
         except asyncio.CancelledError:
-            cut = attempt.stored(
+            cut = attempt.replace(
                 error=CUT, duration_ms=(time.monotonic() - began) * 1000, hint=_CUT_HINT
             )
             self._store.end_attempt_nowait(cut)

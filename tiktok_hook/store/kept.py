@@ -42,7 +42,7 @@ def as_kept(delivery: Delivery) -> Delivery:
         text: str = getattr(delivery, name)
         if len(text) > REJECTED_TARGET_CHARS:
             changes[name] = text[:REJECTED_TARGET_CHARS] + "…"
-    return delivery.stored(**changes) if changes else delivery
+    return delivery.replace(**changes) if changes else delivery
 
 
 def _fitting(headers: Headers, budget: int) -> Headers:

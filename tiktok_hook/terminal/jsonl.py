@@ -76,12 +76,12 @@ class JsonLines:
     def _stored(self, event: DeliveryStored) -> Iterable[Piece]:
         delivery = event.delivery
         self._open[delivery.id] = delivery, None
-        return _json("delivery", delivery_json(delivery.stored(status=None)))
+        return _json("delivery", delivery_json(delivery.replace(status=None)))
 
     def _answered(self, event: DeliveryAnswered) -> Iterable[Piece]:
         delivery = event.delivery
         if delivery.id not in self._open:  # rejected, or too much at a time when it was stored
-            yield from _json("delivery", delivery_json(delivery.stored(status=None)))
+            yield from _json("delivery", delivery_json(delivery.replace(status=None)))
         _, attempt = self._open.pop(delivery.id, (delivery, None))
         yield from _json("answer", answer_json(delivery, attempt))
 
@@ -93,7 +93,7 @@ class JsonLines:
 
     def _summary(self, event: Summary) -> Iterable[Piece]:
         for delivery, attempt in self._open.values():  # the session ended before their answer
-            yield from _json("answer", answer_json(delivery.stored(status=None), attempt))
+            yield from _json("answer", answer_json(delivery.replace(status=None), attempt))
         self._open.clear()
         yield from _json("summary", summary_json(event))
 

@@ -67,7 +67,7 @@ FIRST = QueueEntry("first", TARGET)
 )
 async def test_a_delivery_reads_back_as_it_was_given(store: Store, given: Delivery) -> None:
     stored = await store.add(given)
-    assert stored == given.stored(id=1)
+    assert stored == given.replace(id=1)
     assert store.history().get(1) == stored
 
 

@@ -86,7 +86,7 @@ async def test_the_answers_of_an_app_count_too(tmp_path: Path) -> None:
             for each in stored:
                 begun = attempt(each.id, number=1)
                 store.end_attempt_nowait(
-                    begun.stored(status=500, duration_ms=1.0, body=bytes(5000))
+                    begun.replace(status=500, duration_ms=1.0, body=bytes(5000))
                 )
     assert disk_bytes(path) < 1.1 * keep_bytes + 2_000_000
 

@@ -103,7 +103,7 @@ def _add_all(
         if add.key is not None:
             at = add.delivery.received_at if first is None else first_at
             newest[add.key] = (first or delivery_id, number + 1, at)
-        delivery = add.delivery.stored(
+        delivery = add.delivery.replace(
             id=delivery_id,
             redelivery_of=first,
             redelivery_number=number,

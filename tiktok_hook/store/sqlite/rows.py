@@ -230,7 +230,7 @@ def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
 
 def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
     """The attempt with the number it got."""
-    return attempt.stored(delivery_id=delivery_id, number=number)
+    return attempt.replace(delivery_id=delivery_id, number=number)
 
 
 def request_bytes(attempt: Attempt) -> int:
