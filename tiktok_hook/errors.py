@@ -12,6 +12,18 @@ shown.
 Bugs are not of this family and keep their traceback.
 """
 
+EXIT_CODES = {
+    0: "ended as asked: done, Ctrl-C, SIGTERM, SIGHUP",
+    1: "a check failed, `--exit-after` was not reached, or a bug",
+    2: "an option, argument or setting that cannot be used",
+    3: "the tunnel could not be opened, or the authtoken is missing",
+    4: "no port to listen on",
+    5: "the history cannot be opened, read or written",
+    6: "an app did not answer 200",
+    130: "a second Ctrl-C",
+}
+"""The exit codes of the command line and what they mean; docs/scripts.md has the same table."""
+
 
 class HookError(Exception):
     """Base of every failure a user can cause or fix.

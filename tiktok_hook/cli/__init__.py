@@ -13,8 +13,9 @@ from typing import NoReturn
 
 import click
 
+from tiktok_hook.cli.error_format import ErrorFormat, asks_for_json
 from tiktok_hook.cli.group import LazyGroup, ReaderLeft
-from tiktok_hook.errors import HookError
+from tiktok_hook.errors import HookError, UsageError
 from tiktok_hook.sanitize import visible
 
 COMMANDS = {
@@ -31,6 +32,7 @@ COMMANDS = {
     "verify": "Check a signature header against a body, offline.",
     "inspect": "Serve the inspector for a stored history, without a listener.",
     "audit": "Send valid and invalid deliveries to your handler and check its answers.",
+    "help": "Show the help of a command, as text or as JSON.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }
 """The name and summary of each command, in the order of ``--help``.
@@ -129,21 +131,33 @@ def _end_as_by_ctrl_c() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every `HookError` is printed here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    form = ErrorFormat(asks_for_json(words))
+    if form.as_json:
+        from tiktok_hook.cli.help import as_help_command
+
+        words = as_help_command(words) or words
     try:
-        code = group.main(arguments, prog_name="tiktok-hook", standalone_mode=False)
+        code = group.main(words, prog_name="tiktok-hook", standalone_mode=False, obj=form)
         sys.stdout.flush()
     except HookError as error:
-        report(error)
+        report(error, as_json=form.as_json)
         return error.exit_code
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.Abort as aborted:
         if isinstance(aborted.__cause__, KeyboardInterrupt):
             return 0  # Ctrl-C; the command has already printed its own message
-        click.echo("\nAborted.", err=True)
+        if form.as_json:
+            report(HookError("Aborted."), as_json=True)
+        else:
+            click.echo("\nAborted.", err=True)
         return 1
     except click.ClickException as error:
-        error.show()
+        if form.as_json:
+            report(_as_usage_error(error), as_json=True)
+        else:
+            error.show()
         return error.exit_code
     except (BrokenPipeError, ReaderLeft):
         # The reader closed the pipe. Redirect stdout, so that the flush at exit does not fail.
@@ -154,8 +168,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def report(error: HookError) -> None:
-    """Print the message and the hint of an error to stderr; both may quote untrusted text."""
+def _as_usage_error(error: click.ClickException) -> UsageError:
+    """An error that click raised while it parsed, with the help to look at as its hint."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = "tiktok-hook" if context is None else context.command_path
+    return UsageError(error.format_message(), hint=f"{path} --help --json describes it.")
+
+
+def report(error: HookError, *, as_json: bool = False) -> None:
+    """Print the message and the hint of an error to stderr; both may quote untrusted text.
+
+    Args:
+        error: What happened.
+        as_json: Print one JSON object with ``message``, ``hint`` and ``exit_code``.
+    """
+    if as_json:
+        import json
+
+        shape = {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
+        click.echo(json.dumps(shape), err=True)  # ASCII, so nothing that a terminal would obey
+        return
     click.echo(f"Error: {visible(str(error), keep_newlines=True)}", err=True)
     if error.hint:
         click.echo(f"Hint: {visible(error.hint, keep_newlines=True)}", err=True)

@@ -8,7 +8,11 @@ from pathlib import Path
 import click
 
 from tiktok_hook.cli import options, selection
+from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import UsageError
+
+_ANSWER_SECONDS = 2.0
+"""How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
 
 
 @click.command(cls=options.Command, example="tiktok-hook clear --before 30d")
@@ -69,15 +73,18 @@ def _confirmed(question: str) -> bool:
     """Whether the user answered yes.
 
     Raises:
-        UsageError: There was no terminal to ask at.
+        UsageError: There was no terminal to ask at, and no answer in a pipe.
     """
     try:
+        require_input("answer", seconds=_ANSWER_SECONDS)
         return click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)
-        raise UsageError(
-            "Nothing was deleted: it was not confirmed.", hint="Without a terminal, add --yes."
-        ) from None
+    except UsageError:
+        pass
+    raise UsageError(
+        "Nothing was deleted: it was not confirmed.", hint="Without a terminal, add --yes."
+    )
 
 
 async def _clear(path: Path, until: float | None) -> int:

@@ -10,6 +10,7 @@ import click
 
 from tiktok_hook.cli import options, selection
 from tiktok_hook.cli.export import counted
+from tiktok_hook.cli.standard_input import require_input
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Capture, ImportResult
@@ -69,6 +70,8 @@ def command(
         secrets=known,
         headers=[parse_header(text) for text in headers] or None,
     )
+    if file == "-":
+        require_input("file")
     with archive.opened(file) as source:
         capture = archive.load(
             source.stream,

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
+from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
+from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.text_files import decode
 
@@ -224,6 +226,8 @@ class FormatOption(Option):
         own = getattr(self.type, "choices", ())
         if source in shared and value in _FORMATS and value not in own:
             return self.default, click.core.ParameterSource.DEFAULT
+        if value == "json" and isinstance(ctx.obj, ErrorFormat):
+            ctx.obj.as_json = True
         return value, source
 
 
@@ -337,6 +341,7 @@ def _asked() -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt("Client secret", hide_input=True, err=True)
         return answer
+    require_input("client secret")
     line = sys.stdin.buffer.readline(4096)
     return decode(line, name="client secret on standard input").rstrip("\r\n")
 
@@ -360,9 +365,10 @@ def read_body(source: str) -> bytes:
     """Read the bytes of a file, or of stdin for ``-``, unchanged.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, or nothing came on stdin.
     """
     if source == "-":
+        require_input("body")
         return sys.stdin.buffer.read()
     try:
         return expanded(source).read_bytes()
