@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -16,7 +17,7 @@ from aiohttp import web
 
 from tests.apps import Answer, free_port, hang, http, running_app
 from tests.doc_pages import block
-from tiktok_hook import audit, signature
+from tiktok_hook import audit, events, signature
 from tiktok_hook.audit import playing
 from tiktok_hook.audit.mistakes import NAMES
 from tiktok_hook.errors import AppError, UsageError
@@ -487,6 +488,27 @@ def test_select_takes_globs_in_the_tables_order() -> None:
         "stale-week",
     ]
     assert audit.select([]) == audit.CASES
+    assert audit.select(["*"]) == audit.ALL_CASES
+
+
+async def test_events_of_tiktok_business_are_sent_on_request_only() -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def keep(request: web.Request, body: bytes) -> int:
+        bodies.append(json.loads(body))
+        return good(request, body)
+
+    wanted = [kind.name for kind in events.CATALOGUE.values() if kind.business]
+    cases = audit.select(["business:*"])
+    assert not {case.id for case in cases} & {case.id for case in audit.CASES}
+    async with app(keep) as url:
+        report = await audit.play(url, secret=SECRET, cases=cases)
+        assert report.passed
+        assert sorted(body["event"] for body in bodies) == sorted(wanted)
+        assert {body["client_key"] for body in bodies} == {"7512345678901234567"}
+        bodies.clear()
+        await audit.play(url, secret=SECRET, cases=cases[:1], client_key="7300000000000000001")
+    assert [body["client_key"] for body in bodies] == ["7300000000000000001"]
 
 
 def test_a_glob_that_fits_no_case_is_a_usage_error() -> None:

@@ -142,9 +142,11 @@ class TestDelivery:
         [
             (EVENT, "video_pull_failed for v_pub_url~1"),
             (b"12345", "not a TikTok event (5 bytes)"),
+            (b'{"tts_notification_id":"7"}', "TikTok Shop, another platform (27 bytes)"),
+            (b'{"entry":[{"lead_id":1}]}', "TikTok Lead Generation, another platform (25 bytes)"),
             (b"", "empty body"),
         ],
-        ids=["an event", "something else", "nothing"],
+        ids=["an event", "something else", "a shop", "a lead", "nothing"],
     )
     def test_the_summary_says_what_it_is(self, body: bytes, words: str) -> None:
         assert words in delivery(body).summary

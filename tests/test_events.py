@@ -11,6 +11,7 @@ from tests import fuzzing
 from tiktok_hook.events import (
     CATALOGUE,
     Event,
+    differences,
     dumps,
     kind_of,
     loads,
@@ -23,7 +24,7 @@ from tiktok_hook.events import (
 )
 from tiktok_hook.sanitize import visible
 
-DOCUMENTED = """
+DEVELOPERS = """
 tiktok.ping
 authorization.removed
 video.upload.failed
@@ -46,6 +47,19 @@ minis.subscription.reactivate
 minis.subscription.change
 minis.subscription.cancel
 """.split()
+BUSINESS = """
+im_receive_msg
+im_receive_msg_eu
+im_send_msg
+im_mark_read_msg
+im_referral_msg
+im_auto_message_config_update
+im_auto_message_audit_update
+im_receive_high_intent_comment
+comment.update
+brand.mention.event
+""".split()
+DOCUMENTED = [*DEVELOPERS, *BUSINESS]
 
 
 def event(**keys: Any) -> Event:
@@ -71,16 +85,19 @@ def test_the_catalogue_has_every_event_and_no_other() -> None:
 def test_each_kind_is_whole_and_its_sample_fits_it(name: str) -> None:
     kind = CATALOGUE[name]
     assert kind.product
-    assert kind.url.startswith("https://developers.tiktok.com/doc/")
+    assert kind.url.startswith("https://")
+    assert kind.business == (name in BUSINESS)
     assert not kind.meaning.endswith(".")
     body = sample(name)
     assert dumps(json.loads(body)).encode() == body, "compact, as TikTok writes it"
     found = parse(body)
     assert found is not None
     assert (found.name, found.kind, found.known) == (name, kind, True)
-    assert found.client_key == "awexampleclient1"
+    assert found.client_key == ("7512345678901234567" if kind.business else "awexampleclient1")
     assert isinstance(found.content, dict)
-    assert set(found.content) == {field.name for field in kind.fields}
+    required = {field.name for field in kind.fields if not field.optional}
+    assert required <= set(found.content) <= {field.name for field in kind.fields}
+    assert differences(found) == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
@@ -274,6 +291,19 @@ def test_what_is_no_envelope_is_none(body: bytes) -> None:
     assert parse(body) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "nearest_known"),
+    [
+        ("post.publish.completed", "post.publish.complete"),
+        ("video.publish.complete", "video.publish.completed"),
+        ("im_recieve_msg", "im_receive_msg"),
+    ],
+)
+def test_a_name_that_is_almost_one_names_the_known_one(name: str, nearest_known: str) -> None:
+    words = "not an event that TikTok documents"
+    assert summary(event(event=name)) == f"{words}; {nearest_known} is"
+
+
 def test_unknown_events_and_keys_are_kept() -> None:
     found = event(event="user.follow", extra=[1], client_key=7512345678901234567)
     assert not found.known
@@ -344,6 +374,16 @@ def test_summaries_say_what_happened_in_words(name: str, content: object, words:
             known("post.publish.failed", {"reason": "auth_removed"}),
             "content.reason",
             "the creator revoked access meanwhile: no retry",
+        ),
+        (
+            known("post.publish.failed", {"reason": "video_bitrate_check_failed"}),
+            "content.reason",
+            "bit rate not supported: fix the media, then retry (unsure: not documented)",
+        ),
+        (
+            known("comment.update", {"comment_action": "set_to_hidden"}),
+            "content.comment_action",
+            "hidden",
         ),
         (
             known("post.publish.failed", {"publish_id": "p_pub_url~v2.1"}),

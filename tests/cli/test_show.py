@@ -10,6 +10,7 @@ from tests.cli.runner import invoke
 from tests.listener import run
 from tests.pty_terminal import Terminal
 from tests.store.samples import delivery
+from tiktok_hook import events
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.store import open_store
 
@@ -34,6 +35,25 @@ def test_a_delivery_is_shown_whole(db: str) -> None:
         "Content-Type: application/json",
     ):
         assert part in result.stdout
+
+
+def test_what_is_new_in_a_delivery_is_listed(tmp_path: Path) -> None:
+    body = events.sample("authorization.removed").replace(b": 1 }", b': 9,\\"by\\":\\"app\\"}')
+    headers = (("x-tt-logid", "20260101\x1b[31m" + "x" * 500),)
+    db = tmp_path / "history.db"
+    known = delivery(events.sample("tiktok.ping"))
+    asyncio.run(stored(db, delivery(body, headers=headers), known, delivery(b"hello")))
+    new, as_known, foreign = (invoke("show", n, "--db", str(db)).stdout for n in ("1", "2", "3"))
+    assert "TikTok's log id: 20260101\\x1b[31mxx" in new
+    assert "x" * 101 not in new.partition("\n\n")[0]
+    assert new.endswith(
+        "differs from what is known of TikTok's deliveries (tiktok-hook types):\n"
+        "    content.reason: a new value, 9\n"
+        "    content.by: a new key, a string\n"
+    )
+    for other in (as_known, foreign):
+        assert "differs from" not in other
+        assert "log id" not in other
 
 
 def test_hostile_text_is_shown_harmless(db: str) -> None:

@@ -29,7 +29,7 @@ from tiktok_hook.exact_json import Json
 
 _USER_KEYS = (
     r"(?:\w*[_-])?(?:open[_-]?id|union[_-]?id|user[_-]?(?:open[_-]?)?id|creator[_-]?id"
-    r"|user[_-]?name|uid)"
+    r"|user[_-]?name|uid|unique[_-]?(?:identifier|name\w*)|open_id_of_\w+)"
 )
 _APP_KEYS = r"(?:\w*[_-])?client[_-]?key"
 _CREDENTIAL_KEYS = (

@@ -1,7 +1,7 @@
 """Plays good, forged, stale, repeated and odd deliveries at an app, and judges its answers."""
 
 from tiktok_hook.audit.case import Case, Expected, RequestFactory
-from tiktok_hook.audit.cases import CASES, select
+from tiktok_hook.audit.cases import ALL_CASES, CASES, select
 from tiktok_hook.audit.judging import Outcome, Result
 from tiktok_hook.audit.junit import junit
 from tiktok_hook.audit.mistakes import Mistake
@@ -9,6 +9,7 @@ from tiktok_hook.audit.playing import play
 from tiktok_hook.audit.report import AuditReport
 
 __all__ = [
+    "ALL_CASES",
     "CASES",
     "AuditReport",
     "Case",

@@ -68,6 +68,21 @@ def _escaped(kit: RequestFactory) -> ForwardRequest:
     return kit.signed(dumps(envelope, ascii_only=True).encode())
 
 
+def _of_business(name: str) -> Case:
+    return _case(
+        f"business:{name}",
+        f"{name} of TikTok Business, correctly signed",
+        lambda kit: kit.signed(kit.business_sample(name)),
+        "The handler knows only some events, or expects a client key that begins with aw: that of "
+        "a Business app is a number.",
+    )
+
+
+BUSINESS: tuple[Case, ...] = tuple(
+    _of_business(kind.name) for kind in events.CATALOGUE.values() if kind.business
+)
+"""Events of TikTok Business, for an app that is registered there: run only on request."""
+
 ACCEPTED: tuple[Case, ...] = (
     _case("valid", "a right signature", lambda kit: kit.signed(kit.sample())),
     _case(
@@ -93,7 +108,11 @@ ACCEPTED: tuple[Case, ...] = (
         "create_time has 13 digits in this one: take it as milliseconds, or do not look at it.",
         "The portal's Test URL button shows a failure, although nothing is wrong with the URL.",
     ),
-    *(_of_catalogue(name) for name in events.CATALOGUE if name != PING),
+    *(
+        _of_catalogue(kind.name)
+        for kind in events.CATALOGUE.values()
+        if kind.name != PING and not kind.business
+    ),
     _case(
         "unknown-event",
         "an unknown event",

@@ -52,6 +52,12 @@ class RequestFactory:
         key = json.dumps(self.client_key)
         return trigger.body_of(event, sets=[f"client_key={key}"], now=self.now)
 
+    def business_sample(self, event: str) -> bytes:
+        """The body of a sample event of TikTok Business, whose client key is a number."""
+        own = self.client_key != CLIENT_KEY
+        sets = [f"client_key={json.dumps(self.client_key)}"] if own else []
+        return trigger.body_of(event, sets=sets, now=self.now)
+
     def envelope(self, event: str, content: str, **more: Json) -> dict[str, Json]:
         """The five keys of any event, and more."""
         return {

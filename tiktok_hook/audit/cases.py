@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from tiktok_hook.audit.accepted import ACCEPTED
+from tiktok_hook.audit.accepted import ACCEPTED, BUSINESS
 from tiktok_hook.audit.case import Case, Expected
 from tiktok_hook.audit.refused import REFUSED
 from tiktok_hook.errors import UsageError
@@ -41,20 +41,24 @@ IGNORED: tuple[Case, ...] = (
 )
 
 CASES: tuple[Case, ...] = (*ACCEPTED, *REFUSED, *IGNORED)
+"""What is run if no case is named."""
+
+ALL_CASES: tuple[Case, ...] = (*CASES, *BUSINESS)
+"""The cases that are run on request only, too."""
 
 
 def select(globs: Sequence[str]) -> tuple[Case, ...]:
-    """The cases whose id matches one of the globs, in their order; all without globs.
+    """The cases whose id matches one of the globs, in their order; `CASES` without globs.
 
     Raises:
         UsageError: A glob matches none.
     """
     for glob in globs:
-        if not any(fnmatchcase(case.id, glob) for case in CASES):
+        if not any(fnmatchcase(case.id, glob) for case in ALL_CASES):
             raise UsageError(
                 f"No case of the audit is called {glob!r}.",
                 hint="tiktok-hook audit --list shows their names; * stands for anything.",
             )
     if not globs:
         return CASES
-    return tuple(case for case in CASES if any(fnmatchcase(case.id, glob) for glob in globs))
+    return tuple(case for case in ALL_CASES if any(fnmatchcase(case.id, glob) for glob in globs))

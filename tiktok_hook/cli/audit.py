@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--only",
     metavar="GLOB[,GLOB]",
     default="",
-    help="Run only these cases: valid, stale*, event:post.*",
+    help="Run only these cases: valid, stale*, event:post.*, business:* (not run otherwise)",
 )
 @click.option("--list", "listed", is_flag=True, help="List the cases without running them.")
 @options.option(
@@ -88,7 +88,8 @@ def command(**given: Any) -> int:
     """
     from tiktok_hook import audit
 
-    cases = audit.select([part.strip() for part in given["only"].split(",") if part.strip()])
+    globs = [part.strip() for part in given["only"].split(",") if part.strip()]
+    cases = audit.select(globs or (["*"] if given["listed"] else []))
     if given["listed"]:
         width = max(len(case.id) for case in cases)
         for case in cases:

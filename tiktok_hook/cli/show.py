@@ -14,7 +14,7 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
-    from tiktok_hook.delivery import Attempt, Headers
+    from tiktok_hook.delivery import Attempt, Delivery, Headers
     from tiktok_hook.store import HistoryReader
     from tiktok_hook.terminal.theme import Paint
 
@@ -152,7 +152,11 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
         attempts=entry.attempts,
         width=terminal_width(sys.stdout) or 100,
     )
-    parts = [_received(entry, history.redeliveries(delivery.id)), render(block, paint).rstrip("\n")]
+    parts = [
+        _received(entry, history.redeliveries(delivery.id)),
+        render(block, paint).rstrip("\n"),
+        _unknown(entry.delivery),
+    ]
     parts += [_exchanged(each, paint) for each in entry.attempts]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -164,10 +168,24 @@ def _received(entry: "Entry", same: Sequence[int]) -> str:
     words = f"Delivery {delivery.id}, received {moment:%Y-%m-%d %H:%M:%S %z}"
     if delivery.imported_id is not None:
         words += f", imported: it was {delivery.imported_id} where it came from"
+    log_id = entry.delivery.log_id
+    if log_id is not None:
+        words += f"\nTikTok's log id: {log_id} (quote it to TikTok's support)"
     others = [f"#{each}" for each in same if each != delivery.id]
     if others:
         words += f"\nOf the same event: {', '.join(others[:20])}"
     return words + (", ..." if len(others) > 20 else "")
+
+
+def _unknown(delivery: "Delivery") -> str:
+    """Where it differs from the catalogue; empty if it does not, or has another envelope."""
+    from tiktok_hook import events
+
+    if delivery.event is None:
+        return ""
+    found = [f"    {each.path}: {each.words}" for each in events.differences(delivery.event)]
+    title = "  differs from what is known of TikTok's deliveries (tiktok-hook types):"
+    return "\n".join([title, *found]) if found else ""
 
 
 def _exchanged(attempt: "Attempt", paint: "Paint") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 
 from tiktok_hook import events, exact_json
+from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State, Verdict
 
 Headers = tuple[tuple[str, str], ...]
@@ -22,6 +23,8 @@ FORWARDED_HEADER = "Tiktok-Hook-Forwarded"
 
 SELF_CHECK_HEADER = "Tiktok-Hook-Self-Check"
 """One-time token of the self-check. Self-check requests are never stored, shown or counted."""
+
+_MAX_LOG_ID = 100
 
 SELF_CHECK_BODY = b'{"event":"tiktok-hook.self_check"}'
 """Request body of every self-check."""
@@ -139,8 +142,19 @@ class Delivery:
                 return f"not a TikTok event ({self.body_bytes} bytes, cut)"
             if self.body_state is BodyState.MISSING:
                 return "body not in the imported file"
+            if platform := events.platform_of(self.body):
+                return f"{platform}, another platform ({len(self.body)} bytes)"
             return f"not a TikTok event ({len(self.body)} bytes)" if self.body else "empty body"
         return events.summary(self.event)
+
+    @property
+    def log_id(self) -> str | None:
+        """TikTok's own id of the request, from ``X-Tt-Logid``; None without that header.
+
+        Harmless to print, and cut to `_MAX_LOG_ID` characters: it may come from a stranger.
+        """
+        value = next((text for name, text in self.headers if name.lower() == "x-tt-logid"), None)
+        return None if value is None else visible(value.strip()[:_MAX_LOG_ID])
 
     @_once
     def fingerprint(self) -> bytes | None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tiktok_hook.events.catalogue import EventType, kind_of
+from tiktok_hook.events.catalogue import kind_of, nearest
+from tiktok_hook.events.event_type import EventType, Field, Value
 from tiktok_hook.exact_json import ExactFloat, Json, loads
 from tiktok_hook.sanitize import visible
 
@@ -107,11 +108,15 @@ def parse(body: bytes) -> Event | None:
     )
 
 
+_UNKNOWN = "not an event that TikTok documents"
+
+
 def summary(event: Event) -> str:
     """The event in one line of words, safe to print: ``video_pull_failed for v_pub_url~…``."""
     kind = event.kind
     if kind is None:
-        return "not an event that TikTok documents"
+        near = nearest(event.name)
+        return _UNKNOWN + (f"; {near[0]} is" if near else "")
     words = _Words(event)
     if kind.name == "authorization.removed":
         return _removed(event, words)
@@ -182,8 +187,19 @@ def _meaning_in_content(event: Event, key: str) -> str | None:
     text = str(value).lower() if isinstance(value, bool) else _text(value)
     for known in event.kind.fields:
         if known.name == key and text is not None:
-            return known.values.get(text) or known.values.get(text.partition("~")[0] + "~")
+            return _words_for(value_of(known, text))
     return None
+
+
+def _words_for(value: Value | None) -> str | None:
+    if value is None:
+        return None
+    return value.meaning + (" (unsure: not documented)" if value.mark == "inferred" else "")
+
+
+def value_of(field: Field, text: str) -> Value | None:
+    """What is known about a value of a field, given as its text; None for an unlisted one."""
+    return field.values.get(text) or field.values.get(text.partition("~")[0] + "~")
 
 
 def _environment(client_key: str | None) -> str | None:

@@ -56,7 +56,7 @@ def _deliveries(url: str) -> list[ForwardRequest]:
     documented = [
         kind.name
         for kind in events.CATALOGUE.values()
-        if kind.mark == "documented" or kind.name == "tiktok.ping"
+        if not kind.business and (kind.mark == "documented" or kind.name == "tiktok.ping")
     ]
     bodies = {name: trigger.body_of(name) for name in documented}
     requests = [trigger.request(url, body, secret=SECRET) for body in bodies.values()]

@@ -34,7 +34,7 @@ def body_of(event: str, *, sets: Sequence[str] = (), now: float | None = None) -
             else "tiktok-hook trigger lists them.",
         )
     moment = time.time() if now is None else now
-    created = int(moment * 1000) if kind.name == "tiktok.ping" else int(moment)
+    created = int(moment * 1000) if kind.milliseconds else int(moment)
     name = [] if event == kind.name else [f"event={event}"]
     return edits.apply(events.sample(kind.name), sets=[f"create_time={created}", *name, *sets])
 
