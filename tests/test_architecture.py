@@ -24,7 +24,7 @@ ROWS = (
     {"app_body"},
     {"signature", "events", "edits", "hints", "text_files", "option_fields"},
     {"delivery"},
-    {"bus", "paths", "ports", "settings", "ngrok_config", "app_process"},
+    {"bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
     {"store"},
     {"receiver", "receiver_options", "forward", "tunnel", "terminal"},
     {"relay", "replayer", "trigger", "archive"},

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tiktok_hook import filters
+from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter
 
@@ -19,3 +21,17 @@ def test_a_verdict_may_be_its_name() -> None:
     assert Filter(verdicts=("stale",)).verdicts == (State.STALE,)  # type: ignore[arg-type]  # what people write
     with pytest.raises(ValueError, match="wrong"):
         Filter(verdicts=("wrong",))  # type: ignore[arg-type]  # what people write
+
+
+def test_a_filter_as_people_write_it_is_read() -> None:
+    where = Filter(match="post.* user:u-1 content.reason:spam*", events=("*.failed",), user="u-1")
+    assert [str(term) for term in where.terms] == ["post.*", "user:u-1", "content.reason:spam*"]
+    assert where.event_globs == [("post.*",), ("*.failed",)]
+    assert where.users == ["u-1", "u-1"]
+    assert [str(term) for term in where.body_terms] == ["content.reason:spam*"]
+    assert Filter(match=filters.parse("post.*")) == Filter(match="post.*")
+
+
+def test_a_filter_that_cannot_be_read_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="usr:1 is not a term"):
+        Filter(match="usr:1")

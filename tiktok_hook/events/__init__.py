@@ -7,6 +7,7 @@ from tiktok_hook.events.catalogue import (
     nearest,
     sample,
     samples,
+    spellings,
 )
 from tiktok_hook.events.differences import Difference, differences
 from tiktok_hook.events.envelope import Event, meaning, parse, summary
@@ -35,5 +36,6 @@ __all__ = [
     "platform_of",
     "sample",
     "samples",
+    "spellings",
     "summary",
 ]

@@ -7,6 +7,7 @@ inferred. Samples are ours, in the documented envelope, with invented identifier
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from types import MappingProxyType
 
 from tiktok_hook.events import business, developers
@@ -32,6 +33,17 @@ def kind_of(name: str) -> EventType | None:
 def fits_known(glob: str) -> bool:
     """Whether a glob matches any known event, under either spelling."""
     return any(fnmatchcase(name, glob) for name in (*CATALOGUE, *_OTHER_SPELLINGS))
+
+
+@lru_cache(256)
+def spellings(glob: str) -> tuple[str, ...]:
+    """The glob, and the other spelling of each event that it matches and that has two."""
+    found = [glob]
+    for pair in _OTHER_SPELLINGS.items():
+        for name, other in (pair, pair[::-1]):
+            if fnmatchcase(name, glob) and not fnmatchcase(other, glob):
+                found.append(other)
+    return tuple(found)
 
 
 def sample(name: str) -> bytes:

@@ -8,6 +8,7 @@ import pytest
 from tests.store.contract.conftest import BACKENDS, new_location
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook.delivery import Source
+from tiktok_hook.filters import matches_any
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Counts, Filter, HistoryReader, QueueEntry, Store, open_store
 
@@ -97,12 +98,28 @@ FILTERS = [
     (Filter(text="the log"), [10, 5, 1]),
     (Filter(text="traceback", failed=True), [5]),
     (Filter(text="p-again", events=("post.publish.failed", "tiktok.ping")), [9, 5, 2]),
+    (Filter(match="post.publish.*"), [10, 9, 8, 6, 5, 2, 1]),
+    (Filter(match="post.publish.complete"), [10, 8, 6, 1]),
+    (Filter(match="post.publish.[!c]*"), [9, 5, 2]),
+    (Filter(match="post.publish.[^c]*"), [10, 8, 6, 1]),
+    (Filter(match="post.* *.failed"), [9, 5, 2]),
+    (Filter(match="post.* tiktok.*"), []),
+    (Filter(match="post.publish.failed", events=("*.failed", "*.removed")), [9, 5, 2]),
+    (Filter(match="user:u-2"), [9, 5, 4, 2]),
+    (Filter(match="user:u-2", user="u-1"), []),
+    (Filter(match="key:awexampleclient1"), [10, 9, 8, 7, 6, 5, 4, 2, 1]),
+    (Filter(match="key:another"), []),
+    (Filter(match="content.publish_id:p-*"), [10, 9, 5, 2, 1]),
+    (Filter(match="content.step:2"), [10]),
+    (Filter(match=r'content.word:"say \"é\" *"'), [7]),
+    (Filter(match="post.* user:u-2 content.publish_id:p-again", statuses=(200,)), [5]),
+    (Filter(match="content.publish_id:p-*", verdicts=(State.VALID,), text="/hook"), [10, 5, 1]),
 ]
 
 
 def _set(where: Filter) -> str:
     changed = [
-        f"{name}={getattr(where, name)!r}"
+        f"{name}={getattr(where, name)}"
         for name in Filter.__slots__
         if getattr(where, name) != getattr(Filter(), name)
     ]
@@ -218,6 +235,44 @@ async def test_more_event_names_than_are_looked_up_are_found_too(store: Store) -
     await store.add_many([delivery(event_body(f"odd.{number:03}")) for number in range(300)])
     found = store.history().page(Filter(events=("odd.0*",)), limit=1000)
     assert [each.id for each in found] == list(range(100, 0, -1))
+
+
+GLOBS = (
+    "a[bc]d",
+    "a[!b]d",
+    "a[^b]d",
+    "a[^]d",
+    "a[]]d",
+    "a[!]]d",
+    "a[b-d]d",
+    "a[bd",
+    "a*]d",
+    "a[-b]d",
+)
+NAMES = ("abd", "acd", "a^d", "a]d", "a[bd", "a-d", "a!d", "add")
+
+
+@pytest.mark.parametrize("glob", GLOBS)
+async def test_a_glob_means_the_same_in_the_store_and_in_memory(store: Store, glob: str) -> None:
+    await store.add_many([delivery(event_body(name)) for name in NAMES])
+    wanted = [name for name in NAMES if matches_any(name, (glob,))]
+    for where in (Filter(events=(glob,)), Filter(events=(glob,), since=0.0, ids=tuple(range(99)))):
+        found = store.history().walk(where)
+        assert [each.event.name for each in found if each.event] == wanted
+
+
+async def test_an_event_with_two_spellings_is_found_under_both(store: Store) -> None:
+    names = [f"post.publish.no_longer_{word}_available" for word in ("publicaly", "publicly")]
+    await store.add_many([delivery(event_body(name)) for name in (*names, "tiktok.ping")])
+    for match in (*names, "*_publicly_*"):
+        for where in (Filter(match=match), Filter(events=(match,))):
+            assert [each.id for each in store.history().page(where)] == [2, 1]
+
+
+async def test_the_body_is_read_where_a_value_of_content_is_asked_for(store: Store) -> None:
+    odd = [b'{"event":"e","content":"{\\"id\\":1e400}"}', b"\xff\xfe", b"", b'{"event":1}']
+    await store.add_many([delivery(body) for body in odd])
+    assert [each.id for each in store.history().page(Filter(match="content.id:1e400"))] == [1]
 
 
 async def test_time_is_found_though_ids_do_not_follow_it(store: Store) -> None:

@@ -1,9 +1,12 @@
 """SQL for filters, so that the matching deliveries are found without reading all of them."""
 
 import json
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
+from tiktok_hook import events, filters
 from tiktok_hook.signature import State
 from tiktok_hook.store.filter import Filter
 from tiktok_hook.store.kept import searchable
@@ -23,7 +26,7 @@ def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
 
     Args:
         where: The filter.
-        names: The event names that `where.events` matches; None when they are too many.
+        names: The event names that `where.event_globs` match; None when they are too many.
     """
     narrow = {State.INVALID, State.MISSING, State.STALE}
     verdicts: list[IndexScan] = [
@@ -37,11 +40,11 @@ def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
                 ("publish_id = ? AND publish_id <> ''", (searchable(where.publish_id),)),
             )
         ]
-    if where.user:
+    if user := next(filter(None, where.users), None):
         return [
             (
                 "INDEXED BY deliveries_user",
-                ("user_openid = ? AND user_openid <> ''", (searchable(where.user),)),
+                ("user_openid = ? AND user_openid <> ''", (searchable(user),)),
             )
         ]
     if where.verdicts and narrow.issuperset(where.verdicts):
@@ -57,7 +60,7 @@ def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
         ]
     if where.redeliveries:
         return [("INDEXED BY deliveries_again", ("redelivery_of IS NOT NULL", ()))]
-    if where.events and names is not None:
+    if where.event_globs and names is not None:
         return [
             ("INDEXED BY deliveries_event", ("event = ?", (searchable(each),))) for each in names
         ] or [NOTHING]
@@ -86,7 +89,8 @@ def conditions(where: Filter) -> Clause:
 
     if where.ids:
         add("id IN (SELECT value FROM json_each(?))", id_list(where.ids))
-    add_any("+event GLOB ?", [each if is_glob(each) else searchable(each) for each in where.events])
+    for globs in where.event_globs:
+        add_any("+event GLOB ?", [sqlite_glob(each) for each in globs])
     add_any("+verdict = ?", [each.value for each in where.verdicts])
     add_any("+status = ?", where.statuses)
     if where.failed:
@@ -99,20 +103,61 @@ def conditions(where: Filter) -> Clause:
         add("+received_at >= ?", where.since)
     if where.until is not None:
         add("+received_at < ?", where.until)
-    if where.user is not None:
-        add("+user_openid = ?", searchable(where.user))
+    for user in where.users:
+        add("+user_openid = ?", searchable(user))
     if where.publish_id is not None:
         add("+publish_id = ?", searchable(where.publish_id))
     if where.queued is not None:
         add(f"id {'' if where.queued else 'NOT '}IN (SELECT delivery_id FROM queue)")
     if where.source is not None:
         add("source = ?", where.source.value)
+    # Last, because it parses the body of every row that meets the other conditions.
+    if where.body_terms:
+        add(f"{BODY_FUNCTION}(body, ?)", " ".join(map(str, where.body_terms)))
     return " AND ".join(parts) or "1", values
+
+
+BODY_FUNCTION = "tiktok_hook_matches"
+"""The SQL function that every connection which reads has: `body_matches`."""
+
+
+def body_matches(body: bytes, text: str) -> bool:
+    """Whether the event in a body matches a filter."""
+    return _parsed(text).matches_event(events.parse(body))
+
+
+@lru_cache(16)
+def _parsed(text: str) -> filters.DeliveryFilter:
+    return filters.parse(text)
 
 
 def is_glob(name: str) -> bool:
     """Whether an event name of a filter stands for several."""
     return any(each in "*?[" for each in name)
+
+
+def sqlite_glob(glob: str) -> str | None:
+    """A glob as SQLite's GLOB reads it, which negates with ``[^…]`` and has no lone brackets.
+
+    An event's name without wildcards is cut as it was stored.
+    """
+    if not is_glob(glob):
+        return searchable(glob)
+    return _BRACKET.sub(_bracket, glob)
+
+
+_BRACKET = re.compile(r"\[(!?)(\]?[^\]]*)(\])?")
+
+
+def _bracket(found: re.Match[str]) -> str:
+    negated, chosen, closed = found.groups()
+    if not closed:
+        return "[[]" + found[0][1:]
+    if chosen == "^" and not negated:
+        return "^"
+    caret = chosen.startswith("^")  # first, it would negate
+    chosen = chosen[1:] + "^" if caret else chosen
+    return f"[{'^' if negated else ''}{chosen}]"
 
 
 def id_list(ids: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from tiktok_hook.errors import StoreError
+from tiktok_hook.store.sqlite.conditions import BODY_FUNCTION, body_matches
 
 APPLICATION_ID = 0x54_74_48_6B
 """``TtHk`` in the file's header: it marks a history among other SQLite files."""
@@ -227,6 +228,7 @@ class Database:
         try:
             connection.execute("PRAGMA query_only = ON")
             self._require_ours(connection)
+            connection.create_function(BODY_FUNCTION, 2, body_matches, deterministic=True)
         except BaseException:
             connection.close()
             raise

@@ -1,7 +1,6 @@
 """Queries: pages by key, search in windows, one delivery with its attempts."""
 
 import contextlib
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Literal, Self
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
+from tiktok_hook.filters import matches_any
 from tiktok_hook.signature import State
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.filter import EVERYTHING, Filter
@@ -299,11 +299,12 @@ class SQLiteReader:
     def _windows(
         self, where: Filter, before: int | None, after: int | None
     ) -> Iterator[tuple[int, int]]:
-        """The ranges of ids to query: one, or several windows for a text."""
+        """The ranges of ids to query: one, or several windows where bodies have to be read."""
         oldest, newest = self._bounds()
         low = oldest if after is None else max(after + 1, oldest)
         high = newest + 1 if before is None else min(before, newest + 1)
-        step = max(high - low, 1) if not where.text else SEARCH_WINDOW
+        reads_bodies = where.text or where.body_terms
+        step = SEARCH_WINDOW if reads_bodies else max(high - low, 1)
         if after is None:
             for top in range(high, low, -step):
                 yield max(top - step, low), top
@@ -328,7 +329,7 @@ class SQLiteReader:
         return (low, low) if least is None else (least, most + 1)
 
     def _ways(self, where: Filter) -> list[IndexScan]:
-        return index_scans(where, self._names(where.events) if where.events else None)
+        return index_scans(where, self._names(where.event_globs) if where.event_globs else None)
 
     def _condition(self, where: Filter, low: int = 0, high: int = 1 << 62) -> Clause:
         condition, values = conditions(where)
@@ -337,16 +338,15 @@ class SQLiteReader:
         text, patterns = text_condition(where.text, low, high)
         return f"{condition} AND {text}", (*values, *patterns)
 
-    def _names(self, globs: Sequence[str]) -> list[str] | None:
-        """The stored event names that match; None when they are too many to query each."""
-        if not any(map(is_glob, globs)):
-            return list(dict.fromkeys(globs))
+    def _names(self, groups: Sequence[tuple[str, ...]]) -> list[str] | None:
+        """The stored event names that match every group; None when they are too many to query."""
+        literal = next((each for each in groups if not any(map(is_glob, each))), None)
+        if literal is not None:
+            return list(dict.fromkeys(literal))
         found = [name for (name,) in self._readers.all(_NAMES)]
         if len(found) > MANY_NAMES:
             return None
-        condition = " OR ".join(["value GLOB ?"] * len(globs))
-        fitting = f"SELECT value FROM json_each(?) WHERE {condition}"
-        return [name for (name,) in self._readers.all(fitting, (json.dumps(found), *globs))]
+        return [name for name in found if all(matches_any(name, globs) for globs in groups)]
 
     def _bounds(self) -> tuple[int, int]:
         """The oldest and the newest id there is; zeros when there is none."""
