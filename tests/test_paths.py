@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tiktok_hook import paths
-from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.errors import StoreError
 
 _posix = pytest.mark.skipif(os.name != "posix", reason="file modes are a POSIX matter")
 
@@ -279,26 +279,3 @@ def test_the_newest_listener_comes_first() -> None:
         assert paths.newest_listener() == mine
         other.communicate(b"\n", timeout=30)
     assert found == [mine.pid, other.pid]
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        "postgresql://me:hunter2@db.example/hooks",
-        Path("postgresql://me:hunter2@db.example/hooks"),
-        "sqlite:///history.db",
-        "dbname=hooks password=hunter2",
-    ],
-    ids=["url", "url-as-path", "sqlite-url", "connection-string"],
-)
-def test_a_database_server_is_not_a_history(given: Path | str) -> None:
-    with pytest.raises(UsageError, match="only a file can be the history") as caught:
-        paths.history_file(given, where="db")
-    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
-
-
-@pytest.mark.parametrize(
-    "given", ["history.db", "C:/hooks/history.db", "C:\\history.db", "a:b.db", "./user=me.db"]
-)
-def test_a_file_is_a_history(given: str) -> None:
-    assert paths.history_file(given, where="db") == Path(given)

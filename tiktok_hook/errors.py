@@ -5,6 +5,7 @@
     ├── TunnelError        3   the tunnel could not be opened, or the authtoken is missing
     ├── ListenError        4   no port to listen on
     ├── StoreError         5   the history cannot be opened, read or written
+    │   └── NoHistoryError     there is none yet
     └── AppError           6   an app did not answer 200
 
 A bad signature, an unknown event or a failed forward is none of these: it is data, stored and
@@ -62,6 +63,10 @@ class StoreError(HookError):
     """The history cannot be opened, read or written."""
 
     exit_code = 5
+
+
+class NoHistoryError(StoreError):
+    """There is no history yet, and reading creates none."""
 
 
 class AppError(HookError):

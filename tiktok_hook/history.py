@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from tiktok_hook import archive, edits, paths
+from tiktok_hook import archive, edits
 from tiktok_hook.archive import Format
 from tiktok_hook.delivery import Attempt, Delivery
-from tiktok_hook.errors import UsageError
+from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header
 from tiktok_hook.replayer import (
@@ -28,7 +28,9 @@ from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import (
     Counts,
     Filter,
+    Location,
     Store,
+    locate,
     open_history,
     open_store,
 )
@@ -46,19 +48,24 @@ class History:
     ``with tiktok_hook.History() as history:`` Iterate over it for every delivery, oldest first.
 
     Args:
-        path: The file; None is the one in the user's data folder.
+        path: The file, or its URL (``sqlite:///PATH``); None is the one in the user's data folder.
         create: Make an empty one if there is none.
 
     Raises:
-        UsageError: The path is the URL of a database server.
-        StoreError: There is none, or it cannot be read; so do all its methods.
+        UsageError: The path is a URL that is not supported.
+        NoHistoryError: There is none; a `StoreError`.
+        StoreError: It cannot be read; so do all its methods.
     """
 
-    def __init__(self, path: Path | str | None = None, *, create: bool = False) -> None:
-        self.path = paths.history_file(path, where="path")
-        if create and not self.path.exists():
+    def __init__(self, path: Location | Path | str | None = None, *, create: bool = False) -> None:
+        self._location = locate(path, where="path")
+        try:
+            self._reading = open_history(self._location)
+        except NoHistoryError:
+            if not create:
+                raise
             self._open_store().close()
-        self._reading = open_history(self.path)
+            self._reading = open_history(self._location)
 
     def __enter__(self) -> Self:
         return self
@@ -280,13 +287,13 @@ class History:
         return _run(clear())
 
     def _open_store(self) -> Store:
-        return open_store(self.path, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
+        return open_store(self._location, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
 
     def _found(self, delivery: Delivery | int) -> Delivery:
         number = delivery if isinstance(delivery, int) else delivery.id
         found = self.get(number)
         if found is None:
-            raise UsageError(f"There is no delivery {number} in {self.path}.")
+            raise UsageError(f"There is no delivery {number} in {self._reading.label}.")
         return found
 
     async def _replay(
@@ -309,7 +316,7 @@ class History:
                         hint="A listener with --ack first does so by itself.",
                     )
             forwarder = await stack.enter_async_context(Forwarder(insecure=insecure))
-            replayer = Replayer(store, forwarder, secrets, lambda: running_targets(self.path))
+            replayer = Replayer(store, forwarder, secrets, lambda: running_targets(self._location))
             prepared = await replayer.prepare(delivery, options)
             attempt = await replayer.send(prepared, dequeue=leaves, timeout=timeout)
             await store.flush()  # before the locks are released

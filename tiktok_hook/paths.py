@@ -9,7 +9,6 @@ import base64
 import contextlib
 import json
 import os
-import re
 import stat
 import sys
 import time
@@ -21,7 +20,7 @@ from typing import Any, Literal
 
 import platformdirs
 
-from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.errors import StoreError
 
 _APP = "tiktok-hook"
 _INSPECTOR_FILE = "inspector-token"
@@ -62,37 +61,6 @@ def _folder(find: Callable[..., Path]) -> Path:
 def history_path() -> Path:
     """Where the history is stored by default."""
     return data_dir() / "history.db"
-
-
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
-"""A scheme of at least two letters, since one is a drive of Windows. `Path` makes ``:/`` of ``://``."""
-
-_CONNECTION_STRING = re.compile(
-    r"(?:^|\s)(?:host|hostaddr|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE
-)
-
-
-def history_file(given: Path | str | None, *, where: str) -> Path:
-    """The path of the history.
-
-    Args:
-        given: A path; None is `history_path`.
-        where: The option or argument that it came from, for the message.
-
-    Raises:
-        UsageError: It is a URL or a connection string of a database server. The message does not
-            quote it, since it may contain a password.
-    """
-    if given is None:
-        return history_path()
-    found = _URL.match(str(given))
-    if found is not None or _CONNECTION_STRING.search(str(given)):
-        what = "a connection string" if found is None else f"a URL ({found[1].lower()}:)"
-        raise UsageError(
-            f"{where} is {what}; only a file can be the history.",
-            hint=f"Give the path of a SQLite file, for instance {where} history.db.",
-        )
-    return Path(given)
 
 
 def user_token() -> str:
@@ -164,7 +132,7 @@ class Listener:
         local_url: Where its receiver listens, path included.
         callback_url: Its public address; None without one.
         inspector_url: Without the token; None without an inspector.
-        history: Path of its database; None when ephemeral.
+        history: Identifies its history, without a password; None when ephemeral.
         target: Its first target; None without one.
         born: Distinguishes its process from a later one with the same number; empty if unknown.
     """
@@ -185,10 +153,17 @@ def listening(
     local_url: str,
     callback_url: str | None = None,
     inspector_url: str | None = None,
-    history: Path | None = None,
+    history: str | None = None,
     target: str | None = None,
 ) -> Iterator[Listener]:
     """Let other commands find this process for as long as the block runs.
+
+    Args:
+        local_url: See `Listener`, as for the others.
+        callback_url: None without one.
+        inspector_url: None without one.
+        history: `Location.identity` of its history.
+        target: None without one.
 
     Raises:
         StoreError: The state folder cannot be written to.
@@ -199,7 +174,7 @@ def listening(
         local_url=local_url,
         callback_url=callback_url,
         inspector_url=inspector_url,
-        history=None if history is None else str(history.absolute()),
+        history=history,
         target=target,
         born=_born(os.getpid()),
     )

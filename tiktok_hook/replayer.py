@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tiktok_hook import edits, paths, signature
@@ -32,7 +31,7 @@ from tiktok_hook.forward import (
 )
 from tiktok_hook.signature import State
 from tiktok_hook.signature.scheme import words_for
-from tiktok_hook.store import Filter, HistoryReader, Store
+from tiktok_hook.store import Filter, HistoryReader, Location, Store
 
 TOLERANCE_SECONDS = 300.0
 """The age at which the usual verifier begins to reject a valid signature."""
@@ -180,15 +179,15 @@ class ReplayTargets:
     own: Sequence[OwnAddresses] = ()
 
 
-def running_targets(history: Path, *, setting: str | None = None) -> ReplayTargets:
+def running_targets(history: Location, *, setting: str | None = None) -> ReplayTargets:
     """The targets that other processes know: those of the listeners that run now.
 
     Args:
-        history: Path of the history; a listener that writes to it is asked before others.
+        history: The history; a listener that writes to it is asked before others.
         setting: ``forward-to`` of the settings.
     """
     with_target = [each for each in paths.listeners() if each.target]
-    same = [each for each in with_target if each.history == str(history.absolute())]
+    same = [each for each in with_target if each.history and each.history == history.identity]
     return ReplayTargets(
         listener=next((each.target for each in same or with_target), None),
         setting=setting,

@@ -4,12 +4,16 @@ import asyncio
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tiktok_hook.cli import options, selection
 from tiktok_hook.cli.standard_input import require_input
-from tiktok_hook.errors import UsageError
+from tiktok_hook.errors import NoHistoryError, UsageError
+
+if TYPE_CHECKING:
+    from tiktok_hook.store import Location
 
 _ANSWER_SECONDS = 2.0
 """How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
@@ -27,7 +31,7 @@ _ANSWER_SECONDS = 2.0
 def command(
     before: str | None,
     yes: bool,  # noqa: FBT001 - click passes it by name
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
     """Empty the history.
@@ -38,22 +42,25 @@ def command(
     until = None
     if before is not None:
         until = selection.moment(before, option="--before", now=time.time())
-    path = selection.history_path(db)
-    if db is None and not path.exists():
+    location = selection.located(db)
+    try:
+        count = _count(location, until)
+    except NoHistoryError:
+        if db is not None:
+            raise
         click.echo("No history yet: there is nothing to delete.", err=True)
         return 0
-    count = _count(db, until)
     what = "1 delivery" if count == 1 else f"{count} deliveries"
     if not count:
         click.echo("There is nothing to delete.", err=True)
         return 0
-    if not yes and not _confirmed(f"Delete {what} from {path} for good?"):
+    if not yes and not _confirmed(f"Delete {what} from {location.label} for good?"):
         click.echo("Nothing was deleted.", err=True)
         return 1
     try:
-        gone = asyncio.run(_clear(path, until))
+        gone = asyncio.run(_clear(location, until))
     except KeyboardInterrupt:
-        left = _count(db, until)
+        left = _count(location, until)
         click.echo(f"\nInterrupted: {left} of {what} left.", err=True)
         raise
     from tiktok_hook.terminal import words
@@ -62,10 +69,10 @@ def command(
     return 0
 
 
-def _count(db: Path | None, until: float | None) -> int:
+def _count(location: "Location", until: float | None) -> int:
     from tiktok_hook.store import Filter
 
-    with selection.opened(db) as history:
+    with selection.opened(location) as history:
         return history.counts(Filter(until=until)).received
 
 
@@ -87,9 +94,9 @@ def _confirmed(question: str) -> bool:
     )
 
 
-async def _clear(path: Path, until: float | None) -> int:
+async def _clear(location: "Location", until: float | None) -> int:
     from tiktok_hook.store import open_store
 
     # Nothing else is pruned.
-    with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         return await store.clear(before=until)

@@ -90,7 +90,7 @@ def _show(lines: "Report", finding: "Finding") -> None:
 
 
 def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
-    from tiktok_hook import doctor, paths
+    from tiktok_hook import doctor
     from tiktok_hook.doctor import account
     from tiktok_hook.doctor.clock import NGROK_API
 
@@ -102,7 +102,7 @@ def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
         problem = error
     elsewhere = given["connect_url"] is not None or account.config().connect_url is not None
     return doctor.Subject(
-        db=given["db"] or paths.history_path(),
+        db=given["db"],
         authtoken=given["authtoken"],
         authtoken_from=_origin(context, "authtoken"),
         connect_url=given["connect_url"],

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options, selection
+from tiktok_hook.errors import NoHistoryError, StoreError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
-    from tiktok_hook.store import Filter, HistoryReader
+    from tiktok_hook.store import Filter, HistoryReader, Location
     from tiktok_hook.terminal.table import Table
 
 Found = list[tuple["Delivery", "Attempt | None"]]
@@ -48,7 +49,7 @@ def command(
     limit: int,
     follow: bool,  # noqa: FBT001 - click passes it by name
     form: str,
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
 ) -> None:
@@ -58,13 +59,17 @@ def command(
     answered and what your app answered last. Filters are combined; show ID shows one whole.
     """
     fitting = selection.where(given)
-    path = selection.history_path(db)
-    if not path.exists():
-        if db is None or follow:
-            click.echo(f"No history yet: tiktok-hook listen creates {path}.", err=True)
-        if db is None and not follow:
+    location = selection.located(db)
+    try:
+        opened = selection.opened(location)
+    except NoHistoryError:
+        if not follow and db is not None:
+            raise
+        click.echo(f"No history yet: tiktok-hook listen creates {location.label}.", err=True)
+        if not follow:
             return
-    with _awaited(path) if follow else selection.opened(path) as history:
+        opened = _awaited(location)
+    with opened as history:
         before = history.newest_id()
         show = _Lines() if form == "json" else _Rows(headed=follow)
         newest = show.all(history, fitting, limit)
@@ -85,26 +90,24 @@ def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None
         click.echo(f"{limit} of {total} deliveries; --limit 0 lists all.", err=True)
 
 
-def _awaited(path: Path) -> "HistoryReader":
+def _awaited(location: "Location") -> "HistoryReader":
     """The history, as soon as there is one.
 
     Raises:
         StoreError: The file is not a history, and does not become one soon.
     """
-    from tiktok_hook.errors import StoreError
-
-    patience = 0.0
-    while not path.exists():
-        patience = _MAKING_SECONDS
-        time.sleep(_WAIT_SECONDS)
-    deadline = time.monotonic() + patience
+    deadline: float | None = None
     while True:
         try:
-            return selection.opened(path)
+            return selection.opened(location)
+        except NoHistoryError:
+            pass
         except StoreError:
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            deadline = deadline or now + _MAKING_SECONDS
+            if now > deadline:
                 raise
-            time.sleep(_WAIT_SECONDS)  # its tables are still being created
+        time.sleep(_WAIT_SECONDS)  # its tables may still be being created
 
 
 def _found(history: "HistoryReader", fitting: "Filter", limit: int) -> Found:

@@ -15,6 +15,7 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
+    from tiktok_hook.store import Location
 
 
 @click.command(
@@ -48,7 +49,7 @@ def command(
     form: Any,
     output: Path | None,
     redact: bool,  # noqa: FBT001 - click passes it by name
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
 ) -> None:

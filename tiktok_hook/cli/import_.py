@@ -14,6 +14,7 @@ from tiktok_hook.cli.standard_input import require_input
 
 if TYPE_CHECKING:
     from tiktok_hook.archive import Capture, ImportResult
+    from tiktok_hook.store import Location
 
 _NAMED = 10
 """How many entries a line names by their numbers."""
@@ -47,7 +48,7 @@ def command(
     headers: tuple[str, ...],
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
     """Add deliveries from a file to the history.
@@ -80,9 +81,9 @@ def command(
             sibling=source.sibling,
             file_time=source.modified_at,
         )
-        path = selection.history_path(db)
+        location = selection.located(db)
         try:
-            result = asyncio.run(_store(capture, path))
+            result = asyncio.run(_store(capture, location))
         except KeyboardInterrupt:
             click.echo("\nInterrupted: nothing was imported.", err=True)
             raise
@@ -146,10 +147,10 @@ def _entries(numbers: Sequence[int]) -> str:
     return f"{'entry' if len(numbers) == 1 else 'entries'} {named}{more}"
 
 
-async def _store(capture: "Capture", path: Path) -> "ImportResult":
+async def _store(capture: "Capture", location: "Location") -> "ImportResult":
     from tiktok_hook import archive
     from tiktok_hook.store import open_store
 
     # An import removes nothing to make room for itself.
-    with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         return await archive.import_into(store, capture)

@@ -1,13 +1,16 @@
 """``tiktok-hook inspect``: serve the inspector for a stored history, without a listener."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tiktok_hook import paths
 from tiktok_hook.cli import options
 from tiktok_hook.cli.listen import serving_page
+
+if TYPE_CHECKING:
+    from tiktok_hook.store import Location
 
 
 @click.command(cls=options.Command, example="tiktok-hook inspect --open")
@@ -29,7 +32,7 @@ from tiktok_hook.cli.listen import serving_page
 @serving_page
 @options.config_option
 def command(
-    db: Path | None,
+    db: "Location | None",
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     *,

@@ -285,15 +285,16 @@ config_option = path_option(
 def _given_history(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
     if value is None:
         return None
-    from tiktok_hook import paths
+    from tiktok_hook.store import locate
 
-    return expanded(str(paths.history_file(value, where="--db")))
+    return locate(value, where="--db")
 
 
-db_option = path_option(
+db_option = option(
     "--db",
+    metavar="PATH|URL",
     callback=_given_history,
-    help="History file instead of the one in the user's data folder.",
+    help="History instead of the one in the user's data folder.",
 )
 
 

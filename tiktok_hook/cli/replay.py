@@ -20,7 +20,7 @@ from tiktok_hook.sanitize import visible
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
     from tiktok_hook.replayer import PreparedReplay, Replayer, ReplayOptions, Signing
-    from tiktok_hook.store import HistoryReader, Store
+    from tiktok_hook.store import HistoryReader, Location, Store
     from tiktok_hook.terminal.progress import Progress
 
 _LINES = 20
@@ -90,7 +90,7 @@ def command(
     ids: tuple[str, ...],
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
     **given: Any,
 ) -> None:
@@ -104,7 +104,7 @@ def command(
     --no-signature and --age.
     """
     known = options.resolve_secrets(secrets, secret_files)
-    asyncio.run(_ReplayCommand(given, known, selection.history_path(db)).run(ids))
+    asyncio.run(_ReplayCommand(given, known, selection.located(db)).run(ids))
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,15 @@ class _ReplayCommand:
     Args:
         given: The options as click read them.
         secrets: To sign with, first one first.
-        path: The history.
+        location: The history.
     """
 
-    def __init__(self, given: dict[str, Any], secrets: tuple[str, ...], path: Path) -> None:
+    def __init__(
+        self, given: dict[str, Any], secrets: tuple[str, ...], location: "Location"
+    ) -> None:
         self._given = given
         self._secrets = secrets
-        self._path = path
+        self._location = location
         self._options = _replay_options(given, _signing(given, signed=bool(secrets)))
         self._planned = 0
         self._sent = 0
@@ -152,12 +154,12 @@ class _ReplayCommand:
         from tiktok_hook.replayer import Replayer, running_targets
         from tiktok_hook.store import open_history, open_store
 
-        open_history(self._path).close()  # it has to exist: replaying makes none
+        open_history(self._location).close()  # it has to exist: replaying makes none
         setting = next(iter(self._given["forward_to"]), None)
         # Replaying never prunes. What left the queue is durable before its lock is released.
         async with AsyncExitStack() as stack:
             store = stack.enter_context(
-                open_store(self._path, keep=sys.maxsize, keep_bytes=sys.maxsize)
+                open_store(self._location, keep=sys.maxsize, keep_bytes=sys.maxsize)
             )
             if self._given["pending"] and not self._given["dry_run"]:
                 await self._lock_queues(store, stack)
@@ -172,7 +174,7 @@ class _ReplayCommand:
                     store,
                     forwarder,
                     self._secrets,
-                    lambda: running_targets(self._path, setting=setting),
+                    lambda: running_targets(self._location, setting=setting),
                 )
                 await self._check_first(replayer, series)
                 if self._given["dry_run"]:

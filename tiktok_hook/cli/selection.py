@@ -20,7 +20,7 @@ from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Delivery
-    from tiktok_hook.store import Filter, HistoryReader
+    from tiktok_hook.store import Filter, HistoryReader, Location
 
 VERDICTS = ("valid", "stale", "invalid", "missing", "unchecked")
 SOURCES = ("tiktok", "trigger", "import")
@@ -139,24 +139,23 @@ def moment(text: str, *, option: str, now: float) -> float:
         ) from None
 
 
-def history_path(db: Path | None) -> Path:
-    """Where the history is located: ``--db``, or the one in the user's data folder."""
-    if db is not None:
-        return db
-    from tiktok_hook import paths
+def located(db: "Location | Path | str | None") -> "Location":
+    """Where the history is: ``--db``, or the one in the user's data folder."""
+    from tiktok_hook.store import locate
 
-    return paths.history_path()
+    return locate(db, where="--db")
 
 
-def opened(db: Path | None) -> "HistoryReader":
+def opened(db: "Location | Path | str | None") -> "HistoryReader":
     """The history, to read from; none is created.
 
     Raises:
-        StoreError: There is none, or it cannot be read.
+        NoHistoryError: There is none.
+        StoreError: It cannot be read.
     """
     from tiktok_hook.store import open_history
 
-    return open_history(history_path(db))
+    return open_history(located(db))
 
 
 def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") -> "Filter":

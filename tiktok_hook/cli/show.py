@@ -15,7 +15,7 @@ from tiktok_hook.errors import UsageError
 if TYPE_CHECKING:
     from tiktok_hook.archive import Entry
     from tiktok_hook.delivery import Attempt, Delivery, Headers
-    from tiktok_hook.store import HistoryReader
+    from tiktok_hook.store import HistoryReader, Location
     from tiktok_hook.terminal.theme import Paint
 
 
@@ -39,7 +39,7 @@ def command(
     raw: bool,  # noqa: FBT001 - click passes it by name
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
-    db: Path | None,
+    db: "Location | None",
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
     """Show one delivery whole.
@@ -60,7 +60,7 @@ def command(
         if parts:
             if parts[0] == "curl":
                 known = options.resolve_secrets(secrets, secret_files)
-                sys.stdout.buffer.write(_curl(entry, history, selection.history_path(db), known))
+                sys.stdout.buffer.write(_curl(entry, history, selection.located(db), known))
             else:
                 escaped = sys.stdout.isatty() and not raw
                 sys.stdout.buffer.write(_part(entry, parts[0], escaped=escaped))
@@ -68,7 +68,9 @@ def command(
             click.echo(_whole(entry, history), nl=False)
 
 
-def _curl(entry: "Entry", history: "HistoryReader", path: Path, secrets: Sequence[str]) -> bytes:
+def _curl(
+    entry: "Entry", history: "HistoryReader", location: "Location", secrets: Sequence[str]
+) -> bytes:
     """One command that sends the delivery to where a replay would go, signed now."""
     from tiktok_hook.archive import curl
     from tiktok_hook.replayer import (
@@ -80,7 +82,7 @@ def _curl(entry: "Entry", history: "HistoryReader", path: Path, secrets: Sequenc
     )
 
     try:
-        target, is_whole = default_target(history, entry.delivery, running_targets(path))
+        target, is_whole = default_target(history, entry.delivery, running_targets(location))
     except NoTargetError:
         target, is_whole = curl.DEFAULT_TARGET, False
     if not secrets:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from tiktok_hook.cli import options
 from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
 from tiktok_hook.signature.pasted import read_pasted
+
+if TYPE_CHECKING:
+    from tiktok_hook.store import Location
 
 
 @click.command(
@@ -41,7 +45,7 @@ def command(
     secret_files: tuple[Path, ...],
     header: str | None,
     body: str | None,
-    db: Path | None,
+    db: "Location | None",
     tolerance: float,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
@@ -80,7 +84,9 @@ def command(
     return 0 if verdict.state is State.VALID else 1
 
 
-def _stored(word: str, db: Path | None) -> tuple[str | None, list[tuple[str, str]], bytes, float]:
+def _stored(
+    word: str, db: "Location | None"
+) -> tuple[str | None, list[tuple[str, str]], bytes, float]:
     """Signature header, all headers, body and time of receipt of a stored delivery.
 
     Raises:

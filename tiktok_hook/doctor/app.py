@@ -37,7 +37,7 @@ async def secret(subject: Subject) -> list[Finding]:
         if words:
             which = "it" if len(odd) == 1 else f"number {number}"
             return [doubtful("secret", f"{which} {words}", _COPY)]
-    received = await in_thread(lambda: newest(subject.db))
+    received = await in_thread(lambda: newest(subject))
     return [_fits(subject.secrets, received)]
 
 
@@ -73,7 +73,7 @@ async def client_key(subject: Subject) -> list[Finding]:
     """Whether the client key is a sandbox's or that of production."""
     key, where = subject.client_key, "given"
     if key is None:
-        received = await in_thread(lambda: newest(subject.db))
+        received = await in_thread(lambda: newest(subject))
         found = next(
             ((each.event.client_key, each.id) for each in received if each.event is not None), None
         )

@@ -68,7 +68,7 @@ def _by_deliveries(subject: Subject) -> Finding | None:
     """What the newest valid signatures show: TikTok signs just before it sends."""
     ages = [
         delivery.verdict.age_seconds
-        for delivery in newest(subject.db)
+        for delivery in newest(subject)
         if delivery.verdict.state in {State.VALID, State.STALE}
         and delivery.verdict.age_seconds is not None
     ]

@@ -19,6 +19,7 @@ from tiktok_hook.errors import HookError, ListenError
 from tiktok_hook.forward import parse_target, reachable
 from tiktok_hook.hints import for_answer
 from tiktok_hook.ports import bind
+from tiktok_hook.store import locate
 
 RECEIVER_PORT = 3000
 INSPECTOR_PORT = 4040
@@ -126,7 +127,10 @@ async def _target(text: str) -> Finding:
 
 async def disk(subject: Subject) -> list[Finding]:
     """How much room there is for the history."""
-    folder = existing(subject.db.parent)
+    place = locate(subject.db, where="db").folder
+    if place is None:
+        return []
+    folder = existing(place)
     free = shutil.disk_usage(folder).free
     words = f"{_size(free)} free at {folder}"
     if free < _NEEDED_BYTES:

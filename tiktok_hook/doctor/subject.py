@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tiktok_hook import paths
 from tiktok_hook.errors import HookError
+from tiktok_hook.store import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +12,7 @@ class Subject:
     """The settings that `listen` would use.
 
     Args:
-        db: The history file, which need not exist; the one in the user's data folder if not given.
+        db: The history, which need not exist; None is the one in the user's data folder.
         authtoken: ngrok's, from an option or the environment; None looks in ngrok's file.
         authtoken_from: Where it came from, in words.
         connect_url: ``host:port`` of another ingress; None asks ngrok's file, then takes ngrok's.
@@ -26,7 +26,7 @@ class Subject:
         targets: Where deliveries would be forwarded to, as typed.
     """
 
-    db: Path = field(default_factory=paths.history_path)
+    db: Location | Path | str | None = None
     authtoken: str | None = field(default=None, repr=False)
     authtoken_from: str = "an option"
     connect_url: str | None = None

@@ -17,7 +17,7 @@ from tiktok_hook.forward import Forwarder, parse_target
 from tiktok_hook.session import browser
 from tiktok_hook.session.signals import signals
 from tiktok_hook.signature import checked_secrets
-from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store import Location, locate, open_history, open_store
 
 if TYPE_CHECKING:
     from tiktok_hook.inspector import InspectorContext
@@ -90,7 +90,7 @@ def _sockets(port: int | None, host: str, avoid: Collection[int]) -> list[socket
 @asynccontextmanager
 async def inspect(
     *,
-    db: Path | str | None = None,
+    db: Location | Path | str | None = None,
     secrets: Sequence[str] = (),
     forward_to: str | None = None,
     insecure: bool = False,
@@ -102,7 +102,7 @@ async def inspect(
     """Serve the inspector for a stored history, and yield its URL, including the token.
 
     Args:
-        db: Path of the history; None means the one in the user's data folder.
+        db: Path or URL of the history; None means the one in the user's data folder.
         secrets: Client secrets that sign replays.
         forward_to: Default target of replays; None means that each replay must name a target.
         insecure: Do not verify the certificate of an https target.
@@ -119,12 +119,12 @@ async def inspect(
     from tiktok_hook import inspector
 
     secrets = checked_secrets(secrets, where="secrets")
-    path = paths.history_file(db, where="db")
-    open_history(path).close()  # must exist: viewing a history never creates one
+    location = locate(db, where="db")
+    open_history(location).close()  # must exist: viewing a history never creates one
     targets = () if forward_to is None else (parse_target(forward_to),)
     feed = Bus()
     # No retention limits: viewing a history never deletes deliveries.
-    with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
         async with Forwarder(insecure=insecure) as forwarder:
             parts = inspector.InspectorContext(
                 history=store.history(),

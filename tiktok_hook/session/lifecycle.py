@@ -127,10 +127,7 @@ class _Wiring:
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
-        path = plan.history_path
-        store = self.stack.enter_context(
-            open_store(path, keep=plan.keep, keep_bytes=plan.kept_bytes)
-        )
+        store = self.stack.enter_context(open_store(plan.location, bounds=plan.bounds))
         forwarder = await enter(Forwarder(insecure=plan.insecure))
         targets = plan.targets
         if plan.app is not None:
@@ -198,10 +195,10 @@ class _Wiring:
                 ack=str(plan.ack_mode) if targets or isinstance(plan.ack_mode, int) else None,
                 tunnelled=plan.tunnel,
                 public=public_url is not None,
-                history=None if path is None else _as_typed(path),
+                history=None if plan.location.in_memory else _as_typed(store.label),
             ),
         )
-        self._announce(session.ready, path)
+        self._announce(session.ready)
         remarks = (
             *startup_notices.mistyped(plan.event_globs),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
@@ -322,7 +319,7 @@ class _Wiring:
             pooling=plan.pooling,
         )
 
-    def _announce(self, ready: Ready, path: Path | None) -> None:
+    def _announce(self, ready: Ready) -> None:
         """Register this session so that ``trigger`` and other commands can find it."""
         try:
             self.stack.enter_context(
@@ -330,7 +327,7 @@ class _Wiring:
                     local_url=ready.local_url,
                     callback_url=ready.callback_url if ready.public else None,
                     inspector_url=(ready.inspector_url or "").partition("#")[0] or None,
-                    history=path,
+                    history=self.plan.location.identity,
                     target=ready.target,
                 )
             )
@@ -353,11 +350,11 @@ class _Wiring:
         return memory if seen else "first"
 
 
-def _as_typed(path: Path) -> str:
-    """Abbreviate the home folder of a path to ``~``."""
+def _as_typed(label: str) -> str:
+    """Abbreviate the home folder at the start of a history's label to ``~``."""
     with suppress(ValueError, RuntimeError):
-        return str("~" / path.relative_to(Path.home()))
-    return str(path)
+        return str("~" / Path(label).relative_to(Path.home()))
+    return label
 
 
 def _joined(url: str, path: str) -> str:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiktok_hook.errors import StoreError
+from tiktok_hook.errors import NoHistoryError
 from tiktok_hook.store.api import ChangeFeed, HistoryReader, Integrity, QueueLock
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, Bounds
 from tiktok_hook.store.filter import EVERYTHING, Filter
 from tiktok_hook.store.kept import MAX_REJECTED, REJECTED_BODY_BYTES
-from tiktok_hook.store.location import Location, parse_location
+from tiktok_hook.store.location import Location, locate, parse_location
 from tiktok_hook.store.records import (
     QUEUE_MODES,
     Bucket,
@@ -41,7 +41,9 @@ __all__ = [
     "QueueMode",
     "QueuedDelivery",
     "Store",
+    "check_creatable",
     "check_integrity",
+    "locate",
     "open_history",
     "open_store",
     "parse_location",
@@ -71,7 +73,7 @@ def open_store(
     from tiktok_hook.store.sqlite.backend import SQLiteBackend
     from tiktok_hook.store.writer import Store
 
-    path = _located(location).path
+    path = parse_location(location).path
     if path is None:
         keep_bytes = min(keep_bytes, KEEP_BYTES_IN_MEMORY)
     return Store(SQLiteBackend(path, bounds or Bounds.of(keep, keep_bytes)))
@@ -81,17 +83,13 @@ def open_history(location: Location | str | Path) -> HistoryReader:
     """Open a history that is only read, whether or not another process writes to it.
 
     Raises:
-        StoreError: There is none, or it cannot be read.
+        NoHistoryError: There is none.
+        StoreError: It cannot be read.
         UsageError: The address is of a kind that is not known.
     """
     from tiktok_hook.store.sqlite.reader import open_reader
 
-    found = _located(location)
-    if found.path is None or not found.exists():
-        raise StoreError(
-            f"There is no history at {found.label} yet.", hint="tiktok-hook listen creates it."
-        )
-    return open_reader(found.path)
+    return open_reader(_existing(location))
 
 
 def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) -> Integrity:
@@ -102,18 +100,44 @@ def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) ->
         seconds: Reading stops after this long.
 
     Raises:
+        NoHistoryError: There is none.
         StoreError: It is not a history of this version, or cannot be opened or written.
     """
     from tiktok_hook.store.sqlite import integrity
 
-    found = _located(location)
+    return integrity.check(_existing(location), seconds=seconds)
+
+
+def check_creatable(location: Location | str | Path) -> None:
+    """Check that a history that does not exist yet can be created; it is not created.
+
+    Raises:
+        StoreError: It cannot; the message names what is in the way.
+    """
+    from tiktok_hook.store.sqlite import integrity
+
+    path = parse_location(location).path
+    if path is not None:
+        integrity.check_creatable(path)
+
+
+def _existing(location: Location | str | Path) -> Path:
+    """The file of a history.
+
+    Raises:
+        NoHistoryError: There is none, or it would be in the memory of another process.
+    """
+    found = parse_location(location)
     if found.path is None:
-        return Integrity("", complete=True)
-    return integrity.check(found.path, seconds=seconds)
-
-
-def _located(location: Location | str | Path | None) -> Location:
-    return location if isinstance(location, Location) else parse_location(location)
+        raise NoHistoryError(
+            "A history in memory can only be read by the process that has it.",
+            hint="Give the path of a history that was kept.",
+        )
+    if not found.path.exists():
+        raise NoHistoryError(
+            f"There is no history at {found.label} yet.", hint="tiktok-hook listen creates it."
+        )
+    return found.path
 
 
 def __getattr__(name: str) -> object:

@@ -3,18 +3,26 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from tiktok_hook import paths
 from tiktok_hook.errors import UsageError
 
 MEMORY = ":memory:"
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
+"""A scheme of at least two letters, since one is a drive of Windows. `Path` makes ``:/`` of ``://``."""
+
+_SQLITE = re.compile(r"sqlite:(?:///|/(?!/))", re.IGNORECASE)
+
+_CONNECTION_STRING = re.compile(
+    r"(?:^|\s)(?:host|hostaddr|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a history is.
+    """Where a history is. Only the store knows what is inside; others pass it on.
 
     Attributes:
         path: The SQLite file; None in memory.
@@ -27,32 +35,75 @@ class Location:
         """What it is called in messages; never with a password."""
         return str(self.path) if self.path else "the history in memory"
 
-    def exists(self) -> bool:
-        """Whether there is a history already; one in memory is always new."""
-        return self.path is not None and self.path.exists()
+    @property
+    def identity(self) -> str | None:
+        """The same text for the same history, without a password; None in memory."""
+        return None if self.path is None else str(self.path.absolute())
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder on whose disk it takes room, which need not exist; None without one."""
+        return None if self.path is None else self.path.parent
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it ends with the process that opened it."""
+        return self.path is None
 
 
-def parse_location(given: str | Path | None) -> Location:
+def locate(given: "Location | Path | str | None", *, where: str) -> Location:
+    """Find the history that a user named; None is the one in the user's data folder.
+
+    Args:
+        given: See `parse_location`.
+        where: The option or argument that it came from, for the message.
+
+    Raises:
+        UsageError: A URL of another kind, or a connection string. The message never quotes it,
+            since it may contain a password.
+        StoreError: None was given, and no home folder is known.
+    """
+    return parse_location(paths.history_path() if given is None else given, where=where)
+
+
+def parse_location(
+    given: "Location | str | Path | None", *, where: str = "The history"
+) -> Location:
     """Read what a user or a program names a history by.
 
     Args:
         given: A path, ``sqlite:///`` and an absolute path, or ``:memory:``; None is in memory.
+        where: The option or argument that it came from, for the message.
 
     Raises:
-        UsageError: A URL of another kind. The message never holds its password.
+        UsageError: A URL of another kind, or a connection string. The message never quotes it,
+            since it may contain a password.
     """
+    if isinstance(given, Location):
+        return given
     if given is None or str(given) == MEMORY:
         return Location(None)
     text = str(given)
-    # A URL that went through `Path` has lost one slash.
-    if not _SCHEME.match(text):
-        return Location(Path(given).expanduser())
-    scheme = text.partition(":")[0].lower()
-    if scheme == "sqlite" and text.startswith("sqlite:///"):
-        path = unquote(urlsplit(text).path)
+    found = _URL.match(text)
+    if found is None and not _CONNECTION_STRING.search(text):
+        return Location(_expanded(Path(given), where))
+    # A URL that went through `Path` has lost two slashes: sqlite:/a/history.db.
+    if (url := _SQLITE.match(text)) is not None:
+        path = "/" + unquote(text[url.end() :].partition("?")[0]).lstrip("/")
         # ``sqlite:///C:/folder/history.db`` on Windows
         return Location(Path(path[1:] if re.match(r"/[A-Za-z]:/", path) else path))
+    what = "a connection string" if found is None else f"a URL ({found[1].lower()}:)"
     raise UsageError(
-        f"A history cannot be opened at a {scheme}: address.",
-        hint="Name a file, as PATH or as sqlite:///PATH.",
+        f"{where} is {what}; only a file can be the history.",
+        hint="Give the path of a SQLite file, as history.db or as sqlite:///PATH.",
     )
+
+
+def _expanded(path: Path, where: str) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{where} {path} begins with ~, and no home folder is known.",
+            hint="Set HOME, or write the full path.",
+        ) from error

@@ -3,21 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tiktok_hook import paths
 from tiktok_hook.option_fields import option
+from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, Bounds
+from tiktok_hook.store.location import MEMORY, Location, locate
 
-_KEEP = 100_000
-_KEEP_BYTES = 1 << 30
-_KEEP_BYTES_IN_MEMORY = 64 << 20
+_EPHEMERAL_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoreOptions:
     """Which history is used, and how much of it is kept."""
 
-    db: Path | str | None = option(None, shared="db_option")
+    db: Location | Path | str | None = option(None, shared="db_option")
     ephemeral: bool = option(default=False, help="Keep nothing when the session ends.")
-    keep: int = option(_KEEP, "Deliveries that the history keeps.", metavar="N", minimum=1)
+    keep: int = option(KEEP, "Deliveries that the history keeps.", metavar="N", minimum=1)
     keep_bytes: int | None = option(
         None,
         "Bytes of bodies that it keeps.",
@@ -27,26 +26,26 @@ class StoreOptions:
     )
 
     @property
-    def history_path(self) -> Path | None:
-        """The file; None for a history in memory.
+    def location(self) -> Location:
+        """Where the history is.
 
         Raises:
-            UsageError: It is the URL of a database server.
+            UsageError: `db` is a URL that is not supported.
             StoreError: No home folder is known.
         """
-        return None if self.ephemeral else paths.history_file(self.db, where="db")
+        return locate(MEMORY if self.ephemeral else self.db, where="db")
 
     @property
-    def kept_bytes(self) -> int:
-        """How many bytes of bodies are kept."""
-        usual = _KEEP_BYTES_IN_MEMORY if self.ephemeral else _KEEP_BYTES
-        return self.keep_bytes or usual
+    def bounds(self) -> Bounds:
+        """How much of it is kept."""
+        usual = _EPHEMERAL_BYTES if self.location.in_memory else KEEP_BYTES
+        return Bounds.of(self.keep, self.keep_bytes or usual)
 
     def check_store(self) -> None:
         """Check the values.
 
         Raises:
-            UsageError: The history is the URL of a database server.
+            UsageError: `db` is a URL that is not supported.
         """
         if self.db is not None:
-            paths.history_file(self.db, where="db")
+            locate(self.db, where="db")

@@ -15,7 +15,7 @@ import pytest
 from tests.store.samples import delivery, event_body
 from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State
-from tiktok_hook.store import open_history, open_store
+from tiktok_hook.store import check_creatable, open_history, open_store
 from tiktok_hook.store.sqlite.database import APPLICATION_ID, VERSION, Database
 
 NOBODY = 65534
@@ -228,6 +228,8 @@ class TestPermissions:
         as_anybody.chmod(0o555)
         with pytest.raises(StoreError, match="cannot be written to: Permission denied"):
             open_store(as_anybody / "history.db")
+        with pytest.raises(StoreError, match=f"^{as_anybody} cannot be written to"):
+            check_creatable(as_anybody / "missing/history.db")
 
     def test_a_file_that_cannot_be_written_to_says_so(self, as_anybody: Path) -> None:
         path = as_anybody / "history.db"

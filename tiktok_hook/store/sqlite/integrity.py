@@ -1,10 +1,12 @@
-"""Checks whether a history can be written and read in full, for `doctor`."""
+"""Checks whether a history can be created, written and read in full, for `doctor`."""
 
+import os
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
+from tiktok_hook.errors import StoreError
 from tiktok_hook.store.api import Integrity
 from tiktok_hook.store.sqlite.database import Database
 
@@ -31,6 +33,22 @@ def check(path: Path, *, seconds: float) -> Integrity:
             return _read_through(connection, time.monotonic() + seconds)
     except sqlite3.Error as error:
         raise database.explain(error) from error
+
+
+def check_creatable(path: Path) -> None:
+    """Check that a file can be created in its folder, or the folder in the nearest existing one.
+
+    Raises:
+        StoreError: That folder cannot be written to.
+    """
+    whole = path.absolute().parent
+    folder = next(each for each in (whole, *whole.parents) if each.is_dir() or not each.name)
+    effective = os.access in os.supports_effective_ids
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
+        raise StoreError(
+            f"{folder} cannot be written to.",
+            hint="Check its permissions, or name another place with --db PATH.",
+        )
 
 
 def _read_through(connection: sqlite3.Connection, deadline: float) -> Integrity:
