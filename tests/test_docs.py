@@ -161,13 +161,20 @@ def test_a_command_is_one_that_the_program_takes(
 
 
 def test_the_documented_settings_are_settings(tmp_path: Path) -> None:
-    [code] = [code for _, language, code in BLOCKS if language == "toml"]
+    [code] = [code for _, language, code in BLOCKS if language == "toml" and "[listen]" in code]
     file = tmp_path / "config.toml"
     file.write_text(code)
     config = settings.read_config(file, default=file)
     names = {name: option.name for option in reference.options("listen") for name in option.opts}
     keys = [key for key in [*config, *config["listen"]] if key != "listen"]
     assert [key for key in keys if f"--{key}" not in names] == []
+
+
+def test_the_documented_project_file_is_one(tmp_path: Path) -> None:
+    [code] = [code for _, language, code in BLOCKS if language == "toml" and "path = " in code]
+    file = tmp_path / "tiktok-hook.toml"
+    file.write_text(code)
+    assert settings.find_project_file(tmp_path, commands=frozenset(COMMANDS)).path == file
 
 
 def test_the_docs_show_the_rows_of_the_architecture() -> None:

@@ -1,6 +1,8 @@
 """Reads small text files that people write: settings, secrets, policies, ngrok.yml."""
 
 import codecs
+import os
+import stat
 from pathlib import Path
 
 from tiktok_hook.errors import UsageError
@@ -74,3 +76,66 @@ def _alternates_with_nul(start: bytes) -> bool:
     """Whether every second byte is NUL and the others are not: ASCII letters in UTF-16."""
     pattern = [byte == 0 for byte in start]
     return len(start) == 4 and pattern in ([True, False] * 2, [False, True] * 2)
+
+
+def foreign_reason(found: os.stat_result) -> str:
+    """Why another user could have written a file or folder; empty if only this user could.
+
+    The owner may be root. The group may write if it is the user's own private group, as the files
+    of a ``umask 002`` are on Debian and Fedora. On a system without such modes nothing is foreign.
+    """
+    if os.name != "posix":
+        return ""
+    user = os.geteuid()
+    if found.st_uid not in {user, 0}:
+        return "belongs to another user"
+    private_group = found.st_gid == found.st_uid == user
+    writable = found.st_mode & (stat.S_IWOTH if private_group else stat.S_IWOTH | stat.S_IWGRP)
+    return "can be written to by other users" if writable else ""
+
+
+class ForeignFileError(UsageError):
+    """Another user could have written the file."""
+
+
+def read_bytes(file: Path, *, what: str, max_bytes: int) -> bytes:
+    """Return a regular file that only this user or root can have written.
+
+    The file is opened first and examined then, so that it cannot be exchanged in between. A named
+    pipe does not block.
+
+    Args:
+        file: Its path; symbolic links are followed.
+        what: What the file is, for the message: ``scenario file``.
+        max_bytes: A larger file is an error.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ForeignFileError: Another user could have written it.
+        UsageError: It is not a regular file, is too large, or cannot be read.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UsageError(
+                    f"The {what} {file} is not a regular file.", hint="Name a file of text."
+                )
+            if reason := foreign_reason(found):
+                raise ForeignFileError(
+                    f"The {what} {file} {reason}.", hint="Make it yours: chown and chmod go-w."
+                )
+            data = stream.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"The {what} {file} cannot be read: {error.strerror or error}.",
+            hint="Check its permissions.",
+        ) from error
+    if len(data) > max_bytes:
+        raise UsageError(
+            f"The {what} {file} is larger than {max_bytes} bytes.", hint="Name a smaller file."
+        )
+    return data

@@ -116,6 +116,7 @@ def test_every_delivery_has_exactly_one_answer_however_slowly_it_is_read() -> No
                 "local_url": "http://127.0.0.1:3000",
                 "inspector_url": None,
                 "self_check": "skipped",
+                "settings_from": [],
             },
         ),
         (

@@ -33,6 +33,7 @@ COMMANDS = {
     "inspect": "Serve the inspector for a stored history, without a listener.",
     "audit": "Send valid and invalid deliveries to your handler and check its answers.",
     "help": "Show the help of a command, as text or as JSON.",
+    "config": "Show the settings in force and where each one came from.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }
 """The name and summary of each command, in the order of ``--help``.

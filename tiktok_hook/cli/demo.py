@@ -50,6 +50,7 @@ def command(
             tunnel=False,
             ephemeral=True,
             port=port,
+            settings_from=run_listen.settings_from(),
             **run_listen.inspector_arguments(inspector),
         ),
         format=form,

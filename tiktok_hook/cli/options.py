@@ -1,8 +1,7 @@
 """Options that several commands share, and how their values are resolved.
 
 `option` gives every option its environment variable, the same in every command; `Command` reads
-`config.toml` before click resolves the options, so that click's own precedence applies: flag,
-environment, file, default.
+the settings files before click resolves the options.
 """
 
 import sys
@@ -13,10 +12,13 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
+from tiktok_hook.cli import config_layers
+from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
 from tiktok_hook.cli.standard_input import require_input
-from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.errors import UsageError
+from tiktok_hook.sanitize import visible
 from tiktok_hook.text_files import decode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,122 +54,21 @@ class Command(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        own = _by_name(self)
-        file: Path | None = None
-        if "config" in own and not {"-h", "--help"} & set(args):
-            from tiktok_hook import paths
-
-            named = _config_option(args)
-            try:
-                file = named or paths.config_dir() / "config.toml"
-            except StoreError:  # no home folder is known, so there are no settings in it
-                file = None
-            config = {} if file is None else settings.read_config(named, default=file)
-            if file is not None and config:
-                values = settings.defaults_for(
-                    info_name or "",
-                    config,
-                    options=own,
-                    known=_all_names(parent) | set(own),
-                    file=file,
-                )
-                extra["default_map"] = {
-                    own[name].name: _as_click_reads(own[name], value, key=name, file=file)
-                    for name, value in values.items()
-                }
+        layers = config_layers.Layers()
+        own = config_layers.by_name(self)
+        completing = extra.get("resilient_parsing")
+        if "config" in own and not completing and not {"-h", "--help"} & set(args):
+            layers = config_layers.read(self, info_name or "", args, parent)
+            extra["default_map"] = layers.values
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            context = super().make_context(info_name, args, parent, **extra)
         except click.BadParameter as error:
-            unfit = _unfit(error, file)
-            if unfit is None:
+            unusable = config_layers.unusable(error, layers)
+            if unusable is None:
                 raise
-            raise unfit from None
-
-
-def _unfit(error: click.BadParameter, file: Path | None) -> UsageError | None:
-    """An error that names the source of a bad value: a variable or the settings file.
-
-    None if the value was given on the command line; click's own message is clear then.
-    """
-    import os
-
-    option, context = error.param, error.ctx
-    if not isinstance(option, click.Option) or context is None:
-        return None
-    source = context.get_parameter_source(option.name)
-    flag = next(name for name in option.opts if name.startswith("--"))
-    if source is click.core.ParameterSource.ENVIRONMENT:
-        names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
-        name = next(each for each in names if os.environ.get(each))
-        return UsageError(
-            f"{name}={os.environ[name]} cannot be used: {error.message}",
-            hint=f"It sets {flag}: correct it, or unset {name}.",
-        )
-    if source is click.core.ParameterSource.DEFAULT_MAP:
-        return UsageError(
-            f"{flag.removeprefix('--')} in {file} cannot be used: {error.message}",
-            hint=f"It sets {flag}: correct it, or remove it.",
-        )
-    return None
-
-
-def _by_name(command: click.Command) -> dict[str, click.Option]:
-    """A command's options by long name, without the dashes and without the ``no-`` forms."""
-    return {
-        name.removeprefix("--"): parameter
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-        for name in parameter.opts
-        if name.startswith("--")
-    }
-
-
-def _as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path) -> Any:
-    """Convert a value of the settings file to the form that click expects.
-
-    Raises:
-        UsageError: The value is a list, but the option takes one value; or it is neither a string
-            nor a number.
-    """
-    if parameter.multiple:
-        if isinstance(value, str):
-            return split_values(parameter, value)
-        given = value if isinstance(value, list) else [value]
-        if any(isinstance(each, bool) or not isinstance(each, _PLAIN) for each in given):
-            raise UsageError(
-                f"{key} in {file} cannot be used: it is not a string or a list of strings.",
-                hint=f'For instance {key} = ["{_EXAMPLES.get(key, "text")}"].',
-            )
-        return [str(each) for each in given]
-    if isinstance(value, list):
-        raise UsageError(
-            f"{key} in {file} cannot be used: it is a list, and --{key} takes one value.",
-            hint=f"Write {key} = VALUE, without the brackets.",
-        )
-    if isinstance(value, bool) and not (parameter.is_flag or parameter.type is click.BOOL):
-        shown = str(value).lower()
-        raise UsageError(
-            f"{key} in {file} cannot be used: it is {shown}, and --{key} takes a value.",
-            hint="Correct it, or remove it.",
-        )
-    return value
-
-
-_PLAIN = (str, int, float)
-_EXAMPLES = {"forward-to": "3000", "header": "X-Debug: 1"}
-
-
-def split_values(parameter: click.Option, text: str) -> list[str]:
-    """Split the value of a repeatable option from the environment or a settings file.
-
-    Only the options in `SPLIT_AT_WHITESPACE` are split, because their values cannot contain
-    whitespace. Any other text is one value, so that a header or a path may contain spaces.
-    """
-    return text.split() if set(parameter.opts) & SPLIT_AT_WHITESPACE else [text]
-
-
-SPLIT_AT_WHITESPACE = frozenset({"--secret", "--forward-to", "--inspect-allow-host"})
-"""Repeatable options whose variable or setting may hold several values, split at whitespace."""
+            raise unusable from None
+        config_layers.attach(layers, context)
+        return context
 
 
 class Option(click.Option):
@@ -178,34 +79,6 @@ class Option(click.Option):
             return super().value_from_envvar(ctx)
         text = self.resolve_envvar_value(ctx)
         return None if text is None else split_values(self, text)
-
-
-def _config_option(args: Sequence[str]) -> Path | None:
-    """The value of ``--config``, which is needed before click parses the other options."""
-    import os
-
-    for index, word in enumerate(args):
-        if word == "--":
-            break
-        if word == "--config" and index + 1 < len(args):
-            return expanded(args[index + 1])
-        if word.startswith("--config="):
-            return expanded(word.removeprefix("--config="))
-    value = os.environ.get(settings.variable("--config"))
-    return expanded(value) if value else None
-
-
-def _all_names(parent: click.Context | None) -> set[str]:
-    """The names of all commands, and of all their options."""
-    if parent is None or not isinstance(parent.command, click.Group):
-        return set()
-    names: set[str] = set()
-    for name in parent.command.list_commands(parent):
-        names.add(name)
-        command = parent.command.get_command(parent, name)
-        if command is not None:
-            names |= set(_by_name(command))
-    return names
 
 
 _FORMATS = {"full", "normal", "compact", "json", "table", "jsonl", "har", "curl", "pytest"}
@@ -254,21 +127,6 @@ def _given_path(_context: click.Context, _parameter: click.Parameter, value: Any
     if isinstance(value, tuple):
         return tuple(expanded(each) for each in value)
     return None if value is None else expanded(value)
-
-
-def expanded(text: str) -> Path:
-    """Expand ``~`` in a path that the user wrote.
-
-    Raises:
-        UsageError: The path begins with ``~``, and no home folder is known.
-    """
-    try:
-        return Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(
-            f"The path {text} begins with ~, and no home folder is known.",
-            hint="Set HOME, or write the full path.",
-        ) from error
 
 
 def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
@@ -328,13 +186,27 @@ insecure_option = option(
 )
 
 
-def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
-    """The secrets of ``--secret`` and ``--secret-file``; ``--secret -`` prompts for one.
+def find_secrets(given: Sequence[str], files: Sequence[Path]) -> settings.FoundSecrets:
+    """The secrets of ``--secret``, ``--secret-file``, the environment or `.env`, and their source.
+
+    ``--secret -`` prompts for one.
 
     Raises:
         UsageError: A secret is not valid, or ``-`` was given and standard input has no secret.
     """
-    return settings.secrets([_asked() if text == "-" else text for text in given], files)
+    return settings.find_secrets([_asked() if text == "-" else text for text in given], files)
+
+
+def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, ...]:
+    """The values of `find_secrets`; a line on stderr names `.env` if they come from there.
+
+    Raises:
+        UsageError: As `find_secrets`.
+    """
+    found = find_secrets(given, files)
+    if found.notice:
+        click.echo(visible(found.notice), err=True)
+    return found.values
 
 
 def _asked() -> str:
@@ -357,7 +229,7 @@ def required_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, 
     if not found:
         raise UsageError(
             "No client secret was given.",
-            hint="Set TIKTOK_CLIENT_SECRET, or give --secret-file FILE or --secret - to type it.",
+            hint="Set TIKTOK_CLIENT_SECRET, in .env too, or give --secret-file FILE or --secret -.",
         )
     return found
 

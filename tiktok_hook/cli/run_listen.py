@@ -1,5 +1,6 @@
 """Run a session from the options of ``listen``, and return its exit code."""
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -7,8 +8,8 @@ from typing import Any
 
 import click
 
-from tiktok_hook import ngrok_config
-from tiktok_hook.cli import options
+from tiktok_hook import ngrok_config, settings
+from tiktok_hook.cli import config_layers, options
 from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
@@ -35,14 +36,21 @@ def start(given: Mapping[str, Any]) -> int:
     """
     from tiktok_hook import session
 
-    secrets = _secrets(given)
+    found = _secrets(given)
+    secrets = found.values
     # Report a missing secret before prompting for an authtoken.
     session.check_edge(verify_webhook=bool(given["verify_webhook"]), secrets=secrets)
     arguments = _arguments(given)
+    sources = [*settings_from(), *([found.notice] if found.notice else [])]
     if given["tunnel"]:
-        arguments |= _tunnel_arguments(given)
+        arguments |= _tunnel_arguments(given, sources)
     return session.run(
-        session.ListenOptions(secret=secrets, command=given["command_beside"], **arguments),
+        session.ListenOptions(
+            secret=secrets,
+            command=given["command_beside"],
+            settings_from=tuple(sources),
+            **arguments,
+        ),
         format=given["form"],
         exit_after=given["exit_after"],
         timeout=given["timeout"],
@@ -50,11 +58,21 @@ def start(given: Mapping[str, Any]) -> int:
     )
 
 
-def _secrets(given: Mapping[str, Any]) -> tuple[str, ...]:
+def settings_from() -> list[str]:
+    """What the project's file sets in the command that is running, for the banner."""
+    context = click.get_current_context()
+    layers = config_layers.of(context)
+    keys = layers.from_project(context)
+    used = [f"{layers.project_file} sets {', '.join(keys)}"] if keys else []
+    unknown = config_layers.unknown_variables(os.environ, context.parent)
+    return [*used, *layers.notices, *unknown]
+
+
+def _secrets(given: Mapping[str, Any]) -> settings.FoundSecrets:
     texts = list(given["secrets"])
     if given["verify_webhook_secret"] is not None:
         texts.append(given["verify_webhook_secret"])
-    return options.resolve_secrets(texts, given["secret_files"])
+    return options.find_secrets(texts, given["secret_files"])
 
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,8 +138,13 @@ def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: given[each.name] for part in parts for each, _ in option_fields(part)}
 
 
-def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The ingress and the authtoken; prompts for an authtoken if none is configured."""
+def _tunnel_arguments(given: Mapping[str, Any], sources: list[str]) -> dict[str, Any]:
+    """The ingress and the authtoken; prompts for an authtoken if none is configured.
+
+    Args:
+        given: The options.
+        sources: Gets a sentence if the authtoken comes from `.env`.
+    """
     from tiktok_hook import session
 
     ingress = session.find_ingress(
@@ -130,10 +153,20 @@ def _tunnel_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         connect_cas=given["connect_cas"],
     )
     return {
-        "authtoken": ingress.authtoken or _asked_authtoken(),
+        "authtoken": ingress.authtoken or _authtoken_of_env_file(sources) or _asked_authtoken(),
         "connect_url": ingress.connect_url,
         "connect_cas": ingress.connect_cas,
     }
+
+
+def _authtoken_of_env_file(sources: list[str]) -> str | None:
+    """The authtoken in `.env`, which counts only if there is no other."""
+    token, notice = settings.from_env_file(settings.AUTHTOKEN_VARIABLE)
+    if token:
+        notice = "The authtoken comes from .env in this folder: its ngrok account is used."
+    if notice and notice not in sources:
+        sources.append(notice)
+    return token or None
 
 
 def _asked_authtoken() -> str:

@@ -203,6 +203,7 @@ class Ready:
         tunnelled: False with ``--no-tunnel``.
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).
         history: Path of the database; None when ephemeral.
+        settings_from: What a project's files set, one sentence for each file; never a value.
     """
 
     callback_url: str
@@ -220,6 +221,7 @@ class Ready:
     tunnelled: bool = True
     public: bool = True
     history: str | None = None
+    settings_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,13 @@ from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
 from tiktok_hook.forward.outcome import begun, ended, explain
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
 from tiktok_hook.forward.sockets import reachable, resolves_to_this_machine
-from tiktok_hook.forward.target import join, local_port, parse_target, refuse_loop
+from tiktok_hook.forward.target import (
+    is_loopback,
+    join,
+    local_port,
+    parse_target,
+    refuse_loop,
+)
 
 __all__ = [
     "KEPT_BYTES",
@@ -22,6 +28,7 @@ __all__ = [
     "compose",
     "ended",
     "explain",
+    "is_loopback",
     "join",
     "local_port",
     "parse_header",

@@ -164,6 +164,20 @@ def is_local(host: str) -> bool:
         return False
 
 
+def is_loopback(target: str) -> bool:
+    """True only if a target certainly stays on this machine, whatever a name server answers.
+
+    Stricter than `is_local`, which has to recognise every spelling of a loop.
+    """
+    host = split(target).host
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         # ::ffff:127.0.0.1, ::127.0.0.1 and NAT64's 64:ff9b::7f00:1 all carry an IPv4 address.

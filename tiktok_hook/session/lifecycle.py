@@ -196,6 +196,7 @@ class _Wiring:
                 tunnelled=plan.tunnel,
                 public=public_url is not None,
                 history=None if plan.location.in_memory else _as_typed(store.label),
+                settings_from=tuple(plan.settings_from),
             ),
         )
         self._announce(session.ready)

@@ -28,6 +28,7 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
         app: Runs a built-in app for the duration of the session and yields its URL, which
             becomes the target. Used by the demo.
         bus: Receives every event of the session from the start; None creates a new bus.
+        settings_from: What a project's files set, for the banner; one sentence for each file.
 
     Raises:
         UsageError: Options are invalid or contradict each other.
@@ -37,6 +38,7 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
     command: Sequence[str] = ()
     app: Callable[[], AbstractAsyncContextManager[str]] | None = None
     bus: Bus | None = field(default=None, repr=False, compare=False)
+    settings_from: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_edge(verify_webhook=bool(self.verify_webhook), secrets=self.secrets)

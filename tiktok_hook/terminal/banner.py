@@ -74,6 +74,8 @@ def _facts(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:
     """Yield name, value and hint of everything that is good to know."""
     yield _signatures(ready)
     yield from _app(ready, keys=keys)
+    for number, each in enumerate(ready.settings_from):
+        yield "" if number else "Settings", line(visible(each)), ""
     yield "Inspector", line(visible(ready.inspector_url or "none")), ""
     yield "Receiver", line(visible(ready.local_url) + _way_in(ready)), ""
     history = "in memory only (--ephemeral)" if ready.history is None else ready.history

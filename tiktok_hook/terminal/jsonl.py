@@ -120,6 +120,7 @@ def ready_json(ready: Ready) -> dict[str, Any]:
         "local_url": ready.local_url,
         "inspector_url": ready.inspector_url,
         "self_check": ready.self_check.result,
+        "settings_from": list(ready.settings_from),
     }
 
 
