@@ -11,7 +11,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz soak bench clean
+.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz soak flood bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +73,9 @@ fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it a
 
 soak: $(VENV)/development system ## 100 times kill -9, overload, standstill, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak
+
+flood: $(VENV)/development ## ten minutes of the worst unsigned flood: FLOOD_SECONDS, FLOOD_FORMAT
+	$(RUN) -m tests.faults.flood
 
 bench: $(VENV)/development system ## what is faster, and by how much: BENCH=--quick, BENCH=--help
 	$(RUN) -m tests.bench $(BENCH)

@@ -1,5 +1,6 @@
 """A command on a pseudo-terminal, as somebody at a real one sees it."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -18,6 +19,7 @@ class Terminal:
 
     def __init__(self, words: list[str], *, columns: int, environment: dict[str, str]) -> None:
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._main, other = pty.openpty()
         fcntl.ioctl(other, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         self.process = subprocess.Popen(
@@ -67,7 +69,7 @@ class Terminal:
             data = os.read(self._main, 65536)
         except OSError:  # the other side is gone
             return False
-        self.text += data.decode()
+        self.text += self._decoder.decode(data)
         return bool(data)
 
 

@@ -175,6 +175,38 @@ async def test_a_long_forged_body_gets_no_diagnosis() -> None:
     assert not seen.deliveries[0].verdict.hint
 
 
+LONG_PING = PING.replace(b'"{}"', b'"' + b"x" * 900_000 + b'"')
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "body"),
+    [
+        (post(body=b"x" * (1 << 20), signed=False), b"x" * (1 << 20)),
+        (post(body=b"x" * (1 << 20), secret="another"), b"x" * (1 << 20)),
+        (post(body=b"x" * 16_385, at=NOW - 900), b"x" * 16_385),
+        (post(body=LONG_PING, signed=False), LONG_PING),
+        (post(body=b"", signed=False), b""),
+        (post(body=b"x" * 16_384, signed=False), b"x" * 16_384),
+    ],
+    ids=["unsigned", "forged", "too-old", "unsigned-ping", "empty", "at-the-limit"],
+)
+async def test_a_rejected_body_is_cut_before_it_is_stored_or_published(
+    request_bytes: bytes, body: bytes
+) -> None:
+    async with listening(tolerance=300.0) as seen:
+        await seen.ask(request_bytes)
+    (delivery,) = seen.deliveries
+    assert delivery.body == body[: 16 * 1024]
+    assert delivery.body_bytes == (len(body) if len(body) > 16 * 1024 else None)
+
+
+async def test_an_accepted_body_is_not_cut() -> None:
+    body = b"x" * (1 << 20)
+    async with listening(tolerance=300.0) as seen:
+        await seen.ask(post(body=body))
+    assert seen.deliveries[0].body == body
+
+
 async def test_a_signature_sent_twice_is_judged_as_both() -> None:
     extra = f"{signature.HEADER.lower()}: {signature.sign(BODY, SECRET, timestamp=int(NOW))}"
     async with listening() as seen:

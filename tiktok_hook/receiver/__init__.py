@@ -1,8 +1,9 @@
 """The receiver: what TikTok talks to.
 
-The path of a request: `guard` (limits and deadlines of a connection) → aiohttp's server (HTTP/1.1)
-→ `exchange` (reads the request) → `handler` (`policy` decides; store, forward) → the response back
-through `exchange`. `server.serve` runs it on bound sockets; `limits` and `reports` are shared.
+The path of a request: `guard` (limits and deadlines of a connection), `input_queue` for what is
+large and `guarded_transport` between it and aiohttp → aiohttp's server (HTTP/1.1) → `exchange`
+(reads the request) → `handler` (`policy` decides; store, forward) → the response back through
+`exchange`. `server.serve` runs it on bound sockets; `limits` and `reports` are shared.
 """
 
 from tiktok_hook.receiver.handler import WebhookHandler, served_paths

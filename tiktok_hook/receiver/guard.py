@@ -1,12 +1,20 @@
 """The guard in front of each connection: places, deadlines and byte limits, then aiohttp."""
 
 import asyncio
-import socket
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
-from typing import Protocol, cast
+from typing import cast
 
+from tiktok_hook.receiver.guarded_transport import (
+    GuardedTransport,
+    HttpProtocol,
+    RequestBody,
+    acknowledge,
+    parser_failed,
+)
+from tiktok_hook.receiver.input_queue import PIECE_BYTES, InputQueue
 from tiktok_hook.receiver.limits import Capacity, Connections
 from tiktok_hook.receiver.messages import (
     FULL,
@@ -27,26 +35,6 @@ MAX_DISCARDED_BYTES = 4 << 20
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _TLS_HANDSHAKE = 0x16
 _HOPS = 4
-_EMPTY_READS = 64
-_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-
-
-class HttpProtocol(Protocol):
-    """What the guard uses of the protocol behind it; aiohttp's `RequestHandler` has it all."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
-    def connection_lost(self, exc: BaseException | None) -> None: ...
-    def data_received(self, data: bytes) -> None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
-
-
-class RequestBody(Protocol):
-    """What the guard reads of a body that is being received; aiohttp's `StreamReader` has it."""
-
-    total_bytes: int
-
-    def is_eof(self) -> bool: ...
 
 
 class ConnectionState(Enum):
@@ -68,57 +56,6 @@ _TURNED_AWAY = ConnectionState.TURNED_AWAY
 _CLOSED = ConnectionState.CLOSED
 
 
-class GuardedTransport:
-    """The transport as the HTTP protocol sees it: closing goes through the guard.
-
-    Everything else is the real transport's. Pauses are noted, so that the guard does not resume
-    reading against the protocol's will.
-    """
-
-    __slots__ = (
-        "_guard",
-        "_transport",
-        "get_extra_info",
-        "is_closing",
-        "paused",
-        "write",
-        "writelines",
-    )
-
-    def __init__(self, guard: "ConnectionGuard", transport: asyncio.Transport) -> None:
-        self._guard = guard
-        self._transport = transport
-        self.paused = False
-        # Bound methods, since `write` and `is_closing` are called for every response.
-        self.write = transport.write
-        self.writelines = transport.writelines
-        self.is_closing = transport.is_closing
-        self.get_extra_info = transport.get_extra_info
-
-    def pause_reading(self) -> None:
-        """Stop the input until `resume_reading`."""
-        self.paused = True
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Let input come again; aiohttp calls it for every body, paused or not."""
-        if self.paused:
-            self.paused = False
-            self._transport.resume_reading()
-
-    def close(self) -> None:
-        """End our side; what still comes is discarded for a while."""
-        try:
-            self._guard.drain()
-        except Exception as bug:  # noqa: BLE001 - would end aiohttp's task with a traceback
-            self._guard.reports.bug(bug)
-            self._transport.abort()
-
-    def abort(self) -> None:
-        """Close at once."""
-        self._guard.abort()
-
-
 class ConnectionGuard(asyncio.Protocol):
     """Keeps one connection within the limits and delegates its bytes to an HTTP protocol.
 
@@ -138,11 +75,16 @@ class ConnectionGuard(asyncio.Protocol):
         - Once DRAINING or CLOSED, the HTTP protocol is detached: it has seen `connection_lost`,
           has no transport, and gets no more data. `begin` and `whole` return False then.
         - What this connection added to `Capacity.held_bytes` is `_held_bytes`, always.
+        - `_pieces` is what came and is not delegated yet, oldest first. Nothing overtakes it: while
+          it is not empty, this guard is in the input queue, reading is paused, and what comes all
+          the same goes behind it. `_held_bytes` and `_ahead_bytes` count bytes when they come,
+          `_request_bytes` when they are delegated.
 
     Args:
         connect: Creates the HTTP protocol for this guard.
         capacity: Shared with all guards of one server, and the limits.
         reports: Gets the requests that are answered here, and bugs.
+        input_queue: Shared likewise; delegates large requests a piece at a time.
     """
 
     def __init__(
@@ -150,9 +92,13 @@ class ConnectionGuard(asyncio.Protocol):
         connect: Callable[["ConnectionGuard"], HttpProtocol],
         capacity: Capacity,
         reports: ReceiverReports,
+        input_queue: InputQueue,
     ) -> None:
         self._connect = connect
         self._capacity = capacity
+        self._input_queue = input_queue
+        self._pieces: deque[bytes] = deque()
+        self._pieces_bytes = 0
         self._limits = capacity.limits
         self.reports = reports
         self._loop = asyncio.get_running_loop()
@@ -164,7 +110,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._has_place = False
         self._since = 0.0
         self._clogged_since: float | None = None
-        self._paused = False
+        self.paused = False
         self._eof = False
         self._settling = 0
         self._held_bytes = 0
@@ -200,22 +146,42 @@ class ConnectionGuard(asyncio.Protocol):
             if self._state is not _IDLE and self._refuses(data):
                 return
             self._count(data)
-            body, http = self._body, self._http
-            taken = 0 if body is None else body.total_bytes
-            assert http is not None
-            http.data_received(data)
-            if self._state is _RECEIVING:
-                self._check_incomplete(data, body, taken)
+            if self._pieces or self._request_bytes + len(data) > PIECE_BYTES:
+                self._queue(data)
+            else:
+                self._delegate(data)
         except Exception as bug:  # noqa: BLE001 - the loop would print a traceback
             self.reports.bug(bug)
             self.abort()
+
+    def delegate_piece(self) -> bool:
+        """Delegate the oldest piece of the input that waits; called by the input queue.
+
+        Returns:
+            Whether there is more.
+        """
+        try:
+            if self._pieces:
+                piece = self._pieces.popleft()
+                self._pieces_bytes -= len(piece)
+                self._delegate(piece)
+            if self._pieces:
+                return True
+            if self._eof and self._state is not _HANDLING:
+                self._settle()
+            if self._state is not _HANDLING and self._clogged_since is None:
+                self._resume()
+        except Exception as bug:  # noqa: BLE001 - the loop would print a traceback
+            self.reports.bug(bug)
+            self.abort()
+        return False
 
     def eof_received(self) -> bool:
         """Keep our side open: a POST followed by FIN is answered."""
         if self._state in {_DRAINING, _TURNED_AWAY, _CLOSED}:
             return False
         self._eof = True
-        if self._state is not _HANDLING:
+        if self._state is not _HANDLING and not self._pieces:
             self._settle()
         return True
 
@@ -275,10 +241,13 @@ class ConnectionGuard(asyncio.Protocol):
         """
         if self._state is not _RECEIVING:
             return False
+        if self._pieces:
+            self._waiting = True
+            return True
         if self._eof:
             self._break_off()
             return False
-        if self._chunked and self._parser_failed():
+        if self._chunked and self._http_failed():
             self.refuse(MALFORMED, "malformed chunks")
             return False
         self._acknowledge()
@@ -294,7 +263,7 @@ class ConnectionGuard(asyncio.Protocol):
         if self._state is not _RECEIVING:
             return False
         self._enter(_HANDLING, self._capacity.handling)
-        self._ahead_bytes = 0
+        self._ahead_bytes = self._pieces_bytes
         return True
 
     @property
@@ -328,13 +297,13 @@ class ConnectionGuard(asyncio.Protocol):
             return
         if self._ahead_bytes:
             self._enter(_RECEIVING, capacity.receiving)
-            self._request_bytes = self._ahead_bytes
+            self._request_bytes = self._ahead_bytes - self._pieces_bytes
         else:
             self._enter(_IDLE, capacity.idle)
             self._request_bytes = 0
             self._kept_after_chunks = self._chunked
             self._tail = b""
-        if self._eof:
+        if self._eof and not self._pieces:
             self._settle()
         if self._clogged_since is None:
             self._resume()
@@ -355,6 +324,7 @@ class ConnectionGuard(asyncio.Protocol):
         """End our side and discard what still comes, so that the client can read the response."""
         if self._transport is None or self._state in {_DRAINING, _CLOSED}:
             return
+        self._drop_pieces()
         self._release_bytes()
         self._enter(_DRAINING, self._capacity.draining)
         self._release_place()
@@ -414,6 +384,10 @@ class ConnectionGuard(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def report_bug(self, bug: Exception) -> None:
+        """Report an exception that must not happen."""
+        self.reports.bug(bug)
+
     def cancel(self) -> None:
         """Cancel the handling of the request."""
         if self._task is not None:
@@ -463,9 +437,33 @@ class ConnectionGuard(asyncio.Protocol):
             self._pause()
         self._pipelined = 0
         self._held_bytes += size
-        self._request_bytes += size
         self._capacity.held_bytes += size
         self._tail = data[-7:] if size >= 7 else (self._tail + data)[-7:]
+
+    def _queue(self, data: bytes) -> None:
+        """Let `data` wait for its turn in pieces, and take no more until it has been delegated."""
+        if self._state is _RECEIVING and self._capacity.held_bytes > self._limits.held_bytes:
+            self.refuse(FULL, "too many bytes at once")
+            return
+        if not self._pieces:
+            self._input_queue.add(self)
+        self._pieces.extend(data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
+        self._pieces_bytes += len(data)
+        self._pause()
+
+    def _drop_pieces(self) -> None:
+        self._pieces.clear()
+        self._pieces_bytes = 0
+
+    def _delegate(self, data: bytes) -> None:
+        """Give `data` to the HTTP protocol, and enforce the limits of what is not whole then."""
+        self._request_bytes += len(data)
+        body, http = self._body, self._http
+        taken = 0 if body is None else body.total_bytes
+        assert http is not None
+        http.data_received(data)
+        if self._state is _RECEIVING:
+            self._check_incomplete(data, body, taken)
 
     def _check_incomplete(self, data: bytes, body: RequestBody | None, taken: int) -> None:
         """Enforce the byte limits on a request that was not handled when `data` came.
@@ -486,7 +484,7 @@ class ConnectionGuard(asyncio.Protocol):
             elif b"\r\n\r\n" not in data:
                 self._acknowledge()
         elif self._waiting and body.total_bytes == taken and not body.is_eof():
-            if self._chunked and self._parser_failed():
+            if self._chunked and self._http_failed():
                 self.refuse(MALFORMED, "malformed chunks")
             else:
                 self._acknowledge()
@@ -515,26 +513,6 @@ class ConnectionGuard(asyncio.Protocol):
         """End half a request whose client sends no more."""
         self._report(400, "broken off before it was whole")
         self.drain()
-
-    def _parser_failed(self) -> bool:
-        """Whether aiohttp's parser has given up on the chunked body that is being received.
-
-        aiohttp 3.14 queues the error behind the request whose body it is, and the handler of that
-        request waits for the rest of the body, which never comes. From outside the queue shows
-        itself once only: when it is full, the protocol pauses reading. A parser that has failed
-        fails again on empty input and queues another error, one that has not does nothing with
-        it. So empty input is offered until reading is paused, or often enough.
-
-        The handler has taken all that came of the body, so that no other pause can be pending.
-        """
-        guarded, http = self._guarded, self._http
-        assert guarded is not None
-        assert http is not None
-        for _ in range(_EMPTY_READS):
-            http.data_received(b"")
-            if guarded.paused:
-                return True
-        return False
 
     def _enter(self, state: ConnectionState, group: Connections) -> None:
         """Change state, and move to the group of `Capacity` for that state."""
@@ -568,6 +546,7 @@ class ConnectionGuard(asyncio.Protocol):
             http.connection_lost(exc)
 
     def _close(self) -> None:
+        self._drop_pieces()
         handling = self._state is _HANDLING
         self._state = _CLOSED
         self._release_place()
@@ -579,24 +558,24 @@ class ConnectionGuard(asyncio.Protocol):
         self.reports.non_webhook(self._method, self._target, status, reason)
 
     def _pause(self) -> None:
-        if not self._paused and self._transport is not None:
-            self._paused = True
+        if not self.paused and self._transport is not None:
+            self.paused = True
             self._transport.pause_reading()
 
     def _resume(self) -> None:
-        if not self._paused or self._transport is None or self._transport.is_closing():
+        if not self.paused or self._pieces:
             return
-        self._paused = False
+        if self._transport is None or self._transport.is_closing():
+            return
+        self.paused = False
         if self._guarded is None or not self._guarded.paused:
             self._transport.resume_reading()
 
-    def _acknowledge(self) -> None:
-        """Acknowledge at once what is not a whole request.
+    def _http_failed(self) -> bool:
+        assert self._guarded is not None
+        assert self._http is not None
+        return parser_failed(self._http, self._guarded)
 
-        A sender that uses Nagle's algorithm, as ngrok's SDK does, otherwise holds the rest back
-        until the delayed acknowledgement, for 40 ms.
-        """
-        if _QUICKACK is None or self._transport is None:
-            return
-        with suppress(OSError):  # the client may be gone
-            self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+    def _acknowledge(self) -> None:
+        if self._transport is not None:
+            acknowledge(self._transport)

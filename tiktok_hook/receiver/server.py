@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from tiktok_hook.receiver.guard import ConnectionGuard
+from tiktok_hook.receiver.input_queue import InputQueue
 from tiktok_hook.receiver.limits import Capacity, Limits
 from tiktok_hook.receiver.messages import IncomingRequest, ReceiverResponse
 from tiktok_hook.receiver.reports import ReceiverReports
@@ -51,9 +52,10 @@ async def serve(
     reports = reports or ReceiverReports()
     exchange = HttpExchange(handler, capacity, reports)
     loop = asyncio.get_running_loop()
+    input_queue = InputQueue()
 
     def connection() -> ConnectionGuard:
-        return ConnectionGuard(exchange.connect, capacity, reports)
+        return ConnectionGuard(exchange.connect, capacity, reports, input_queue)
 
     async with asyncio.TaskGroup() as tasks:
         sweeping = tasks.create_task(_sweep(capacity, reports))
