@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from tests import event_reference
 from tiktok_hook.cli import COMMANDS, group
 
 PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
@@ -49,9 +50,10 @@ def _cell(words: str) -> str:
 
 
 def put() -> None:
-    """Write the list into its page."""
+    """Write the list into its page, and the page of TikTok's events."""
     before, rest = PAGE.read_text("utf-8").split(BEGIN)
     PAGE.write_text(before + text() + rest.split(END)[1], "utf-8")
+    event_reference.PAGE.write_text(event_reference.text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 import pytest
 
-from tests import doc_pages, fuzzing, reference
+from tests import doc_pages, event_reference, fuzzing, reference
 from tests.doc_pages import BLOCKS, PAGES
 from tests.pictures import terminal
 from tests.test_architecture import ROWS
@@ -24,6 +24,10 @@ SECRET = "example-client-secret"
 
 def test_the_page_lists_every_option_as_it_is() -> None:
     assert reference.text() in PAGES["docs/command-line.md"], "run `make reference`"
+
+
+def test_the_page_of_events_is_made_from_the_catalogue() -> None:
+    assert event_reference.text() == PAGES["docs/events.md"], "run `make reference`"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -30,6 +30,7 @@ COMMANDS = {
     "clear": "Empty the history.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
+    "types": "Print the types of TikTok's events.",
     "inspect": "Serve the inspector for a stored history, without a listener.",
     "audit": "Send valid and invalid deliveries to your handler and check its answers.",
     "help": "Show the help of a command, as text or as JSON.",

@@ -46,6 +46,13 @@ def spellings(glob: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def matching(glob: str) -> list[EventType]:
+    """The known events whose name matches a glob, under either spelling, each once."""
+    names = [name for name in (*CATALOGUE, *_OTHER_SPELLINGS) if fnmatchcase(name, glob)]
+    found = dict.fromkeys(_OTHER_SPELLINGS.get(name, name) for name in names)
+    return [CATALOGUE[name] for name in found]
+
+
 def sample(name: str) -> bytes:
     """A body of this event as TikTok would send it, spelled as documented.
 
