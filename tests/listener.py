@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from tests import fork_server
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 
 SECRET = "tiktok-client-secret"
@@ -33,7 +34,7 @@ class Listener:
         errors: What it wrote to stderr so far.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | fork_server.Process) -> None:
         self.process = process
         self.ready: dict[str, Any] = {}
         self.lines: list[dict[str, Any]] = []
@@ -92,6 +93,23 @@ def command(*options: str, form: str = "json") -> list[str]:
     return [sys.executable, "-m", "tiktok_hook", "listen", *basics, *options]
 
 
+async def _start(
+    words: Sequence[str], variables: dict[str, str]
+) -> asyncio.subprocess.Process | fork_server.Process:
+    limit = 1 << 26
+    try:
+        return await fork_server.Process.start(list(words[3:]), variables, limit=limit)
+    except fork_server.CannotFork:
+        return await asyncio.create_subprocess_exec(
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=variables,
+            limit=limit,
+        )
+
+
 @asynccontextmanager
 async def listening(
     *options: str, secret: str | None = SECRET, environment: dict[str, str] | None = None
@@ -100,14 +118,7 @@ async def listening(
     variables = {**os.environ, **(environment or {})}
     if secret is not None:
         variables["TIKTOK_CLIENT_SECRET"] = secret
-    process = await asyncio.create_subprocess_exec(
-        *command(*options),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=variables,
-        limit=1 << 26,
-    )
+    process = await _start(command(*options), variables)
     listener = Listener(process)
     async with asyncio.TaskGroup() as group:
         readers = [
@@ -133,6 +144,8 @@ async def listening(
             _, late = await asyncio.wait(readers, timeout=5)
             for reader in late:
                 reader.cancel()
+            if isinstance(process, fork_server.Process):
+                process.close()
 
 
 def signed(body: bytes, *, secret: str = SECRET, at: float | None = None) -> tuple[str, str]:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from tests import fork_server
+
 
 @dataclass(frozen=True)
 class Result:
@@ -19,12 +21,15 @@ class Result:
 
 def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 120.0) -> Result:
     """The command run to its end; its output as text."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tiktok_hook", *arguments],
-        input=stdin,
-        capture_output=True,
-        timeout=timeout,
-        env=os.environ,
-        check=False,
-    )
+    try:
+        done = fork_server.run(list(arguments), stdin, timeout)
+    except fork_server.CannotFork:
+        done = subprocess.run(
+            [sys.executable, "-m", "tiktok_hook", *arguments],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            env=os.environ,
+            check=False,
+        )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
