@@ -22,7 +22,7 @@ from tests.architecture_graph import (
 ROWS = (
     {"errors", "exact_json", "sanitize", "suggestions"},
     {"app_body"},
-    {"signature", "events", "edits", "hints", "text_files", "option_fields"},
+    {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
     {"delivery"},
     {"bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
     {"store"},

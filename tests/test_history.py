@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,62 @@ def test_a_filter_leaves_those_that_fit(history: tiktok_hook.History) -> None:
     newest = history.last(fitting)
     assert newest is not None
     assert newest.id == 2
+
+
+def test_a_filter_is_given_as_text(history: tiktok_hook.History, tmp_path: Path) -> None:
+    assert [each.id for each in history.find("post.publish.* user:u-1")] == [2]
+    assert history.counts("post.publish.*").received == 2
+    newest = history.last("post.publish.*")
+    assert newest is not None
+    assert newest.id == 2
+    assert b"".join(history.export("jsonl", "authorization.*")).count(b'"type":"delivery"') == 1
+    with pytest.raises(tiktok_hook.UsageError, match="usr:1 is not a term"):
+        history.find("usr:1")
+
+
+def test_a_search_is_bounded_and_may_begin_with_the_newest(history: tiktok_hook.History) -> None:
+    assert [each.id for each in history.find(limit=2)] == [1, 2]
+    assert [each.id for each in history.find(newest_first=True)] == [3, 2, 1]
+    assert [each.id for each in history.find("post.*", limit=1, newest_first=True)] == [2]
+    assert [*history.find(limit=0)] == []
+    with pytest.raises(tiktok_hook.UsageError, match="limit=-1 is negative"):
+        history.find(limit=-1)
+
+
+async def test_the_newest_come_first_over_many_pages(tmp_path: Path) -> None:
+    with open_store(tmp_path / "many.db") as store:
+        await store.add_many([delivery() for _ in range(450)])
+    with tiktok_hook.History(tmp_path / "many.db") as history:
+        found = [each.id for each in history.find(newest_first=True)]
+    assert found == list(range(450, 0, -1))
+
+
+def test_it_has_a_length_and_items_and_a_name(path: Path, history: tiktok_hook.History) -> None:
+    assert len(history) == 3
+    assert history[2].id == 2
+    assert 3 in history
+    assert history[3] in history
+    assert 4 not in history
+    with pytest.raises(KeyError, match="4"):
+        history[4]
+    assert repr(history) == f"<tiktok_hook.History {str(path)!r}>"
+
+
+def test_an_empty_history_is_true(tmp_path: Path) -> None:
+    with tiktok_hook.History(tmp_path / "empty.db", create=True) as history:
+        assert len(history) == 0
+        assert history
+
+
+def test_durations_and_times_may_be_those_of_datetime(history: tiktok_hook.History) -> None:
+    with app() as (address, _):
+        made = history.replay(
+            1, to=address, secret=SECRET, age=timedelta(minutes=20), timeout=timedelta(seconds=5)
+        )
+    assert made.variant == "20 min old"
+    since = datetime.fromtimestamp(SAMPLES[0].received_at, UTC)
+    assert len([*history.find(tiktok_hook.Filter(since=since))]) == 3
+    assert history.clear(before=since + timedelta(seconds=1)) == 3
 
 
 def test_one_delivery_is_got_by_its_id(history: tiktok_hook.History) -> None:

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,6 +17,7 @@ from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, parse_header
+from tiktok_hook.moments import Moment, seconds
 from tiktok_hook.replayer import (
     Mode,
     NoSecretError,
@@ -26,10 +29,12 @@ from tiktok_hook.replayer import (
 )
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import (
+    EVERYTHING,
     Counts,
     Filter,
     Location,
     Store,
+    as_filter,
     locate,
     open_history,
     open_store,
@@ -85,25 +90,70 @@ class History:
         """Close the file; a ``with`` block does it at its end."""
         self._reading.close()
 
-    def find(self, where: Filter = Filter()) -> Iterator[Delivery]:
-        """Every matching delivery, oldest first; they are read as they are asked for."""
-        return self._reading.walk(where)
+    def __len__(self) -> int:
+        return self._reading.counts().received
+
+    def __getitem__(self, delivery_id: int) -> Delivery:
+        """``history[12]``: the delivery with this id; KeyError when there is none."""
+        found = self.get(delivery_id)
+        if found is None:
+            raise KeyError(delivery_id)
+        return found
+
+    def __contains__(self, delivery: object) -> bool:
+        number = delivery.id if isinstance(delivery, Delivery) else delivery
+        return isinstance(number, int) and self.get(number) is not None
+
+    def __bool__(self) -> bool:
+        return True  # an open history, however many it holds
+
+    def __repr__(self) -> str:
+        return f"<tiktok_hook.History {self._reading.label!r}>"
+
+    def find(
+        self,
+        where: Filter | str = EVERYTHING,
+        *,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> Iterator[Delivery]:
+        """Every matching delivery; they are read as they are asked for.
+
+        Args:
+            where: A filter such as ``"post.publish.* user:OPEN_ID"``, or a `Filter`.
+            limit: Maximum number of deliveries; None sets no limit.
+            newest_first: The newest first, otherwise the oldest.
+
+        Raises:
+            UsageError: The filter cannot be read.
+        """
+        fitting = as_filter(where)
+        if limit is not None and limit < 0:
+            raise UsageError(f"limit={limit} is negative.", hint="limit=None sets no limit.")
+        found = self._newest_first(fitting) if newest_first else self._reading.walk(fitting)
+        return found if limit is None else islice(found, limit)
+
+    def _newest_first(self, where: Filter) -> Iterator[Delivery]:
+        before = None
+        while page := self._reading.page(where, before=before, limit=200):
+            yield from page
+            before = page[-1].id
 
     def get(self, delivery_id: int) -> Delivery | None:
         """One delivery; None when there is none of this id."""
         return self._reading.get(delivery_id)
 
-    def last(self, where: Filter = Filter()) -> Delivery | None:
+    def last(self, where: Filter | str = EVERYTHING) -> Delivery | None:
         """The newest matching delivery; None without a match."""
-        return next(iter(self._reading.page(where, limit=1)), None)
+        return next(iter(self._reading.page(as_filter(where), limit=1)), None)
 
-    def follow(self, where: Filter = Filter()) -> Iterator[Delivery]:
+    def follow(self, where: Filter | str = EVERYTHING) -> Iterator[Delivery]:
         """Every matching delivery that arrives from now on, whichever process receives it.
 
         It waits for the next one, at most 0.2 s longer than TikTok does for its answer, and has no
         end of its own: leave the loop.
         """
-        arrivals = follow(self._reading, where, self._reading.newest_id())
+        arrivals = follow(self._reading, as_filter(where), self._reading.newest_id())
         return (each[0] for each in arrivals if isinstance(each, tuple))
 
     def pending(self) -> Iterator[Delivery]:
@@ -114,9 +164,9 @@ class History:
         """What was tried with a delivery, in order, replays included."""
         return self._reading.attempts(delivery if isinstance(delivery, int) else delivery.id)
 
-    def counts(self, where: Filter = Filter()) -> Counts:
-        """How many deliveries there are of each sort."""
-        return self._reading.counts(where)
+    def counts(self, where: Filter | str = EVERYTHING) -> Counts:
+        """How many matching deliveries there are, by verdict and outcome."""
+        return self._reading.counts(as_filter(where))
 
     def replay(
         self,
@@ -130,11 +180,11 @@ class History:
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
         path: str | None = None,
-        age: float = 0.0,
+        age: float | timedelta = 0.0,
         bad_signature: bool = False,
         no_signature: bool = False,
         as_is: bool = False,
-        timeout: float = 10.0,
+        timeout: float | timedelta = 10.0,
         insecure: bool = False,
         dequeue: bool = False,
         with_id: bool = False,
@@ -158,11 +208,11 @@ class History:
             headers: Set on the request.
             method: Instead of the delivery's own.
             path: Path and query instead of the delivery's own.
-            age: Seconds since it was signed; negative is in the future.
+            age: Seconds, or a `timedelta`, since it was signed; negative is in the future.
             bad_signature: Get one digit of the signature wrong.
             no_signature: Leave it out.
             as_is: Send the stored signature.
-            timeout: Seconds that the app may take.
+            timeout: Seconds, or a `timedelta`, that the app may take.
             insecure: Do not check the certificate of an https address.
             dequeue: Take it out of the queue once the app has answered: for what is `pending`.
             with_id: Add the header Tiktok-Hook-Replay-Of with the delivery's id.
@@ -180,7 +230,7 @@ class History:
         options = ReplayOptions(
             to=to,
             signing=_signing(
-                age,
+                seconds(age),
                 bad=bad_signature,
                 none=no_signature,
                 as_is=as_is,
@@ -196,7 +246,9 @@ class History:
         leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
         try:
             return _run(
-                self._replay(found, options, _several(secret), timeout, leaves, insecure=insecure)
+                self._replay(
+                    found, options, _several(secret), seconds(timeout), leaves, insecure=insecure
+                )
             )
         except NoTargetError as error:
             raise NoTargetError(str(error), hint="Name your app: to=3000") from error
@@ -205,7 +257,7 @@ class History:
             raise NoSecretError(str(error), hint=hint) from error
 
     def export(
-        self, form: Format = "jsonl", where: Filter = Filter(), *, redact: bool = False
+        self, form: Format = "jsonl", where: Filter | str = EVERYTHING, *, redact: bool = False
     ) -> Iterator[bytes]:
         """The pieces of a file that holds deliveries: ``file.writelines(history.export("har"))``.
 
@@ -215,9 +267,10 @@ class History:
             where: Which deliveries.
             redact: Put pseudonyms for user ids, client keys, signatures and addresses.
         """
+        fitting = as_filter(where)
 
         def again() -> Iterator[archive.Entry]:
-            return archive.entries(self._reading, where)
+            return archive.entries(self._reading, fitting)
 
         return archive.write(archive.redacted(again) if redact else again(), form)
 
@@ -270,11 +323,12 @@ class History:
             )
             return _run(store(capture))
 
-    def clear(self, *, before: float | None = None) -> int:
+    def clear(self, *, before: Moment | None = None) -> int:
         """Delete deliveries and their attempts for good; their ids are not given again.
 
         Args:
-            before: Only what was received before this, in Unix seconds; None is everything.
+            before: Only what was received before this: Unix seconds, a `datetime`, a `timedelta`
+                (that long ago) or text such as ``2d``; None is everything.
 
         Returns:
             How many.
@@ -282,7 +336,7 @@ class History:
 
         async def clear() -> int:
             with self._open_store() as store:
-                return await store.clear(before=before)
+                return await store.clear(before=Filter(until=before).until)
 
         return _run(clear())
 

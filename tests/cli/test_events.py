@@ -61,6 +61,13 @@ def test_the_table_shows_the_newest_last(db: str) -> None:
         (["--limit", "2"], [5, 6]),
         (["--limit", "0"], [1, 2, 3, 4, 5, 6]),
         (["--event", "post.*", "--status", "200"], [3]),
+        (["post.*"], [2, 3, 6]),
+        (["post.*", "user:u-1"], [2, 3]),
+        (["post.* user:u-1 content.reason:spam*"], [2, 3]),
+        (["content.reason:spam_risk", "--status", "500"], [2]),
+        (["post.*", "--event", "*.failed"], [2, 3]),
+        (["2-4"], [2, 3, 4]),
+        (["last", "post.publish.failed"], [3]),
     ],
     ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
 )
@@ -78,6 +85,29 @@ def test_json_is_the_lines_of_listen(db: str) -> None:
 def test_nothing_that_fits_is_said_on_stderr(db: str) -> None:
     result = invoke("events", "--db", db, "--event", "nothing")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No delivery matches.\n")
+
+
+def test_a_filter_that_matches_nothing_is_named_with_what_is_probably_mistyped(db: str) -> None:
+    result = invoke("events", "--db", db, "post.publish.compleet")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("No delivery matches post.publish.compleet. ")
+    assert "Did you mean post.publish.complete" in result.stderr
+
+
+@pytest.mark.parametrize("file", ["there", "missing"])
+def test_a_filter_that_cannot_be_read_is_a_usage_error(db: str, home: Path, file: str) -> None:
+    where = ["--db", db] if file == "there" else []
+    result = invoke("events", *where, "usr:x")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: usr:x is not a term of a filter.\nHint: Did you mean user:x?\n"
+    )
+
+
+def test_following_takes_a_filter_and_no_ids(db: str) -> None:
+    result = invoke("events", "--db", db, "--follow", "last")
+    assert result.exit_code == 2
+    assert "--follow lists what is received from now on" in result.stderr
 
 
 def test_without_a_history_none_is_made(home: Path) -> None:
@@ -246,3 +276,13 @@ def test_a_table_that_is_not_all_names_the_total(db: str) -> None:
     assert invoke("events", "--limit", "6", "--db", db).stderr == ""
     narrowed = invoke("events", "--limit", "1", "--event", "post.*", "--db", db)
     assert narrowed.stderr == "1 of 3 deliveries; --limit 0 lists all.\n"
+    lines = invoke("events", "--limit", "1", "post.*", "--format", "json", "--db", db)
+    assert lines.stderr == "1 of 3 deliveries; --limit 0 lists all.\n"
+
+
+@pytest.mark.parametrize("slow", [["--search", "spam"], ["content.reason:spam*"]], ids=str)
+def test_what_is_slow_to_count_is_only_known_to_be_more(db: str, slow: list[str]) -> None:
+    assert invoke("events", *slow, "--limit", "1", "--db", db).stderr == (
+        "1 of more than 1 deliveries; --limit 0 lists all.\n"
+    )
+    assert invoke("events", *slow, "--limit", "2", "--db", db).stderr == ""

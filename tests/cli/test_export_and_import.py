@@ -78,6 +78,9 @@ def test_a_pipe_goes_from_one_history_into_the_default_one(db: str) -> None:
         (["--limit", "2"], [5, 6]),
         (["last", "--event", "post.publish.failed"], [3]),
         (["1-4", "--verdict", "invalid"], [4]),
+        (["post.*"], [2, 3, 6]),
+        (["last", "post.publish.failed", "user:u-1"], [3]),
+        (["content.reason:spam*", "--status", "500"], [2]),
     ],
     ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
 )
@@ -93,9 +96,18 @@ def test_ids_and_filters_choose_together(db: str, options: list[str], found: lis
         (["--event", "nothing"], "No delivery matches."),
         (["9"], "There is no delivery 9."),
         (["1", "--event", "post.*"], "No delivery matches."),
+        (["no.such"], "No delivery matches no.such."),
+        (["usr:1"], "usr:1 is not a term of a filter."),
         (["-o", "/nowhere/file"], "/nowhere/file cannot be written: No such file or directory."),
     ],
-    ids=["empty-selection", "unknown-id", "nothing-in-common", "no-folder"],
+    ids=[
+        "empty-selection",
+        "unknown-id",
+        "nothing-in-common",
+        "no-match",
+        "no-filter",
+        "no-folder",
+    ],
 )
 def test_what_cannot_be_exported_is_a_usage_error(db: str, options: list[str], error: str) -> None:
     result = invoke("export", *options, "--db", db)

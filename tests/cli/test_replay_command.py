@@ -17,7 +17,7 @@ from tests.pty_terminal import Terminal
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import QueueEntry, open_history, open_store
+from tiktok_hook.store import Filter, QueueEntry, open_history, open_store
 from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
@@ -77,6 +77,14 @@ async def test_the_failed_ones_are_chosen_by_a_filter(db: str, app: App) -> None
     result = await replay(db, "--failed")
     assert result.stdout.startswith("2.2 → ")
     assert len(app.requests) == 1
+
+
+async def test_a_filter_chooses_them_too(db: str, app: App) -> None:
+    result = await replay(db, "post.publish.complete", "content.publish_id:*", "--dry-run")
+    shown = [line for line in result.stdout.splitlines() if line.startswith("# delivery")]
+    with open_history(Path(db)) as history:
+        wanted = [each.id for each in history.walk(Filter(match="post.publish.complete"))]
+    assert len(shown) == len(wanted) > 0
 
 
 async def test_several_go_out_in_order_and_the_rest_is_told(db: str, app: App) -> None:
@@ -236,6 +244,9 @@ async def test_an_editor_that_fails_is_one_sentence(
         ([], 2, "Which deliveries?"),
         (["99"], 2, "There is no delivery 99"),
         (["--event", "no.such"], 2, "No delivery matches"),
+        (["no.such"], 2, "No delivery matches no.such"),
+        (["reason=x"], 2, "Did you mean content.reason:x?"),
+        (["post.*", "--pending"], 2, "--pending sends everything that waits"),
         (["1", "--age", "soon"], 2, "--age 'soon'"),
         (["1", "--age", "1m", "--as-is"], 2, "exclude each other"),
         (["1", "--set", "content.no_such=1"], 2, "no_such"),

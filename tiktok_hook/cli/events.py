@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options, selection
-from tiktok_hook.errors import NoHistoryError, StoreError
+from tiktok_hook.errors import NoHistoryError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
@@ -23,8 +23,9 @@ _MAKING_SECONDS = 3.0
 
 @click.command(
     cls=options.Command,
-    example="tiktok-hook events --event 'post.publish.*' --failed --since 2d",
+    example='tiktok-hook events "post.publish.*" --failed --since 2d',
 )
+@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
 @selection.filters
 @options.option(
     "--limit",
@@ -46,6 +47,7 @@ _MAKING_SECONDS = 3.0
 @options.db_option
 @options.config_option
 def command(
+    words: tuple[str, ...],
     limit: int,
     follow: bool,  # noqa: FBT001 - click passes it by name
     form: str,
@@ -56,9 +58,16 @@ def command(
     """List what was received.
 
     The newest deliveries, oldest first: time, id, event, summary, verdict, what TikTok was
-    answered and what your app answered last. Filters are combined; show ID shows one whole.
+    answered and what your app answered last. FILTER is as in "post.publish.* user:OPEN_ID"; IDS are
+    numbers, ranges (3-7), last, last-2. Filters are combined; show ID shows one whole.
     """
-    fitting = selection.where(given)
+    ids, text = selection.split(words)
+    if ids and follow:
+        raise UsageError(
+            f"--follow lists what is received from now on, and {ids[0]} names what is stored.",
+            hint="Leave one of them out.",
+        )
+    fitting = selection.matching(text, selection.where(given))
     location = selection.located(db)
     try:
         opened = selection.opened(location)
@@ -70,20 +79,31 @@ def command(
             return
         opened = _awaited(location)
     with opened as history:
+        fitting = selection.chosen(history, ids, fitting)
         before = history.newest_id()
         show = _Lines() if form == "json" else _Rows(headed=follow)
         newest = show.all(history, fitting, limit)
         if follow:
             show.rest(history, fitting, max(before, newest))
         elif not newest:
-            click.echo("No delivery matches.", err=True)
-        elif form == "table" and not fitting.text:
+            _show_none(fitting)
+        elif limit:
             _show_total(history, fitting, limit)
+
+
+def _show_none(fitting: "Filter") -> None:
+    """Show that nothing matches, and what may be mistyped."""
+    none = selection.nothing_fits(fitting)
+    doubt = "" if fitting.match is None else f" {none.hint}"
+    click.echo(f"{none}{doubt}", err=True)
 
 
 def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None:
     """Show how many there are when only the newest were listed."""
-    if not limit:
+    if fitting.text or fitting.body_terms:  # counting would read every body
+        if len(history.page(fitting, limit=limit + 1)) > limit:
+            words = f"{limit} of more than {limit} deliveries; --limit 0 lists all."
+            click.echo(words, err=True)
         return
     total = history.counts(fitting).received
     if total > limit:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     cls=options.Command,
     example="tiktok-hook export last --format pytest -o test_tiktok_webhooks.py",
 )
-@click.argument("ids", metavar="[IDS]...", nargs=-1)
+@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
 @selection.filters
 @options.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.  [default: all]"
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @options.db_option
 @options.config_option
 def command(
-    ids: tuple[str, ...],
+    words: tuple[str, ...],
     limit: int | None,
     form: Any,
     output: Path | None,
@@ -55,14 +55,15 @@ def command(
 ) -> None:
     """Write deliveries to a file.
 
-    IDS are numbers, ranges (3-7), last, last-2; without IDS all that the filters let through.
+    IDS are numbers, ranges (3-7), last, last-2; FILTER is as in "post.publish.* user:OPEN_ID".
+    Without either, everything that the options let through is written.
     JSON Lines hold everything exactly; HAR 1.2 opens in browsers and proxies; a curl script and a
     pytest module send the deliveries to your app, with a new signature by TIKTOK_CLIENT_SECRET.
     """
     from tiktok_hook import archive
 
     with selection.opened(db) as history:
-        fitting = selection.chosen(history, ids, selection.where(given))
+        fitting = selection.chosen(history, words, selection.where(given))
         fitting = selection.newest(history, fitting, limit)
 
         def again() -> Iterable["Entry"]:
@@ -72,7 +73,7 @@ def command(
         counted = _Counted(chosen, whole=form in {"jsonl", "har"})
         first = list(islice(counted, 1))
         if not first:
-            raise selection.nothing_fits()
+            raise selection.nothing_fits(fitting)
         to_file = output is not None and str(output) != "-"
         name = {"name": output.name} if to_file and output is not None else {}
         pieces = archive.write(chain(first, counted), form, **name)

@@ -20,7 +20,7 @@ from tiktok_hook.sanitize import visible
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
     from tiktok_hook.replayer import PreparedReplay, Replayer, ReplayOptions, Signing
-    from tiktok_hook.store import HistoryReader, Location, Store
+    from tiktok_hook.store import Filter, HistoryReader, Location, Store
     from tiktok_hook.terminal.progress import Progress
 
 _LINES = 20
@@ -53,7 +53,7 @@ changing = options.together(
 
 
 @click.command(cls=options.Command, example="tiktok-hook replay last --set content.reason=internal")
-@click.argument("ids", metavar="[IDS]...", nargs=-1)
+@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
 @selection.filters
 @option("--pending", is_flag=True, help="Only deliveries that wait for the app.")
 @option(
@@ -87,7 +87,7 @@ changing = options.together(
 @options.db_option
 @options.config_option
 def command(
-    ids: tuple[str, ...],
+    words: tuple[str, ...],
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     db: "Location | None",
@@ -96,15 +96,16 @@ def command(
 ) -> None:
     """Send stored deliveries to your app again.
 
-    IDS are numbers, ranges (3-7), last, last-2; or the filters choose. They are sent one after the
-    other, oldest first, with a new signature, and the attempts are stored in the history.
+    IDS are numbers, ranges (3-7), last, last-2; FILTER is as in "post.publish.* user:OPEN_ID". They
+    are sent one after the other, oldest first, with a new signature, and the attempts are stored in
+    the history.
     Imported deliveries never go to an address in the imported file.
 
     Exits with 6 when an app did not answer as it should: 200, or a 4xx to --bad-signature,
     --no-signature and --age.
     """
     known = options.resolve_secrets(secrets, secret_files)
-    asyncio.run(_ReplayCommand(given, known, selection.located(db)).run(ids))
+    asyncio.run(_ReplayCommand(given, known, selection.located(db)).run(words))
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ class _ReplayCommand:
         self._failed_ids: list[int] = []
         self._still_queued = False
         self._hint = ""
+        self._where: Filter | None = None
 
     async def run(self, words: tuple[str, ...]) -> None:
         from tiktok_hook.forward import Forwarder
@@ -168,7 +170,7 @@ class _ReplayCommand:
             self._planned = sum(each.count for each in series)
             if not self._planned:
                 pending = self._given["pending"]
-                raise selection.nothing_waits() if pending else selection.nothing_fits()
+                raise selection.nothing_waits() if pending else selection.nothing_fits(self._where)
             async with Forwarder(insecure=self._given["insecure"]) as forwarder:
                 replayer = Replayer(
                     store,
@@ -252,9 +254,10 @@ class _ReplayCommand:
             return [_waiting(history, each, target=each, leaves=[each]) for each in targets]
         if not named:
             raise UsageError(
-                "Which deliveries?", hint="tiktok-hook replay last, replay 3-7 or replay --failed."
+                "Which deliveries?",
+                hint="tiktok-hook replay last, replay 3-7, replay post.* or replay --failed.",
             )
-        where = selection.chosen(history, words, fitting)
+        self._where = where = selection.chosen(history, words, fitting)
         return [
             _Series(
                 lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where)),

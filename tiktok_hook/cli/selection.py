@@ -1,15 +1,16 @@
-"""Selects the deliveries of a command: ids as people type them, and filters.
+"""Selects the deliveries of a command: ids as people type them, a filter, and filter options.
 
 12  #12        one delivery
 3-7  last-4..last   from one to another, both included
 last  last-2   the newest, and the one two before it; with filters, of those that match
+
+All other words together are one filter in the language of `tiktok_hook.filters`.
 """
 
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,8 @@ SOURCES = ("tiktok", "trigger", "import")
 LAST_PLACES = 10_000
 """How far back ``last-N`` reaches."""
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# Compiled when they are used, by `re` itself: most calls name no ids and no times.
-_AGO = r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+"
-_STEP = r"([0-9.]+)([smhdw])"
-_CLOCK = r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
+# Compiled when they are used, by `re` itself: most calls name no ids.
+_LIKE_AN_ID = r"[#.-]|#?[0-9]|last(?!\w)"
 _NUMBER = r"#?([0-9]{1,18})"
 _LAST = r"last(?:-([0-9]{1,9}))?"
 _ATTEMPT = r"#?([0-9]{1,18})\.[0-9]+"
@@ -115,24 +113,18 @@ def moment(text: str, *, option: str, now: float) -> float:
     """A point in time as people write it, in Unix seconds.
 
     Args:
-        text: How long ago (``90s``, ``1h30m``, ``2d``, ``1w``), a time of today (``14:30``), or a
-            date with or without a time, RFC 3339 among them; local time where no offset is given.
+        text: One of the forms of `tiktok_hook.moments`; local time where no offset is given.
         option: Where it came from, for the message.
         now: Unix seconds.
 
     Raises:
         UsageError: It is none of these.
     """
-    text = text.strip()
-    if re.fullmatch(_AGO, text):
-        return now - sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_STEP, text))
+    from tiktok_hook.moments import unix_seconds
+
     try:
-        if re.fullmatch(_CLOCK, text):
-            hour, _, rest = text.partition(":")
-            today = time.strftime("%Y-%m-%d", time.localtime(now))
-            text = f"{today}T{hour:0>2}:{rest}"
-        return datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError):
+        return unix_seconds(text, now=now)
+    except ValueError:
         raise UsageError(
             f"{option} {text!r} is not a time.",
             hint=f"For instance {option} 1h, {option} 2d, {option} 14:30 or {option} 2026-11-23.",
@@ -159,15 +151,39 @@ def opened(db: "Location | Path | str | None") -> "HistoryReader":
 
 
 def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") -> "Filter":
-    """The filters narrowed to the ids that were named; without ids, just the filters.
+    """The filters narrowed to the ids and the filter that were named.
 
     Raises:
-        UsageError: A word is not an id, or there is no such delivery.
+        UsageError: A word is neither an id nor part of a filter, or there is no such delivery.
     """
+    named, text = split(words)
+    fitting = matching(text, fitting)
     ids: dict[int, None] = {}
-    for word in (part for each in words for part in each.split(",") if part):
+    for word in (part for each in named for part in each.split(",") if part):
         ids.update(dict.fromkeys(_ids(history, word, fitting)))
     return replace(fitting, ids=tuple(ids)) if ids else fitting
+
+
+def split(words: Iterable[str]) -> tuple[list[str], str]:
+    """The words that are meant as ids, and the text of the filter; empty without one."""
+    ids: list[str] = []
+    others: list[str] = []
+    for word in words:
+        (ids if re.match(_LIKE_AN_ID, word) else others).append(word)
+    return ids, " ".join(others)
+
+
+def matching(text: str, fitting: "Filter") -> "Filter":
+    """The filters with the one in `text` added; an empty text adds nothing.
+
+    Raises:
+        UsageError: The text is not a filter.
+    """
+    if not text:
+        return fitting
+    from tiktok_hook import filters
+
+    return replace(fitting, match=filters.parse(text))
 
 
 def newest(history: "HistoryReader", fitting: "Filter", limit: int | None) -> "Filter":
@@ -192,9 +208,17 @@ def one(history: "HistoryReader", word: str) -> "Delivery":
     return found
 
 
-def nothing_fits() -> UsageError:
-    """The error of a selection that came out empty."""
-    return UsageError("No delivery matches.", hint="tiktok-hook events lists what there is.")
+def nothing_fits(fitting: "Filter | None" = None) -> UsageError:
+    """The error of a selection that came out empty, with what may be mistyped in it."""
+    if fitting is None or fitting.match is None:
+        return UsageError("No delivery matches.", hint="tiktok-hook events lists what there is.")
+    from tiktok_hook import filters
+    from tiktok_hook.sanitize import visible
+
+    message = f"No delivery matches {visible(str(fitting.match))}."
+    for reason, hint in filters.doubts(fitting.match):
+        return UsageError(message, hint=f"{reason} {hint}")
+    return UsageError(message, hint="tiktok-hook events lists what there is.")
 
 
 def nothing_waits() -> UsageError:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tiktok_hook.errors import NoHistoryError
 from tiktok_hook.store.api import ChangeFeed, HistoryReader, Integrity, QueueLock
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, Bounds
-from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.filter import EVERYTHING, Filter, as_filter
 from tiktok_hook.store.kept import MAX_REJECTED, REJECTED_BODY_BYTES
 from tiktok_hook.store.location import Location, locate, parse_location
 from tiktok_hook.store.records import (
@@ -41,6 +41,7 @@ __all__ = [
     "QueueMode",
     "QueuedDelivery",
     "Store",
+    "as_filter",
     "check_creatable",
     "check_integrity",
     "locate",

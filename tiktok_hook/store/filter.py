@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from tiktok_hook import filters
 from tiktok_hook.delivery import Source
+from tiktok_hook.errors import UsageError
 from tiktok_hook.events import spellings
 from tiktok_hook.filters import DeliveryFilter, Term
+from tiktok_hook.moments import Moment, unix_seconds
 from tiktok_hook.signature import State
 
 
@@ -14,7 +17,9 @@ from tiktok_hook.signature import State
 class Filter:
     """Conditions; a delivery has to meet all that are set.
 
-    Where several values are possible, one by itself or any sequence of them can be given.
+    Where several values are possible, one by itself or any sequence of them can be given. A time is
+    given as Unix seconds, `datetime`, `timedelta` (that long ago) or text such as ``1h``, ``14:30``
+    or ``2026-11-23``; the attributes hold Unix seconds.
 
     Attributes:
         match: A filter in the language of `tiktok_hook.filters`, as text or parsed.
@@ -33,9 +38,12 @@ class Filter:
         source: Where they came from.
         ids: Only these.
         queued: Only those that wait for an app (True) or do not (False); None is both.
+
+    Raises:
+        UsageError: A value is not one; the message names it.
     """
 
-    match: DeliveryFilter | str | None = None
+    match: DeliveryFilter | None = None
     events: tuple[str, ...] = ()
     verdicts: tuple[State, ...] = ()
     statuses: tuple[int, ...] = ()
@@ -51,19 +59,55 @@ class Filter:
     ids: tuple[int, ...] = ()
     queued: bool | None = None
 
+    if TYPE_CHECKING:
+        # What people write; the attributes hold what it means.
+        def __init__(
+            self,
+            *,
+            match: DeliveryFilter | str | None = None,
+            events: str | Iterable[str] = (),
+            verdicts: State | str | Iterable[State | str] = (),
+            statuses: int | Iterable[int] = (),
+            failed: bool = False,
+            redeliveries: bool = False,
+            replays: bool = False,
+            since: Moment | None = None,
+            until: Moment | None = None,
+            user: str | None = None,
+            publish_id: str | None = None,
+            text: str | None = None,
+            source: Source | str | None = None,
+            ids: int | Iterable[int] = (),
+            queued: bool | None = None,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        if isinstance(self.match, str):
-            object.__setattr__(self, "match", filters.parse(self.match))
-        for name in ("events", "verdicts", "statuses", "ids"):
-            given = getattr(self, name)
-            one = isinstance(given, str) or not isinstance(given, Iterable)
-            object.__setattr__(self, name, (given,) if one else tuple(given))
-        object.__setattr__(self, "verdicts", tuple(map(State, self.verdicts)))
+        given: Any = self.match
+        if isinstance(given, str):
+            self._set("match", filters.parse(given))
+        elif given is not None and not isinstance(given, DeliveryFilter):
+            raise UsageError(f"match={given!r} is not a filter.", hint='match="post.publish.*"')
+        self._set("events", _several("events", self.events, str, "a name or glob"))
+        self._set("statuses", _several("statuses", self.statuses, int, "a status"))
+        self._set("ids", _several("ids", self.ids, int, "an id"))
+        verdicts = _several("verdicts", self.verdicts, str, "a verdict")
+        self._set("verdicts", tuple(_member("verdicts", State, each) for each in verdicts))
+        if self.source is not None:
+            self._set("source", _member("source", Source, self.source))
+        for name in ("since", "until"):
+            if (moment := getattr(self, name)) is not None:
+                self._set(name, _seconds(name, moment))
+        for name in ("user", "publish_id", "text"):
+            if not isinstance(getattr(self, name), str | None):
+                raise UsageError(f"{name}={getattr(self, name)!r} is not text.")
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """The conditions of `match`."""
-        return self.match.terms if isinstance(self.match, DeliveryFilter) else ()
+        return () if self.match is None else self.match.terms
 
     @property
     def event_globs(self) -> list[tuple[str, ...]]:
@@ -84,6 +128,50 @@ class Filter:
     def body_terms(self) -> tuple[Term, ...]:
         """The conditions of `match` that only the body can answer."""
         return tuple(term for term in self.terms if term.field in {"key", "content"})
+
+
+def as_filter(where: Filter | str) -> Filter:
+    """The conditions, where a filter in its own language may be given instead.
+
+    Raises:
+        UsageError: The text cannot be read.
+    """
+    if isinstance(where, Filter):
+        return where
+    if isinstance(where, str):
+        return Filter(match=where)
+    raise UsageError(
+        f"{where!r} is not a filter.",
+        hint='A filter is text such as "post.publish.*", or tiktok_hook.Filter(failed=True).',
+    )
+
+
+def _several(name: str, given: Any, kind: type, what: str) -> tuple[Any, ...]:
+    """One value or any iterable of them, as a tuple."""
+    one = isinstance(given, str) or not isinstance(given, Iterable)
+    values = (given,) if one else tuple(given)
+    for each in values:
+        if not isinstance(each, kind) or isinstance(each, bool):
+            raise UsageError(f"{name}={given!r}: {each!r} is not {what}.")
+    return values
+
+
+def _member(name: str, kind: type[State | Source], value: Any) -> State | Source:
+    try:
+        return kind(value)
+    except ValueError:
+        members = ", ".join(each.value for each in kind)
+        raise UsageError(f"{name}={value!r} is not one.", hint=f"There are {members}.") from None
+
+
+def _seconds(name: str, moment: Any) -> float:
+    try:
+        return unix_seconds(moment)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(
+            f"{name}={moment!r} is not a time.",
+            hint='Unix seconds, a datetime, a timedelta, or text: "1h", "14:30", "2026-11-23".',
+        ) from error
 
 
 EVERYTHING = Filter()
