@@ -51,6 +51,7 @@ HOMES = {
     "rich": {"terminal"},
     "httptools": {"forward"},
     "aiohttp": {"receiver", "inspector", "testing"},
+    "mcp": {"mcp"},
     "yaml": {"ngrok_config"},
     "platformdirs": {"paths", "ngrok_config"},
     "orjson": {"delivery", "exact_json", "store"},
@@ -155,7 +156,7 @@ def test_everything_imports_where_posix_modules_are_missing() -> None:
     ]
     program = (
         "import sys, importlib\n"
-        "import asyncio, subprocess, multiprocessing\n"
+        "import asyncio, subprocess, multiprocessing, mcp\n"
         f"for name in {sorted(ELSEWHERE_ONLY)!r}: sys.modules[name] = None\n"
         f"for name in {names!r}: importlib.import_module(name)\n"
     )

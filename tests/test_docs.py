@@ -149,6 +149,8 @@ def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> 
         "pipx install tiktok-hook",
         "uv tool install tiktok-hook",
         "pip install tiktok-hook",
+        "pip install 'tiktok-hook[mcp]'",
+        "claude mcp add tiktok-hook -- tiktok-hook mcp",
         "export NGROK_AUTHTOKEN=…",
     }
 

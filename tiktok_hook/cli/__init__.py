@@ -35,6 +35,7 @@ COMMANDS = {
     "audit": "Send valid and invalid deliveries to your handler and check its answers.",
     "help": "Show the help of a command, as text or as JSON.",
     "config": "Show the settings in force and where each one came from.",
+    "mcp": "Serve the tools to a coding agent, over stdio.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }
 """The name and summary of each command, in the order of ``--help``.

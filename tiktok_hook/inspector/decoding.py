@@ -2,6 +2,7 @@
 
 import json
 import types
+from dataclasses import MISSING, fields
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,11 +21,12 @@ def decode_body(data: bytes, kind: type[T]) -> T:
 
     Args:
         data: JSON in UTF-8.
-        kind: A dataclass whose fields all have defaults. A field that it does not have is an
-            error: with `target` misspelt a replay would be sent somewhere else.
+        kind: A dataclass. A field that it does not have is an error: with `target` misspelt a
+            replay would be sent somewhere else.
 
     Raises:
-        UsageError: It is not a JSON object, or a field has the wrong name or value.
+        UsageError: It is not a JSON object, a field has the wrong name or value, or one without a
+            default is missing.
     """
     try:
         value = json.loads(data.decode("utf-8")) if data else {}
@@ -37,6 +39,10 @@ def decode_body(data: bytes, kind: type[T]) -> T:
         raise UsageError(
             f"Unknown field {unknown[0][:40]!r}.", hint=f"Known: {', '.join(sorted(hints))}."
         )
+    for each in fields(kind):  # type: ignore[arg-type] # `type[T]` does not show that it is a dataclass
+        has_default = each.default is not MISSING or each.default_factory is not MISSING
+        if each.name not in value and not has_default:
+            raise UsageError(f"The field {each.name!r} is missing.")
     return kind(**{name: _field(name, found, hints[name]) for name, found in value.items()})
 
 

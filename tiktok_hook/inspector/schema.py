@@ -113,4 +113,9 @@ def _record(kind: Any, components: dict[str, Json]) -> Json:
         found["description"] = kind.__doc__.partition("\n")[0]
     if is_typeddict(kind):
         return found | {"required": sorted(kind.__required_keys__, key=list(hints).index)}
-    return found | {"additionalProperties": False}
+    required = [
+        each.name
+        for each in dataclasses.fields(kind)
+        if each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+    ]
+    return found | {"additionalProperties": False} | ({"required": required} if required else {})

@@ -1,0 +1,74 @@
+"""``tiktok-hook mcp``: the tools for a coding agent, over stdio."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tiktok_hook.cli import options, selection
+
+
+@click.command(cls=options.Command, example="tiktok-hook mcp --allow-send")
+@click.option(
+    "--allow-listen", is_flag=True, help="Start and stop a listener without asking the user."
+)
+@click.option(
+    "--allow-send",
+    is_flag=True,
+    help="Send events, replays and audits without asking the user.",
+)
+@click.option("--allow-remote", is_flag=True, help="Allow targets that are not on this machine.")
+@click.option(
+    "--show-headers",
+    is_flag=True,
+    help="Show authorization, cookie and signature headers unmasked.",
+)
+@options.secret_option
+@options.secret_file_option
+@options.db_option
+@options.config_option
+def command(
+    allow_listen: bool,  # noqa: FBT001 - click passes it by name
+    allow_send: bool,  # noqa: FBT001
+    allow_remote: bool,  # noqa: FBT001
+    show_headers: bool,  # noqa: FBT001
+    secrets: tuple[str, ...],
+    secret_files: tuple[Path, ...],
+    db: Any,
+    config: Path | None,  # noqa: ARG001 - read before the options are
+) -> None:
+    """Serve the tools to a coding agent, over stdio.
+
+    A Model Context Protocol server for one client, which starts it. Reading needs no permission.
+    Before a listener is started or a request is sent, the client asks its user; a client that
+    cannot ask is denied without --allow-listen or --allow-send. No tool takes a secret: the server
+    finds it as the other commands do. Needs tiktok-hook[mcp].
+    """
+    from tiktok_hook import mcp
+
+    mcp.run(
+        mcp.McpOptions(
+            history=selection.located(db),
+            secrets=options.resolve_secrets(secrets, secret_files),
+            allow_listen=allow_listen,
+            allow_send=allow_send,
+            allow_remote=allow_remote,
+            show_headers=show_headers,
+            withheld=_tokens(),
+        )
+    )
+
+
+def _tokens() -> tuple[str, ...]:
+    """Tokens of the user that no result may contain."""
+    from tiktok_hook import paths
+    from tiktok_hook.errors import StoreError
+
+    found = [
+        os.environ.get(name, "").strip() for name in ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN")
+    ]
+    with contextlib.suppress(StoreError):  # no state folder, so no inspector either
+        found.append(paths.user_token())
+    return tuple(each for each in found if each)
