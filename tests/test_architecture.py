@@ -26,7 +26,7 @@ ROWS = (
     {"delivery"},
     {"bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
     {"store"},
-    {"receiver", "receiver_options", "forward", "tunnel", "terminal"},
+    {"receiver", "forward", "tunnel", "terminal"},
     {"relay", "replayer", "trigger", "archive"},
     {"audit", "doctor", "inspector"},
     {"history", "session"},

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 
@@ -34,6 +34,7 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 from tiktok_hook.receiver import IncomingRequest
 from tiktok_hook.relay import Relay, open_relay
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Bounds, Store, open_store
 
@@ -121,13 +122,15 @@ def told() -> Told:
 def relaying(store: Store, forwarder: Forwarder, told: Told) -> Opener:
     def opener(*apps: App | str, **options: object) -> AbstractAsyncContextManager[Relay]:
         targets = [app if isinstance(app, str) else app.url for app in apps]
+        names = {each.name for each in fields(RelayOptions)}
+        chosen: dict[str, Any] = {name: options.pop(name) for name in names & options.keys()}
         return open_relay(
+            RelayOptions(forward_to=targets, **chosen),
             store=store,
             forwarder=forwarder,
             publish=told.take,
-            targets=targets,
             secrets=[SECRET],
-            **options,  # type: ignore[arg-type]  # options are open_relay's own
+            **options,  # type: ignore[arg-type] # what is left is for open_relay itself
         )
 
     return opener
@@ -233,7 +236,7 @@ async def test_tiktok_gets_the_right_status_and_the_user_the_right_words(
 ) -> None:
     async with running_app(answer or OK) as app:
         target = f"http://localhost:{free_port()}" if answer is None else app.url
-        async with relaying(target, timeout=1.0) as relay:
+        async with relaying(target, forward_timeout=1.0) as relay:
             result = await relay.handle(delivery())
     (attempt,) = told.attempts
     assert result.status == status
@@ -334,7 +337,7 @@ async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_
 
 
 async def test_extra_headers_go_out(relaying: Opener) -> None:
-    async with running_app() as app, relaying(app, extra_headers=[("X-Env", "dev")]) as relay:
+    async with running_app() as app, relaying(app, headers=["X-Env: dev"]) as relay:
         await relay.handle(delivery())
     assert b"\r\nX-Env: dev\r\n" in app.requests[0]
 
@@ -370,12 +373,9 @@ async def test_a_full_queue_is_an_error_in_each_mode_that_waits(
 ) -> None:
     bounds = Bounds(keep=1, keep_bytes=1_000_000, queued=3)
     with open_store(tmp_path / "bounded.db", bounds=bounds) as store:
+        options = RelayOptions(forward_to=free_port(), ack="app" if mode == "paused" else mode)
         async with open_relay(
-            store=store,
-            forwarder=forwarder,
-            publish=told.take,
-            targets=[f"http://127.0.0.1:{free_port()}"],
-            ack="app" if mode == "paused" else mode,
+            options, store=store, forwarder=forwarder, publish=told.take
         ) as relay:
             if mode == "paused":
                 relay.pause()
@@ -598,7 +598,7 @@ async def test_why_a_request_could_not_be_passed_is_noted(
     relaying: Opener, answer: AppAnswer, status: int, note: str
 ) -> None:
     timeout = 0.2 if status == 504 else 10
-    async with running_app(answer) as app, relaying(app, timeout=timeout) as relay:
+    async with running_app(answer) as app, relaying(app, forward_timeout=timeout) as relay:
         result = await relay.pass_through(IncomingRequest("GET", "/login"))
     assert (result.status, result.note) == (status, note)
 
@@ -620,7 +620,7 @@ async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told)
 
 @pytest.mark.realtime
 async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, told: Told) -> None:
-    async with running_app(hang) as app, relaying(app, ack="first", timeout=60) as relay:
+    async with running_app(hang) as app, relaying(app, ack="first", forward_timeout=60) as relay:
         await relay.handle(delivery())
         await app.wait_for(1)
         began = time.monotonic()
@@ -641,12 +641,14 @@ from tests.test_relay import delivery
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.receiver import IncomingRequest
 from tiktok_hook.relay import open_relay
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store import open_store
 
 async def main(path, target, count):
     with open_store(Path(path)) as store:
         async with Forwarder() as forwarder, open_relay(
-            store=store, forwarder=forwarder, publish=lambda _: None, targets=[target], ack="first"
+            RelayOptions(forward_to=target, ack="first"),
+            store=store, forwarder=forwarder, publish=lambda _: None,
         ) as relay:
             for number in range(count):
                 await relay.handle(delivery(number=number))

@@ -16,8 +16,9 @@ from tests.apps import OK, App, free_port, hang, running_app
 from tests.test_relay import CRASHING, Told, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
-from tiktok_hook.relay import Ack, Relay, open_relay
+from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.relay.health_check import HealthCheck
+from tiktok_hook.relay.options import AckMode, RelayOptions
 from tiktok_hook.relay.queue_runner import QueueRunner
 from tiktok_hook.store import QueueEntry, open_store
 from tiktok_hook.store.sqlite.file_lock import queue_lock
@@ -27,7 +28,7 @@ from tiktok_hook.store.sqlite.file_lock import queue_lock
 async def relaying(
     path: Path,
     *targets: str,
-    ack: Ack = "first",
+    ack: AckMode = "first",
     told: Told | None = None,
     keep: int = 100_000,
 ) -> AsyncIterator[Relay]:
@@ -36,11 +37,10 @@ async def relaying(
         async with (
             Forwarder() as forwarder,
             open_relay(
+                RelayOptions(forward_to=targets, ack=ack),
                 store=store,
                 forwarder=forwarder,
                 publish=(Told() if told is None else told).take,
-                targets=targets,
-                ack=ack,
             ) as relay,
         ):
             yield relay

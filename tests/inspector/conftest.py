@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Delivery, DeliveryAnswered, TunnelChanged
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 from tiktok_hook.inspector import Inspector, InspectorContext, Status
+from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import Store, open_store
 
@@ -96,11 +97,11 @@ class House:
 
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[House]:
-    """An inspector; `changes` are for its status, or `path`, `open_access`, `names` and `token`."""
+    """An inspector; `changes` are for its status or its options, or `path` and `token`."""
     path = changes.pop("path", None)
-    options: dict[str, Any] = {"token": lambda: TOKEN} | {
-        name: changes.pop(name) for name in ("open_access", "names", "token") if name in changes
-    }
+    token = changes.pop("token", lambda: TOKEN)
+    names = {each.name for each in fields(InspectorPageOptions)}
+    options = InspectorPageOptions(**{name: changes.pop(name) for name in names & changes.keys()})
     sockets = ports.bind(0, preferred=0, flag="--inspect-port")
     port = sockets[0].getsockname()[1]
     status = Status(
@@ -129,8 +130,9 @@ async def running(**changes: Any) -> AsyncIterator[House]:
                     status=lambda: house.status,
                     publish=publish,
                 ),
+                options,
                 feed=feed,
-                **options,
+                token=token,
             )
             async with inspector.serving(page, sockets):
                 yield house

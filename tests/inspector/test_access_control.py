@@ -120,7 +120,7 @@ async def test_every_name_of_this_machine_is_accepted(house: House, host: str) -
 
 
 async def test_a_container_may_be_asked_by_the_name_it_was_given() -> None:
-    async with running(names=["dev.box"]) as house:
+    async with running(inspect_allow_hosts=["dev.box"]) as house:
         assert (await house.ask("GET", "/status", ("Host", "dev.box:4040"))).status == 200
         assert (await house.ask("GET", "/status", ("Host", "other.box:4040"))).status == 403
 
@@ -166,7 +166,7 @@ async def test_a_foreign_origin_is_refused(house: House, origin: str) -> None:
 async def test_a_named_proxy_may_terminate_tls_and_rewrite_the_host(
     host: str, origin: str, status: int
 ) -> None:
-    async with running(names=["127.0.0.1", "Dev.box", "named.box:8443"]) as house:
+    async with running(inspect_allow_hosts=["127.0.0.1", "Dev.box", "named.box:8443"]) as house:
         headers = [("Host", host.format(port=house.port)), ("Origin", origin)]
         reply = await house.ask("DELETE", "/api/v1/deliveries", *headers)
         assert reply.status == status
@@ -201,7 +201,7 @@ async def test_a_form_cannot_write(house: House, kind: str) -> None:
 
 
 async def test_open_access_drops_the_token_and_nothing_else() -> None:
-    async with running(open_access=True) as house:
+    async with running(inspect_open=True) as house:
         assert (await house.ask("GET", "/api/requests/http", token=None)).status == 200
         evil = ("Host", "evil.example")
         assert (await house.ask("GET", "/api/requests/http", evil, token=None)).status == 403

@@ -35,7 +35,7 @@ async def app() -> AsyncIterator[App]:
 @pytest.fixture
 async def agent(app: App) -> AsyncIterator[House]:
     """The look-alike with `--inspect-open`, since these clients send no token."""
-    async with running(open_access=True, targets=(app.url,)) as made:
+    async with running(inspect_open=True, targets=(app.url,)) as made:
         yield made
 
 
@@ -152,7 +152,7 @@ async def test_a_request_that_is_not_answered_yet_has_a_null_response(agent: Hou
 
 
 async def test_without_a_tunnel_the_list_is_empty() -> None:
-    async with running(open_access=True, public=False, tunnel=None) as agent:
+    async with running(inspect_open=True, public=False, tunnel=None) as agent:
         assert await pyngrok(agent, "/api/tunnels") == {"tunnels": [], "uri": "/api/tunnels"}
         assert (await pyngrok(agent, "/api/endpoints"))["endpoints"] == []
 

@@ -13,6 +13,7 @@ from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json
 from tiktok_hook.inspector import openapi
+from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.signature import State, Verdict
 
 FORGED = Verdict(State.INVALID, reason="signature does not match")
@@ -277,7 +278,7 @@ async def test_the_document_names_every_route_and_no_other(house: House) -> None
         status=lambda: house.status,
         publish=lambda _: None,
     )
-    app = Inspector(parts, feed=house.feed, token=lambda: "t").app
+    app = Inspector(parts, InspectorPageOptions(), feed=house.feed, token=lambda: "t").app
     routes = {
         (route.method.lower(), str(route.resource.canonical))
         for route in app.router.routes()

@@ -147,7 +147,7 @@ async def test_the_token_alone_is_accepted_in_the_field_too(browser: Browser) ->
 
 
 async def test_where_access_is_open_nobody_is_asked_for_a_token(browser: Browser) -> None:
-    async with running(open_access=True) as house:
+    async with running(inspect_open=True) as house:
         await house.receive()
         context = await browser.new_context()
         async with tab(context, house.address) as page:

@@ -19,8 +19,8 @@ from tiktok_hook.receiver import (
     ReceiverResponse,
     WebhookHandler,
     serve,
-    served_paths,
 )
+from tiktok_hook.receiver.options import ReceiverOptions
 
 SECRET = "example-secret"
 NOW = 1_795_000_000.0
@@ -158,10 +158,9 @@ async def listening(
     """Serve a `WebhookHandler` until the block ends; what it reports is in what is returned."""
     seen = Listening()
     policy = Policy(
+        ReceiverOptions(tolerance=tolerance, serve_file=serve_file, path=path),
         secrets=tuple(secrets),
-        tolerance=tolerance,
         self_check_token=self_check_token,
-        file_paths=served_paths(serve_file, path),
         passes=pass_through is not None,
     )
     reports = ReceiverReports(
@@ -174,7 +173,6 @@ async def listening(
         policy,
         Deliveries(seen, handle),
         reports,
-        serve_file=serve_file,
         pass_through=pass_through,
         clock=lambda: seen.now,
     )

@@ -1,6 +1,7 @@
 """Decisions, without a socket, a clock or a store."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.receiver.listening import BODY, NOW, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import FORWARDED_HEADER, Headers
 from tiktok_hook.receiver import IncomingRequest, Policy
+from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.receiver.policy import (
     Accept,
     Decision,
@@ -74,7 +76,7 @@ def test_what_does_not_verify_is_rejected(headers: Headers, body: bytes, status:
 
 
 def test_beyond_the_tolerance_a_right_signature_is_rejected() -> None:
-    policy = Policy(secrets=(SECRET,), tolerance=60)
+    policy = Policy(ReceiverOptions(tolerance=60), secrets=(SECRET,))
     assert isinstance(decide(headers=signed(at=NOW - 50), policy=policy), Accept)
     assert isinstance(decide(headers=signed(at=NOW - 70), policy=policy), Reject)
 
@@ -109,7 +111,7 @@ def test_trace_goes_to_no_app() -> None:
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_what_we_forwarded_is_a_loop_even_with_pass(method: str) -> None:
     headers = ((FORWARDED_HEADER, "1"), *signed())
-    decision = decide(method, headers=headers, policy=Policy((SECRET,), passes=True))
+    decision = decide(method, headers=headers, policy=Policy(secrets=(SECRET,), passes=True))
     assert isinstance(decision, Respond)
     assert decision.response.status == 508
 
@@ -127,7 +129,7 @@ def test_what_we_forwarded_is_a_loop_even_with_pass(method: str) -> None:
 def test_the_served_file_comes_before_the_app(
     method: str, target: str, expected: type[object]
 ) -> None:
-    policy = Policy(file_paths=frozenset({"/proof.txt"}), passes=True)
+    policy = Policy(ReceiverOptions(serve_file=Path("proof.txt")), passes=True)
     assert isinstance(decide(method, target, policy=policy), expected)
 
 

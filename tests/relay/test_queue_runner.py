@@ -21,6 +21,7 @@ from tiktok_hook import signature
 from tiktok_hook.delivery import AppChanged, AttemptEnded, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import open_relay
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.relay.retry_policy import Delays
 from tiktok_hook.store import Store, open_store
 
@@ -207,7 +208,7 @@ class TestOneDeliveryFails:
                 writer.write(OK)
 
         async with running_app(fail_one) as app:
-            async with relaying(app, ack="first", delays=QUICK, timeout=0.3) as relay:
+            async with relaying(app, ack="first", delays=QUICK, forward_timeout=0.3) as relay:
                 for number in range(5):
                     await relay.handle(delivery(number=number))
                 await eventually(lambda: relay.waiting == 0)
@@ -317,7 +318,7 @@ class TestCutShort:
     ) -> None:
         async with (
             running_app(hang) as app,
-            relaying(app, timeout=60) as relay,
+            relaying(app, forward_timeout=60) as relay,
             asyncio.TaskGroup() as group,
         ):
             handling = group.create_task(_quietly(relay.handle(delivery())))
@@ -350,11 +351,10 @@ class TestCutShort:
                 async with (
                     Forwarder() as forwarder,
                     open_relay(
+                        RelayOptions(forward_to=app.url, ack="first"),
                         store=store,
                         forwarder=forwarder,
                         publish=lambda _: None,
-                        targets=[app.url],
-                        ack="first",
                     ) as relay,
                 ):
                     await eventually(lambda: relay.waiting == 0)
@@ -372,13 +372,14 @@ from pathlib import Path
 from tests.test_relay import delivery
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import open_relay
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store import open_store
 
 async def main(path, target, ack):
     with open_store(Path(path)) as store:
         async with Forwarder() as forwarder, open_relay(
-            store=store, forwarder=forwarder, publish=lambda _: None, targets=[target], ack=ack,
-            timeout=60,
+            RelayOptions(forward_to=target, ack=ack, forward_timeout=60),
+            store=store, forwarder=forwarder, publish=lambda _: None,
         ) as relay:
             await relay.handle(delivery())
             await asyncio.sleep(60)
@@ -393,7 +394,10 @@ async def test_late_ones_are_signed_again_and_without_a_secret_a_notice_says_so(
     async with (
         running_app() as app,
         open_relay(
-            store=store, forwarder=forwarder, publish=told.take, targets=[app.url], ack="hold"
+            RelayOptions(forward_to=app.url, ack="hold"),
+            store=store,
+            forwarder=forwarder,
+            publish=told.take,
         ) as relay,
     ):
         for number in range(2):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import aiohttp
@@ -13,6 +13,7 @@ from aiohttp import web
 from tests.ngrok_service import NgrokService
 from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
+from tiktok_hook.tunnel.options import TunnelOptions
 
 TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
 SECRET = "example-client-secret"
@@ -122,15 +123,17 @@ def open_quick(service: NgrokService, app: str, log: Log) -> Open:
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncIterator[Tunnel]:
-        options: dict[str, Any] = {
+        given: dict[str, Any] = {
             "upstream": app,
             "authtoken": TOKEN,
             "connect_url": service.connect_url,
             "connect_cas": str(service.ca_file),
             "publish": log.publish,
             "timing": QUICK,
-        }
-        async with open_tunnel(**options | changes) as tunnel:
+        } | changes
+        names = {each.name for each in fields(TunnelOptions)}
+        options = TunnelOptions(**{name: given.pop(name) for name in names & given.keys()})
+        async with open_tunnel(options, **given) as tunnel:
             yield tunnel
 
     return opened

@@ -19,6 +19,7 @@ from tiktok_hook import signature
 from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.tunnel import Timing, Tunnel, open_tunnel
+from tiktok_hook.tunnel.options import TunnelOptions
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
@@ -508,9 +509,11 @@ async def parent_of_a_tunnel(
     program = (
         "import asyncio\n"
         "from tiktok_hook.tunnel import Timing, open_tunnel\n"
+        "from tiktok_hook.tunnel.options import TunnelOptions\n"
         "async def main():\n"
-        f"    async with open_tunnel(upstream={app!r}, authtoken={TOKEN!r}, timing={QUICK!r},\n"
-        f"            connect_url={service.connect_url!r}, connect_cas={str(service.ca_file)!r}):\n"
+        f"    options = TunnelOptions(authtoken={TOKEN!r},\n"
+        f"        connect_url={service.connect_url!r}, connect_cas={str(service.ca_file)!r})\n"
+        f"    async with open_tunnel(options, upstream={app!r}, timing={QUICK!r}):\n"
         "        await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
@@ -550,6 +553,13 @@ async def test_a_suspended_parent_goes_on_with_the_same_child(
         assert len(service.auths) == 1
 
 
+def options_for(service: NgrokService) -> TunnelOptions:
+    """The options of a tunnel through the stand-in."""
+    return TunnelOptions(
+        authtoken=TOKEN, connect_url=service.connect_url, connect_cas=str(service.ca_file)
+    )
+
+
 def test_it_runs_on_uvloop_too() -> None:
     async def story() -> None:
         log = Log()
@@ -557,12 +567,7 @@ def test_it_runs_on_uvloop_too() -> None:
             NgrokService() as service,
             echoing() as app,
             open_tunnel(
-                upstream=app,
-                authtoken=TOKEN,
-                connect_url=service.connect_url,
-                connect_cas=str(service.ca_file),
-                timing=QUICK,
-                publish=log.publish,
+                options_for(service), upstream=app, timing=QUICK, publish=log.publish
             ) as tunnel,
         ):
             service.cut()
@@ -579,13 +584,7 @@ async def story(app: str, trouble: str, within: float) -> None:
     log = Log()
     async with (
         NgrokService() as service,
-        open_tunnel(
-            upstream=app,
-            authtoken=TOKEN,
-            connect_url=service.connect_url,
-            connect_cas=str(service.ca_file),
-            publish=log.publish,
-        ) as tunnel,
+        open_tunnel(options_for(service), upstream=app, publish=log.publish) as tunnel,
     ):
         assert tunnel.child_pid is not None
         match trouble:

@@ -8,6 +8,8 @@ import click
 from tiktok_hook import paths
 from tiktok_hook.cli import options
 from tiktok_hook.cli.listen import serving_page
+from tiktok_hook.inspector.options import InspectorPageOptions
+from tiktok_hook.option_fields import option_fields
 
 if TYPE_CHECKING:
     from tiktok_hook.store import Location
@@ -53,15 +55,13 @@ def command(
     known = options.resolve_secrets(secrets, secret_files)
     from tiktok_hook import session
 
+    named = {each.name: given[each.name] for each, _ in option_fields(InspectorPageOptions)}
     page = session.inspect(
+        InspectorPageOptions(**named),
         db=db,
         secrets=known,
         forward_to=forward_to,
         insecure=given["insecure"],
-        port=given["inspect_port"],
-        host=given["inspect_host"],
-        allow_hosts=given["inspect_allow_hosts"],
-        open_access=given["inspect_open"],
     )
     session.run_page(page, say=click.echo, open_browser=given["open_page"])
 

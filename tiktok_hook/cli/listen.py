@@ -8,10 +8,10 @@ from tiktok_hook.cli import options
 from tiktok_hook.cli.derived import options_of
 from tiktok_hook.errors import UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
-from tiktok_hook.receiver_options import ReceiverOptions
+from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store.options import StoreOptions
-from tiktok_hook.tunnel.tunnel_options import TunnelOptions
+from tiktok_hook.tunnel.options import TunnelOptions
 
 option = options.option
 

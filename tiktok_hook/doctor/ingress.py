@@ -13,7 +13,7 @@ from tiktok_hook.doctor.finding import Finding, bad, good
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, resolve
 from tiktok_hook.errors import UsageError
-from tiktok_hook.tunnel.options import checked_cas, checked_server
+from tiktok_hook.tunnel.order import checked_cas, checked_server
 
 DEFAULT = "connect.ngrok-agent.com:443"
 _CONNECT_SECONDS = 5.0

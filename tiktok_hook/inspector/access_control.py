@@ -11,12 +11,13 @@ No cookie is used: cookies ignore ports, so every other server on 127.0.0.1 woul
 import hmac
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
 from tiktok_hook.delivery import dump
+from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.sanitize import visible
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,17 +61,15 @@ class AccessControl:
 
     Args:
         token: Returns the token that is valid now; compared in constant time.
-        names: More host names, as ``NAME`` or ``NAME:PORT``, that requests may be addressed to,
-            such as those of a container or a proxy.
-        open_access: Accept requests without a token; every other check stays.
+        options: The host names, as ``NAME`` or ``NAME:PORT``, that requests may be addressed to,
+            and whether requests without a token are accepted; every other check stays.
     """
 
-    def __init__(
-        self, token: Callable[[], str], *, names: Collection[str] = (), open_access: bool = False
-    ) -> None:
+    def __init__(self, token: Callable[[], str], options: InspectorPageOptions) -> None:
         self._token = token
-        self._names = {name.lower() for name in names if not _is_local(name.lower())}
-        self._open = open_access
+        names = [options.inspect_host.lower(), *map(str.lower, options.inspect_allow_hosts)]
+        self._names = {name for name in names if not _is_local(name)}
+        self._open = options.inspect_open
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:

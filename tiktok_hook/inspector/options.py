@@ -8,7 +8,15 @@ from tiktok_hook.option_fields import option
 
 @dataclass(frozen=True, kw_only=True)
 class InspectorPageOptions:
-    """Where the inspector listens, and who is let in."""
+    """Where the inspector listens, and who is let in.
+
+    Attributes:
+        inspect_port: None selects the first free port from 4040 to 4049, or any free port if all
+            of them are in use. 0 selects any free port.
+        inspect_host: Address to listen on.
+        inspect_allow_hosts: Additional host names accepted in the Host header.
+        inspect_open: Whether to allow requests without a token.
+    """
 
     inspect_port: int | None = option(
         None,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from tiktok_hook.inspector.access_control import HEADERS, AccessControl
 from tiktok_hook.inspector.agent_api import AgentApi
 from tiktok_hook.inspector.api import Api
 from tiktok_hook.inspector.context import InspectorContext
+from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.inspector.stream import Stream
 
 MAX_BODY_BYTES = 8 << 20
@@ -57,22 +58,20 @@ class Inspector:
 
     Args:
         parts: What is shown and used.
+        options: Who is let in.
         feed: What happens in this process.
         token: Returns the token that is valid now.
-        names: More host names that requests may be addressed to.
-        open_access: Accept requests without a token.
     """
 
     def __init__(
         self,
         parts: InspectorContext,
+        options: InspectorPageOptions,
         *,
         feed: Bus,
         token: Callable[[], str],
-        names: Collection[str] = (),
-        open_access: bool = False,
     ) -> None:
-        access = AccessControl(token, names=names, open_access=open_access)
+        access = AccessControl(token, options)
         self._feed = feed
         self._agent = AgentApi(parts)
         self.app = web.Application(middlewares=[access.middleware], client_max_size=MAX_BODY_BYTES)

@@ -6,12 +6,15 @@ large and `guarded_transport` between it and aiohttp → aiohttp's server (HTTP/
 `exchange`. `server.serve` runs it on bound sockets; `limits` and `reports` are shared.
 """
 
-from tiktok_hook.receiver.handler import WebhookHandler, served_paths
-from tiktok_hook.receiver.limits import Limits
-from tiktok_hook.receiver.messages import OK, IncomingRequest, ReceiverResponse
-from tiktok_hook.receiver.policy import Policy
-from tiktok_hook.receiver.reports import ReceiverReports
-from tiktok_hook.receiver.server import serve
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiktok_hook.receiver.handler import WebhookHandler
+    from tiktok_hook.receiver.limits import Limits
+    from tiktok_hook.receiver.messages import OK, IncomingRequest, ReceiverResponse
+    from tiktok_hook.receiver.policy import Policy
+    from tiktok_hook.receiver.reports import ReceiverReports
+    from tiktok_hook.receiver.server import serve
 
 __all__ = [
     "OK",
@@ -22,5 +25,21 @@ __all__ = [
     "ReceiverResponse",
     "WebhookHandler",
     "serve",
-    "served_paths",
 ]
+
+_MODULES = {
+    "Limits": "limits",
+    "Policy": "policy",
+    "ReceiverReports": "reports",
+    "WebhookHandler": "handler",
+    "serve": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the receiver when it is asked for: ``--help`` needs its options alone."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'messages')}"), name)

@@ -62,7 +62,6 @@ class WebhookHandler:
         deliveries: Gets every delivery. Its `StoreError` is answered 503, so that TikTok sends
             the delivery again; any other exception 500.
         reports: Gets non-webhook requests, failures to store, and bugs.
-        serve_file: Read for each request to `Policy.file_paths`.
         pass_through: Answers what `Policy.passes` leaves to the app.
         clock: Unix seconds.
     """
@@ -73,14 +72,13 @@ class WebhookHandler:
         deliveries: DeliveryHandler,
         reports: ReceiverReports,
         *,
-        serve_file: Path | None = None,
         pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._deliveries = deliveries
         self._reports = reports
-        self._file = serve_file
+        self._file = policy.options.serve_file
         self._pass_through = pass_through
         self._clock = clock
         self._diagnoses_left = float(DIAGNOSES_PER_SECOND)
@@ -161,13 +159,6 @@ class WebhookHandler:
         suffix = self._file.suffix.lower()
         content_type = _CONTENT_TYPES.get(suffix, "application/octet-stream")
         return ReceiverResponse(200, body, content_type), "the file"
-
-
-def served_paths(file: Path | None, path: str) -> frozenset[str]:
-    """The paths of `Policy.file_paths`: ``/NAME``, and the same below the Callback URL's path."""
-    if file is None:
-        return frozenset()
-    return frozenset({f"/{file.name}", f"{path.rstrip('/')}/{file.name}"})
 
 
 def _read(file: Path) -> bytes:

@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
+
+from tiktok_hook.receiver.options import ReceiverOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Limits:
     drain_seconds: float = 2.0
     evict_after_seconds: float = 0.05
     evict_idle_after_seconds: float = 1.0
+
+    @classmethod
+    def of(cls, options: ReceiverOptions) -> Self:
+        """The limits that follow from what the user chose."""
+        return cls(body_bytes=options.max_body_bytes)
 
     @property
     def request_bytes(self) -> int:

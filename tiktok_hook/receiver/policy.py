@@ -22,6 +22,7 @@ from tiktok_hook.receiver.messages import (
     ReceiverResponse,
     error,
 )
+from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.signature import State, Verdict
 
 MAX_DIAGNOSED_BYTES = 64 * 1024
@@ -87,23 +88,23 @@ class PassThrough(NamedTuple):
 
 Decision: TypeAlias = Accept | Reject | Respond | ServeFile | PassThrough
 
+_DEFAULTS = ReceiverOptions()
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Decides what a request is and what it is answered.
 
     Attributes:
+        options: What is accepted.
         secrets: Client secrets to check against, in order; without any nothing is checked.
-        tolerance: Seconds beyond which a right signature is rejected too; None accepts any age.
         self_check_token: One-time token of the session's own check; empty turns it off.
-        file_paths: Paths, decoded, at which the file of ``--serve-file`` is served.
         passes: Whether non-webhook requests go to the app instead of being answered here.
     """
 
+    options: ReceiverOptions = _DEFAULTS
     secrets: tuple[str, ...] = ()
-    tolerance: float | None = None
     self_check_token: str = ""
-    file_paths: frozenset[str] = frozenset()
     passes: bool = False
 
     def decide(self, request: IncomingRequest, now: float) -> Decision:
@@ -125,7 +126,7 @@ class Policy:
         # RFC 9110 forbids a proxy to reveal what TRACE echoes: cookies and credentials.
         if request.method == "TRACE":
             return Respond(METHOD_NOT_ALLOWED)
-        if self.file_paths and unquote(request.target.partition("?")[0]) in self.file_paths:
+        if self._is_for_file(unquote(request.target.partition("?")[0])):
             return ServeFile() if request.method in {"GET", "HEAD"} else Respond(METHOD_NOT_ALLOWED)
         if self.passes:
             return PassThrough()
@@ -165,7 +166,7 @@ class Policy:
             body=request.body,
             verdict=verdict,
         )
-        stale = verdict.state is State.STALE and self.tolerance is not None
+        stale = verdict.state is State.STALE and self.options.tolerance is not None
         if not (verdict.refused or stale):
             return Accept(delivery)
         if b"tiktok.ping" in request.body:  # parsing is what a flood of forgeries must not cost
@@ -174,8 +175,15 @@ class Policy:
                 return Reject(delivery, 200)
         return Reject(delivery, 403)
 
+    def _is_for_file(self, path: str) -> bool:
+        """Whether a decoded path is ``/NAME``, or the same below the Callback URL's path."""
+        file = self.options.serve_file
+        if file is None:
+            return False
+        return path in {f"/{file.name}", f"{self.options.path.rstrip('/')}/{file.name}"}
+
     def _check(self, header: str | None, body: bytes, now: float) -> Verdict:
-        tolerance = 300.0 if self.tolerance is None else self.tolerance
+        tolerance = 300.0 if self.options.tolerance is None else self.options.tolerance
         return signature.check(header, body, self.secrets, now=now, tolerance=tolerance)
 
     def _self_check(self, given: str | None, body: bytes) -> ReceiverResponse | None:

@@ -12,7 +12,20 @@ AckMode = Literal["app", "first", "hold"] | int
 
 @dataclass(frozen=True, kw_only=True)
 class RelayOptions:
-    """Where deliveries go, and when TikTok is answered."""
+    """Where deliveries go, and when TikTok is answered.
+
+    Attributes:
+        forward_to: One target or several; without any, deliveries are stored and answered 200.
+        ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
+            forwarded in order, also after a restart. ``hold``: 200, forwarded when released. A
+            number: that status, forwarded all the same, so that an app meets its redeliveries.
+        pass_through: Forward non-webhook requests to the first target.
+        headers: ``NAME: VALUE``, set on everything that is forwarded.
+        insecure: Do not check the certificate of an https target.
+        forward_timeout: Seconds that an app may take.
+        events: Globs of the event names that are forwarded; empty for all. Others are stored and
+            answered 200, or with the status of `ack`.
+    """
 
     forward_to: str | int | Sequence[str] = option(
         (),

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Literal
 
 from tiktok_hook.delivery import (
     Attempt,
@@ -26,12 +25,11 @@ from tiktok_hook.forward import Forwarder, Reply, compose, join
 from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
 from tiktok_hook.relay import retry_policy
 from tiktok_hook.relay.health_check import HealthCheck
+from tiktok_hook.relay.options import AckMode, RelayOptions
 from tiktok_hook.relay.queue_runner import RETRY_FOR_SECONDS, QueueRunner
 from tiktok_hook.relay.retry_policy import DELAYS, Delays
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
-
-Ack = Literal["app", "first", "hold"] | int
 
 DRAIN_SECONDS = 5.0
 
@@ -64,26 +62,23 @@ class Relay:
         self,
         group: asyncio.TaskGroup,
         sender: Sender,
+        options: RelayOptions,
         *,
         store: Store,
         forwarder: Forwarder,
-        targets: Sequence[str],
-        ack: Ack,
-        events: Sequence[str],
-        timeout: float,
         retry_for: float,
         delays: Delays,
         publish: Callable[[object], None],
     ) -> None:
-        self.targets = tuple(dict.fromkeys(targets))
-        self.ack: Ack = ack
+        self.targets = tuple(dict.fromkeys(options.targets))
+        self.ack: AckMode = options.ack_mode
         self.paused = False
         self._group = group
         self._sender = sender
         self._store = store
         self._forwarder = forwarder
-        self._events = tuple(events)
-        self._timeout = timeout
+        self._events = options.event_globs
+        self._timeout = options.forward_timeout
         self._publish = publish
         self._queue_changed = asyncio.Event()
         self._queue_published = QueueChanged(paused=False, waiting=0)
@@ -382,16 +377,12 @@ class Relay:
 
 @asynccontextmanager
 async def open_relay(
+    options: RelayOptions,
     *,
     store: Store,
     forwarder: Forwarder,
     publish: Callable[[object], None],
-    targets: Sequence[str] = (),
-    ack: Ack = "app",
     secrets: Sequence[str] = (),
-    events: Sequence[str] = (),
-    extra_headers: Sequence[tuple[str, str]] = (),
-    timeout: float = 10.0,
     retry_for: float = RETRY_FOR_SECONDS,
     delays: Delays = DELAYS,
     clock: Callable[[], float] = time.time,
@@ -399,29 +390,21 @@ async def open_relay(
     """Relay deliveries until the end of the block; what is under way then has 5 s to end.
 
     Args:
+        options: Where deliveries go, and when TikTok is answered.
         store: Where deliveries, attempts and the queue are kept.
         forwarder: Talks to the apps.
         publish: Called with `DeliveryStored`, `DeliveryAnswered`, `AttemptStarted`, `AttemptEnded`,
             `Skipped`, `QueueChanged`, `AppChanged` and `Notice`.
-        targets: URLs from `parse_target`; without any, deliveries are stored and answered 200.
-        ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
-            forwarded in order, also after a restart. ``hold``: 200, forwarded by `release`. A
-            number: that status, forwarded all the same, so that an app meets its redeliveries.
         secrets: Client secrets, to sign late deliveries again.
-        events: Globs of the event names that are forwarded; empty for all. Others are stored and
-            answered 200, or with the number of `ack`.
-        extra_headers: Set on everything that is forwarded.
-        timeout: Seconds that an app may take.
         retry_for: Seconds after its receipt at which a queued delivery is given up.
         delays: When queued deliveries are tried again.
         clock: Unix seconds.
     """
     sender = Sender(
+        options,
         store=store,
         forwarder=forwarder,
         secrets=secrets,
-        extra_headers=extra_headers,
-        timeout=timeout,
         publish=publish,
         clock=clock,
     )
@@ -429,12 +412,9 @@ async def open_relay(
         relay = Relay(
             group,
             sender,
+            options,
             store=store,
             forwarder=forwarder,
-            targets=targets,
-            ack=ack,
-            events=events,
-            timeout=timeout,
             retry_for=retry_for,
             delays=delays,
             publish=publish,

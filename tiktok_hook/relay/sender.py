@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from tiktok_hook import signature
 from tiktok_hook.delivery import CUT, Attempt, AttemptEnded, AttemptStarted, Delivery, Notice
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, begun, build, ended, with_header
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.signature import State
 from tiktok_hook.store import Store
 
@@ -18,11 +19,10 @@ class Sender:
     """Sends deliveries to apps and records the attempts.
 
     Args:
+        options: The headers to set, and the seconds that an app may take.
         store: Where attempts are recorded.
         forwarder: Talks to the apps.
         secrets: Client secrets, to sign late deliveries again.
-        extra_headers: Set on everything that goes out.
-        timeout: Seconds that an app may take.
         publish: Called with `AttemptStarted` by `send`, with `AttemptEnded` of what is cut short,
             and with `Notice`.
         clock: Unix seconds.
@@ -30,20 +30,19 @@ class Sender:
 
     def __init__(
         self,
+        options: RelayOptions,
         *,
         store: Store,
         forwarder: Forwarder,
         secrets: Sequence[str] = (),
-        extra_headers: Sequence[tuple[str, str]] = (),
-        timeout: float = 10.0,
         publish: Callable[[object], None] = lambda _event: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._forwarder = forwarder
         self._secrets = tuple(secrets)
-        self._extra_headers = tuple(extra_headers)
-        self._timeout = timeout
+        self._extra_headers = options.extra_headers
+        self._timeout = options.forward_timeout
         self._publish = publish
         self._clock = clock
         self._late_noticed = False

@@ -14,6 +14,7 @@ from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import ListenError, StoreError
 from tiktok_hook.forward import Forwarder, parse_target
+from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.session import browser
 from tiktok_hook.session.signals import signals
 from tiktok_hook.signature import checked_secrets
@@ -24,29 +25,24 @@ if TYPE_CHECKING:
 
 PORTS = range(4040, 4050)
 
+_DEFAULTS = InspectorPageOptions()
+
 
 @asynccontextmanager
 async def showing(
     parts: "InspectorContext",
+    options: InspectorPageOptions,
     feed: Bus,
     *,
-    port: int | None,
-    host: str,
     avoid: Collection[int] = (),
-    allow_hosts: Collection[str] = (),
-    open_access: bool = False,
 ) -> AsyncIterator[str]:
     """Serve the inspector until the block ends, and yield its URL, including the token.
 
     Args:
         parts: The history, forwarder and settings that the inspector uses.
+        options: Where it listens, and who is let in.
         feed: The event bus of this process.
-        port: None selects the first free port from 4040 to 4049, or any free port if all of
-            them are in use. 0 selects any free port.
-        host: Address to listen on.
         avoid: Ports that are never selected automatically, because the user's apps use them.
-        allow_hosts: Additional host names accepted in the Host header.
-        open_access: Whether to allow requests without a token.
 
     Raises:
         ListenError: The given port is in use.
@@ -54,7 +50,8 @@ async def showing(
     # Imported here because it takes a third of the start-up time and scripts do not need it.
     from tiktok_hook import inspector
 
-    sockets = _sockets(port, host, avoid)
+    host = options.inspect_host
+    sockets = _sockets(options.inspect_port, host, avoid)
     number = sockets[0].getsockname()[1]
     fallback = random.token_urlsafe(16)  # this run only; used if the state folder is not writable
 
@@ -68,13 +65,7 @@ async def showing(
         paths.user_token()
     except StoreError as error:
         parts.publish(Notice(str(error), hint=error.hint))
-    page = inspector.Inspector(
-        parts,
-        feed=feed,
-        token=token,
-        names=[host, *allow_hosts],
-        open_access=open_access,
-    )
+    page = inspector.Inspector(parts, options, feed=feed, token=token)
     async with inspector.serving(page, sockets):
         yield inspector.url(host, number, token())
 
@@ -89,27 +80,21 @@ def _sockets(port: int | None, host: str, avoid: Collection[int]) -> list[socket
 
 @asynccontextmanager
 async def inspect(
+    options: InspectorPageOptions = _DEFAULTS,
     *,
     db: Location | Path | str | None = None,
     secrets: Sequence[str] = (),
     forward_to: str | None = None,
     insecure: bool = False,
-    port: int | None = None,
-    host: str = "127.0.0.1",
-    allow_hosts: Collection[str] = (),
-    open_access: bool = False,
 ) -> AsyncIterator[str]:
     """Serve the inspector for a stored history, and yield its URL, including the token.
 
     Args:
+        options: Where it listens, and who is let in.
         db: Path or URL of the history; None means the one in the user's data folder.
         secrets: Client secrets that sign replays.
         forward_to: Default target of replays; None means that each replay must name a target.
         insecure: Do not verify the certificate of an https target.
-        port: See `showing`.
-        host: Address to listen on.
-        allow_hosts: Additional host names accepted in the Host header.
-        open_access: Whether to allow requests without a token.
 
     Raises:
         UsageError: The target is not a valid address, or a secret is invalid.
@@ -134,14 +119,7 @@ async def inspect(
                 status=lambda: inspector.Status(targets=targets, signed=bool(secrets)),
                 publish=feed.publish,
             )
-            async with showing(
-                parts,
-                feed,
-                port=port,
-                host=host,
-                allow_hosts=allow_hosts,
-                open_access=open_access,
-            ) as url:
+            async with showing(parts, options, feed) as url:
                 yield url
 
 

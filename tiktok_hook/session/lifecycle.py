@@ -13,6 +13,7 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Literal, ParamSpec
@@ -32,7 +33,6 @@ from tiktok_hook.receiver import (
     ReceiverReports,
     WebhookHandler,
     serve,
-    served_paths,
 )
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.session import inspector_server, startup_notices
@@ -129,9 +129,9 @@ class _Wiring:
         plan, enter = self.plan, self.stack.enter_async_context
         store = self.stack.enter_context(open_store(plan.location, bounds=plan.bounds))
         forwarder = await enter(Forwarder(insecure=plan.insecure))
-        targets = plan.targets
         if plan.app is not None:
-            targets = (await enter(plan.app()),)
+            plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
+        targets = plan.targets
         state = ReadModel(started_at=time.time(), targets=targets)
         for handlers in (state.handlers(), state.tally.handlers()):
             self.stack.enter_context(self.bus.connect(handlers))
@@ -145,15 +145,11 @@ class _Wiring:
             process = await enter(app_alongside(self.bus.publish, plan.command, targets[0]))
         relay = await enter(
             open_relay(
+                plan,
                 store=store,
                 forwarder=forwarder,
                 publish=self.bus.publish,
-                targets=targets,
-                ack=plan.ack_mode,
                 secrets=plan.secrets,
-                events=plan.event_globs,
-                extra_headers=plan.extra_headers,
-                timeout=plan.forward_timeout,
             )
         )
         state.target_up = relay.target_up
@@ -223,14 +219,14 @@ class _Wiring:
         )
         tunnel = await self.stack.enter_async_context(
             open_tunnel(
+                replace(
+                    plan,
+                    authtoken=ingress.authtoken,
+                    connect_url=ingress.connect_url,
+                    connect_cas=ingress.connect_cas,
+                ),
                 upstream=local_url,
-                authtoken=ingress.authtoken,
-                domain=plan.domain,
                 verify_secret=plan.secrets[0] if plan.verify_webhook else None,
-                connect_url=ingress.connect_url,
-                connect_cas=ingress.connect_cas,
-                traffic_policy=plan.policy_text,
-                pooling=plan.pooling,
                 publish=self.bus.publish,
             )
         )
@@ -242,11 +238,7 @@ class _Wiring:
         failures = FailureReports(self.bus.publish)
         self.stack.enter_context(self.bus.connect(failures.handlers()))
         policy = Policy(
-            secrets=plan.secrets,
-            tolerance=plan.tolerance,
-            self_check_token=token,
-            file_paths=served_paths(plan.serve_file, plan.path),
-            passes=plan.pass_through,
+            plan, secrets=plan.secrets, self_check_token=token, passes=plan.pass_through
         )
         reports = ReceiverReports(
             self.bus.publish, on_unstored=failures.not_stored, on_bug=failures.bug
@@ -255,10 +247,9 @@ class _Wiring:
             policy,
             relay,
             reports,
-            serve_file=plan.serve_file,
             pass_through=relay.pass_through if plan.pass_through else None,
         )
-        limits = Limits(body_bytes=plan.max_body_bytes)
+        limits = Limits.of(plan)
         await self.stack.enter_async_context(serve(handler, sockets, limits, reports=reports))
 
     async def _inspect(
@@ -296,15 +287,7 @@ class _Wiring:
             publish=self.bus.publish,
         )
         return await self.stack.enter_async_context(
-            inspector_server.showing(
-                parts,
-                self.bus,
-                port=plan.inspect_port,
-                host=plan.inspect_host,
-                avoid=apps,
-                allow_hosts=plan.inspect_allow_hosts,
-                open_access=plan.inspect_open,
-            )
+            inspector_server.showing(parts, plan, self.bus, avoid=apps)
         )
 
     async def _self_check(self, forwarder: Forwarder, url: str, token: str) -> SelfCheck:

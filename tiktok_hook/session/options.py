@@ -8,11 +8,11 @@ from tiktok_hook.bus import Bus
 from tiktok_hook.errors import UsageError
 from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.option_fields import option
-from tiktok_hook.receiver_options import ReceiverOptions
+from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store.options import StoreOptions
-from tiktok_hook.tunnel.tunnel_options import TunnelOptions
+from tiktok_hook.tunnel.options import TunnelOptions
 
 PARTS = (ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, InspectorOptions)
 """The options classes of the parts, in the order of ``--help``."""

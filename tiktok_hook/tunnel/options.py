@@ -1,136 +1,103 @@
-"""The tunnel's options, checked before the SDK sees them: it panics or is silent on bad ones."""
+"""The options of the tunnel and of what takes its place."""
 
-import re
-import ssl
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
-from tiktok_hook.errors import TunnelError, UsageError
-from tiktok_hook.sanitize import visible
-from tiktok_hook.tunnel.protocol import Order
-from tiktok_hook.tunnel.refusals import TOKEN_PAGE
-from tiktok_hook.tunnel.timing import Timing
-
-# What the SDK and a resolver take: labels of letters, digits, hyphens and underscores.
-_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
-_DOMAIN_LIMIT = 253
+from tiktok_hook.errors import UsageError
+from tiktok_hook.option_fields import option
+from tiktok_hook.text_files import read_text
 
 
-def order(
-    *,
-    upstream: str,
-    authtoken: str | None,
-    domain: str | None = None,
-    verify_secret: str | None = None,
-    connect_url: str | None = None,
-    connect_cas: str | None = None,
-    traffic_policy: str | None = None,
-    pooling: bool = False,
-    timing: Timing,
-) -> Order:
-    """The order for a tunnel with these options.
+@dataclass(frozen=True, kw_only=True)
+class TunnelOptions:
+    """Whether and how the receiver becomes public.
 
-    Raises:
-        UsageError: An option cannot be used as given.
-        TunnelError: There is no authtoken.
+    Attributes:
+        tunnel: Whether there is an ngrok tunnel.
+        authtoken: ngrok's; None looks for one in the environment and in files.
+        domain: Host to ask for, or a URL of nothing but it; None takes what ngrok gives, and
+            asks for the same again whenever the connection was lost.
+        verify_webhook: Whether ngrok's edge checks TikTok's signature.
+        traffic_policy: The text of a policy document, or the `Path` of one; None for none.
+        pooling: Share the URL with others that pool it too; needs the SDK for Python 3.12.
+        connect_url: ``HOST:PORT`` of another server than ngrok's.
+        connect_cas: ``trusted``, ``host`` or the path of a PEM file; None for ngrok's own CA.
+        public_url: The public URL of another tunnel or proxy; None without one.
+        self_checked: Whether the public URL is asked whether it leads here.
     """
-    token = (authtoken or "").strip()
-    if not token:
-        raise TunnelError(
-            "ngrok wants an authtoken and none was given.",
-            hint=f"Get one at {TOKEN_PAGE} and set NGROK_AUTHTOKEN, or use --no-tunnel.",
-        )
-    if verify_secret is not None and not verify_secret.strip():
-        raise UsageError(
-            "ngrok cannot verify webhooks with an empty client secret.",
-            hint="Give the secret (TIKTOK_CLIENT_SECRET), or leave out --verify-webhook.",
-        )
-    return Order(
-        upstream=upstream,
-        authtoken=token,
-        domain=None if domain is None else checked_domain(domain),
-        webhook_secret=verify_secret,
-        server_addr=None if connect_url is None else checked_server(connect_url),
-        cas=None if connect_cas is None else checked_cas(connect_cas),
-        traffic_policy=traffic_policy or None,
-        pooling=pooling,
-        heartbeat_interval=timing.heartbeat_interval,
-        heartbeat_tolerance=timing.heartbeat_tolerance,
+
+    tunnel: bool = option(
+        default=True, help="Open an ngrok tunnel.", flags=("--tunnel/--no-tunnel",)
+    )
+    authtoken: str | None = option(
+        None,
+        "ngrok's authtoken.  [default: NGROK_AUTHTOKEN, then ngrok's config file]",
+        metavar="TEXT",
+        envvars=("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"),
+        secret=True,
+    )
+    domain: str | None = option(None, "Ask ngrok for this domain.", metavar="HOST")
+    verify_webhook: bool | Literal["tiktok"] | None = option(
+        default=False,
+        help="Let ngrok's edge reject forged requests, too; needs the secret.",
+        choices=("tiktok",),
+        flag_value="tiktok",
+    )
+    traffic_policy: str | Path | None = option(
+        None, "Traffic policy document for ngrok.", metavar="PATH", secret=True
+    )
+    pooling: bool = option(default=False, help="Share the URL with other listeners (SDK 1.5).")
+    connect_url: str | None = option(None, "Another ngrok ingress address.", metavar="HOST:PORT")
+    connect_cas: str | None = option(None, shared="connect_cas_option")
+    public_url: str | None = option(
+        None,
+        "The public URL of another tunnel or proxy; with --no-tunnel.",
+        metavar="URL",
+    )
+    self_checked: bool = option(
+        default=True,
+        help="Ask the public URL whether it leads here.",
+        flags=("--self-check/--no-self-check",),
     )
 
+    @property
+    def policy_text(self) -> str | None:
+        """The traffic policy; a text is one itself, a `Path` names the file.
 
-def checked_domain(text: str) -> str:
-    """The host of a domain, which may have been pasted as a URL.
+        Raises:
+            UsageError: The file cannot be read.
+        """
+        if not isinstance(self.traffic_policy, Path):
+            return self.traffic_policy
+        hint = "Give --traffic-policy a readable YAML or JSON file."
+        try:
+            return read_text(self.traffic_policy, what="traffic policy", hint=hint)
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"The traffic policy {self.traffic_policy} cannot be read: {error.strerror}.",
+                hint=hint,
+            ) from error
 
-    Raises:
-        UsageError: It is empty, or there is more than a host in it.
-    """
-    bare = re.sub(r"\Ahttps?://", "", text.strip(), flags=re.IGNORECASE).rstrip("/")
-    if not _HOST.fullmatch(bare) or len(bare) > _DOMAIN_LIMIT:
-        raise UsageError(
-            f"{_quoted(text)} is not a domain.",
-            hint="Give --domain the host alone, such as name.ngrok.app; --path adds a path.",
-        )
-    return bare.rstrip(".").lower()
+    def check_tunnel(self) -> None:
+        """Check the values.
 
-
-def checked_server(text: str) -> str:
-    """``host:port`` of the server to connect to.
-
-    Raises:
-        UsageError: A scheme, an IPv6 address, a bad port or anything else the SDK cannot use.
-    """
-    hint = "Give --connect-url HOST:PORT, such as connect.ngrok-agent.com:443."
-    if "://" in text:
-        host = urlsplit(text).netloc or "HOST:PORT"
-        raise UsageError(
-            f"The connect URL {_quoted(text)} has a scheme.",
-            hint=f"Give --connect-url {visible(host)} alone, without a scheme or path.",
-        )
-    host, colon, port = text.rpartition(":")
-    if ":" in host:
-        raise UsageError(
-            f"The connect URL {_quoted(text)} is an IPv6 address, which ngrok's SDK cannot use.",
-            hint=hint,
-        )
-    if not colon:
-        host, port = text, "443"
-    if not _HOST.fullmatch(host) or len(host) > _DOMAIN_LIMIT:
-        raise UsageError(f"The connect URL {_quoted(text)} has no usable host.", hint=hint)
-    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
-        raise UsageError(
-            f"The connect URL {_quoted(text)} has no port between 1 and 65535.", hint=hint
-        )
-    return f"{host}:{int(port)}"
-
-
-def checked_cas(text: str) -> str:
-    """``trusted``, ``host`` or the absolute path of a file with certificates in it.
-
-    Raises:
-        UsageError: The file is missing, unreadable or holds no certificate.
-    """
-    if text in {"trusted", "host"}:
-        return text
-    path = Path(text).expanduser()
-    hint = "Give --connect-cas trusted, host or the path of a PEM file."
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
-        raise UsageError(f"The certificate file {_quoted(text)}: {why}.", hint=hint) from error
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
-            cadata=content.decode("ascii", "ignore")
-        )
-    except (ssl.SSLError, ValueError) as error:
-        raise UsageError(
-            f"The certificate file {_quoted(text)} holds no certificate that can be read.",
-            hint="It must be PEM text: a line BEGIN CERTIFICATE, base64, a line END CERTIFICATE.",
-        ) from error
-    return str(path.resolve())
-
-
-def _quoted(text: str) -> str:
-    return f'"{visible(text)}"'
+        Raises:
+            UsageError: The public URL is not one, or there is a tunnel as well; the policy file
+                cannot be read.
+        """
+        _ = self.policy_text
+        if self.public_url is None:
+            return
+        if self.tunnel:
+            raise UsageError(
+                "--public-url names another tunnel or proxy, and ngrok's would be opened as well.",
+                hint="Add --no-tunnel.",
+            )
+        parts = urlsplit(self.public_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UsageError(
+                f"--public-url {self.public_url} is not a URL.",
+                hint="For instance --public-url https://hooks.example.com",
+            )

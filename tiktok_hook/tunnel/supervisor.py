@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.errors import HookError, TunnelError, UsageError
-from tiktok_hook.tunnel import options, refusals
+from tiktok_hook.tunnel import refusals
+from tiktok_hook.tunnel.options import TunnelOptions
+from tiktok_hook.tunnel.order import make_order
 from tiktok_hook.tunnel.process import Child, running
 from tiktok_hook.tunnel.protocol import (
     NGROK_SERVER,
@@ -298,15 +300,10 @@ def _proxy_variable() -> str | None:
 
 @asynccontextmanager
 async def open_tunnel(
+    options: TunnelOptions,
     *,
     upstream: str,
-    authtoken: str | None,
-    domain: str | None = None,
     verify_secret: str | None = None,
-    connect_url: str | None = None,
-    connect_cas: str | None = None,
-    traffic_policy: str | None = None,
-    pooling: bool = False,
     publish: Callable[[TunnelChanged | Notice], None] = lambda _event: None,
     timing: Timing | None = None,
     clock: Callable[[], float] = time.time,
@@ -314,15 +311,9 @@ async def open_tunnel(
     """Make a local address public through ngrok, and keep it so until the block ends.
 
     Args:
+        options: What ngrok is asked for; the authtoken is in them, wherever it came from.
         upstream: Where requests go, with scheme and port: ``http://127.0.0.1:3000``.
-        authtoken: ngrok's.
-        domain: Host to ask for, or a URL of nothing but it; None takes what ngrok gives, and
-            asks for the same again whenever the connection was lost.
         verify_secret: Have ngrok check TikTok's signature with this secret; None for not.
-        connect_url: ``HOST:PORT`` of another server than ngrok's.
-        connect_cas: ``trusted``, ``host`` or the path of a PEM file; None for ngrok's own CA.
-        traffic_policy: The text of a policy document; None for none.
-        pooling: Share the URL with others that pool it too; wants Python 3.12's SDK.
         publish: Called on the event loop with `TunnelChanged` when the state, its URL or its error
             changes and at every answered heartbeat, and with `Notice`.
         timing: How long things may take; None for the defaults.
@@ -335,17 +326,7 @@ async def open_tunnel(
             `Tunnel.wait_closed`.
     """
     timing = timing or Timing()
-    order = options.order(
-        upstream=upstream,
-        authtoken=authtoken,
-        domain=domain,
-        verify_secret=verify_secret,
-        connect_url=connect_url,
-        connect_cas=connect_cas,
-        traffic_policy=traffic_policy,
-        pooling=pooling,
-        timing=timing,
-    )
+    order = make_order(options, upstream=upstream, verify_secret=verify_secret, timing=timing)
     tunnel = Tunnel(
         order,
         timing=timing,

@@ -7,7 +7,9 @@ import pytest
 
 from tests.tunnel.conftest import SECRET, TOKEN
 from tiktok_hook.errors import TunnelError, UsageError
-from tiktok_hook.tunnel import Timing, open_tunnel, options
+from tiktok_hook.tunnel import Timing, open_tunnel
+from tiktok_hook.tunnel.options import TunnelOptions
+from tiktok_hook.tunnel.order import make_order
 from tiktok_hook.tunnel.protocol import Order
 
 CERTIFICATE = """\
@@ -17,8 +19,10 @@ MIIBIjCByaADAgECAgEBMAoGCCqGSM49BAMCMA8xDTALBgNVBAMMBHRlc3QwHhcN
 
 
 def order(**changes: Any) -> Order:
-    given: dict[str, Any] = {"upstream": "http://127.0.0.1:3000", "authtoken": TOKEN}
-    return options.order(**given | changes, timing=Timing())
+    secret = changes.pop("verify_secret", None)
+    options = TunnelOptions(**{"authtoken": TOKEN} | changes)
+    upstream = "http://127.0.0.1:3000"
+    return make_order(options, upstream=upstream, verify_secret=secret, timing=Timing())
 
 
 def test_an_order_without_options_asks_for_nothing_special() -> None:
@@ -152,7 +156,7 @@ def test_a_folder_is_no_certificate_file(tmp_path: Path) -> None:
 async def test_nothing_is_started_for_options_that_cannot_be_used() -> None:
     with pytest.raises(UsageError):
         await open_tunnel(
-            upstream="http://127.0.0.1:1", authtoken=TOKEN, connect_url="[::1]:1"
+            TunnelOptions(authtoken=TOKEN, connect_url="[::1]:1"), upstream="http://127.0.0.1:1"
         ).__aenter__()
 
 

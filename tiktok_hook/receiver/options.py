@@ -1,4 +1,4 @@
-"""The options of the receiver: apart from its package, whose import is too slow for ``--help``."""
+"""The options of the receiver."""
 
 import re
 import socket
@@ -15,7 +15,15 @@ PREFERRED_PORT = 3000
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverOptions:
-    """Where the receiver listens, and what it accepts."""
+    """Where the receiver listens, and what it accepts.
+
+    Attributes:
+        port: None takes 3000, or any free port if it is in use; 0 takes any free port.
+        path: Path of the Callback URL.
+        max_body_bytes: Longer bodies are answered 413.
+        tolerance: Seconds beyond which a right signature is rejected too; None accepts any age.
+        serve_file: Served at ``/NAME`` and below `path`; None serves none.
+    """
 
     port: int | None = option(
         None,
