@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.deadline import DEADLINE
 from tests.ngrok_service.certificates import Authority
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
@@ -38,7 +39,7 @@ class App:
     def bodies(self) -> list[bytes]:
         return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
 
-    async def wait_for(self, count: int, *, seconds: float = 60.0) -> None:
+    async def wait_for(self, count: int, *, seconds: float = DEADLINE) -> None:
         """Wait until so many requests came."""
         async with asyncio.timeout(seconds):
             while len(self.requests) < count:

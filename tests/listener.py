@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from tests import fork_server
+from tests.deadline import DEADLINE
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 
 SECRET = "tiktok-client-secret"
@@ -55,7 +56,9 @@ class Listener:
         """The lines of one type."""
         return [line for line in self.lines if line["type"] == kind]
 
-    async def wait_for(self, kind: str, count: int = 1, *, seconds: float = 60.0) -> dict[str, Any]:
+    async def wait_for(
+        self, kind: str, count: int = 1, *, seconds: float = DEADLINE
+    ) -> dict[str, Any]:
         """The `count`-th line of a type, waited for."""
         async with asyncio.timeout(seconds):
             while len(self.of(kind)) < count:
@@ -68,7 +71,7 @@ class Listener:
         self.process.send_signal(number)
         return await self.exit_code()
 
-    async def exit_code(self, *, seconds: float = 60.0) -> int:
+    async def exit_code(self, *, seconds: float = DEADLINE) -> int:
         """Wait for its end."""
         async with asyncio.timeout(seconds):
             return await self.process.wait()
@@ -136,12 +139,12 @@ async def listening(
                 with suppress(ProcessLookupError):
                     process.terminate()
             try:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(DEADLINE):
                     await process.wait()
             except TimeoutError:
                 process.kill()
                 await process.wait()
-            _, late = await asyncio.wait(readers, timeout=5)
+            _, late = await asyncio.wait(readers, timeout=DEADLINE)
             for reader in late:
                 reader.cancel()
             if isinstance(process, fork_server.Process):
@@ -164,9 +167,9 @@ async def post(
     """POST a body; signed right when no header is given."""
     request = ForwardRequest("POST", url, headers or (signed(body),), body)
     if forwarder is not None:
-        return await forwarder.send(request, timeout=20)
+        return await forwarder.send(request, timeout=DEADLINE)
     async with Forwarder() as own:
-        return await own.send(request, timeout=20)
+        return await own.send(request, timeout=DEADLINE)
 
 
 def run(words: Sequence[str]) -> list[str]:

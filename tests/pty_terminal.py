@@ -11,6 +11,8 @@ import subprocess
 import termios
 import time
 
+from tests.deadline import DEADLINE
+
 _COLOUR = re.compile("\x1b\\[[0-9;]*m|\x1b\\[\\?[0-9]+[hl]")
 
 
@@ -33,7 +35,7 @@ class Terminal:
         )
         os.close(other)
 
-    def read_until(self, words: str, *, seconds: float = 60.0) -> None:
+    def read_until(self, words: str, *, seconds: float = DEADLINE) -> None:
         """Take what it writes until some words have come."""
         deadline = time.monotonic() + seconds
         while words not in self.plain:
@@ -50,7 +52,7 @@ class Terminal:
         """Press keys."""
         os.write(self._main, keys.encode())
 
-    def end(self, *, seconds: float = 60.0) -> int:
+    def end(self, *, seconds: float = DEADLINE) -> int:
         """Take the rest, and the exit code."""
         while self._read(seconds):
             pass

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import free_port, running_app
+from tests.deadline import DEADLINE
 from tiktok_hook import app_process
 from tiktok_hook.app_process import Lines, running
 from tiktok_hook.errors import UsageError
@@ -45,7 +46,7 @@ async def ran(command: Sequence[str], **options: object) -> tuple[int, list[str]
     """Run a command to its own end."""
     lines: list[str] = []
     async with running(command, on_line=lines.append, **options) as app:  # type: ignore[arg-type]  # options are running's own
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             code = await app.wait()
     return code, lines
 
@@ -152,7 +153,10 @@ async def test_what_a_python_app_prints_is_seen_while_it_runs() -> None:
     output = Output()
     environment = {"PATH": os.environ["PATH"]}
     program = python("import time; print('here'); time.sleep(60)")
-    async with running(program, environment=environment, on_line=output.take), asyncio.timeout(10):
+    async with (
+        running(program, environment=environment, on_line=output.take),
+        asyncio.timeout(DEADLINE),
+    ):
         await output.until("here".__eq__)
 
 
@@ -161,7 +165,7 @@ async def test_the_apps_stdin_stays_open_and_delivers_nothing() -> None:
     program = python(
         "import select, sys; print(select.select([sys.stdin], [], [], 0.5)[0]); sys.stdin.read()"
     )
-    async with running(program, on_line=output.take) as app, asyncio.timeout(10):
+    async with running(program, on_line=output.take) as app, asyncio.timeout(DEADLINE):
         await output.until("[]".__eq__)
         assert app.exit_code is None
 
@@ -303,7 +307,7 @@ async def test_a_second_cancellation_kills_at_once() -> None:
         task.cancel()
     assert task.cancelled()
     assert time.monotonic() - began < app_process.STOP_SECONDS
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while any(map(exists, pids)):  # noqa: ASYNC110 - the end of others' processes is no event
             await asyncio.sleep(0.01)
 

@@ -20,6 +20,7 @@ from tests.bench.programs import Answered, on_core
 from tests.bench.rows import ROWS
 from tests.bench.setup import Peers
 from tests.bench.table import Bench, Row, cells
+from tests.deadline import DEADLINE
 from tiktok_hook.store import open_history
 
 PAGE = report.PAGE.read_text("utf-8")
@@ -58,7 +59,7 @@ def run(
 
 def test_one_row_can_be_measured_alone(tmp_path: Path) -> None:
     with run(tmp_path, "--only", "help", "--json") as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, errors
     [row] = json.loads(output)["rows"]
     assert (row["name"], len(row["samples"]), row["not_measured"]) == ("help", 2, None)
@@ -67,7 +68,7 @@ def test_one_row_can_be_measured_alone(tmp_path: Path) -> None:
 def test_a_row_without_its_peer_says_why_and_the_others_are_measured(tmp_path: Path) -> None:
     without_node = {"PATH": str(Path(sys.executable).parent)}
     with run(tmp_path, "--only", "help,accepting", "--json", environment=without_node) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=DEADLINE)
     assert process.returncode == 0, errors
     helped, accepting = json.loads(output)["rows"]
     assert helped["samples"]
@@ -81,9 +82,9 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
         started = psutil.Process(process.pid).children(recursive=True)
         assert len(started) >= 2
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, "Traceback" in errors) == (130, False)
-    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert psutil.wait_procs(started, timeout=DEADLINE)[1] == []
     assert [*tmp_path.rglob("history-*")] == []
 
 

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tiktok_hook.bus import Bus
 
 
@@ -11,7 +12,7 @@ async def test_every_subscriber_gets_every_item_in_order() -> None:
     with feed.subscribe() as one, feed.subscribe() as other:
         for item in (1, 2, 3):
             feed.publish(item)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             assert [await anext(one) for _ in range(3)] == [1, 2, 3]
         assert other.drain() == [1, 2, 3]
 
@@ -19,7 +20,7 @@ async def test_every_subscriber_gets_every_item_in_order() -> None:
 async def test_a_waiting_subscriber_is_woken() -> None:
     feed = Bus()
     with feed.subscribe() as arrivals:
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             waiting = group.create_task(anext(arrivals))
             await asyncio.sleep(0)
             feed.publish("news")
@@ -72,7 +73,7 @@ async def test_iteration_ends_after_the_block_once_all_is_taken() -> None:
     with feed.subscribe() as arrivals:
         feed.publish("last")
     feed.publish("too late")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         assert [item async for item in arrivals] == ["last"]
 
 

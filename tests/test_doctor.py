@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import free_port, http, running_app
+from tests.deadline import DEADLINE
 from tests.ngrok_service import NgrokService
 from tiktok_hook import doctor, events, paths, signature
 from tiktok_hook.delivery import Delivery, Source
@@ -103,7 +104,7 @@ async def test_all_checks_pass_where_nothing_is_missing(service: NgrokService, d
 async def test_a_check_that_hangs_is_given_up(db: Path) -> None:
     async with silent_port() as port:
         subject = Subject(db=db, connect_url=f"127.0.0.1:{port}", authtoken=TOKEN)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             report = await doctor.examine(subject, seconds=0.3)
     found = {each.id: each for each in report.findings}
     assert found["ingress"].status == "warn"

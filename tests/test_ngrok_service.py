@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.ngrok_service import NgrokService, Request
 from tests.ngrok_service.certificates import Authority
 from tests.ngrok_service.frames import SYN, Code, Decoder, Frame, FrameError, Kind, encode
@@ -38,7 +39,7 @@ class Agent:
     async def told(self, kind: str) -> dict[str, Any]:
         """Return the next happening of that kind that the child tells."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while line := await self.process.stdout.readline():
                 happening: dict[str, Any] = json.loads(line)
                 if happening["type"] == kind:
@@ -162,7 +163,7 @@ async def post(url: str, body: Any = BODY, **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def exchange() -> Answer:
-        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE)
         try:
             connection.request("POST", "/hook?x=1", body, named)
             return Answer(connection.getresponse())
@@ -178,7 +179,7 @@ async def raw(url: str, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             return await reader.read()
     finally:
         writer.close()
@@ -218,7 +219,7 @@ async def test_the_application_sees_the_headers_that_ngrok_adds(
 
 async def test_a_kept_connection_uses_one_stream(service: NgrokService, app: App) -> None:
     def twice(netloc: str) -> list[int]:
-        connection = http.client.HTTPConnection(netloc, timeout=20)
+        connection = http.client.HTTPConnection(netloc, timeout=DEADLINE)
         statuses = []
         for _ in range(2):
             connection.request("POST", "/", BODY)
@@ -322,7 +323,7 @@ async def test_a_client_that_waits_to_continue_is_told_to(service: NgrokService,
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         head = f"POST / HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 2\r\n"
         writer.write(head.encode() + b"Expect: 100-continue\r\n\r\n")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             writer.write(b"ok")
             await reader.readline()
@@ -476,7 +477,7 @@ async def test_a_killed_agent_is_offline(service: NgrokService) -> None:
     async with agent_of(service) as agent:
         await agent.online()
         agent.process.kill()
-        await service.wait_offline(timeout=2)
+        await service.wait_offline()
     assert (service.sessions, service.connections) == ([], 0)
 
 
@@ -735,7 +736,7 @@ async def test_the_program_says_where_it_is_and_ends_with_its_input() -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         ready = json.loads(await process.stdout.readline())
         async with sdk_agent(ready["connect_url"], Path(ready["ca_file"])) as agent:
             url = await agent.online()

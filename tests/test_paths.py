@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tiktok_hook import paths
 from tiktok_hook.errors import StoreError
 
@@ -88,7 +89,7 @@ def test_processes_that_start_at_once_get_the_same_token() -> None:
     started = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)
     ]
-    assert len({process.communicate(timeout=30)[0] for process in started}) == 1
+    assert len({process.communicate(timeout=DEADLINE)[0] for process in started}) == 1
 
 
 @pytest.fixture
@@ -237,7 +238,7 @@ def _leave_behind(**changes: object) -> Path:
 
 def _ended_pid() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(timeout=30)
+    process.wait(timeout=DEADLINE)
     return process.pid
 
 
@@ -277,5 +278,5 @@ def test_the_newest_listener_comes_first() -> None:
         path.write_text(json.dumps(older))
         found = [each.pid for each in paths.listeners()]
         assert paths.newest_listener() == mine
-        other.communicate(b"\n", timeout=30)
+        other.communicate(b"\n", timeout=DEADLINE)
     assert found == [mine.pid, other.pid]

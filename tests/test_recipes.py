@@ -55,9 +55,22 @@ def test_a_recipe_passes_the_documented_tests(framework: str, tmp_path: Path) ->
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "pytest_asyncio.plugin",
+        ],
         cwd=tmp_path,
-        env={**os.environ, "TIKTOK_CLIENT_SECRET": "example-client-secret"},
+        env={
+            **os.environ,
+            "TIKTOK_CLIENT_SECRET": "example-client-secret",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
+from tests.deadline import DEADLINE
 from tests.test_relay import CRASHING, Told, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
@@ -148,7 +149,7 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
             patience=0.05,
         )
         backlog.drain("first")
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             running = group.create_task(backlog.run(lambda _mode: None))
             (notice,) = await told.until(Notice)
             assert notice.message.endswith(f"{target} and forwards nothing.")

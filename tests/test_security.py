@@ -18,6 +18,7 @@ import pytest
 
 from tests.apps import http, running_app
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, command, listening, post, run, signed
 from tests.ngrok_service import NgrokService
@@ -97,7 +98,7 @@ async def stream_of(base: str, token: str) -> bytes:
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"GET /api/v1/stream?after=0 HTTP/1.1\r\nHost: {host}:{port}\r\n"
     writer.write(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         said = await reader.readuntil(b"id: 11\n")
     writer.close()
     return said
@@ -115,7 +116,7 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
         if not body:
             headers.pop()
         request = ForwardRequest(method, base + path, tuple(headers), body)
-        reply = await forwarder.send(request, timeout=20)
+        reply = await forwarder.send(request, timeout=DEADLINE)
         assert reply.status is not None, (path, reply)
         allowed = given == token or path == "/"
         assert (reply.status < 400) == ("nothing" not in path and allowed), (path, reply)
@@ -320,11 +321,11 @@ async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
             wrong = (("Host", address.partition("//")[2]), ("Authorization", f"Bearer {token}"))
             async with Forwarder() as forwarder:
                 asked = ForwardRequest("GET", f"{address}/api/v1/deliveries", wrong, b"")
-                assert (await forwarder.send(asked, timeout=20)).status == 500
+                assert (await forwarder.send(asked, timeout=DEADLINE)).status == 500
             await until(lambda: b"A bug in tiktok-hook" in printed.read_bytes())
             await until(lambda: b"Error handling request" in printed.read_bytes())
             process.send_signal(signal.SIGABRT)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE):
                 assert await process.wait() == -signal.SIGABRT
         finally:
             if process.returncode is None:
@@ -350,7 +351,7 @@ async def test_no_secret_is_in_the_traceback_of_a_command(tmp_path: Path) -> Non
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(tmp_path), "TIKTOK_CLIENT_SECRET": SECRET},
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         stdout, stderr = await done.communicate(BODY)
     assert b"broken on purpose" in stderr
     assert found_in({"stdout": stdout, "stderr": stderr}, SECRETS) == []

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.apps import http, running_app
+from tests.deadline import DEADLINE
 from tests.doc_pages import block
 from tiktok_hook import events, paths, signature, trigger
 from tiktok_hook.delivery import fingerprint
@@ -106,7 +107,7 @@ async def test_so_many_wait_at_a_time_as_asked_and_no_more() -> None:
         most = max(most, waiting)
         if waiting == 4:
             together.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             await together.wait()  # nobody is answered before four are there
         waiting -= 1
         writer.write(http(200, b"", "Connection: close"))
@@ -124,7 +125,7 @@ async def test_a_rate_is_kept_and_costs_nothing_at_the_end() -> None:
         await trigger.run([b"{}"] * 3, app.url, secret=None, rate=10, concurrency=8)
         took = time.perf_counter() - started
     assert took >= 0.2
-    async with running_app() as app, asyncio.timeout(5):
+    async with running_app() as app, asyncio.timeout(DEADLINE):
         await trigger.run([b"{}"], app.url, secret=None, rate=0.01)
 
 

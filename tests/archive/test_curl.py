@@ -10,6 +10,7 @@ import pytest
 
 from tests.apps import App, http, running_app
 from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported
+from tests.deadline import DEADLINE
 from tests.store.samples import delivery
 from tiktok_hook import signature
 from tiktok_hook.archive import Entry, curl
@@ -48,7 +49,7 @@ async def run(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE):
         printed, _ = await process.communicate()
     assert not list(folder.iterdir()), "the script ran something that it was given as data"
     assert process.returncode is not None
@@ -206,7 +207,7 @@ async def test_the_script_leaves_the_shell_that_it_is_pasted_into(tmp_path: Path
             env={"PATH": os.environ["PATH"], "TIKTOK_CLIENT_SECRET": "a-secret"},
         )
         text = f"set -- {app.url}\n{script}\necho still here $?\n"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             printed, _ = await process.communicate(text.encode())
     assert printed.endswith(b"still here 1\n")
 
@@ -248,7 +249,7 @@ async def test_one_command_sends_the_same_request(
         process = await asyncio.create_subprocess_exec(
             shell, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             await process.communicate(text.encode())
     assert process.returncode == 0
     assert app.bodies == [sent.body]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.archive.samples import ATTEMPTS, AWKWARD, as_imported, entry, exported, imported, loaded
+from tests.deadline import DEADLINE
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State
@@ -59,7 +60,7 @@ def test_every_delivery_and_attempt_is_valid_har() -> None:
         input=exported(EVERYTHING, "har"),
         env=os.environ | {"NODE_PATH": str(NODE_MODULES)},
         capture_output=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=True,
     )
     assert done.stdout == b"valid\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive.samples import ATTEMPTS, AWKWARD, entry, exported
+from tests.deadline import DEADLINE
 from tests.store.samples import delivery
 from tiktok_hook import signature
 from tiktok_hook.archive import Entry
@@ -57,10 +58,10 @@ def run(folder: Path, *entries: Entry, **environment: str) -> subprocess.Complet
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from tests import fork_server
+from tests.deadline import DEADLINE
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Result:
         return self.stdout + self.stderr
 
 
-def invoke(*arguments: str, stdin: bytes = b"", timeout: float = 120.0) -> Result:
+def invoke(*arguments: str, stdin: bytes = b"", timeout: float = DEADLINE) -> Result:
     """The command run to its end; its output as text."""
     try:
         done = fork_server.run(list(arguments), stdin, timeout)

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from tests.apps import free_port, hang, http, running_app
 from tests.cli.runner import Result, invoke
+from tests.deadline import DEADLINE
 
 SECRET = "example-client-secret"
 
@@ -79,7 +80,7 @@ async def test_ctrl_c_says_how_far_it_came() -> None:
         )
         await app.wait_for(2)
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             out, err = await process.communicate()
     assert process.returncode == 0
     assert b"pass  valid" in out

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.history import filled
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.store.samples import attempt, delivery
 from tiktok_hook import paths
 from tiktok_hook.signature import State
@@ -162,7 +163,7 @@ class Following:
 
     async def line(self) -> str:
         assert self.process.stdout is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             return (await self.process.stdout.readline()).decode()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.history import HOSTILE, deliveries, filled
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.errors import StoreError
@@ -178,7 +179,7 @@ def test_ctrl_c_leaves_nothing_of_an_import(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     importing.send_signal(signal.SIGINT)
-    _, printed = importing.communicate(timeout=20)
+    _, printed = importing.communicate(timeout=DEADLINE)
     assert printed.split(b"\n")[1:] == [b"Interrupted: nothing was imported.", b"", b""]
     assert (importing.returncode, stored(other)) == (0, 0)
 

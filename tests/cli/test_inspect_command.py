@@ -12,6 +12,7 @@ import pytest
 
 from tests.apps import https_app
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.listener import BODY, listening, post
 from tiktok_hook.forward import Forwarder, ForwardRequest
 
@@ -52,7 +53,7 @@ async def test_the_page_shows_a_stored_history_until_it_is_ended(
         url = page.stdout.readline().strip()
         found = json.loads(await ask(url, "/api/v1/deliveries/1"))
         page.send_signal(number)
-        assert page.wait(10) == 0
+        assert page.wait(DEADLINE) == 0
         assert page.stderr.read() == ""
     assert found["delivery"]["body"] == BODY.decode()
 
@@ -65,10 +66,10 @@ async def inspecting(db: str, *options: str) -> AsyncIterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield (await asyncio.wait_for(process.stdout.readline(), 10)).decode().strip()
+        yield (await asyncio.wait_for(process.stdout.readline(), DEADLINE)).decode().strip()
     finally:
         process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(process.wait(), 10)
+        await asyncio.wait_for(process.wait(), DEADLINE)
 
 
 @pytest.mark.parametrize(("options", "status"), [((), None), (("--insecure",), 200)])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import DEADLINE
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses a POSIX shell")
 
 MAIN = f"{sys.executable} -m tiktok_hook"
@@ -18,7 +20,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
 
@@ -74,7 +76,7 @@ def test_without_a_home_folder_nothing_is_a_traceback(arguments: list[str], code
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
     )
     assert "Traceback" not in done.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from tests.apps import App, free_port, http, https_app, running_app
 from tests.cli.runner import Result, invoke
+from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
 from tests.pty_terminal import Terminal
@@ -392,7 +393,7 @@ async def test_ctrl_c_prints_what_was_done_and_ends_with_0(tmp_path: Path, app: 
     )
     await app.wait_for(3)
     process.send_signal(signal.SIGINT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         _, errors = await process.communicate()
     assert process.returncode == 0, errors
     assert b" of 200 sent, 0 failed." in errors

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.history import filled
+from tests.deadline import DEADLINE
 from tests.listener import run
 from tiktok_hook import paths
 
@@ -38,7 +39,7 @@ def waited(**how: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", WAIT],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE,
         check=False,
         **how,
     )

@@ -11,6 +11,7 @@ import pytest
 
 from tests.apps import App, free_port, hang, http, https_app, running_app
 from tests.cli.runner import Result, invoke
+from tests.deadline import DEADLINE
 from tests.listener import SECRET, TOKEN, listening
 from tests.listener import run as words_of
 from tests.ngrok_service import NgrokService
@@ -249,7 +250,7 @@ async def test_an_interrupted_run_prints_what_was_done_and_ends_with_0(
     )
     await app.wait_for(3)
     process.send_signal(number)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         out, err = await process.communicate()
     assert process.returncode == 0, err
     assert b" of 1000." in err
@@ -284,7 +285,7 @@ async def test_in_a_shells_background_sigterm_ends_it_too(app: App) -> None:
     )
     await app.wait_for(3)
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         _, err = await process.communicate()
     assert process.returncode == -signal.SIGTERM
     assert err == b""

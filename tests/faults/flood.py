@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, command, signed
 from tests.pty_terminal import Terminal
 
@@ -134,7 +135,7 @@ def running(form: str, folder: Path, result: Flood) -> Iterator[tuple[psutil.Pro
             yield psutil.Process(process.pid), listening_port(process.pid, folder)
         finally:
             process.send_signal(signal.SIGINT)
-            result.code = process.wait(60)
+            result.code = process.wait(DEADLINE)
         text = output.read_bytes()
         result.output_bytes = len(text)
         result.errors = text[-4000:].decode()
@@ -147,7 +148,7 @@ def running(form: str, folder: Path, result: Flood) -> Iterator[tuple[psutil.Pro
     finally:
         terminal.process.send_signal(signal.SIGINT)
         reading.join(120)
-        result.code = terminal.process.wait(60)
+        result.code = terminal.process.wait(DEADLINE)
     result.output_bytes = len(terminal.text.encode())
     result.errors = terminal.text[-4000:]
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tests.deadline import DEADLINE
 from tests.faults.waiting import until
 from tests.listener import listening, post
 
 IDLE = 2000
-DEADLINE = 10.0
 
 
 async def test_a_delivery_is_answered_among_2000_idle_connections_that_leave_nothing_behind() -> (
@@ -23,7 +23,7 @@ async def test_a_delivery_is_answered_among_2000_idle_connections_that_leave_not
         port = urlsplit(listener.local_url).port
         idle: list[asyncio.StreamWriter] = []
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(DEADLINE):
                 while len(idle) < IDLE:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)
                     idle.append(writer)

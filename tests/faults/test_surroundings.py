@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.apps import free_port
+from tests.deadline import DEADLINE
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
 from tests.ngrok_service import NgrokService
@@ -95,11 +96,11 @@ async def test_a_closed_terminal_ends_everything(service: NgrokService) -> None:
         children = psutil.Process(terminal.process.pid).children(recursive=True)
         assert len(children) >= 2, "the tunnel's process and the app"
         terminal.close()
-        assert await asyncio.to_thread(terminal.process.wait, 15) == 0
+        assert await asyncio.to_thread(terminal.process.wait, DEADLINE) == 0
     finally:
         terminal.process.kill()
         terminal.process.wait()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, children, 5)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, DEADLINE)
     assert not alive
     assert service.online == []
     assert paths.listeners() == []
@@ -120,7 +121,7 @@ async def test_a_pipe_into_head_ends_both_with_the_first_line_whole() -> None:
         while (await post(url)).status == 200:
             pass
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
         group.create_task(load())
         out, err = await listener.communicate()
     said = err.decode()

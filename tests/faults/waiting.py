@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from tests.deadline import DEADLINE
 
-async def until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+
+async def until(condition: Callable[[], bool], *, seconds: float = DEADLINE) -> None:
     """Return once it is so.
 
     Raises:

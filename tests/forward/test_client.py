@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.apps import OK, free_port, hang, http, reset, running_app
+from tests.deadline import DEADLINE
 from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers
 from tiktok_hook.forward import (
     KEPT_BYTES,
@@ -115,7 +116,7 @@ async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
             waiting.settimeout(0)
             waiting.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             reply = await forwarder.send(ForwardRequest("POST", url), timeout=0.2)
     assert (reply.status, reply.error) == (None, "timeout")
     assert reply.detail == "no complete answer within 0.2 s"
@@ -132,7 +133,7 @@ async def test_an_answer_that_came_while_the_process_was_stopped_is_no_timeout(
             with connection:
                 connection.recv(4096)
                 received.set()
-                stopped.wait(10)
+                stopped.wait(DEADLINE)
                 connection.sendall(OK)
                 connection.recv(4096)  # until the other side has read it
 
@@ -279,7 +280,7 @@ async def test_connections_that_nothing_goes_over_are_closed_one_by_one(
         await forwarder.send(ForwardRequest("POST", first.url))
         await asyncio.sleep(0.5)  # apart, so that one end follows the other by as much
         await forwarder.send(ForwardRequest("POST", second.url))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             early, late = await ends.get(), await ends.get()
     assert early - began > 1.4  # each kept for its own 1.5 s
     assert late - early > 0.4
@@ -314,7 +315,7 @@ async def test_a_connection_closed_under_us_does_not_fail_a_delivery(
             seen.append(first.recv(65536))
             first.sendall(OK)
             answered.set()
-            close_now.wait(10)
+            close_now.wait(DEADLINE)
             if hard:
                 first.setsockopt(1, 13, b"\x01\0\0\0\0\0\0\0")  # SO_LINGER: a reset
             first.close()
@@ -325,7 +326,7 @@ async def test_a_connection_closed_under_us_does_not_fail_a_delivery(
                 second.sendall(OK)
 
     listener = create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener.settimeout(DEADLINE)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     thread = threading.Thread(target=app)
     thread.start()
@@ -333,10 +334,10 @@ async def test_a_connection_closed_under_us_does_not_fail_a_delivery(
         assert (await forwarder.send(ForwardRequest("POST", url, body=b"1"))).status == 200
         # The event loop is held here, so that it sends before it can see the connection's end.
         close_now.set()
-        assert closed.wait(10)
+        assert closed.wait(DEADLINE)
         reply = await forwarder.send(ForwardRequest("POST", url, body=b"2"))
     finally:
-        thread.join(10)
+        thread.join(DEADLINE)
     assert (reply.status, reply.error) == (200, None)
     assert [request[-1:] for request in seen] == [b"1", b"2"]
 
@@ -378,7 +379,7 @@ async def test_a_connection_whose_time_ran_out_is_not_used_again() -> None:
     async with running_app() as app:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(AppConnection, "127.0.0.1", app.port)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             reading = group.create_task(read_response(connection, "POST", 100))
             await asyncio.sleep(0)  # until it waits
             connection.data_received(OK)
@@ -394,7 +395,7 @@ async def test_after_its_deadline_nothing_is_sent_and_the_connection_closed(
 ) -> None:
     ended, deadline = asyncio.Event(), Deadline(0)
     deadline.on_passed(ended.set)
-    async with running_app() as app, asyncio.timeout(10):
+    async with running_app() as app, asyncio.timeout(DEADLINE):
         request = ForwardRequest("POST", app.url)
         await forwarder.send(request)
         await ended.wait()
@@ -422,7 +423,7 @@ async def test_one_too_many_closes_those_that_are_of_no_more_use(forwarder: Forw
             await reader.read()
         ended.release()
 
-    async with asyncio.timeout(20), running_app(talk) as app, asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE), running_app(talk) as app, asyncio.TaskGroup() as group:
         request = ForwardRequest("POST", app.url)
         pending = {group.create_task(forwarder.send(request)) for _ in range(33)}
         while len(pending) > 1:

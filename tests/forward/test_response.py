@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.apps import Answer, http, running_app
+from tests.deadline import DEADLINE
 from tiktok_hook.forward import (
     KEPT_BYTES,
     Forwarder,
@@ -79,7 +80,7 @@ async def test_a_head_may_come_in_two_pieces_cut_anywhere(
 ) -> None:
     for cut in range(1, len(head)):
         connection = AppConnection()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             reading = group.create_task(read_response(connection, "POST", 10))
             connection.data_received(head[:cut])
             await asyncio.sleep(0)  # until it waits for more

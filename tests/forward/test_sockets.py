@@ -10,6 +10,7 @@ from socket import AF_INET, AF_INET6, SOCK_STREAM, create_server, socket
 import pytest
 
 from tests.apps import OK, free_port, running_app
+from tests.deadline import DEADLINE
 from tiktok_hook.forward import Forwarder, ForwardRequest, parse_target, reachable, sockets
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp")
@@ -46,7 +47,7 @@ async def test_a_dead_first_address_costs_a_quarter_of_a_second() -> None:
     loop = asyncio.get_running_loop()
     with ExitStack() as stack:
         dead = silent_port(stack)
-        async with running_app() as app, asyncio.timeout(5):
+        async with running_app() as app, asyncio.timeout(DEADLINE):
             began = loop.time()
             made = await sockets.connect([info(dead), info(app.port)])
             took = loop.time() - began

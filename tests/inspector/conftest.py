@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
-from tests.inspector.views import CHROMIUM, View, viewing
+from tests.inspector.views import BROWSER_DEADLINE_MS, CHROMIUM, View, viewing
 from tests.listener import BODY, SECRET, signed
 from tests.pictures.page import ARGUMENTS
 from tiktok_hook import inspector, ports
@@ -29,6 +29,8 @@ from tiktok_hook.store import Store, open_store
 
 TOKEN = "a-token-of-this-test"
 URL = "https://calm-otter.ngrok-free.app"
+
+expect.set_options(timeout=BROWSER_DEADLINE_MS)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import json
 import pytest
 from aiohttp import ClientSession
 
+from tests.deadline import DEADLINE
 from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import SECRET
 
@@ -176,7 +177,7 @@ async def test_a_named_proxy_may_terminate_tls_and_rewrite_the_host(
 async def test_the_server_header_names_no_version(house: House, raw: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(raw + b"Connection: close\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         head = (await reader.read()).partition(b"\r\n\r\n")[0]
     writer.close()
     assert b"\r\nServer: tiktok-hook" in head
@@ -309,7 +310,7 @@ async def test_what_is_no_http_is_answered_400_and_kept_off_the_screen(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(b"GET /?a=\x80 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         assert (await reader.readline()).startswith(b"HTTP/1.0 400")
     writer.close()
     assert caplog.records == []

@@ -18,6 +18,7 @@ from pyngrok.exception import PyngrokNgrokHTTPError
 from pyngrok.ngrok import NgrokTunnel, api_request
 
 from tests.apps import App, running_app
+from tests.deadline import DEADLINE
 from tests.inspector.conftest import URL, House, running
 from tests.listener import BODY, SECRET
 from tiktok_hook import signature
@@ -55,7 +56,7 @@ async def shell(agent: House, line: str) -> str:
     process = await asyncio.create_subprocess_shell(
         line.replace("PORT", str(agent.port)), stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         printed, _ = await process.communicate()
     assert process.returncode == 0
     return printed.decode().strip()
@@ -167,7 +168,7 @@ async def npm(agent: House) -> Any:
     process = await asyncio.create_subprocess_exec(
         node, str(CALLS), str(folder), agent.address, stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         printed, _ = await process.communicate()
     assert process.returncode == 0
     return json.loads(printed)

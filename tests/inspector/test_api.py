@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import http, running_app
+from tests.deadline import DEADLINE
 from tests.inspector.conftest import House, running, skip_ids
 from tests.listener import BODY, SECRET
 from tiktok_hook import signature
@@ -229,12 +230,12 @@ async def stream(house: House, *headers: tuple[str, str]) -> asyncio.StreamReade
     lines += [f"{name}: {value}" for name, value in headers]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     house.writers.append(writer)
-    await asyncio.wait_for(reader.readuntil(b"retry: 1000\n\n"), 5)
+    await asyncio.wait_for(reader.readuntil(b"retry: 1000\n\n"), DEADLINE)
     return reader
 
 
 async def event(reader: asyncio.StreamReader, name: str) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE):
         while True:
             text = await reader.readuntil(b"\n\n")
             if f"event: {name}\n".encode() in text:

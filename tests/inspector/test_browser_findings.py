@@ -30,7 +30,7 @@ async def test_a_listener_that_ended_is_shown_until_it_is_back(browser: Browser)
     await expect(page.locator("#open-samples")).to_be_disabled()
     port = listener.ready["inspector_url"].partition("127.0.0.1:")[2].partition("/")[0]
     async with listening("--no-tunnel", "--ephemeral", "--inspect-port", port):
-        await expect(bar).to_be_hidden(timeout=15_000)
+        await expect(bar).to_be_hidden()
         await expect(page.locator("#open-samples")).to_be_enabled()
     await page.close()
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.apps import free_port, running_app
+from tests.deadline import DEADLINE
 from tests.inspector.conftest import House, running
 from tiktok_hook.forward import Reply
 from tiktok_hook.inspector.access_control import HEADERS
@@ -76,7 +77,7 @@ async def beside(house: House, test: Callable[[Ask], None]) -> None:
 
     def ask(*arguments: Any, **options: Any) -> Reply:
         asked = house.ask(*arguments, **options)
-        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=20)
+        return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=DEADLINE)
 
     await asyncio.to_thread(test, ask)
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from tests.deadline import DEADLINE
 from tests.inspector.conftest import TOKEN, URL, House, running
 from tests.listener import BODY
 from tiktok_hook.delivery import (
@@ -59,7 +60,7 @@ class Listening:
 
     async def wait_for_id(self, wanted: int) -> None:
         """Wait until everything up to this delivery has been told."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while self.last_id != str(wanted):
                 await self.block()
 
@@ -112,7 +113,7 @@ async def test_an_attempt_told_before_its_row_is_not_lost(house: House) -> None:
         house.feed.publish(AttemptEnded(done))
         house.feed.publish(DeliveryAnswered(stored))
         shown: dict[str, Any] | None = None  # as a page would: attempts without a row are nothing
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while shown is None or (shown["last_attempt"] or {}).get("status") != 500:
                 name, data = await events.block()
                 if name == "delivery":
@@ -198,7 +199,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
             b"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\n"
             b"Authorization: Bearer %b\r\n\r\n" % TOKEN.encode(),
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             head = b""
             while b"retry: " not in head:
                 head += await loop.sock_recv(client, 4096)
@@ -207,7 +208,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
             await house.receive(body)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while await is_full(house):
                 pass
     assert peak < 40 << 20
@@ -272,7 +273,7 @@ async def test_a_last_id_that_is_none_begins_now(house: House, last: str) -> Non
     )
     await reader.readuntil(b"retry: 1000\n\n")
     stored = await house.receive()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         row = await Listening(reader).next("delivery")
     assert row["delivery"]["id"] == stored.id
     writer.close()
@@ -283,7 +284,7 @@ async def test_streams_of_pages_that_left_make_room(house: House) -> None:
     for _ in range(stream.MAX_STREAMS):
         async with listening(house):
             pass
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         while True:
             try:
                 async with listening(house) as events:
@@ -299,6 +300,6 @@ async def test_a_history_that_cannot_be_read_ends_the_stream_without_a_traceback
 ) -> None:
     async with listening(house) as page:
         house.store.history().close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             await page.reader.read()
     assert caplog.records == []

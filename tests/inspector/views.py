@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from tests.apps import App, running_app
+from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, Listener, listening, post
 from tiktok_hook import events, signature
 
 CHROMIUM = shutil.which("chromium")
+BROWSER_DEADLINE_MS = 1000 * DEADLINE / 2
 FAILURE = events.sample("post.publish.failed")
 
 
@@ -53,7 +55,7 @@ async def viewing(browser: Browser, *options: str, width: int = 1280) -> AsyncIt
             context = await browser.new_context(viewport={"width": width, "height": 800})
             await context.grant_permissions(["clipboard-read", "clipboard-write"])
             page = await context.new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(BROWSER_DEADLINE_MS)
             view = View(page, listener, app, [])
 
             def note(message: ConsoleMessage) -> None:

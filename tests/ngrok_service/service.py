@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.deadline import DEADLINE
 from tests.ngrok_service.agents import Agent, Request
 from tests.ngrok_service.certificates import Authority
 from tests.ngrok_service.edge import Edge
@@ -143,18 +144,18 @@ class NgrokService:
         """How many requests were let through into a tunnel."""
         return self._edge.passed
 
-    async def wait_online(self, count: int = 1, *, timeout: float = 60.0) -> list[Tunnel]:
+    async def wait_online(self, count: int = 1, *, timeout: float = DEADLINE) -> list[Tunnel]:
         """Wait until at least count endpoints are online and return them."""
         await self.wait_for(lambda: len(self.online) >= count, timeout=timeout)
         return self.online
 
-    async def wait_offline(self, host: str | None = None, *, timeout: float = 60.0) -> None:
+    async def wait_offline(self, host: str | None = None, *, timeout: float = DEADLINE) -> None:
         """Wait until nothing is online under host (None: nothing at all)."""
         await self.wait_for(
             lambda: all(host not in (None, tunnel.host) for tunnel in self.online), timeout=timeout
         )
 
-    async def wait_for(self, condition: Callable[[], bool], *, timeout: float = 60.0) -> None:
+    async def wait_for(self, condition: Callable[[], bool], *, timeout: float = DEADLINE) -> None:
         """Wait until a condition on what can be seen holds; raises TimeoutError."""
         async with asyncio.timeout(timeout):
             while not condition():

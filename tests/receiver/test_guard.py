@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 import uvloop
 
+from tests.deadline import DEADLINE
 from tests.receiver.listening import BODY, HOST, Client, Listening, get, listening, post, until
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.receiver import Limits, ReceiverResponse
@@ -145,7 +146,7 @@ async def test_a_client_that_never_reads_is_not_read_from() -> None:
     async with listening(large, secrets=[], limits=QUICK) as seen, seen.connect() as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined] # asyncio's has it
         with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 while True:
                     await client.send(post(signed=False) * 4)
     assert len(seen.deliveries) < 60
@@ -314,7 +315,7 @@ async def test_an_expectation_is_answered_100() -> None:
     head, body = post("/", "Expect: 100-continue")[: -len(BODY)], BODY
     async with listening() as seen, seen.connect() as client:
         await client.send(head)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             assert await client.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
             assert await client.reader.readline() == b"\r\n"
         await client.send(body)
@@ -571,7 +572,7 @@ async def test_connections_beyond_the_limit_are_answered_503() -> None:
 
 
 async def test_connections_far_beyond_the_limit_are_cut_off_at_once() -> None:
-    limits = Limits(connections=1, drain_seconds=4)
+    limits = Limits(connections=1, drain_seconds=2 * DEADLINE)
     async with (
         listening(limits=limits) as seen,
         seen.connect() as served,
@@ -579,7 +580,7 @@ async def test_connections_far_beyond_the_limit_are_cut_off_at_once() -> None:
     ):
         await served.send(get())
         assert (await served.answer()).status == 200
-        async with seen.connect() as cut_off, asyncio.timeout(2):
+        async with seen.connect() as cut_off, asyncio.timeout(DEADLINE):
             with contextlib.suppress(ConnectionError):
                 assert await cut_off.rest() == b""
         await refused.send(get())

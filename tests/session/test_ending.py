@@ -13,6 +13,7 @@ import pytest
 
 from tests.apps import http, running_app
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
 from tests.ngrok_service import NgrokService
 from tests.pty_terminal import Terminal
@@ -141,7 +142,7 @@ async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_runnin
             assert await asyncio.to_thread(screen.end) == 130
             assert (await answer).status is None
         assert children
-        _, alive = psutil.wait_procs(children, timeout=5)
+        _, alive = psutil.wait_procs(children, timeout=DEADLINE)
         assert not alive
 
 
@@ -257,7 +258,7 @@ async def test_the_app_beside_is_awaited_shown_and_ended(leave: str, unused_port
         assert (await post(listener.local_url)).status == 200
         await listener.wait_for("attempt")
         code = await (listener.exit_code() if leave else listener.end())
-        await asyncio.to_thread(psutil.wait_procs, [child], 5)
+        await asyncio.to_thread(psutil.wait_procs, [child], DEADLINE)
         assert not child.is_running()
     assert code == int(leave or 0)
     assert listener.errors.splitlines()[:2] == ["app │ no token", "app │ seen"]
@@ -328,7 +329,7 @@ async def test_a_command_that_ends_while_the_rest_starts_gets_no_banner() -> Non
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await left.wait()
 
-    async with running_app() as app, running_app(wait) as public, asyncio.timeout(20):
+    async with running_app() as app, running_app(wait) as public, asyncio.timeout(DEADLINE):
         words = ["--no-tunnel", "--ephemeral", "--public-url", public.url, "-f", app.url]
         process = await asyncio.create_subprocess_exec(
             *command(*words, "--", sys.executable, "-c", "raise SystemExit(3)", form="compact"),
@@ -390,7 +391,7 @@ def test_ctrl_backslash_leaves_at_once_and_restores_the_terminal(
     assert children
     screen.type("\x1c")
     assert screen.end() == 131
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=DEADLINE)
     assert alive == []
 
 
@@ -421,14 +422,14 @@ async def test_exit_after_counts_verified_deliveries_that_match_and_nothing_else
 
 async def test_a_browser_that_takes_its_time_does_not_delay_receiving(tmp_path: Path) -> None:
     browser = tmp_path / "browser"
-    browser.write_text('#!/bin/sh\necho "$1" > "$0.url"\necho noise\nexec sleep 30\n')
+    browser.write_text('#!/bin/sh\necho "$1" > "$0.url"\necho noise\nexec sleep 100\n')
     browser.chmod(0o755)
     async with listening(
         "--no-tunnel", "--ephemeral", "--open", environment={"BROWSER": str(browser)}
     ) as listener:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(DEADLINE):
             assert (await post(listener.local_url)).status == 200
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             while not (tmp_path / "browser.url").exists():  # noqa: ASYNC110 - a file
                 await asyncio.sleep(0.05)
         assert await listener.end() == 0
@@ -438,12 +439,12 @@ async def test_a_browser_that_takes_its_time_does_not_delay_receiving(tmp_path: 
 
 async def test_a_browser_for_the_terminal_is_not_started(tmp_path: Path) -> None:
     browser = tmp_path / "w3m"
-    browser.write_text('#!/bin/sh\ntouch "$0.started"\nexec sleep 30\n')
+    browser.write_text('#!/bin/sh\ntouch "$0.started"\nexec sleep 100\n')
     browser.chmod(0o755)
     async with listening(
         "--no-tunnel", "--ephemeral", "--open", environment={"BROWSER": str(browser)}
     ) as listener:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             words = "No browser was found. Open http://127.0.0.1:"
             while words not in listener.errors:  # noqa: ASYNC110 - nothing announces it
                 await asyncio.sleep(0.05)

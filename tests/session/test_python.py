@@ -10,6 +10,7 @@ import pytest
 
 import tiktok_hook
 from tests.apps import free_port, http, running_app
+from tests.deadline import DEADLINE
 from tests.doc_pages import block
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
@@ -55,7 +56,7 @@ async def test_a_delivery_through_the_tunnel_comes_out_of_the_session_and_reache
             connect_url=service.connect_url,
             connect_cas=str(service.ca_file),
         ) as session,
-        asyncio.timeout(20),
+        asyncio.timeout(DEADLINE),
     ):
         assert session.callback_url == service.online[0].url
         deliveries = aiter(session)
@@ -70,7 +71,7 @@ async def test_a_delivery_through_the_tunnel_comes_out_of_the_session_and_reache
 async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
     missing = f"http://127.0.0.1:{free_port()}"
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(DEADLINE),
         running_app() as app,
         local(forward_to=[app.url, missing], ack="first") as session,
     ):
@@ -90,7 +91,7 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
 
 async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_one() -> None:
     missing = f"http://127.0.0.1:{free_port()}"
-    async with asyncio.timeout(10), local(forward_to=missing) as session:
+    async with asyncio.timeout(DEADLINE), local(forward_to=missing) as session:
         with session.bus.subscribe() as news:
             await session.toggle_pause()
             await post(session.local_url)
@@ -104,7 +105,7 @@ async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_
 async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_failures() -> None:
     missing = f"http://127.0.0.1:{free_port()}"
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(DEADLINE),
         running_app() as app,
         local(forward_to=[app.url, missing]) as session,
     ):
@@ -141,7 +142,7 @@ async def test_it_is_said_that_a_slow_app_is_waited_for(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
 
     command = [sys.executable, "-c", LATE, str(tmp_path / "go")]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         with bus.connect({Notice: noticed}):
             async with local(forward_to=str(port), command=command, bus=bus) as session:
                 assert session.relay.target_up
@@ -154,7 +155,7 @@ async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_starte
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
     with bus.connect({Notice: told.append}):
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(DEADLINE),
             running_app() as earlier,
             local(forward_to=earlier.url, command=command, bus=bus),
         ):
@@ -164,7 +165,7 @@ async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_starte
 
 
 async def test_the_page_stays_off_the_port_that_the_app_is_going_to_listen_on() -> None:
-    async with asyncio.timeout(10), local(inspect=True, forward_to="4040") as session:
+    async with asyncio.timeout(DEADLINE), local(inspect=True, forward_to="4040") as session:
         assert session.inspector_url is not None
         assert ":4040/" not in session.inspector_url
     port = free_port()
@@ -216,7 +217,7 @@ async def test_a_delivery_is_published_before_the_app_has_answered() -> None:
 
 
 async def test_a_redelivery_says_when_the_first_one_was_received() -> None:
-    async with local() as session, asyncio.timeout(10):
+    async with local() as session, asyncio.timeout(DEADLINE):
         deliveries = aiter(session)
         for _ in range(3):
             await post(session.local_url)
@@ -232,7 +233,7 @@ async def test_without_any_authtoken_it_is_a_tunnel_error() -> None:
 
 
 async def test_what_came_before_the_first_step_of_an_iteration_is_not_missed() -> None:
-    async with local() as session, asyncio.timeout(10):
+    async with local() as session, asyncio.timeout(DEADLINE):
         deliveries = aiter(session)
         for _ in range(2):
             await post(session.local_url)
@@ -240,7 +241,7 @@ async def test_what_came_before_the_first_step_of_an_iteration_is_not_missed() -
 
 
 async def test_a_refused_delivery_comes_out_too() -> None:
-    async with local() as session, asyncio.timeout(10):
+    async with local() as session, asyncio.timeout(DEADLINE):
         deliveries = aiter(session)
         await post(session.local_url, BODY, signed(BODY, secret="another"))
         delivery = await anext(deliveries)
@@ -266,7 +267,7 @@ async def test_an_iteration_ends_with_the_command_beside() -> None:
     async with (
         running_app() as app,
         local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
-        asyncio.timeout(20),
+        asyncio.timeout(DEADLINE),
     ):
         assert [delivery async for delivery in session] == []
         assert session.exit_code == 0
@@ -276,7 +277,7 @@ async def test_an_iteration_that_begins_after_the_command_ended_ends_at_once() -
     async with (
         running_app() as app,
         local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
-        asyncio.timeout(20),
+        asyncio.timeout(DEADLINE),
     ):
         await session.ended.wait()
         assert [delivery async for delivery in session] == []
@@ -298,7 +299,7 @@ async def test_a_refusal_that_ends_a_running_session_is_one_plain_error(
                 pass
 
     with pytest.raises(tiktok_hook.TunnelError) as caught:
-        await asyncio.wait_for(lose_it(), 20)
+        await asyncio.wait_for(lose_it(), DEADLINE)
     assert caught.value.exit_code == 3
     assert caught.value.hint
 
@@ -332,9 +333,9 @@ async def test_the_example_of_the_readme_runs() -> None:
         )
         assert process.stdout is not None
         try:
-            url = (await asyncio.wait_for(process.stdout.readline(), 10)).decode().strip()
+            url = (await asyncio.wait_for(process.stdout.readline(), DEADLINE)).decode().strip()
             assert (await post(url)).status == 200
-            shown = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
+            shown = (await asyncio.wait_for(process.stdout.readline(), DEADLINE)).decode()
         finally:
             process.terminate()
             await process.wait()

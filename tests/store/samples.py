@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from tests.deadline import DEADLINE
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.signature import State, Verdict
 
@@ -75,7 +76,7 @@ def attempt(delivery_id: int, **changes: Any) -> Attempt:
     )
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = DEADLINE) -> None:
     """Look until it is so; what is waited for happens in other threads or processes."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -10,9 +10,10 @@ import time
 from types import TracebackType
 from typing import Self
 
+from tests.deadline import DEADLINE
+
 _MODE = re.compile(r"\x1b\[\?[0-9]+[hl]")
 _PIECE = re.compile(r"\x1b\[([0-9;]*)([A-Za-z])|\x1b\]([^\x07]*)\x07|\r|\n|[^\x1b\r\n]+")
-DEADLINE = 60.0
 
 
 class Emulated:

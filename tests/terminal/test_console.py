@@ -15,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.terminal.samples import AT, TARGET, attempt, delivery, events_of, refused_by_app
 from tiktok_hook.delivery import (
     AppChanged,
@@ -28,7 +29,6 @@ from tiktok_hook.delivery import (
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal import console, words
 
-DEADLINE = 60.0
 READY = Ready(callback_url="https://x.ngrok.app/hook", local_url="http://127.0.0.1:3000")
 FORWARDED = replace(READY, target=TARGET, ack="app")
 

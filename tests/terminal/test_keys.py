@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.terminal.terminal import DEADLINE, Terminal
+from tests.deadline import DEADLINE
+from tests.terminal.terminal import Terminal
 from tiktok_hook.terminal import keys
 from tiktok_hook.terminal.keys import KeyParser
 

@@ -5,9 +5,8 @@ from itertools import pairwise
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tiktok_hook.terminal.printer import INTERVAL, Drawn, Printer
-
-DEADLINE = 60.0
 
 
 class Recorder:

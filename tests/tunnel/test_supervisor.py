@@ -13,6 +13,7 @@ import psutil
 import pytest
 import uvloop
 
+from tests.deadline import DEADLINE
 from tests.ngrok_service import NgrokService, Request
 from tests.tunnel.conftest import QUICK, SECRET, TOKEN, Log, Open, echoing, post
 from tiktok_hook import signature
@@ -220,7 +221,7 @@ async def test_a_refusal_that_cannot_heal_ends_it(
         service.refuse_auth(f"ERR_NGROK_{code}", f"no: {TOKEN}")
         service.cut()
         with pytest.raises(TunnelError, match=f"ERR_NGROK_{code}") as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 await tunnel.wait_closed()
         assert caught.value.hint
         assert caught.value.exit_code == 3
@@ -256,7 +257,7 @@ async def test_a_domain_that_was_chosen_is_not_let_go(
         service.refuse_bind("ERR_NGROK_320", "not yours")
         service.cut()
         with pytest.raises(TunnelError, match=r"127\.9\.8\.6 belongs to another"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 await tunnel.wait_closed()
 
 
@@ -267,7 +268,7 @@ async def test_stop_from_the_dashboard_ends_it(open_quick: Open, service: NgrokS
     async with open_quick() as tunnel:
         assert await service.stop_agents() == [{}]
         with pytest.raises(TunnelError, match="stopped from ngrok's dashboard"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(DEADLINE):
                 await tunnel.wait_closed()
         assert service.online == []
 
@@ -526,6 +527,7 @@ async def parent_of_a_tunnel(
         await parent.wait()
 
 
+@pytest.mark.realtime
 @posix
 async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
     service: NgrokService, app: str
@@ -533,6 +535,7 @@ async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
     async with parent_of_a_tunnel(service, app) as parent:
         await service.wait_online()
         parent.kill()
+        await parent.wait()  # another kill would take its exit code from asyncio
         await service.wait_offline(timeout=2)
         await service.wait_for(lambda: not service.connections, timeout=2)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.store.contract.conftest import BACKENDS, new_location
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook.delivery import Source
@@ -346,7 +347,7 @@ async def test_many_threads_read_while_one_writes(store: Store) -> None:
     for each in threads:
         each.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             for _ in range(100):
                 await store.add_many([delivery() for _ in range(4)])
     finally:

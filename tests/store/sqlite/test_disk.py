@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import DEADLINE
+
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -28,7 +30,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library, source, "-ldl"],
         check=True,
-        timeout=60,
+        timeout=DEADLINE,
     )
     return library
 
@@ -39,7 +41,7 @@ def run(code: str, *arguments: object, environment: Mapping[str, str]) -> str:
         [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
         stdout=subprocess.PIPE,
-        timeout=60,
+        timeout=DEADLINE,
         check=True,
         text=True,
     )

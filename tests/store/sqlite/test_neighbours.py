@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import Store, open_history, open_store
@@ -60,7 +61,7 @@ def adders(
         yield started
     finally:
         for each in started:
-            each.communicate(timeout=30)
+            each.communicate(timeout=DEADLINE)
     assert [each.returncode for each in started] == [0] * number
 
 
