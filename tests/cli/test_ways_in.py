@@ -145,8 +145,24 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
         "postgresql://me:hunter2@db.example/hooks",
         "POSTGRES://me:hunter2@db.example/hooks",
         "host=db.example user=me password=hunter2",
+        " postgres://me:hunter2@db.example/hooks",
+        "jdbc:postgresql://me:hunter2@db.example/hooks",
+        "postgres:me:hunter2",
+        "//me:hunter2@db.example/hooks",
+        "me:hunter2@db.example/hooks",
+        "file:hooks.db?password=hunter2",
     ],
-    ids=["url", "upper-case", "connection-string"],
+    ids=[
+        "url",
+        "upper-case",
+        "connection-string",
+        "leading-blank",
+        "two-schemes",
+        "no-slashes",
+        "no-scheme",
+        "credentials-alone",
+        "file-url",
+    ],
 )
 @pytest.mark.parametrize("way", ["option", "variable", "config", "events"])
 def test_a_database_server_is_not_a_history_and_its_password_is_not_shown(

@@ -10,8 +10,16 @@ from tiktok_hook.errors import UsageError
 
 MEMORY = ":memory:"
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]")
-"""A scheme of at least two letters, since one is a drive of Windows. `Path` makes ``:/`` of ``://``."""
+_URL = re.compile(
+    r"\s*((?:[A-Za-z][A-Za-z0-9+.-]+:)*[A-Za-z][A-Za-z0-9+.-]+):[/\\]"
+    r"|\s*((?:jdbc|postgres|postgresql|mysql|mariadb|file)):",
+    re.IGNORECASE,
+)
+"""Schemes of at least two letters each, since one is a drive of Windows. `Path` makes ``:/`` of
+``://``. Those of databases are recognised without slashes too."""
+
+_CREDENTIALS = re.compile(r"[/\\]*[^/\\]*:[^/\\]*@")
+"""``user:password@`` as the first part, the end of a URL whose scheme is missing."""
 
 _SQLITE = re.compile(r"sqlite:(?:///|/(?!/))", re.IGNORECASE)
 
@@ -85,14 +93,15 @@ def parse_location(
         return Location(None)
     text = str(given)
     found = _URL.match(text)
-    if found is None and not _CONNECTION_STRING.search(text):
+    if not (found or _CONNECTION_STRING.search(text) or _CREDENTIALS.match(text)):
         return Location(_expanded(Path(given), where))
     # A URL that went through `Path` has lost two slashes: sqlite:/a/history.db.
     if (url := _SQLITE.match(text)) is not None:
         path = "/" + unquote(text[url.end() :].partition("?")[0]).lstrip("/")
         # ``sqlite:///C:/folder/history.db`` on Windows
         return Location(Path(path[1:] if re.match(r"/[A-Za-z]:/", path) else path))
-    what = "a connection string" if found is None else f"a URL ({found[1].lower()}:)"
+    scheme = (found[1] or found[2]).lower() if found else ""
+    what = f"a URL ({scheme}:)" if scheme else "a connection string"
     raise UsageError(
         f"{where} is {what}; only a file can be the history.",
         hint="Give the path of a SQLite file, as history.db or as sqlite:///PATH.",
