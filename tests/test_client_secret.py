@@ -29,6 +29,18 @@ UNUSABLE = {
     "template": ("{{client_secret}}", "placeholder"),
     "angle-brackets": ("<your-client-secret>", "placeholder"),
     "windows-variable": ("%TIKTOK_CLIENT_SECRET%", "placeholder"),
+    "batch-variable": ("%%SECRET%%", "placeholder"),
+    "stars": ("********", "placeholder"),
+    "crosses": ("XXXXXXXXXXXX", "placeholder"),
+    "undefined": ("undefined", "placeholder"),
+    "change-me": ("ChangeMe", "placeholder"),
+    "your-secret": ("your_client_secret", "placeholder"),
+    "its-name": ("client_secret", "placeholder"),
+    "slashes": ("//production", "begins with //"),
+    "semicolon": (";production", "begins with ;"),
+    "dashes": ("--next-option", "begins with --"),
+    "yaml": ("client_secret:0123456789", "NAME=value"),
+    "json": ('"client_secret":"0123456789"', "quotes"),
     "short": ("abc", "too short"),
     "inner-space": ("two words", "whitespace"),
     "space-behind": (f"{SECRET} ", "whitespace"),
@@ -50,7 +62,8 @@ def test_a_text_that_cannot_be_a_secret_is_refused_and_not_shown(text: str, prob
 
 
 @pytest.mark.parametrize(
-    "text", [SECRET, "s3cret", "0123456789abcdef0123456789abcdef", "a+b/c0==", "é-secret"]
+    "text",
+    [SECRET, "s3cret", "0123456789abcdef0123456789abcdef", "a+b/c0==", "é-secret", "yours012345"],
 )
 def test_a_text_that_can_be_a_secret_is_returned_unchanged(text: str) -> None:
     assert checked_secret(text, where="--secret") == text

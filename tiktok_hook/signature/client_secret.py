@@ -15,8 +15,16 @@ MIN_CHARACTERS = 6
 _ASSIGNMENT = re.compile(
     r"(?:export\s+)?[A-Za-z_][\w.-]*\s*=\s*(?!=*$)"  # NAME=value, but not base64's padding
     r"|[A-Z][A-Z0-9]*_[A-Z0-9_]*=*$"  # NAME= without a value, or the name alone
+    r"|[A-Za-z_-]*(?:secret|key|token)[\"']?:"  # name: value, as in YAML and JSON
 )
-_PLACEHOLDER = re.compile(r"\$\w|\$\{|\{\{|<|%\w+%$")
+_COMMENTS = ("#", "//", ";", "--")
+_PLACEHOLDER = re.compile(
+    r"\$\w|\$\{|\{\{|<|%+\w+%+$"  # a variable or a template
+    r"|(.)\1*$"  # ******** and xxxxxxxx
+    r"|(?:your|replace|insert|enter|put|paste)[-_].*"
+    r"|(?:undefined|(?:client|app)[-_]?secret(?:[-_]?(?:key|here))?|change[-_]?me)$",
+    re.IGNORECASE,
+)
 _COPY = "Copy it from Credentials in the TikTok Developer Portal."
 
 
@@ -64,15 +72,15 @@ def _problem(text: str) -> tuple[str, str]:
     stripped = text.strip()
     if not stripped:
         return "is empty", _COPY
-    if stripped.startswith("#"):
+    if stripped.startswith(_COMMENTS):
         return (
-            "begins with #, as a comment of an env file does",
+            f"begins with {stripped[: 2 if stripped[0] in '/-' else 1]}, as a comment does",
             "Remove the comment; only the secret itself may be there.",
         )
     if _ASSIGNMENT.match(stripped):
         return (
             "looks like a line NAME=value of an env file",
-            "Give only what is after the equals sign.",
+            "Give only the value, without its name.",
         )
     if _PLACEHOLDER.match(stripped):
         return (
