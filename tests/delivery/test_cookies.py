@@ -46,6 +46,16 @@ def test_only_our_own_cookies_are_removed(value: str, kept: str | None) -> None:
     assert without_own_cookies(headers) == tuple(expected)
 
 
+@pytest.mark.parametrize("name", ["COOKIE", "Cookie2", "X-Original-Cookie", "x-forwarded-cookies"])
+def test_a_cookie_that_a_proxy_copied_is_removed_too(name: str) -> None:
+    assert without_own_cookies(((name, f"{OWN}; sid=1"),)) == ((name, "sid=1"),)
+
+
+@pytest.mark.parametrize("name", ["SET-COOKIE", "Set-Cookie2", "X-Original-Set-Cookie"])
+def test_a_response_loses_our_own_cookies_under_any_name(name: str) -> None:
+    assert without_own_cookies(((name, f"{OWN}; Path=/"),)) == ()
+
+
 def test_a_response_loses_only_our_own_cookies() -> None:
     other = ("Set-Cookie", "sid=tiktok_hook_1; Path=/")
     headers = (("set-cookie", f"{OWN}; Path=/; HttpOnly"), other)
@@ -64,7 +74,9 @@ async def test_such_a_cookie_is_neither_forwarded_stored_nor_exported(tmp_path: 
         words = ("--no-tunnel", "--pass", "--db", str(db), "--forward-to", app.url)
         async with listening(*words) as listener, Forwarder() as forwarder:
             cookie = ("Cookie", f"sid=1; {OWN}")
-            assert (await post(listener.local_url, BODY, signed(BODY), cookie)).status == 200
+            copied = ("X-Original-Cookie", OWN)
+            real = (signed(BODY), cookie, copied)
+            assert (await post(listener.local_url, BODY, *real)).status == 200
             await forwarder.send(ForwardRequest("GET", listener.local_url, (cookie,)))
         assert b"sid=1" in app.requests[0]
         assert b"sid=1" in app.requests[1]

@@ -11,18 +11,24 @@ def without_own_cookies(headers: Headers) -> Headers:
     """Remove every cookie whose name begins with ``tiktok_hook_``, in any case.
 
     Args:
-        headers: Headers of a request (``Cookie``) or a response (``Set-Cookie``).
+        headers: Headers of a request (``Cookie``) or a response (``Set-Cookie``). Proxies copy them
+            under other names, such as ``X-Original-Cookie``.
 
     Returns:
-        The same object if there is nothing to remove. Other cookies in a ``Cookie`` header are
-        kept. All other headers keep their bytes and order.
+        The same object if there is nothing to remove. Other cookies in the same header are kept.
+        All other headers keep their bytes and order.
     """
     if not any(OWN_COOKIE_PREFIX in value.lower() for _, value in headers):
         return headers
     kept: list[tuple[str, str]] = []
     for name, value in headers:
         key = name.lower()
-        if key == "cookie" and OWN_COOKIE_PREFIX in value.lower():
+        if "cookie" not in key or OWN_COOKIE_PREFIX not in value.lower():
+            kept.append((name, value))
+        elif "set-cookie" in key:
+            if not _is_own(value):
+                kept.append((name, value))
+        else:
             # RFC 6265 does not allow commas, but older clients and some proxies separate with them.
             others = [
                 rest
@@ -31,8 +37,6 @@ def without_own_cookies(headers: Headers) -> Headers:
             ]
             if others:
                 kept.append((name, ";".join(others).strip()))
-        elif key != "set-cookie" or not _is_own(value):
-            kept.append((name, value))
     return tuple(kept)
 
 

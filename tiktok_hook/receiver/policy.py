@@ -41,9 +41,8 @@ _SOURCE = SOURCE_HEADER.lower()
 _FORWARDED = FORWARDED_HEADER.lower()
 _SELF_CHECK = SELF_CHECK_HEADER.lower()
 _SIGNATURE = signature.HEADER.lower()
-_WATCHED = frozenset(
-    {_SOURCE, _FORWARDED, _SELF_CHECK, _SIGNATURE, "x-forwarded-for", "cookie", "set-cookie"}
-)
+_COOKIES = "cookie"
+_WATCHED = frozenset({_SOURCE, _FORWARDED, _SELF_CHECK, _SIGNATURE, "x-forwarded-for"})
 
 
 class Accept(NamedTuple):
@@ -159,9 +158,7 @@ class Policy:
             query=query,
             http_version=request.http_version,
             headers=(
-                without_own_cookies(request.headers)
-                if "cookie" in watched or "set-cookie" in watched
-                else request.headers
+                without_own_cookies(request.headers) if _COOKIES in watched else request.headers
             ),
             body=request.body,
             verdict=verdict,
@@ -201,12 +198,17 @@ class Policy:
 
 
 def _watched(request: IncomingRequest) -> dict[str, str]:
-    """The headers that decide something, by lower-case name; repeated ones joined by a comma."""
+    """The headers that decide something, by lower-case name; repeated ones joined by a comma.
+
+    `_COOKIES` shows that some header may contain cookies, without their value.
+    """
     found: dict[str, str] = {}
     for name, value in request.headers:
         key = name.lower()
         if key in _WATCHED:
             found[key] = f"{found[key]},{value}" if key in found else value
+        elif _COOKIES in key:
+            found[_COOKIES] = ""
     return found
 
 
