@@ -51,9 +51,6 @@ PATTERNS = {
 NOT_CLEAN_YET: set[str] = set()
 """Folders and files whose texts are still to be rewritten. It can only become shorter."""
 
-SEVERAL_YET = {"Command", "Screen"}
-"""Names that several classes still share. It can only become shorter."""
-
 
 def place(path: Path) -> str:
     """The folder of the package that a file belongs to, or the file itself."""
@@ -155,5 +152,4 @@ def classes() -> dict[str, list[str]]:
 
 def test_a_name_is_that_of_one_class() -> None:
     several = {name: files for name, files in classes().items() if len(files) > 1}
-    assert {name: files for name, files in several.items() if name not in SEVERAL_YET} == {}
-    assert several.keys() >= SEVERAL_YET, "remove it from SEVERAL_YET"
+    assert several == {}

@@ -18,7 +18,16 @@ from tests.ngrok_service import NgrokService
 from tests.tunnel.conftest import SECRET, TOKEN, post
 from tiktok_hook.tunnel import protocol
 from tiktok_hook.tunnel.process import Child, environment, running
-from tiktok_hook.tunnel.protocol import Beat, Command, Lost, Message, Missed, Online, Order, Refused
+from tiktok_hook.tunnel.protocol import (
+    Beat,
+    Lost,
+    Message,
+    Missed,
+    Online,
+    Order,
+    Refused,
+    RemoteCommand,
+)
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
@@ -178,9 +187,9 @@ async def test_it_reports_commands_and_stays(order: Order, service: NgrokService
         online = await child.until(Online)
         assert isinstance(online, Online)
         assert await service.stop_agents() == [{}]
-        assert await child.until(Command) == Command("stop")
+        assert await child.until(RemoteCommand) == RemoteCommand("stop")
         assert await service.restart_agents() == [{}]
-        assert await child.until(Command) == Command("restart")
+        assert await child.until(RemoteCommand) == RemoteCommand("restart")
         assert (await post(online.url)).status == 200
 
 

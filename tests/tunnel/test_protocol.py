@@ -6,13 +6,13 @@ from tests.tunnel.conftest import SECRET, TOKEN
 from tiktok_hook.tunnel import protocol
 from tiktok_hook.tunnel.protocol import (
     Beat,
-    Command,
     Lost,
     Message,
     Missed,
     Online,
     Order,
     Refused,
+    RemoteCommand,
 )
 
 
@@ -25,7 +25,7 @@ from tiktok_hook.tunnel.protocol import (
         Beat(31),
         Missed(),
         Lost("transport error"),
-        Command("stop"),
+        RemoteCommand("stop"),
     ],
     ids=lambda message: message.type,
 )

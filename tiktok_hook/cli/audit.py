@@ -105,7 +105,7 @@ def command(**given: Any) -> int:
     secret = options.required_secrets(given["secrets"], given["secret_files"])[0]
     if given["junit"] is not None:
         _require_writable(given["junit"])
-    screen = Screen(cases, verbose=given["verbose"], quiet=given["as_json"])
+    screen = AuditView(cases, verbose=given["verbose"], quiet=given["as_json"])
     report = _played(given, secret, cases, screen)
     if given["junit"] is not None:
         _write(given["junit"], audit.junit(report))
@@ -116,7 +116,7 @@ def command(**given: Any) -> int:
     return 0 if report.passed else 1
 
 
-class Screen:
+class AuditView:
     """The output of an audit: each failure when it occurs, and the totals at the end.
 
     Args:
@@ -200,7 +200,7 @@ _HEADINGS = {
 
 
 def _played(
-    given: Mapping[str, Any], secret: str, cases: "Sequence[Case]", screen: Screen
+    given: Mapping[str, Any], secret: str, cases: "Sequence[Case]", screen: AuditView
 ) -> "AuditReport":
     import asyncio
 

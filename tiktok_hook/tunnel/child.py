@@ -21,7 +21,16 @@ from typing import Any, Never
 import ngrok
 
 from tiktok_hook.tunnel import protocol
-from tiktok_hook.tunnel.protocol import Beat, Cause, Command, Lost, Missed, Online, Order, Refused
+from tiktok_hook.tunnel.protocol import (
+    Beat,
+    Cause,
+    Lost,
+    Missed,
+    Online,
+    Order,
+    Refused,
+    RemoteCommand,
+)
 from tiktok_hook.tunnel.refusals import redact
 
 CLOSE_SECONDS = 1.0
@@ -63,14 +72,14 @@ class _Wire:
         self.tell(Beat(latency_ms[0]) if latency_ms else Missed())
 
     def stop(self) -> None:
-        self.tell(Command("stop"))
+        self.tell(RemoteCommand("stop"))
 
     def restart(self) -> None:
-        self.tell(Command("restart"))
+        self.tell(RemoteCommand("restart"))
 
     def update(self, *_version: object) -> None:
         """Raising is how an error is answered."""
-        self.tell(Command("update"))
+        self.tell(RemoteCommand("update"))
         raise NotImplementedError("tiktok-hook is updated with pip, not from here")
 
 

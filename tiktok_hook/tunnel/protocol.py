@@ -105,17 +105,17 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class RemoteCommand:
     """A button was pressed in ngrok's dashboard."""
 
     type: ClassVar = "command"
     name: Literal["stop", "restart", "update"]
 
 
-Message = Online | Refused | Beat | Missed | Lost | Command
+Message = Online | Refused | Beat | Missed | Lost | RemoteCommand
 
 _KINDS: dict[str, type[Message]] = {
-    kind.type: kind for kind in (Online, Refused, Beat, Missed, Lost, Command)
+    kind.type: kind for kind in (Online, Refused, Beat, Missed, Lost, RemoteCommand)
 }
 
 

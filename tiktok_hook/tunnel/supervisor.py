@@ -19,13 +19,13 @@ from tiktok_hook.tunnel.protocol import (
     NGROK_SERVER,
     NO_POOLING,
     Beat,
-    Command,
     Lost,
     Message,
     Missed,
     Online,
     Order,
     Refused,
+    RemoteCommand,
 )
 from tiktok_hook.tunnel.refusals import NotOnlineError, Refusal
 from tiktok_hook.tunnel.timing import Timing
@@ -240,13 +240,13 @@ class Tunnel:
                 return _Loss("The connection to ngrok went silent.", well)
             case Lost(error):
                 return _Loss(refusals.lost(error), self._clock(), hung=False)
-            case Command():
+            case RemoteCommand():
                 return self._commanded(message)
             case None:
                 return _Loss("The tunnel's process ended unexpectedly.", self._clock(), hung=False)
         return None
 
-    def _commanded(self, command: Command) -> _Loss | None:
+    def _commanded(self, command: RemoteCommand) -> _Loss | None:
         """Honour a button of ngrok's dashboard; the loss when the child is to be replaced."""
         if command.name == "stop":
             raise TunnelError(
