@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ class Flood:
         answers: Responses to the flood by their status.
         history_bytes: The most that the database and its log took on the disk.
         memory_bytes: The most resident memory, of the command and what it started.
+        memory_series: The same over time, five times a second.
         output_bytes: All that the command printed.
         real_seconds: Until each real delivery was answered 200; infinite for another answer.
         code: Exit code of the command.
@@ -59,6 +61,7 @@ class Flood:
     answers: dict[str, int] = field(default_factory=dict)
     history_bytes: int = 0
     memory_bytes: int = 0
+    memory_series: list[int] = field(default_factory=list)
     output_bytes: int = 0
     real_seconds: list[float] = field(default_factory=list)
     code: int = 0
@@ -71,9 +74,16 @@ class Flood:
             f"{self.seconds:.0f} s, responses to the flood: {self.answers}\n"
             f"history at most {self.history_bytes / mib:.1f} MiB, memory at most "
             f"{self.memory_bytes / mib:.0f} MiB, output {self.output_bytes / 1000:.0f} kB\n"
-            f"{len(real)} real deliveries: median {real[len(real) // 2] * 1000:.0f} ms, "
-            f"slowest {real[-1] * 1000:.0f} ms"
+            f"memory by quarters, median: {self.memory_by_quarter()} MiB\n"
+            f"{len(real)} real deliveries: median {real[len(real) // 2] * 1000:.0f} ms, p95 "
+            f"{real[len(real) * 95 // 100] * 1000:.0f} ms, slowest {real[-1] * 1000:.0f} ms"
         )
+
+    def memory_by_quarter(self) -> list[int]:
+        """The median of each quarter of the time in MiB, which shows whether it grows."""
+        size = max(1, len(self.memory_series) // 4)
+        parts = [self.memory_series[at * size : (at + 1) * size] for at in range(4)]
+        return [round(statistics.median(part) / (1 << 20)) for part in parts if part]
 
     def exceeded(self, form: str) -> list[str]:
         """The bounds that were not kept."""
@@ -174,6 +184,7 @@ def watch(
             each.memory_info().rss for each in (process, *process.children(recursive=True))
         )
         disk = sum(each.stat().st_size for each in folder.glob("history.db*"))
+        result.memory_series.append(memory)
         result.memory_bytes = max(result.memory_bytes, memory)
         result.history_bytes = max(result.history_bytes, disk)
         time.sleep(0.2)
