@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tiktok_hook import ports, signature
-from tiktok_hook.delivery import Delivery, NonWebhookRequest
-from tiktok_hook.errors import StoreError
+from tiktok_hook.delivery import BugFound, Delivery, NonWebhookRequest, NotStored
 from tiktok_hook.receiver import (
     OK,
     IncomingRequest,
@@ -38,8 +37,20 @@ class Listening:
     statuses: list[int | None] = field(default_factory=list)
     probes: list[NonWebhookRequest] = field(default_factory=list)
     answered: list[tuple[Delivery, ReceiverResponse]] = field(default_factory=list)
-    unstored: list[StoreError] = field(default_factory=list)
+    unstored: list[NotStored] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
+
+    def publish(self, event: object) -> None:
+        """Keep what the receiver reports."""
+        match event:
+            case NonWebhookRequest():
+                self.probes.append(event)
+            case NotStored():
+                self.unstored.append(event)
+            case BugFound(error):
+                self.bugs.append(error)
+            case _:
+                raise AssertionError(event)
 
     async def ask(self, *parts: bytes) -> "Reply":
         """Send one request, in as many writes as there are parts, and read its answer."""
@@ -153,7 +164,7 @@ async def listening(
     path: str = "/",
     pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None = None,
     limits: Limits | None = None,
-    publish: Callable[[NonWebhookRequest], None] | None = None,
+    publish: Callable[[object], None] | None = None,
 ) -> AsyncIterator[Listening]:
     """Serve a `WebhookHandler` until the block ends; what it reports is in what is returned."""
     seen = Listening()
@@ -164,9 +175,7 @@ async def listening(
         passes=pass_through is not None,
     )
     reports = ReceiverReports(
-        publish or seen.probes.append,
-        on_unstored=seen.unstored.append,
-        on_bug=seen.bugs.append,
+        publish or seen.publish,
         clock=lambda: seen.now,
     )
     handler = WebhookHandler(

@@ -15,6 +15,7 @@ from tiktok_hook.delivery import (
     SELF_CHECKED_BY_ANOTHER,
     SOURCE_HEADER,
     Delivery,
+    NonWebhookRequest,
     Source,
 )
 from tiktok_hook.errors import StoreError
@@ -223,7 +224,7 @@ async def test_what_cannot_be_stored_is_answered_503_so_that_tiktok_keeps_it() -
             reply = await seen.ask(request)
             assert (reply.status, reply.headers["retry-after"]) == (503, "5")
             assert b"disk" not in reply.body
-    assert [str(error) for error in seen.unstored] == ["The disk is full."] * 2
+    assert [event.message for event in seen.unstored] == ["The disk is full."] * 2
     assert not seen.bugs
     assert not seen.answered
 
@@ -434,8 +435,10 @@ async def test_a_bug_in_passing_is_answered_500() -> None:
 
 
 async def test_what_a_subscriber_raises_is_reported_and_stops_nothing() -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("callback")
+    def broken(event: object) -> None:
+        if not isinstance(event, NonWebhookRequest):
+            return seen.publish(event)
+        raise RuntimeError("subscriber")
 
     async with listening(publish=broken) as seen, seen.connect() as client:
         for request in (get(), post(), get(), post()):

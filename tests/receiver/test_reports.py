@@ -1,6 +1,9 @@
 """Non-webhook requests: one by one, and a flood as counts that add up."""
 
-from tiktok_hook.delivery import NonWebhookRequest
+from typing import Any
+
+from tiktok_hook.delivery import BugFound, NotStored
+from tiktok_hook.errors import StoreError
 from tiktok_hook.receiver.reports import MAX_GROUPS, MAX_SINGLE, ReceiverReports
 
 
@@ -9,7 +12,7 @@ class Reported:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.events: list[NonWebhookRequest] = []
+        self.events: list[Any] = []
         self.reports = ReceiverReports(
             self.events.append, clock=lambda: 1_795_000_000.0, monotonic=lambda: self.now
         )
@@ -64,3 +67,33 @@ def test_nothing_is_published_twice() -> None:
     reported.reports.flush()
     reported.reports.flush()
     assert sum(event.count for event in reported.events) == 20
+
+
+def test_failures_are_published_too() -> None:
+    reported = Reported()
+    bug = RuntimeError("no")
+    reported.reports.unstored(StoreError("The disk is full.", hint="Make room."))
+    reported.reports.bug(bug)
+    assert reported.events == [NotStored("The disk is full.", "Make room."), BugFound(bug)]
+
+
+def test_what_a_subscriber_raises_is_published_as_a_bug() -> None:
+    bug = RuntimeError("no")
+    bugs: list[object] = []
+
+    def publish(event: object) -> None:
+        if not isinstance(event, BugFound):
+            raise bug
+        bugs.append(event)
+
+    reports = ReceiverReports(publish)
+    reports.non_webhook("GET", "/", 200)
+    reports.unstored(StoreError("The disk is full."))
+    assert bugs == [BugFound(bug)] * 2
+
+
+def test_without_a_subscriber_nothing_happens() -> None:
+    reports = ReceiverReports()
+    reports.non_webhook("GET", "/", 200)
+    reports.unstored(StoreError("The disk is full."))
+    reports.bug(RuntimeError("no"))

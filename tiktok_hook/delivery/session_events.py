@@ -101,6 +101,13 @@ class NotStored:
 
 
 @dataclass(frozen=True, slots=True)
+class BugFound:
+    """The receiver met an exception that must not happen; its request was answered 500 or ended."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class NonWebhookRequest:
     """The receiver got a request that is not a delivery; it is counted and shown, not stored.
 

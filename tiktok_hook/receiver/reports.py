@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
-from tiktok_hook.delivery import NonWebhookRequest
+from tiktok_hook.delivery import BugFound, NonWebhookRequest, NotStored
 from tiktok_hook.errors import StoreError
 
 MAX_SHOWN_CHARS = 500
@@ -19,37 +18,30 @@ MAX_GROUPS = 16
 
 _PERIOD_SECONDS = 1.0
 
-Value = TypeVar("Value")
-
 
 class ReceiverReports:
-    """Publishes non-webhook requests and counts a flood of them; passes failures on.
+    """Publishes non-webhook requests, failures to store and bugs; counts a flood of requests.
 
     In each second the first `MAX_SINGLE` are published at once. Those that follow are counted by
     method, status and reason. `flush` publishes each group as one event with its count, so that
     output and memory are bounded whatever strangers send. The events' counts add up exactly.
 
     Args:
-        publish: Called with each event; what it raises is reported as a bug.
-        on_unstored: Called for every delivery that was answered 503 because it could not be
-            stored. It counts them and must not print each.
-        on_bug: Called with every exception that is not expected; the request was answered 500.
+        publish: Called with each `NonWebhookRequest`, with a `NotStored` for each delivery that was
+            answered 503, and with a `BugFound` for each exception that is not expected. What it
+            raises for the former two is published as a `BugFound`. None drops all of them.
         clock: Unix seconds, for the events.
         monotonic: Seconds, for the period.
     """
 
     def __init__(
         self,
-        publish: Callable[[NonWebhookRequest], None] | None = None,
+        publish: Callable[[object], None] | None = None,
         *,
-        on_unstored: Callable[[StoreError], None] | None = None,
-        on_bug: Callable[[Exception], None] | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._publish = publish
-        self._on_unstored = on_unstored
-        self._on_bug = on_bug
         self._clock = clock
         self._monotonic = monotonic
         self._period_began = float("-inf")
@@ -67,7 +59,7 @@ class ReceiverReports:
         event = NonWebhookRequest(method, path, status, self._clock(), reason)
         if self._published < MAX_SINGLE:
             self._published += 1
-            self._call(self._publish, event)
+            self._emit(event)
         else:
             self._count(event)
 
@@ -75,15 +67,16 @@ class ReceiverReports:
         """Publish what has been counted; called about once a second and at the end."""
         groups, self._groups = self._groups, {}
         for event in groups.values():
-            self._call(self._publish, event)
+            self._emit(event)
 
     def unstored(self, error: StoreError) -> None:
         """Report a delivery that was answered 503."""
-        self._call(self._on_unstored, error)
+        self._emit(NotStored(str(error), error.hint))
 
     def bug(self, bug: Exception) -> None:
         """Report an exception that must not happen."""
-        self._call(self._on_bug, bug)
+        if self._publish is not None:
+            self._publish(BugFound(bug))
 
     def _count(self, event: NonWebhookRequest) -> None:
         key = (event.method, event.status, event.reason)
@@ -97,13 +90,11 @@ class ReceiverReports:
             event = replace(event, path=path, count=counted.count + 1)
         self._groups[key] = event
 
-    def _call(self, callback: Callable[[Value], None] | None, value: Value) -> None:
-        """Call back; what the callback raises is a bug to report, never a reason to stop."""
-        if callback is None:
+    def _emit(self, event: NonWebhookRequest | NotStored) -> None:
+        """Publish; what a subscriber raises is a bug to report, never a reason to stop."""
+        if self._publish is None:
             return
         try:
-            callback(value)
-        except Exception as bug:
-            if self._on_bug is None or isinstance(value, Exception):
-                raise
-            self._on_bug(bug)
+            self._publish(event)
+        except Exception as bug:  # noqa: BLE001 - whatever a subscriber raises
+            self.bug(bug)

@@ -5,16 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tiktok_hook.bus import Handler
-from tiktok_hook.delivery import DeliveryStored, Notice, NotStored
-from tiktok_hook.errors import StoreError
+from tiktok_hook.delivery import BugFound, DeliveryStored, Notice, NotStored
 
 
 class FailureReports:
-    """Publishes failures of the receiver.
+    """Turns failures of the receiver into notices.
 
     Args:
-        publish: Called with `NotStored` for each delivery that was not stored. Called with a
-            `Notice` when a series of these failures starts and ends, and for each distinct bug.
+        publish: Called with a `Notice` when a series of deliveries that cannot be stored begins and
+            when it ends, and for each distinct bug.
     """
 
     def __init__(self, publish: Callable[[object], None]) -> None:
@@ -24,18 +23,20 @@ class FailureReports:
 
     def handlers(self) -> Mapping[type[Any], Handler]:
         """The handler of each event type, for `Bus.connect`."""
-        return {DeliveryStored: self._stored}
+        return {
+            DeliveryStored: self._stored,
+            NotStored: self._not_stored,
+            BugFound: self._bug_found,
+        }
 
-    def not_stored(self, error: StoreError) -> None:
-        """Report that a delivery was answered 503 because it could not be stored."""
-        self._publish(NotStored(str(error), error.hint))
+    def _not_stored(self, event: NotStored) -> None:
         if not self._cannot_store:
             self._cannot_store = True
-            message = f"{error} TikTok is answered 503 and will send it again."
-            self._publish(Notice(message, hint=error.hint, level="error"))
+            message = f"{event.message} TikTok is answered 503 and will send it again."
+            self._publish(Notice(message, hint=event.hint, level="error"))
 
-    def bug(self, error: Exception) -> None:
-        """Report an unexpected exception with its traceback."""
+    def _bug_found(self, event: BugFound) -> None:
+        error = event.error
         kind = f"{type(error).__name__} {traceback.extract_tb(error.__traceback__)[-1:]}"
         if kind not in self._bugs:
             self._bugs.add(kind)

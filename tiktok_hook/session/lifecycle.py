@@ -240,9 +240,7 @@ class _Wiring:
         policy = Policy(
             plan, secrets=plan.secrets, self_check_token=token, passes=plan.pass_through
         )
-        reports = ReceiverReports(
-            self.bus.publish, on_unstored=failures.not_stored, on_bug=failures.bug
-        )
+        reports = ReceiverReports(self.bus.publish)
         handler = WebhookHandler(
             policy,
             relay,
