@@ -24,7 +24,7 @@ RUN = set("audit clear events export import replay show sign trigger types verif
 """The commands that can be run to their end here: with a history and an app, without a network."""
 
 
-ENDLESS = "--follow|--pending"
+ENDLESS = "--follow|--pending|hook wait(?! --cursor)"
 """What waits for the next delivery, or for one that is queued."""
 
 

@@ -152,6 +152,7 @@ def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> 
         "pip install 'tiktok-hook[mcp]'",
         "claude mcp add tiktok-hook -- tiktok-hook mcp",
         "export NGROK_AUTHTOKEN=…",
+        "after=$(tiktok-hook wait --cursor)",
     }
 
 

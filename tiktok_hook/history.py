@@ -39,7 +39,7 @@ from tiktok_hook.store import (
     open_history,
     open_store,
 )
-from tiktok_hook.store.change_feed import follow
+from tiktok_hook.store.change_feed import Arrival, follow
 
 T = TypeVar("T")
 
@@ -147,14 +147,21 @@ class History:
         """The newest matching delivery; None without a match."""
         return next(iter(self._reading.page(as_filter(where), limit=1)), None)
 
-    def follow(self, where: Filter | str = EVERYTHING) -> Iterator[Delivery]:
+    def follow(
+        self, where: Filter | str = EVERYTHING, *, timeout: float | timedelta | None = None
+    ) -> Iterator[Delivery]:
         """Every matching delivery that arrives from now on, whichever process receives it.
 
-        It waits for the next one, at most 0.2 s longer than TikTok does for its answer, and has no
-        end of its own: leave the loop.
+        Each comes once, at its answer or after 30 s without one.
+
+        Args:
+            where: A filter such as ``"post.publish.*"``, or a `Filter`.
+            timeout: Seconds, or a `timedelta`, after which the iteration ends; None never ends it.
         """
-        arrivals = follow(self._reading, as_filter(where), self._reading.newest_id())
-        return (each[0] for each in arrivals if isinstance(each, tuple))
+        limit = None if timeout is None else seconds(timeout)
+        after = self._reading.newest_id()
+        arrivals = follow(self._reading, as_filter(where), after, seconds=limit)
+        return (each.delivery for each in arrivals if isinstance(each, Arrival))
 
     def pending(self) -> Iterator[Delivery]:
         """What ``--ack first`` or ``hold`` left waiting for the app, in the order of its coming."""

@@ -202,13 +202,25 @@ async def test_follow_shows_what_another_process_stores_within_200_ms(store: Sto
     assert sorted(took)[len(took) // 2] < 0.2, took
 
 
-async def test_follow_shows_what_is_not_answered_yet_and_its_attempt_later(store: Store) -> None:
+async def test_follow_shows_a_delivery_once_at_its_answer(store: Store) -> None:
+    await store.add(delivery(status=200))
+    async with following("--db", str(Path(store.label)), "--format", "json") as live:
+        await live.line()
+        slow = await store.add(delivery())
+        await store.add(delivery(status=202))
+        assert json.loads(await live.line())["id"] == 3
+        store.set_status(slow.id, 500)
+        shown = json.loads(await live.line())
+    assert (shown["id"], shown["status"], shown["waiting"]) == (2, 500, False)
+
+
+async def test_follow_shows_an_attempt_that_ends_after_the_answer(store: Store) -> None:
     await store.add(delivery(status=200))
     async with following("--db", str(Path(store.label))) as live:
         assert "TIME" in await live.line()
         await live.line()
-        added = await store.add(delivery())
-        assert "waiting" in await live.line()
+        added = await store.add(delivery(status=202))
+        assert "202" in await live.line()
         begun = await store.begin_attempt(attempt(added.id))
         await store.end_attempt(attempt(added.id, number=begun.number, status=500, duration_ms=3.0))
         assert "#2.1 http://127.0.0.1:3000/hook 500 in 3 ms" in await live.line()
@@ -250,15 +262,6 @@ async def test_follow_shows_what_fails_later_and_each_only_once(store: Store) ->
             shown.append(json.loads(await live.line())["id"])
             await live.line()
     assert shown == [4, 2, 3]
-
-
-async def test_follow_keeps_the_order_of_what_waits_for_its_answer(store: Store) -> None:
-    await store.add(delivery(status=200))
-    async with following("--db", str(Path(store.label)), "--format", "json") as live:
-        await live.line()
-        await asyncio.gather(*(store.add(delivery(status=status)) for status in (None, 200, None)))
-        shown = [json.loads(await live.line())["id"] for _ in range(3)]
-    assert shown == [2, 3, 4]
 
 
 async def test_follow_waits_for_a_history_to_be_made(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "trigger": "Send a signed sample event.",
     "events": "List what was received.",
     "show": "Show one delivery whole.",
+    "wait": "Wait for a matching verified delivery and print it as JSON.",
     "replay": "Send stored deliveries to your app again.",
     "export": "Write deliveries to a file.",
     "import": "Add deliveries from a file to the history.",

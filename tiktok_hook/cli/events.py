@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options, selection
-from tiktok_hook.errors import NoHistoryError, StoreError, UsageError
+from tiktok_hook.errors import NoHistoryError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Attempt, Delivery
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from tiktok_hook.terminal.table import Table
 
 Found = list[tuple["Delivery", "Attempt | None"]]
-
-_WAIT_SECONDS = 0.05
-_MAKING_SECONDS = 3.0
 
 
 @click.command(
@@ -35,7 +32,7 @@ _MAKING_SECONDS = 3.0
     metavar="N",
     help="Only the newest N; 0 is all.",
 )
-@options.option("--follow", is_flag=True, help="Continue with what is received, by any process.")
+@options.option("--follow", is_flag=True, help="Continue with each delivery at its answer.")
 @options.option(
     "--format",
     "form",
@@ -77,7 +74,7 @@ def command(
         click.echo(f"No history yet: tiktok-hook listen creates {location.label}.", err=True)
         if not follow:
             return
-        opened = _awaited(location)
+        opened = selection.awaited(location)
     with opened as history:
         fitting = selection.chosen(history, ids, fitting)
         before = history.newest_id()
@@ -108,26 +105,6 @@ def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None
     total = history.counts(fitting).received
     if total > limit:
         click.echo(f"{limit} of {total} deliveries; --limit 0 lists all.", err=True)
-
-
-def _awaited(location: "Location") -> "HistoryReader":
-    """The history, as soon as there is one.
-
-    Raises:
-        StoreError: The file is not a history, and does not become one soon.
-    """
-    deadline: float | None = None
-    while True:
-        try:
-            return selection.opened(location)
-        except NoHistoryError:
-            pass
-        except StoreError:
-            now = time.monotonic()
-            deadline = deadline or now + _MAKING_SECONDS
-            if now > deadline:
-                raise
-        time.sleep(_WAIT_SECONDS)  # its tables may still be being created
 
 
 def _found(history: "HistoryReader", fitting: "Filter", limit: int) -> Found:
@@ -168,15 +145,15 @@ class _Rows:
 
     def rest(self, history: "HistoryReader", fitting: "Filter", after: int) -> None:
         """Print what is received from now on, without end."""
-        from tiktok_hook.store.change_feed import follow
+        from tiktok_hook.store.change_feed import Arrival, follow
         from tiktok_hook.terminal import lines
         from tiktok_hook.terminal.theme import paint_for
 
         assert self._table is not None
         paint = paint_for(sys.stdout)
         for each in follow(history, fitting, after):
-            if isinstance(each, tuple):
-                click.echo(self._table.line(*each))
+            if isinstance(each, Arrival):
+                click.echo(self._table.line(each.delivery, each.attempt))
             else:
                 click.echo(paint.join(lines.attempt_line(each)))
 
@@ -198,13 +175,13 @@ class _Lines:
 
     @staticmethod
     def rest(history: "HistoryReader", fitting: "Filter", after: int) -> None:
-        from tiktok_hook.delivery import attempt_json, delivery_json, dump
-        from tiktok_hook.store.change_feed import follow
+        from tiktok_hook.delivery import arrival_json, attempt_json, dump
+        from tiktok_hook.store.change_feed import Arrival, follow
 
         for each in follow(history, fitting, after):
-            if isinstance(each, tuple):
-                delivery, attempt = each
-                click.echo(dump({"type": "delivery", **delivery_json(delivery)}))
+            if isinstance(each, Arrival):
+                click.echo(dump(arrival_json(each.delivery, waiting=each.waiting)))
+                attempt = each.attempt
             else:
                 attempt = each
             if attempt is not None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.errors import UsageError
+from tiktok_hook.errors import NoHistoryError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Delivery
@@ -32,6 +32,9 @@ LAST_PLACES = 10_000
 
 # Compiled when they are used, by `re` itself: most calls name no ids.
 _LIKE_AN_ID = r"[#.-]|#?[0-9]|last(?!\w)"
+_AWAIT_SECONDS = 0.05
+_CREATING_SECONDS = 3.0
+
 _NUMBER = r"#?([0-9]{1,18})"
 _LAST = r"last(?:-([0-9]{1,9}))?"
 _ATTEMPT = r"#?([0-9]{1,18})\.[0-9]+"
@@ -148,6 +151,32 @@ def opened(db: "Location | Path | str | None") -> "HistoryReader":
     from tiktok_hook.store import open_history
 
     return open_history(located(db))
+
+
+def awaited(location: "Location", *, until: float | None = None) -> "HistoryReader":
+    """The history, as soon as there is one.
+
+    Args:
+        location: Where it will be.
+        until: When to give up, by the monotonic clock; None never does.
+
+    Raises:
+        NoHistoryError: There is none until then.
+        StoreError: The file is not a history, and does not become one soon.
+    """
+    created_until: float | None = None
+    while True:
+        now = time.monotonic()
+        try:
+            return opened(location)
+        except NoHistoryError:
+            if until is not None and now > until:
+                raise
+        except StoreError:  # its tables may still be being created
+            created_until = created_until or now + _CREATING_SECONDS
+            if now > created_until:
+                raise
+        time.sleep(_AWAIT_SECONDS)
 
 
 def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") -> "Filter":

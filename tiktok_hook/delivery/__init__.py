@@ -23,6 +23,7 @@ from tiktok_hook.delivery.records import (
 )
 from tiktok_hook.delivery.serialization import (
     answer_json,
+    arrival_json,
     attempt_json,
     delivery_json,
     dump,
@@ -80,6 +81,7 @@ __all__ = [
     "Summary",
     "TunnelChanged",
     "answer_json",
+    "arrival_json",
     "attempt_json",
     "bounded",
     "delivery_json",

@@ -89,6 +89,16 @@ def delivery_json(delivery: Delivery) -> DeliveryShape:
     }
 
 
+def arrival_json(delivery: Delivery, *, waiting: bool) -> dict[str, Any]:
+    """The line that `events --follow` and `wait` print for a new delivery.
+
+    Args:
+        delivery: As stored by now.
+        waiting: Whether it has no answer yet.
+    """
+    return {"type": "delivery", **delivery_json(delivery), "waiting": waiting}
+
+
 def attempt_json(attempt: Attempt) -> AttemptShape:
     """The one shape of an attempt; ``request.body`` is there only when it was changed."""
     changed: BodyShape = {}

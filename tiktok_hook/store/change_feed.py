@@ -1,22 +1,26 @@
-"""New deliveries of a history, from any process."""
+"""New deliveries of a history, from any process: each once, at its answer."""
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import CUT, Attempt, Delivery
 from tiktok_hook.store.api import HistoryReader
 from tiktok_hook.store.filter import Filter
 
 POLL_SECONDS = 0.05
 """How often the history is asked whether it changed, which costs microseconds."""
 
-PATIENCE_SECONDS = 0.08
-"""How long a new delivery waits for its answer to be written; it is shown within 200 ms anyhow."""
+HOLD_SECONDS = 30.0
+"""How long a new delivery is held for its answer; then it is shown as waiting."""
 
 OPEN_SECONDS = 60.0
 OPEN_AT_MOST = 500
 """How long, and for how many deliveries, attempts that end later are still looked for."""
+
+HELD_AT_MOST = 1_000
+"""How many deliveries are held at once; more are shown as waiting when they arrive."""
 
 LOOK_BACK = 1_000
 """How many ids back is looked again, with filters that a delivery may pass only later on."""
@@ -24,15 +28,40 @@ LOOK_BACK = 1_000
 _PAGE = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A new delivery.
+
+    Attributes:
+        delivery: As stored by now.
+        attempt: Its last attempt, if one has ended.
+        waiting: Whether it has no answer yet.
+    """
+
+    delivery: Delivery
+    attempt: Attempt | None
+    waiting: bool
+
+
 def follow(
-    history: HistoryReader, where: Filter, after: int
-) -> Iterator[tuple[Delivery, Attempt | None] | Attempt]:
-    """Deliveries as they come, and attempts of theirs as they end. Never ends.
+    history: HistoryReader,
+    where: Filter,
+    after: int,
+    *,
+    hold: float = HOLD_SECONDS,
+    seconds: float | None = None,
+) -> Iterator[Arrival | Attempt]:
+    """Deliveries as they are answered, and attempts of theirs as they end.
+
+    A delivery that is not answered yet is held, and those after it are not: so one that takes long
+    comes later than its id.
 
     Args:
         history: Open.
         where: Which deliveries.
         after: The newest id there was before.
+        hold: Seconds after which a delivery is yielded without an answer.
+        seconds: The end; what is held then is yielded without an answer. None never ends.
 
     Yields:
         Each delivery once, with its last attempt when that has ended; later ones by themselves.
@@ -40,69 +69,85 @@ def follow(
     Raises:
         StoreError: The history cannot be read.
     """
-    news = _News(history, where, after)
+    end = None if seconds is None else time.monotonic() + seconds
+    news = _News(history, where, after, hold)
     seen = None
     while True:
         version = history.changes()
-        if version != seen or news.waiting:
+        over = end is not None and time.monotonic() >= end
+        if version != seen or over or news.due:
             seen = version
-            yield from news.look()
-        time.sleep(POLL_SECONDS)
+            yield from news.look(all_held=over)
+        if over:
+            return
+        left = POLL_SECONDS if end is None else min(POLL_SECONDS, end - time.monotonic())
+        time.sleep(max(left, 0.0))
 
 
 class _News:
     """What has been shown, and what is still to come of it."""
 
-    def __init__(self, history: HistoryReader, where: Filter, after: int) -> None:
+    def __init__(self, history: HistoryReader, where: Filter, after: int, hold: float) -> None:
         self._history = history
         self._where = where
+        self._hold = hold
         self._start = self._after = after
         # Whether it passes these may change when an attempt ends or a replay starts.
         self._late = where.failed or where.replays or bool(where.statuses) or bool(where.text)
         self._shown: dict[int, None] = {}
-        self._first_seen: dict[int, float] = {}
+        self._held: dict[int, float] = {}  # id -> when its hold ends, oldest first
         self._open: dict[int, tuple[float, int]] = {}
 
     @property
-    def waiting(self) -> bool:
-        """Whether something is held back, so that it has to be looked at without any change."""
-        return bool(self._first_seen)
+    def due(self) -> bool:
+        """Whether something was held long enough, so that it is shown without any change."""
+        return any(at <= time.monotonic() for at in islice(self._held.values(), 1))
 
-    def look(self) -> Iterator[tuple[Delivery, Attempt | None] | Attempt]:
-        """All that is new now."""
+    def look(self, *, all_held: bool) -> Iterator[Arrival | Attempt]:
+        """All that is new now, in the order of the ids."""
         yield from self._ended()
-        late = time.monotonic() - 1.0  # one that was cleared meanwhile will not come
-        self._first_seen = {key: at for key, at in self._first_seen.items() if at > late}
+        yield from self._arrivals(self._held_before(), all_held=all_held)
         after = self._after
         if self._late:
             after = max(self._start, self._history.newest_id() - LOOK_BACK)
         while found := self._history.page(self._where, after=after, limit=_PAGE):
             after = found[-1].id
-            fresh = [each for each in found if each.id not in self._shown]
-            held = {each.id for each in fresh if self._holds(each)}
-            last = self._history.last_attempts([each.id for each in fresh])
-            for each in fresh:
-                if each.id in held:
-                    return  # those after it wait with it, so that the order is kept
-                yield each, self._show(each, last.get(each.id))
+            known = self._shown.keys() | self._held.keys()
+            new = [each for each in found if each.id not in known]
+            yield from self._arrivals(new, all_held=all_held)
+            self._after = max(self._after, after)
 
-    def _holds(self, delivery: Delivery) -> bool:
-        """Whether its answer may be written in a moment."""
-        if delivery.status is not None:
-            return False
-        now = time.monotonic()
-        return now - self._first_seen.setdefault(delivery.id, now) < PATIENCE_SECONDS
+    def _held_before(self) -> list[Delivery]:
+        """What is held, as it is stored by now; what was cleared meanwhile is gone."""
+        if not self._held:
+            return []
+        ids = tuple(self._held)
+        found = self._history.page(Filter(ids=ids), after=0, limit=len(ids))
+        there = {each.id for each in found}
+        self._held = {key: at for key, at in self._held.items() if key in there}
+        return found
 
-    def _show(self, delivery: Delivery, attempt: Attempt | None) -> Attempt | None:
-        self._first_seen.pop(delivery.id, None)
+    def _arrivals(self, found: list[Delivery], *, all_held: bool) -> Iterator[Arrival]:
+        """Those that are answered, or were held long enough; the others are held."""
+        last = self._history.last_attempts([each.id for each in found]) if found else {}
+        for each in found:
+            attempt = last.get(each.id)
+            ended = attempt if attempt is not None and attempt.ended else None
+            cut = ended is not None and ended.error == CUT
+            if each.status is None and not cut and not all_held:
+                until = self._held.setdefault(each.id, time.monotonic() + self._hold)
+                if time.monotonic() < until and len(self._held) <= HELD_AT_MOST:
+                    continue
+            self._held.pop(each.id, None)
+            self._show(each, ended)
+            yield Arrival(each, ended, waiting=each.status is None and not cut)
+
+    def _show(self, delivery: Delivery, ended: Attempt | None) -> None:
         self._shown[delivery.id] = None
         if len(self._shown) > 4 * LOOK_BACK:
             for old in list(islice(self._shown, LOOK_BACK)):
                 del self._shown[old]
-        self._after = max(self._after, delivery.id)
-        ended = attempt if attempt is not None and attempt.ended else None
         self._open[delivery.id] = (time.monotonic(), 0 if ended is None else ended.number)
-        return ended
 
     def _ended(self) -> Iterator[Attempt]:
         """Attempts that have ended since their delivery was shown."""
