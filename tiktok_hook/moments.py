@@ -1,13 +1,17 @@
-"""Points in time as people and programs write them."""
+"""Points in time and durations as people and programs write them."""
 
 import re
 import time
 from datetime import datetime, timedelta
+from math import isfinite
 
 Moment = float | datetime | timedelta | str
 """Unix seconds, a `datetime` (local time when it has no zone), a `timedelta` or text: how long ago
 (``90s``, ``1h30m``, ``2d``, ``1w``), a time of today (``14:30``), a date with or without a time, or
 ``@`` and Unix seconds."""
+
+Duration = float | timedelta | str
+"""Seconds, a `timedelta`, or text: ``90``, ``90s``, ``1h30m``, ``3d``."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # Compiled when they are used, by `re` itself: most calls name no times.
@@ -44,16 +48,32 @@ def unix_seconds(given: Moment, *, now: float | None = None) -> float:
     raise TypeError(f"a time is a number, datetime, timedelta or text, not {type(given).__name__}")
 
 
-def seconds(duration: float | timedelta) -> float:
-    """A duration in seconds, given as a number or a `timedelta`."""
-    return duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+def seconds(duration: Duration) -> float:
+    """A duration in seconds.
+
+    Raises:
+        ValueError: A text that is none, or a number that is not finite.
+    """
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    text = str(duration).strip()
+    if re.fullmatch(_AGO, text):
+        return _sum(text)
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is not a duration")
+    return value
+
+
+def _sum(text: str) -> float:
+    return sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_STEP, text))
 
 
 def _read(text: str, now: float) -> float:
     if re.fullmatch(_UNIX, text):
         return float(text[1:])
     if re.fullmatch(_AGO, text):
-        return now - sum(float(number) * _SECONDS[unit] for number, unit in re.findall(_STEP, text))
+        return now - _sum(text)
     if re.fullmatch(_CLOCK, text):
         hour, _, rest = text.partition(":")
         today = time.strftime("%Y-%m-%d", time.localtime(now))

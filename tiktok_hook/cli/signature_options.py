@@ -1,16 +1,18 @@
 """The options of `replay` and `trigger` for old, invalid and missing signatures."""
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tiktok_hook import moments
 from tiktok_hook.cli.options import option, together
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.signature import State
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LONGEST_AGE = 1e11
+"""In seconds; an older signature would have a time that no clock has."""
+
 _NAMES = {
     "as_is": "--as-is",
     "age": "--age",
@@ -56,17 +58,20 @@ def refuse_without_secret(given: Mapping[str, Any]) -> None:
 
 
 def seconds(text: str) -> float:
-    """Parse the value of ``--age`` into seconds: ``90``, ``10m``, ``2h``, ``1d``.
+    """Parse the value of ``--age`` into seconds: ``90``, ``10m``, ``1h30m``, ``1d``.
 
     Raises:
         UsageError: The value is not a valid time.
     """
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]+)?)([smhd]?)", text.strip())
-    if found is None:
+    try:
+        found = moments.seconds(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < _LONGEST_AGE:
         raise UsageError(
             f"--age {text!r} is not a valid time.", hint="For instance --age 10m or --age 2h."
         )
-    return float(found[1]) * _UNITS[found[2]]
+    return found
 
 
 def verdict(*, signed: bool, bad: bool, age: float) -> "State":
