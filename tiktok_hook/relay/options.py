@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tiktok_hook import moments
 from tiktok_hook.errors import UsageError
+from tiktok_hook.moments import Duration
 from tiktok_hook.option_fields import option
 
 AckMode = Literal["app", "first", "hold"] | int
@@ -19,6 +21,8 @@ class RelayOptions:
         ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
             forwarded in order, also after a restart. ``hold``: 200, forwarded when released. A
             number: that status, forwarded all the same, so that an app meets its redeliveries.
+        retry_for: How long after its receipt a queued delivery is tried again; TikTok's own retries
+            last 72 hours.
         pass_through: Forward non-webhook requests to the first target.
         headers: ``NAME: VALUE``, set on everything that is forwarded.
         insecure: Do not check the certificate of an https target.
@@ -38,6 +42,12 @@ class RelayOptions:
         "app",
         "When and what TikTok is answered.",
         metavar="app|first|hold|STATUS",
+        needs_target=True,
+    )
+    retry_for: Duration = option(
+        "72h",
+        "How long after its receipt a queued delivery is tried again: 90m, 12h, 3d.",
+        metavar="DURATION",
         needs_target=True,
     )
     pass_through: bool = option(
@@ -105,6 +115,24 @@ class RelayOptions:
         return tuple(text.strip() for text in texts if text.strip())
 
     @property
+    def retry_seconds(self) -> float:
+        """`retry_for` in seconds.
+
+        Raises:
+            UsageError: It is not a duration, or not longer than 0.
+        """
+        try:
+            found = moments.seconds(self.retry_for)
+        except ValueError:
+            found = 0.0
+        if found <= 0:
+            raise UsageError(
+                f"--retry-for {self.retry_for} is not a duration.",
+                hint="For instance --retry-for 90m or --retry-for 3d.",
+            )
+        return found
+
+    @property
     def ack_mode(self) -> AckMode:
         """`ack`, a status as a number.
 
@@ -117,9 +145,9 @@ class RelayOptions:
         """Check the values.
 
         Raises:
-            UsageError: A target, a header or the ack mode is not one.
+            UsageError: A target, a header, the ack mode or a duration is not one.
         """
-        _ = self.targets, self.extra_headers, self.ack_mode
+        _ = self.targets, self.extra_headers, self.ack_mode, self.retry_seconds
 
 
 def parse_ack(value: Any) -> AckMode:

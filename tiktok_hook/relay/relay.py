@@ -26,7 +26,7 @@ from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
 from tiktok_hook.relay import retry_policy
 from tiktok_hook.relay.health_check import HealthCheck
 from tiktok_hook.relay.options import AckMode, RelayOptions
-from tiktok_hook.relay.queue_runner import RETRY_FOR_SECONDS, QueueRunner
+from tiktok_hook.relay.queue_runner import QueueRunner
 from tiktok_hook.relay.retry_policy import DELAYS, Delays
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
@@ -66,7 +66,6 @@ class Relay:
         *,
         store: Store,
         forwarder: Forwarder,
-        retry_for: float,
         delays: Delays,
         publish: Callable[[object], None],
     ) -> None:
@@ -86,7 +85,7 @@ class Relay:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._retry_for = retry_for
+        self._retry_for = options.retry_seconds
         self._health_checks = {target: HealthCheck(target, publish) for target in self.targets}
         self._queues = {
             target: QueueRunner(
@@ -96,7 +95,7 @@ class Relay:
                 send=partial(sender.send, queued=True),
                 publish=publish,
                 changed=self._queue_changed.set,
-                retry_for=retry_for,
+                retry_for=self._retry_for,
                 delays=delays,
             )
             for target, health in self._health_checks.items()
@@ -383,7 +382,6 @@ async def open_relay(
     forwarder: Forwarder,
     publish: Callable[[object], None],
     secrets: Sequence[str] = (),
-    retry_for: float = RETRY_FOR_SECONDS,
     delays: Delays = DELAYS,
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Relay]:
@@ -396,7 +394,6 @@ async def open_relay(
         publish: Called with `DeliveryStored`, `DeliveryAnswered`, `AttemptStarted`, `AttemptEnded`,
             `Skipped`, `QueueChanged`, `AppChanged` and `Notice`.
         secrets: Client secrets, to sign late deliveries again.
-        retry_for: Seconds after its receipt at which a queued delivery is given up.
         delays: When queued deliveries are tried again.
         clock: Unix seconds.
     """
@@ -415,7 +412,6 @@ async def open_relay(
             options,
             store=store,
             forwarder=forwarder,
-            retry_for=retry_for,
             delays=delays,
             publish=publish,
         )
