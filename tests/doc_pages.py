@@ -11,10 +11,15 @@ from tiktok_hook import signature
 from tiktok_hook.delivery import delivery_json, dump
 
 ROOT = Path(__file__).parent.parent
+SKILL = ROOT / "tiktok_hook" / "mcp" / "skill" / "SKILL.md"
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
-    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), SKILL])
 }
+# The references of the skill are pages of the docs, which are copied when it is installed.
+PAGES[SKILL.relative_to(ROOT).as_posix()] = SKILL.read_text("utf-8").replace(
+    "](references/", "](../../../docs/"
+)
 """The text of every page, by its path."""
 
 Block = tuple[str, str, str]

@@ -15,13 +15,13 @@ ROOT = Path(__file__).parent.parent
 Text = tuple[int, str]
 """The number of the line on which a text begins, and the text."""
 
-DOCS = ("README.md", "SECURITY.md", "CHANGELOG.md")
+DOCS = ("README.md", "SECURITY.md", "CHANGELOG.md", "AGENTS.md")
 
 
 def sources() -> list[Path]:
     """Every file that holds something to read, the tests' own files left out."""
     package = ROOT / "tiktok_hook"
-    found = [path for ending in ("py", "js", "html") for path in package.rglob(f"*.{ending}")]
+    found = [path for ending in ("py", "js", "html", "md") for path in package.rglob(f"*.{ending}")]
     found += [ROOT / name for name in DOCS if (ROOT / name).exists()]
     found += (ROOT / "docs").rglob("*.md")
     return sorted(found)

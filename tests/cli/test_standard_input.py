@@ -59,7 +59,12 @@ def test_input_and_its_end_are_read(text: str) -> None:
 def test_clear_does_not_wait_for_an_answer_without_a_terminal(home: Path, open_pipe: int) -> None:
     filled(paths.history_path())
     done = subprocess.run(
-        run(["clear"]), stdin=open_pipe, capture_output=True, text=True, timeout=60, check=False
+        run(["clear"]),
+        stdin=open_pipe,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
     )
     assert done.returncode == 2
     assert "Without a terminal, add --yes." in done.stderr

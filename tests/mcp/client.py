@@ -28,6 +28,8 @@ from mcp.types import (
     TextResourceContents,
 )
 
+from tests.deadline import DEADLINE
+
 T = TypeVar("T")
 
 SECRET = "tiktok-client-secret"
@@ -51,7 +53,7 @@ class Agent:
         self.client: Client | None = None
         self._leave = asyncio.Event()
 
-    def run(self, make: Callable[[Client], Coroutine[Any, Any, T]], seconds: float = 60.0) -> T:
+    def run(self, make: Callable[[Client], Coroutine[Any, Any, T]], seconds: float = DEADLINE) -> T:
         """Do something with the client, and wait for it."""
         return self.start(make).result(seconds)
 
@@ -149,9 +151,9 @@ def connected(
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
-    ready.result(60)
+    ready.result(DEADLINE)
     try:
         yield agent
     finally:
         agent.close()
-        thread.join(30)
+        thread.join(DEADLINE)

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.mcp.client import TOKEN, connected, environment
 from tests.store.samples import delivery, event_body
 from tiktok_hook import mcp
@@ -88,7 +89,7 @@ def served(home: Path, *options: str) -> Iterator[Wire]:
                 stream.close()
 
 
-def wait_until_gone(number: int, *, seconds: float = 30.0) -> None:
+def wait_until_gone(number: int, *, seconds: float = DEADLINE) -> None:
     deadline = time.monotonic() + seconds
     while psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "it still runs"
@@ -113,7 +114,7 @@ def test_a_client_that_disappears_ends_the_server_and_its_listener(
                 wire.process.send_signal(signal.SIGKILL)
             case _:
                 wire.process.send_signal(signal.SIGTERM)
-        wire.process.wait(30)
+        wire.process.wait(DEADLINE)
         wait_until_gone(listener.pid)
 
 

@@ -19,6 +19,7 @@ from mcp.types import (
 )
 
 from tests.apps import App, running_app
+from tests.deadline import DEADLINE
 from tests.mcp.client import SECRET
 from tests.store.samples import delivery
 from tiktok_hook.mcp import McpOptions
@@ -249,7 +250,7 @@ async def test_cancelling_a_call_that_asks_leaves_the_server_usable(
     async with connected(tmp_path, mode="legacy", user=user) as client:
         async with asyncio.TaskGroup() as group:
             call = group.create_task(send(client, app))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(DEADLINE):
                 await user.was_asked.wait()
             call.cancel()
         assert not (await client.call_tool("status", {})).is_error

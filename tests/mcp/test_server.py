@@ -13,6 +13,7 @@ from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, Tool
 
+from tests.deadline import DEADLINE
 from tests.listener import signed
 from tests.mcp.client import SECRET, TOKEN, Agent
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
@@ -43,7 +44,7 @@ def post(url: str, body: bytes, *headers: tuple[str, str]) -> Reply:
     async def send() -> Reply:
         async with Forwarder() as forwarder:
             request = ForwardRequest("POST", url, (*headers, signed(body)), body)
-            return await forwarder.send(request, timeout=20)
+            return await forwarder.send(request, timeout=DEADLINE)
 
     return asyncio.run(send())
 
@@ -234,7 +235,7 @@ def test_rejected_deliveries_are_left_out_unless_asked_for(agent: Agent, receive
         async with Forwarder() as forwarder:
             body = b'{"event":"x.forged"}'
             request = ForwardRequest("POST", receiver, (), body)
-            assert (await forwarder.send(request, timeout=20)).status == 403
+            assert (await forwarder.send(request, timeout=DEADLINE)).status == 403
 
     cursor = agent.call("status")["cursor"]
     asyncio.run(forge())

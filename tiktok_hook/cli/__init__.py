@@ -36,6 +36,7 @@ COMMANDS = {
     "audit": "Send valid and invalid deliveries to your handler and check its answers.",
     "help": "Show the help of a command, as text or as JSON.",
     "config": "Show the settings in force and where each one came from.",
+    "agent": "Install the skill for coding agents.",
     "mcp": "Serve the tools to a coding agent, over stdio.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }

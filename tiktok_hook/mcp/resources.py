@@ -3,8 +3,6 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
 
 from mcp.types import (
     BlobResourceContents,
@@ -16,6 +14,7 @@ from mcp.types import (
 
 from tiktok_hook.errors import UsageError
 from tiktok_hook.mcp.output import SCHEME, Output
+from tiktok_hook.mcp.pages import docs
 from tiktok_hook.mcp.reading import ReadingTools, catalogue
 
 CATALOGUE = f"{SCHEME}://catalogue"
@@ -54,15 +53,6 @@ TEMPLATES = (
         mime_type="application/octet-stream",
     ),
 )
-
-
-def docs() -> Mapping[str, Path]:
-    """The pages of the docs by name: those in the wheel, or those of a checkout."""
-    package = Path(__file__).parents[1]
-    folder = next(
-        (each for each in (package / "docs", package.parent / "docs") if each.is_dir()), None
-    )
-    return {} if folder is None else {each.stem: each for each in sorted(folder.glob("*.md"))}
 
 
 def listed() -> list[Resource]:
