@@ -190,6 +190,18 @@ def test_the_docs_show_the_rows_of_the_architecture() -> None:
     assert tuple(set(re.findall(r"`([a-z_]+)`", row)) for row in rows) == ROWS
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_files_and_classes_that_a_page_names_are_there(page: str) -> None:
+    package = ROOT / "tiktok_hook"
+    for name in re.findall(r"`([a-z_]+/[a-z_/]*(?:\.py)?)`", PAGES[page]):
+        if name.endswith(".py") or page == "docs/architecture.md":
+            assert (package / name).exists() or (ROOT / name).exists(), name
+    if page == "docs/architecture.md":
+        source = "\n".join(file.read_text("utf-8") for file in package.rglob("*.py"))
+        for name in re.findall(r"`([A-Z][a-zA-Z]+)(?:\.[a-z_]+)?`", PAGES[page]):
+            assert f"class {name}" in source, name
+
+
 def words_of(svg: str) -> str:
     """The words of a picture, with every number and address replaced: they differ at each run."""
     text = html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))

@@ -34,8 +34,9 @@ LIMIT_SECONDS = 1.0
 LIMIT_HISTORY_BYTES = 128 << 20
 """The rejected deliveries (16 MiB) with their indexes, and a log of at most 64 MiB."""
 
-LIMIT_MEMORY_BYTES = 256 << 20
-"""64 MiB of requests being received, what parses and stores them, and the interpreter."""
+LIMIT_MEMORY_BYTES = 384 << 20
+"""64 MiB of requests being received, their copies while they are parsed and stored, 64 MiB for a
+log, the interpreter, and what the allocator does not give back."""
 
 JSON_LINE_BYTES = 128_000
 SCREEN_LINE_BYTES = 4_000

@@ -240,7 +240,7 @@ class Relay:
         return await self._through_the_app(delivery)
 
     async def _through_the_app(self, delivery: Delivery) -> ReceiverResponse:
-        """ReceiverResponse what the app answers."""
+        """Forward to the first target, and return its response as the one to TikTok."""
         request, attempt = self._sender.prepare(delivery, self.targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
         attempt = _numbered(attempt, stored.id)

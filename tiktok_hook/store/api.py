@@ -1,9 +1,9 @@
 """The store's interface: what a backend provides and what the rest of the program may rely on.
 
 A backend provides three things: a `HistoryReader` for queries, a `WriteBackend` whose `commit`
-turns jobs into one transaction, and `QueueLock`s. `writer.Store` and `forward_queue.ForwardQueue`
-are built on these and are the same for every backend. Every backend has to pass the tests in
-``tests/store/contract``.
+turns jobs into one transaction, and `QueueLock`s. `writer.Store` is built on these and is the same
+for every backend, and so are the queues that the relay forwards from. Every backend has to pass the
+tests in ``tests/store/contract``.
 
 What every backend guarantees:
 

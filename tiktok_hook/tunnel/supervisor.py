@@ -47,7 +47,24 @@ class _Loss:
 
 
 class Tunnel:
-    """A public URL that stays online; made by `open_tunnel`."""
+    """A public URL that stays online; made by `open_tunnel`.
+
+    One task (`run`) does everything: it starts a child, reads its messages, and replaces it. No
+    other code changes the state, so there is no lock.
+
+        start child ──first message in `connect` s?──no──> end it ──> wait ──> start child
+                            │ Online
+                        watch it ──Lost, Missed, silent, slept, ended──> end it ──> wait ──> start
+
+    Invariants:
+        - At most one child runs: the next one is started after the last one was reaped, so that our
+          own dead session never competes for the domain for longer than ngrok keeps it.
+        - Before the first URL one failure is final. Afterwards only an error that cannot heal is.
+        - The wait is counted from the start of a try, not from its end: a try that took its whole
+          deadline is followed by the next one at once.
+        - `_settled` is set when `state.url` is known or `_error` is final, `_ended` when `run` is
+          over. Those that wait for them look at `_error` next.
+    """
 
     def __init__(
         self,
@@ -226,6 +243,9 @@ class Tunnel:
                     heard, well = now, clock()
             drift = clock() - now - apart
             apart += drift
+            # When the wall clock runs ahead of the monotonic clock, the machine slept, and ngrok
+            # has given up on the connection. The difference is kept up to date, so that a clock
+            # that is adjusted slowly never adds up to a sleep.
             if drift > timing.sleep:
                 loss = _Loss("This machine slept.", well)
             if loss is not None:
