@@ -33,8 +33,35 @@ async def test_only_whole_names_of_open_paths_are_open(house: House, path: str) 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT"])
 async def test_an_open_path_is_open_for_reading_only(house: House, method: str) -> None:
-    reply = await house.ask(method, "/api/endpoints/command_line", body={}, token=None)
-    assert reply.status == 401
+    assert (await house.ask(method, "/api/status", body={}, token=None)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/tunnels"),
+        ("DELETE", "/api/tunnels/command_line"),
+        ("POST", "/api/endpoints"),
+        ("PUT", "/api/endpoints/command_line"),
+        ("DELETE", "/api/endpoints/command_line"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", None])
+async def test_what_is_not_supported_says_so_before_it_asks_for_a_token(
+    house: House, method: str, path: str, kind: str | None
+) -> None:
+    headers = [] if kind is None else [("Content-Type", kind)]
+    reply = await house.ask(method, path, *headers, token=None)
+    assert (reply.status, json.loads(reply.body)["msg"]) == (501, "not supported")
+    foreign = [*headers, ("Origin", "https://evil.example")]
+    assert (await house.ask(method, path, *foreign, token=None)).status == 403
+
+
+@pytest.mark.parametrize("path", ["/inspect/http", "/inspect/http/", "/inspect"])
+async def test_the_address_of_the_agents_page_leads_to_ours(house: House, path: str) -> None:
+    reply = await house.ask("GET", path, ("Sec-Fetch-Site", "cross-site"), token=None)
+    assert (reply.status, reply.header("Location"), reply.body) == (302, "/", b"")
+    assert (await house.ask("GET", f"{path}/x", token=None)).status in {401, 404}
 
 
 @pytest.mark.parametrize("path", ["/", "/?id=12", "/static/app.js"])

@@ -2,12 +2,15 @@
 
 import asyncio
 import base64
+import http.client
 import json
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from tests.deadline import DEADLINE
 from tests.inspector.conftest import URL, House, running
 from tests.listener import BODY, SECRET
 from tiktok_hook import signature
+from tiktok_hook.delivery import Attempt
 
 REQUESTS = "/api/requests/http"
 CALLS = Path(__file__).with_name("ngrok_client.js")
@@ -69,24 +73,92 @@ async def test_pyngrok_reads_the_agents_status(agent: House) -> None:
     assert status.session["legs"][0]["latency"] == "31ms"
 
 
-async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: House) -> None:
+async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: House, app: App) -> None:
     await agent.receive()
     (found,) = (await pyngrok(agent, "/api/tunnels"))["tunnels"]
     tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
     assert (tunnel.public_url, tunnel.proto, tunnel.name) == (URL, "https", "command_line")
-    assert re.fullmatch(r"http://.+:3000", tunnel.config["addr"])
+    assert tunnel.config["addr"] == f"http://localhost:{app.port}"
     again = await pyngrok(agent, found["uri"])
     assert again["ID"] == tunnel.id
     assert again["metrics"]["http"]["count"] == 1
     assert all(isinstance(each, int) for each in again["metrics"]["conns"].values())
 
 
-async def test_pyngrok_reads_the_endpoint(agent: House) -> None:
+async def test_pyngrok_reads_the_endpoint(agent: House, app: App) -> None:
     (found,) = (await pyngrok(agent, "/api/endpoints"))["endpoints"]
     tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
     assert tunnel.public_url == URL
-    assert found["upstream"] == {"url": "http://localhost:3000", "protocol": "http1"}
+    assert found["upstream"] == {"url": f"http://localhost:{app.port}", "protocol": "http1"}
     assert found["traffic_policy"] == ""
+
+
+@pytest.mark.parametrize(
+    ("targets", "address"),
+    [
+        ([], "http://localhost:3000"),
+        (["http://127.0.0.1:8000/webhook"], "http://localhost:8000"),
+        (["http://[::1]:8000"], "http://localhost:8000"),
+        (["https://localhost:8443/a", "http://localhost:9"], "https://localhost:8443"),
+        (["http://app:8000", "http://localhost:9000"], "http://localhost:9000"),
+        (["https://example.com/hook"], "http://localhost:3000"),
+        (["http://localhost/hook"], "http://localhost:80"),
+    ],
+    ids=["none", "ipv4", "ipv6", "https", "container", "elsewhere", "default-port"],
+)
+async def test_the_tunnels_address_is_the_first_target_on_this_machine(
+    targets: list[str], address: str
+) -> None:
+    async with running(targets=tuple(targets)) as agent:
+        (tunnel,) = (await agent.get("/api/tunnels"))["tunnels"]
+        (endpoint,) = (await agent.get("/api/endpoints"))["endpoints"]
+    assert (tunnel["config"]["addr"], endpoint["upstream"]["url"]) == (address, address)
+
+
+def parsed_response(raw: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+    """A response as Python's own client reads it, to its end."""
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(raw)
+        there.shutdown(socket.SHUT_WR)
+        response = http.client.HTTPResponse(here)
+        response.begin()
+        body = response.read()
+        assert here.recv(1) == b""
+        return response, body
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        [("Transfer-Encoding", "chunked")],
+        [("transfer-encoding", "gzip, Chunked"), ("Content-Length", "7")],
+        [("Content-Length", "9999999")],
+        [("Content-Length", str(len(BODY)))],
+        [],
+    ],
+    ids=["chunked", "both", "cut", "right", "none"],
+)
+async def test_what_is_raw_can_be_parsed(framing: list[tuple[str, str]]) -> None:
+    async with running() as agent:
+        headers = (("Host", "x"), *framing, ("X-After", "1"))
+        delivery = await agent.receive(headers=headers)
+        begun = await agent.store.begin_attempt(
+            Attempt(delivery_id=delivery.id, started_at=1.0, target="http://127.0.0.1:9/")
+        )
+        answered = replace(
+            begun, headers=(*framing, ("X-After", "1")), body=BODY, status=200, duration_ms=1.0
+        )
+        await agent.store.end_attempt(answered)
+        shape = (await agent.get(REQUESTS))["requests"][0]
+    raw = base64.b64decode(shape["request"]["raw"])
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert body == BODY
+    assert head.count(b"Content-Length: %d" % len(BODY)) == 1
+    assert head.lower().count(b"content-length") == 1
+    assert b"ransfer-" not in head
+    response, read = parsed_response(base64.b64decode(shape["response"]["raw"]))
+    assert (response.status, read, response.headers["X-After"]) == (200, BODY, "1")
 
 
 async def test_pyngrok_lists_replays_and_deletes_requests(agent: House, app: App) -> None:

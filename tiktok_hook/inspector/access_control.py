@@ -11,7 +11,7 @@ No cookie is used: cookies ignore ports, so every other server on 127.0.0.1 woul
 import hmac
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +24,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 AGENT_PATHS = ("/status", "/api/status", "/api/tunnels", "/api/endpoints")
 """Readable without the token: ngrok's clients send none, and these expose no delivery data."""
+
+AGENT_UNSUPPORTED = ("/api/tunnels", "/api/endpoints")
+"""Writes to these are answered 501 with or without a token."""
+
+AGENT_PAGES = ("/inspect", "/inspect/http", "/inspect/http/")
+"""Addresses of the agent's own page, which lead to ours."""
 
 PAGE = "/"
 """The page holds no data, so it needs no token and may be navigated to from any site."""
@@ -94,7 +100,7 @@ class AccessControl:
             hint = f"--inspect-allow-host {name} allows it."
             return error(403, "this host name is not allowed", hint, request)
         reads = request.method in {"GET", "HEAD"}
-        is_page = reads and request.path == PAGE
+        is_page = reads and request.path in {PAGE, *AGENT_PAGES}
         site = request.headers.get("Sec-Fetch-Site", "none")
         if not is_page and site not in {"none", "same-origin"}:
             return error(403, "requests from other sites are rejected", _SITE_HINT, request)
@@ -102,6 +108,8 @@ class AccessControl:
         if origin is not None and not self._allows_origin(origin.lower(), request):
             hint = "--inspect-allow-host NAME allows the page of a proxy or container at NAME."
             return error(403, "requests from other origins are rejected", hint, request)
+        if not reads and _is_under(request.path, AGENT_UNSUPPORTED):
+            return None
         has_body = request.body_exists or request.method in {"POST", "PUT", "PATCH"}
         if has_body and request.content_type != "application/json":
             hint = "Send Content-Type: application/json."
@@ -158,7 +166,11 @@ def _needs_no_token(path: str) -> bool:
     """Whether a path shows nothing private: the page's own files, and what ngrok's clients read."""
     if path.startswith("/static/"):
         return True
-    return any(path == each or path.startswith(f"{each}/") for each in AGENT_PATHS)
+    return _is_under(path, AGENT_PATHS)
+
+
+def _is_under(path: str, places: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in places)
 
 
 def error(status: int, message: str, hint: str, request: web.Request) -> web.Response:

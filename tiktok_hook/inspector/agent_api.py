@@ -29,7 +29,10 @@ from tiktok_hook.delivery import (
     timestamp,
 )
 from tiktok_hook.errors import HookError
+from tiktok_hook.forward import local_port
+from tiktok_hook.inspector.access_control import AGENT_PAGES, PAGE
 from tiktok_hook.inspector.context import InspectorContext
+from tiktok_hook.inspector.status import Status
 from tiktok_hook.replayer import NoTargetError
 
 NAME = "command_line"
@@ -107,6 +110,7 @@ class AgentApi:
         """Routes of this API."""
         pairs: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [
             ("GET", "/status", self.page),
+            *(("GET", path, self.to_page) for path in AGENT_PAGES),
             ("GET", "/api", self.root),
             ("GET", "/api/", self.root),
             ("GET", "/api/status", self.status),
@@ -134,6 +138,10 @@ class AgentApi:
             text=f"<!doctype html><title>tiktok-hook</title><p>online: {words}</p>\n",
             content_type="text/html",
         )
+
+    async def to_page(self, _: web.Request) -> web.Response:
+        """Send the browser to our page: READMEs link to the agent's."""
+        return web.Response(status=302, headers={"Location": PAGE})
 
     async def root(self, _: web.Request) -> web.Response:
         """Addresses of the other resources."""
@@ -268,7 +276,7 @@ class AgentApi:
             "uri": f"/api/tunnels/{NAME}",
             "public_url": f"{parts.scheme}://{parts.netloc}",
             "proto": parts.scheme,
-            "config": {"addr": _upstream(status.local_url), "inspect": True},
+            "config": {"addr": _upstream(status), "inspect": True},
             "metrics": self._metrics(),
         }
 
@@ -369,12 +377,38 @@ def _canonical(headers: Headers) -> dict[str, list[str]]:
 
 
 def _raw(line: str, headers: Headers, body: bytes) -> str:
-    head = "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""])
+    framed = _framed(headers, body)
+    head = "\r\n".join([line, *(f"{name}: {value}" for name, value in framed), "", ""])
     return base64.b64encode(head.encode("latin-1", "replace") + body).decode("ascii")
 
 
-def _upstream(local_url: str | None) -> str:
-    parts = urlsplit(local_url or "")
+_FRAMING = {"content-length", "transfer-encoding"}
+
+
+def _framed(headers: Headers, body: bytes) -> Headers:
+    """The headers with the length of the body that follows, so that the message can be parsed.
+
+    A body is stored without the chunks that it came in, and a long one is cut.
+    """
+    came = [(name.lower(), value) for name, value in headers if name.lower() in _FRAMING]
+    right = ("content-length", str(len(body)))
+    if came == [right] or not (came or body):
+        return headers
+    place = next((n for n, (name, _) in enumerate(headers) if name.lower() in _FRAMING), None)
+    kept = [pair for pair in headers if pair[0].lower() not in _FRAMING]
+    kept.insert(len(kept) if place is None else place, ("Content-Length", right[1]))
+    return tuple(kept)
+
+
+def _upstream(status: Status) -> str:
+    """The first target on this machine, otherwise the receiver, as the agent writes an address.
+
+    Scripts find the tunnel of their app by its port.
+    """
+    for target in status.targets:
+        if port := local_port(target):
+            return f"{urlsplit(target).scheme}://localhost:{port}"
+    parts = urlsplit(status.local_url or "")
     return f"{parts.scheme}://localhost:{parts.port}" if parts.port else ""
 
 
