@@ -65,8 +65,28 @@ def diagnose(
     if matching(found, body, secrets) is not None:
         return _untimely(found.timestamp, now)
     recipe = recognise(found.timestamp, found.digests, body, secrets)
+    if recipe is not None and recipe.mistake in _OTHER_T:
+        return _with_another_t(recipe)
     return (
         recipe or _with_companions(header, found, body, secrets, headers) or _another_secret(body)
+    )
+
+
+_OTHER_T = {"t-changed": "one second away", "create-time": "that of create_time"}
+
+
+def _with_another_t(recipe: Diagnosis) -> Diagnosis:
+    """Words for a signature that is right for another t than the header's.
+
+    A forger who changes t of a captured header leaves the same bytes as a signer who used the wrong
+    t, so neither may be called the cause.
+    """
+    which = _OTHER_T[recipe.mistake]
+    return Diagnosis(
+        recipe.mistake,
+        "signature does not match: it belongs to another t",
+        f"It is right for a t {which}: the header was forged or altered, or the signer used the "
+        f"wrong t. {recipe.hint}",
     )
 
 
