@@ -187,6 +187,44 @@ async def test_a_broken_file_of_ngroks_is_named(
     assert (finding.status, "not valid YAML" in finding.found) == (status, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("agent: [\n", "none was given, and FILE cannot be read"),
+        ("authtoken: $NGROK_AUTHTOKEN\n", "FILE names the variable NGROK_AUTHTOKEN, which ngrok"),
+        ("auth_token: x\n", "FILE has no authtoken: it has auth_token, which is not ngrok's"),
+    ],
+    ids=["broken", "variable", "misspelled"],
+)
+async def test_the_finding_on_the_token_names_what_is_wrong_with_the_file(
+    text: str, found: str, db: Path, home: Path
+) -> None:
+    file = home / ".config" / "ngrok" / "ngrok.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    (finding,) = await account.authtoken(Subject(db=db))
+    assert finding.status == "fail"
+    assert finding.found.replace(str(file), "FILE").startswith(found)
+
+
+async def test_a_misspelled_variable_is_named(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NGROK_AUTH_TOKEN", TOKEN)
+    (finding,) = await account.authtoken(Subject(db=db))
+    assert finding.found == "NGROK_AUTH_TOKEN is set; the variable is NGROK_AUTHTOKEN"
+    assert TOKEN not in str(finding)
+
+
+async def test_a_proxy_of_ngroks_file_is_said_not_to_be_used(db: Path, home: Path) -> None:
+    file = home / ".config" / "ngrok" / "ngrok.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"agent:\n  authtoken: {TOKEN}\n  proxy_url: http://proxy:3128\n")
+    (finding,) = await account.config_file(Subject(db=db))
+    assert (finding.status, finding.found) == (
+        "warn",
+        f"{file} names a proxy, which is not used here",
+    )
+
+
 # The way to ngrok.
 
 

@@ -78,6 +78,80 @@ def test_a_file_without_a_token_has_none(file: Path, text: str) -> None:
     assert read(file) == NgrokConfig(path=file)
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("authtoken: ${NGROK_AUTHTOKEN}\n", "names the variable NGROK_AUTHTOKEN, which ngrok does"),
+        ("authtoken: $NGROK_AUTHTOKEN\n", "names the variable NGROK_AUTHTOKEN, which ngrok does"),
+        ("authtoken: '%NGROK_TOKEN%'\n", "names the variable NGROK_TOKEN, which ngrok does not"),
+        ("agent:\n  authtoken: <YOUR_AUTHTOKEN>\n", "has a placeholder in place of an authtoken"),
+        ("authtoken: YOUR_AUTHTOKEN_HERE\n", "has a placeholder in place of an authtoken"),
+        ("authtoken: '{{ ngrok_token }}'\n", "has a placeholder in place of an authtoken"),
+        ("authtoken: '[your token]'\n", "has a placeholder in place of an authtoken"),
+        ("agent:\n  auth_token: 2secret\n", "has no authtoken: it has auth_token, which is not"),
+        ("auth-token: 2secret\n", "has no authtoken: it has auth-token, which is not ngrok's"),
+        ("authToken: 2secret\n", "has no authtoken: it has authToken, which is not ngrok's"),
+        ("api_key: 2secret\n", "has no authtoken: it has an API key, which opens no tunnel"),
+        ("agent:\n  - authtoken: 2secret\n", "has no authtoken: agent is a list"),
+    ],
+    ids=str,
+)
+def test_why_there_is_no_token_is_reported_without_a_value(
+    file: Path, text: str, problem: str
+) -> None:
+    file.write_text(text)
+    found = read(file)
+    assert found.authtoken is None
+    assert found.problem.startswith(f"{file} {problem}")
+    assert "2secret" not in found.problem
+
+
+def test_a_real_token_that_begins_like_a_word_is_no_placeholder(file: Path) -> None:
+    for token in (TOKEN, "2yourToken", "1abc$"):
+        file.write_text(f"authtoken: {token}\n")
+        assert (read(file).authtoken, read(file).problem) == (token, "")
+
+
+@pytest.mark.parametrize("text", ["authtoken:2secret\n", "version: 2\nauthtoken:2secret\na: 1\n"])
+def test_a_missing_space_is_named_in_the_hint(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(UsageError) as caught:
+        read(file)
+    assert (caught.value.hint or "").startswith("A space is missing after authtoken:")
+    assert "2secret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_proxy_in_the_file_is_noted(file: Path) -> None:
+    file.write_text("agent:\n  proxy_url: http://proxy:3128\n")
+    assert read(file).proxy
+
+
+@pytest.mark.skipif(os.name != "posix", reason="snap is a Linux matter")
+def test_the_file_of_ngroks_snap_is_found(home: Path) -> None:
+    def put(revision: str) -> None:
+        file = home / "snap/ngrok" / revision / ".config/ngrok/ngrok.yml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"authtoken: of_{revision}\n")
+
+    (home / "snap/ngrok/common").mkdir(parents=True)
+    for revision in ("9", "242", "x3"):
+        put(revision)
+    assert read().authtoken == "of_242"
+    put("current")
+    assert read().authtoken == "of_current"
+
+
+@pytest.mark.parametrize("name", ["NGROK_AUTH_TOKEN", "NGROK_API_KEY"])
+def test_a_variable_that_is_almost_the_right_one_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ngrok_config.misnamed_variable() == ""
+    monkeypatch.setenv(name, "2secret")
+    assert ngrok_config.misnamed_variable() == f"{name} is set; the variable is NGROK_AUTHTOKEN"
+    monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)
+    assert ngrok_config.misnamed_variable() == ""
+
+
 def test_a_token_of_digits_alone_is_text(file: Path) -> None:
     file.write_text("authtoken: 12345\n")
     assert read(file).authtoken == "12345"

@@ -33,12 +33,17 @@ class NgrokConfig:
         connect_url: ``host:port`` of another server than ngrok's; None for ngrok's.
         connect_cas: ``trusted``, ``host`` or a path; None when it is not set.
         path: The file it was read from; None when there is none.
+        problem: Why there is no authtoken although the file seems to have one: a placeholder, or a
+            key that is not ngrok's; empty otherwise. It quotes neither.
+        proxy: Whether it names a proxy, which is not used here.
     """
 
     authtoken: str | None = field(default=None, repr=False)
     connect_url: str | None = None
     connect_cas: str | None = None
     path: Path | None = None
+    problem: str = ""
+    proxy: bool = False
 
 
 def default_path() -> Path:
@@ -49,10 +54,21 @@ def default_path() -> Path:
 def find() -> Path | None:
     """The file of the user's ngrok agent, or that of an old one; None when neither is there."""
     try:
-        places = (default_path(), Path.home() / ".ngrok2" / "ngrok.yml")
+        home = Path.home()
     except RuntimeError:  # no home folder is known
         return None
+    places = (default_path(), *_of_snap(home / "snap" / "ngrok"), home / ".ngrok2" / "ngrok.yml")
     return next((place for place in places if _is_file(place)), None)
+
+
+def _of_snap(folder: Path) -> list[Path]:
+    """Where ngrok's snap keeps its file: the current revision's, then the newest revision's."""
+    try:
+        revisions = [each.name for each in folder.iterdir() if re.fullmatch(r"x?\d+", each.name)]
+    except OSError:
+        revisions = []
+    newest_first = sorted(revisions, key=lambda name: int(name.lstrip("x")), reverse=True)
+    return [folder / name / ".config/ngrok/ngrok.yml" for name in ("current", *newest_first)]
 
 
 def _is_file(place: Path) -> bool:
@@ -77,13 +93,57 @@ def read(path: Path | None = None) -> NgrokConfig:
     content = _parse(_text(file), file)
     inner = content.get("agent")
     agent = inner if isinstance(inner, dict) else {}
+    token = _word(agent.get("authtoken")) or _word(content.get("authtoken"))
+    problem = _placeholder(token, file) if token else _misspelled(content, file)
     # Layout 3 keeps its options under `agent` and has new names for two of them.
     return NgrokConfig(
-        authtoken=_word(agent.get("authtoken")) or _word(content.get("authtoken")),
+        authtoken=None if problem else token,
         connect_url=_word(agent.get("connect_url")) or _word(content.get("server_addr")),
         connect_cas=_word(agent.get("connect_cas")) or _word(content.get("root_cas")),
         path=file,
+        problem=problem,
+        proxy=bool(_word(agent.get("proxy_url")) or _word(content.get("http_proxy"))),
     )
+
+
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]{0,60})\}?|%([A-Za-z_][A-Za-z0-9_]{0,60})%")
+_PLACEHOLDER = re.compile(
+    r"[<{\[$%]|(?:your|my|insert|replace|paste|example|xxx|\.\.\.)", re.IGNORECASE
+)
+
+
+def _placeholder(token: str, file: Path) -> str:
+    """What is wrong with a token that was never filled in; empty for any other."""
+    variable = _VARIABLE.fullmatch(token)
+    if variable:
+        name = variable[1] or variable[2]
+        return f"{file} names the variable {name}, which ngrok does not expand"
+    if _PLACEHOLDER.match(token):
+        return f"{file} has a placeholder in place of an authtoken"
+    return ""
+
+
+def _misspelled(content: Mapping[str, Any], file: Path) -> str:
+    """Which key looks like the authtoken's, in a file without one; empty if none does."""
+    agent = content.get("agent")
+    if isinstance(agent, list):
+        return f"{file} has no authtoken: agent is a list, not NAME: VALUE"
+    for where in (agent if isinstance(agent, dict) else {}, content):
+        for key in where:
+            name = str(key)
+            if name != "authtoken" and re.fullmatch(r"(?i)(?:ngrok)?[_-]?auth[_-]?token", name):
+                return f"{file} has no authtoken: it has {name}, which is not ngrok's spelling"
+    if "api_key" in content or (isinstance(agent, dict) and "api_key" in agent):
+        return f"{file} has no authtoken: it has an API key, which opens no tunnel"
+    return ""
+
+
+def misnamed_variable() -> str:
+    """A variable that looks like NGROK_AUTHTOKEN, if that one is not set, in words; or empty."""
+    for name in ("NGROK_AUTH_TOKEN", "NGROK_TOKEN", "NGROK_API_KEY"):
+        if os.environ.get(name) and not os.environ.get("NGROK_AUTHTOKEN"):
+            return f"{name} is set; the variable is NGROK_AUTHTOKEN"
+    return ""
 
 
 def keep_authtoken(token: str, path: Path | None = None) -> Path:
@@ -137,15 +197,21 @@ def _parse(text: str, file: Path) -> Mapping[str, Any]:
         mark = getattr(error.__cause__, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise UsageError(
-            f"ngrok's config file {file} is not valid YAML{where}.", hint=_BY_HAND
+            f"ngrok's config file {file} is not valid YAML{where}.", hint=_hint(text)
         ) from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise UsageError(
-            f"ngrok's config file {file} holds no settings (NAME: VALUE).", hint=_BY_HAND
+            f"ngrok's config file {file} holds no settings (NAME: VALUE).", hint=_hint(text)
         )
     return content
+
+
+def _hint(text: str) -> str:
+    if re.search(r"(?m)^[ \t]*authtoken:[^\s]", text):
+        return f"A space is missing after authtoken: there. {_BY_HAND}"
+    return _BY_HAND
 
 
 def _loaded(text: str) -> Any:

@@ -14,6 +14,7 @@ from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
 from tiktok_hook.relay.options import RelayOptions, parse_ack
+from tiktok_hook.sanitize import visible
 
 THREE_WAYS = (
     "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
@@ -153,7 +154,9 @@ def _tunnel_arguments(given: Mapping[str, Any], sources: list[str]) -> dict[str,
         connect_cas=given["connect_cas"],
     )
     return {
-        "authtoken": ingress.authtoken or _authtoken_of_env_file(sources) or _asked_authtoken(),
+        "authtoken": ingress.authtoken
+        or _authtoken_of_env_file(sources)
+        or _asked_authtoken(ingress.problem),
         "connect_url": ingress.connect_url,
         "connect_cas": ingress.connect_cas,
     }
@@ -169,16 +172,22 @@ def _authtoken_of_env_file(sources: list[str]) -> str | None:
     return token or None
 
 
-def _asked_authtoken() -> str:
+def _asked_authtoken(problem: str) -> str:
     """Show the three alternatives, and prompt for an authtoken.
+
+    Args:
+        problem: Why none was found although one seems to be configured; may be empty.
 
     Raises:
         TunnelError: There is no terminal for a prompt.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise TunnelError(
-            "The tunnel needs an ngrok authtoken, and none was given.", hint=THREE_WAYS
+            f"The tunnel needs an ngrok authtoken, and {problem or 'none was given'}.",
+            hint=THREE_WAYS,
         )
+    if problem:
+        click.echo(f"{visible(problem)}.", err=True)
     click.echo("The tunnel needs an ngrok authtoken. You have three options:", err=True)
     for way in THREE_WAYS.split("; "):
         click.echo(f"  {way}", err=True)

@@ -14,10 +14,15 @@ _SHAPE = re.compile(r"[0-9A-Za-z]{20,40}_[0-9A-Za-z]{15,40}", re.ASCII)
 
 def config() -> NgrokConfig:
     """ngrok's file; an empty one when it cannot be read, which is a finding of its own."""
+    return _config()[0]
+
+
+def _config() -> tuple[NgrokConfig, str]:
+    """ngrok's file, and in words that it cannot be read."""
     try:
-        return ngrok_config.read()
+        return ngrok_config.read(), ""
     except UsageError:
-        return NgrokConfig()
+        return NgrokConfig(), f"{ngrok_config.find()} cannot be read"
 
 
 async def config_file(subject: Subject) -> list[Finding]:
@@ -29,20 +34,28 @@ async def config_file(subject: Subject) -> list[Finding]:
         return [grave("ngrok.yml", str(error).removesuffix("."), error.hint)]
     if found.path is None:
         return [good("ngrok.yml", "none; it is not needed")]
+    if found.proxy:
+        words = f"{found.path} names a proxy, which is not used here"
+        return [doubtful("ngrok.yml", words, "Set HTTPS_PROXY if ngrok is reached through it.")]
     return [good("ngrok.yml", f"{found.path} can be read")]
 
 
 async def authtoken(subject: Subject) -> list[Finding]:
     """Where the authtoken is, and whether it looks like one."""
-    kept = config()
+    kept, unreadable = _config()
     token, where = subject.authtoken, subject.authtoken_from
     if not token:
         token, where = kept.authtoken, str(kept.path)
     if token is None:
+        if unreadable:
+            words = f"none was given, and {unreadable}"
+            return [
+                bad("authtoken", words, "Repair the file, see ngrok.yml, or set NGROK_AUTHTOKEN.")
+            ]
         return [
             bad(
                 "authtoken",
-                "none was found",
+                kept.problem or ngrok_config.misnamed_variable() or "none was found",
                 f"Get a free one at {_PAGE} and set NGROK_AUTHTOKEN; or do without: "
                 "tiktok-hook demo, or listen --no-tunnel.",
             )

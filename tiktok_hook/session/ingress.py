@@ -18,11 +18,13 @@ class Ingress:
         connect_url: ``host:port`` of the ngrok server; None means ngrok's default.
         connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's CAs) or the path of a PEM
             file; None means ``trusted``.
+        problem: Why there is no authtoken although one seems to be configured; empty otherwise.
     """
 
     authtoken: str | None = field(repr=False)
     connect_url: str | None
     connect_cas: str | None
+    problem: str = ""
 
 
 def find_ingress(
@@ -50,4 +52,5 @@ def find_ingress(
         # An empty string counts as given, so that validation rejects it by name.
         connect_url=config.connect_url if connect_url is None else connect_url,
         connect_cas=config.connect_cas if connect_cas is None else connect_cas,
+        problem="" if token else config.problem or ngrok_config.misnamed_variable(),
     )
