@@ -29,7 +29,7 @@ $(VENV)/package: $(VENV)/made pyproject.toml
 	touch $@
 
 $(VENV)/development: $(VENV)/package requirements.lock
-	$(PIP) install --requirement requirements.lock
+	@sh tests/install.sh $(RUN) --requirement requirements.lock
 	touch $@
 
 demo: $(VENV)/package ## the main job on this machine, without an account or a network
@@ -49,11 +49,12 @@ system: ## what some tests need beside Python, where it can be installed
 	@sh tests/system.sh
 
 unit: $(VENV)/development system
-	$(BIN)/pytest --numprocesses $(JOBS) -m "not realtime"
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime"
 	# What measures time runs alone.
-	$(BIN)/pytest -m realtime
-	# The tests that start no process run again under another date, time zone and order.
-	$(BIN)/pytest --numprocesses $(JOBS) -m "not realtime" --seed $(SEED)
+	$(BIN)/pytest -m realtime $$(grep -rl --include='test_*.py' mark.realtime tests)
+	# The tests that start no process run again under another date, time zone and order. What
+	# Hypothesis generates is the same in both runs.
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime and not hypothesis" --seed $(SEED)
 
 calendar: $(VENV)/development system ## the tests under every date, zone, locale, order and user: docs/contributing.md
 	sh tests/calendar.sh $(PYTHON)
@@ -61,7 +62,7 @@ calendar: $(VENV)/development system ## the tests under every date, zone, locale
 next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
 	bash tests/next_python.sh $(RUN)
 
-newest: ## the newest release of every dependency under the receiver, forward, tunnel and command tests
+newest: $(VENV)/development ## the newest release of every dependency under the receiver, forward, tunnel and command tests
 	bash tests/newest.sh $(PYTHON) $(JOBS)
 
 lock: $(VENV)/development ## pin what pyproject.toml asks for: LOCK=--upgrade takes the newest releases
