@@ -123,6 +123,16 @@ async def test_hostile_payloads_are_text(view: View) -> None:
     await expect(view.page.locator("#detail pre").last).to_contain_text("nested too deep")
 
 
+async def test_the_selected_view_of_a_body_is_kept_when_the_delivery_changes(view: View) -> None:
+    await view.receive()
+    await view.choose(1)
+    raw = view.page.get_by_role("tab", name="Raw").last
+    await raw.click()
+    await view.page.click("#replay")
+    await expect(view.page.locator("#detail")).to_contain_text("1.2")
+    await expect(raw).to_have_attribute("aria-selected", "true")
+
+
 async def test_arrow_keys_move_between_the_views_of_a_body(view: View) -> None:
     await view.receive()
     await view.choose(1)

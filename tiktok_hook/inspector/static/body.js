@@ -71,6 +71,39 @@ export function bodyView(body, parsed, encoding = undefined) {
   return tabs(views);
 }
 
+/**
+ * The tab lists in an element, each with a key that it keeps when the element is drawn again.
+ * @returns {Generator<[string, any[]]>}
+ */
+function* tabLists(root) {
+  const counts = new Map();
+  for (const list of root.querySelectorAll("[role=tablist]")) {
+    const owner = list.closest("[id]").id;
+    const count = counts.get(owner) ?? 0;
+    counts.set(owner, count + 1);
+    yield [`${owner} ${count}`, [...list.children]];
+  }
+}
+
+/**
+ * @param {any} root
+ * @returns {Map<string, string>} the selected view of each body, by the key of its tab list
+ */
+export function selectedViews(root) {
+  const selected = new Map();
+  for (const [key, buttons] of tabLists(root)) {
+    selected.set(key, buttons.find((each) => each.ariaSelected === "true").textContent);
+  }
+  return selected;
+}
+
+export function selectViews(root, selected) {
+  for (const [key, buttons] of tabLists(root)) {
+    const button = buttons.find((each) => each.textContent === selected.get(key));
+    if (button && button.ariaSelected !== "true") button.click();
+  }
+}
+
 function inflatedView(bytes, format) {
   const place = el("div", {}, el("p", { class: "dim" }, "Decompressing…"));
   inflate(bytes, format).then(

@@ -1,7 +1,7 @@
 // One delivery: what it means, the verdict, its attempts, headers, body.
 
 import { bodyOf, call, file, header, text } from "./api.js";
-import { bodyView, brokenJson } from "./body.js";
+import { bodyView, brokenJson, selectedViews, selectViews } from "./body.js";
 import { byId, copy, el, fill, say } from "./dom.js";
 import { ExactNumber, tryParse } from "./exact.js";
 import { openReplay, replayNow, report } from "./replay.js";
@@ -53,7 +53,9 @@ export async function drawDetail(id, { quietly = false } = {}) {
     // What was closed while the attempt was still running may open now, if it has failed.
     const settled = before.filter((each) => each.dataset.running === undefined);
     const known = new Map(settled.map((each) => [each.id, each.open]));
+    const views = drawn === id ? selectedViews(pane) : new Map();
     fill(pane, ...parts(whole, known));
+    selectViews(pane, views);
     if (drawn !== id) pane.scrollTop = 0;
     drawn = id;
   } catch (error) {
