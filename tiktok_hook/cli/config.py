@@ -13,9 +13,8 @@ import click
 from tiktok_hook import settings
 from tiktok_hook.cli import COMMANDS, config_layers, options
 from tiktok_hook.cli.config_layers import Layers
-from tiktok_hook.errors import UsageError
+from tiktok_hook.cli.group import no_such_command
 from tiktok_hook.sanitize import visible
-from tiktok_hook.suggestions import did_you_mean
 
 HIDDEN = "******"
 """In place of every secret, whatever its length."""
@@ -58,10 +57,7 @@ def command(
     The settings are those of listen, or of COMMAND. Secrets are never shown.
     """
     if of not in COMMANDS:
-        raise UsageError(
-            f"There is no command {of!r}.",
-            hint=did_you_mean(of, COMMANDS) or "tiktok-hook --help lists the commands.",
-        )
+        raise no_such_command(of, COMMANDS)
     parent = context.parent
     assert parent is not None
     assert isinstance(parent.command, click.Group)

@@ -179,6 +179,28 @@ def unusable(error: click.BadParameter, layers: Layers) -> UsageError | None:
     return None
 
 
+def no_such_option(
+    given: str, command: click.Command, name: str | None, parent: click.Context | None
+) -> UsageError:
+    """The error for an option that a command does not have."""
+    path = f"tiktok-hook {name}"
+    own = [each for option in command.params for each in (*option.opts, *option.secondary_opts)]
+    hint = did_you_mean(given, [each for each in own if each.startswith("--")])
+    if not hint and given.removeprefix("--") in all_names(parent):
+        hint = f"Another command has it: {' '.join(_commands_with(given, parent))}."
+    return UsageError(
+        f"{path} has no option {given}.", hint=hint or f"{path} --help lists its options."
+    )
+
+
+def _commands_with(option: str, parent: click.Context | None) -> list[str]:
+    return [
+        name
+        for name in command_names(parent)
+        if option.removeprefix("--") in by_name(_command(name, parent))
+    ]
+
+
 def set_variable(option: click.Option, environment: Mapping[str, str]) -> str:
     """The variable that an option's value was read from."""
     names = [option.envvar] if isinstance(option.envvar, str) else list(option.envvar or ())
@@ -221,12 +243,17 @@ def all_names(parent: click.Context | None) -> set[str]:
     """The names of all commands, and of all their options."""
     names = set(command_names(parent))
     for name in command_names(parent):
-        assert parent is not None
-        assert isinstance(parent.command, click.Group)
-        command = parent.command.get_command(parent, name)
-        if command is not None:
-            names |= set(by_name(command))
+        names |= set(by_name(_command(name, parent)))
     return names
+
+
+def _command(name: str, parent: click.Context | None) -> click.Command:
+    """A command that `command_names` has listed."""
+    assert parent is not None
+    assert isinstance(parent.command, click.Group)
+    found = parent.command.get_command(parent, name)
+    assert found is not None
+    return found
 
 
 def as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path) -> Any:

@@ -1,14 +1,26 @@
 """A click group whose commands are imported only when they are used."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import click
 
+from tiktok_hook.errors import UsageError
+from tiktok_hook.suggestions import did_you_mean
+
 
 class ReaderLeft(Exception):
     """The reader of our output closed its end of the pipe."""
+
+
+def no_such_command(name: str, known: Collection[str]) -> UsageError:
+    """The error for a command that does not exist."""
+    if name.count(".") and not name.startswith("."):  # no command has one, every event does
+        hint = f"To send a sample of an event: tiktok-hook trigger {name}"
+    else:
+        hint = did_you_mean(name, known) or "tiktok-hook --help lists the commands."
+    return UsageError(f"There is no command {name!r}.", hint=hint)
 
 
 class LazyGroup(click.Group):
@@ -32,6 +44,19 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"tiktok_hook.cli.{name}")
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that a command line names.
+
+        Raises:
+            UsageError: There is no such command; the hint names a similar one.
+        """
+        name = args[0]
+        if name not in self.commands_in and not ctx.resilient_parsing and name[:1] != "-":
+            raise no_such_command(name, self.commands_in)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

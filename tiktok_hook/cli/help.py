@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from tiktok_hook.cli import options
-from tiktok_hook.errors import EXIT_CODES, UsageError
+from tiktok_hook.cli.group import no_such_command
+from tiktok_hook.errors import EXIT_CODES
 
 MORE_CODES: Mapping[str, Mapping[int, str]] = {
     "listen": {
@@ -86,9 +87,8 @@ def _found(root: click.Context, names: Sequence[str]) -> tuple[click.Command, cl
     for name in names:
         child = command.get_command(context, name) if isinstance(command, click.Group) else None
         if child is None:
-            raise UsageError(
-                f"There is no command {' '.join(names)!r}.", hint="tiktok-hook --help lists them."
-            )
+            known = command.list_commands(context) if isinstance(command, click.Group) else []
+            raise no_such_command(" ".join(names), known)
         command, context = child, click.Context(child, info_name=name, parent=context)
     return command, context
 

@@ -62,6 +62,8 @@ class Command(click.Command):
             extra["default_map"] = layers.values
         try:
             context = super().make_context(info_name, args, parent, **extra)
+        except click.NoSuchOption as error:
+            raise config_layers.no_such_option(error.option_name, self, info_name, parent) from None
         except click.BadParameter as error:
             unusable = config_layers.unusable(error, layers)
             if unusable is None:
