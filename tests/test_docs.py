@@ -136,8 +136,7 @@ def test_a_shell_line_runs_make_or_sets_up_completion(line: str) -> None:
         targets = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"))
         assert {word for word in words[1:] if "=" not in word} <= {*targets}
     else:
-        variable = "_TIKTOK_HOOK_COMPLETE=bash_source"
-        assert words == ["eval", f"$({variable} tiktok-hook)"]
+        assert words == ["eval", "$(tiktok-hook completion bash)"]
 
 
 SHOWN = list(dict.fromkeys(line for _, line in doc_pages.commands()))

@@ -52,6 +52,14 @@ def apply(body: bytes, *, sets: Sequence[str] = (), unsets: Sequence[str] = ()) 
     return document.written()
 
 
+def paths(body: bytes) -> list[str]:
+    """The paths in a body that ``--set`` and ``--unset`` take; empty if it is not a JSON object."""
+    try:
+        return _Document(body).paths()
+    except EditError:
+        return []
+
+
 def assignments(changes: Mapping[str, Json]) -> list[str]:
     """``PATH=VALUE`` for `apply`, from values that are taken as they are.
 
@@ -106,6 +114,10 @@ class _Document:
         if self._opened and self._wraps_content and not isinstance(content, str | None):
             return dumps({**self._root, "content": dumps(content)}).encode()
         return dumps(self._root).encode()
+
+    def paths(self) -> list[str]:
+        self._open_content()
+        return _paths(self._root)
 
     def _parent(self, path: list[str]) -> dict[str, Json] | list[Json]:
         if path[0] == "content" and len(path) > 1:

@@ -1,9 +1,6 @@
 """Where a setting comes from, seen from outside, and what a shell completes."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -179,23 +176,3 @@ def test_a_database_server_is_not_a_history_and_its_password_is_not_shown(
     assert "--db is a" in result.stderr
     assert "hunter2" not in result.output
     assert not [each for each in tmp_path.rglob("*") if "hunter2" in each.name]
-
-
-@pytest.mark.parametrize(
-    ("words", "completed"),
-    [("tiktok-hook lis", "listen"), ("tiktok-hook listen --forw", "--forward-to")],
-)
-def test_a_shell_completes_commands_and_options(words: str, completed: str) -> None:
-    done = subprocess.run(
-        [Path(sys.executable).with_name("tiktok-hook")],
-        env={
-            **os.environ,
-            "_TIKTOK_HOOK_COMPLETE": "bash_complete",
-            "COMP_WORDS": words,
-            "COMP_CWORD": str(words.count(" ")),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert f"plain,{completed}" in done.stdout.splitlines()

@@ -38,6 +38,7 @@ COMMANDS = {
     "config": "Show the settings in force and where each one came from.",
     "agent": "Install the skill for coding agents.",
     "mcp": "Serve the tools to a coding agent, over stdio.",
+    "completion": "Print the script that completes commands in your shell.",
     "doctor": "Check token, secret, clock, ports, tunnel and disk, and suggest fixes.",
 }
 """The name and summary of each command, in the order of ``--help``.

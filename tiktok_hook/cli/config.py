@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tiktok_hook import settings
-from tiktok_hook.cli import COMMANDS, config_layers, options
+from tiktok_hook.cli import COMMANDS, completers, config_layers, options
 from tiktok_hook.cli.config_layers import Layers
 from tiktok_hook.cli.group import no_such_command
 from tiktok_hook.sanitize import visible
@@ -39,7 +39,9 @@ class Setting:
 
 @click.command(cls=options.Command, example="tiktok-hook config show")
 @click.argument("action", metavar="show", type=click.Choice(["show"]))
-@click.argument("of", metavar="[COMMAND]", default="listen")
+@click.argument(
+    "of", metavar="[COMMAND]", default="listen", shell_complete=completers.command_names
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @options.config_option
 @click.pass_context

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.errors import NoHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ Found = list[tuple["Delivery", "Attempt | None"]]
     cls=options.Command,
     example='tiktok-hook events "post.publish.*" --failed --since 2d',
 )
-@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
+@click.argument(
+    "words",
+    metavar="[IDS | FILTER]...",
+    nargs=-1,
+    shell_complete=completers.ids_or_filter,
+)
 @selection.filters
 @options.option(
     "--limit",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     cls=options.Command,
     example="tiktok-hook export last --format pytest -o test_tiktok_webhooks.py",
 )
-@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
+@click.argument(
+    "words",
+    metavar="[IDS | FILTER]...",
+    nargs=-1,
+    shell_complete=completers.ids_or_filter,
+)
 @selection.filters
 @options.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the newest N.  [default: all]"

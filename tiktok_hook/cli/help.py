@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import completers, options
 from tiktok_hook.cli.group import no_such_command
 from tiktok_hook.errors import EXIT_CODES
 
@@ -32,7 +32,7 @@ _DEFAULT_TEXT = re.compile(r"\s*\[default: ([^\]]*)\]")
 
 
 @click.command(cls=options.Command, example="tiktok-hook help trigger --json")
-@click.argument("names", metavar="[COMMAND]...", nargs=-1)
+@click.argument("names", metavar="[COMMAND]...", nargs=-1, shell_complete=completers.command_names)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
 @click.pass_context
 def command(context: click.Context, /, names: tuple[str, ...], *, as_json: bool) -> None:

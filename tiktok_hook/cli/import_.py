@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 
@@ -21,7 +21,7 @@ _NAMED = 10
 
 
 @click.command(cls=options.Command, example="tiktok-hook import colleague.jsonl")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=completers.files)
 @options.option(
     "--url",
     "urls",

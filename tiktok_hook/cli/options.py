@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
-from tiktok_hook.cli import config_layers
+from tiktok_hook.cli import completers, config_layers
 from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
@@ -56,9 +56,12 @@ class Command(click.Command):
     ) -> click.Context:
         layers = config_layers.Layers()
         own = config_layers.by_name(self)
-        completing = extra.get("resilient_parsing")
-        if "config" in own and not completing and not {"-h", "--help"} & set(args):
-            layers = config_layers.read(self, info_name or "", args, parent)
+        if "config" in own and not {"-h", "--help"} & set(args):
+            try:
+                layers = config_layers.read(self, info_name or "", args, parent)
+            except UsageError:
+                if not extra.get("resilient_parsing"):  # a shell completes without it
+                    raise
             extra["default_map"] = layers.values
         try:
             context = super().make_context(info_name, args, parent, **extra)
@@ -69,7 +72,8 @@ class Command(click.Command):
             if unusable is None:
                 raise
             raise unusable from None
-        config_layers.attach(layers, context)
+        if not context.resilient_parsing:
+            config_layers.attach(layers, context)
         return context
 
 
@@ -111,6 +115,7 @@ def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     attributes.setdefault("envvar", settings.variable(long))
     attributes.setdefault("cls", FormatOption if long == "--format" else Option)
+    attributes.setdefault("shell_complete", completers.OF_OPTIONS.get(long))
     return click.option(*names, **attributes)
 
 
@@ -134,6 +139,7 @@ def _given_path(_context: click.Context, _parameter: click.Parameter, value: Any
 def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """An option for a file path; ``~`` is expanded, and existence is not checked here."""
     attributes.setdefault("callback", _given_path)
+    attributes.setdefault("shell_complete", completers.files)
     return option(*names, metavar="PATH", **attributes)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import editing, options, selection, signature_options
+from tiktok_hook.cli import completers, editing, options, selection, signature_options
 from tiktok_hook.errors import AppError, UsageError
 from tiktok_hook.sanitize import visible
 
@@ -53,7 +53,12 @@ changing = options.together(
 
 
 @click.command(cls=options.Command, example="tiktok-hook replay last --set content.reason=internal")
-@click.argument("words", metavar="[IDS | FILTER]...", nargs=-1)
+@click.argument(
+    "words",
+    metavar="[IDS | FILTER]...",
+    nargs=-1,
+    shell_complete=completers.ids_or_filter,
+)
 @selection.filters
 @option("--pending", is_flag=True, help="Only deliveries that wait for the app.")
 @option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=options.Command, example="tiktok-hook show last --body")
-@click.argument("word", metavar="ID", default="last")
+@click.argument("word", metavar="ID", default="last", shell_complete=completers.delivery_ids)
 @click.option("--body", "parts", flag_value="body", multiple=True, help="The body's bytes alone.")
 @click.option("--headers", "parts", flag_value="headers", multiple=True, help="The headers alone.")
 @click.option(

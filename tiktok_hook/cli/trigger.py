@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options, signature_options, trigger_options
+from tiktok_hook.cli import completers, options, signature_options, trigger_options
 from tiktok_hook.errors import AppError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
     cls=options.Command,
     example="tiktok-hook trigger post.publish.failed --set content.reason=spam_risk",
 )
-@click.argument("event", required=False)
+@click.argument("event", required=False, shell_complete=completers.event_names)
 @options.secret_option
 @options.secret_file_option
 @option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tiktok_hook import signature
-from tiktok_hook.cli import options
+from tiktok_hook.cli import completers, options
 from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
 from tiktok_hook.signature.pasted import read_pasted
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     cls=options.Command,
     example="tiktok-hook verify --secret - --header 't=1756684801,s=267c…' --body event.json",
 )
-@click.argument("word", metavar="[ID]", required=False)
+@click.argument("word", metavar="[ID]", required=False, shell_complete=completers.delivery_ids)
 @options.secret_option
 @options.secret_file_option
 @click.option(
