@@ -134,6 +134,7 @@ class Listener:
         inspector_url: Without the token; None without an inspector.
         history: Identifies its history, without a password; None when ephemeral.
         target: Its first target; None without one.
+        verifies: Whether it has a client secret, so that it rejects what is not signed.
         born: Distinguishes its process from a later one with the same number; empty if unknown.
     """
 
@@ -144,6 +145,7 @@ class Listener:
     inspector_url: str | None = None
     history: str | None = None
     target: str | None = None
+    verifies: bool = False
     born: str = ""
 
 
@@ -155,12 +157,14 @@ def listening(
     inspector_url: str | None = None,
     history: str | None = None,
     target: str | None = None,
+    verifies: bool = False,
 ) -> Iterator[Listener]:
     """Let other commands find this process for as long as the block runs.
 
     Args:
         local_url: See `Listener`, as for the others.
         callback_url: None without one.
+        verifies: Whether it has a client secret.
         inspector_url: None without one.
         history: `Location.identity` of its history.
         target: None without one.
@@ -176,6 +180,7 @@ def listening(
         inspector_url=inspector_url,
         history=history,
         target=target,
+        verifies=verifies,
         born=_born(os.getpid()),
     )
     path = _listeners_dir() / f"{listener.pid}.json"

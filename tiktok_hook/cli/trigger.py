@@ -103,17 +103,22 @@ class _Triggering:
         self._bodies, self._planned = _bodies(event, given)
         to, through = given["to"], given["through_tunnel"]
         self._url = trigger.listener_url(through_tunnel=through) if to is None else parse_target(to)
-        self._lacks_secret = secret is None and not given["no_signature"]
-        if secret is None:
-            signature_options.refuse_without_secret(given)
+        needs_secret = secret is None and not given["no_signature"]
+        signing = None
+        if needs_secret and to is None:
+            signing = trigger.signing_listener(through_tunnel=through)
+        self._lacks_secret = needs_secret and signing is None
         if self._lacks_secret:
+            signature_options.refuse_without_secret(given)
             click.echo("Sent without a signature: no client secret was given.", err=True)
+        self._is_signed = not (given["no_signature"] or self._lacks_secret)
         self._how: dict[str, Any] = {
             "secret": None if given["no_signature"] else secret,
             "age": signature_options.seconds(given["age"]) if given["age"] else 0.0,
             "bad_signature": given["bad_signature"],
             "timeout": given["forward_timeout"],
             "insecure": given["insecure"],
+            "through": signing,
         }
 
     def run(self) -> None:
@@ -242,7 +247,7 @@ class _Triggering:
                 "give --secret-file FILE, to sign the event."
             )
         verdict = signature_options.verdict(
-            signed=self._how["secret"] is not None,
+            signed=self._is_signed,
             bad=self._given["bad_signature"],
             age=float(self._how["age"]),
         )

@@ -1,6 +1,7 @@
 """Our own API, `/api/v1`: read, replay, send samples, export and clear."""
 
 import asyncio
+import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from tiktok_hook.errors import HookError, StoreError, UsageError
 from tiktok_hook.forward import parse_header
 from tiktok_hook.inspector import openapi
 from tiktok_hook.inspector.context import InspectorContext
-from tiktok_hook.inspector.decoding import decode_body, decode_query
+from tiktok_hook.inspector.decoding import decode_base64, decode_body, decode_query
 from tiktok_hook.inspector.openapi import Operation
 from tiktok_hook.inspector.requests import (
     MAX_ID,
@@ -24,6 +25,7 @@ from tiktok_hook.inspector.requests import (
     ReplayRequest,
     SampleRequest,
     ScenarioRequest,
+    SendRequest,
     TimelineQuery,
 )
 from tiktok_hook.inspector.responses import (
@@ -32,6 +34,7 @@ from tiktok_hook.inspector.responses import (
     RemovedShape,
     ReplayedShape,
     SamplesShape,
+    SentBodyShape,
     SentScenarioShape,
     SentShape,
     StatusShape,
@@ -57,6 +60,7 @@ SEARCH_SECONDS = 0.5
 """How long a text search without a match continues before it returns how far it has looked."""
 
 MAX_EXPORT = 10_000
+_SENT_BODY_BYTES = 16 * 1024
 DAY_SECONDS = 86_400.0
 _NAMES = {
     "jsonl": "deliveries.jsonl",
@@ -240,6 +244,38 @@ class Api:
         )
         reply = await self._parts.forwarder.send(sent)
         return {"status": reply.status, "error": reply.error}
+
+    async def send(self, _: web.Request, asked: SendRequest) -> SentBodyShape:
+        """Sign a body and send it to the receiver of this session, and nowhere else.
+
+        `trigger` uses it where no client secret is given. The signature is in no response, so
+        that the secret signs for this session's receiver only.
+        """
+        status, secrets = self._parts.status(), self._parts.secrets
+        url = status.local_url
+        if asked.through_tunnel:
+            url = status.callback_url if status.public else None
+        if url is None or not secrets:
+            raise UsageError(
+                "This session has no receiver to send to, or no client secret to sign with.",
+                hint="Start `tiktok-hook listen` with --secret.",
+            )
+        sent = trigger.request(
+            url,
+            decode_base64(asked.body_base64, name="body_base64"),
+            secret=secrets[0],
+            age=asked.age_seconds if asked.signing == "age" else 0.0,
+            bad_signature=asked.signing == "bad",
+        )
+        reply = await self._parts.forwarder.send(sent, timeout=asked.timeout_seconds)
+        return {
+            "status": reply.status,
+            "error": reply.error,
+            "detail": reply.detail,
+            "duration_ms": reply.duration_ms,
+            "headers": [[name, value] for name, value in reply.headers],
+            "body_base64": base64.b64encode(reply.body[:_SENT_BODY_BYTES]).decode(),
+        }
 
     async def status(self, _: web.Request, __: None) -> StatusShape:
         """The session and the history in numbers."""

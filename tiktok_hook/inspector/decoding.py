@@ -1,5 +1,6 @@
 """Decodes JSON request bodies and query strings into dataclasses."""
 
+import base64
 import json
 import types
 from dataclasses import MISSING, fields
@@ -66,6 +67,18 @@ def decode_query(query: MultiMapping[str], kind: type[T]) -> T:
             else:
                 given[name] = _field(name, values[0], hint)
     return kind(**given)
+
+
+def decode_base64(text: str, *, name: str) -> bytes:
+    """The bytes of a field in base64.
+
+    Raises:
+        UsageError: It is not base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # also characters that are not ASCII
+        raise UsageError(f"{name} must be base64.") from None
 
 
 class _Text(str):

@@ -81,6 +81,10 @@ OPERATIONS = (
         summary="Send the events of a scenario to the receiver, in order.",
     ),
     Operation(
+        method="POST", path="/send", handler="send", body=ask.SendRequest,
+        response=give.SentBodyShape, summary="Sign a body and send it to the receiver.",
+    ),
+    Operation(
         method="GET", path="/status", handler="status", response=give.StatusShape,
         summary="The session and the history in numbers.",
     ),

@@ -125,6 +125,17 @@ class SampleRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SendRequest:
+    """A body to sign and send to the receiver of this session."""
+
+    body_base64: Annotated[str, "The exact bytes, in base64."] = ""
+    signing: Annotated[Literal["fresh", "age", "bad"], "How to sign it."] = "fresh"
+    age_seconds: Annotated[float, "For signing `age`.", keywords(minimum=-1e10, maximum=1e10)] = 0.0
+    through_tunnel: Annotated[bool, "Send it to the Callback URL."] = False
+    timeout_seconds: Annotated[float, "Longest wait.", keywords(minimum=0.1, maximum=3600)] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioRequest:
     """How to send a scenario."""
 

@@ -107,6 +107,17 @@ class SentShape(TypedDict):
     body: NotRequired[str]
 
 
+class SentBodyShape(TypedDict):
+    """What the receiver answered; never the signature that was sent."""
+
+    status: int | None
+    error: str | None
+    detail: str
+    duration_ms: float
+    headers: list[list[str]]
+    body_base64: str
+
+
 class SentScenarioShape(TypedDict):
     """What the receiver answered to each event of a scenario."""
 

@@ -311,6 +311,7 @@ class _Wiring:
                     inspector_url=(ready.inspector_url or "").partition("#")[0] or None,
                     history=self.plan.location.identity,
                     target=ready.target,
+                    verifies=ready.secrets > 0,
                 )
             )
         except StoreError as error:

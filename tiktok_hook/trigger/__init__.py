@@ -1,6 +1,7 @@
 """Sample events, signed as TikTok would, for a listener or any address."""
 
 from tiktok_hook.trigger.address import listener_url
+from tiktok_hook.trigger.listener_api import ListenerApi, signing_listener
 from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
 from tiktok_hook.trigger.run import TriggerResults, run, send
 from tiktok_hook.trigger.sample import CONTENT_TYPE, bodies, body_of, request
@@ -10,6 +11,7 @@ __all__ = [
     "CONTENT_TYPE",
     "GIVEN_UP_SECONDS",
     "SCENARIOS",
+    "ListenerApi",
     "TriggerResults",
     "Try",
     "bodies",
@@ -21,4 +23,5 @@ __all__ = [
     "scenario",
     "schedule",
     "send",
+    "signing_listener",
 ]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, Reply
-from tiktok_hook.trigger.sample import request
+from tiktok_hook.trigger.listener_api import ListenerApi
+from tiktok_hook.trigger.run import send_signed
 
 GIVEN_UP_SECONDS = 72 * 3600.0
 """After which TikTok drops an event for good."""
@@ -63,6 +64,7 @@ async def retry(
     speed: float = 3600.0,
     timeout: float = 10.0,
     insecure: bool = False,
+    through: ListenerApi | None = None,
     on_try: Callable[[Try], None] | None = None,
 ) -> list[Try]:
     """Deliver an event until it is answered 200 or TikTok would give up.
@@ -78,6 +80,8 @@ async def retry(
         speed: Seconds of production in one second here; 3600 makes an hour a second.
         timeout: Seconds for each answer.
         insecure: Do not check the certificate of an https address.
+        through: A running listener that signs and sends them; then neither `url` nor `secret` is
+            used.
         on_try: Called with each as it ends.
 
     Returns:
@@ -89,8 +93,17 @@ async def retry(
         for number, after in enumerate(schedule(), 1):
             await asyncio.sleep((after - before) / speed)
             before = after
-            made = request(url, body, secret=secret, age=age, bad_signature=bad_signature)
-            tries.append(Try(number, after, await forwarder.send(made, timeout=timeout)))
+            reply = await send_signed(
+                forwarder,
+                body,
+                url,
+                secret=secret,
+                age=age,
+                bad_signature=bad_signature,
+                timeout=timeout,
+                through=through,
+            )
+            tries.append(Try(number, after, reply))
             if on_try is not None:
                 on_try(tries[-1])
             if tries[-1].reply.status == 200:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tiktok_hook.exact_json import Json
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
+from tiktok_hook.trigger.listener_api import ListenerApi
 from tiktok_hook.trigger.sample import request
 
 
@@ -69,6 +70,26 @@ async def send(request: ForwardRequest, *, timeout: float = 10.0) -> Reply:
         return await forwarder.send(request, timeout=timeout)
 
 
+async def send_signed(
+    forwarder: Forwarder,
+    body: bytes,
+    url: str,
+    *,
+    secret: str | None,
+    age: float,
+    bad_signature: bool,
+    timeout: float,
+    through: ListenerApi | None,
+) -> Reply:
+    """Sign a body here and send it, or have a running listener do both; see `run`."""
+    if through is not None:
+        return await through.send(
+            forwarder, body, age=age, bad_signature=bad_signature, timeout=timeout
+        )
+    made = request(url, body, secret=secret, age=age, bad_signature=bad_signature)
+    return await forwarder.send(made, timeout=timeout)
+
+
 async def run(
     bodies: Iterable[bytes],
     url: str,
@@ -80,6 +101,8 @@ async def run(
     concurrency: int = 1,
     timeout: float = 10.0,
     insecure: bool = False,
+    through: ListenerApi | None = None,
+    pauses: Iterable[float] = (),
     tally: TriggerResults | None = None,
     on_reply: Callable[[bytes, Reply], None] | None = None,
 ) -> TriggerResults:
@@ -95,17 +118,28 @@ async def run(
         concurrency: How many may wait for their answers at a time.
         timeout: Seconds for each.
         insecure: Do not check the certificate of an https address.
+        through: A running listener that signs and sends them; then neither `url` nor `secret` is
+            used.
+        pauses: Seconds to wait before each body; as many as there are bodies, or fewer.
         tally: Counted into while it runs, for who wants to know when it is cancelled.
         on_reply: Called with each as it ends.
     """
     counted = TriggerResults() if tally is None else tally
     started = time.perf_counter()
-    pace = _Pace(iter(bodies), 0.0 if rate is None else 1 / rate)
+    pace = _Pace(iter(bodies), 0.0 if rate is None else 1 / rate, iter(pauses))
 
     async def work() -> None:
         while (body := await pace.next()) is not None:
-            made = request(url, body, secret=secret, age=age, bad_signature=bad_signature)
-            reply = await forwarder.send(made, timeout=timeout)
+            reply = await send_signed(
+                forwarder,
+                body,
+                url,
+                secret=secret,
+                age=age,
+                bad_signature=bad_signature,
+                timeout=timeout,
+                through=through,
+            )
             counted.add(reply)
             if on_reply is not None:
                 on_reply(body, reply)
@@ -127,7 +161,10 @@ async def run(
 class _Pace:
     """Gives out bodies, one at a time and no faster than it may."""
 
-    def __init__(self, bodies: Iterator[bytes], gap_seconds: float) -> None:
+    def __init__(
+        self, bodies: Iterator[bytes], gap_seconds: float, pauses: Iterator[float]
+    ) -> None:
+        self._pauses = pauses
         self._bodies = bodies
         self._gap = gap_seconds
         self._due = time.perf_counter()
@@ -137,6 +174,8 @@ class _Pace:
         """The next one when its time has come; None at the end, without waiting for it."""
         async with self._turn:
             body = next(self._bodies, None)
+            if body is not None and (pause := next(self._pauses, 0.0)):
+                await asyncio.sleep(pause)
             if body is None or not self._gap:
                 return body
             await asyncio.sleep(max(0.0, self._due - time.perf_counter()))
