@@ -33,6 +33,13 @@ async def listening() -> None:
     tiktok_hook.listen(ack="later")  # type: ignore[arg-type] # no such mode
 
 
+def listening_without_a_loop() -> None:
+    with tiktok_hook.listening(secret="a", forward_to=3000) as session:
+        assert_type(session, tiktok_hook.BlockingSession)
+        assert_type(session.wait_for("post.*", timeout=10), tiktok_hook.Delivery)
+    tiktok_hook.listening(ack="later")  # type: ignore[arg-type] # no such mode
+
+
 def reading() -> None:
     with tiktok_hook.History() as history:
         assert_type(history, tiktok_hook.History)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from tiktok_hook.events import Event, sample, samples
     from tiktok_hook.history import History
+    from tiktok_hook.session.blocking import BlockingSession, listening
     from tiktok_hook.session.lifecycle import listen
     from tiktok_hook.session.state import Session
     from tiktok_hook.signature import State, Verdict, check, diagnose, sign
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AppError": "errors",
     "Attempt": "delivery",
+    "BlockingSession": "session",
     "Delivery": "delivery",
     "Event": "events",
     "History": "history",
@@ -41,6 +43,7 @@ _HOMES = {
     "check": "signature",
     "diagnose": "signature",
     "listen": "session",
+    "listening": "session",
     "sample": "events",
     "samples": "events",
     "sign": "signature",
@@ -49,6 +52,7 @@ _HOMES = {
 __all__ = [
     "AppError",
     "Attempt",
+    "BlockingSession",
     "Delivery",
     "Event",
     "Filter",
@@ -64,6 +68,7 @@ __all__ = [
     "check",
     "diagnose",
     "listen",
+    "listening",
     "sample",
     "samples",
     "sign",

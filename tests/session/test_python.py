@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.deadline import DEADLINE
 from tests.doc_pages import block
 from tests.listener import BODY, SECRET, TOKEN, post, signed
 from tests.ngrok_service import NgrokService
+from tests.store.samples import event_body
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import (
     AppChanged,
@@ -238,6 +240,73 @@ async def test_what_came_before_the_first_step_of_an_iteration_is_not_missed() -
         for _ in range(2):
             await post(session.local_url)
         assert [(await anext(deliveries)).redelivery_number for _ in range(2)] == [1, 2]
+
+
+async def test_an_iteration_begins_with_what_came_before_it() -> None:
+    async with local() as session, asyncio.timeout(DEADLINE):
+        for _ in range(2):
+            await post(session.local_url)
+        for _ in range(2):
+            numbers = []
+            async for delivery in session:
+                numbers.append(delivery.redelivery_number)
+                if len(numbers) == 2:
+                    break
+            assert numbers == [1, 2]
+
+
+async def test_a_delivery_is_waited_for_by_a_filter() -> None:
+    failed = event_body("post.publish.failed", reason="spam_risk", user="u-2")
+    async with local() as session, asyncio.timeout(DEADLINE):
+        await post(session.local_url)
+        await post(session.local_url, failed, signed(failed))
+        found = await session.wait_for("post.* user:u-2 content.reason:spam*", timeout=10)
+        assert (found.body, found.status) == (failed, 200)
+        assert (await session.wait_for()).body == BODY
+
+
+async def test_the_next_wait_waits_for_the_next_one() -> None:
+    async with local() as session, asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
+        await post(session.local_url)
+        assert (await session.wait_for("*")).redelivery_number == 1
+        waiting = group.create_task(session.wait_for("*"))
+        await asyncio.sleep(0)
+        await post(session.local_url)
+        assert (await waiting).redelivery_number == 2
+
+
+async def test_nothing_that_matches_is_a_timeout_which_names_what_was_rejected() -> None:
+    async with local() as session, asyncio.timeout(DEADLINE):
+        await post(session.local_url, BODY, signed(BODY, secret="another"))
+        with pytest.raises(
+            TimeoutError, match=r"No delivery that matches \* came within"
+        ) as raised:
+            await session.wait_for("*", timeout=timedelta(milliseconds=50))
+        (note,) = raised.value.__notes__
+        assert note.startswith("Rejected: 1 that matched; the last one: ")
+        with pytest.raises(TimeoutError, match=r"No delivery came within 0\.05 s"):
+            await session.wait_for(timeout=0.05)
+        with pytest.raises(tiktok_hook.UsageError, match="usr:1 is not a term"):
+            await session.wait_for("usr:1")
+
+
+async def test_a_ping_is_waited_for_by_its_name_only() -> None:
+    ping = tiktok_hook.sample("tiktok.ping")
+    async with local() as session, asyncio.timeout(DEADLINE):
+        await post(session.local_url, ping, signed(ping))
+        with pytest.raises(TimeoutError):
+            await session.wait_for(timeout=0.05)
+        assert (await session.wait_for("tiktok.ping")).body == ping
+
+
+async def test_a_wait_ends_with_the_session() -> None:
+    async with (
+        running_app() as app,
+        local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
+        asyncio.timeout(DEADLINE),
+    ):
+        with pytest.raises(tiktok_hook.HookError, match="before the session ended"):
+            await session.wait_for("*", timeout=None)
 
 
 async def test_a_refused_delivery_comes_out_too() -> None:

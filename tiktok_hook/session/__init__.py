@@ -1,6 +1,7 @@
 """The `listen` session: wires up store, receiver, relay, tunnel and inspector, and closes them."""
 
 from tiktok_hook.session import demo
+from tiktok_hook.session.blocking import BlockingSession, listening
 from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.inspector_server import inspect, run_page
 from tiktok_hook.session.lifecycle import listen, open_session
@@ -9,6 +10,7 @@ from tiktok_hook.session.state import Session
 from tiktok_hook.session.terminal import run
 
 __all__ = [
+    "BlockingSession",
     "ListenOptions",
     "Session",
     "check_edge",
@@ -16,6 +18,7 @@ __all__ = [
     "find_ingress",
     "inspect",
     "listen",
+    "listening",
     "open_session",
     "run",
     "run_page",

@@ -36,6 +36,7 @@ from tiktok_hook.receiver import (
 )
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.session import inspector_server, startup_notices
+from tiktok_hook.session.answered import AnsweredLog
 from tiktok_hook.session.child_app import app_alongside
 from tiktok_hook.session.failures import FailureReports
 from tiktok_hook.session.ingress import find_ingress
@@ -133,7 +134,8 @@ class _Wiring:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
         targets = plan.targets
         state = ReadModel(started_at=time.time(), targets=targets)
-        for handlers in (state.handlers(), state.tally.handlers()):
+        answered = AnsweredLog(store.history(), state.ended)
+        for handlers in (state.handlers(), state.tally.handlers(), answered.handlers()):
             self.stack.enter_context(self.bus.connect(handlers))
         apps = [taken for target in targets if (taken := local_port(target)) is not None]
         sockets = plan.bind(apps)
@@ -175,6 +177,7 @@ class _Wiring:
             bus=self.bus,
             relay=relay,
             state=state,
+            answered=answered,
             app_process=process,
             ready=Ready(
                 callback_url=callback_url,

@@ -2,36 +2,42 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from tiktok_hook import replayer
+from tiktok_hook import filters, replayer
 from tiktok_hook.app_process import AppProcess
-from tiktok_hook.bus import Bus, Subscription
+from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import (
     Attempt,
     AttemptEnded,
     Delivery,
-    DeliveryAnswered,
     Notice,
     Ready,
     Summary,
 )
-from tiktok_hook.errors import UsageError
+from tiktok_hook.errors import HookError, UsageError
+from tiktok_hook.filters import DeliveryFilter
 from tiktok_hook.forward import Forwarder
+from tiktok_hook.moments import seconds
 from tiktok_hook.relay import Relay
 from tiktok_hook.replayer import NoTargetError, OwnAddresses, Replayer, ReplayTargets
+from tiktok_hook.session.answered import AnsweredLog
 from tiktok_hook.session.browser import open_page
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.store import Store
+
+WAIT_SECONDS = 30.0
+"""How long `Session.wait_for` waits if nothing else is asked for."""
 
 
 @dataclass(kw_only=True)
 class Session:
     """A running `listen` session.
 
-    Iterate over it to receive each delivery as it is answered. The iteration ends when the command
-    exits.
+    Iterate over it to receive each delivery since the session began, as it is answered; every
+    iteration begins with the first one. It ends when the command exits.
 
     Attributes:
         store: The open history.
@@ -41,6 +47,7 @@ class Session:
         relay: Stores, queues and forwards deliveries.
         state: The current state, derived from the events so far.
         ready: Addresses and settings.
+        answered: The deliveries since the session began.
         app_process: The process of the command; None without a command.
         ended_early: Whether the command exited before the session was ready.
     """
@@ -52,8 +59,10 @@ class Session:
     relay: Relay
     state: ReadModel
     ready: Ready
+    answered: AnsweredLog
     app_process: AppProcess | None = None
     ended_early: bool = False
+    _waited_for: set[int] = field(default_factory=set, repr=False)
 
     @property
     def callback_url(self) -> str:
@@ -87,24 +96,47 @@ class Session:
         return counts
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
-        # Subscribe here and not at the first step, so that deliveries in between are not missed.
-        stack = ExitStack()
-        return self._deliveries(stack.enter_context(self.bus.subscribe()), stack)
+        return self.answered.read()
 
-    async def _deliveries(
-        self, arrivals: Subscription, stack: ExitStack
-    ) -> AsyncIterator[Delivery]:
-        with stack:
-            if self.ended.is_set():  # published before this subscription existed
-                for item in arrivals.drain():
-                    if isinstance(item, DeliveryAnswered):
-                        yield item.delivery
-                return
-            async for item in arrivals:
-                if isinstance(item, DeliveryAnswered):
-                    yield item.delivery
-                elif self.ended.is_set():
-                    return
+    async def wait_for(
+        self, where: str | None = None, timeout: float | timedelta | None = WAIT_SECONDS
+    ) -> Delivery:
+        """Wait for a delivery that was answered since the session began.
+
+        No delivery is returned twice, so that the next call waits for the next one. Rejected
+        deliveries never count; without a filter, ``tiktok.ping`` does not either.
+
+        Args:
+            where: A filter such as ``"post.publish.* user:OPEN_ID"``; None matches every event.
+            timeout: Seconds, or a `timedelta`; None waits without end.
+
+        Raises:
+            TimeoutError: None came in time; its notes name what matched and was rejected.
+            UsageError: The filter cannot be read.
+            HookError: The session ended by itself before.
+        """
+        wanted = None if where is None else filters.parse(where)
+        limit = None if timeout is None else seconds(timeout)
+        what = "No delivery" if wanted is None else f"No delivery that matches {wanted}"
+        rejected: dict[int, Delivery] = {}
+        try:
+            async with asyncio.timeout(limit), aclosing(self.answered.read()) as deliveries:
+                async for delivery in deliveries:
+                    if not _is_wanted(delivery, wanted):
+                        continue
+                    if delivery.verdict.refused:
+                        rejected[delivery.id] = delivery
+                    elif delivery.id not in self._waited_for:
+                        self._waited_for.add(delivery.id)
+                        return delivery
+        except TimeoutError:
+            error = TimeoutError(f"{what} came within {limit:g} s.")
+            if rejected:
+                last = next(reversed(rejected.values()))
+                reason = last.verdict.reason or last.verdict.state
+                error.add_note(f"Rejected: {len(rejected)} that matched; the last one: {reason}.")
+            raise error from None
+        raise HookError(f"{what} came before the session ended.")
 
     def open_inspector(self) -> None:
         """Open the inspector in the user's browser. Returns immediately."""
@@ -205,3 +237,9 @@ class Session:
         """Kill the child process without waiting for it, on a second Ctrl-C."""
         if self.app_process is not None:
             self.app_process.abandon()
+
+
+def _is_wanted(delivery: Delivery, wanted: DeliveryFilter | None) -> bool:
+    if wanted is not None:
+        return wanted.matches(delivery)
+    return delivery.event is None or delivery.event.name != "tiktok.ping"

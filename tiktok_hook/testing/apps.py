@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from tiktok_hook.background import Background
 from tiktok_hook.errors import AppError, UsageError
 from tiktok_hook.forward import Forwarder, ForwardRequest, explain, join, parse_target
 from tiktok_hook.testing.asgi import AsgiApp, call_asgi, lifespan
-from tiktok_hook.testing.background import Background
 from tiktok_hook.testing.exchange import Posted, Response, ResponseHeaders
 from tiktok_hook.testing.wsgi import WsgiApp, call_wsgi
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tiktok_hook.testing.background import Background
+from tiktok_hook.background import Background
 from tiktok_hook.testing.webhook import TiktokWebhook
 
 

@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from typing import Any, Self, overload
 
 from tiktok_hook import signature
+from tiktok_hook.background import Background
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.testing.apps import Call, opened
-from tiktok_hook.testing.background import Background
 from tiktok_hook.testing.exchange import Posted, Response
 from tiktok_hook.testing.signed import SignedRequest, signed, signed_event
 
