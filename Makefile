@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz soak flood bench clean
+.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz corpus soak flood bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -73,6 +73,9 @@ lock: $(VENV)/development ## pin what pyproject.toml asks for: LOCK=--upgrade ta
 
 fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it as in make test
 	$(BIN)/pytest -m hypothesis --hypothesis-profile long --timeout 1200 --numprocesses $(JOBS) --dist worksteal
+
+corpus: $(VENV)/development system ## HAR files of real recording programs, imported and compared byte for byte
+	sh tests/corpus.sh $(PYTHON)
 
 soak: $(VENV)/development system ## 100 times kill -9, overload, standstill, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak

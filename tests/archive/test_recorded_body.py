@@ -5,6 +5,7 @@ import pytest
 from tiktok_hook.archive.recorded_body import (
     Evidence,
     Reading,
+    RecordedBody,
     choose,
     of_base64,
     of_parameters,
@@ -159,3 +160,43 @@ def test_base64_is_read_in_both_alphabets(text: str) -> None:
 
 def test_what_is_not_base64_has_no_reading() -> None:
     assert of_base64("{}") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "data", "state"),
+    [
+        ("caf\u00e9", None, b"caf\xc3\xa9", BodyState.ALTERED),
+        ("caf\u00e9", 4, b"caf\xe9", BodyState.EXACT),
+        ("caf\u00e9", 5, b"caf\xc3\xa9", BodyState.EXACT),
+        ("caf\ufffd", None, b"caf\xef\xbf\xbd", BodyState.ALTERED),
+        ("caf\ufffd", 4, b"caf\xef\xbf\xbd", BodyState.ALTERED),
+        ("caf\u00e9 \u2713", None, b"caf\xc3\xa9 \xe2\x9c\x93", BodyState.EXACT),
+        ("cafe", None, b"cafe", BodyState.EXACT),
+    ],
+    ids=["no-size", "latin-1", "utf-8", "lost", "lost-with-size", "only-utf-8", "ascii"],
+)
+def test_letters_that_two_encodings_have_are_exact_only_with_a_size(
+    text: str, size: int | None, data: bytes, state: BodyState
+) -> None:
+    found = choose(of_text(text), Evidence(content_length=size))
+    assert (found.data, found.state) == (data, state)
+    assert bool(found.reason) == (state is not BodyState.EXACT)
+
+
+def test_a_signature_decides_between_two_encodings() -> None:
+    evidence = Evidence(verifies=lambda data: data == b"caf\xe9")
+    assert choose(of_text("caf\u00e9"), evidence) == RecordedBody(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "data"),
+    [
+        ('{"type":"Buffer","data":[123,34,195,169]}', None, b'{"\xc3\xa9'),
+        ('{ "type": "Buffer", "data": [] }', 32, b'{ "type": "Buffer", "data": [] }'),
+        ('{"type":"Buffer","data":[1,256]}', None, b'{"type":"Buffer","data":[1,256]}'),
+        ('{"type":"Buffer","data":[1],"a":1}', None, b'{"type":"Buffer","data":[1],"a":1}'),
+    ],
+    ids=["bytes", "the-text-was-sent", "not-bytes", "another-object"],
+)
+def test_a_buffer_of_nodes_is_its_bytes(text: str, size: int | None, data: bytes) -> None:
+    assert choose(of_text(text), Evidence(content_length=size)).data == data

@@ -28,10 +28,13 @@ class Reading:
         data: The bytes.
         is_guess: Whether it undoes a change that the file gives no sign of, such as converted line
             breaks; only a unique match of the length confirms such a reading.
+        is_unsure: Whether the text alone does not show that these were the bytes: its letters
+            outside ASCII may have been sent in another encoding, or were lost.
     """
 
     data: bytes
     is_guess: bool = False
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,9 @@ def choose(readings: Sequence[Reading], evidence: Evidence, *, note: str = "") -
             "; the signed bytes are not in the file",
         )
     if sent is None and not note:
+        if readings[0].is_unsure:
+            reason = "the file does not show in which encoding the body was sent"
+            return RecordedBody(best, BodyState.ALTERED, reason=reason)
         return RecordedBody(best)
     reason = note or f"the file contains {len(best)} bytes of the body, and {sent} were sent"
     is_cut = sent is not None and len(best) < sent and not _is_json(best)
@@ -166,11 +172,13 @@ def of_text(text: str, media_type: str = "") -> list[Reading]:
         if data is not None:
             found.setdefault(data, is_guess)
 
+    add(_node_buffer(text))
     charset = _CHARSET.search(media_type)
     if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
         add(_encoded(text, charset[1]))
     utf8 = _utf8(text)
     add(utf8)
+    latin1 = None
     if not text.isascii():
         latin1 = _encoded(text, "latin-1")
         # One character per byte; if that is not UTF-8, the text was more likely decoded properly
@@ -185,7 +193,22 @@ def of_text(text: str, media_type: str = "") -> list[Reading]:
         add(base + b"\n", is_guess=True)
         if not base.startswith(b"\xef\xbb\xbf"):
             add(b"\xef\xbb\xbf" + base, is_guess=True)
-    return [Reading(data, is_guess) for data, is_guess in found.items()]
+    # Browsers write one character for each byte of what is not UTF-8, and U+FFFD for lost bytes.
+    is_unsure = latin1 is not None or "\ufffd" in text
+    return [Reading(data, is_guess, is_unsure) for data, is_guess in found.items()]
+
+
+_NODE_BUFFER = re.compile(r'\s*\{\s*"type"\s*:\s*"Buffer"\s*,\s*"data"\s*:\s*\[[0-9,\s]*\]\s*\}\s*')
+
+
+def _node_buffer(text: str) -> bytes | None:
+    """The bytes of a Node.js ``Buffer`` that was written as JSON; None for any other text."""
+    if _NODE_BUFFER.fullmatch(text) is None:
+        return None
+    try:
+        return bytes(json.loads(text)["data"])
+    except ValueError:  # not a byte
+        return None
 
 
 def of_base64(text: str) -> list[Reading]:
