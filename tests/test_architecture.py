@@ -20,7 +20,7 @@ from tests.architecture_graph import (
 )
 
 ROWS = (
-    {"errors", "exact_json", "sanitize", "suggestions"},
+    {"client_keys", "errors", "exact_json", "sanitize", "suggestions"},
     {"app_body"},
     {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
     {"delivery"},

@@ -510,8 +510,7 @@ def _signature(
     age = signing.age_seconds if signing.mode is Mode.AGED else 0.0
     header = signature.sign(body, secret, timestamp=max(0, int(now - age)))
     if signing.mode is Mode.BAD:
-        # One digit is off, which looks to an app like a wrong secret.
-        return header[:-1] + ("0" if header[-1] != "0" else "1"), State.INVALID
+        return signature.with_wrong_digit(header), State.INVALID
     return header, State.VALID if abs(age) <= TOLERANCE_SECONDS else State.STALE
 
 

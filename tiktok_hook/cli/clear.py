@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tiktok_hook.cli import options, selection
+from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import NoHistoryError, UsageError
 
@@ -50,7 +51,7 @@ def command(
             raise
         click.echo("No history yet: there is nothing to delete.", err=True)
         return 0
-    what = "1 delivery" if count == 1 else f"{count} deliveries"
+    what = counted(count, None)
     if not count:
         click.echo("There is nothing to delete.", err=True)
         return 0

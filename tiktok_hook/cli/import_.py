@@ -95,6 +95,7 @@ def _report(result: "ImportResult", capture: "Capture") -> list[str]:
     """What was imported and what was left out, a line each."""
     from tiktok_hook.delivery import BodyState
     from tiktok_hook.sanitize import visible
+    from tiktok_hook.terminal import words
 
     lines = []
     if result.deliveries:
@@ -110,17 +111,18 @@ def _report(result: "ImportResult", capture: "Capture") -> list[str]:
         lines.append("The file ends in the middle of an entry; the entries before it were read.")
     if capture.strays:
         lines.append(
-            f"Left out: {_number(capture.strays, 'attempt')} of deliveries not in the file."
+            f"Left out: {words.plural(capture.strays, 'attempt')} of deliveries not in the file."
         )
     if capture.other_methods:
         common = capture.other_methods.most_common(5)
         methods = ", ".join(f"{visible(method)} {number}" for method, number in common)
-        total = _number(sum(capture.other_methods.values()), "request")
+        total = sum(capture.other_methods.values())
+        verb = "is" if total == 1 else "are"
         lines.append(
-            f"Left out: {total} that {'is' if total[:2] == '1 ' else 'are'} not POST ({methods})."
+            f"Left out: {words.plural(total, 'request')} that {verb} not POST ({methods})."
         )
     if capture.not_selected:
-        lines.append(f"Left out by the options: {_number(capture.not_selected, 'request')}.")
+        lines.append(f"Left out by the options: {words.plural(capture.not_selected, 'request')}.")
     for reason, numbers in capture.unusable.items():
         lines.append(f"Left out: {_entries(numbers)}: {visible(reason)}.")
     states = {
@@ -134,10 +136,6 @@ def _report(result: "ImportResult", capture: "Capture") -> list[str]:
                 f"{text}: {_entries(numbers)}. Unchecked; tiktok-hook show has the reason."
             )
     return lines
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _entries(numbers: Sequence[int]) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tiktok_hook import signature
+from tiktok_hook import client_keys, signature
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
 from tiktok_hook.doctor.received import newest
@@ -12,9 +12,6 @@ from tiktok_hook.doctor.waiting import in_thread
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import HEADER, State
 
-# Seen in many public configurations; TikTok documents neither.
-_SANDBOX = re.compile(r"sbaw[0-9a-z]{14}")
-_PRODUCTION = re.compile(r"aw[0-9a-z]{14}")
 _SHORTEST_SECRET = 16
 _COPY = "Copy it from Credentials in the TikTok Developer Portal, of the same environment."
 
@@ -42,7 +39,7 @@ async def secret(subject: Subject) -> list[Finding]:
 
 
 def _oddness(text: str) -> str:
-    if _SANDBOX.fullmatch(text) or _PRODUCTION.fullmatch(text):
+    if client_keys.environment(text) in {"sandbox", "production"}:
         return "looks like a client key, not like a client secret"
     if len(text) < _SHORTEST_SECRET:
         return f"is short for a client secret ({len(text)} characters)"
@@ -80,14 +77,14 @@ async def client_key(subject: Subject) -> list[Finding]:
         if found is None or found[0] is None:
             return [good("client-key", "not known yet; --client-key names it")]
         key, where = found[0], f"in delivery {found[1]}"
-    if _SANDBOX.fullmatch(key):
+    if client_keys.environment(key) == "sandbox":
         return [
             good(
                 "client-key",
                 f"of a sandbox ({where}): its secret is its own, too",
             )
         ]
-    if _PRODUCTION.fullmatch(key):
+    if client_keys.environment(key) == "production":
         return [good("client-key", f"of production ({where})")]
     return [
         doubtful(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tiktok_hook import client_keys
 from tiktok_hook.events.catalogue import kind_of, nearest
 from tiktok_hook.events.event_type import EventType, Field, Value
 from tiktok_hook.exact_json import ExactFloat, Json, loads
@@ -205,12 +206,13 @@ def value_of(field: Field, text: str) -> Value | None:
 def _environment(client_key: str | None) -> str | None:
     if client_key is None:
         return None
-    if client_key.startswith("sbaw") and len(client_key) == 18:
-        return "key of a sandbox"
-    if client_key.startswith("aw") and len(client_key) == 16:
-        return "key of a production app"
-    if client_key.isascii() and client_key.isdigit():
-        return "key of a TikTok Business app"
+    match client_keys.environment(client_key):
+        case "sandbox":
+            return "key of a sandbox"
+        case "production":
+            return "key of a production app"
+        case "business":
+            return "key of a TikTok Business app"
     return None
 
 

@@ -6,7 +6,7 @@ The explaining is imported when it is first asked for: commands that only read a
 from typing import TYPE_CHECKING, Any
 
 from tiktok_hook.signature.client_secret import checked_secret, checked_secrets
-from tiktok_hook.signature.scheme import HEADER, State, Verdict, check, sign
+from tiktok_hook.signature.scheme import HEADER, State, Verdict, check, sign, with_wrong_digit
 
 if TYPE_CHECKING:
     from tiktok_hook.signature.diagnosis import diagnose, explain
@@ -23,6 +23,7 @@ __all__ = [
     "diagnose",
     "explain",
     "sign",
+    "with_wrong_digit",
 ]
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tiktok_hook import client_keys
 from tiktok_hook.signature.pasted import Candidate, candidate, candidates, from_base64
 from tiktok_hook.signature.recipes import (
     MAX_THOROUGH_BYTES,
@@ -29,7 +30,6 @@ _SHAPE = f"{HEADER}: t=<unix seconds>,s=<64 hex digits>"
 _PATIENCE_SECONDS = 300.0
 
 _HEX_64 = re.compile(r"[0-9a-fA-F]{64}")
-_CLIENT_KEY = re.compile(r"(?:sbaw[0-9a-z]{14}|aw[0-9a-z]{14})")
 
 
 def diagnose(
@@ -221,9 +221,10 @@ def _another_secret(body: bytes) -> Diagnosis | None:
     if isinstance(client_key, int) or (isinstance(client_key, str) and client_key.isdecimal()):
         hint = "The client key is a number, as in TikTok Business: use that app's own secret."
         return Diagnosis("business-app", "signature does not match: a Business app's", hint)
-    if not isinstance(client_key, str) or not _CLIENT_KEY.fullmatch(client_key):
+    kind = client_keys.environment(client_key) if isinstance(client_key, str) else None
+    if kind is None:
         return None
-    if client_key.startswith("sb"):
+    if kind == "sandbox":
         hint = (
             f"It names {client_key}, a sandbox's client key, and a sandbox has its own client "
             "secret: copy it from the portal with the switch on Sandbox."

@@ -97,6 +97,11 @@ def sign(body: bytes, secret: str, *, timestamp: int) -> str:
     return f"t={text},s={digest(key_of(secret), text, body).hex()}"
 
 
+def with_wrong_digit(header: str) -> str:
+    """Return a header with its last digit changed, which looks to an app like a wrong secret."""
+    return header[:-1] + ("0" if header[-1] != "0" else "1")
+
+
 def check(
     header: str | None,
     body: bytes,

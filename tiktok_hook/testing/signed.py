@@ -58,7 +58,7 @@ def signed(
         moment = (time.time() if now is None else now) - age
         value = signature.sign(body, secret, timestamp=max(0, int(moment)))
         if bad_signature:
-            value = value[:-1] + ("0" if value[-1] != "0" else "1")
+            value = signature.with_wrong_digit(value)
         headers[signature.HEADER] = value
     return SignedRequest(body, headers)
 

@@ -92,6 +92,6 @@ def request(
         moment = int((time.time() if now is None else now) - age)
         signed = signature.sign(body, secret, timestamp=max(0, moment))
         if bad_signature:
-            signed = signed[:-1] + ("0" if signed[-1] != "0" else "1")
+            signed = signature.with_wrong_digit(signed)
         headers += ((signature.HEADER, signed),)
     return ForwardRequest(method="POST", url=url, headers=headers, body=body)
