@@ -2,12 +2,36 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, Self, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, Self, TypeVar
 
 T = TypeVar("T")
+Arguments = ParamSpec("Arguments")
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run something to its end, also where an event loop is running: in a notebook, for one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(asyncio.run, work).result()
+
+
+def blocking(
+    function: Callable[Arguments, Coroutine[Any, Any, T]],
+) -> Callable[Arguments, T]:
+    """The same function for programs without an event loop: it returns when it is done."""
+
+    @wraps(function)
+    def call(*positional: Arguments.args, **named: Arguments.kwargs) -> T:
+        return run(function(*positional, **named))
+
+    return call
 
 
 class Background:

@@ -39,6 +39,8 @@ class HookError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(f"Hint: {hint}")  # Python and pytest show it under the message
 
 
 class UsageError(HookError):

@@ -1,18 +1,17 @@
 """The history for programs: what was received is read, sent again, taken out and in."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from tiktok_hook import archive, edits
 from tiktok_hook.archive import Format
+from tiktok_hook.background import run
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.exact_json import Json
@@ -40,8 +39,6 @@ from tiktok_hook.store import (
     open_store,
 )
 from tiktok_hook.store.change_feed import Arrival, follow
-
-T = TypeVar("T")
 
 _KEEP_ALL = sys.maxsize
 """What has to go for lack of room is left to who receives."""
@@ -252,7 +249,7 @@ class History:
         )
         leaves = () if not dequeue else waits_for if to is not None else waits_for[:1]
         try:
-            return _run(
+            return run(
                 self._replay(
                     found, options, _several(secret), seconds(timeout), leaves, insecure=insecure
                 )
@@ -328,7 +325,7 @@ class History:
                 sibling=source.sibling,
                 file_time=source.modified_at,
             )
-            return _run(store(capture))
+            return run(store(capture))
 
     def clear(self, *, before: Moment | None = None) -> int:
         """Delete deliveries and their attempts for good; their ids are not given again.
@@ -345,7 +342,7 @@ class History:
             with self._open_store() as store:
                 return await store.clear(before=Filter(until=before).until)
 
-        return _run(clear())
+        return run(clear())
 
     def _open_store(self) -> Store:
         return open_store(self._location, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
@@ -394,13 +391,3 @@ def _signing(age: float, *, bad: bool, none: bool, as_is: bool) -> Signing:
     if len(wanted) > 1:
         raise UsageError("age, bad_signature, no_signature and as_is exclude each other.")
     return Signing(wanted[0] if wanted else Mode.FRESH, age)
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run something to its end, also where an event loop is running: in a notebook, for one."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(asyncio.run, work).result()

@@ -5,6 +5,7 @@ import pytest
 
 from tests.cli.runner import invoke
 from tiktok_hook.delivery import Delivery
+from tiktok_hook.signature import State, Verdict
 from tiktok_hook.store import open_store
 
 SECRET = "tiktok-client-secret"
@@ -137,6 +138,32 @@ def test_a_stored_delivery_is_checked_with_another_secret(
         result = invoke("verify", word, "--db", history, "--secret", secret)
         assert (result.exit_code, result.stdout[: len(words)]) == (code, words)
         assert SECRET not in result.output
+
+
+def test_what_was_rejected_wrongly_can_be_replayed(tmp_path: Path) -> None:
+    rejected = Delivery(
+        received_at=1756684805.0,
+        headers=(("tiktok-signature", SIGNED),),
+        body=BODY,
+        verdict=Verdict(State.INVALID, reason="does not match"),
+        status=403,
+    )
+
+    async def fill() -> None:
+        with open_store(tmp_path / "history.db") as store:
+            await store.add(rejected)
+
+    asyncio.run(fill())
+    db = str(tmp_path / "history.db")
+    right = invoke("verify", "1", "--db", db, "--secret", SECRET)
+    assert "tiktok-hook replay 1 --secret - sends it to your app." in right.stderr
+    wrong = invoke("verify", "1", "--db", db, "--secret", "another-example-secret")
+    assert "replay" not in wrong.stderr
+    sent = ["replay", "1", "--db", db, "--secret", SECRET, "--with-id", "--to", "3999", "--dry-run"]
+    shown = invoke(*sent)
+    assert shown.exit_code == 0, shown.output
+    assert "Tiktok-Hook-Replay-Of: 1" in shown.stdout
+    assert "tiktok-signature: t=" in shown.stdout
 
 
 def test_an_id_and_a_header_exclude_each_other(history: str, body: str) -> None:

@@ -1,5 +1,6 @@
 """Plays good, forged, stale, repeated and odd deliveries at an app, and judges its answers."""
 
+from tiktok_hook import background
 from tiktok_hook.audit.case import Case, Expected, RequestFactory
 from tiktok_hook.audit.cases import ALL_CASES, CASES, select
 from tiktok_hook.audit.judging import Outcome, Result
@@ -7,6 +8,9 @@ from tiktok_hook.audit.junit import junit
 from tiktok_hook.audit.mistakes import Mistake
 from tiktok_hook.audit.playing import play
 from tiktok_hook.audit.report import AuditReport
+
+play_blocking = background.blocking(play)
+"""`play` for programs without an event loop, and for notebooks."""
 
 __all__ = [
     "ALL_CASES",
@@ -20,5 +24,6 @@ __all__ = [
     "Result",
     "junit",
     "play",
+    "play_blocking",
     "select",
 ]

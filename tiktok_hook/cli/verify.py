@@ -13,6 +13,7 @@ from tiktok_hook.signature import State
 from tiktok_hook.signature.pasted import read_pasted
 
 if TYPE_CHECKING:
+    from tiktok_hook.delivery import Delivery
     from tiktok_hook.store import Location
 
 
@@ -58,13 +59,17 @@ def command(
     and not too old, 1 otherwise.
     """
     known = options.required_secrets(secrets, secret_files)
+    rejected = None
     if word is not None:
         if header is not None or body is not None:
             raise UsageError(
                 "ID and --header or --body exclude each other.",
                 hint="ID checks a stored delivery; --header and --body check what you give.",
             )
-        found, headers, payload, now = _stored(word, db)
+        stored = _stored(word, db)
+        found, headers = stored.header(signature.HEADER), list(stored.headers)
+        payload, now = stored.body, stored.received_at
+        rejected = stored.id if stored.refused else None
     elif header is None or body is None:
         raise UsageError(
             "verify needs --header and --body, or the ID of a stored delivery.",
@@ -81,13 +86,17 @@ def command(
     click.echo(f"{words}: {verdict.reason}" if verdict.reason else words)
     if verdict.hint:
         click.echo(f"Hint: {verdict.hint}", err=True)
+    if rejected is not None and verdict.state in {State.VALID, State.STALE}:
+        click.echo(
+            f"Delivery {rejected} was rejected when it arrived: tiktok-hook replay {rejected} "
+            "--secret - sends it to your app.",
+            err=True,
+        )
     return 0 if verdict.state is State.VALID else 1
 
 
-def _stored(
-    word: str, db: "Location | None"
-) -> tuple[str | None, list[tuple[str, str]], bytes, float]:
-    """Signature header, all headers, body and time of receipt of a stored delivery.
+def _stored(word: str, db: "Location | None") -> "Delivery":
+    """A stored delivery with its whole body.
 
     Raises:
         UsageError: There is no such delivery, or its body was cut when it was stored.
@@ -102,5 +111,4 @@ def _stored(
             f"{len(delivery.body)} of {delivery.body_bytes} bytes.",
             hint="Its signature cannot be checked without the whole body.",
         )
-    found = delivery.header(signature.HEADER)
-    return found, list(delivery.headers), delivery.body, delivery.received_at
+    return delivery

@@ -1,8 +1,20 @@
 """Looks at everything that `listen` needs, and shows what to do about what is missing."""
 
+from tiktok_hook import background
 from tiktok_hook.doctor.examination import CHECKS, examine
 from tiktok_hook.doctor.finding import CheckStatus, Finding
 from tiktok_hook.doctor.report import DoctorReport
 from tiktok_hook.doctor.subject import Subject
 
-__all__ = ["CHECKS", "CheckStatus", "DoctorReport", "Finding", "Subject", "examine"]
+examine_blocking = background.blocking(examine)
+"""`examine` for programs without an event loop, and for notebooks."""
+
+__all__ = [
+    "CHECKS",
+    "CheckStatus",
+    "DoctorReport",
+    "Finding",
+    "Subject",
+    "examine",
+    "examine_blocking",
+]

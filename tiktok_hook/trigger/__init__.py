@@ -1,11 +1,15 @@
 """Sample events, signed as TikTok would, for a listener or any address."""
 
+from tiktok_hook import background
 from tiktok_hook.trigger.address import listener_url
 from tiktok_hook.trigger.listener_api import ListenerApi, signing_listener
 from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
 from tiktok_hook.trigger.run import TriggerResults, run, send
 from tiktok_hook.trigger.sample import CONTENT_TYPE, bodies, body_of, request
 from tiktok_hook.trigger.scenarios import SCENARIOS, scenario
+
+run_blocking = background.blocking(run)
+"""`run` for programs without an event loop, and for notebooks."""
 
 __all__ = [
     "CONTENT_TYPE",
@@ -20,6 +24,7 @@ __all__ = [
     "request",
     "retry",
     "run",
+    "run_blocking",
     "scenario",
     "schedule",
     "send",
