@@ -15,7 +15,7 @@ Bugs are not of this family and keep their traceback.
 
 EXIT_CODES = {
     0: "ended as asked: done, Ctrl-C, SIGTERM, SIGHUP",
-    1: "a check failed, `--exit-after` was not reached, or a bug",
+    1: "a check failed, `--exit-after` was not reached, nothing arrived for `wait`, or a bug",
     2: "an option, argument or setting that cannot be used",
     3: "the tunnel could not be opened, or the authtoken is missing",
     4: "no port to listen on",

@@ -19,6 +19,7 @@ MORE_CODES: Mapping[str, Mapping[int, str]] = {
     },
     "demo": {4: EXIT_CODES[4]},
     "trigger": {6: "an answer was not 200"},
+    "wait": {1: "no matching delivery arrived"},
     "replay": {6: "an app did not answer as it should"},
     "clear": {1: "you answered no"},
     "verify": {1: "the signature is not valid, or too old"},
