@@ -344,3 +344,20 @@ async def test_a_delivery_that_does_not_exist_is_named(house: House) -> None:
     reply = await house.ask("GET", "/api/v1/deliveries/99999")
     assert reply.status == 404
     assert json.loads(reply.body) == {"error": "There is no delivery 99999.", "hint": ""}
+
+
+async def test_a_curl_command_goes_where_a_replay_goes() -> None:
+    receiver, app = "http://127.0.0.1:3999", "http://127.0.0.1:3123/hook"
+    async with running(local_url=receiver, targets=(app,)) as house:
+        delivery = await house.receive()
+        reply = await house.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
+        missing = await house.ask("GET", "/api/v1/deliveries/99/curl")
+        house.status = replace(house.status, targets=())
+        without_target = await house.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
+    command = reply.body.decode()
+    assert (reply.status, missing.status, without_target.status) == (200, 404, 200)
+    assert command.startswith("curl -X 'POST' \\\n  'http://127.0.0.1:3123/hook")
+    assert command.count("curl") == 1
+    assert "Tiktok-Signature: t=" in command
+    assert SECRET not in command
+    assert "'http://127.0.0.1:3000/" in without_target.body.decode()

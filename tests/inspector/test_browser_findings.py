@@ -239,11 +239,25 @@ async def test_a_compressed_response_is_shown_decompressed(view: View) -> None:
     await expect(view.page.locator("#attempt-1\\.1")).to_contain_text('"error": "no such user"')
 
 
+async def test_copy_as_curl_is_one_command_to_the_app(view: View) -> None:
+    await view.receive()
+    await view.choose(1)
+    await view.page.get_by_role("button", name="Copy as cURL").click()
+    await expect(view.page.locator("#said")).to_contain_text("cURL")
+    copied = await view.page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("curl -X 'POST' \\\n")
+    assert copied.count("curl") == 1
+    assert f"'{view.app.url}" in copied
+    assert "Tiktok-Signature: t=" in copied
+
+
 async def test_an_error_is_never_copied_as_curl(view: View) -> None:
     await view.receive()
     await view.choose(1)
     await view.page.evaluate("navigator.clipboard.writeText('before')")
-    await view.page.route("**/api/v1/export*", lambda route: route.fulfill(status=503, body="{}"))
+    await view.page.route(
+        "**/api/v1/deliveries/1/curl", lambda route: route.fulfill(status=503, body="{}")
+    )
     await view.page.get_by_role("button", name="Copy as cURL").click()
     await expect(view.page.locator("#said")).to_contain_text("503")
     assert await view.page.evaluate("navigator.clipboard.readText()") == "before"

@@ -4,11 +4,13 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
 from tiktok_hook import archive, events, trigger
+from tiktok_hook.archive import curl
 from tiktok_hook.delivery import AttemptEnded, Delivery, attempt_json, dump
 from tiktok_hook.errors import HookError, StoreError, UsageError
 from tiktok_hook.forward import parse_header
@@ -47,7 +49,7 @@ from tiktok_hook.inspector.responses import (
     timeline_json,
     whole_json,
 )
-from tiktok_hook.replayer import Mode, ReplayOptions, Signing, recorded_target
+from tiktok_hook.replayer import Mode, NoTargetError, ReplayOptions, Signing, recorded_target
 from tiktok_hook.store import Filter
 
 PAGE_BYTES = 4 << 20
@@ -159,11 +161,24 @@ class Api:
         delivery = await asyncio.to_thread(self._delivery, number)
         return _download(delivery.body, f"delivery-{number}.bin")
 
+    async def curl(self, request: web.Request, _: None) -> web.Response:
+        """One command to paste, to the target of a replay, signed if there is a secret."""
+        number = _id(request)
+        delivery = await asyncio.to_thread(self._delivery, number)
+        mode = Mode.FRESH if self._parts.secrets else Mode.AS_IS
+        options = ReplayOptions(signing=Signing(mode))
+        replayer = self._parts.replayer(_own_port(request))
+        try:
+            prepared = await replayer.prepare(delivery, options)
+        except NoTargetError:
+            prepared = await replayer.prepare(delivery, replace(options, to=curl.DEFAULT_TARGET))
+        command = curl.command(prepared.request).encode()
+        return _download(command, f"delivery-{number}.sh")
+
     async def replay(self, request: web.Request, asked: ReplayRequest) -> ReplayedShape:
         """Send a delivery again, edited and signed as asked; or return what would be sent."""
         delivery = await asyncio.to_thread(self._delivery, _id(request))
-        own = None if request.transport is None else request.transport.get_extra_info("sockname")
-        replayer = self._parts.replayer(own[1] if own else None)
+        replayer = self._parts.replayer(_own_port(request))
         default = Mode.FRESH if self._parts.secrets else Mode.AS_IS
         body = asked.body
         prepared = await replayer.prepare(
@@ -390,6 +405,12 @@ def _answering(
 
 def _json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(body=dump(value), status=status, content_type=openapi.JSON)
+
+
+def _own_port(request: web.Request) -> int | None:
+    """The port of the inspector itself, which is never a target."""
+    own = None if request.transport is None else request.transport.get_extra_info("sockname")
+    return own[1] if own else None
 
 
 def _download(data: bytes, name: str) -> web.Response:

@@ -63,6 +63,10 @@ OPERATIONS = (
         summary="The exact bytes of a body.",
     ),
     Operation(
+        method="GET", path="/deliveries/{id}/curl", handler="curl", media=FILE, missing=True,
+        summary="One curl command that sends a delivery to where a replay goes, signed now.",
+    ),
+    Operation(
         method="POST", path="/deliveries/{id}/replay", handler="replay", body=ask.ReplayRequest,
         response=give.ReplayedShape, missing=True,
         summary="Send a delivery again, edited and signed as asked.",

@@ -198,7 +198,7 @@ function actions(whole, body) {
     el("button", { type: "button", onclick, ...attributes }, words);
   const copyCurl = async () => {
     try {
-      copy(await text(`export?format=curl&ids=${delivery.id}`), "cURL");
+      copy(await text(`deliveries/${delivery.id}/curl`), "cURL");
     } catch (error) {
       report(error);
     }
