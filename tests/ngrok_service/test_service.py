@@ -24,7 +24,7 @@ from tests.ngrok_service.certificates import Authority
 from tests.ngrok_service.frames import SYN, Code, Decoder, Frame, FrameError, Kind, encode
 from tests.ngrok_service.registry import Account, RefusedError, Registry
 
-SDK_AGENT = Path(__file__).parent / "ngrok_service" / "sdk_agent.py"
+SDK_AGENT = Path(__file__).with_name("sdk_agent.py")
 SDK = tuple(int(part) for part in importlib.metadata.version("ngrok").split(".")[:2])
 SECRET = "client-secret"
 BODY = b'{"event":"tiktok.ping"}'
@@ -731,7 +731,7 @@ async def test_the_program_says_where_it_is_and_ends_with_its_input() -> None:
         sys.executable,
         "-m",
         "tests.ngrok_service",
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[2],
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -14,7 +14,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.deadline import DEADLINE
-from tests.test_relay import CRASHING, Told, delivery, eventually
+from tests.relay.test_relay import CRASHING, Told, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay, open_relay
@@ -85,7 +85,7 @@ async def test_when_one_is_killed_the_other_goes_on(path: Path) -> None:
             subprocess.Popen,
             [sys.executable, "-c", CRASHING, str(path), app.url, "60"],
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         )
         with process:
             await app.wait_for(5)

@@ -637,7 +637,7 @@ async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, to
 CRASHING = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.test_relay import delivery
+from tests.relay.test_relay import delivery
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.receiver import IncomingRequest
 from tiktok_hook.relay import open_relay
@@ -670,7 +670,7 @@ async def test_after_kill_9_each_of_200_reaches_the_app_in_order_and_one_at_most
 
     def start(new: int) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-c", CRASHING, str(tmp_path / "history.db"), app.url, str(new)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
+        return subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
 
     async with running_app(slow) as app:
         for new, until in ((count, 20), (0, 40), (0, 0)):
