@@ -137,7 +137,7 @@ async def stored(db: Path, *several: Delivery) -> None:
         (["7"], 2, "There is no delivery 7.", "There are 1 to 6"),
         (["last-6"], 2, "There is no last-6: 6 deliveries match.", "tiktok-hook events"),
         (["2.1"], 2, "2.1 is an attempt", "The delivery it was made of is 2."),
-        (["2", "--json", "--har"], 2, "--json and --har do not go together.", "one of them"),
+        (["2", "--body", "--har"], 2, "--body and --har do not go together.", "one of them"),
     ],
     ids=["unknown", "too-far-back", "attempt", "two-parts"],
 )

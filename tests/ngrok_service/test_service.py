@@ -26,7 +26,7 @@ from tests.ngrok_service.registry import Account, RefusedError, Registry
 
 SDK_AGENT = Path(__file__).with_name("sdk_agent.py")
 SDK = tuple(int(part) for part in importlib.metadata.version("ngrok").split(".")[:2])
-SECRET = "client-secret"
+SECRET = "tiktok-client-secret"
 BODY = b'{"event":"tiktok.ping"}'
 
 

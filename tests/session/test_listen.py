@@ -122,7 +122,7 @@ async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
 ) -> None:
     service.refuse_auth(code, f"The authtoken {TOKEN} is not good.")
     process = await asyncio.create_subprocess_exec(
-        *command(*tunnelled(service)),
+        *command(*tunnelled(service), form="compact"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **TOKEN_ONLY},

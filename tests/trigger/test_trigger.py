@@ -16,7 +16,7 @@ from tiktok_hook.forward import ForwardRequest, Reply
 from tiktok_hook.signature import State
 
 NOW = 1_795_410_390.25
-SECRET = "client-secret"
+SECRET = "tiktok-client-secret"
 
 
 def state(request: ForwardRequest, *, now: float) -> State:
