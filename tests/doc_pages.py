@@ -76,6 +76,8 @@ def make_files(folder: Path) -> None:
     line = dump({"type": "delivery", **delivery_json(delivery(id=1))})
     (folder / "colleague.jsonl").write_bytes(line + b"\n")
     _make_recordings(folder)
+    scenario = next(code for _, language, code in BLOCKS if language == "toml" and "step" in code)
+    (folder / "refund.toml").write_text(scenario)
     (folder / "client-secret.txt").write_text(SECRET)
     for name in ("body.json", "event.json"):
         (folder / name).write_text('{"event":"tiktok.ping"}')

@@ -15,7 +15,7 @@ from tests import doc_pages, event_reference, fuzzing, reference
 from tests.doc_pages import BLOCKS, PAGES
 from tests.pictures import terminal
 from tests.test_architecture import ROWS
-from tiktok_hook import errors, settings
+from tiktok_hook import errors, settings, trigger
 from tiktok_hook.cli import COMMANDS, group
 
 ROOT = Path(__file__).parent.parent
@@ -174,6 +174,12 @@ def test_the_documented_settings_are_settings(tmp_path: Path) -> None:
     names = {name: option.name for option in reference.options("listen") for name in option.opts}
     keys = [key for key in [*config, *config["listen"]] if key != "listen"]
     assert [key for key in keys if f"--{key}" not in names] == []
+
+
+def test_the_documented_scenario_is_one(tmp_path: Path) -> None:
+    doc_pages.make_files(tmp_path)
+    steps = trigger.read_scenario(tmp_path / "refund.toml")
+    assert len(trigger.planned(steps, now=1_795_410_390.25)) == 3
 
 
 def test_the_documented_project_file_is_one(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ USER_ONLY = frozenset(
         "age", "as-is", "bad-signature", "concurrency", "count", "curl", "dry-run", "duplicate",
         "edit", "event", "events", "exit-after", "failed", "follow", "har", "headers", "json",
         "limit", "list", "method", "no-signature", "only", "pending", "publish-id", "rate", "raw",
-        "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "set",
+        "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",
+        "set", "shuffle",
         "signed-only", "since", "slow", "source", "speed", "status", "timeout", "timestamp",
         "unset", "until", "user", "verbose", "verdict", "with-id", "yes",
     }

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook.cli import completers, options, signature_options, trigger_options
-from tiktok_hook.errors import AppError
+from tiktok_hook.cli.config_layers import expanded
+from tiktok_hook.errors import AppError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.forward import Reply
@@ -24,7 +25,8 @@ option = options.option
 _LINES = 20
 """Maximum number of events shown one per line; more are shown as a progress bar and a total."""
 
-_SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
+_MAX_SHUFFLED = 100_000
+"""How many bodies may be shuffled: all of them are in memory then."""
 
 
 @click.command(
@@ -44,8 +46,8 @@ _SCENARIOS = ("publish", "publish-failed", "disconnect", "purchase")
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
 @option(
     "--scenario",
-    type=click.Choice(_SCENARIOS),
-    help="Send the events of a typical sequence, in order.",
+    metavar="NAME|FILE",
+    help="Send the events of a sequence in order: a built-in one, or your own file.",
 )
 @trigger_options.where
 @signature_options.ways
@@ -100,7 +102,9 @@ class _Triggering:
         self._given = given
         self._as_json = given["form"] == "json"
         self._label = event or given["scenario"] or "the body"
-        self._bodies, self._planned = _bodies(event, given)
+        self._bodies, self._planned, self._pauses = _bodies(event, given)
+        if given["shuffle"]:
+            self._bodies = _shuffled(self._bodies, self._planned, seed=given["seed"])
         to, through = given["to"], given["through_tunnel"]
         self._url = trigger.listener_url(through_tunnel=through) if to is None else parse_target(to)
         needs_secret = secret is None and not given["no_signature"]
@@ -152,6 +156,7 @@ class _Triggering:
             self._bodies,
             self._url,
             **self._how,
+            pauses=self._pauses,
             rate=self._given["rate"],
             concurrency=self._given["concurrency"],
             tally=tally,
@@ -265,21 +270,69 @@ class _Triggering:
             click.echo(f"Hint: {hints.for_accepted_forgery()}", err=True)
 
 
-def _bodies(event: str | None, given: dict[str, Any]) -> tuple[Iterable[bytes], int]:
-    """The bodies to send, and their number."""
+def _bodies(
+    event: str | None, given: dict[str, Any]
+) -> tuple[Iterable[bytes], int, Sequence[float]]:
+    """The bodies to send, their number, and the seconds to wait before each."""
     from tiktok_hook import edits, trigger
 
     count, times, sets = given["count"], given["duplicate"], given["sets"]
     bodies: Iterable[bytes]
+    pauses: list[float] = []
     if event is not None:
         bodies = trigger.bodies(event, count, sets=sets)
+    elif given["scenario"] is not None and given["scenario"] not in trigger.SCENARIOS:
+        steps = trigger.read_scenario(_scenario_file(given["scenario"]))
+        plan = trigger.planned(steps, sets=sets, now=time.time())
+        bodies = [body for _, body in plan]
+        pauses = [0.0 if again else pause for pause, _ in plan for again in range(times)]
+        count = len(plan)
     elif given["scenario"] is not None:
         bodies = trigger.scenario(given["scenario"], sets=sets, now=time.time())
         count = len(bodies)
     else:
         body = edits.apply(options.read_body(given["body"]), sets=sets)
         bodies = (body for _ in range(count))
-    return (body for body in bodies for _ in range(times)), count * times
+    return (body for body in bodies for _ in range(times)), count * times, pauses
+
+
+def _scenario_file(text: str) -> Path:
+    """The file that ``--scenario`` names.
+
+    Raises:
+        UsageError: It is the name of a scenario, and there is none of this name.
+    """
+    from tiktok_hook import trigger
+    from tiktok_hook.suggestions import did_you_mean
+
+    file = expanded(text)
+    if file.name != text or file.suffix or file.exists():
+        return file
+    raise UsageError(
+        f"There is no scenario {text!r}.",
+        hint=did_you_mean(text, trigger.SCENARIOS)
+        or f"There are {', '.join(trigger.SCENARIOS)}, or name a file.",
+    )
+
+
+def _shuffled(bodies: Iterable[bytes], planned: int, *, seed: int | None) -> Iterable[bytes]:
+    """The bodies in random order; a line on stderr names the seed that repeats it.
+
+    Raises:
+        UsageError: There is only one, or there are too many to hold in memory.
+    """
+    import random
+
+    if not 1 < planned <= _MAX_SHUFFLED:
+        raise UsageError(
+            f"--shuffle takes 2 to {_MAX_SHUFFLED} events, and {planned} would be sent.",
+            hint="Use --count, --duplicate or --scenario.",
+        )
+    used = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    click.echo(f"The order is random; --seed {used} repeats it.", err=True)
+    every = list(bodies)
+    random.Random(used).shuffle(every)  # noqa: S311 - an order, not a secret
+    return every
 
 
 def _bar(planned: int) -> "Progress | None":

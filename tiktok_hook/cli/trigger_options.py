@@ -24,6 +24,13 @@ many = together(
         metavar="N",
         help="Send each event N times, with the same body and a new signature.",
     ),
+    option("--shuffle", is_flag=True, help="Send the events in random order."),
+    option(
+        "--seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="With --shuffle: repeat the order of an earlier run.",
+    ),
     option(
         "--rate",
         type=click.FloatRange(min=0.01),
@@ -84,11 +91,14 @@ def validate(event: str | None, given: Mapping[str, Any]) -> None:
     _one_of([name for name, value in where.items() if value])
     if given["scenario"] and given["count"] > 1:
         _one_of(["--scenario", "--count"])
+    if given["seed"] is not None and not given["shuffle"]:
+        raise UsageError("--seed has no effect without --shuffle.", hint="Add --shuffle.")
     if given["retry_like_tiktok"]:
         others = {
             "--scenario": given["scenario"],
             "--count": given["count"] > 1,
             "--duplicate": given["duplicate"] > 1,
+            "--shuffle": given["shuffle"],
             "--rate": given["rate"],
             "--concurrency": given["concurrency"] > 1,
         }

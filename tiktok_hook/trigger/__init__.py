@@ -6,6 +6,7 @@ from tiktok_hook.trigger.listener_api import ListenerApi, signing_listener
 from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
 from tiktok_hook.trigger.run import TriggerResults, run, send
 from tiktok_hook.trigger.sample import CONTENT_TYPE, bodies, body_of, request
+from tiktok_hook.trigger.scenario_file import Step, planned, read_scenario
 from tiktok_hook.trigger.scenarios import SCENARIOS, scenario
 
 run_blocking = background.blocking(run)
@@ -16,11 +17,14 @@ __all__ = [
     "GIVEN_UP_SECONDS",
     "SCENARIOS",
     "ListenerApi",
+    "Step",
     "TriggerResults",
     "Try",
     "bodies",
     "body_of",
     "listener_url",
+    "planned",
+    "read_scenario",
     "request",
     "retry",
     "run",
