@@ -135,18 +135,11 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
 
 
-@pytest.mark.parametrize(
-    ("secret", "likely"),
-    [("another-secret-than-its", "not the one that signed"), (None, "Set TIKTOK_CLIENT_SECRET")],
-    ids=["another-secret", "no-secret"],
-)
-async def test_a_listener_that_refuses_it_has_another_secret_not_a_fault(
-    secret: str | None, likely: str
-) -> None:
+async def test_a_listener_that_refuses_it_has_another_secret_not_a_fault() -> None:
     async with listening("--no-tunnel", "--ephemeral"):
-        result = await trigger(FAILED, secret=secret)
+        result = await trigger(FAILED, secret="another-secret-than-its")
     assert result.exit_code == 6
-    assert likely in result.stderr
+    assert "not the one that signed" in result.stderr
     assert "verifier" not in result.stderr
     assert "rightly" not in result.stderr
 
