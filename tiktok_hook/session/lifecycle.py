@@ -201,6 +201,7 @@ class _Wiring:
         self._announce(session.ready)
         remarks = (
             *startup_notices.mistyped(plan.event_globs),
+            *startup_notices.doubled_path(targets, plan.path),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
         session.ended_early = session.ended.is_set()

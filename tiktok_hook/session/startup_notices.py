@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tiktok_hook import events
 from tiktok_hook.delivery import Notice
+from tiktok_hook.forward import join
 from tiktok_hook.relay import Relay
 from tiktok_hook.store import QUEUE_MODES, HistoryReader
 from tiktok_hook.terminal import words
@@ -17,6 +18,26 @@ def mistyped(globs: Sequence[str]) -> list[Notice]:
             near = events.nearest(glob.strip("*?."))
             hint = f"Did you mean {' or '.join(near)}?" if near else _LIST
             notices.append(Notice(f"--events {glob} matches no known event.", hint))
+    return notices
+
+
+def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
+    """One notice per target that ends with the path of the Callback URL, which is added to it.
+
+    Args:
+        targets: As `parse_target` returned them.
+        path: The path of the Callback URL; ``/`` adds nothing.
+    """
+    own = path.rstrip("/")
+    notices = []
+    for target in targets:
+        base = target.partition("?")[0].rstrip("/")
+        if own and base.endswith(own):
+            text = (
+                f"{path} is in --path and in the target: deliveries go to {join(base, path, '')}."
+            )
+            hint = f"Give --forward-to {base.removesuffix(own)}, or leave out --path."
+            notices.append(Notice(text, hint))
     return notices
 
 
