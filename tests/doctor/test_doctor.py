@@ -112,6 +112,23 @@ async def test_a_check_that_hangs_is_given_up(db: Path) -> None:
     assert found["authtoken"].status == "pass"
 
 
+async def test_without_a_home_folder_each_check_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(*_: object, **__: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("user_state_path", "user_data_path"):
+        monkeypatch.setattr(f"platformdirs.{name}", unknown)
+    subject = Subject(connect_url=f"127.0.0.1:{free_port()}", authtoken=TOKEN)
+    report = await doctor.examine(subject)
+    found = {each.id: each for each in report.findings}
+    for name in ("database", "state-folder", "disk"):
+        assert found[name].status == "fail"
+        assert found[name].found.startswith("No home folder is known")
+        assert "HOME" in found[name].next_step
+
+
 @contextlib.asynccontextmanager
 async def silent_port() -> AsyncIterator[int]:
     """A port that takes connections and never says anything."""

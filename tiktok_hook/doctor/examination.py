@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from tiktok_hook.doctor import account, app, clock, history, ingress, machine
-from tiktok_hook.doctor.finding import Finding, doubtful
+from tiktok_hook.doctor.finding import Finding, bad, doubtful
 from tiktok_hook.doctor.report import DoctorReport
 from tiktok_hook.doctor.subject import Subject
+from tiktok_hook.errors import HookError
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]
 
@@ -53,6 +54,8 @@ async def examine(
         except TimeoutError:
             words = f"no result within {seconds:g} s"
             return [doubtful(name, words, "Something there is stuck; try once more.")]
+        except HookError as error:  # no home folder is known, for instance
+            return [bad(name, str(error).removesuffix("."), error.hint)]
 
     findings: list[Finding] = []
     async with asyncio.TaskGroup() as group:
