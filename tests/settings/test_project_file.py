@@ -23,8 +23,11 @@ USER_ONLY = frozenset(
         # files that are read or written, and what is deleted
         "config", "db", "ephemeral", "keep-bytes", "serve-file", "output", "junit", "body",
         "before",
+        # what an agent may do
+        "allow-listen", "allow-remote", "allow-send", "client", "dir", "project", "show-headers",
         # what one call does
-        "age", "as-is", "bad-signature", "concurrency", "count", "curl", "dry-run", "duplicate",
+        "after", "age", "answer", "as-is", "bad-signature", "concurrency", "count", "curl",
+        "cursor", "dry-run", "duplicate",
         "edit", "event", "events", "exit-after", "failed", "follow", "har", "headers", "json",
         "limit", "list", "method", "no-signature", "only", "pending", "publish-id", "rate", "raw",
         "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",
