@@ -5,6 +5,7 @@ from typing import assert_type
 
 import tiktok_hook
 from tiktok_hook import testing
+from tiktok_hook.events import contents
 
 
 def verifying(header: str | None, body: bytes) -> bool:
@@ -51,6 +52,12 @@ def reading() -> None:
         assert_type(made, tiktok_hook.Attempt)
         assert_type(made.status, int | None)
         history.replay("1")  # type: ignore[arg-type] # ids are numbers
+
+
+def typed(event: tiktok_hook.Event) -> None:
+    if failed := event.content_as(contents.PostPublishFailedContent):
+        assert_type(failed["reason"], str)
+        failed["no_such_key"]  # type: ignore[typeddict-item] # not of this event
 
 
 def failing(error: tiktok_hook.HookError) -> tuple[str, int]:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar, cast
 
 from tiktok_hook import client_keys
 from tiktok_hook.events.catalogue import kind_of, nearest
 from tiktok_hook.events.event_type import EventType, Field, Value
 from tiktok_hook.exact_json import ExactFloat, Json, loads
 from tiktok_hook.sanitize import visible
+
+Content = TypeVar("Content")
 
 _LONGEST_VALUE = 72
 """Characters of one value in a summary; a publish_id has at most 64."""
@@ -68,6 +71,23 @@ class Event:
             return None
         seconds = self.create_time / (1000 if self.create_time >= _MILLISECONDS_FROM else 1)
         return seconds if 0 <= seconds < 253_402_300_800 else None
+
+    def content_as(self, record: type[Content]) -> Content | None:
+        """`content` as a typed record of ``tiktok_hook.events.contents``.
+
+        Args:
+            record: Such as ``contents.PostPublishFailedContent``.
+
+        Returns:
+            The same object, values as TikTok sent them; None when this is another event, or its
+            content is not an object.
+        """
+        from tiktok_hook.events.contents import CONTENTS
+
+        kind = self.kind
+        if kind is None or CONTENTS.get(kind.name) is not record:
+            return None
+        return cast("Content", self.content) if isinstance(self.content, dict) else None
 
     def _of_content(self, key: str) -> Json:
         return self.content.get(key) if isinstance(self.content, dict) else None
