@@ -25,7 +25,7 @@ ROWS = (
     {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
     {"delivery"},
     {"background", "bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
-    {"store"},
+    {"store", "credentials"},
     {"receiver", "forward", "tunnel", "terminal"},
     {"relay", "replayer", "trigger", "archive"},
     {"audit", "doctor", "inspector"},

@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-import yaml
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import fuzzing
 from tiktok_hook import ngrok_config
 from tiktok_hook.errors import UsageError
-from tiktok_hook.ngrok_config import NgrokConfig, keep_authtoken, read
+from tiktok_hook.ngrok_config import NgrokConfig, read
 
 TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
 
@@ -237,87 +236,6 @@ def test_the_token_is_not_in_the_configs_repr(file: Path) -> None:
     assert TOKEN not in repr(read(file))
 
 
-def test_a_new_file_is_made_where_the_agent_looks(home: Path) -> None:
-    file = keep_authtoken(TOKEN)
-    assert file == ngrok_config.default_path()
-    assert read().authtoken == TOKEN
-    assert yaml.safe_load(file.read_text()) == {"version": "3", "agent": {"authtoken": TOKEN}}
-    if os.name == "posix":
-        assert file.stat().st_mode & 0o777 == 0o600
-
-
-NEW = "2newToken_6NEW"
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (LAYOUT_2, LAYOUT_2.replace(TOKEN, NEW)),
-        (LAYOUT_3, LAYOUT_3.replace(TOKEN, NEW)),
-        ("version: 2\nregion: eu", f"version: 2\nregion: eu\nauthtoken: {NEW}\n"),
-        ("version: 3\n", f"version: 3\nagent:\n  authtoken: {NEW}\n"),
-        (
-            "agent: # mine\n\n    web_addr: 127.0.0.1:1\nversion: 3\n",
-            f"agent: # mine\n    authtoken: {NEW}\n\n    web_addr: 127.0.0.1:1\nversion: 3\n",
-        ),
-        ("", f"authtoken: {NEW}\n"),
-    ],
-    ids=["2", "3", "2-without", "3-without", "3-section", "empty"],
-)
-def test_keeping_a_token_leaves_the_rest_as_it_was(file: Path, before: str, after: str) -> None:
-    file.write_text(before)
-    keep_authtoken(NEW, file)
-    assert file.read_text() == after
-    assert read(file).authtoken == NEW
-
-
-@pytest.mark.parametrize(
-    "token", ["12345", "null", 'with "quotes" and: more', "1e5", "0x1F", "9" * 5000]
-)
-def test_any_token_comes_back_as_it_went_in(file: Path, token: str) -> None:
-    keep_authtoken(token, file)
-    assert read(file).authtoken == token
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "version: 3\nagent: {web_addr: 127.0.0.1:1}\n",
-        "authtoken: >\n  folded\nversion: 2\n",
-        '{"version": "2"}\n',
-        "agent: 3\n",
-        "agent: {}\n",
-        "version: 3\nagent: &anchor\n  a: 1\nother: *anchor\n",
-    ],
-    ids=["flow", "folded", "json", "scalar", "empty", "anchor"],
-)
-def test_a_file_that_cannot_be_changed_safely_stays_as_it_is(file: Path, text: str) -> None:
-    file.write_text(text)
-    with pytest.raises(UsageError, match="not safe") as caught:
-        keep_authtoken(NEW, file)
-    assert "ngrok config add-authtoken" in caught.value.hint
-    assert file.read_text() == text
-    assert list(file.parent.iterdir()) == [file]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="modes and links are POSIX's")
-def test_a_link_and_the_files_mode_are_kept(tmp_path: Path, file: Path) -> None:
-    real = tmp_path / "dotfiles.yml"
-    real.write_text(LAYOUT_3)
-    real.chmod(0o640)
-    file.symlink_to(real)
-    keep_authtoken(NEW, file)
-    assert file.is_symlink()
-    assert real.stat().st_mode & 0o777 == 0o640
-    assert read(real).authtoken == NEW
-
-
-def test_an_unwritable_place_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be written"):
-        keep_authtoken(NEW, tmp_path / "file" / "ngrok.yml")
-
-
 # Whatever somebody's editor left in it.
 
 SECRET = "2secret_token"
@@ -359,30 +277,3 @@ def test_any_file_is_read_or_a_usage_error_that_quotes_nothing(place: Path, cont
             value is None or (value and value == value.strip())
             for value in (found.authtoken, found.connect_url, found.connect_cas)
         )
-
-
-@fuzzing.one_in(4)
-@given(content=FILES, token=st.text(min_size=1, max_size=20) | st.just(NEW))
-def test_any_file_keeps_all_but_the_token_or_stays_as_it_is(
-    place: Path, content: bytes, token: str
-) -> None:
-    assume(token.strip() == token)
-    place.write_bytes(content)
-    try:
-        keep_authtoken(token, place)
-    except UsageError:
-        assert place.read_bytes() == content
-    else:
-        assert read(place).authtoken == token
-        assert without_token(place.read_bytes()) == without_token(content)
-    assert list(place.parent.iterdir()) == [place]
-
-
-def without_token(content: bytes) -> object:
-    """Every other setting of a file."""
-    settings = yaml.safe_load(content.decode("utf-8-sig")) or {}
-    agent = settings.get("agent")
-    inner = agent if isinstance(agent, dict) else {}
-    for each in (settings, inner):
-        each.pop("authtoken", None)
-    return {**settings, "agent": inner, "version": str(settings.get("version", "3"))}

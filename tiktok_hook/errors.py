@@ -3,6 +3,7 @@
     HookError              1   something went wrong that is not a bug
     ├── UsageError         2   an option, argument or setting that cannot be used
     ├── TunnelError        3   the tunnel could not be opened, or the authtoken is missing
+    │   └── AuthtokenError     ngrok did not accept the authtoken
     ├── ListenError        4   no port to listen on
     ├── StoreError         5   the history cannot be opened, read or written
     │   └── NoHistoryError     there is none yet
@@ -53,6 +54,10 @@ class TunnelError(HookError):
     """The tunnel could not be opened, or ended in a way that cannot heal."""
 
     exit_code = 3
+
+
+class AuthtokenError(TunnelError):
+    """ngrok did not accept the authtoken."""
 
 
 class ListenError(HookError):

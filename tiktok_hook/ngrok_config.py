@@ -1,14 +1,12 @@
-"""ngrok's own config file: the authtoken that is kept there, read and written.
+"""ngrok's own config file: the authtoken that is kept there. It is only read.
 
 ngrok's SDK does not look at it, its agent does: who has used that before need not give the token
 again. Both layouts are understood: https://ngrok.com/docs/agent/config/
 """
 
 import codecs
-import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,32 +144,6 @@ def misnamed_variable() -> str:
     return ""
 
 
-def keep_authtoken(token: str, path: Path | None = None) -> Path:
-    """Keep a token where ngrok's agent keeps it, everything else in the file left as it is.
-
-    Args:
-        token: It replaces the one that is there.
-        path: The file; None takes the one that exists, otherwise makes a new one with mode 0600.
-
-    Returns:
-        The file.
-
-    Raises:
-        UsageError: The file cannot be read, written or changed safely; it is as before then.
-    """
-    file = path or find() or default_path()
-    try:
-        before = _text(file) if file.exists() else 'version: "3"\n'
-        after = _with_token(before, token, file)
-        _replace(file.resolve(), after)
-    except OSError as error:
-        raise UsageError(
-            f"ngrok's config file {file} cannot be written: {error.strerror}.",
-            hint="Check the permissions, or set NGROK_AUTHTOKEN instead.",
-        ) from error
-    return file
-
-
 def _text(file: Path) -> str:
     try:
         data = file.read_bytes()
@@ -232,85 +204,3 @@ def _word(value: object) -> str | None:
     if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER_BITS:
         return None  # Python would not write it out
     return str(value).strip() or None
-
-
-def _with_token(text: str, token: str, file: Path) -> str:
-    """The file's text with the token in it; comments, order and spelling of the rest stay."""
-    content = _parse(text, file)
-    plain = re.fullmatch(r"\w+", token, re.ASCII) and _is_text(token)
-    line = f"authtoken: {token if plain else json.dumps(token)}"
-    whole = text if not text or text.endswith("\n") else text + "\n"
-    expected: dict[str, Any]
-    if "agent" in content or str(content.get("version")) == "3":
-        inner = content.get("agent")
-        agent = inner if isinstance(inner, dict) else {}
-        expected = {**content, "agent": {**agent, "authtoken": token}}
-        result = _in_agent(whole, line, new="agent" not in content)
-    else:
-        expected = {**content, "authtoken": token}
-        result = _LINE.sub(lambda _: line, whole, count=1)
-        if "authtoken" not in content:
-            result += f"{line}\n"
-    try:
-        safe = _loaded(result) == expected
-    except ValueError:
-        safe = False
-    if not safe:
-        raise UsageError(
-            f"ngrok's config file {file} is written in a way that is not safe to change here.",
-            hint="Run: ngrok config add-authtoken TOKEN, or set NGROK_AUTHTOKEN.",
-        )
-    return result
-
-
-def _is_text(word: str) -> bool:
-    """Whether YAML takes a word for itself, without quotes, and for no number or truth value."""
-    try:
-        return bool(_loaded(word) == word)
-    except ValueError:
-        return False
-
-
-_LINE = re.compile(r"^authtoken:.*$", re.MULTILINE)
-_LINE_IN_AGENT = re.compile(r"^([ \t]+)authtoken:.*$", re.MULTILINE)
-_AGENT = re.compile(r"^agent:[ \t]*(?:#.*)?\n", re.MULTILINE)
-
-
-def _in_agent(text: str, line: str, *, new: bool) -> str:
-    """The text with a line in its section ``agent``; unchanged when that is written in one line."""
-    if new:
-        return f"{text}agent:\n  {line}\n"
-    if (found := _AGENT.search(text)) is None:
-        return text
-    head, body, rest = _section(text, found.end())
-    if _LINE_IN_AGENT.search(body):
-        body = _LINE_IN_AGENT.sub(lambda there: there[1] + line, body, count=1)
-    else:
-        indent = re.search(r"^([ \t]+)[^\s#]", body, re.MULTILINE)
-        body = f"{indent[1] if indent else '  '}{line}\n{body}"
-    return head + body + rest
-
-
-def _section(text: str, start: int) -> tuple[str, str, str]:
-    """What is before, in and after the indented block that begins at start."""
-    end = re.compile(r"^(?![ \t]|#|$)", re.MULTILINE).search(text, start)
-    stop = end.start() if end else len(text)
-    return text[:start], text[start:stop], text[stop:]
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file in one step, for its owner's eyes when it is new."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
-    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".ngrok.yml.")  # mode 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(mode)
-        temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -347,31 +347,43 @@ def _read_own(path: Path, *, private: bool = False) -> str | None:
 
 
 def _write(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file in the state folder as `write_private` does.
+
+    Raises:
+        StoreError: The state folder cannot be written to, or other users can write to it.
+    """
+    check_state_dir()
+    try:
+        write_private(path, text, replace=replace)
+    except OSError as error:
+        raise _cannot_write(path.parent, error) from error
+
+
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
     """Write a file for the owner alone, whole or not at all.
 
     Args:
         path: The file; missing folders are made, for the owner alone.
         text: All of it.
         replace: Whether to put it in the place of one that is there; otherwise that one stays.
+
+    Raises:
+        OSError: It cannot be written.
     """
-    check_state_dir()
+    _make_folder(path.parent)
+    # Not `tempfile`: its import takes longer than all of this.
+    draft = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        _make_folder(path.parent)
-        # Not `tempfile`: its import takes longer than all of this.
-        draft = path.with_name(f".{path.name}-{os.urandom(8).hex()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            if replace:
-                draft.replace(path)
-            else:
-                with contextlib.suppress(FileExistsError):
-                    path.hardlink_to(draft)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise _cannot_write(path.parent, error) from error
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        if replace:
+            draft.replace(path)
+        else:
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _cannot_write(folder: Path, error: OSError) -> StoreError:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tiktok_hook import ngrok_config
+from tiktok_hook import credentials, ngrok_config
 from tiktok_hook.errors import UsageError
 from tiktok_hook.session import find_ingress
 
@@ -10,7 +10,10 @@ from tiktok_hook.session import find_ingress
 @pytest.fixture
 def ngrok_file(home: Path) -> Path:
     """ngrok's own config file, with an authtoken."""
-    return ngrok_config.keep_authtoken("from-the-file")
+    file = ngrok_config.default_path()
+    file.parent.mkdir(parents=True)
+    file.write_text('version: "3"\nagent:\n  authtoken: from-the-file\n')
+    return file
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,19 @@ def test_an_authtoken_is_the_one_given_then_the_environments_then_ngroks(
     if in_environment is not None:
         monkeypatch.setenv("NGROK_AUTHTOKEN", in_environment)
     assert find_ingress(authtoken=given).authtoken == found
+
+
+def test_one_that_was_kept_comes_before_ngroks_and_after_the_environments(
+    monkeypatch: pytest.MonkeyPatch, ngrok_file: Path
+) -> None:
+    kept = credentials.keep_authtoken("kept")
+    found = find_ingress(authtoken=None)
+    assert (found.authtoken, found.authtoken_from) == ("kept", str(kept))
+    monkeypatch.setenv("NGROK_AUTHTOKEN", "from-the-environment")
+    assert find_ingress(authtoken=None).authtoken_from == "NGROK_AUTHTOKEN"
+    monkeypatch.delenv("NGROK_AUTHTOKEN")
+    kept.unlink()
+    assert find_ingress(authtoken=None).authtoken_from == str(ngrok_file)
 
 
 def test_without_any_there_is_none() -> None:

@@ -1,7 +1,6 @@
 """``tiktok-hook doctor``: check everything that `listen` needs."""
 
 import json
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,7 @@ _WIDEST = 12
     "--authtoken",
     metavar="TEXT",
     envvar=["TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"],
-    help="ngrok's authtoken.  [default: NGROK_AUTHTOKEN, then ngrok's config file]",
+    help="ngrok's authtoken.  [default: NGROK_AUTHTOKEN, the one kept, ngrok's config file]",
 )
 @options.option("--connect-url", metavar="HOST:PORT", help="Another ngrok ingress address.")
 @options.connect_cas_option
@@ -104,7 +103,7 @@ def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
     return doctor.Subject(
         db=given["db"],
         authtoken=given["authtoken"],
-        authtoken_from=_origin(context, "authtoken"),
+        authtoken_from=options.origin(context, "authtoken"),
         connect_url=given["connect_url"],
         connect_cas=given["connect_cas"],
         clock_url=given["clock_url"] or (None if elsewhere else NGROK_API),
@@ -115,14 +114,3 @@ def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
         inspect_port=given["inspect_port"],
         targets=given["forward_to"],
     )
-
-
-def _origin(context: click.Context, name: str) -> str:
-    """The source of an option's value: the variable, the settings file or the flag."""
-    source = context.get_parameter_source(name)
-    if source is click.core.ParameterSource.ENVIRONMENT:
-        names = ("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN")
-        return next((each for each in names if os.environ.get(each)), names[-1])
-    if source is click.core.ParameterSource.DEFAULT_MAP:
-        return "config.toml"
-    return f"--{name}"

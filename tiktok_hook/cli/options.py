@@ -4,6 +4,7 @@
 the settings files before click resolves the options.
 """
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -192,6 +193,17 @@ insecure_option = option(
     is_flag=True,
     help="Do not check the certificate of an https address.",
 )
+
+
+def origin(context: click.Context, name: str) -> str:
+    """The source of an option's value: the variable, the settings file or the flag."""
+    source = context.get_parameter_source(name)
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        names = ("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN")
+        return next((each for each in names if os.environ.get(each)), names[-1])
+    if source is click.core.ParameterSource.DEFAULT_MAP:
+        return "config.toml"
+    return f"--{name}"
 
 
 def find_secrets(given: Sequence[str], files: Sequence[Path]) -> settings.FoundSecrets:

@@ -1,20 +1,27 @@
 """Run a session from the options of ``listen``, and return its exit code."""
 
+import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook import ngrok_config, settings
+from tiktok_hook import credentials, settings
 from tiktok_hook.cli import config_layers, options
-from tiktok_hook.errors import TunnelError, UsageError
+from tiktok_hook.delivery import Notice
+from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
 from tiktok_hook.relay.options import RelayOptions, parse_ack
 from tiktok_hook.sanitize import visible
+
+if TYPE_CHECKING:
+    from tiktok_hook.session import Session
 
 THREE_WAYS = (
     "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
@@ -43,20 +50,30 @@ def start(given: Mapping[str, Any]) -> int:
     session.check_edge(verify_webhook=bool(given["verify_webhook"]), secrets=secrets)
     arguments = _arguments(given)
     sources = [*settings_from(), *([found.notice] if found.notice else [])]
+    prompt = _AuthtokenPrompt()
     if given["tunnel"]:
-        arguments |= _tunnel_arguments(given, sources)
-    return session.run(
-        session.ListenOptions(
-            secret=secrets,
-            command=given["command_beside"],
-            settings_from=tuple(sources),
-            **arguments,
-        ),
-        format=given["form"],
-        exit_after=given["exit_after"],
-        timeout=given["timeout"],
-        open_page=given["open_page"],
-    )
+        arguments |= _tunnel_arguments(given, sources, prompt)
+    while True:
+        try:
+            return session.run(
+                session.ListenOptions(
+                    secret=secrets,
+                    command=given["command_beside"],
+                    settings_from=tuple(sources),
+                    **arguments,
+                ),
+                format=given["form"],
+                exit_after=given["exit_after"],
+                timeout=given["timeout"],
+                open_page=given["open_page"],
+                script=prompt.keep_typed if prompt.keeps else None,
+            )
+        except AuthtokenError as error:
+            # A token of an option or a variable would win over the one that is typed and kept.
+            if not (prompt.possible and arguments["authtoken_from"] not in prompt.wins):
+                raise
+            click.echo(f"Error: {error}\nHint: {error.hint}", err=True)
+            arguments |= prompt.ask()
 
 
 def settings_from() -> list[str]:
@@ -139,27 +156,40 @@ def inspector_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return {each.name: given[each.name] for part in parts for each, _ in option_fields(part)}
 
 
-def _tunnel_arguments(given: Mapping[str, Any], sources: list[str]) -> dict[str, Any]:
+def _tunnel_arguments(
+    given: Mapping[str, Any], sources: list[str], prompt: "_AuthtokenPrompt"
+) -> dict[str, Any]:
     """The ingress and the authtoken; prompts for an authtoken if none is configured.
 
     Args:
         given: The options.
         sources: Gets a sentence if the authtoken comes from `.env`.
+        prompt: Learns where a given authtoken comes from.
+
+    Raises:
+        TunnelError: There is no authtoken, and no terminal for a prompt.
     """
     from tiktok_hook import session
 
+    origin = options.origin(click.get_current_context(), "authtoken")
     ingress = session.find_ingress(
         authtoken=given["authtoken"],
+        authtoken_from=origin,
         connect_url=given["connect_url"],
         connect_cas=given["connect_cas"],
     )
-    return {
-        "authtoken": ingress.authtoken
-        or _authtoken_of_env_file(sources)
-        or _asked_authtoken(ingress.problem),
-        "connect_url": ingress.connect_url,
-        "connect_cas": ingress.connect_cas,
-    }
+    if given["authtoken"]:
+        prompt.wins.add(origin)
+    found: dict[str, Any]
+    found = {"authtoken": ingress.authtoken, "authtoken_from": ingress.authtoken_from}
+    if not ingress.authtoken:
+        token = _authtoken_of_env_file(sources)
+        found = (
+            {"authtoken": token, "authtoken_from": ".env"}
+            if token
+            else _asked(prompt, ingress.problem)
+        )
+    return {**found, "connect_url": ingress.connect_url, "connect_cas": ingress.connect_cas}
 
 
 def _authtoken_of_env_file(sources: list[str]) -> str | None:
@@ -172,16 +202,17 @@ def _authtoken_of_env_file(sources: list[str]) -> str | None:
     return token or None
 
 
-def _asked_authtoken(problem: str) -> str:
+def _asked(prompt: "_AuthtokenPrompt", problem: str) -> dict[str, Any]:
     """Show the three alternatives, and prompt for an authtoken.
 
     Args:
+        prompt: Asks.
         problem: Why none was found although one seems to be configured; may be empty.
 
     Raises:
         TunnelError: There is no terminal for a prompt.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not prompt.possible:
         raise TunnelError(
             f"The tunnel needs an ngrok authtoken, and {problem or 'none was given'}.",
             hint=THREE_WAYS,
@@ -191,8 +222,42 @@ def _asked_authtoken(problem: str) -> str:
     click.echo("The tunnel needs an ngrok authtoken. You have three options:", err=True)
     for way in THREE_WAYS.split("; "):
         click.echo(f"  {way}", err=True)
-    token: str = click.prompt("Authtoken", hide_input=True, err=True).strip()
-    if click.confirm("Save it in ngrok's config file?", default=True, err=True):
-        kept = ngrok_config.keep_authtoken(token)
-        click.echo(f"Saved in {kept}.", err=True)
-    return token
+    return prompt.ask()
+
+
+@dataclass(slots=True)
+class _AuthtokenPrompt:
+    """Asks for an authtoken, and keeps what was typed once ngrok has accepted it.
+
+    Attributes:
+        wins: Sources of an authtoken that a kept one would not replace.
+        keeps: Whether the user wants the typed one to be kept.
+    """
+
+    wins: set[str] = field(default_factory=set)
+    keeps: bool = False
+    _token: str = field(default="", repr=False)
+
+    @property
+    def possible(self) -> bool:
+        """Whether there is a terminal for a prompt."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def ask(self) -> dict[str, Any]:
+        """Prompt without echo, and ask whether to keep the authtoken."""
+        self._token = click.prompt("Authtoken", hide_input=True, err=True).strip()
+        question = "Keep it for the next time, once the tunnel is up?"
+        self.keeps = click.confirm(question, default=True, err=True)
+        return {"authtoken": self._token, "authtoken_from": "this prompt"}
+
+    @asynccontextmanager
+    async def keep_typed(self, running: "Session") -> AsyncIterator[None]:
+        """Keep the typed authtoken; called when the tunnel is up."""
+        try:
+            file = await asyncio.to_thread(credentials.keep_authtoken, self._token)
+        except StoreError as error:
+            notice = Notice(str(error), error.hint)
+        else:
+            notice = Notice(f"The authtoken is kept in {file}.", level="info")
+        running.bus.publish(notice)
+        yield

@@ -2,7 +2,7 @@
 
 import re
 
-from tiktok_hook import ngrok_config
+from tiktok_hook import credentials, ngrok_config
 from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.errors import UsageError
@@ -44,6 +44,11 @@ async def authtoken(subject: Subject) -> list[Finding]:
     """Where the authtoken is, and whether it looks like one."""
     kept, unreadable = _config()
     token, where = subject.authtoken, subject.authtoken_from
+    try:
+        if not token and (token := credentials.read_authtoken()):
+            where = str(credentials.credentials_file())
+    except UsageError as error:
+        return [bad("authtoken", str(error).removesuffix("."), error.hint)]
     if not token:
         token, where = kept.authtoken, str(kept.path)
     if token is None:

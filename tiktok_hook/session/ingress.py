@@ -1,9 +1,9 @@
-"""Resolves tunnel settings: arguments first, then the environment, then ngrok's config file."""
+"""Resolves tunnel settings: arguments, the environment, our credentials, ngrok's config file."""
 
 import os
 from dataclasses import dataclass, field
 
-from tiktok_hook import ngrok_config
+from tiktok_hook import credentials, ngrok_config
 from tiktok_hook.errors import UsageError
 
 AUTHTOKEN_VARIABLE = "NGROK_AUTHTOKEN"  # the name of a variable, not a token
@@ -15,6 +15,7 @@ class Ingress:
 
     Attributes:
         authtoken: None if not configured.
+        authtoken_from: Where it comes from, for messages.
         connect_url: ``host:port`` of the ngrok server; None means ngrok's default.
         connect_cas: ``trusted`` (ngrok's CA), ``host`` (the system's CAs) or the path of a PEM
             file; None means ``trusted``.
@@ -22,25 +23,37 @@ class Ingress:
     """
 
     authtoken: str | None = field(repr=False)
+    authtoken_from: str
     connect_url: str | None
     connect_cas: str | None
     problem: str = ""
 
 
 def find_ingress(
-    *, authtoken: str | None, connect_url: str | None = None, connect_cas: str | None = None
+    *,
+    authtoken: str | None,
+    authtoken_from: str = "",
+    connect_url: str | None = None,
+    connect_cas: str | None = None,
 ) -> Ingress:
     """Resolve the tunnel settings that were not given as arguments.
 
     Args:
-        authtoken: If None or empty, read from ``NGROK_AUTHTOKEN``, then from ngrok's config file.
+        authtoken: If None or empty, read from ``NGROK_AUTHTOKEN``, then from our credentials file,
+            then from ngrok's config file.
+        authtoken_from: Where the given one comes from; empty is the argument.
         connect_url: If None, read from ngrok's config file.
         connect_cas: If None, read from ngrok's config file.
 
     Raises:
-        UsageError: The authtoken must come from ngrok's config file, and that file is invalid.
+        UsageError: The authtoken must come from a file, and that file is invalid.
     """
-    token = authtoken or os.environ.get(AUTHTOKEN_VARIABLE)
+    token, source = authtoken, authtoken_from or "the argument authtoken"
+    if not token:
+        token, source = os.environ.get(AUTHTOKEN_VARIABLE), AUTHTOKEN_VARIABLE
+    if not token:
+        token = credentials.read_authtoken()
+        source = str(credentials.credentials_file()) if token else ""
     try:
         config = ngrok_config.read()
     except UsageError:
@@ -49,6 +62,7 @@ def find_ingress(
         config = ngrok_config.NgrokConfig()
     return Ingress(
         authtoken=token or config.authtoken,
+        authtoken_from=source or str(config.path),
         # An empty string counts as given, so that validation rejects it by name.
         connect_url=config.connect_url if connect_url is None else connect_url,
         connect_cas=config.connect_cas if connect_cas is None else connect_cas,

@@ -21,7 +21,7 @@ from typing import Literal, ParamSpec
 from tiktok_hook import paths
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
-from tiktok_hook.errors import StoreError
+from tiktok_hook.errors import AuthtokenError, StoreError
 from tiktok_hook.forward import (
     Forwarder,
     local_port,
@@ -218,22 +218,26 @@ class _Wiring:
             return plan.public_url
         ingress = find_ingress(
             authtoken=plan.authtoken,
+            authtoken_from=plan.authtoken_from,
             connect_url=plan.connect_url,
             connect_cas=plan.connect_cas,
         )
-        tunnel = await self.stack.enter_async_context(
-            open_tunnel(
-                replace(
-                    plan,
-                    authtoken=ingress.authtoken,
-                    connect_url=ingress.connect_url,
-                    connect_cas=ingress.connect_cas,
-                ),
-                upstream=local_url,
-                verify_secret=plan.secrets[0] if plan.verify_webhook else None,
-                publish=self.bus.publish,
-            )
+        opening = open_tunnel(
+            replace(
+                plan,
+                authtoken=ingress.authtoken,
+                connect_url=ingress.connect_url,
+                connect_cas=ingress.connect_cas,
+            ),
+            upstream=local_url,
+            verify_secret=plan.secrets[0] if plan.verify_webhook else None,
+            publish=self.bus.publish,
         )
+        try:
+            tunnel = await self.stack.enter_async_context(opening)
+        except AuthtokenError as error:
+            source = f"The authtoken came from {ingress.authtoken_from}."
+            raise AuthtokenError(f"{error} {source}", hint=error.hint) from error
         await self.stack.enter_async_context(_beside(tunnel.wait_closed()))
         return tunnel.url
 

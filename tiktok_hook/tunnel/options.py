@@ -17,6 +17,7 @@ class TunnelOptions:
     Attributes:
         tunnel: Whether there is an ngrok tunnel.
         authtoken: ngrok's; None looks for one in the environment and in files.
+        authtoken_from: Where it comes from, for messages; empty for this argument.
         domain: Host to ask for, or a URL of nothing but it; None takes what ngrok gives, and
             asks for the same again whenever the connection was lost.
         verify_webhook: Whether ngrok's edge checks TikTok's signature.
@@ -33,11 +34,12 @@ class TunnelOptions:
     )
     authtoken: str | None = option(
         None,
-        "ngrok's authtoken.  [default: NGROK_AUTHTOKEN, then ngrok's config file]",
+        "ngrok's authtoken.  [default: NGROK_AUTHTOKEN, the one kept, ngrok's config file]",
         metavar="TEXT",
         envvars=("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN"),
         secret=True,
     )
+    authtoken_from: str = ""
     domain: str | None = option(None, "Ask ngrok for this domain.", metavar="HOST")
     verify_webhook: bool | Literal["tiktok"] | None = option(
         default=False,

@@ -73,7 +73,7 @@ _TABLE = (
     _Words(
         (107,),
         "ngrok does not know this authtoken (any more): it was reset, revoked or mistyped",
-        f"{_COPY_TOKEN}; --authtoken wins over NGROK_AUTHTOKEN, that over ngrok's config file.",
+        f"{_COPY_TOKEN}.",
     ),
     _Words(
         (102,),
@@ -174,6 +174,9 @@ _TABLE = (
     _Words((2201, 2203, 2204, 2236), "ngrok cannot use the traffic policy", _POLICY),
 )
 _BY_CODE = {code: words for words in _TABLE for code in words.codes}
+
+TOKEN_CODES = frozenset(f"ERR_NGROK_{code}" for code in (105, 106, 107))
+"""The authtoken is wrong; another one would be accepted."""
 
 DOMAIN_CODES = frozenset(f"ERR_NGROK_{code}" for code in (313, 314, 319, 320, 15002, 15013))
 """A host was asked for that the account may not ask for."""

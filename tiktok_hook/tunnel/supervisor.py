@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from tiktok_hook.delivery import Notice, TunnelChanged
-from tiktok_hook.errors import HookError, TunnelError, UsageError
+from tiktok_hook.errors import AuthtokenError, HookError, TunnelError, UsageError
 from tiktok_hook.tunnel import refusals
 from tiktok_hook.tunnel.options import TunnelOptions
 from tiktok_hook.tunnel.order import make_order
@@ -308,6 +308,8 @@ class Tunnel:
 
 
 def _error(refusal: Refusal) -> HookError:
+    if refusal.code in refusals.TOKEN_CODES:
+        return AuthtokenError(refusal.message, hint=refusal.hint)
     kind = UsageError if refusal.code == NO_POOLING else TunnelError
     return kind(refusal.message, hint=refusal.hint)
 
