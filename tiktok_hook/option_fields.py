@@ -26,6 +26,7 @@ class OptionInfo:
         flag_value: Its value when only the name is given; None where a value has to follow.
         default_text: The default in words where it depends on something; empty shows the value.
         repeatable: Whether it may be given several times.
+        arguments: How many arguments follow its name.
         envvars: Variables it is read from; empty for the one made of its name.
         shared: Name of an option in `cli.options` that several commands have; then nothing else
             here counts.
@@ -41,6 +42,7 @@ class OptionInfo:
     flag_value: str | None = None
     default_text: str = ""
     repeatable: bool = False
+    arguments: int = 1
     envvars: tuple[str, ...] = ()
     shared: str = ""
     needs_target: bool = False

@@ -156,3 +156,31 @@ def test_a_command_without_these_options_is_not_affected(folder: Path) -> None:
     (folder / "tiktok-hook.toml").write_text('keep = 200000\nforward-to = "3000"\n')
     (folder / "body").write_bytes(b"{}")
     assert run("sign", "--body", "body", "--secret", SECRET).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('route = [["post.*", "https://example.com"]]', "not an address of this machine"),
+        ('route = ["post.*", "3000"]', "not a list of lists of 2"),
+        ('route = [["post.*"]]', "not a list of lists of 2"),
+        ('route = "post.* 3000"', "not a list of lists of 2"),
+    ],
+    ids=["another-machine", "flat", "one", "text"],
+)
+def test_a_projects_routes_are_pairs_of_a_filter_and_a_target_on_this_machine(
+    folder: Path, text: str, words: str
+) -> None:
+    (folder / "tiktok-hook.toml").write_text(text)
+    result = run(*LISTEN)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_routes_may_come_from_a_file_or_a_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tiktok-hook.toml").write_text('route = [["post.*", "3000"], ["else", "3001"]]')
+    assert "http://localhost:3000" in run(*LISTEN, "--format", "json").stdout
+    monkeypatch.setenv("TIKTOK_HOOK_ROUTE", '"post.* user:me" 3002 else 3003')
+    assert "http://localhost:3002" in run(*LISTEN, "--format", "json").stdout

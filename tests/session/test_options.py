@@ -10,7 +10,7 @@ import tiktok_hook
 from tests import reference
 from tiktok_hook.errors import UsageError
 from tiktok_hook.option_fields import flag_of, info_of
-from tiktok_hook.session import ListenOptions
+from tiktok_hook.session import ListenOptions, startup_notices
 
 SECRET = "tiktok-client-secret"
 
@@ -59,3 +59,17 @@ def test_no_secret_is_in_the_text_of_the_options() -> None:
     )
     for hidden in (SECRET, "a-token", "value"):
         assert hidden not in text
+
+
+def test_a_route_is_a_target_and_needs_no_other() -> None:
+    options = ListenOptions(routes=[("post.*", "3000"), ("else", "4000")], ack="first")
+    assert [url.rpartition(":")[2] for url in options.targets] == ["3000", "4000"]
+    assert options.targets_for_all == ()
+
+
+def test_a_mistyped_filter_of_a_route_or_an_answer_is_noticed() -> None:
+    options = ListenOptions(
+        routes=[("post.publish.failde", "3000")], answers=[("video.*", "500")], forward_to="3001"
+    )
+    (notice,) = startup_notices.doubtful(options)
+    assert "post.publish.failde matches no known event" in notice.message

@@ -263,6 +263,15 @@ def as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path)
         UsageError: The value is a list, but the option takes one value; or it is neither a string
             nor a number.
     """
+    if parameter.multiple and parameter.nargs > 1:
+        groups = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, list) and len(each) == parameter.nargs for each in groups):
+            form = ", ".join(f'"{word}"' for word in str(parameter.metavar).split())
+            raise UsageError(
+                f"{key} in {file} cannot be used: it is not a list of lists of {parameter.nargs}.",
+                hint=f"For instance {key} = [[{form}]].",
+            )
+        return [tuple(map(str, each)) for each in groups]
     if parameter.multiple:
         if isinstance(value, str):
             return split_values(parameter, value)

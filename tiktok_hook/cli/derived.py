@@ -42,7 +42,7 @@ def _option(name: str, info: OptionInfo, kind: Any, default: Any) -> Any:
     if info.metavar is not None:
         attributes["metavar"] = info.metavar
     if info.repeatable:
-        return options.option(*flags, name, multiple=True, **attributes)
+        return options.option(*flags, name, multiple=True, nargs=info.arguments, **attributes)
     if default not in {None, ()} and info.flag_value is None:
         attributes |= {"default": default, "show_default": default != ""}
     if info.choices:

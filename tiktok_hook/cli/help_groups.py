@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "Your app": (
-        "--forward-to", "--ack", "--retry-for", "--events", "--header", "--forward-timeout",
-        "--insecure", "--pass",
+        "--forward-to", "--route", "--ack", "--answer", "--retry-for", "--events", "--header",
+        "--forward-timeout", "--insecure", "--pass",
     ),
     "Signatures": (
         "--secret", "--secret-file", "--tolerance", "--verify-webhook", "--verify-webhook-secret",

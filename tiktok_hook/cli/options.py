@@ -5,6 +5,7 @@ the settings files before click resolves the options.
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -85,6 +86,9 @@ class Option(click.Option):
         if not self.multiple:
             return super().value_from_envvar(ctx)
         text = self.resolve_envvar_value(ctx)
+        if text is not None and self.nargs > 1:
+            words = shlex.split(text)
+            return [tuple(words[at : at + self.nargs]) for at in range(0, len(words), self.nargs)]
         return None if text is None else split_values(self, text)
 
 

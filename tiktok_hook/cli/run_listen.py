@@ -100,7 +100,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     same = {each.name: given[each.name] for part in PARTS for each, _ in option_fields(part)}
     same |= inspector_arguments(given)
     same |= _history_arguments(given)
-    return same if given["forward_to"] else same | _without_target(given)
+    return same if given["forward_to"] or given["routes"] else same | _without_target(given)
 
 
 def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:

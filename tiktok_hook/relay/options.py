@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tiktok_hook import moments
 from tiktok_hook.errors import UsageError
 from tiktok_hook.moments import Duration
 from tiktok_hook.option_fields import option
+
+if TYPE_CHECKING:
+    from tiktok_hook.relay.routing import AnswerRule, Route
 
 AckMode = Literal["app", "first", "hold"] | int
 
@@ -17,10 +20,14 @@ class RelayOptions:
     """Where deliveries go, and when TikTok is answered.
 
     Attributes:
-        forward_to: One target or several; without any, deliveries are stored and answered 200.
+        forward_to: One target or several that get everything. Without any, and without a route,
+            deliveries are stored and answered 200.
+        routes: Pairs of a filter and the target of what matches it.
         ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
             forwarded in order, also after a restart. ``hold``: 200, forwarded when released. A
             number: that status, forwarded all the same, so that an app meets its redeliveries.
+        answers: Pairs of a filter and ``STATUS[xN][@DELAY]``: what TikTok is answered for accepted
+            deliveries that match, N times for each event. The app is called all the same.
         retry_for: How long after its receipt a queued delivery is tried again; TikTok's own retries
             last 72 hours.
         pass_through: Forward non-webhook requests to the first target.
@@ -38,11 +45,27 @@ class RelayOptions:
         metavar="TARGET",
         repeatable=True,
     )
+    routes: Sequence[tuple[str, str]] = option(
+        (),
+        "Forward what matches FILTER to TARGET. Repeatable.",
+        flags=("--route",),
+        metavar="FILTER TARGET",
+        repeatable=True,
+        arguments=2,
+    )
     ack: AckMode = option(
         "app",
         "When and what TikTok is answered.",
         metavar="app|first|hold|STATUS",
         needs_target=True,
+    )
+    answers: Sequence[tuple[str, str]] = option(
+        (),
+        "Answer TikTok STATUS[xN][@DELAY] for what matches FILTER. Repeatable.",
+        flags=("--answer",),
+        metavar="FILTER STATUS",
+        repeatable=True,
+        arguments=2,
     )
     retry_for: Duration = option(
         "72h",
@@ -86,6 +109,16 @@ class RelayOptions:
 
     @property
     def targets(self) -> tuple[str, ...]:
+        """The addresses of `forward_to` and of the routes, as URLs, without repetition.
+
+        Raises:
+            UsageError: One is not an address.
+        """
+        routed = [each.target for each in self.parsed_routes]
+        return tuple(dict.fromkeys([*self.targets_for_all, *routed]))
+
+    @property
+    def targets_for_all(self) -> tuple[str, ...]:
         """The addresses of `forward_to`, as URLs.
 
         Raises:
@@ -96,6 +129,32 @@ class RelayOptions:
         given = self.forward_to
         several = [given] if isinstance(given, str | int) else given
         return tuple(parse_target(str(text)) for text in several)
+
+    @property
+    def parsed_routes(self) -> "tuple[Route, ...]":
+        """`routes`, read.
+
+        Raises:
+            UsageError: A filter or a target is not one, or ``else`` is not the last filter.
+        """
+        if not self.routes:
+            return ()
+        from tiktok_hook.relay.routing import parse_routes
+
+        return parse_routes(self.routes)
+
+    @property
+    def parsed_answers(self) -> "tuple[AnswerRule, ...]":
+        """`answers`, read.
+
+        Raises:
+            UsageError: A filter or an answer is not one.
+        """
+        if not self.answers:
+            return ()
+        from tiktok_hook.relay.routing import parse_answers
+
+        return parse_answers(self.answers)
 
     @property
     def extra_headers(self) -> tuple[tuple[str, str], ...]:
@@ -145,9 +204,9 @@ class RelayOptions:
         """Check the values.
 
         Raises:
-            UsageError: A target, a header, the ack mode or a duration is not one.
+            UsageError: One of them cannot be used.
         """
-        _ = self.targets, self.extra_headers, self.ack_mode, self.retry_seconds
+        _ = self.targets, self.extra_headers, self.ack_mode, self.retry_seconds, self.parsed_answers
 
 
 def parse_ack(value: Any) -> AckMode:

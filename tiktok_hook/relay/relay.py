@@ -28,6 +28,7 @@ from tiktok_hook.relay.health_check import HealthCheck
 from tiktok_hook.relay.options import AckMode, RelayOptions
 from tiktok_hook.relay.queue_runner import QueueRunner
 from tiktok_hook.relay.retry_policy import DELAYS, Delays
+from tiktok_hook.relay.routing import AnswerRule, AnswerRules, targets_for
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
 
@@ -35,6 +36,9 @@ DRAIN_SECONDS = 5.0
 
 QUEUE_REPORT_SECONDS = 0.2
 """Minimum time between two counts of the queue."""
+
+MAX_DELAYED = 64
+"""Answers that rules hold back at the same time."""
 
 _AT_ONCE = 256
 """Maximum number of attempts in the background; beyond it an answer waits for one to end."""
@@ -77,6 +81,10 @@ class Relay:
         self._store = store
         self._forwarder = forwarder
         self._events = options.event_globs
+        self._targets_for_all = options.targets_for_all
+        self._routes = options.parsed_routes
+        self._answers = AnswerRules(options.parsed_answers)
+        self._delayed = 0
         self._timeout = options.forward_timeout
         self._publish = publish
         self._queue_changed = asyncio.Event()
@@ -198,10 +206,11 @@ class Relay:
         Raises:
             StoreError: It could not be stored; nothing has been sent anywhere.
         """
-        if not self.targets:
+        rule = self._answers.choose(delivery)
+        if not self.targets and rule is None:
             status = self.ack if isinstance(self.ack, int) else 200
             return self._store.add_nowait(delivery, status=status, then=self._publish_and_respond)
-        return self._forward(delivery)
+        return self._forward(delivery, rule)
 
     def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
         """Store a delivery that the receiver rejected and answers `status`; no app gets it.
@@ -211,50 +220,89 @@ class Relay:
         """
         return self._store.add_nowait(delivery, status=status, then=self._publish_and_respond)
 
-    async def _forward(self, delivery: Delivery) -> ReceiverResponse:
+    async def _forward(self, delivery: Delivery, rule: AnswerRule | None) -> ReceiverResponse:
         status = self.ack if isinstance(self.ack, int) else 200
-        if not self._is_wanted(delivery):
+        if rule is not None:
+            status = rule.status
+        targets: tuple[str, ...] = ()
+        if self._is_wanted(delivery):
+            targets = targets_for(delivery, self._targets_for_all, self._routes)
+        if not targets:
             stored = await self._store.add(delivery.replace(status=status))
             self._publish(DeliveryStored(stored))
-            self._publish(DeliveryAnswered(stored, skipped=True))
-            self._publish(Skipped(stored, self._why_skipped(stored)))
+            await self._delay(stored, rule)
+            self._publish(DeliveryAnswered(stored, skipped=bool(self.targets)))
+            if self.targets:
+                self._publish(Skipped(stored, self._why_skipped(stored)))
             return _plain(status)
         if self.ack in {"first", "hold"} or self.paused:
             mode: QueueMode = "first" if self.ack == "first" else "hold"
             deadline = delivery.received_at + self._retry_for
             queues = [
                 QueueEntry(mode, target, secondary=number > 0, deadline=deadline)
-                for number, target in enumerate(self.targets)
+                for number, target in enumerate(targets)
             ]
-            stored = await self._store.add(delivery.replace(status=200), queues=queues)
+            status = 200 if rule is None else rule.status
+            stored = await self._store.add(delivery.replace(status=status), queues=queues)
             self._queue_changed.set()
             if mode == "first" and not self.paused:
                 self._drain("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
                 self._drain("hold")  # a release is under way, or just ended
-            return self._publish_and_respond(stored)
+            return await self._respond(stored, rule)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.replace(status=status))
-            await self._send_in_background(stored, self.targets)
-            return self._publish_and_respond(stored)
-        return await self._through_the_app(delivery)
+            await self._send_in_background(stored, targets)
+            return await self._respond(stored, rule)
+        return await self._through_the_app(delivery, targets, rule)
 
-    async def _through_the_app(self, delivery: Delivery) -> ReceiverResponse:
-        """Forward to the first target, and return its response as the one to TikTok."""
-        request, attempt = self._sender.prepare(delivery, self.targets[0])
+    async def _respond(self, stored: Delivery, rule: AnswerRule | None) -> ReceiverResponse:
+        """Publish a stored delivery, and respond when its rule allows it."""
+        if rule is None:
+            return self._publish_and_respond(stored)
+        self._publish(DeliveryStored(stored))
+        await self._delay(stored, rule)
+        self._publish(DeliveryAnswered(stored))
+        return _plain(rule.status)
+
+    async def _delay(self, stored: Delivery, rule: AnswerRule | None) -> None:
+        """Hold the answer to a stored delivery back for the delay of its rule."""
+        try:
+            await self._hold_back(rule)
+        except asyncio.CancelledError:
+            self._publish(DeliveryAnswered(stored.replace(status=None)))  # TikTok got no response
+            raise
+
+    async def _hold_back(self, rule: AnswerRule | None) -> None:
+        """Wait for the delay of a rule; beyond `MAX_DELAYED` at once not at all."""
+        if rule is None or not rule.delay_seconds or self._delayed >= MAX_DELAYED:
+            return
+        self._delayed += 1
+        try:
+            await asyncio.sleep(rule.delay_seconds)
+        finally:
+            self._delayed -= 1
+
+    async def _through_the_app(
+        self, delivery: Delivery, targets: Sequence[str], rule: AnswerRule | None
+    ) -> ReceiverResponse:
+        """Forward to the first target, and return its response or that of a rule."""
+        request, attempt = self._sender.prepare(delivery, targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
         attempt = _numbered(attempt, stored.id)
         self._publish(DeliveryStored(stored))
         self._publish(AttemptStarted(attempt))
         announced = asyncio.Event()
-        await self._send_in_background(stored, self.targets[1:], after=announced)
+        await self._send_in_background(stored, targets[1:], after=announced)
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
-            self._note_health(self.targets[0], attempt)
-            answer = _from_app(reply)
+            self._note_health(targets[0], attempt)
+            answer = _from_app(reply) if rule is None else _plain(rule.status)
             self._store.set_status(stored.id, answer.status)
             # The attempt first: the answer to TikTok is made of it.
             self._publish(AttemptEnded(attempt))
+            announced.set()
+            await self._hold_back(rule)
             self._publish(DeliveryAnswered(stored.replace(status=answer.status)))
         except asyncio.CancelledError:
             self._publish(DeliveryAnswered(stored))  # with no status: TikTok got no response
@@ -289,6 +337,8 @@ class Relay:
         return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
 
     def _why_skipped(self, delivery: Delivery) -> str:
+        if self._is_wanted(delivery):
+            return "no --route matches it"
         if delivery.event is None:
             return "this body is not an event, and --events forwards events only"
         return f"{delivery.event.name} is not among --events {','.join(self._events)}"

@@ -202,6 +202,7 @@ class _Wiring:
         remarks = (
             *startup_notices.mistyped(plan.event_globs),
             *startup_notices.doubled_path(targets, plan.path),
+            *startup_notices.doubtful(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
         session.ended_early = session.ended.is_set()

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from tiktok_hook import events
+from tiktok_hook import events, filters
 from tiktok_hook.delivery import Notice
 from tiktok_hook.forward import join
 from tiktok_hook.relay import Relay
+from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store import QUEUE_MODES, HistoryReader
 from tiktok_hook.terminal import words
 
@@ -39,6 +40,13 @@ def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
             hint = f"Give --forward-to {base.removesuffix(own)}, or leave out --path."
             notices.append(Notice(text, hint))
     return notices
+
+
+def doubtful(options: RelayOptions) -> list[Notice]:
+    """One notice per filter of a route or an answer rule that is probably mistyped."""
+    routes = [each.match for each in options.parsed_routes]
+    used = [*routes, *(each.match for each in options.parsed_answers)]
+    return [Notice(text, hint) for match in used for text, hint in filters.doubts(match)]
 
 
 def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:

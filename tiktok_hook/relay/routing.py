@@ -1,0 +1,135 @@
+"""Which targets get a delivery, and what TikTok is answered in place of them. Pure."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tiktok_hook import filters, moments
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.errors import UsageError
+from tiktok_hook.filters import DeliveryFilter
+from tiktok_hook.forward import parse_target
+from tiktok_hook.sanitize import visible
+
+MAX_DELAY_SECONDS = 120.0
+MAX_COUNTED = 10_000
+"""Events whose answers are counted; of more, the count of the oldest is forgotten."""
+
+_ANSWER = re.compile(r"([0-9]{3})(?:x([1-9][0-9]{0,5}))?(?:@(\S+))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A filter and the target of what matches it.
+
+    Attributes:
+        match: ``else`` takes what no other route took.
+        target: URL.
+    """
+
+    match: DeliveryFilter
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRule:
+    """What TikTok is answered for what matches a filter.
+
+    Attributes:
+        match: Which deliveries.
+        status: What they are answered.
+        times: How many deliveries of the same event; None for all of them.
+        delay_seconds: How long the answer is held back.
+    """
+
+    match: DeliveryFilter
+    status: int
+    times: int | None = None
+    delay_seconds: float = 0.0
+
+
+def parse_routes(given: Sequence[tuple[str, str]]) -> tuple[Route, ...]:
+    """The routes of ``--route FILTER TARGET``.
+
+    Raises:
+        UsageError: A filter or a target is not one, or ``else`` is not the last filter.
+    """
+    last = len(given)
+    return tuple(
+        Route(filters.parse(text, else_allowed=number == last), parse_target(target))
+        for number, (text, target) in enumerate(given, 1)
+    )
+
+
+def parse_answers(given: Sequence[tuple[str, str]]) -> tuple[AnswerRule, ...]:
+    """The rules of ``--answer FILTER STATUS[xN][@DELAY]``.
+
+    Raises:
+        UsageError: A filter or an answer is not one.
+    """
+    return tuple(_answer(filters.parse(text), answer) for text, answer in given)
+
+
+def _answer(match: DeliveryFilter, text: str) -> AnswerRule:
+    found = _ANSWER.fullmatch(text.strip())
+    status = int(found[1]) if found else 0
+    if found is None or not 200 <= status <= 599:
+        raise UsageError(
+            f"--answer {visible(text)} is not a status from 200 to 599 with an optional xN and "
+            "@DELAY.",
+            hint="500x2 answers 500 twice; 200@30s answers 200 after 30 s.",
+        )
+    try:
+        delay = moments.seconds(found[3] or 0)
+    except ValueError:
+        delay = -1.0
+    if not 0 <= delay <= MAX_DELAY_SECONDS:
+        raise UsageError(
+            f"The delay of --answer {visible(text)} is not a time of at most "
+            f"{MAX_DELAY_SECONDS:.0f} s.",
+            hint="For instance --answer post.publish.failed 200@30s.",
+        )
+    return AnswerRule(match, status, int(found[2]) if found[2] else None, delay)
+
+
+def targets_for(
+    delivery: Delivery, everything: Sequence[str], routes: Sequence[Route]
+) -> tuple[str, ...]:
+    """The targets that get a delivery, without repetition; the first one's answer counts.
+
+    Args:
+        delivery: An accepted one.
+        everything: Targets that get every delivery.
+        routes: In the order given.
+    """
+    matching = [
+        each.target for each in routes if not each.match.is_else and each.match.matches(delivery)
+    ]
+    if not matching:
+        matching = [each.target for each in routes if each.match.is_else]
+    return tuple(dict.fromkeys([*everything, *matching]))
+
+
+@dataclass(slots=True)
+class AnswerRules:
+    """Chooses the rule for each delivery, and counts how often it was used for its event."""
+
+    rules: Sequence[AnswerRule]
+    _used: OrderedDict[tuple[int, bytes], int] = field(default_factory=OrderedDict)
+
+    def choose(self, delivery: Delivery) -> AnswerRule | None:
+        """The first rule that matches and is not used up for this event; it counts as used."""
+        for number, rule in enumerate(self.rules):
+            if not rule.match.matches(delivery):
+                continue
+            if rule.times is None:
+                return rule
+            key = (number, delivery.fingerprint or b"")
+            used = self._used.get(key, 0)
+            if used < rule.times:
+                self._used[key] = used + 1
+                if len(self._used) > MAX_COUNTED:
+                    self._used.popitem(last=False)
+                return rule
+        return None
