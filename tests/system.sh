@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
-# inspector's page, curl and jq for one-liners, a validator for HAR, npm and the ngrok package on it.
+# inspector's page, curl and jq for one-liners, a validator for HAR, npm and the ngrok package on it,
+# PostgreSQL, whose server the tests start themselves.
 # Programs only as root on Debian, and only what is missing; elsewhere those tests skip and say why,
 # except with CI=true, where they fail.
 set -eu
@@ -23,8 +24,15 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v curl >/dev/null || missing="$missing curl"
 command -v jq >/dev/null || missing="$missing jq"
 [ -d /usr/share/nodejs/har-validator ] || missing="$missing nodejs node-har-validator"
+if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+    missing="$missing postgresql"
+    # Debian's package makes and starts a server of its own, unless this says not to.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] \
+        || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+fi
 [ -n "$missing" ] || exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing >/dev/null

@@ -47,6 +47,7 @@ CYCLES_YET: tuple[set[str], ...] = ()
 HOMES = {
     "ngrok": {"tunnel/child.py"},
     "sqlite3": {"store/sqlite"},
+    "psycopg": {"store/postgres"},
     "click": {"cli"},
     "rich": {"terminal"},
     "httptools": {"forward"},

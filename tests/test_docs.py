@@ -149,6 +149,7 @@ def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> 
         "uv tool install tiktok-hook",
         "pip install tiktok-hook",
         "pip install 'tiktok-hook[mcp]'",
+        "pip install 'tiktok-hook[postgres]'",
         "claude mcp add tiktok-hook -- tiktok-hook mcp",
         "export NGROK_AUTHTOKEN=…",
         "after=$(tiktok-hook wait --cursor)",

@@ -1,6 +1,5 @@
 """The history for programs: what was received is read, sent again, taken out and in."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -39,9 +38,6 @@ from tiktok_hook.store import (
     open_store,
 )
 from tiktok_hook.store.change_feed import Arrival, follow
-
-_KEEP_ALL = sys.maxsize
-"""What has to go for lack of room is left to who receives."""
 
 
 class History:
@@ -345,7 +341,8 @@ class History:
         return run(clear())
 
     def _open_store(self) -> Store:
-        return open_store(self._location, keep=_KEEP_ALL, keep_bytes=_KEEP_ALL)
+        # What has to go for lack of room is left to who receives.
+        return open_store(self._location, prune=False)
 
     def _found(self, delivery: Delivery | int) -> Delivery:
         number = delivery if isinstance(delivery, int) else delivery.id

@@ -139,8 +139,9 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
 @pytest.mark.parametrize(
     "database",
     [
-        "postgresql://me:hunter2@db.example/hooks",
-        "POSTGRES://me:hunter2@db.example/hooks",
+        "mysql://me:hunter2@db.example/hooks",
+        "postgresql://me:hunter2/x@db.example/hooks",
+        "POSTGRES://me:hunter2?@db.example/hooks",
         "host=db.example user=me password=hunter2",
         " postgres://me:hunter2@db.example/hooks",
         "jdbc:postgresql://me:hunter2@db.example/hooks",
@@ -150,8 +151,9 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
         "file:hooks.db?password=hunter2",
     ],
     ids=[
-        "url",
-        "upper-case",
+        "another-server",
+        "slash-in-the-password",
+        "question-mark-in-the-password",
         "connection-string",
         "leading-blank",
         "two-schemes",
@@ -162,7 +164,7 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
     ],
 )
 @pytest.mark.parametrize("way", ["option", "variable", "config", "events"])
-def test_a_database_server_is_not_a_history_and_its_password_is_not_shown(
+def test_an_address_that_cannot_be_read_is_an_error_that_does_not_show_its_password(
     database: str, way: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -174,5 +176,23 @@ def test_a_database_server_is_not_a_history_and_its_password_is_not_shown(
     result = invoke(*command, *options)
     assert result.exit_code == 2
     assert "--db is a" in result.stderr
+    assert "hunter2" not in result.output
+    assert not [each for each in tmp_path.rglob("*") if "hunter2" in each.name]
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "config", "events"])
+def test_a_server_that_cannot_be_reached_is_named_without_its_password(
+    way: str, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "postgresql://me:hunter2@127.0.0.1:1/hooks"
+    config.write_text(f'db = "{url}"\n' if way == "config" else "")
+    if way == "variable":
+        monkeypatch.setenv("TIKTOK_HOOK_DB", url)
+    options = ["--db", url] if way in {"option", "events"} else []
+    command = ["events"] if way == "events" else ["listen", "--no-tunnel", "--timeout", "0.2"]
+    result = invoke(*command, *options)
+    assert result.exit_code == 5
+    assert "127.0.0.1:1/hooks cannot be reached: Connection refused" in result.stderr
     assert "hunter2" not in result.output
     assert not [each for each in tmp_path.rglob("*") if "hunter2" in each.name]

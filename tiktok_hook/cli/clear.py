@@ -1,7 +1,6 @@
 """``tiktok-hook clear``: deletes deliveries, after asking."""
 
 import asyncio
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,5 +98,5 @@ async def _clear(location: "Location", until: float | None) -> int:
     from tiktok_hook.store import open_store
 
     # Nothing else is pruned.
-    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, prune=False) as store:
         return await store.clear(before=until)

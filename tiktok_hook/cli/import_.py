@@ -1,7 +1,6 @@
 """``tiktok-hook import``: deliveries of a file added to the history."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,5 +149,5 @@ async def _store(capture: "Capture", location: "Location") -> "ImportResult":
     from tiktok_hook.store import open_store
 
     # An import removes nothing to make room for itself.
-    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, prune=False) as store:
         return await archive.import_into(store, capture)

@@ -165,9 +165,7 @@ class _ReplayCommand:
         setting = next(iter(self._given["forward_to"]), None)
         # Replaying never prunes. What left the queue is durable before its lock is released.
         async with AsyncExitStack() as stack:
-            store = stack.enter_context(
-                open_store(self._location, keep=sys.maxsize, keep_bytes=sys.maxsize)
-            )
+            store = stack.enter_context(open_store(self._location, prune=False))
             if self._given["pending"] and not self._given["dry_run"]:
                 await self._lock_queues(store, stack)
                 stack.push_async_callback(store.flush)

@@ -1,9 +1,10 @@
 """The history: where it is, whether it can be written, whether it is intact."""
 
 import os
+from typing import TYPE_CHECKING
 
 from tiktok_hook import paths
-from tiktok_hook.doctor.finding import Finding, bad, good
+from tiktok_hook.doctor.finding import CheckStatus, Finding, bad, doubtful, good
 from tiktok_hook.doctor.machine import existing
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
@@ -11,18 +12,67 @@ from tiktok_hook.errors import NoHistoryError, StoreError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import words
 
+if TYPE_CHECKING:
+    from tiktok_hook.store import Location
+
 _SECONDS = 4.0
 
 
 async def database(subject: Subject) -> list[Finding]:
-    """Whether the database can be written and is whole."""
-    return [await in_thread(lambda: _database(subject))]
-
-
-def _database(subject: Subject) -> Finding:
-    from tiktok_hook.store import check_creatable, check_integrity, locate, open_history
+    """Whether the database can be written and is whole; of a server also what it is like."""
+    from tiktok_hook.store import locate
 
     location = locate(subject.db, where="db")
+    found = [await in_thread(lambda: _database(location))]
+    if location.server is not None and found[0].status is not CheckStatus.FAIL:
+        found += await in_thread(lambda: _server(location))
+    return found
+
+
+def _server(location: "Location") -> list[Finding]:
+    """What a shared history's server is like, seen from here."""
+    from tiktok_hook.store import report_server
+
+    try:
+        found = report_server(location)
+    except StoreError as error:
+        return [bad("database-server", str(error).removesuffix("."), error.hint)]
+    encryption = "encrypted" if found.encrypted else "not encrypted"
+    place = f"PostgreSQL {found.version}, {encryption}, {found.round_trip_ms:.1f} ms away"
+    findings = []
+    if not (found.encrypted or found.local):
+        hint = "Append ?sslmode=verify-full to the URL, and turn TLS on there."
+        findings.append(doubtful("database-server", place, hint))
+    elif found.is_far:
+        hint = "TikTok waits for it with every delivery; use a server that is nearer."
+        findings.append(doubtful("database-server", place, hint))
+    else:
+        findings.append(good("database-server", place))
+    if found.hears:
+        findings.append(good("database-changes", "new deliveries are seen at once"))
+    else:
+        why = "does not pass notifications on" if found.direct else "is a pooler's"
+        findings.append(
+            doubtful(
+                "database-changes",
+                f"the address {why}: new deliveries are seen up to 5 s late",
+                "Use the server's direct address.",
+            )
+        )
+    if found.clock_is_off:
+        findings.append(
+            doubtful(
+                "database-clock",
+                f"this machine's clock is {found.clock_seconds:+.1f} s from the server's",
+                "Let both machines set their clocks by themselves (NTP).",
+            )
+        )
+    return findings
+
+
+def _database(location: "Location") -> Finding:
+    from tiktok_hook.store import check_creatable, check_integrity, open_history
+
     name = location.label
     try:
         state = check_integrity(location, seconds=_SECONDS)
@@ -43,8 +93,10 @@ def _database(subject: Subject) -> Finding:
             f"{name} is damaged: {visible(state.damage[:200])}",
             "Save what can be read with tiktok-hook export -o FILE, then move the file away.",
         )
-    whole = "intact" if state.complete else f"intact as far as was read in {_SECONDS:.0f} s"
     stored = words.plural(count, "delivery", "deliveries")
+    if location.server is not None:
+        return good("database", f"{name}: writable, {stored}")
+    whole = "intact" if state.complete else f"intact as far as was read in {_SECONDS:.0f} s"
     return good("database", f"{name}: writable, {whole}, {stored}")
 
 

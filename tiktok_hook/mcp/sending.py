@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 
 from tiktok_hook import audit, doctor, trigger
@@ -101,7 +100,7 @@ class SendingTools:
         )
         path = self._options.history
         # Replaying never prunes: what has to go for lack of room is decided by who receives.
-        with open_store(path, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+        with open_store(path, prune=False) as store:
             async with Forwarder() as forwarder:
                 replayer = Replayer(
                     store, forwarder, self._options.secrets, lambda: running_targets(path)

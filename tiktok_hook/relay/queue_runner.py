@@ -147,8 +147,16 @@ class QueueRunner:
         return bool(self._running)
 
     @property
+    def last_waiting(self) -> int:
+        """How many deliveries waited when they were counted last; no query."""
+        return self._waiting
+
+    @property
     def waiting(self) -> int:
-        """How many deliveries wait, received by any process; as last known if the store fails."""
+        """How many deliveries wait, received by any process; as last counted if the store fails.
+
+        It queries the store, so it is for a thread.
+        """
         changes = self._store.changes()
         if changes not in {-1, self._counted_at}:
             with suppress(StoreError):
@@ -221,7 +229,8 @@ class QueueRunner:
         self._notice_given_up()
         with suppress(StoreError):
             await self._settle()
-        _ = self.waiting  # for the summary, when the store is closed
+        # For the summary, when the store is closed.
+        await asyncio.to_thread(lambda: self.waiting)
         await self._lock.close()
 
     # Choosing what to forward.
@@ -239,13 +248,15 @@ class QueueRunner:
     async def _forward_in_order(
         self, group: asyncio.TaskGroup, emptied: Callable[[QueueMode], None]
     ) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and self._holds_lock():
             self._wake.clear()
             wanted = dict(self._wanted)
             found = await self._read_head(wanted)
             for queued in found:
                 if self._stopping.is_set() or queued.entry.mode not in self._wanted:
                     break
+                if not self._holds_lock():
+                    return
                 if not await self._try_head(queued):
                     return
             if found and self._wanted:
@@ -262,6 +273,10 @@ class QueueRunner:
             if not self._running and not await self._start_retries(group):
                 return
             await self._rest(_LOOK_SECONDS)
+
+    def _holds_lock(self) -> bool:
+        """Whether no other process may forward; a lease can end while the lock is held."""
+        return self._lock.held
 
     async def _read_head(self, wanted: dict[QueueMode, int | None]) -> list[QueuedDelivery]:
         if not wanted:

@@ -122,15 +122,20 @@ class Relay:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the target that most wait for."""
+        """How many deliveries wait for the target that most wait for; queries the store."""
         return max((queue.waiting for queue in self._queues.values()), default=0)
 
     @property
+    def last_waiting(self) -> int:
+        """The same, as counted last; no query."""
+        return max((queue.last_waiting for queue in self._queues.values()), default=0)
+
+    @property
     def waited_for(self) -> str | None:
-        """Of several targets the one that most wait for; None with fewer."""
+        """Of several targets the one that most waited for; None with fewer. No query."""
         if len(self.targets) < 2:
             return None
-        return max(self.targets, key=lambda target: self._queues[target].waiting)
+        return max(self.targets, key=lambda target: self._queues[target].last_waiting)
 
     async def check(self) -> None:
         """Check at once whether the targets are up, for instance after their app was started."""

@@ -3,7 +3,6 @@
 import asyncio
 import secrets as random
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -109,7 +108,7 @@ async def inspect(
     targets = () if forward_to is None else (parse_target(forward_to),)
     feed = Bus()
     # No retention limits: viewing a history never deletes deliveries.
-    with open_store(location, keep=sys.maxsize, keep_bytes=sys.maxsize) as store:
+    with open_store(location, prune=False) as store:
         async with Forwarder(insecure=insecure) as forwarder:
             parts = inspector.InspectorContext(
                 history=store.history(),

@@ -45,7 +45,7 @@ from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
 from tiktok_hook.signature import State
-from tiktok_hook.store import Filter, Store, open_store
+from tiktok_hook.store import Filter, Store
 from tiktok_hook.tunnel import open_tunnel
 
 HOST = "127.0.0.1"
@@ -128,7 +128,7 @@ class _Wiring:
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
-        store = self.stack.enter_context(open_store(plan.location, bounds=plan.bounds))
+        store = self.stack.enter_context(plan.open_store())
         forwarder = await enter(Forwarder(insecure=plan.insecure))
         if plan.app is not None:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))

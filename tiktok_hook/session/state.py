@@ -92,7 +92,7 @@ class Session:
     def summary(self) -> Summary:
         """The counts so far."""
         counts = self.state.tally.total()
-        counts.pending, counts.pending_at = self.relay.waiting, self.relay.waited_for
+        counts.pending, counts.pending_at = self.relay.last_waiting, self.relay.waited_for
         return counts
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
@@ -222,7 +222,7 @@ class Session:
         if not self.relay.targets:
             raise UsageError("There is no target to pause.", hint="Start with --forward-to 3000.")
         if self.relay.ack == "hold":
-            waiting = self.relay.waiting
+            waiting = await asyncio.to_thread(lambda: self.relay.waiting)
             await self.relay.release()
             words = f"Forwarding queued deliveries: {waiting}." if waiting else "Nothing is queued."
         elif self.relay.paused:

@@ -1,5 +1,6 @@
 """The history: everything received and tried, durable before TikTok gets its 200."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from tiktok_hook.store.records import (
 )
 
 if TYPE_CHECKING:
+    from tiktok_hook.store.postgres.health import ServerReport
     from tiktok_hook.store.writer import Store
 
 __all__ = [
@@ -48,36 +50,50 @@ __all__ = [
     "open_history",
     "open_store",
     "parse_location",
+    "report_server",
 ]
 
 
 def open_store(
     location: Location | str | Path | None,
     *,
-    keep: int = KEEP,
-    keep_bytes: int = KEEP_BYTES,
+    keep: int | None = None,
+    keep_bytes: int | None = None,
     bounds: Bounds | None = None,
+    prune: bool = True,
 ) -> "Store":
     """Open a history to write to and read from; close it, or use it as a context manager.
 
     Args:
         location: What `parse_location` takes. A file is created with mode 0600 if there is none,
-            missing folders with 0700; memory holds 256 MiB at most.
+            missing folders with 0700; memory holds 256 MiB at most. On a server the tables are
+            created if there are none.
         keep: How many deliveries stay; the oldest go first, those that wait for the app never.
-        keep_bytes: How many bytes they may take.
-        bounds: All bounds, in place of these two.
+            None is the default for a file. A shared history has bounds of its own: None leaves
+            them as they are, a number changes them for everybody who uses it.
+        keep_bytes: How many bytes they may take; None as for `keep`.
+        bounds: All bounds of a file or of memory, in place of these two.
+        prune: Whether to delete what is beyond the bounds.
 
     Raises:
         StoreError: It is not a history, of a newer version, or cannot be opened.
         UsageError: The address is of a kind that is not known.
     """
-    from tiktok_hook.store.sqlite.backend import SQLiteBackend
     from tiktok_hook.store.writer import Store
 
-    path = parse_location(location).path
-    if path is None:
-        keep_bytes = min(keep_bytes, KEEP_BYTES_IN_MEMORY)
-    return Store(SQLiteBackend(path, bounds or Bounds.of(keep, keep_bytes)))
+    found = parse_location(location)
+    if found.server is not None:
+        from tiktok_hook.store.postgres.backend import PostgresBackend
+
+        return Store(PostgresBackend(found.server, keep=keep, keep_bytes=keep_bytes, prune=prune))
+    from tiktok_hook.store.sqlite.backend import SQLiteBackend
+
+    if bounds is None:
+        most = KEEP_BYTES_IN_MEMORY if found.in_memory else sys.maxsize
+        bounds = Bounds.of(keep or KEEP, min(keep_bytes or KEEP_BYTES, most))
+        if not prune:
+            bounds = Bounds.of(sys.maxsize, most)
+    return Store(SQLiteBackend(found.path, bounds))
 
 
 def open_history(location: Location | str | Path) -> HistoryReader:
@@ -88,9 +104,14 @@ def open_history(location: Location | str | Path) -> HistoryReader:
         StoreError: It cannot be read.
         UsageError: The address is of a kind that is not known.
     """
+    found = parse_location(location)
+    if found.server is not None:
+        from tiktok_hook.store.postgres.backend import open_reader as open_shared
+
+        return open_shared(found.server)
     from tiktok_hook.store.sqlite.reader import open_reader
 
-    return open_reader(_existing(location))
+    return open_reader(_existing(found))
 
 
 def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) -> Integrity:
@@ -104,9 +125,26 @@ def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) ->
         NoHistoryError: There is none.
         StoreError: It is not a history of this version, or cannot be opened or written.
     """
+    found = parse_location(location)
+    if found.server is not None:
+        from tiktok_hook.store.postgres.health import check
+
+        return check(found.server)
     from tiktok_hook.store.sqlite import integrity
 
-    return integrity.check(_existing(location), seconds=seconds)
+    return integrity.check(_existing(found), seconds=seconds)
+
+
+def report_server(location: Location) -> "ServerReport":
+    """What the server of a shared history is like, seen from here; nothing is written.
+
+    Raises:
+        StoreError: It cannot be reached.
+    """
+    from tiktok_hook.store.postgres.health import report
+
+    assert location.server is not None
+    return report(location.server)
 
 
 def check_creatable(location: Location | str | Path) -> None:

@@ -188,6 +188,11 @@ class QueueLock(Protocol):
 
     async def __aexit__(self, *_: object) -> None: ...
 
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours for certain; no query. A lease may end while it is held."""
+        ...
+
     async def acquire(self) -> bool:
         """Whether the lock is ours now; never waits for another holder.
 
@@ -238,8 +243,8 @@ class WriteBackend(Protocol):
         ...
 
     @property
-    def more_to_prune(self) -> bool:
-        """Whether the next commit, even an empty one, will delete old rows."""
+    def has_more_to_do(self) -> bool:
+        """Whether the next commit, even an empty one, has work to do, such as deleting old rows."""
         ...
 
     def explain(self, error: Exception) -> StoreError | None:

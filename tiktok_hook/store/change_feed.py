@@ -10,7 +10,7 @@ from tiktok_hook.store.api import HistoryReader
 from tiktok_hook.store.filter import Filter
 
 POLL_SECONDS = 0.05
-"""How often the history is asked whether it changed, which costs microseconds."""
+"""How often it is checked whether a hold has ended."""
 
 HOLD_SECONDS = 30.0
 """How long a new delivery is held for its answer; then it is shown as waiting."""
@@ -81,7 +81,7 @@ def follow(
         if over:
             return
         left = POLL_SECONDS if end is None else min(POLL_SECONDS, end - time.monotonic())
-        time.sleep(max(left, 0.0))
+        history.wait_for_change(seen, max(left, 0.0))
 
 
 class _News:

@@ -1,4 +1,4 @@
-"""Where a history is: a path, ``sqlite:///path``, ``:memory:``, and later a server's URL."""
+"""Where a history is: a path, ``sqlite:///path``, ``:memory:``, or a server's URL."""
 
 import re
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from tiktok_hook import paths
 from tiktok_hook.errors import UsageError
+from tiktok_hook.store.server_address import ServerAddress, parse_server
 
 MEMORY = ":memory:"
 
@@ -23,6 +24,8 @@ _CREDENTIALS = re.compile(r"[/\\]*[^/\\]*:[^/\\]*@")
 
 _SQLITE = re.compile(r"sqlite:(?:///|/(?!/))", re.IGNORECASE)
 
+_SERVER_SCHEMES = {"postgresql", "postgres"}
+
 _CONNECTION_STRING = re.compile(
     r"(?:^|\s)(?:host|hostaddr|dbname|user|password|service|sslmode)\s*=", re.IGNORECASE
 )
@@ -33,20 +36,33 @@ class Location:
     """Where a history is. Only the store knows what is inside; others pass it on.
 
     Attributes:
-        path: The SQLite file; None in memory.
+        path: The SQLite file; None in memory and on a server.
+        server: The PostgreSQL database; None for SQLite.
     """
 
     path: Path | None
+    server: ServerAddress | None = None
 
     @property
     def label(self) -> str:
         """What it is called in messages; never with a password."""
+        if self.server is not None:
+            return self.server.label
         return str(self.path) if self.path else "the history in memory"
 
     @property
     def identity(self) -> str | None:
         """The same text for the same history, without a password; None in memory."""
+        if self.server is not None:
+            return f"postgresql://{self.server.label}"
         return None if self.path is None else str(self.path.absolute())
+
+    @property
+    def argument(self) -> str | None:
+        """What ``--db`` takes for the same; None in memory, and where it would show a password."""
+        if self.server is not None:
+            return None if self.server.has_password else self.server.url
+        return None if self.path is None else str(self.path)
 
     @property
     def folder(self) -> Path | None:
@@ -56,7 +72,7 @@ class Location:
     @property
     def in_memory(self) -> bool:
         """Whether it ends with the process that opened it."""
-        return self.path is None
+        return self.path is None and self.server is None
 
 
 def locate(given: "Location | Path | str | None", *, where: str) -> Location:
@@ -80,7 +96,8 @@ def parse_location(
     """Read what a user or a program names a history by.
 
     Args:
-        given: A path, ``sqlite:///`` and an absolute path, or ``:memory:``; None is in memory.
+        given: A path, ``sqlite:///`` and an absolute path, ``postgresql://HOST/DATABASE``, or
+            ``:memory:``; None is in memory.
         where: The option or argument that it came from, for the message.
 
     Raises:
@@ -101,10 +118,12 @@ def parse_location(
         # ``sqlite:///C:/folder/history.db`` on Windows
         return Location(Path(path[1:] if re.match(r"/[A-Za-z]:/", path) else path))
     scheme = (found[1] or found[2]).lower() if found else ""
+    if scheme in _SERVER_SCHEMES:
+        return Location(None, parse_server(text, where=where))
     what = f"a URL ({scheme}:)" if scheme else "a connection string"
     raise UsageError(
-        f"{where} is {what}; only a file can be the history.",
-        hint="Give the path of a SQLite file, as history.db or as sqlite:///PATH.",
+        f"{where} is {what}; only a file or a PostgreSQL server can have the history.",
+        hint="Give the path of a SQLite file, or postgresql://USER@HOST/DATABASE.",
     )
 
 

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tiktok_hook.errors import UsageError
 from tiktok_hook.option_fields import option
-from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, Bounds
+from tiktok_hook.store import open_store
+from tiktok_hook.store.bounds import KEEP
 from tiktok_hook.store.location import MEMORY, Location, locate
+
+if TYPE_CHECKING:
+    from tiktok_hook.store.writer import Store
 
 _EPHEMERAL_BYTES = 64 << 20
 
@@ -35,17 +41,31 @@ class StoreOptions:
         """
         return locate(MEMORY if self.ephemeral else self.db, where="db")
 
-    @property
-    def bounds(self) -> Bounds:
-        """How much of it is kept."""
-        usual = _EPHEMERAL_BYTES if self.location.in_memory else KEEP_BYTES
-        return Bounds.of(self.keep, self.keep_bytes or usual)
+    def open_store(self) -> "Store":
+        """Open it, with these bounds.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        location = self.location
+        if location.server is not None:
+            return open_store(location)  # it has bounds of its own
+        usual = _EPHEMERAL_BYTES if location.in_memory else None
+        return open_store(location, keep=self.keep, keep_bytes=self.keep_bytes or usual)
 
     def check_store(self) -> None:
         """Check the values.
 
         Raises:
-            UsageError: `db` is a URL that is not supported.
+            UsageError: `db` is a URL that is not supported, or of a shared history whose bounds
+                are not for one listener to choose.
         """
-        if self.db is not None:
-            locate(self.db, where="db")
+        if self.db is None or self.ephemeral:
+            return
+        location = locate(self.db, where="db")
+        if location.server is not None and (self.keep != KEEP or self.keep_bytes is not None):
+            raise UsageError(
+                f"The history at {location.label} has bounds of its own; keep and keep-bytes are "
+                "for a file.",
+                hint="Leave them out; docs/team.md describes how its owner changes them.",
+            )

@@ -323,7 +323,7 @@ class Store:
     def _wait(self) -> None:
         """Return when there is something to write, or to prune, or the store is closing."""
         napped = False
-        while not (self._urgent or self._closing or self._backend.more_to_prune):
+        while not (self._urgent or self._closing or self._backend.has_more_to_do):
             # Each flag is set before the last look at the queues; see the module's invariant.
             if self._later or not napped:
                 # After a commit, too: unawaited writes follow soon, and need not wake us then.

@@ -20,6 +20,7 @@ from tiktok_hook.store import (
     REJECTED_BODY_BYTES,
     Filter,
     QueueEntry,
+    QueueMode,
     Store,
     open_store,
 )
@@ -325,6 +326,48 @@ class TestQueue:
     async def test_a_long_one_is_read_whole(self, store: Store) -> None:
         await asyncio.gather(*(store.add(delivery(), queues=[FIRST]) for _ in range(250)))
         assert [each.id for each in store.history().pending()] == list(range(1, 251))
+
+    async def test_what_is_set_aside_leaves_the_order_until_it_is_due(self, store: Store) -> None:
+        history = store.history()
+        for number in range(1, 6):
+            mode: QueueMode = "hold" if number == 3 else "first"
+            await store.add(delivery(status=200), queues=[QueueEntry(mode, TARGET, deadline=9.0)])
+
+        def head(up_to: dict[QueueMode, int | None]) -> list[int]:
+            return [each.delivery.id for each in history.queue_head(TARGET, up_to, 3)]
+
+        def due(now: float) -> list[tuple[int, int, float | None]]:
+            found = history.queue_due(TARGET, {"first": None}, now, 3)
+            return [(each.delivery.id, each.entry.tries, each.entry.next_try_at) for each in found]
+
+        assert head({"first": None}) == [1, 2, 4]
+        assert head({"first": 2, "hold": None}) == [1, 2, 3]
+        assert head({}) == []
+        assert history.queue_head("http://else/", {"first": None}, 3) == []
+        assert history.queue_head(TARGET, {"hold": None}, 3)[0].entry == QueueEntry(
+            "hold", TARGET, deadline=9.0
+        )
+        store.set_aside(1, TARGET, tries=1, next_try_at=30.0)
+        store.set_aside(2, TARGET, tries=2, next_try_at=20.0)
+        await store.flush()
+        assert head({"first": None}) == [4, 5]
+        assert due(10.0) == []
+        assert due(30.0) == [(2, 2, 20.0), (1, 1, 30.0)]
+        assert history.next_due_at(TARGET, {"first": None}) == 20.0
+        assert history.next_due_at(TARGET, {"hold": None}) is None
+        store.make_due(TARGET, 15.0)
+        store.set_aside(2, TARGET, tries=2, next_try_at=None)
+        await store.flush()
+        assert due(15.0) == [(1, 1, 15.0)]
+        assert head({"first": None}) == [2, 4, 5]
+
+    async def test_one_at_a_time_has_its_lock(self, location: str) -> None:
+        with open_store(location) as one, open_store(location) as other:
+            async with one.queue_lock(TARGET) as lock, other.queue_lock(TARGET) as second:
+                assert (lock.held, await lock.acquire(), lock.held) == (False, True, True)
+                assert (await second.acquire(), second.held) == (False, False)
+                await lock.release()
+                assert (lock.held, await second.acquire()) == (False, True)
 
     async def test_it_is_there_after_a_restart(self, location: str) -> None:
         with open_store(location) as store:

@@ -55,7 +55,7 @@ class SQLiteBackend:
         return self._reader
 
     @property
-    def more_to_prune(self) -> bool:
+    def has_more_to_do(self) -> bool:
         """Whether the last transaction left more than may stay."""
         return self._more_to_prune
 

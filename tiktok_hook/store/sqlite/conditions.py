@@ -8,6 +8,7 @@ from typing import Any
 
 from tiktok_hook import events, filters
 from tiktok_hook.signature import State
+from tiktok_hook.store.encoding import is_glob, spellings
 from tiktok_hook.store.filter import Filter
 from tiktok_hook.store.kept import searchable
 
@@ -131,11 +132,6 @@ def _parsed(text: str) -> filters.DeliveryFilter:
     return filters.parse(text)
 
 
-def is_glob(name: str) -> bool:
-    """Whether an event name of a filter stands for several."""
-    return any(each in "*?[" for each in name)
-
-
 def sqlite_glob(glob: str) -> str | None:
     """A glob as SQLite's GLOB reads it, which negates with ``[^…]`` and has no lone brackets.
 
@@ -167,7 +163,7 @@ def id_list(ids: Sequence[int]) -> str:
 
 def text_condition(text: str, low: int, high: int) -> Clause:
     """Deliveries with ids from `low` to below `high` that contain the text, or an attempt does."""
-    patterns = [f"%{_escaped(each)}%" for each in _spellings(text)]
+    patterns = [f"%{_escaped(each)}%" for each in spellings(text)]
     own = [f"{each} LIKE ? ESCAPE '\\'" for each in _DELIVERY_TEXT for _ in patterns]
     tried = [f"{each} LIKE ? ESCAPE '\\'" for each in _ATTEMPT_TEXT for _ in patterns]
     condition = (
@@ -203,12 +199,3 @@ def _escaped(text: str) -> str:
     for special in "\\%_":
         text = text.replace(special, "\\" + special)
     return text
-
-
-def _spellings(text: str) -> list[str]:
-    """The text, and how it reads inside JSON and inside JSON within a JSON string."""
-    found = [text]
-    for ascii_only in (False, True):
-        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        found += [once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]]
-    return [each for each in dict.fromkeys(found) if each.isprintable()] or [text]

@@ -45,6 +45,11 @@ class FileLock:
     ) -> None:
         self.close()
 
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours; in memory no other process has it."""
+        return self._held or self._file is None
+
     def acquire(self) -> bool:
         """Whether the lock is ours now; never waits.
 
@@ -107,6 +112,11 @@ class FileQueueLock:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours."""
+        return self._lock.held
 
     async def acquire(self) -> bool:
         """Whether the lock is ours now."""

@@ -12,6 +12,7 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.filters import matches_any
 from tiktok_hook.signature import State
 from tiktok_hook.store.api import SEARCH_WINDOW
+from tiktok_hook.store.encoding import is_glob
 from tiktok_hook.store.filter import EVERYTHING, Filter
 from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
 from tiktok_hook.store.sqlite import rows
@@ -22,7 +23,6 @@ from tiktok_hook.store.sqlite.conditions import (
     conditions,
     id_list,
     index_scans,
-    is_glob,
     text_condition,
 )
 from tiktok_hook.store.sqlite.connections import ReadConnections

@@ -1,14 +1,12 @@
 """Rows: how deliveries and attempts are written to SQLite and read back."""
 
-import json
 from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-import orjson
-
-from tiktok_hook.delivery import Attempt, BodyState, Delivery, Headers, Source
+from tiktok_hook.delivery import Attempt, BodyState, Delivery, Source
 from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store.encoding import headers_of, headers_text
 from tiktok_hook.store.kept import Searchable, headers_bytes, is_rejected, storable
 from tiktok_hook.store.records import QueueEntry
 
@@ -78,7 +76,7 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
     remote_addr, method = storable(delivery.remote_addr), storable(delivery.method)
     path, query = encode(delivery.path), encode(delivery.query)
     http_version = storable(delivery.http_version)
-    headers = _headers_text(delivery.headers)
+    headers = headers_text(delivery.headers)
     reason, hint = storable(verdict.reason), storable(verdict.hint)
     texts = (remote_addr, method, path, query, http_version, headers, reason, hint, *found_by)
     in_row = len(delivery.body) + sum(map(_bytes, texts))
@@ -143,7 +141,7 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         path=decode(row[5]),
         query=decode(row[6]),
         http_version=row[7],
-        headers=_headers_of(row[8]),
+        headers=headers_of(row[8]),
         body=row[9],
         verdict=Verdict(
             State(row[10]), reason=row[11], hint=row[12], age_seconds=row[13], secret=row[14]
@@ -170,10 +168,10 @@ def attempt_row(attempt: Attempt) -> Row:
         storable(attempt.variant),
         int(attempt.expects_rejection),
         storable(attempt.request_method),
-        _headers_text(attempt.request_headers),
+        headers_text(attempt.request_headers),
         attempt.request_body,
         attempt.status,
-        _headers_text(attempt.headers),
+        headers_text(attempt.headers),
         attempt.body,
         int(attempt.truncated),
         attempt.duration_ms,
@@ -194,10 +192,10 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
         variant=row[6],
         expects_rejection=bool(row[7]),
         request_method=row[8],
-        request_headers=_headers_of(row[9]),
+        request_headers=headers_of(row[9]),
         request_body=row[10],
         status=row[11],
-        headers=_headers_of(row[12]),
+        headers=headers_of(row[12]),
         body=row[13],
         truncated=bool(row[14]),
         duration_ms=row[15],
@@ -259,18 +257,3 @@ def encode(text: str) -> str | bytes:
 def decode(value: str | bytes) -> str:
     """What `encode` was given."""
     return value if isinstance(value, str) else value.decode(errors="surrogatepass")
-
-
-def _headers_text(headers: Headers) -> str:
-    try:
-        return orjson.dumps(headers).decode()
-    except TypeError:  # a lone surrogate
-        return json.dumps(headers)
-
-
-def _headers_of(text: str) -> Headers:
-    try:
-        pairs = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pairs = json.loads(text)
-    return tuple((name, value) for name, value in pairs)

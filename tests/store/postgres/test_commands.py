@@ -1,0 +1,117 @@
+"""The commands, doctor and the Python API over a history on a server."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import tiktok_hook
+from tests import postgres
+from tests.apps import http, running_app
+from tests.cli.history import fill
+from tests.cli.runner import invoke
+from tests.listener import SECRET, post
+from tests.postgres import PostgresServer
+from tiktok_hook.doctor import Subject, history
+from tiktok_hook.errors import UsageError
+from tiktok_hook.store import open_store
+
+PASSWORD = "the-password-of-anna"
+
+
+@pytest.fixture
+def url(server: PostgresServer, database: str) -> str:
+    """The address of a history with some deliveries; with a password, which is not asked for."""
+    found = server.url(database, port=server.port).replace("@", f":{PASSWORD}@")
+    with open_store(found) as store:
+        asyncio.run(fill(store))
+    return found
+
+
+def test_every_command_takes_the_address(url: str, tmp_path: Path) -> None:
+    listed = invoke("events", "--db", url, "--format", "json")
+    lines = [json.loads(line) for line in listed.stdout.splitlines()]
+    assert [each["id"] for each in lines if each["type"] == "delivery"] == [1, 2, 3, 4, 5, 6]
+    shown = invoke("show", "2", "--json", "--db", url)
+    assert [each["status"] for each in json.loads(shown.stdout)["attempts"]] == [500, 200]
+    exported = tmp_path / "all.jsonl"
+    results = [
+        listed,
+        shown,
+        invoke("export", "--db", url, "--output", str(exported)),
+        invoke("import", str(exported), "--db", url),
+        invoke("clear", "--yes", "--db", url),
+    ]
+    assert [each.exit_code for each in results] == [0] * len(results)
+    assert "Deleted 6 deliveries" in results[-1].output
+    with tiktok_hook.History(url) as found:
+        assert list(found) == []
+    assert all(PASSWORD not in each.output for each in results)
+    assert PASSWORD not in exported.read_text()
+
+
+async def test_listen_receives_into_it_and_forwards(url: str) -> None:
+    async with (
+        running_app(http(200)) as app,
+        tiktok_hook.listen(
+            tunnel=False, inspect=False, secret=SECRET, db=url, forward_to=app.url, ack="first"
+        ) as session,
+    ):
+        reply = await post(session.local_url)
+        assert reply.status == 200
+        await asyncio.to_thread(postgres.wait_for, lambda: len(app.requests) == 1)
+    with tiktok_hook.History(url) as found:
+        received = found.get(7)
+        assert received is not None
+        assert received.status == 200
+        assert [each.status for each in found.attempts(received)] == [200]
+
+
+async def test_no_secret_or_password_is_in_the_database(url: str, home: Path) -> None:
+    async with tiktok_hook.listen(tunnel=False, inspect=False, secret=SECRET, db=url) as session:
+        await post(session.local_url)
+        found = await asyncio.to_thread(_dump, url)
+        assert b"post.publish.failed" in found
+        for secret in (SECRET, PASSWORD):
+            assert secret.encode() not in found
+            assert secret.encode().hex().encode() not in found
+        files = await asyncio.to_thread(_contents, home)
+        assert any(b"postgresql://127.0.0.1" in each for each in files)
+        assert all(PASSWORD.encode() not in each for each in files)
+
+
+def _dump(url: str) -> bytes:
+    programs = postgres.programs()
+    assert programs is not None
+    return subprocess.run([programs / "pg_dump", url], stdout=subprocess.PIPE, check=True).stdout
+
+
+def _contents(folder: Path) -> list[bytes]:
+    return [each.read_bytes() for each in folder.rglob("*") if each.is_file()]
+
+
+def test_one_listener_does_not_choose_how_much_is_kept(url: str) -> None:
+    with pytest.raises(UsageError, match="has bounds of its own") as raised:
+        tiktok_hook.listen(tunnel=False, db=url, keep=5)
+    assert PASSWORD not in str(raised.value)
+
+
+async def test_doctor_checks_the_server(url: str) -> None:
+    found = await history.database(Subject(db=url))
+    assert [(each.id, each.status) for each in found] == [
+        ("database", "pass"),
+        ("database-server", "pass"),
+        ("database-changes", "pass"),
+    ]
+    assert "writable, 6 deliveries" in found[0].found
+    assert found[1].found.startswith("PostgreSQL ")
+    assert all(PASSWORD not in each.found for each in found)
+
+
+async def test_doctor_does_not_create_a_history(server: PostgresServer, database: str) -> None:
+    (finding, *others) = await history.database(Subject(db=server.url(database)))
+    assert (finding.status, len(others)) == ("pass", 2)
+    assert "none yet" in finding.found
+    assert server.execute("SELECT to_regclass('tiktok_hook.history')", database) == [(None,)]

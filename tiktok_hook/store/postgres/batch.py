@@ -1,0 +1,226 @@
+"""One statement for a batch of jobs, and what each of them results in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store import jobs
+from tiktok_hook.store.jobs import Add, Job
+from tiktok_hook.store.postgres import rows
+from tiktok_hook.store.records import QueueEntry
+
+KEPT_ATTEMPTS = 10
+"""Of a delivery that is tried again and again, the first and the last ten attempts are kept."""
+
+SLICE = 512
+"""Maximum number of rows that one transaction clears, so that none takes long."""
+
+
+@dataclass
+class Batch:
+    """Jobs, sorted by what is done for them.
+
+    Everything travels in one statement, which is one transaction: nothing is locked while a part
+    of it is still on its way, so a listener whose connection freezes in the middle holds up no
+    other one. The order of jobs within a batch is kept where it matters: among the changes of the
+    queue, and of two statuses the last counts.
+
+    Args:
+        batch: The jobs, prepared.
+    """
+
+    batch: Sequence[Job]
+    adds: list[Add] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+    begins: list[jobs.BeginAttempt] = field(default_factory=list)
+    ends: list[jobs.EndAttempt] = field(default_factory=list)
+    queue_changes: list[rows.Row] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    clears: list[jobs.Clear] = field(default_factory=list)
+    skipped: set[Job] = field(default_factory=set)
+    refused: dict[Job, StoreError] = field(default_factory=dict)
+    added: list[rows.Row] = field(default_factory=list)
+    attempt_bytes: int = 0
+    newest: int | None = None
+
+    def __post_init__(self) -> None:
+        for job in self.batch:
+            match job:
+                case Add():
+                    self.adds.append(job)
+                case jobs.AddMany():
+                    # Read once: the thread that gives up sets it at any time.
+                    if job.abandoned:
+                        self.skipped.add(job)
+                    else:
+                        self.adds += job.adds
+                case jobs.SetStatus():
+                    self.statuses[job.delivery_id] = job.status
+                case jobs.BeginAttempt():
+                    self.begins.append(job)
+                case jobs.EndAttempt():
+                    self.ends.append(job)
+                case jobs.Remove():
+                    self.removed += job.ids
+                case jobs.UndoImport():
+                    self.removed += job.added.ids
+                case jobs.Clear():
+                    self.clears.append(job)
+                case _:
+                    self.queue_changes += _queue_change(job)
+
+    def waiting(self) -> tuple[int, int]:
+        """How many of its deliveries will wait for a primary target, and their bytes."""
+        sizes = [each.size for each in self.adds if each.waits]
+        return len(sizes), sum(sizes)
+
+    def refuse_beyond(self, number: int, error: StoreError) -> None:
+        """Leave out those that would wait, but for the first few, with an error as their result."""
+        refused = [each for each in self.adds if each.waits][number:]
+        self.refused.update(dict.fromkeys(refused, error))
+        self.adds = [each for each in self.adds if each not in self.refused]
+
+    def statement(
+        self, app: str, owner: str, queue_bounds: tuple[int | None, int | None]
+    ) -> tuple[str, list[Any]] | None:
+        """The statement and its values; None when there is nothing to write.
+
+        Args:
+            app: Whose queue and attempts these are.
+            owner: The process that makes the attempts.
+            queue_bounds: How many deliveries and bytes may wait; None does not count them.
+        """
+        selected: list[str] = []
+        values: list[Any] = []
+        self.attempt_bytes = 0
+
+        def call(name: str, given: Sequence[Any], *types: str) -> None:
+            selected.append(f"tiktok_hook.{name}({', '.join(f'%b::{each}' for each in types)})")
+            values.extend(given)
+
+        if self.statuses:
+            given = [list(self.statuses), list(self.statuses.values())]
+            call("set_status_1", given, "int8[]", "int4[]")
+        if self.ends:
+            ended = [rows.end_row(each.attempt) for each in self.ends]
+            self.attempt_bytes += sum(each[-1] for each in ended)
+            lists, *types = _lists(ended, rows.END_TYPES)
+            call("end_attempts_1", lists, *types)
+        if self.queue_changes:
+            lists, *types = _lists(self.queue_changes, _QUEUE_CHANGE_TYPES)
+            call("change_queue_1", [app, *lists], "text", *types)
+        begins = [rows.begin_row(each.attempt.delivery_id, each.attempt) for each in self.begins]
+        if begins:
+            self.attempt_bytes += sum(each[-1] for each in begins)
+            lists, *types = _lists(begins, rows.BEGIN_TYPES)
+            call("begin_attempts_1", [app, owner, KEPT_ATTEMPTS, *lists], *_WHOSE, "int4", *types)
+            selected[-1] += " AS begun"
+        if self.removed:
+            call("remove_1", [self.removed], "int8[]")
+            selected[-1] += " AS removed"
+        for number, clear in enumerate(self.clears):
+            call("clear_1", [clear.before, clear.newest, SLICE], "float8", "int8", "int4")
+            selected[-1] += f" AS cleared_{number}"
+        if not self.adds:
+            return (f"SELECT {', '.join(selected)}", values) if selected else None
+        # What is in FROM runs first, so every transaction takes the locks in the same order.
+        added = ", ".join(f"added.{each}" for each in _ADDED)
+        sql = f"SELECT {', '.join([added, *selected])} FROM {_ADD} AS added"
+        return sql, [*values, app, owner, *queue_bounds, *self._added_values()]
+
+    def _added_values(self) -> list[Any]:
+        queued: list[rows.Row] = []
+        begun: list[rows.Row] = []
+        for place, add in enumerate(self.adds, 1):
+            queued += [rows.queue_row(place, each) for each in _once(add.queues)]
+            if add.attempt is not None:
+                begun.append(rows.begin_row(place, add.attempt))
+        self.added = [rows.add_row(each) for each in self.adds]
+        self.attempt_bytes += sum(each[-1] for each in begun)
+        return [
+            *rows.columns(self.added, rows.ADD_TYPES),
+            *rows.columns(queued, rows.QUEUE_TYPES),
+            *rows.columns(begun, rows.BEGIN_TYPES),
+        ]
+
+    def results(self, found: Mapping[str, Any]) -> list[Any]:
+        """What each job results in.
+
+        Args:
+            found: The row that the statement returned.
+        """
+        stored = iter(self._stored(found))
+        begun = iter(found.get("begun") or ())
+        removed = set(found.get("removed") or ())
+        results: list[Any] = []
+        for job in self.batch:
+            match job:
+                case Add():
+                    results.append(self.refused.get(job) or next(stored))
+                case jobs.AddMany():
+                    some = [] if job in self.skipped else [next(stored) for _ in job.adds]
+                    job.assigned = [each.id for each in some]
+                    results.append(some)
+                case jobs.BeginAttempt():
+                    results.append(job.attempt.replace(number=next(begun)))
+                case jobs.Remove():
+                    results.append(len(removed.intersection(job.ids)))
+                case jobs.UndoImport():
+                    results.append(len(removed.intersection(job.added.ids)))
+                case jobs.Clear():
+                    results.append(found[f"cleared_{self.clears.index(job)}"])
+                case _:
+                    results.append(None)
+        return results
+
+    def _stored(self, found: Mapping[str, Any]) -> list[Delivery]:
+        if not self.adds:
+            return []
+        self.newest = found["newest"]
+        first_id = found["newest"] - len(self.adds) + 1
+        return [
+            add.delivery.replace(
+                id=first_id + place,
+                redelivery_of=found["first_ids"][place],
+                redelivery_number=found["numbers"][place],
+                first_received_at=found["first_times"][place],
+                status=add.status,
+            )
+            for place, add in enumerate(self.adds)
+        ]
+
+
+def _once(queues: Sequence[QueueEntry]) -> list[QueueEntry]:
+    """One entry for each target: the place of the first, the values of the last."""
+    return list({each.target: each for each in queues}.values())
+
+
+def _queue_change(job: Job) -> list[rows.Row]:
+    match job:
+        case jobs.Dequeue():
+            return [("dequeue", job.delivery_id, rows.text(job.target), None, None)]
+        case jobs.SetAside():
+            next_try_at = None if job.next_try_at is None else float(job.next_try_at)
+            target = rows.text(job.target)
+            return [("set aside", job.delivery_id, target, job.tries, next_try_at)]
+        case jobs.MakeDue():
+            return [("make due", None, rows.text(job.target), None, float(job.now))]
+        case _:  # Flush and Shrink write nothing
+            return []
+
+
+def _lists(some: Sequence[rows.Row], types: Sequence[str]) -> tuple[Any, ...]:
+    """The lists of the columns, and their types."""
+    return rows.columns(some, types), *(f"{each}[]" for each in types)
+
+
+_WHOSE = ("text", "uuid")
+_QUEUE_CHANGE_TYPES = ("text", "int8", "text", "int4", "float8")
+_ADDED = ("newest", "first_ids", "numbers", "first_times", "queued", "queued_bytes")
+_ADD = (
+    "tiktok_hook.add_1(%b::text, %b::uuid, %b::int8, %b::int8, "
+    f"{rows.arrays(rows.ADD_TYPES)}, {rows.arrays(rows.QUEUE_TYPES)}, "
+    f"{rows.arrays(('int4', *rows.BEGIN_TYPES[1:]))})"
+)

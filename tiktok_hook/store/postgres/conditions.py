@@ -1,0 +1,211 @@
+"""SQL for filters, so that the matching deliveries are found without reading all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from tiktok_hook import events
+from tiktok_hook.filters import DeliveryFilter, matches_any
+from tiktok_hook.signature import State
+from tiktok_hook.store.encoding import spellings
+from tiktok_hook.store.filter import Filter
+from tiktok_hook.store.kept import searchable
+from tiktok_hook.store.postgres import rows
+
+Values = dict[str, Any]
+
+
+@dataclass
+class Clause:
+    """Conditions that all have to be met, and the values of their placeholders."""
+
+    parts: list[str] = field(default_factory=list)
+    values: Values = field(default_factory=dict)
+
+    def add(self, part: str, **values: Any) -> None:
+        """Add a condition, with the values of its placeholders."""
+        self.parts.append(part)
+        self.values.update(values)
+
+    def __str__(self) -> str:
+        return " AND ".join(self.parts) or "true"
+
+
+def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
+    """All conditions but the text, over ``deliveries d LEFT JOIN marks m``.
+
+    Args:
+        where: The filter.
+        app: Whose queue counts.
+        names: The stored event names that `where.event_globs` match; None when there are too many
+            to ask for, so that `Rest` has to.
+    """
+    clause = Clause()
+    if where.ids:
+        clause.add("d.id = ANY (%(ids)s::int8[])", ids=[each for each in where.ids if is_id(each)])
+    if where.event_globs and names is not None:
+        clause.add(ANY_NAME, names=list(names))
+    _add_outcomes(clause, where)
+    if where.failed:
+        clause.add("m.failed")
+    if where.replays:
+        clause.add("m.replayed")
+    if where.redeliveries:
+        clause.add("d.redelivery_of IS NOT NULL")
+    _add_values(clause, where)
+    if where.queued is not None:
+        part = f"d.id {'' if where.queued else 'NOT '}IN ({QUEUED_IDS})"
+        clause.add(part, app=app)
+    if where.source is not None:
+        clause.add("d.source = %(source)s::text", source=where.source.value)
+    return clause
+
+
+def _add_outcomes(clause: Clause, where: Filter) -> None:
+    if where.verdicts:
+        given = [each.value for each in dict.fromkeys(where.verdicts)]
+        clause.add("d.verdict = ANY (%(verdicts)s::text[])", verdicts=given)
+        if State.VALID not in where.verdicts:
+            clause.add("d.verdict <> 'valid'")  # as in the index
+    if where.statuses:
+        given_statuses = list(dict.fromkeys(where.statuses))
+        clause.add(
+            "coalesce(m.status, d.status) = ANY (%(statuses)s::int4[])", statuses=given_statuses
+        )
+        if 200 not in where.statuses:
+            clause.add(_STATUS_IDS)
+
+
+def _add_values(clause: Clause, where: Filter) -> None:
+    if where.since is not None:
+        clause.add("d.received_at >= %(since)s::float8", since=float(where.since))
+    if where.until is not None:
+        clause.add("d.received_at < %(until)s::float8", until=float(where.until))
+    for number, user in enumerate(where.users):
+        part = f"d.user_openid = %(user_{number})s::text"
+        part += " AND d.user_openid <> ''" * bool(user)
+        clause.add(part, **{f"user_{number}": searched(user)})
+    if where.publish_id is not None:
+        part = "d.publish_id = %(publish)s::text"
+        part += " AND d.publish_id <> ''" * bool(where.publish_id)
+        clause.add(part, publish=searched(where.publish_id))
+
+
+ANY_NAME = "d.event = ANY (%(names)s::text[])"
+QUEUED_IDS = "SELECT delivery_id FROM tiktok_hook.queue WHERE app = %(app)s::text"
+
+_STATUS_IDS = (
+    "d.id IN (SELECT id FROM tiktok_hook.deliveries "
+    "WHERE status = ANY (%(statuses)s::int4[]) AND status <> 200 UNION ALL "
+    "SELECT delivery_id FROM tiktok_hook.marks "
+    "WHERE status = ANY (%(statuses)s::int4[]) AND status <> 200)"
+)
+
+
+def add_text(clause: Clause, text: str, low: int, high: int) -> None:
+    """Add that a delivery contains the text, or one of its attempts does.
+
+    Args:
+        clause: Changed.
+        text: What to look for; case of ASCII letters does not count.
+        low: The lowest id that is looked at.
+        high: The id above the highest.
+    """
+    patterns = [f"%{_like(each)}%" for each in spellings(text)]
+    escaped = [f"%{_like(_octal(each))}%" for each in spellings(text)]
+    own = [_contains(each) for each in _DELIVERY_TEXT]
+    own += [_contains_bytes(each) for each in ("d.body", "d.path", "d.query")]
+    tried = [_contains(each) for each in _ATTEMPT_TEXT]
+    tried += [_contains_bytes(each) for each in ("a.request_body", "a.body")]
+    clause.add(
+        f"({' OR '.join(own)} OR d.id IN (SELECT a.delivery_id FROM tiktok_hook.attempts a "
+        "WHERE a.delivery_id >= %(text_low)s::int8 AND a.delivery_id < %(text_high)s::int8 "
+        f"AND ({' OR '.join(tried)})))",
+        patterns=[_lower(each) for each in patterns],
+        escaped=[_lower(each) for each in escaped],
+        text_low=low,
+        text_high=high,
+    )
+
+
+def _contains(column: str) -> str:
+    return f'lower({column} COLLATE "C") LIKE ANY (%(patterns)s::text[])'
+
+
+def _contains_bytes(column: str) -> str:
+    # Bytes are not text: they may be of any encoding. This form of theirs is, for all of them.
+    return f"lower(encode({column}, 'escape') COLLATE \"C\") LIKE ANY (%(escaped)s::text[])"
+
+
+_DELIVERY_TEXT = (
+    "d.headers",
+    "d.summary",
+    "d.remote_addr",
+    "d.verdict",
+    "d.verdict_reason",
+    "d.verdict_hint",
+)
+_ATTEMPT_TEXT = ("a.target", "a.request_headers", "a.headers", "a.error", "a.hint")
+
+
+def _octal(text: str) -> str:
+    r"""A text as PostgreSQL's `escape` format writes its bytes: ``\303\251`` for é."""
+    return "".join(
+        chr(byte) if byte < 0x80 and byte not in {0, 0x5C} else _ESCAPES.get(byte, f"\\{byte:03o}")
+        for byte in text.encode(errors="surrogatepass")
+    )
+
+
+_ESCAPES = {0x5C: "\\\\"}
+
+
+def _like(text: str) -> str:
+    for special in "\\%_":
+        text = text.replace(special, "\\" + special)
+    return rows.text(text)
+
+
+def _lower(text: str) -> str:
+    """Lower case of ASCII letters alone, as the "C" collation does it."""
+    return "".join(chr(ord(each) | 0x20) if "A" <= each <= "Z" else each for each in text)
+
+
+def searched(value: str) -> str:
+    """A value as it is stored in an indexed column."""
+    return rows.text(searchable(value) or "")
+
+
+def is_id(number: int) -> bool:
+    """Whether it can be looked up at all; people type anything."""
+    return 0 < number < 1 << 63
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The conditions of a filter that the server cannot check.
+
+    Attributes:
+        globs: Groups of globs for the event's name; one of each has to match.
+        terms: Conditions on what is in the body.
+    """
+
+    globs: Sequence[tuple[str, ...]] = ()
+    terms: DeliveryFilter | None = None
+
+    @classmethod
+    def of(cls, where: Filter, names: Sequence[str] | None) -> Self | None:
+        """What is left of a filter; None when the server checks all of it."""
+        globs = where.event_globs if names is None else []
+        terms = DeliveryFilter(where.body_terms) if where.body_terms else None
+        return cls(globs, terms) if globs or terms else None
+
+    def matches(self, name: str | None, body: bytes) -> bool:
+        """Whether a delivery with this stored event name and this body meets them."""
+        if any(name is None or not matches_any(name, each) for each in self.globs):
+            return False
+        return self.terms is None or self.terms.matches_event(events.parse(body))
+
+
+def matching(names: Sequence[str], groups: Sequence[tuple[str, ...]]) -> list[str]:
+    """Those stored names that match one glob of each group."""
+    return [each for each in names if all(matches_any(each, globs) for globs in groups)]

@@ -1,0 +1,281 @@
+"""Connections to one server: address, TLS, deadlines, and what its errors mean."""
+
+import time
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from typing import Any, Self
+
+import psycopg
+from psycopg import conninfo, errors
+
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store.server_address import ServerAddress
+
+CONNECT_SECONDS = 5
+"""How long the server may take to accept a connection, for each of its addresses."""
+
+DEADLINE_SECONDS = 12.0
+"""How long a statement may take; longer than the 5 s that it waits for a lock."""
+
+_CANCEL_SECONDS = 1.0
+_OLDEST_VERSION = 13
+
+
+class DeadlinePassedError(psycopg.OperationalError):
+    """The server did not answer within the deadline; the connection cannot be used any more."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection on which every call has a deadline.
+
+    A connection can stay open for hours although nothing arrives any more: keepalives are answered
+    by whatever is in between. So the deadline is kept here, and not left to the network.
+    """
+
+    deadline_seconds = DEADLINE_SECONDS
+    is_direct = True
+    """Whether no pooler is in between: LISTEN and prepared statements do not work through most."""
+
+    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
+        """Run a psycopg operation to its end, or to the deadline.
+
+        Raises:
+            DeadlinePassedError: It took longer; the connection is closed.
+        """
+        until = time.monotonic() + self.deadline_seconds
+        try:
+            return super().wait(_until(gen, until), *args, **options)
+        except DeadlinePassedError:
+            # The server may be at work, and would still write what we give up here.
+            with suppress(psycopg.Error):
+                self.cancel_safe(timeout=_CANCEL_SECONDS)
+            self.close()
+            raise
+
+
+def _until(gen: Generator[Any, Any, Any], until: float) -> Generator[Any, Any, Any]:
+    """Pass a psycopg generator through; ends it once nothing has arrived until the deadline."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > until:  # psycopg looks here every 0.1 s
+                gen.close()
+                raise DeadlinePassedError("it did not answer in time")
+            wanted = gen.send(ready)
+    except StopIteration as stop:
+        return stop.value
+
+
+class Server:
+    """A database on a server.
+
+    Args:
+        address: Where it is.
+        purpose: What the connections are shown as in ``pg_stat_activity``.
+    """
+
+    def __init__(self, address: ServerAddress, purpose: str) -> None:
+        self._address = address
+        self._purpose = purpose
+
+    @property
+    def label(self) -> str:
+        """Host and database; never a password."""
+        return self._address.label
+
+    def connect(self, *, writing: bool = False) -> Connection:
+        """Open a connection that commits each statement.
+
+        Args:
+            writing: Whether it must be one that takes writes, where several are named.
+
+        Raises:
+            StoreError: It cannot be reached, or does not let us in.
+        """
+        try:
+            connection = Connection.connect(
+                self._address.url, autocommit=True, **self.options(writing=writing)
+            )
+        except psycopg.Error as error:
+            raise self.explain(error) from error
+        try:
+            self._check(connection)
+        except psycopg.Error as error:
+            connection.close()
+            raise self.explain(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def options(self, *, writing: bool) -> dict[str, Any]:
+        """What libpq is given besides the URL, which wins."""
+        # Nothing is set on the session (``options``, SET): a pooler rejects it, or leaves it to
+        # the next client.
+        given = conninfo.conninfo_to_dict(self._address.url)
+        found: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": f"tiktok-hook {self._purpose}",
+            "client_encoding": "UTF8",
+            "fallback_application_name": "tiktok-hook",
+        }
+        if writing:
+            found["target_session_attrs"] = "read-write"
+        if not self._address.tls_is_optional:
+            found["sslmode"] = "require"  # libpq's own default accepts plain text
+        for name in given.keys() & found.keys():
+            del found[name]
+        return found
+
+    def _check(self, connection: Connection) -> None:
+        found = connection.execute("SELECT pg_backend_pid()").fetchone()
+        # A pooler has process numbers of its own.
+        connection.is_direct = found is not None and found[0] == connection.info.backend_pid
+        if not connection.is_direct:
+            connection.prepare_threshold = None
+        version = connection.info.server_version // 10_000
+        if version < _OLDEST_VERSION:
+            raise StoreError(
+                f"{self.label} is PostgreSQL {version}; {_OLDEST_VERSION} or newer is needed."
+            )
+
+    def explain(self, error: Exception) -> StoreError:
+        """Translate an error of psycopg for the user."""
+        for kinds, message, hint in _MEANINGS:
+            if isinstance(error, kinds):
+                return StoreError(f"{self.label} {message(error)}.", hint=hint)
+        words = " ".join(str(error).split())
+        for sign, message_text, hint in _CONNECT_MEANINGS:
+            if sign in words:
+                return StoreError(f"{self.label} {message_text}.", hint=hint)
+        reason = _reason(words)
+        if isinstance(error, psycopg.OperationalError):
+            return StoreError(
+                f"{self.label} cannot be reached: {reason}.",
+                hint="Check that the server is up and that no firewall or VPN is in between.",
+            )
+        return StoreError(f"{self.label} cannot be used: {reason}.")
+
+
+def _says(text: str) -> Callable[[Exception], str]:
+    return lambda _: text
+
+
+def _reason(words: str) -> str:
+    """The last of libpq's clauses, which names the cause."""
+    for part in ("failed: FATAL: ", "failed: "):
+        if part in words:
+            words = words.rpartition(part)[2]
+    return words.split(" Is the server running")[0].rstrip(" .") or "no reason given"
+
+
+_CONNECT_HINT = "Check that the server is up and that no firewall or VPN is in between."
+_LOCK_HINT = (
+    "Another transaction holds it: SELECT pid, application_name, state FROM pg_stat_activity."
+)
+_MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Exception], str], str], ...] = (
+    (
+        (DeadlinePassedError,),
+        _says(f"did not answer within {DEADLINE_SECONDS:.0f} s"),
+        _CONNECT_HINT,
+    ),
+    ((errors.LockNotAvailable,), _says("has been locked for 5 s"), _LOCK_HINT),
+    (
+        (errors.ReadOnlySqlTransaction,),
+        _says("is read-only: a standby, or set so"),
+        "Use the address of the primary server.",
+    ),
+    ((errors.DiskFull,), _says("has a full disk"), "Free some space there."),
+    (
+        (errors.TooManyConnections,),
+        _says("has no connection left"),
+        "Close some programs that use it, or raise max_connections.",
+    ),
+    (
+        (errors.InsufficientPrivilege,),
+        lambda error: f"does not allow that: {_reason(' '.join(str(error).split()))}",
+        "Use a user who owns the history.",
+    ),
+    (
+        (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName),
+        _says("holds no history of this version any more"),
+        "Check whether it was replaced or upgraded, then start again.",
+    ),
+)
+_CONNECT_MEANINGS = (
+    (
+        "password authentication failed",
+        "rejects the password",
+        "Check ~/.pgpass, PGPASSWORD or the service file.",
+    ),
+    (
+        "no password supplied",
+        "asks for a password",
+        "Put it into ~/.pgpass, PGPASSWORD or a service file.",
+    ),
+    (
+        "too many connections",
+        "has no connection left",
+        "Close some programs that use it, or raise the limit.",
+    ),
+    (
+        "too many clients",
+        "has no connection left",
+        "Close some programs that use it, or raise max_connections.",
+    ),
+    (
+        "remaining connection slots",
+        "has no connection left",
+        "Close some programs that use it, or raise max_connections.",
+    ),
+    (
+        "server does not support SSL",
+        "offers no TLS, which is required for a host that is not local",
+        "Turn TLS on there; in a network that you trust, append ?sslmode=disable to the URL.",
+    ),
+    (
+        "session is read-only",
+        "is read-only: a standby, or set so",
+        "Use the address of the primary server.",
+    ),
+)
+
+
+class Idle:
+    """Keeps a thread's connection open between its calls, and replaces one that was lost.
+
+    Not thread-safe: it belongs to one thread at a time.
+    """
+
+    def __init__(self, connect: Callable[[], Connection]) -> None:
+        self._connect = connect
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    def get(self) -> Connection:
+        """The connection; a new one if there is none.
+
+        Raises:
+            StoreError: It cannot be made.
+        """
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def drop(self) -> None:
+        """Close it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()

@@ -1,0 +1,285 @@
+"""One thread per history: hears of changes, and renews the lease of this process.
+
+Notifications are only a wake-up. They are lost while the connection is down, and a pooler may
+never pass them on; so after every connect the history is looked at, and again every few seconds.
+
+Invariant: `_condition` guards the counter and the locks. The thread's connection is used by the
+thread alone; `_waker` ends its wait, and is written to by any thread.
+"""
+
+import select
+import socket
+import threading
+import time
+import uuid
+from contextlib import suppress
+from typing import Protocol
+
+import psycopg
+
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store.postgres.connection import Connection, Server
+
+CHANNEL = "tiktok_hook"
+
+LEASE_SECONDS = 15.0
+RENEW_SECONDS = 5.0
+"""A process that has not renewed its lease for 15 s, by the server's clock, counts as gone."""
+
+_MARGIN_SECONDS = 2.0
+"""How much earlier than the server a process stops trusting its own lease."""
+
+_LOOK_SECONDS = 30.0
+"""How often the history is looked at although notifications are heard."""
+
+_POLL_SECONDS = (0.5, 5.0)
+"""How often it is looked at where they are not: at first after a change, and when it is idle."""
+
+_SELF_TEST_SECONDS = 2.0
+_BACKOFF_SECONDS = (0.1, 2.0)
+
+
+class Leased(Protocol):
+    """What is held by the lease of a process."""
+
+    target: str
+
+    def lose(self) -> None:
+        """Called when another process has it."""
+        ...
+
+
+class Presence:
+    """This process at one history.
+
+    Args:
+        server: Where it is.
+        app: The name of this user and machine.
+        leased: Whether it holds a lease, as a process does that writes.
+    """
+
+    def __init__(self, server: Server, app: str, *, leased: bool) -> None:
+        self.id = str(uuid.uuid4())
+        self.app = app
+        self._server = server
+        self._leased = leased
+        self._condition = threading.Condition()
+        self._changes = -1
+        self._held: dict[str, Leased] = {}
+        self._valid_until = 0.0
+        self._snapshot: str | None = None
+        self._closed = False
+        self._waker, self._wakened = socket.socketpair()
+        self._waker.settimeout(0)
+        self._wakened.settimeout(0)
+        self._thread: threading.Thread | None = None
+        self.hears: bool | None = None
+
+    # Called from any thread.
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        with self._condition:
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._run, name="history presence", daemon=True
+                )
+                self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._condition:
+            if self._closed:
+                return
+            self._closed = True
+            self._condition.notify_all()
+            thread = self._thread
+        self._wake()
+        if thread is not None:
+            thread.join()
+        self._waker.close()
+        self._wakened.close()
+
+    def changes(self) -> int:
+        """The change counter; -1 until the history has been looked at."""
+        self.start()
+        with self._condition:
+            return self._changes
+
+    def changed(self) -> None:
+        """Count a change."""
+        with self._condition:
+            if self._changes >= 0:
+                self._changes += 1
+            self._condition.notify_all()
+
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """Wait until the counter differs, at most `seconds`."""
+        self.start()
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._changes != seen, seconds)
+            return self._changes
+
+    def hold(self, leased: Leased, since: float) -> None:
+        """Remember what the lease of this process holds from now on.
+
+        Args:
+            leased: The lock.
+            since: `time.monotonic` before the server was asked for it.
+        """
+        with self._condition:
+            self._held[leased.target] = leased
+            self._valid_until = max(self._valid_until, since + LEASE_SECONDS - _MARGIN_SECONDS)
+
+    def drop(self, leased: Leased) -> None:
+        """Forget it."""
+        with self._condition:
+            self._held.pop(leased.target, None)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the lease holds for certain; without the server it ends by our own clock."""
+        with self._condition:
+            return time.monotonic() < self._valid_until
+
+    def register(self, connection: Connection) -> None:
+        """Make or renew the lease."""
+        since = time.monotonic()
+        connection.execute(_RENEW, (self.id, self.app, LEASE_SECONDS))
+        with self._condition:
+            self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
+
+    def unregister(self, connection: Connection) -> None:
+        """End the lease, and with it all that it holds."""
+        connection.execute(_LEAVE, {"id": self.id})
+
+    def _wake(self) -> None:
+        with suppress(OSError):  # full: it will wake up anyway
+            self._waker.send(b"x")
+
+    # Called in the thread.
+
+    def _run(self) -> None:
+        backoff = _BACKOFF_SECONDS[0]
+        while not self._closed:
+            try:
+                with self._server.connect(writing=self._leased) as connection:
+                    backoff = _BACKOFF_SECONDS[0]
+                    self._watch(connection)
+            except (psycopg.Error, StoreError, OSError):
+                self._sleep(backoff)
+                backoff = min(2 * backoff, _BACKOFF_SECONDS[1])
+
+    def _watch(self, connection: Connection) -> None:
+        """Follow the history until the connection is lost or we are closed."""
+        connection.add_notify_handler(lambda notice: self._heard(notice.payload))
+        connection.execute(f"LISTEN {CHANNEL}")
+        self._renew(connection)
+        self._snapshot = None  # whatever came before the LISTEN is found by looking
+        self._look(connection)
+        self.hears = connection.is_direct or self._self_test(connection)
+        poll = _POLL_SECONDS[0]
+        renew_at = time.monotonic() + RENEW_SECONDS
+        look_at = time.monotonic() + (_LOOK_SECONDS if self.hears else poll)
+        while not self._closed:
+            self._wait(connection, min(renew_at, look_at) - time.monotonic())
+            now = time.monotonic()
+            if now >= renew_at:
+                # Without a lease it is asked all the same: a connection that died without a word
+                # is found out only by using it.
+                self._renew(connection)
+                renew_at = now + RENEW_SECONDS
+            if now >= look_at:
+                poll = _POLL_SECONDS[0] if self._look(connection) else min(2 * poll, 5.0)
+                look_at = now + (_LOOK_SECONDS if self.hears else poll)
+
+    def _wait(self, connection: Connection, seconds: float) -> None:
+        """Wait for notifications, at most `seconds`."""
+        watched = [connection.fileno(), self._wakened.fileno()]
+        ready, _, _ = select.select(watched, [], [], max(seconds, 0.0))
+        if watched[1] in ready:
+            with suppress(OSError):
+                self._wakened.recv(4096)
+        if watched[0] in ready:
+            connection.pgconn.consume_input()
+            while (notice := connection.pgconn.notifies()) is not None:
+                self._heard(notice.extra.decode())
+
+    def _heard(self, payload: str) -> None:
+        if payload == self.id:
+            self.hears = True
+        else:
+            self.changed()
+
+    def _look(self, connection: Connection) -> bool:
+        """Whether any transaction has been committed since the last look, ours or others'."""
+        found = connection.execute("SELECT pg_current_snapshot()::text").fetchone()
+        snapshot = found[0] if found else None
+        moved = snapshot != self._snapshot
+        self._snapshot = snapshot
+        if moved:
+            with self._condition:
+                self._changes += 1
+                self._condition.notify_all()
+        return moved
+
+    def _renew(self, connection: Connection) -> None:
+        if not self._leased:
+            connection.execute("SELECT")
+            return
+        self.register(connection)
+        found = connection.execute(_OURS, (self.id,)).fetchall()
+        ours = {target for (target,) in found}
+        with self._condition:
+            lost = [each for target, each in self._held.items() if target not in ours]
+            for each in lost:
+                del self._held[each.target]
+        for each in lost:
+            each.lose()
+
+    def _self_test(self, connection: Connection) -> bool:
+        """Whether a notification from another connection arrives here."""
+        self.hears = False
+        with self._server.connect() as other:
+            notify(other, self.id)
+        until = time.monotonic() + _SELF_TEST_SECONDS
+        while not (self.hears or self._closed) and (left := until - time.monotonic()) > 0:
+            self._wait(connection, left)
+        return bool(self.hears)
+
+    def _sleep(self, seconds: float) -> None:
+        with suppress(OSError):
+            select.select([self._wakened], [], [], seconds)
+
+
+def hears_notifications(listening: Connection, other: Connection) -> bool:
+    """Whether a notification from one connection arrives at another within 2 s."""
+    heard: list[str] = []
+    token = str(uuid.uuid4())
+    listening.add_notify_handler(lambda notice: heard.append(notice.payload))
+    listening.execute(f"LISTEN {CHANNEL}")
+    notify(other, token)
+    until = time.monotonic() + _SELF_TEST_SECONDS
+    while token not in heard and (left := until - time.monotonic()) > 0:
+        select.select([listening.fileno()], [], [], left)
+        listening.execute("SELECT")  # notifications come with its answer
+    listening.execute(f"UNLISTEN {CHANNEL}")
+    return token in heard
+
+
+def notify(connection: Connection, payload: str = "") -> None:
+    """Wake up all who follow the history."""
+    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+
+
+_RENEW = (
+    "INSERT INTO tiktok_hook.processes (id, app, held_until) "
+    "VALUES (%s, %s, now() + make_interval(secs => %s)) "
+    "ON CONFLICT (id) DO UPDATE SET held_until = excluded.held_until"
+)
+_OURS = "SELECT target FROM tiktok_hook.queue_locks WHERE holder = %s"
+_LEAVE = (
+    "WITH left_behind AS (DELETE FROM tiktok_hook.queue_locks WHERE holder = %(id)s), "
+    "old AS (DELETE FROM tiktok_hook.processes WHERE held_until < now() - interval '1 day') "
+    "DELETE FROM tiktok_hook.processes WHERE id = %(id)s"
+)

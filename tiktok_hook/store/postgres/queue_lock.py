@@ -1,0 +1,88 @@
+"""The right to forward from a queue, held by the lease of a process."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any, Self
+
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store.postgres.connections import QueryConnections
+from tiktok_hook.store.postgres.presence import Presence
+
+
+class LeaseQueueLock:
+    """The lock of one queue; see `api.QueueLock`.
+
+    It is a row that names its holder, which counts as long as that process renews its lease. Not a
+    session lock of the server's: a pooler gives such a lock to two clients at once.
+
+    Args:
+        connections: To ask the server with.
+        presence: This process.
+        target: The address that the queue is for.
+    """
+
+    def __init__(self, connections: QueryConnections, presence: Presence, target: str) -> None:
+        self.target = target
+        self._connections = connections
+        self._presence = presence
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours for certain; no query."""
+        return self._held and self._presence.is_valid
+
+    async def acquire(self) -> bool:
+        """Whether the lock is ours now."""
+        if self.held:
+            return True
+        self._held = False
+        since = time.monotonic()
+        values = {"app": self._presence.app, "target": self.target, "id": self._presence.id}
+        if await asyncio.to_thread(self._ask, _ACQUIRE, values):
+            self._held = True
+            self._presence.hold(self, since)
+        return self._held
+
+    async def release(self) -> None:
+        """Let other processes have it."""
+        if self._held:
+            self._held = False
+            self._presence.drop(self)
+            values = {"app": self._presence.app, "target": self.target, "id": self._presence.id}
+            with suppress(StoreError):  # then the lease ends by itself
+                await asyncio.to_thread(self._ask, _RELEASE, values)
+
+    async def close(self) -> None:
+        """Release it."""
+        await self.release()
+
+    def lose(self) -> None:
+        """Another process took it over, since our lease had ended."""
+        self._held = False
+
+    def _ask(self, query: str, values: dict[str, Any]) -> list[Any]:
+        return self._connections.all(query, values)
+
+
+# A process whose lease has ended meanwhile does not get the lock: the row of its lease is missing
+# or too old, and is renewed by the thread that keeps it.
+_ACQUIRE = (
+    "INSERT INTO tiktok_hook.queue_locks AS l (app, target, holder) "
+    "SELECT %(app)s, %(target)s, id FROM tiktok_hook.processes "
+    "WHERE id = %(id)s AND held_until > now() "
+    "ON CONFLICT (app, target) DO UPDATE SET holder = excluded.holder "
+    "WHERE l.holder = excluded.holder OR NOT EXISTS (SELECT FROM tiktok_hook.processes p "
+    "WHERE p.id = l.holder AND p.held_until > now()) RETURNING true"
+)
+_RELEASE = (
+    "DELETE FROM tiktok_hook.queue_locks "
+    "WHERE app = %(app)s AND target = %(target)s AND holder = %(id)s RETURNING true"
+)

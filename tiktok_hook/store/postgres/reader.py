@@ -1,0 +1,464 @@
+"""Queries: pages by key, search in windows, one delivery with its attempts."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.signature import State
+from tiktok_hook.store.api import SEARCH_WINDOW
+from tiktok_hook.store.encoding import is_glob
+from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.postgres import rows, schema
+from tiktok_hook.store.postgres.conditions import (
+    ANY_NAME,
+    QUEUED_IDS,
+    Rest,
+    add_text,
+    conditions,
+    is_id,
+    matching,
+    searched,
+)
+from tiktok_hook.store.postgres.connection import Server
+from tiktok_hook.store.postgres.connections import QueryConnections
+from tiktok_hook.store.postgres.presence import Presence
+from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+
+MANY_NAMES = 200
+"""More event names than this are not looked up one by one."""
+
+_NEWEST = (1 << 63) - 1
+
+_BATCH = 200
+"""How many deliveries are read at once, where the rest of a filter is checked here."""
+
+
+class PostgresReader:
+    """Queries over one shared history; see `api.HistoryReader` for what each does.
+
+    Args:
+        server: Where it is.
+        connections: To query with; closed with the reader.
+        presence: Hears of changes; closed with the reader.
+    """
+
+    def __init__(self, server: Server, connections: QueryConnections, presence: Presence) -> None:
+        self._server = server
+        self._connections = connections
+        self._presence = presence
+        self._app = presence.app
+
+    @property
+    def label(self) -> str:
+        """Host and database."""
+        return self._server.label
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open; a query that is running closes its own at its end."""
+        self._connections.close()
+        self._presence.close()
+
+    def get(self, delivery_id: int) -> Delivery | None:
+        """One delivery; None when there is none with this id."""
+        if not is_id(delivery_id):
+            return None
+        found = self._all(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE d.id = %(id)s", id=delivery_id)
+        return rows.delivery_of(found[0]) if found else None
+
+    def attempts(self, delivery_id: int) -> list[Attempt]:
+        """The attempts of a delivery, in order."""
+        if not is_id(delivery_id):
+            return []
+        found = self._all(
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM tiktok_hook.attempts a "
+            "WHERE a.delivery_id = %(id)s ORDER BY a.number",
+            id=delivery_id,
+        )
+        return [rows.attempt_of(each) for each in found]
+
+    def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
+        """The last attempt of each of these deliveries that has one."""
+        found = self._all(
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM unnest(%(ids)s::int8[]) AS wanted (id), LATERAL ("
+            "SELECT * FROM tiktok_hook.attempts t WHERE t.delivery_id = wanted.id "
+            "ORDER BY t.number DESC LIMIT 1) a",
+            ids=[each for each in ids if is_id(each)],
+        )
+        return {each[0]: rows.attempt_of(each) for each in found}
+
+    def page(
+        self,
+        where: Filter = EVERYTHING,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        limit: int = 50,
+    ) -> list[Delivery]:
+        """Some deliveries, newest first; oldest first after an id."""
+        found: list[Delivery] = []
+        names = self._names(where.event_globs)
+        for low, high in self._windows(where, before, after):
+            left = limit - len(found)
+            found += self._some(where, names, low, high, left, newest_first=after is None)
+            if len(found) >= limit:
+                break
+        return found
+
+    def search(
+        self,
+        where: Filter,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        window: int = SEARCH_WINDOW,
+    ) -> tuple[list[Delivery], int | None]:
+        """Some deliveries, newest first, out of a bounded number of ids."""
+        oldest, newest = self._bounds()
+        high = newest + 1 if before is None else min(before, newest + 1)
+        low = high - window
+        names = self._names(where.event_globs)
+        found = self._some(where, names, low, high, limit, newest_first=True)
+        if len(found) == limit and found:
+            return found, found[-1].id
+        return found, low if low > oldest else None
+
+    def walk(self, where: Filter = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
+        """All deliveries, oldest first, without holding more than a batch of them."""
+        after = 0
+        while found := self.page(where, after=after, limit=batch):
+            yield from found
+            after = found[-1].id
+
+    def newest_id(self) -> int:
+        """The newest id there is; 0 when there is none."""
+        return self._bounds()[1]
+
+    def epoch(self) -> str:
+        """Which life of the history this is: another one after it was restored from a dump."""
+        return str(self._all(schema.EPOCH)[0][0])
+
+    def redeliveries(self, delivery_id: int) -> list[int]:
+        """The ids of all deliveries of the same event, in order, its own included."""
+        if not is_id(delivery_id):
+            return []
+        found = self._all(_SAME_EVENT, id=delivery_id)
+        return [each for (each,) in found]
+
+    def counts(self, where: Filter = EVERYTHING) -> Counts:
+        """How many there are, by verdict and outcome."""
+        names = self._names(where.event_globs)
+        clause = conditions(where, self._app, names)
+        if where.text:
+            add_text(clause, where.text, 0, _NEWEST)
+        if Rest.of(where, names) is not None:
+            ids = [each.id for each in self.walk(where)]
+            clause.add("d.id = ANY (%(found)s::int8[])", found=ids)
+        clause.values["app"] = self._app
+        found = self._all(f"{_COUNT} WHERE {clause} GROUP BY d.verdict", **clause.values)
+        by_verdict = Counter({verdict: number for verdict, number, *_ in found})
+        others = [sum(each[place] for each in found) for place in range(2, 6)]
+        return Counts(
+            received=sum(by_verdict.values()),
+            valid=by_verdict[State.VALID],
+            stale=by_verdict[State.STALE],
+            rejected=by_verdict[State.INVALID] + by_verdict[State.MISSING],
+            unchecked=by_verdict[State.UNCHECKED],
+            redeliveries=others[0],
+            failed=others[1],
+            replayed=others[2],
+            pending=others[3],
+        )
+
+    def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
+        """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
+        width = (until - since) / buckets
+        times = {"since": since, "until": until, "width": width, "last": buckets - 1}
+        verdicts: list[dict[State, int]] = [{} for _ in range(buckets)]
+        for span, verdict, received in self._all(_RECEIVED_BY_SPAN, **times):
+            verdicts[span][State(verdict)] = received
+        tries = {
+            span: (attempts, failed, total_ms / attempts)
+            for span, attempts, failed, total_ms in self._all(_TRIES_BY_SPAN, **times)
+        }
+        return [
+            Bucket(since + span * width, verdicts[span], *tries.get(span, (0, 0, None)))
+            for span in range(buckets)
+        ]
+
+    def pending(
+        self, target: str | None = None, mode: QueueMode | None = None
+    ) -> Iterator[Delivery]:
+        """Deliveries that wait for an app of ours, by id."""
+        after = 0
+        while found := self._all(
+            _PENDING, app=self._app, after=after, target=rows.optional_text(target), mode=mode
+        ):
+            for each in found:
+                yield rows.delivery_of(each)
+            after = found[-1][0]
+
+    def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
+        """How many wait for an app of ours; for one target or mode if given."""
+        target = rows.optional_text(target)
+        ((waiting,),) = self._all(_PENDING_COUNT, app=self._app, target=target, mode=mode)
+        return int(waiting)
+
+    def queues_of(self, delivery_id: int) -> list[QueueEntry]:
+        """The targets of ours that a delivery waits for, primary one first."""
+        if not is_id(delivery_id):
+            return []
+        found = self._all(
+            f"SELECT {rows.QUEUE_COLUMNS} FROM tiktok_hook.queue q WHERE q.app = %(app)s "
+            'AND q.delivery_id = %(id)s ORDER BY q.secondary, q.target COLLATE "C"',
+            app=self._app,
+            id=delivery_id,
+        )
+        return [rows.queue_entry_of(each) for each in found]
+
+    def queue_targets(self) -> list[str]:
+        """The addresses of ours that any delivery waits for."""
+        found = self._all(
+            "SELECT target FROM tiktok_hook.queue WHERE app = %(app)s GROUP BY target "
+            'ORDER BY target COLLATE "C"',
+            app=self._app,
+        )
+        return [target for (target,) in found]
+
+    def queue_head(
+        self, target: str, up_to: Mapping[QueueMode, int | None], limit: int
+    ) -> list[QueuedDelivery]:
+        """The oldest deliveries that wait for a target in order."""
+        return self._queued(target, up_to, "q.next_try_at IS NULL", "q.delivery_id", limit)
+
+    def queue_due(
+        self, target: str, up_to: Mapping[QueueMode, int | None], now: float, limit: int
+    ) -> list[QueuedDelivery]:
+        """Deliveries set aside whose next try is due."""
+        order = "q.next_try_at, q.delivery_id"
+        return self._queued(target, up_to, "q.next_try_at <= %(now)s::float8", order, limit, now)
+
+    def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
+        """When the next delivery set aside is due."""
+        ((due,),) = self._all(
+            f"SELECT min(next_try_at) FROM tiktok_hook.queue q WHERE {_IN_MODES}",
+            **self._modes(target, up_to),
+        )
+        return None if due is None else float(due)
+
+    def _queued(
+        self,
+        target: str,
+        up_to: Mapping[QueueMode, int | None],
+        condition: str,
+        order: str,
+        limit: int,
+        now: float = 0.0,
+    ) -> list[QueuedDelivery]:
+        # The subquery is narrow, so that sorting and limiting read no bodies.
+        found = self._all(
+            f"SELECT {rows.QUEUE_COLUMNS}, {_COLUMNS} FROM (SELECT * FROM tiktok_hook.queue q "
+            f"WHERE {_IN_MODES} AND {condition} ORDER BY {order} LIMIT %(limit)s) q "
+            f"JOIN tiktok_hook.deliveries d ON d.id = q.delivery_id {_MARKS} ORDER BY {order}",
+            **self._modes(target, up_to),
+            limit=limit,
+            now=float(now),
+        )
+        return [
+            QueuedDelivery(rows.delivery_of(each[6:]), rows.queue_entry_of(each[:6]))
+            for each in found
+        ]
+
+    def _modes(self, target: str, up_to: Mapping[QueueMode, int | None]) -> dict[str, Any]:
+        bounds = [_NEWEST if each is None else min(each, _NEWEST) for each in up_to.values()]
+        target = rows.text(target)
+        return {"app": self._app, "target": target, "modes": list(up_to), "bounds": bounds}
+
+    def changes(self) -> int:
+        """The change counter; no query."""
+        return self._presence.changes()
+
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """Wait for a notification."""
+        return self._presence.wait_for_change(seen, seconds)
+
+    def _some(
+        self,
+        where: Filter,
+        names: Sequence[str] | None,
+        low: int,
+        high: int,
+        limit: int,
+        *,
+        newest_first: bool,
+    ) -> list[Delivery]:
+        """Deliveries with ids from `low` to below `high`."""
+        if limit <= 0 or low >= high or names == []:
+            return []
+        order = "DESC" if newest_first else "ASC"
+        low, high = self._within_time(where, low, high, order)
+        rest = Rest.of(where, names)
+        found: list[Delivery] = []
+        batch = limit if rest is None else max(limit, _BATCH)
+        while len(found) < limit:
+            some = self._ask(where, names, low, high, batch, order)
+            found += [
+                rows.delivery_of(each)
+                for each in some
+                if rest is None or rest.matches(each[-1], each[rows.BODY])
+            ]
+            if rest is None or len(some) < batch:
+                break
+            low, high = (low, some[-1][0]) if newest_first else (some[-1][0] + 1, high)
+        return found[:limit]
+
+    def _ask(
+        self,
+        where: Filter,
+        names: Sequence[str] | None,
+        low: int,
+        high: int,
+        limit: int,
+        order: str,
+    ) -> list[Any]:
+        """Rows of deliveries and their event names, of what the server can check."""
+        clause = conditions(where, self._app, names)
+        if where.text:
+            add_text(clause, where.text, low, high)
+        clause.add("d.id >= %(low)s::int8 AND d.id < %(high)s::int8", low=low, high=high)
+        clause.values["limit"] = limit
+        tail = f"ORDER BY d.id {order} LIMIT %(limit)s"
+        condition = str(clause)
+        if where.event_globs and names is not None and len(names) > 1:
+            # One index scan for each name, so that none has to be read to its end and sorted.
+            condition = (
+                "d.id IN (SELECT found.id FROM unnest(%(names)s::text[]) AS wanted (name), "
+                f"LATERAL (SELECT d.id FROM {_JOINED} "
+                f"WHERE {condition.replace(ANY_NAME, 'd.event = wanted.name')} {tail}) found "
+                f"ORDER BY found.id {order} LIMIT %(limit)s)"
+            )
+        sql = f"SELECT {_COLUMNS}, d.event FROM {_JOINED} WHERE {condition} {tail}"
+        return self._all(sql, **clause.values)
+
+    def _windows(
+        self, where: Filter, before: int | None, after: int | None
+    ) -> Iterator[tuple[int, int]]:
+        """The ranges of ids to query: one, or several windows for a text."""
+        if not where.text:
+            low = 0 if after is None else min(max(after + 1, 0), _NEWEST)
+            yield low, _NEWEST if before is None else min(before, _NEWEST)
+            return
+        oldest, newest = self._bounds()
+        low = oldest if after is None else max(after + 1, oldest)
+        high = newest + 1 if before is None else min(before, newest + 1)
+        if after is None:
+            for top in range(high, low, -SEARCH_WINDOW):
+                yield max(top - SEARCH_WINDOW, low), top
+        else:
+            for bottom in range(low, high, SEARCH_WINDOW):
+                yield bottom, min(bottom + SEARCH_WINDOW, high)
+
+    def _within_time(self, where: Filter, low: int, high: int, order: str) -> tuple[int, int]:
+        """Narrow a range of ids to where the time asked for begins.
+
+        Ids go up with time, but for imports and a clock that was set, so the first match is
+        looked up; most of what follows it matches too.
+        """
+        if where.since is None and where.until is None:
+            return low, high
+        since = float("-inf") if where.since is None else float(where.since)
+        until = float("inf") if where.until is None else float(where.until)
+        times = {"since": since, "until": until, "low": low, "high": high}
+        first = self._all(
+            "SELECT received_at FROM tiktok_hook.deliveries WHERE id >= %(low)s::int8 "
+            f"AND id < %(high)s::int8 ORDER BY id {order} LIMIT 1",
+            **times,
+        )
+        if all(since <= received_at < until for (received_at,) in first):
+            return low, high
+        ((least, most),) = self._all(_IDS_IN_TIME, **times)
+        return (low, low) if least is None else (least, most + 1)
+
+    def _names(self, groups: Sequence[tuple[str, ...]]) -> list[str] | None:
+        """The stored event names that match every group; None when there are too many of them."""
+        if not groups:
+            return None
+        if len(groups) == 1 and not any(map(is_glob, groups[0])):
+            return list(dict.fromkeys(searched(each) for each in groups[0]))
+        found = [name for (name,) in self._all(_NAMES)]
+        return None if len(found) > MANY_NAMES else matching(found, groups)
+
+    def _bounds(self) -> tuple[int, int]:
+        """The oldest and the newest id there is; zeros when there is none."""
+        ((oldest, newest),) = self._all(_BOUNDS)
+        return oldest, newest
+
+    def _all(self, query: str, **values: Any) -> list[Any]:
+        return self._connections.all(query, values)
+
+
+_COLUMNS = rows.DELIVERY_COLUMNS
+_MARKS = "LEFT JOIN tiktok_hook.marks m ON m.delivery_id = d.id"
+_JOINED = f"tiktok_hook.deliveries d {_MARKS}"
+_BOUNDS = "SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM tiktok_hook.deliveries"
+_IDS_IN_TIME = (
+    "SELECT min(id), max(id) FROM tiktok_hook.deliveries "
+    "WHERE received_at >= %(since)s::float8 AND received_at < %(until)s::float8 "
+    "AND id + 0 >= %(low)s::int8 AND id + 0 < %(high)s::int8"
+)
+# Jumps from name to name in the index; DISTINCT would read all of it.
+_NAMES = (
+    "WITH RECURSIVE names (name) AS ("
+    "SELECT min(event) FROM tiktok_hook.deliveries UNION ALL "
+    "SELECT (SELECT min(event) FROM tiktok_hook.deliveries WHERE event > name) FROM names "
+    "WHERE name IS NOT NULL) "
+    f"SELECT name FROM names WHERE name IS NOT NULL LIMIT {MANY_NAMES + 1}"
+)
+_SAME_EVENT = (
+    "SELECT id FROM tiktok_hook.deliveries WHERE id = %(id)s OR link = "
+    "(SELECT link FROM tiktok_hook.deliveries WHERE id = %(id)s) ORDER BY id"
+)
+_OF_QUEUE = (
+    "app = %(app)s AND target = coalesce(%(target)s::text, target) "
+    "AND mode = coalesce(%(mode)s::text, mode)"
+)
+_PENDING = (
+    f"SELECT {_COLUMNS} FROM {_JOINED} WHERE d.id IN (SELECT DISTINCT delivery_id "
+    f"FROM tiktok_hook.queue WHERE delivery_id > %(after)s AND {_OF_QUEUE} "
+    "ORDER BY delivery_id LIMIT 100) ORDER BY d.id"
+)
+_PENDING_COUNT = f"SELECT count(DISTINCT delivery_id) FROM tiktok_hook.queue WHERE {_OF_QUEUE}"
+_IN_MODES = (
+    "q.app = %(app)s AND q.target = %(target)s AND EXISTS ("
+    "SELECT FROM unnest(%(modes)s::text[], %(bounds)s::int8[]) AS wanted (mode, newest) "
+    "WHERE wanted.mode = q.mode AND q.delivery_id <= wanted.newest)"
+)
+_COUNT = (
+    "SELECT d.verdict, count(*), count(d.redelivery_of), count(*) FILTER (WHERE m.failed), "
+    f"count(*) FILTER (WHERE m.replayed), count(*) FILTER (WHERE d.id IN ({QUEUED_IDS})) "
+    f"FROM {_JOINED}"
+)
+# Rounding may put the last microsecond into a span past the end, hence least().
+_RECEIVED_BY_SPAN = (
+    "SELECT least(floor((received_at - %(since)s::float8) / %(width)s::float8)::int4, %(last)s) "
+    "AS span, verdict, count(*) FROM tiktok_hook.deliveries "
+    "WHERE received_at >= %(since)s::float8 AND received_at < %(until)s::float8 "
+    "GROUP BY span, verdict"
+)
+_TRIES_BY_SPAN = (
+    "SELECT least(floor((a.started_at - %(since)s::float8) / %(width)s::float8)::int4, %(last)s) "
+    "AS span, count(*), count(*) FILTER (WHERE a.status IS DISTINCT FROM 200), "
+    "sum(a.duration_ms) FROM tiktok_hook.attempts a WHERE a.delivery_id BETWEEN "
+    "(SELECT min(id) FROM tiktok_hook.deliveries "
+    "WHERE received_at >= %(since)s::float8 AND received_at < %(until)s::float8) AND "
+    "(SELECT max(id) FROM tiktok_hook.deliveries "
+    "WHERE received_at >= %(since)s::float8 AND received_at < %(until)s::float8) "
+    "AND a.started_at >= %(since)s::float8 AND a.started_at < %(until)s::float8 "
+    "AND a.duration_ms IS NOT NULL GROUP BY span"
+)

@@ -1,0 +1,240 @@
+"""Rows: how deliveries and attempts are written to PostgreSQL and read back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tiktok_hook.delivery import Attempt, BodyState, Delivery, Source
+from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store.encoding import headers_of, headers_text
+from tiktok_hook.store.jobs import Add
+from tiktok_hook.store.kept import is_rejected, storable
+from tiktok_hook.store.records import QueueEntry
+
+Row = tuple[Any, ...]
+
+_ROW_BYTES = 500
+"""What the columns and index entries of a row take whose length no sender chooses, about."""
+
+DELIVERY_COLUMNS = (
+    "d.id, d.received_at, d.source, d.remote_addr, d.method, d.path, d.query, d.http_version, "
+    "d.headers, d.body, d.verdict, d.verdict_reason, d.verdict_hint, d.verdict_age, "
+    "d.verdict_secret, coalesce(m.status, d.status), d.redelivery_of, d.redelivery_number, "
+    "d.imported_id, d.body_bytes, d.body_state, d.scheme"
+)
+"""Of ``deliveries d LEFT JOIN marks m``."""
+
+BODY = 9
+"""Where the body is among them."""
+
+ATTEMPT_COLUMNS = (
+    "a.delivery_id, a.number, a.started_at, a.target, a.replay, a.resigned, a.variant, "
+    "a.expects_rejection, a.request_method, a.request_headers, a.request_body, a.status, "
+    "a.headers, a.body, a.truncated, a.duration_ms, a.error, a.hint"
+)
+QUEUE_COLUMNS = "q.mode, q.target, q.secondary, q.deadline, q.tries, q.next_try_at"
+
+ADD_TYPES = (
+    *("float8", "float8", "int8", "int4", "int4", "int4", "int4", "boolean"),
+    *("text", "text", "text", "text", "text", "bytea", "text", "text", "text", "text"),
+    *("text", "text", "bytea", "bytea", "text", "text", "text", "bytea"),
+)
+"""The types of the columns of `add_row`."""
+
+REJECTED, SIZE = 7, 3
+"""Where these are in `add_row`."""
+
+
+def text(value: str) -> str:
+    """Text as PostgreSQL takes it: without lone surrogates and NUL."""
+    return storable(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def optional_text(value: str | None) -> str | None:
+    """The same, of a value that may be missing."""
+    return None if value is None else text(value)
+
+
+def raw(value: str) -> bytes:
+    """A part of the request target; lone surrogates are kept."""
+    return value.encode(errors="surrogatepass")
+
+
+def add_row(add: Add) -> Row:
+    """The values of a delivery for ``add_1``, in the order of its arrays."""
+    delivery = add.delivery
+    verdict = delivery.verdict
+    assert add.found_by is not None  # set by `prepare`
+    event, user_openid, publish_id, summary = add.found_by
+    path, query = raw(delivery.path), raw(delivery.query)
+    headers = headers_text(delivery.headers)
+    size = len(delivery.body) + len(path) + len(query) + len(headers) + _ROW_BYTES
+    age = verdict.age_seconds
+    return (
+        float(delivery.received_at),
+        None if age is None else float(age),
+        delivery.imported_id,
+        size,
+        len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
+        verdict.secret,
+        add.status,
+        is_rejected(delivery),
+        delivery.source.value,
+        verdict.state.value,
+        optional_text(event),
+        optional_text(user_openid),
+        optional_text(publish_id),
+        add.key,
+        delivery.body_state.value,
+        text(delivery.scheme),
+        text(verdict.reason),
+        text(verdict.hint),
+        text(delivery.remote_addr),
+        text(delivery.method),
+        path,
+        query,
+        text(delivery.http_version),
+        text(summary),
+        headers,
+        delivery.body,
+    )
+
+
+def delivery_of(row: Sequence[Any]) -> Delivery:
+    """The delivery in a row of `DELIVERY_COLUMNS`."""
+    return Delivery(
+        id=row[0],
+        received_at=row[1],
+        source=Source(row[2]),
+        remote_addr=row[3],
+        method=row[4],
+        path=row[5].decode(errors="surrogatepass"),
+        query=row[6].decode(errors="surrogatepass"),
+        http_version=row[7],
+        headers=headers_of(row[8]),
+        body=row[9],
+        verdict=Verdict(
+            State(row[10]), reason=row[11], hint=row[12], age_seconds=row[13], secret=row[14]
+        ),
+        status=row[15],
+        redelivery_of=row[16],
+        redelivery_number=row[17],
+        imported_id=row[18],
+        body_bytes=row[19] if row[19] > len(row[9]) else None,
+        body_state=BodyState(row[20]),
+        scheme=row[21],
+    )
+
+
+QUEUE_TYPES = ("int4", "text", "text", "boolean", "float8", "int4", "float8")
+"""The types of the columns of `queue_row`."""
+
+
+def queue_row(place: int, entry: QueueEntry) -> Row:
+    """What a delivery of a batch waits for; `place` counts from 1."""
+    return (
+        place,
+        text(entry.target),
+        entry.mode,
+        entry.secondary,
+        _float(entry.deadline),
+        entry.tries,
+        _float(entry.next_try_at),
+    )
+
+
+def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
+    """The entry in a row of `QUEUE_COLUMNS`."""
+    mode, target, secondary, deadline, tries, next_try_at = row
+    return QueueEntry(mode, target, secondary, deadline, tries, next_try_at)
+
+
+BEGIN_TYPES = (
+    *("int8", "float8", "boolean", "boolean", "boolean"),
+    *("text", "text", "text", "text", "bytea", "int4"),
+)
+"""The types of the columns of `begin_row`."""
+
+
+def begin_row(key: int, attempt: Attempt) -> Row:
+    """How an attempt begins; `key` is the id of its delivery, or its place in the batch."""
+    request_headers = headers_text(attempt.request_headers)
+    size = len(request_headers) + len(attempt.request_body or b"") + _ROW_BYTES // 2
+    return (
+        key,
+        float(attempt.started_at),
+        attempt.replay,
+        attempt.resigned,
+        attempt.expects_rejection,
+        text(attempt.target),
+        text(attempt.variant),
+        text(attempt.request_method),
+        request_headers,
+        attempt.request_body,
+        size,
+    )
+
+
+END_TYPES = (
+    *("int8", "int4", "boolean", "boolean", "int4", "text", "bytea", "boolean"),
+    *("float8", "text", "text", "int4"),
+)
+"""The types of the columns of `end_row`."""
+
+
+def end_row(attempt: Attempt) -> Row:
+    """How an attempt ended."""
+    headers = headers_text(attempt.headers)
+    return (
+        attempt.delivery_id,
+        attempt.number,
+        attempt.failed,
+        attempt.expects_rejection,
+        attempt.status,
+        headers,
+        attempt.body,
+        attempt.truncated,
+        _float(attempt.duration_ms),
+        optional_text(attempt.error),
+        text(attempt.hint),
+        len(headers) + len(attempt.body) + len(attempt.hint),
+    )
+
+
+def attempt_of(row: Sequence[Any]) -> Attempt:
+    """The attempt in a row of `ATTEMPT_COLUMNS`."""
+    return Attempt(
+        delivery_id=row[0],
+        number=row[1],
+        started_at=row[2],
+        target=row[3],
+        replay=row[4],
+        resigned=row[5],
+        variant=row[6],
+        expects_rejection=row[7],
+        request_method=row[8],
+        request_headers=headers_of(row[9]),
+        request_body=row[10],
+        status=row[11],
+        headers=headers_of(row[12]),
+        body=row[13],
+        truncated=row[14],
+        duration_ms=row[15],
+        error=row[16],
+        hint=row[17],
+    )
+
+
+def _float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def columns(rows: Sequence[Row], types: Sequence[str]) -> list[list[Any]]:
+    """Rows as one list for each column, as the functions take them."""
+    if not rows:
+        return [[] for _ in types]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def arrays(types: Sequence[str]) -> str:
+    """Placeholders for the lists of `columns`."""
+    return ", ".join(f"%b::{each}[]" for each in types)

@@ -1,0 +1,98 @@
+"""The schema of a shared history: created, checked, and brought to this version."""
+
+from importlib import resources
+from typing import Any
+
+from tiktok_hook.errors import NoHistoryError, StoreError
+from tiktok_hook.store.postgres.connection import Connection, Server
+
+EPOCH = "SELECT epoch FROM tiktok_hook.history"
+
+VERSION = 1
+"""The version that this program writes."""
+
+_LOCK = "SELECT pg_advisory_xact_lock(1414416491, 0)"
+"""Held while the schema is made or changed, so that of several starters one does it."""
+
+# What a dump that was restored elsewhere does not have in common with its original. A number of
+# the table itself is enough within one cluster, the cluster's number distinguishes two clusters.
+_ORIGIN = (
+    "(SELECT concat_ws('/', system_identifier, 'tiktok_hook.history'::regclass::oid, "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())) FROM pg_control_system())"
+)
+
+
+def require(connection: Connection, server: Server) -> None:
+    """Check that there is a history of this version.
+
+    Raises:
+        NoHistoryError: There is none.
+        StoreError: It has another version.
+    """
+    version = _version(connection)
+    if version is None:
+        raise NoHistoryError(
+            f"There is no history at {server.label} yet.", hint="tiktok-hook listen creates it."
+        )
+    if version > VERSION:
+        raise StoreError(
+            f"{server.label} has version {version}; this tiktok-hook knows up to {VERSION}.",
+            hint="Update tiktok-hook.",
+        )
+    if version < VERSION:
+        raise StoreError(
+            f"{server.label} has version {version}, of which there was no release.",
+            hint="Drop its schema tiktok_hook, or use another database.",
+        )
+
+
+def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int) -> None:
+    """Make the history if there is none; give a restored copy an epoch of its own.
+
+    Args:
+        connection: Writes.
+        server: For messages.
+        keep: How many deliveries a new one keeps.
+        keep_bytes: How many bytes a new one keeps.
+
+    Raises:
+        StoreError: It has another version.
+        psycopg.Error: It cannot be made.
+    """
+    if _version(connection) is None:
+        with connection.transaction():
+            connection.execute(_LOCK)
+            if _version(connection) is None:
+                script = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+                connection.execute(script)
+                connection.execute(
+                    "INSERT INTO tiktok_hook.history (version, epoch, origin, keep, keep_bytes) "
+                    f"VALUES (%s, gen_random_uuid(), {_ORIGIN}, %s, %s)",
+                    (VERSION, keep, keep_bytes),
+                )
+    require(connection, server)
+    restored = f"FROM tiktok_hook.history WHERE origin <> {_ORIGIN}"
+    if connection.execute(f"SELECT true {restored}").fetchone():
+        connection.execute(
+            "UPDATE tiktok_hook.history SET epoch = gen_random_uuid(), "
+            f"origin = {_ORIGIN} WHERE origin <> {_ORIGIN}"
+        )
+
+
+def _version(connection: Connection) -> int | None:
+    # Asked of the catalog itself: to_regclass may answer what it knew before it waited for a lock.
+    if _one(connection, _EXISTS) is None:
+        return None
+    found = _one(connection, "SELECT max(version) FROM tiktok_hook.history")
+    return None if found is None else int(found)
+
+
+_EXISTS = (
+    "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'tiktok_hook' AND c.relname = 'history'"
+)
+
+
+def _one(connection: Connection, query: str) -> Any:
+    found = connection.execute(query.encode()).fetchone()
+    return found[0] if found else None

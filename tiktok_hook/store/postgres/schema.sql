@@ -1,0 +1,481 @@
+-- Version 1 of a shared history. Run in one transaction, under the schema's advisory lock.
+--
+-- Functions end in the version that they came with, so that programs of the version before still
+-- find theirs during an upgrade. Locks, in the order in which one transaction takes them:
+--   1  whoever adds deliveries: held from the moment the whole batch is on the server until it is
+--      committed, so ids become visible in their order and redeliveries are numbered exactly
+--   2  whoever changes attempts, marks or queues, or deletes: so that no two wait for each other
+CREATE SCHEMA IF NOT EXISTS tiktok_hook;
+SET LOCAL search_path = tiktok_hook, pg_temp;
+
+-- One row that hardly ever changes: a row that every commit updated would keep a dead version for
+-- each of them while any transaction of the cluster is open.
+CREATE TABLE history (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version integer NOT NULL,
+    epoch uuid NOT NULL,
+    origin text NOT NULL,           -- cluster, database and table that the epoch belongs to
+    keep bigint NOT NULL,           -- the bounds belong to the history, not to a listener
+    keep_bytes bigint NOT NULL
+);
+
+CREATE SEQUENCE delivery_ids;       -- drawn from only under lock 1
+
+CREATE TABLE deliveries (
+    id bigint PRIMARY KEY,
+    received_at double precision NOT NULL,  -- Unix seconds by the listener's clock
+    verdict_age double precision,
+    redelivery_of bigint,
+    imported_id bigint,
+    redelivery_number integer NOT NULL,
+    size integer NOT NULL,          -- bytes it takes, about; its attempts are counted in marks
+    body_bytes integer NOT NULL,    -- as received; more than length(body) where it was cut
+    verdict_secret integer,
+    status integer,                 -- what TikTok was answered, if known then; otherwise in marks
+    rejected boolean NOT NULL,      -- in the ring of rejected ones, cut
+    source text NOT NULL,
+    verdict text NOT NULL,
+    event text,                     -- these three are to be searched: 200 characters, no NUL
+    user_openid text,
+    publish_id text,
+    link bytea,                     -- what redeliveries share: event time, fingerprint, kind
+    body_state text NOT NULL,
+    scheme text NOT NULL,
+    verdict_reason text NOT NULL,
+    verdict_hint text NOT NULL,
+    remote_addr text NOT NULL,
+    method text NOT NULL,
+    path bytea NOT NULL,
+    query bytea NOT NULL,
+    http_version text NOT NULL,
+    summary text NOT NULL,
+    headers text NOT NULL,          -- JSON: [[name, value], ...]
+    body bytea NOT NULL
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX deliveries_received ON deliveries (received_at);
+CREATE INDEX deliveries_event ON deliveries (event, id);
+CREATE INDEX deliveries_verdict ON deliveries (verdict, id) WHERE verdict <> 'valid';
+CREATE INDEX deliveries_status ON deliveries (status, id) WHERE status <> 200;
+CREATE INDEX deliveries_user ON deliveries (user_openid, id) WHERE user_openid <> '';
+CREATE INDEX deliveries_publish ON deliveries (publish_id, id) WHERE publish_id <> '';
+CREATE UNIQUE INDEX deliveries_link ON deliveries (link, redelivery_number) WHERE link IS NOT NULL;
+CREATE INDEX deliveries_again ON deliveries (id) WHERE redelivery_of IS NOT NULL;
+-- The sizes are in these two indexes, so that retention adds them up without reading rows.
+CREATE INDEX deliveries_kept ON deliveries (id) INCLUDE (size) WHERE NOT rejected;
+CREATE INDEX deliveries_rejected ON deliveries (id) INCLUDE (size) WHERE rejected;
+
+-- What changes after a delivery is stored. Narrow, since a changed row is written whole.
+CREATE TABLE marks (
+    delivery_id bigint PRIMARY KEY,
+    status integer,
+    attempts integer NOT NULL DEFAULT 0,      -- how many began, those that were forgotten too
+    attempt_bytes bigint NOT NULL DEFAULT 0,  -- what the ones that are kept take
+    failed boolean NOT NULL DEFAULT false,    -- the last attempt that ended did not get 200
+    replayed boolean NOT NULL DEFAULT false
+) WITH (fillfactor = 80);
+CREATE INDEX marks_failed ON marks (delivery_id) WHERE failed;
+CREATE INDEX marks_replayed ON marks (delivery_id) WHERE replayed;
+CREATE INDEX marks_status ON marks (status, delivery_id) WHERE status <> 200;
+
+CREATE TABLE attempts (
+    delivery_id bigint NOT NULL,
+    number integer NOT NULL,
+    app text NOT NULL,              -- whose: anna@laptop
+    owner uuid NOT NULL,            -- the process that made it
+    started_at double precision NOT NULL,
+    duration_ms double precision,   -- NULL: in progress, or its process died
+    status integer,
+    size integer NOT NULL,
+    replay boolean NOT NULL,
+    resigned boolean NOT NULL,
+    expects_rejection boolean NOT NULL,
+    truncated boolean NOT NULL,
+    target text NOT NULL,
+    variant text NOT NULL,
+    request_method text NOT NULL,
+    request_headers text NOT NULL,
+    request_body bytea,             -- NULL: the delivery's own
+    error text,
+    hint text NOT NULL,
+    headers text NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (delivery_id, number)
+) WITH (fillfactor = 60);
+CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
+
+-- Each app has its own: http://localhost:3000/ is another app on another machine.
+CREATE TABLE queue (
+    app text NOT NULL,
+    target text NOT NULL,
+    delivery_id bigint NOT NULL,
+    mode text NOT NULL,
+    secondary boolean NOT NULL,
+    deadline double precision,
+    tries integer NOT NULL,
+    next_try_at double precision,   -- NULL while it waits in order
+    PRIMARY KEY (app, target, delivery_id)
+);
+CREATE INDEX queue_due ON queue (app, target, next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX queue_delivery ON queue (delivery_id);
+
+-- Running processes, each with a lease by the server's clock that it renews.
+CREATE TABLE processes (
+    id uuid PRIMARY KEY,
+    app text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    held_until timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- A queue belongs to its holder for as long as that process has its lease.
+CREATE TABLE queue_locks (
+    app text NOT NULL,
+    target text NOT NULL,
+    holder uuid NOT NULL,
+    PRIMARY KEY (app, target)
+);
+
+-- In PL/pgSQL each statement sees what was committed before it began, so those after the lock see
+-- everything that its last holder wrote. In one statement the snapshot would be older than the lock.
+CREATE FUNCTION add_1(
+    by_app text, by_owner uuid, queued_max bigint, queued_bytes_max bigint,
+    received_at float8[], verdict_age float8[], imported_id int8[], size int4[], body_bytes int4[],
+    verdict_secret int4[], status int4[], rejected boolean[], source text[], verdict text[],
+    event text[], user_openid text[], publish_id text[], link bytea[], body_state text[],
+    scheme text[], verdict_reason text[], verdict_hint text[], remote_addr text[], method text[],
+    path bytea[], query bytea[], http_version text[], summary text[], headers text[], body bytea[],
+    -- what of these waits for the app: the place of the delivery in the arrays above
+    q_place int4[], q_target text[], q_mode text[], q_secondary boolean[], q_deadline float8[],
+    q_tries int4[], q_next_try_at float8[],
+    -- first attempts
+    t_place int4[], t_started_at float8[], t_replay boolean[], t_resigned boolean[],
+    t_expects_rejection boolean[], t_target text[], t_variant text[], t_request_method text[],
+    t_request_headers text[], t_request_body bytea[], t_size int4[],
+    OUT newest bigint, OUT first_ids int8[], OUT numbers int4[], OUT first_times float8[],
+    OUT queued bigint, OUT queued_bytes bigint)
+LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET enable_seqscan = off SET enable_sort = off
+SET jit = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s'
+AS $add$
+#variable_conflict use_column
+DECLARE total integer := cardinality(add_1.received_at);
+BEGIN
+    PERFORM pg_advisory_xact_lock(1414416491, 1);
+    IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    IF queued_max IS NOT NULL THEN
+        SELECT count(*), coalesce(sum(d.size), 0) INTO queued, queued_bytes FROM deliveries d
+        WHERE d.id IN (SELECT delivery_id FROM queue WHERE NOT secondary);
+        IF queued + (SELECT count(DISTINCT place) FROM unnest(q_place, q_secondary) AS w (place, s)
+                     WHERE NOT s) > queued_max OR queued_bytes >= queued_bytes_max THEN
+            RETURN;  -- nothing was written: `newest` is NULL
+        END IF;
+    END IF;
+    newest := setval('delivery_ids', nextval('delivery_ids') + total - 1);
+    WITH incoming AS MATERIALIZED (
+        SELECT *, newest - total + place AS id
+        FROM unnest(
+            add_1.received_at, add_1.verdict_age, add_1.imported_id, add_1.size, add_1.body_bytes,
+            add_1.verdict_secret, add_1.status, add_1.rejected, add_1.source, add_1.verdict,
+            add_1.event, add_1.user_openid, add_1.publish_id, add_1.link, add_1.body_state,
+            add_1.scheme, add_1.verdict_reason, add_1.verdict_hint, add_1.remote_addr,
+            add_1.method, add_1.path, add_1.query, add_1.http_version, add_1.summary,
+            add_1.headers, add_1.body)
+        WITH ORDINALITY AS given (
+            received_at, verdict_age, imported_id, size, body_bytes, verdict_secret, status,
+            rejected, source, verdict, event, user_openid, publish_id, link, body_state, scheme,
+            verdict_reason, verdict_hint, remote_addr, method, path, query, http_version, summary,
+            headers, body, place)
+    ), linked AS MATERIALIZED (
+        SELECT n.id, n.link IS NOT NULL AND (known.first_id IS NOT NULL OR n.nth > 1) AS again,
+            coalesce(known.first_id, n.first_here) AS first_id,
+            CASE WHEN n.link IS NULL THEN 1 ELSE coalesce(known.number, 0) + n.nth END AS number,
+            CASE WHEN known.first_id IS NULL THEN n.first_time ELSE known.first_time END
+                AS first_time
+        FROM (
+            SELECT id, link, row_number() OVER same AS nth, first_value(id) OVER same AS first_here,
+                first_value(received_at) OVER same AS first_time
+            FROM incoming WINDOW same AS (PARTITION BY link ORDER BY place)
+        ) n LEFT JOIN LATERAL (
+            SELECT coalesce(d.redelivery_of, d.id) AS first_id, d.redelivery_number AS number,
+                (SELECT f.received_at FROM deliveries f
+                 WHERE f.id = coalesce(d.redelivery_of, d.id)) AS first_time
+            FROM deliveries d WHERE d.link = n.link ORDER BY d.redelivery_number DESC LIMIT 1
+        ) known ON true
+    ), inserted AS (
+        INSERT INTO deliveries (
+            id, redelivery_of, redelivery_number, received_at, verdict_age, imported_id, size,
+            body_bytes, verdict_secret, status, rejected, source, verdict, event, user_openid,
+            publish_id, link, body_state, scheme, verdict_reason, verdict_hint, remote_addr,
+            method, path, query, http_version, summary, headers, body)
+        SELECT i.id, CASE WHEN l.again THEN l.first_id END, l.number, i.received_at, i.verdict_age,
+            i.imported_id, i.size, i.body_bytes, i.verdict_secret, i.status, i.rejected, i.source,
+            i.verdict, i.event, i.user_openid, i.publish_id, i.link, i.body_state, i.scheme,
+            i.verdict_reason, i.verdict_hint, i.remote_addr, i.method, i.path, i.query,
+            i.http_version, i.summary, i.headers, i.body
+        FROM incoming i JOIN linked l ON l.id = i.id
+    )
+    SELECT array_agg(CASE WHEN again THEN first_id END ORDER BY id), array_agg(number ORDER BY id),
+        array_agg(CASE WHEN again THEN first_time END ORDER BY id)
+    INTO first_ids, numbers, first_times FROM linked;
+    IF cardinality(q_place) > 0 THEN
+        INSERT INTO queue (app, target, delivery_id, mode, secondary, deadline, tries, next_try_at)
+        SELECT by_app, target, newest - total + place, mode, secondary, deadline, tries, next_try_at
+        FROM unnest(q_place, q_target, q_mode, q_secondary, q_deadline, q_tries, q_next_try_at)
+            AS w (place, target, mode, secondary, deadline, tries, next_try_at)
+        ON CONFLICT (app, target, delivery_id) DO UPDATE SET mode = excluded.mode;
+    END IF;
+    IF cardinality(t_place) > 0 THEN
+        INSERT INTO attempts (
+            delivery_id, number, app, owner, started_at, replay, resigned, expects_rejection,
+            target, variant, request_method, request_headers, request_body, size, truncated, hint,
+            headers, body)
+        SELECT newest - total + place, 1, by_app, by_owner, started_at, replay, resigned,
+            expects_rejection, target, variant, request_method, request_headers, request_body,
+            size, false, '', '[]', ''
+        FROM unnest(
+            t_place, t_started_at, t_replay, t_resigned, t_expects_rejection, t_target, t_variant,
+            t_request_method, t_request_headers, t_request_body, t_size)
+            AS t (place, started_at, replay, resigned, expects_rejection, target, variant,
+                  request_method, request_headers, request_body, size);
+        INSERT INTO marks (delivery_id, attempts, attempt_bytes, replayed)
+        SELECT newest - total + place, 1, size, replay
+        FROM unnest(t_place, t_size, t_replay) AS t (place, size, replay);
+    END IF;
+END $add$;
+
+CREATE FUNCTION lock_changes_1() RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $lock$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1414416491, 2);
+    IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+END $lock$;
+
+CREATE FUNCTION set_status_1(ids int8[], statuses int4[]) RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $status$
+BEGIN
+    PERFORM lock_changes_1();
+    INSERT INTO marks AS m (delivery_id, status)
+    SELECT s.id, s.status FROM unnest(ids, statuses) AS s (id, status)
+    WHERE EXISTS (SELECT FROM deliveries d WHERE d.id = s.id)
+    ON CONFLICT (delivery_id) DO UPDATE SET status = excluded.status
+    WHERE m.status IS DISTINCT FROM excluded.status;
+END $status$;
+
+-- The number of each attempt. Of a delivery that is gone it is 1, and nothing is kept.
+CREATE FUNCTION begin_attempts_1(
+    by_app text, by_owner uuid, keep integer, ids int8[], started_at float8[], replay boolean[],
+    resigned boolean[], expects_rejection boolean[], target text[], variant text[],
+    request_method text[], request_headers text[], request_body bytea[], size int4[])
+RETURNS int4[] LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+SET plan_cache_mode = force_generic_plan
+AS $begin$
+#variable_conflict use_column
+DECLARE
+    numbers int4[] := '{}';
+    this integer;
+    forgotten bigint;
+BEGIN
+    PERFORM lock_changes_1();
+    FOR i IN 1 .. cardinality(ids) LOOP
+        INSERT INTO marks AS m (delivery_id, attempts, attempt_bytes, replayed)
+        SELECT d.id, 1, begin_attempts_1.size[i], begin_attempts_1.replay[i]
+        FROM deliveries d WHERE d.id = ids[i]
+        ON CONFLICT (delivery_id) DO UPDATE SET attempts = m.attempts + 1,
+            attempt_bytes = m.attempt_bytes + excluded.attempt_bytes,
+            replayed = m.replayed OR excluded.replayed
+        RETURNING attempts INTO this;
+        numbers := numbers || coalesce(this, 1);
+        CONTINUE WHEN this IS NULL;
+        INSERT INTO attempts (
+            delivery_id, number, app, owner, started_at, replay, resigned, expects_rejection,
+            target, variant, request_method, request_headers, request_body, size, truncated, hint,
+            headers, body)
+        VALUES (
+            ids[i], this, by_app, by_owner, begin_attempts_1.started_at[i],
+            begin_attempts_1.replay[i], begin_attempts_1.resigned[i],
+            begin_attempts_1.expects_rejection[i], begin_attempts_1.target[i],
+            begin_attempts_1.variant[i], begin_attempts_1.request_method[i],
+            begin_attempts_1.request_headers[i], begin_attempts_1.request_body[i],
+            begin_attempts_1.size[i], false, '', '[]', '');
+        IF this > 2 * keep THEN
+            WITH gone AS (
+                DELETE FROM attempts WHERE delivery_id = ids[i] AND number > keep
+                AND number <= this - keep AND NOT replay RETURNING size
+            ) SELECT sum(size) INTO forgotten FROM gone;
+            UPDATE marks SET attempt_bytes = attempt_bytes - coalesce(forgotten, 0)
+            WHERE delivery_id = ids[i];
+        END IF;
+    END LOOP;
+    RETURN numbers;
+END $begin$;
+
+CREATE FUNCTION end_attempts_1(
+    ids int8[], numbers int4[], failures boolean[], expecting boolean[], status int4[],
+    headers text[], body bytea[], truncated boolean[], duration_ms float8[], error text[],
+    hint text[], size int4[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+SET plan_cache_mode = force_generic_plan
+AS $end$
+#variable_conflict use_column
+BEGIN
+    PERFORM lock_changes_1();
+    FOR i IN 1 .. cardinality(ids) LOOP
+        UPDATE attempts SET status = end_attempts_1.status[i], headers = end_attempts_1.headers[i],
+            body = end_attempts_1.body[i], truncated = end_attempts_1.truncated[i],
+            duration_ms = end_attempts_1.duration_ms[i], error = end_attempts_1.error[i],
+            hint = end_attempts_1.hint[i], size = size + end_attempts_1.size[i]
+        WHERE delivery_id = ids[i] AND number = numbers[i];
+        CONTINUE WHEN NOT FOUND;
+        UPDATE marks m SET attempt_bytes = m.attempt_bytes + end_attempts_1.size[i],
+            -- Whether the app handles the delivery was not asked where a 4xx is the right answer;
+            -- a later attempt that has ended knows better.
+            failed = CASE WHEN expecting[i] OR EXISTS (
+                SELECT FROM attempts a WHERE a.delivery_id = ids[i] AND a.number > numbers[i]
+                AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection)
+                THEN m.failed ELSE failures[i] END
+        WHERE m.delivery_id = ids[i];
+    END LOOP;
+END $end$;
+
+-- Records attempts as cut whose process is gone; how many there were.
+CREATE FUNCTION end_abandoned_1(cut text, why text) RETURNS integer LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $abandoned$
+DECLARE total integer;
+BEGIN
+    IF NOT EXISTS (SELECT FROM attempts WHERE duration_ms IS NULL) THEN RETURN 0; END IF;
+    PERFORM lock_changes_1();
+    WITH gone AS (
+        UPDATE attempts SET error = cut, hint = why, duration_ms = 0
+        WHERE duration_ms IS NULL
+        AND owner NOT IN (SELECT id FROM processes WHERE held_until > now())
+        RETURNING delivery_id, number
+    ), counted AS (
+        UPDATE marks m SET failed = true FROM gone g
+        WHERE m.delivery_id = g.delivery_id AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.delivery_id = g.delivery_id AND a.number > g.number
+            AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection)
+    )
+    SELECT count(*) INTO total FROM gone;
+    RETURN total;
+END $abandoned$;
+
+-- Changes to an app's queue, in order.
+CREATE FUNCTION change_queue_1(
+    by_app text, what text[], ids int8[], targets text[], tries int4[], times float8[])
+RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+SET plan_cache_mode = force_generic_plan
+AS $queue$
+#variable_conflict use_column
+BEGIN
+    PERFORM lock_changes_1();
+    FOR i IN 1 .. cardinality(what) LOOP
+        CASE what[i]
+        WHEN 'dequeue' THEN
+            DELETE FROM queue WHERE app = by_app AND target = targets[i] AND delivery_id = ids[i];
+        WHEN 'set aside' THEN
+            UPDATE queue SET tries = change_queue_1.tries[i], next_try_at = times[i]
+            WHERE app = by_app AND target = targets[i] AND delivery_id = ids[i];
+        WHEN 'make due' THEN
+            UPDATE queue SET next_try_at = times[i]
+            WHERE app = by_app AND target = targets[i] AND next_try_at > times[i];
+        END CASE;
+    END LOOP;
+END $queue$;
+
+-- Deletes deliveries and all that belongs to them; which of them there were.
+CREATE FUNCTION remove_1(going int8[]) RETURNS int8[] LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $remove$
+DECLARE gone int8[];
+BEGIN
+    PERFORM lock_changes_1();
+    DELETE FROM queue WHERE delivery_id = ANY (going);
+    DELETE FROM attempts WHERE delivery_id = ANY (going);
+    DELETE FROM marks WHERE delivery_id = ANY (going);
+    WITH deleted AS (DELETE FROM deliveries WHERE id = ANY (going) RETURNING id)
+    SELECT coalesce(array_agg(id), '{}') INTO gone FROM deleted;
+    RETURN gone;
+END $remove$;
+
+-- Deletes a slice of what was received before a time, up to an id; how many.
+CREATE FUNCTION clear_1(before float8, newest bigint, slice integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $clear$
+BEGIN
+    PERFORM lock_changes_1();
+    RETURN cardinality(remove_1(ARRAY(
+        SELECT id FROM deliveries WHERE received_at < before AND id <= newest
+        ORDER BY id LIMIT slice)));
+END $clear$;
+
+-- Deletes the oldest beyond the bounds, one lot at most, and says what is there then. Whoever finds
+-- another process at it leaves it to that one: the result is NULL. What waits for a primary target
+-- stays; what waits for a secondary one does not, since one that never comes back would keep
+-- everything for ever.
+CREATE FUNCTION prune_1(
+    rejected_max bigint, rejected_bytes_max bigint, lot integer,
+    OUT keep_max bigint, OUT keep_bytes_max bigint, OUT newest bigint, OUT kept bigint,
+    OUT kept_bytes bigint, OUT rejected bigint, OUT rejected_bytes bigint, OUT gone bigint)
+LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $prune$
+#variable_conflict use_column
+DECLARE
+    surplus bigint;
+    excess bigint;
+    going int8[];
+    going_bytes bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(1414416491, 3) THEN RETURN; END IF;
+    SELECT keep, keep_bytes INTO keep_max, keep_bytes_max FROM history;
+    SELECT coalesce(max(id), 0) INTO newest FROM deliveries;
+    SELECT count(*), coalesce(sum(size), 0) INTO kept, kept_bytes FROM deliveries
+    WHERE NOT deliveries.rejected;
+    kept_bytes := kept_bytes + (SELECT coalesce(sum(attempt_bytes), 0) FROM marks);
+    SELECT count(*), coalesce(sum(size), 0) INTO rejected, rejected_bytes FROM deliveries
+    WHERE deliveries.rejected;
+    gone := 0;
+    surplus := rejected - rejected_max;
+    excess := rejected_bytes - rejected_bytes_max;
+    IF surplus > 0 OR excess > 0 THEN
+        excess := excess + rejected_bytes_max / 100;
+        SELECT array_agg(id), sum(size) INTO going, going_bytes FROM (
+            SELECT id, size, row_number() OVER w AS nth, sum(size) OVER w - size AS bytes_before
+            FROM (SELECT id, size FROM deliveries WHERE deliveries.rejected
+                  ORDER BY id LIMIT lot) AS oldest
+            WINDOW w AS (ORDER BY id)
+        ) AS counted WHERE nth <= surplus OR bytes_before < excess;
+        gone := gone + cardinality(remove_1(going));
+        rejected := rejected - cardinality(going);
+        rejected_bytes := rejected_bytes - going_bytes;
+    END IF;
+    surplus := kept - keep_max;
+    excess := kept_bytes - keep_bytes_max;
+    IF surplus > 0 OR excess > 0 THEN
+        -- Room for what comes next is made at once, so that counting is rare.
+        surplus := surplus + least(keep_max / 100, lot * 3 / 4);
+        excess := excess + keep_bytes_max / 100;
+        SELECT array_agg(id), sum(size) INTO going, going_bytes FROM (
+            SELECT id, size, row_number() OVER w AS nth, sum(size) OVER w - size AS bytes_before
+            FROM (SELECT d.id, d.size + coalesce(m.attempt_bytes, 0) AS size
+                  FROM deliveries d LEFT JOIN marks m ON m.delivery_id = d.id
+                  WHERE NOT d.rejected AND NOT EXISTS (
+                      SELECT FROM queue q WHERE q.delivery_id = d.id AND NOT q.secondary)
+                  ORDER BY d.id LIMIT lot) AS oldest
+            WINDOW w AS (ORDER BY id)
+        ) AS counted WHERE nth <= surplus OR bytes_before < excess;
+        IF going IS NOT NULL THEN
+            gone := gone + cardinality(remove_1(going));
+            kept := kept - cardinality(going);
+            kept_bytes := kept_bytes - going_bytes;
+        END IF;
+    END IF;
+END $prune$;

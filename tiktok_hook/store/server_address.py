@@ -1,0 +1,103 @@
+"""The address of a PostgreSQL database, read without its driver."""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from tiktok_hook.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """A database on a PostgreSQL server.
+
+    Attributes:
+        url: As libpq takes it; may hold a password, so it is left out of the repr.
+        label: Host and database, for messages.
+        has_password: Whether the URL holds one.
+        is_local: Whether every host is this machine.
+        tls_is_optional: Whether plain text may be accepted: it is local, or the URL or PGSSLMODE
+            names how to encrypt.
+    """
+
+    url: str = field(repr=False)
+    label: str
+    has_password: bool
+    is_local: bool
+    tls_is_optional: bool
+
+
+def parse_server(url: str, *, where: str) -> ServerAddress:
+    """Read a URL, as strictly as it takes to separate a password from the other parts.
+
+    A character that is not escaped would move the end of the password into a host's or a
+    database's name, and these are shown.
+
+    Args:
+        url: ``postgresql://USER@HOST:PORT/DATABASE?NAME=VALUE``.
+        where: The option or argument that it came from, for the message.
+
+    Raises:
+        UsageError: It cannot be read. The message quotes no part of it.
+    """
+    if not _URL.fullmatch(url) or re.search(r"%(?![0-9A-Fa-f]{2})|%00", url):
+        raise UsageError(
+            f"{where} is a postgresql: address that cannot be read.",
+            hint="Write postgresql://USER@HOST:PORT/DATABASE, with @ : / ? # % and blanks in names "
+            "and passwords as %40 %3A %2F %3F %23 %25 %20.",
+        )
+    scheme, _, rest = url.partition(":")
+    url = f"{scheme.lower()}:{rest}"  # libpq knows it in lower case only
+    parts = urlsplit(url)
+    user_info, _, hosts = parts.netloc.rpartition("@")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    names = _host_names(hosts, options)
+    shown = unquote(hosts) or options.get("host") or ",".join(names) or "the local server"
+    service = options.get("service") or (not names and os.environ.get("PGSERVICE")) or ""
+    if service and not hosts:
+        shown = f"service {service}"
+    database = options.get("dbname") or unquote(parts.path.removeprefix("/"))
+    is_local = not service and all(map(_is_local, names))
+    encryption_is_named = "sslmode" in options or bool(os.environ.get("PGSSLMODE"))
+    return ServerAddress(
+        url=url,
+        label=f"{shown}/{database}" if database else shown,
+        has_password=":" in user_info or "password" in options,
+        is_local=is_local,
+        tls_is_optional=is_local or encryption_is_named,
+    )
+
+
+_HOST = r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~%-]*)(?::[0-9]{0,5})?"
+_TEXT = r"[^@:/?#\s\x00]*"
+_URL = re.compile(
+    rf"postgres(?:ql)?://(?:{_TEXT}(?::{_TEXT})?@)?{_HOST}(?:,{_HOST})*(?:/{_TEXT})?"
+    r"(?:\?(?:[A-Za-z_]+=[^=&@#?\s\x00]*(?:&|$))+)?",
+    re.IGNORECASE,
+)
+
+
+def _host_names(hosts: str, options: dict[str, str]) -> list[str]:
+    """The hosts: from the URL's own place for them, its options, or the environment."""
+    given = options.get("hostaddr") or options.get("host") or ""
+    if not given:
+        given = ",".join(_without_port(each) for each in hosts.split(","))
+    if not given.strip(","):
+        given = os.environ.get("PGHOSTADDR") or os.environ.get("PGHOST") or ""
+    return [unquote(each) for each in given.split(",") if each]
+
+
+def _without_port(host: str) -> str:
+    return host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host is this machine: a socket's folder, ``localhost``, or a loopback address."""
+    if host.startswith(("/", "@")) or host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
