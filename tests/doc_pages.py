@@ -66,8 +66,8 @@ SECRET = "example-client-secret"
 
 
 def arguments(line: str) -> list[str]:
-    """The words after the program's name, up to a pipe; without a question for the secret."""
-    line = line.partition("|")[0]
+    """The words after the program's name, up to a pipe or a file; without `--secret -`."""
+    line = re.split(r" [|>] ", line)[0]
     return shlex.split(line.replace("--secret - ", "").removesuffix("--secret -"))[1:]
 
 

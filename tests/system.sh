@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
-# inspector's page, curl and jq for one-liners, a validator for HAR, npm and the ngrok package on it,
+# inspector's page, curl, jq and zsh for one-liners and scripts, a validator for HAR, npm and the ngrok package on it,
 # PostgreSQL, whose server the tests start themselves.
 # Programs only as root on Debian, and only what is missing; elsewhere those tests skip and say why,
 # except with CI=true, where they fail.
@@ -23,6 +23,7 @@ command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v curl >/dev/null || missing="$missing curl"
 command -v jq >/dev/null || missing="$missing jq"
+command -v zsh >/dev/null || missing="$missing zsh"
 [ -d /usr/share/nodejs/har-validator ] || missing="$missing nodejs node-har-validator"
 if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
     missing="$missing postgresql"

@@ -136,10 +136,25 @@ declare namespace Api {
   interface ScenarioRequest {
     set?: (string)[];
   }
+  interface SendRequest {
+    body_base64?: string;
+    signing?: "fresh" | "age" | "bad";
+    age_seconds?: number;
+    through_tunnel?: boolean;
+    timeout_seconds?: number;
+  }
   interface Sent {
     status: number | null;
     error: string | null;
     body?: string;
+  }
+  interface SentBody {
+    status: number | null;
+    error: string | null;
+    detail: string;
+    duration_ms: number;
+    headers: ((string)[])[];
+    body_base64: string;
   }
   interface SentRequest {
     body?: string;

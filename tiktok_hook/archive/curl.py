@@ -24,6 +24,7 @@ _MAX_ARGUMENT = 100_000
 
 _LINE_BYTES = 2048
 
+# In zsh, `path` and `status` are variables of the shell: no name of the script may be one of them.
 _HEAD = r"""#!/bin/sh
 # Sends deliveries that tiktok-hook captured to your app, each signed when it is sent:
 #   TIKTOK_CLIENT_SECRET=... sh FILE [http://127.0.0.1:3000]
@@ -71,14 +72,14 @@ if command -v openssl >/dev/null 2>&1 && command -v od >/dev/null 2>&1; then pad
 
 send() {
   base=${app:-$1}
-  path=$2
+  request_path=$2
   name=$3
   shift 3
   header=$(signature)
-  status=$(curl -sS -o /dev/null -w '%{http_code}' --globoff --path-as-is --max-time 30 \
-    -H "$header" --data-binary "@$body" "$@" "$base$path") || status='no answer'
-  printf '%s: %s\n' "$name" "$status"
-  [ "$status" = 200 ] || failed=1
+  answer=$(curl -sS -o /dev/null -w '%{http_code}' --globoff --path-as-is --max-time 30 \
+    -H "$header" --data-binary "@$body" "$@" "$base$request_path") || answer='no answer'
+  printf '%s: %s\n' "$name" "$answer"
+  [ "$answer" = 200 ] || failed=1
 }
 """
 
