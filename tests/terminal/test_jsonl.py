@@ -14,6 +14,7 @@ from tests.terminal.samples import (
 )
 from tiktok_hook.delivery import (
     AppChanged,
+    AttemptEnded,
     DeliveryStored,
     NonWebhookRequest,
     Notice,
@@ -46,8 +47,19 @@ def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
     one, tried = delivery(status=None), attempt()
     assert draw(DeliveryStored(one), tried)[0] == [
         {"type": "delivery", **json.loads(dump(delivery_json(one)))},
-        {"type": "attempt", **json.loads(dump(attempt_json(tried)))},
+        {
+            "type": "attempt",
+            **json.loads(dump(attempt_json(tried))),
+            "will_retry": False,
+            "next_try_at": None,
+        },
     ]
+
+
+def test_an_attempt_says_whether_and_when_the_next_one_follows() -> None:
+    failed = AttemptEnded(attempt(status=503), will_retry=True, next_try_at=1756684801.25)
+    ((line,), _) = draw(failed)
+    assert (line["will_retry"], line["next_try_at"]) == (True, SINCE)
 
 
 ANSWER = {
