@@ -32,6 +32,11 @@ FORMS = {
     "quoted-value": f'"{RIGHT}"',
     "several-lines": f"Host: x\nContent-Type: text/json\nTiktok-Signature: {RIGHT}\nAccept: */*",
     "blanks": f"   {RIGHT}  \n",
+    "tab": f"Tiktok-Signature\t{RIGHT}",
+    "columns": f"tiktok-signature    {RIGHT}",
+    "nginx": f'proxy_set_header Tiktok-Signature "{RIGHT}";',
+    "rust-option": f'Some("{RIGHT}")',
+    "rust-option-with-name": f'header Tiktok-Signature is Some(HeaderValue("{RIGHT}"))',
 }
 
 
@@ -56,6 +61,7 @@ def test_a_pasted_header_is_read(name: str) -> None:
         ("Content-Type: application/json", "no-header"),
         ("", "empty-header"),
         ("Tiktok-Signature:", "empty-header"),
+        (f"X-Signature\t{RIGHT}", "wrong-header-name"),
     ],
 )
 def test_what_is_wrong_with_it_is_named(text: str, mistake: str) -> None:

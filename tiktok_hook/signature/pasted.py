@@ -21,6 +21,7 @@ _VALUE = re.compile(
     r"""(?<![A-Za-z0-9_])t\s*[=:]\s*["']?[^,;&\s"']{1,40}["']?\s*[,;&]\s*s\s*[=:]\s*["']?"""
     r"""[0-9A-Za-z+/=_-]{0,200}["']?(?:,s=[0-9A-Fa-f]{1,200})*"""
 )
+_EXACT_VALUE = re.compile(r"(?<![A-Za-z0-9_])t=\d{1,20},s=[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,22 @@ def read_pasted(text: str) -> tuple[str | None, list[tuple[str, str]]]:
         return None, headers
     if headers and not _looks_like_value(text):
         return None, headers
-    return text, [(HEADER, text)]
+    name, value = _named_value(text)
+    return (value if is_own(name) else None), [(name, value)]
+
+
+def _named_value(text: str) -> tuple[str, str]:
+    """The header in a text with one value, without a colon or `=` after the header's name.
+
+    Quotes around a value are kept: they may be in the header, which is a mistake to name.
+    """
+    found = list(_EXACT_VALUE.finditer(text))
+    if len(found) != 1 or text.strip("\"'`") == found[0][0]:
+        return HEADER, text
+    before = _NAME.findall(text[: found[0].start()])
+    names = [each for each in before if _SIGNATURE_NAME.search(each)]
+    name = names[-1] if names and _plain_name(names[-1]) != HEADER.lower() else HEADER
+    return name, found[0][0]
 
 
 def _looks_like_value(text: str) -> bool:
