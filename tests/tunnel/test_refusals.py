@@ -27,7 +27,7 @@ KNOWN = {
     4018: ("wants an authtoken", "your-authtoken", False),
     105: ("does not look like one", "without quotes", False),
     106: ("of an old kind", "your-authtoken", False),
-    107: ("does not know this authtoken", "config file", False),
+    107: ("does not know this authtoken", "your-authtoken", False),
     102: ("payment failed", "billing", False),
     103: ("suspended", "support", False),
     108: ("as many agent sessions", "agents", True),
