@@ -53,8 +53,9 @@ unit: $(VENV)/development system
 	# What measures time runs alone.
 	$(BIN)/pytest -m realtime $$(grep -rl --include='test_*.py' mark.realtime tests)
 	# The tests that start no process run again under another date, time zone and order. What
-	# Hypothesis generates is the same in both runs.
-	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime and not hypothesis" --seed $(SEED)
+	# Hypothesis generates is the same in both runs. Playwright's own loop stays open where its process may not start.
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime and not hypothesis" \
+		--ignore tests/archive/test_corpus.py --seed $(SEED)
 
 calendar: $(VENV)/development system ## the tests under every date, zone, locale, order and user: docs/contributing.md
 	sh tests/calendar.sh $(PYTHON)
