@@ -13,7 +13,7 @@ import psutil
 from tests.listener import BODY, Listener, listening, post, signed
 
 SENDERS = 400
-SLOW_FSYNC_MS = 800
+SLOW_FSYNC_MS = 1050
 
 
 @dataclass(frozen=True)

@@ -151,8 +151,7 @@ async def test_overload_is_answered_200_or_503_in_bounded_memory_and_over_within
 ) -> None:
     pressed = await overload(db, shim, 2.0)
     assert set(pressed.answers) == {200, 503}
-    # The load has to be far beyond the disk; how far depends on the machine.
-    assert pressed.answers[503] >= 4 * pressed.answers[200], "five times what could be stored"
+    assert pressed.answers[503] >= 9 * pressed.answers[200], "ten times what could be stored"
     assert pressed.grown_bytes < 64 << 20
     assert pressed.over_seconds < 2
     assert pressed.stored == pressed.answers[200]
