@@ -53,7 +53,8 @@ unit: $(VENV)/development system
 	# What measures time runs alone.
 	$(BIN)/pytest -m realtime $$(grep -rl --include='test_*.py' mark.realtime tests)
 	# The tests that start no process run again under another date, time zone and order. What
-	# Hypothesis generates is the same in both runs. Playwright's own loop stays open where its process may not start.
+	# Hypothesis generates is the same in both runs. Where Playwright's process may not start, its
+	# synchronous interface leaves an event loop running, which would fail the tests after it.
 	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime and not hypothesis" \
 		--ignore tests/archive/test_corpus.py --seed $(SEED)
 

@@ -317,7 +317,7 @@ def _become(request: tuple[list[str], dict[str, str], str], streams: list[int]) 
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
-    # Nobody's child: the tests count the children of their own process.
+    # Reparented to init: the tests count the children of their own process.
     if os.fork():
         os._exit(0)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 async def wait(store: Store, *words: str, timeout: str = "0.3") -> Result:
-    """The command run beside the open store."""
+    """The command run while the store is open."""
     return await asyncio.to_thread(run, "wait", *words, "--db", store.label, "--timeout", timeout)
 
 

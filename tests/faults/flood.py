@@ -44,7 +44,7 @@ SCREEN_LINE_BYTES = 4_000
 
 @dataclass
 class Flood:
-    """What came of it.
+    """The outcome.
 
     Attributes:
         seconds: How long it took.

@@ -18,7 +18,7 @@ SLOW_FSYNC_MS = 1050
 
 @dataclass(frozen=True)
 class Overload:
-    """What came of it.
+    """The outcome.
 
     Attributes:
         answers: How many got each status.

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.apps import free_port
-from tests.relay.test_relay import Opener, Told, delivery, eventually
+from tests.relay.test_relay import Opener, Published, delivery, eventually
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import UsageError
 from tiktok_hook.moments import Duration
@@ -29,10 +29,12 @@ def test_what_is_no_duration_is_a_usage_error(given: Duration) -> None:
     assert "90m" in caught.value.hint
 
 
-async def test_a_delivery_is_given_up_after_that_time(relaying: Opener, told: Told) -> None:
+async def test_a_delivery_is_given_up_after_that_time(
+    relaying: Opener, published: Published
+) -> None:
     target = f"http://127.0.0.1:{free_port()}"
     async with relaying(target, ack="first", retry_for="0.2") as relay:
         await relay.handle(delivery())
         await eventually(lambda: relay.waiting == 0)
-        (notice,) = await told.until(Notice)
+        (notice,) = await published.until(Notice)
     assert "did not accept it within 0.2 s" in notice.message

@@ -16,7 +16,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, http, reset, running_app
 from tests.apps import Answer as AppAnswer
-from tests.relay.test_relay import SECRET, Opener, Told, delivery, eventually
+from tests.relay.test_relay import SECRET, Opener, Published, delivery, eventually
 from tiktok_hook import signature
 from tiktok_hook.delivery import AppChanged, AttemptEnded, Notice
 from tiktok_hook.forward import Forwarder
@@ -77,7 +77,7 @@ async def port_forward(port: int, *, rudely: bool) -> AsyncIterator[str]:
 class TestTheTargetIsDown:
     @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
     async def test_nothing_is_lost_behind_a_port_forward(
-        self, relaying: Opener, told: Told, *, rudely: bool
+        self, relaying: Opener, published: Published, *, rudely: bool
     ) -> None:
         port = free_port()
         async with (
@@ -86,7 +86,7 @@ class TestTheTargetIsDown:
         ):
             for number in range(3):
                 assert (await relay.handle(delivery(number=number))).status == 200
-            await told.until(AttemptEnded, 2)
+            await published.until(AttemptEnded, 2)
             assert relay.waiting == 3
             async with running_app(port=port) as app:
                 await eventually(lambda: relay.waiting == 0)
@@ -108,12 +108,12 @@ class TestTheTargetIsDown:
         ids=["FIN", "RST", "cut", "502", "503", "504", "garbage", "bad-length"],
     )
     async def test_the_order_is_kept_until_it_is_up(
-        self, relaying: Opener, told: Told, bad: bytes | AppAnswer
+        self, relaying: Opener, published: Published, bad: bytes | AppAnswer
     ) -> None:
         async with running_app(bad) as app, relaying(app, ack="first", delays=QUICK) as relay:
             for number in range(5):
                 await relay.handle(delivery(number=number))
-            await told.until(AttemptEnded, 3)
+            await published.until(AttemptEnded, 3)
             assert set(numbers(app)) == {0}, "only the head is tried"
             before = len(app.requests)
             app.answer = OK
@@ -122,14 +122,14 @@ class TestTheTargetIsDown:
         assert list(dict.fromkeys(arrived)) == [0, 1, 2, 3, 4]
 
     async def test_no_try_is_counted_while_nothing_listens(
-        self, relaying: Opener, told: Told, store: Store
+        self, relaying: Opener, published: Published, store: Store
     ) -> None:
         port = free_port()
         target = f"http://127.0.0.1:{port}"
         async with relaying(target, ack="first", delays=QUICK) as relay:
             for number in range(3):
                 await relay.handle(delivery(number=number))
-            events = await told.until(AttemptEnded, 8)
+            events = await published.until(AttemptEnded, 8)
             assert {each.attempt.delivery_id for each in events} == {1}
             assert all(each.will_retry and each.next_try_at for each in events)
             assert [each.repeated for each in events] == [False] + [True] * (len(events) - 1)
@@ -139,20 +139,20 @@ class TestTheTargetIsDown:
             assert numbers(app) == [0, 1, 2]
 
     async def test_a_port_that_accepts_and_hangs_up_is_not_up(
-        self, relaying: Opener, told: Told
+        self, relaying: Opener, published: Published
     ) -> None:
         async with running_app(fin) as app, relaying(app, ack="first", delays=QUICK) as relay:
             seen = [relay.target_up]
             await relay.handle(delivery())
-            await told.until_app("paused")
-            await told.until(AttemptEnded, 4)
+            await published.until_app("paused")
+            await published.until(AttemptEnded, 4)
             assert [*seen, relay.target_up] == [True, False]
-            assert told.of(AppChanged)[-1].detail == "It accepts connections and hangs up."
+            assert published.of(AppChanged)[-1].detail == "It accepts connections and hangs up."
             app.answer = OK
-            await told.until_app("paused", "up")
+            await published.until_app("paused", "up")
 
     async def test_with_the_apps_own_answer_it_is_not_up_either(
-        self, relaying: Opener, told: Told
+        self, relaying: Opener, published: Published
     ) -> None:
         async with running_app(fin) as app, relaying(app) as relay:
             assert (await relay.handle(delivery())).status == 502
@@ -160,7 +160,7 @@ class TestTheTargetIsDown:
             app.answer = OK
             assert (await relay.handle(delivery())).status == 200
             assert [*seen, relay.target_up] == [False, True]
-            assert [each.state for each in told.of(AppChanged)] == ["down", "up"]
+            assert [each.state for each in published.of(AppChanged)] == ["down", "up"]
 
     async def test_a_delivery_that_crashes_the_app_does_not_hold_up_the_others(
         self, relaying: Opener, store: Store
@@ -192,7 +192,7 @@ class TestOneDeliveryFails:
         ids=["500", "501", "408", "425", "429", "timeout"],
     )
     async def test_the_others_are_forwarded_and_it_is_tried_again(
-        self, relaying: Opener, told: Told, failure: bytes | AppAnswer
+        self, relaying: Opener, published: Published, failure: bytes | AppAnswer
     ) -> None:
         failures = 2
 
@@ -214,26 +214,26 @@ class TestOneDeliveryFails:
                 await eventually(lambda: relay.waiting == 0)
             assert Counter(numbers(app)) == {0: 1, 1: 3, 2: 1, 3: 1, 4: 1}
             assert list(dict.fromkeys(numbers(app))) == [0, 1, 2, 3, 4]
-        of_it = [each for each in told.of(AttemptEnded) if each.attempt.delivery_id == 2]
+        of_it = [each for each in published.of(AttemptEnded) if each.attempt.delivery_id == 2]
         assert [each.will_retry for each in of_it] == [True, True, False]
         assert [each.repeated for each in of_it] == [False, True, False]
 
-    async def test_retry_after_is_honoured(self, relaying: Opener, told: Told) -> None:
+    async def test_retry_after_is_honoured(self, relaying: Opener, published: Published) -> None:
         answer = http(429, b"", "Retry-After: 30")
         async with running_app(answer) as app, relaying(app, ack="first", delays=QUICK) as relay:
             await relay.handle(delivery())
-            (event,) = await told.until(AttemptEnded)
+            (event,) = await published.until(AttemptEnded)
             assert event.next_try_at is not None
             assert 25 < event.next_try_at - time.time() <= 30
 
     @pytest.mark.parametrize("status", [301, 400, 401, 404, 422])
     async def test_another_status_ends_it_as_failed(
-        self, relaying: Opener, told: Told, store: Store, status: int
+        self, relaying: Opener, published: Published, store: Store, status: int
     ) -> None:
         async with running_app(http(status)) as app:
             async with relaying(app, ack="first", delays=QUICK) as relay:
                 await relay.handle(delivery())
-                (event,) = await told.until(AttemptEnded)
+                (event,) = await published.until(AttemptEnded)
                 await eventually(lambda: relay.waiting == 0)
             assert not event.will_retry
             assert len(app.requests) == 1
@@ -264,12 +264,12 @@ class TestOneDeliveryFails:
         assert 1 < most <= 4
 
     async def test_what_was_set_aside_is_due_after_a_restart(
-        self, relaying: Opener, store: Store, told: Told
+        self, relaying: Opener, store: Store, published: Published
     ) -> None:
         async with running_app(http(500)) as app:
             async with relaying(app, ack="first", delays=QUICK) as relay:
                 await relay.handle(delivery())
-                await told.until(AttemptEnded)
+                await published.until(AttemptEnded)
             await store.flush()
             (entry,) = store.history().queues_of(1)
             assert entry.tries >= 1
@@ -282,7 +282,7 @@ class TestOneDeliveryFails:
 class TestTheDeadline:
     @pytest.mark.parametrize("bad", [None, http(500), http(503)], ids=["down", "500", "503"])
     async def test_it_leaves_the_queue_as_failed_with_one_notice(
-        self, relaying: Opener, told: Told, store: Store, bad: bytes | None
+        self, relaying: Opener, published: Published, store: Store, bad: bytes | None
     ) -> None:
         async with running_app(bad or OK) as app:
             target = f"http://127.0.0.1:{free_port()}" if bad is None else app.url
@@ -290,7 +290,7 @@ class TestTheDeadline:
                 for number in range(3):
                     await relay.handle(delivery(number=number))
                 await eventually(lambda: relay.waiting == 0)
-                (notice,) = await told.until(Notice)
+                (notice,) = await published.until(Notice)
         words = f"3 deliveries were given up: {target} did not accept them within 0.3 s."
         assert notice.message == words
         assert "replay --failed" in notice.hint
@@ -298,13 +298,13 @@ class TestTheDeadline:
         assert store.history().counts().failed == 3
 
     async def test_of_very_many_attempts_the_first_and_the_last_ten_are_kept(
-        self, relaying: Opener, told: Told, store: Store
+        self, relaying: Opener, published: Published, store: Store
     ) -> None:
         quick = Delays(head=(0.001,), own_min=0.001, own_max=0.001)
         target = f"http://127.0.0.1:{free_port()}"
         async with relaying(target, ack="first", delays=quick) as relay:
             await relay.handle(delivery())
-            await told.until(AttemptEnded, 35)
+            await published.until(AttemptEnded, 35)
         await store.flush()
         kept = [each.number for each in store.history().attempts(1)]
         assert kept[:10] == list(range(1, 11))
@@ -314,7 +314,7 @@ class TestTheDeadline:
 
 class TestCutShort:
     async def test_with_the_apps_answer_it_counts_as_failed(
-        self, relaying: Opener, told: Told, store: Store
+        self, relaying: Opener, published: Published, store: Store
     ) -> None:
         async with (
             running_app(hang) as app,
@@ -324,7 +324,7 @@ class TestCutShort:
             handling = group.create_task(_quietly(relay.handle(delivery())))
             await app.wait_for(1)
             handling.cancel()
-        (event,) = told.of(AttemptEnded)
+        (event,) = published.of(AttemptEnded)
         assert (event.attempt.error, event.will_retry) == ("cut", False)
         await store.flush()
         assert store.history().counts().failed == 1
@@ -389,7 +389,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 async def test_late_ones_are_signed_again_and_without_a_secret_a_notice_says_so(
-    store: Store, forwarder: Forwarder, told: Told
+    store: Store, forwarder: Forwarder, published: Published
 ) -> None:
     async with (
         running_app() as app,
@@ -397,21 +397,23 @@ async def test_late_ones_are_signed_again_and_without_a_secret_a_notice_says_so(
             RelayOptions(forward_to=app.url, ack="hold"),
             store=store,
             forwarder=forwarder,
-            publish=told.take,
+            publish=published.take,
         ) as relay,
     ):
         for number in range(2):
             await relay.handle(delivery(number=number, received_at=time.time() - 100))
         await relay.release()
-        await told.until(AttemptEnded, 2)
-    (notice,) = told.of(Notice)
+        await published.until(AttemptEnded, 2)
+    (notice,) = published.of(Notice)
     assert notice.message.startswith("Delivery 1 is forwarded late with its original signature")
-    assert not told.attempts[0].resigned
-    sent = dict(told.attempts[0].request_headers)
+    assert not published.attempts[0].resigned
+    sent = dict(published.attempts[0].request_headers)
     assert _age(sent[signature.HEADER], app.bodies[0]) > 60
 
 
-async def test_hold_tries_again_what_a_release_set_aside(relaying: Opener, told: Told) -> None:
+async def test_hold_tries_again_what_a_release_set_aside(
+    relaying: Opener, published: Published
+) -> None:
     failures = [http(500), http(500)]
 
     async def fail_twice(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -422,7 +424,7 @@ async def test_hold_tries_again_what_a_release_set_aside(relaying: Opener, told:
         await relay.release()
         await eventually(lambda: relay.waiting == 0)
         await relay.handle(delivery(number=1))
-        await told.until(AttemptEnded, 3)
+        await published.until(AttemptEnded, 3)
         assert relay.waiting == 1
     assert numbers(app) == [0, 0, 0]
 

@@ -61,7 +61,7 @@ def delivery(
     return Delivery(received_at=now, headers=headers, body=body, verdict=verdict)
 
 
-class Told(list[object]):
+class Published(list[object]):
     """What the relay published."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Told(list[object]):
         return found
 
     async def until_app(self, *states: str, seconds: float = 10) -> None:
-        """Wait until exactly these states of the app were told."""
+        """Wait until exactly these states of the app were published."""
         async with asyncio.timeout(seconds):
             while [item.state for item in self.of(AppChanged)] != list(states):
                 self._more.clear()
@@ -114,12 +114,12 @@ async def forwarder() -> AsyncIterator[Forwarder]:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def published() -> Published:
+    return Published()
 
 
 @pytest.fixture
-def relaying(store: Store, forwarder: Forwarder, told: Told) -> Opener:
+def relaying(store: Store, forwarder: Forwarder, published: Published) -> Opener:
     def opener(*apps: App | str, **options: object) -> AbstractAsyncContextManager[Relay]:
         targets = [app if isinstance(app, str) else app.url for app in apps]
         names = {each.name for each in fields(RelayOptions)}
@@ -128,7 +128,7 @@ def relaying(store: Store, forwarder: Forwarder, told: Told) -> Opener:
             RelayOptions(forward_to=targets, **chosen),
             store=store,
             forwarder=forwarder,
-            publish=told.take,
+            publish=published.take,
             secrets=[SECRET],
             **options,  # type: ignore[arg-type] # what is left is for open_relay itself
         )
@@ -187,20 +187,22 @@ async def test_the_delivery_and_its_attempt_are_on_disk_before_the_app_sees_them
     assert seen == [(sent.body, False)]
 
 
-async def test_the_delivery_is_told_before_its_attempt(relaying: Opener, told: Told) -> None:
+async def test_the_delivery_is_told_before_its_attempt(
+    relaying: Opener, published: Published
+) -> None:
     async with running_app() as app, running_app() as second, relaying(app, second) as relay:
         await relay.handle(delivery())
-        await told.until(AttemptEnded, 2)
-    kinds = [type(item) for item in told]
+        await published.until(AttemptEnded, 2)
+    kinds = [type(item) for item in published]
     answered = kinds.index(DeliveryAnswered)
     assert kinds[:2] == [DeliveryStored, AttemptStarted]
     assert kinds.count(AttemptStarted) == 2
     # The answer is made of the first app's attempt; the other app's comes after it.
     assert [kind for kind in kinds[:answered] if kind is AttemptEnded] == [AttemptEnded]
     assert [kind for kind in kinds[answered:] if kind is AttemptEnded] == [AttemptEnded]
-    (stored,) = told.deliveries
+    (stored,) = published.deliveries
     assert (stored.id, stored.status) == (1, 200)
-    assert {attempt.id for attempt in told.attempts} == {"1.1", "1.2"}
+    assert {attempt.id for attempt in published.attempts} == {"1.1", "1.2"}
 
 
 async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -232,13 +234,13 @@ async def cut(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     ids=["refuses", "hangs", "resets", "for-ever", "redirects", "204", "403", "500", "garbage"],
 )
 async def test_tiktok_gets_the_right_status_and_the_user_the_right_words(
-    relaying: Opener, told: Told, answer: bytes | AppAnswer | None, status: int, hint: str
+    relaying: Opener, published: Published, answer: bytes | AppAnswer | None, status: int, hint: str
 ) -> None:
     async with running_app(answer or OK) as app:
         target = f"http://localhost:{free_port()}" if answer is None else app.url
         async with relaying(target, forward_timeout=1.0) as relay:
             result = await relay.handle(delivery())
-    (attempt,) = told.attempts
+    (attempt,) = published.attempts
     assert result.status == status
     assert len(result.body) <= KEPT_BYTES
     assert hint in attempt.hint
@@ -247,7 +249,7 @@ async def test_tiktok_gets_the_right_status_and_the_user_the_right_words(
 
 @pytest.mark.parametrize("ack", ["app", "first", "hold", 500])
 async def test_a_forged_delivery_is_kept_and_never_forwarded(
-    relaying: Opener, store: Store, told: Told, ack: str | int
+    relaying: Opener, store: Store, published: Published, ack: str | int
 ) -> None:
     async with running_app() as app:
         async with relaying(app, ack=ack) as relay:
@@ -256,7 +258,7 @@ async def test_a_forged_delivery_is_kept_and_never_forwarded(
                 assert (result.status, b"false" in result.body) == (403, True)
             await relay.release()
         assert app.requests == []
-    assert [each.status for each in told.deliveries] == [403, 403]
+    assert [each.status for each in published.deliveries] == [403, 403]
     assert store.history().counts().rejected == 2
     assert relay.waiting == 0
 
@@ -283,7 +285,7 @@ async def test_a_ping_is_answered_200_and_forwarded_only_when_its_signature_is_r
 
 
 async def test_only_the_wanted_events_are_forwarded(
-    relaying: Opener, store: Store, told: Told
+    relaying: Opener, store: Store, published: Published
 ) -> None:
     wanted = ["post.*", "portability.download.ready"]
     async with running_app(http(404)) as app, relaying(app, events=wanted) as relay:
@@ -295,8 +297,8 @@ async def test_only_the_wanted_events_are_forwarded(
         answers.append((await relay.handle(plain)).status)
     assert answers == [404, 200, 200, 200]
     assert len(app.requests) == 1
-    assert [each.error for each in told.attempts] == [None]
-    skipped = told.of(Skipped)
+    assert [each.error for each in published.attempts] == [None]
+    skipped = published.of(Skipped)
     assert [each.delivery.id for each in skipped] == [2, 3, 4]
     assert skipped[-1].reason == "this body is not an event, and --events forwards events only"
     await store.flush()
@@ -304,7 +306,7 @@ async def test_only_the_wanted_events_are_forwarded(
 
 
 async def test_without_a_target_everything_is_stored_and_answered(
-    relaying: Opener, store: Store, told: Told
+    relaying: Opener, store: Store, published: Published
 ) -> None:
     async with relaying() as relay:
         assert (await relay.handle(delivery())).status == 200
@@ -312,11 +314,11 @@ async def test_without_a_target_everything_is_stored_and_answered(
         await relay.release()
         assert relay.target_up is None
     assert store.history().newest_id() == 1
-    assert [type(item) for item in told] == [DeliveryStored, DeliveryAnswered]
+    assert [type(item) for item in published] == [DeliveryStored, DeliveryAnswered]
 
 
 async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_it(
-    relaying: Opener, store: Store, told: Told
+    relaying: Opener, store: Store, published: Published
 ) -> None:
     gate = asyncio.Event()
 
@@ -333,7 +335,7 @@ async def test_the_first_targets_answer_counts_and_a_slow_second_does_not_delay_
     await store.flush()
     attempts = {each.target: each.status for each in store.history().attempts(1)}
     assert attempts == {f"{first.url}/": 200, f"{second.url}/": 500}
-    assert len(told.attempts) == 2
+    assert len(published.attempts) == 2
 
 
 async def test_extra_headers_go_out(relaying: Opener) -> None:
@@ -355,13 +357,13 @@ async def test_what_cannot_be_stored_goes_nowhere(relaying: Opener, store: Store
 
 
 async def test_a_number_makes_tiktok_retry_while_the_app_gets_everything(
-    relaying: Opener, told: Told
+    relaying: Opener, published: Published
 ) -> None:
     async with running_app() as app, relaying(app, ack=503) as relay:
         assert (await relay.handle(delivery())).status == 503
-        assert (await told.until(AttemptEnded))[0].attempt.status == 200
+        assert (await published.until(AttemptEnded))[0].attempt.status == 200
     assert len(app.requests) == 1
-    assert [each.status for each in told.deliveries] == [503]
+    assert [each.status for each in published.deliveries] == [503]
 
 
 # The bound of what waits
@@ -369,13 +371,16 @@ async def test_a_number_makes_tiktok_retry_while_the_app_gets_everything(
 
 @pytest.mark.parametrize("mode", ["first", "hold", "paused"])
 async def test_a_full_queue_is_an_error_in_each_mode_that_waits(
-    tmp_path: Path, forwarder: Forwarder, told: Told, mode: Literal["first", "hold", "paused"]
+    tmp_path: Path,
+    forwarder: Forwarder,
+    published: Published,
+    mode: Literal["first", "hold", "paused"],
 ) -> None:
     bounds = Bounds(keep=1, keep_bytes=1_000_000, queued=3)
     with open_store(tmp_path / "bounded.db", bounds=bounds) as store:
         options = RelayOptions(forward_to=free_port(), ack="app" if mode == "paused" else mode)
         async with open_relay(
-            options, store=store, forwarder=forwarder, publish=told.take
+            options, store=store, forwarder=forwarder, publish=published.take
         ) as relay:
             if mode == "paused":
                 relay.pause()
@@ -393,7 +398,7 @@ async def test_a_full_queue_is_an_error_in_each_mode_that_waits(
 
 
 async def test_first_answers_at_once_and_forwards_in_order(
-    relaying: Opener, store: Store, told: Told
+    relaying: Opener, store: Store, published: Published
 ) -> None:
     gate = asyncio.Event()
 
@@ -406,7 +411,7 @@ async def test_first_answers_at_once_and_forwards_in_order(
             assert (await relay.handle(delivery(number=number))).status == 200
         assert relay.waiting == 50
         gate.set()
-        await told.until(AttemptEnded, 50)
+        await published.until(AttemptEnded, 50)
         numbers = [json.loads(body)["create_time"] for body in app.bodies]
         assert numbers == list(range(50))
         await eventually(lambda: relay.waiting == 0)
@@ -415,31 +420,31 @@ async def test_first_answers_at_once_and_forwards_in_order(
 
 
 async def test_first_waits_for_an_app_that_is_not_there_and_says_so_once(
-    relaying: Opener, told: Told
+    relaying: Opener, published: Published
 ) -> None:
     port = free_port()
     async with relaying(f"http://127.0.0.1:{port}", ack="first") as relay:
         assert relay.target_up is False
         for number in range(5):
             assert (await relay.handle(delivery(number=number))).status == 200
-        await told.until_app("paused")
+        await published.until_app("paused")
         async with running_app(port=port) as app:
             await app.wait_for(5)
-            await told.until_app("paused", "up")
+            await published.until_app("paused", "up")
             await eventually(lambda: relay.waiting == 0)
             assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2, 3, 4]
-    assert Counter(each.error for each in told.attempts)["refused"] == 1
+    assert Counter(each.error for each in published.attempts)["refused"] == 1
 
 
 async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
-    relaying: Opener, told: Told
+    relaying: Opener, published: Published
 ) -> None:
     port, other = free_port(), free_port()
     target = f"http://127.0.0.1:{port}"
     async with relaying(target, ack="first") as relay:
         for number in range(3):
             await relay.handle(delivery(number=number))
-        await told.until_app("paused")
+        await published.until_app("paused")
     async with running_app(port=other) as wrong, relaying(wrong, ack="first") as relay:
         await relay.handle(delivery(number=99))
         await wrong.wait_for(1)
@@ -453,13 +458,13 @@ async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
         assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
 
 
-async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, told: Told) -> None:
+async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, published: Published) -> None:
     now = time.time()
     async with running_app() as app, relaying(app, ack="hold") as relay:
         await relay.handle(delivery(number=1, received_at=now - 3600))
         await relay.handle(delivery(number=2, received_at=now - 30))
         await relay.release()
-        late, soon = [each.attempt for each in await told.until(AttemptEnded, 2)]
+        late, soon = [each.attempt for each in await published.until(AttemptEnded, 2)]
     assert (late.resigned, soon.resigned) == (True, False)
     headers = [dict(each.request_headers) for each in (late, soon)]
     ages = [
@@ -470,12 +475,14 @@ async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, told: Told)
     assert late.request_body is None
 
 
-async def test_the_other_targets_get_what_waited_in_order_too(relaying: Opener, told: Told) -> None:
+async def test_the_other_targets_get_what_waited_in_order_too(
+    relaying: Opener, published: Published
+) -> None:
     async with running_app() as first, running_app() as second:
         async with relaying(first, second, ack="first") as relay:
             for number in range(30):
                 await relay.handle(delivery(number=number))
-            await told.until(AttemptEnded, 60)
+            await published.until(AttemptEnded, 60)
         numbers = [json.loads(body)["create_time"] for body in second.bodies]
     assert numbers == list(range(30))
 
@@ -483,7 +490,7 @@ async def test_the_other_targets_get_what_waited_in_order_too(relaying: Opener, 
 # hold, pause and release
 
 
-async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> None:
+async def test_hold_sends_nothing_by_itself(relaying: Opener, published: Published) -> None:
     async with running_app() as app:
         async with relaying(app, ack="first") as relay:
             relay.pause()
@@ -496,7 +503,7 @@ async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> Non
             assert relay.waiting == 3
             assert app.requests == []
             await relay.release()
-            await told.until(AttemptEnded, 3)
+            await published.until(AttemptEnded, 3)
             await relay.handle(delivery(number=4))
             assert relay.waiting == 1
         assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
@@ -504,7 +511,7 @@ async def test_hold_sends_nothing_by_itself(relaying: Opener, told: Told) -> Non
 
 @pytest.mark.parametrize("ack", ["app", "first", 500])
 async def test_a_pause_holds_deliveries_back_and_a_release_keeps_their_order(
-    relaying: Opener, told: Told, ack: str | int
+    relaying: Opener, published: Published, ack: str | int
 ) -> None:
     async with running_app() as app, relaying(app, ack=ack) as relay:
         relay.pause()
@@ -519,7 +526,7 @@ async def test_a_pause_holds_deliveries_back_and_a_release_keeps_their_order(
         await eventually(lambda: not relay.paused and relay.waiting == 0)
         result = await relay.handle(delivery(number=30))
         assert result.status == (ack if isinstance(ack, int) else 200)
-        await told.until(AttemptEnded, 31)
+        await published.until(AttemptEnded, 31)
         numbers = [json.loads(body)["create_time"] for body in app.bodies]
     assert numbers == list(range(31))
 
@@ -528,42 +535,46 @@ async def test_a_pause_holds_deliveries_back_and_a_release_keeps_their_order(
 
 
 async def test_the_length_of_the_queue_and_a_pause_are_published(
-    relaying: Opener, told: Told
+    relaying: Opener, published: Published
 ) -> None:
     async with running_app() as app, relaying(app) as relay:
         relay.pause()
         for _ in range(3):
             await relay.handle(delivery())
         full = QueueChanged(paused=True, waiting=3)
-        await eventually(lambda: told.of(QueueChanged)[-1] == full)
+        await eventually(lambda: published.of(QueueChanged)[-1] == full)
         await relay.release()
         empty = QueueChanged(paused=False, waiting=0)
-        await eventually(lambda: told.of(QueueChanged)[-1] == empty)
-    assert told.of(QueueChanged)[0] == QueueChanged(paused=True, waiting=0)
+        await eventually(lambda: published.of(QueueChanged)[-1] == empty)
+    assert published.of(QueueChanged)[0] == QueueChanged(paused=True, waiting=0)
 
 
-async def test_an_attempt_that_found_no_app_will_be_retried(relaying: Opener, told: Told) -> None:
+async def test_an_attempt_that_found_no_app_will_be_retried(
+    relaying: Opener, published: Published
+) -> None:
     async with relaying(f"http://127.0.0.1:{free_port()}", ack="first") as relay:
         await relay.handle(delivery())
-        (ended,) = await told.until(AttemptEnded)
+        (ended,) = await published.until(AttemptEnded)
     assert (ended.attempt.error, ended.will_retry) == ("refused", True)
 
 
-async def test_the_apps_state_is_told_when_it_changes(relaying: Opener, told: Told) -> None:
+async def test_the_apps_state_is_told_when_it_changes(
+    relaying: Opener, published: Published
+) -> None:
     async with running_app() as app:
         port = app.port
         async with relaying(app) as relay:
             assert relay.target_up is True
-    told.clear()
+    published.clear()
     async with relaying(f"http://127.0.0.1:{port}") as relay:
         assert relay.target_up is False
         assert (await relay.handle(delivery())).status == 502
-        assert told.of(AppChanged) == []
+        assert published.of(AppChanged) == []
         async with running_app(port=port):
-            await told.until_app("up")
+            await published.until_app("up")
         assert (await relay.handle(delivery())).status == 502
-        await told.until_app("up", "down")
-        assert told.of(AppChanged)[-1].target == f"http://127.0.0.1:{port}"
+        await published.until_app("up", "down")
+        assert published.of(AppChanged)[-1].target == f"http://127.0.0.1:{port}"
 
 
 # Passing through
@@ -606,7 +617,7 @@ async def test_why_a_request_could_not_be_passed_is_noted(
 # The end
 
 
-async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told) -> None:
+async def test_the_end_waits_for_what_is_under_way(relaying: Opener, published: Published) -> None:
     async def slow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.2)
         writer.write(OK)
@@ -615,18 +626,20 @@ async def test_the_end_waits_for_what_is_under_way(relaying: Opener, told: Told)
         await relay.handle(delivery(number=1))
         await relay.handle(delivery(number=2))
         await app.wait_for(1)
-    assert [each.status for each in told.attempts] == [200]
+    assert [each.status for each in published.attempts] == [200]
 
 
 @pytest.mark.realtime
-async def test_the_end_does_not_wait_for_ever(relaying: Opener, store: Store, told: Told) -> None:
+async def test_the_end_does_not_wait_for_ever(
+    relaying: Opener, store: Store, published: Published
+) -> None:
     async with running_app(hang) as app, relaying(app, ack="first", forward_timeout=60) as relay:
         await relay.handle(delivery())
         await app.wait_for(1)
         began = time.monotonic()
         await relay.drain(0.1)
         assert time.monotonic() - began < 2
-    (event,) = told.of(AttemptEnded)
+    (event,) = published.of(AttemptEnded)
     assert (event.attempt.error, event.will_retry) == ("cut", True)
     await store.flush()
     assert [each.id for each in store.history().pending()] == [1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.apps import http, running_app
-from tests.relay.test_relay import Opener, Told, delivery
+from tests.relay.test_relay import Opener, Published, delivery
 from tiktok_hook.delivery import AttemptEnded, DeliveryAnswered, Skipped
 from tiktok_hook.errors import UsageError
 from tiktok_hook.relay.options import RelayOptions
@@ -84,7 +84,9 @@ def test_a_rule_is_used_up_for_each_event_separately() -> None:
     assert AnswerRules(parse_answers([(OTHER, "500")])).choose(SAMPLE) is None
 
 
-async def test_the_first_matching_targets_answer_goes_back(relaying: Opener, told: Told) -> None:
+async def test_the_first_matching_targets_answer_goes_back(
+    relaying: Opener, published: Published
+) -> None:
     async with (
         running_app(http(201)) as first,
         running_app(http(202)) as second,
@@ -93,19 +95,19 @@ async def test_the_first_matching_targets_answer_goes_back(relaying: Opener, tol
         routes = [(OTHER, first.url), (MATCHING, second.url), ("*", third.url)]
         async with relaying(routes=routes) as relay:
             answer = await relay.handle(delivery())
-            await told.until(AttemptEnded, 2)
+            await published.until(AttemptEnded, 2)
     assert answer.status == 202
     assert [len(app.requests) for app in (first, second, third)] == [0, 1, 1]
 
 
 async def test_what_no_route_takes_is_answered_200_and_skipped(
-    relaying: Opener, told: Told
+    relaying: Opener, published: Published
 ) -> None:
     async with running_app(http(500)) as app, relaying(routes=[(OTHER, app.url)]) as relay:
         answer = await relay.handle(delivery())
     assert answer.status == 200
     assert app.requests == []
-    (skipped,) = told.of(Skipped)
+    (skipped,) = published.of(Skipped)
     assert skipped.reason == "no --route matches it"
 
 
@@ -120,7 +122,7 @@ async def test_a_delivery_is_queued_only_for_the_targets_that_it_matches(
 
 @pytest.mark.parametrize("ack", ["app", "first", "hold", "202", None], ids=str)
 async def test_a_rule_replaces_the_answer_and_the_app_is_still_called(
-    relaying: Opener, told: Told, store: Store, ack: str | None
+    relaying: Opener, published: Published, store: Store, ack: str | None
 ) -> None:
     async with running_app(http(200)) as app:
         targets = [] if ack is None else [app]
@@ -132,7 +134,7 @@ async def test_a_rule_replaces_the_answer_and_the_app_is_still_called(
                 await app.wait_for(2)
     assert first.status == 503
     assert second.status == (202 if ack == "202" else 200)
-    assert told.of(DeliveryAnswered)[0].delivery.status == 503
+    assert published.of(DeliveryAnswered)[0].delivery.status == 503
     await store.flush()
     stored = store.history().get(1)
     assert stored is not None
@@ -141,7 +143,7 @@ async def test_a_rule_replaces_the_answer_and_the_app_is_still_called(
 
 @pytest.mark.parametrize("ack", ["app", "first", "200"])
 async def test_a_delayed_answer_delays_no_other_and_is_none_when_it_is_cut_short(
-    relaying: Opener, told: Told, ack: str
+    relaying: Opener, published: Published, ack: str
 ) -> None:
     async with (
         running_app(http(200)) as app,
@@ -149,13 +151,13 @@ async def test_a_delayed_answer_delays_no_other_and_is_none_when_it_is_cut_short
         asyncio.TaskGroup() as group,
     ):
         slow = group.create_task(_until_cancelled(relay.handle(delivery())))
-        await told.until(AttemptEnded)
+        await published.until(AttemptEnded)
         await relay.handle(delivery())  # the rule is used up
-        (event,) = told.of(DeliveryAnswered)
+        (event,) = published.of(DeliveryAnswered)
         assert (event.delivery.id, event.delivery.status) == (2, 200)
         slow.cancel()
-    assert told.of(DeliveryAnswered)[1].delivery.id == 1
-    assert told.of(DeliveryAnswered)[1].delivery.status is None
+    assert published.of(DeliveryAnswered)[1].delivery.id == 1
+    assert published.of(DeliveryAnswered)[1].delivery.status is None
 
 
 async def _until_cancelled(answer: Awaitable[object]) -> None:

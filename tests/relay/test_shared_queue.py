@@ -14,7 +14,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.deadline import DEADLINE
-from tests.relay.test_relay import CRASHING, Told, delivery, eventually
+from tests.relay.test_relay import CRASHING, Published, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay, open_relay
@@ -30,7 +30,7 @@ async def relaying(
     path: Path,
     *targets: str,
     ack: AckMode = "first",
-    told: Told | None = None,
+    published: Published | None = None,
     keep: int = 100_000,
 ) -> AsyncIterator[Relay]:
     """What one listener of several does with a history, apart from the others."""
@@ -41,7 +41,7 @@ async def relaying(
                 RelayOptions(forward_to=targets, ack=ack),
                 store=store,
                 forwarder=forwarder,
-                publish=(Told() if told is None else told).take,
+                publish=(Published() if published is None else published).take,
             ) as relay,
         ):
             yield relay
@@ -130,7 +130,7 @@ async def test_a_pause_holds_for_both(path: Path) -> None:
 
 async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(path: Path) -> None:
     """As one that is paused does, or that Ctrl-Z stopped in the middle."""
-    told, sent = Told(), asyncio.Event()
+    published, sent = Published(), asyncio.Event()
 
     async def send(each: Delivery, target: str) -> Attempt:
         sent.set()
@@ -143,15 +143,15 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
         backlog = QueueRunner(
             target,
             store=store,
-            health=HealthCheck(target, told.take),
+            health=HealthCheck(target, published.take),
             send=send,
-            publish=told.take,
+            publish=published.take,
             patience=0.05,
         )
         backlog.drain("first")
         async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             running = group.create_task(backlog.run(lambda _mode: None))
-            (notice,) = await told.until(Notice)
+            (notice,) = await published.until(Notice)
             assert notice.message.endswith(f"{target} and forwards nothing.")
             assert not sent.is_set()
             elsewhere.release()
@@ -159,14 +159,16 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
             backlog.stop()
             await running
         await backlog.close()
-    assert len(told.of(Notice)) == 1
+    assert len(published.of(Notice)) == 1
 
 
 async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> None:
-    told = Told()
-    async with relaying(path, url := f"http://127.0.0.1:{free_port()}", told=told) as relay:
+    published = Published()
+    async with relaying(
+        path, url := f"http://127.0.0.1:{free_port()}", published=published
+    ) as relay:
         await relay.handle(delivery())
-        await told.until(AttemptEnded)
+        await published.until(AttemptEnded)
         with queue_lock(path, url) as lock:
             await eventually(lock.acquire)
 
@@ -187,15 +189,15 @@ async def test_what_waits_is_counted_whoever_takes_it(path: Path) -> None:
 
 
 async def test_each_target_has_its_own_place_in_the_queue(path: Path) -> None:
-    told = Told()
+    published = Published()
     missing = free_port()
     targets = [f"http://127.0.0.1:{missing}"]
     async with running_app() as first:
-        async with relaying(path, first.url, *targets, told=told) as relay:
+        async with relaying(path, first.url, *targets, published=published) as relay:
             for number in range(5):
                 await relay.handle(delivery(number=number))
             await first.wait_for(5)
-            await told.until_app("paused")
+            await published.until_app("paused")
             assert relay.target_up
             assert relay.waiting == 5
         assert numbers(first) == [0, 1, 2, 3, 4]

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.signature import State
+from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
 from tiktok_hook.store.filter import EVERYTHING, Filter
@@ -70,7 +71,7 @@ class PostgresReader:
         if not is_id(delivery_id):
             return None
         found = self._all(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE d.id = %(id)s", id=delivery_id)
-        return rows.delivery_of(found[0]) if found else None
+        return encoding.delivery_of(found[0]) if found else None
 
     def attempts(self, delivery_id: int) -> list[Attempt]:
         """The attempts of a delivery, in order."""
@@ -81,7 +82,7 @@ class PostgresReader:
             "WHERE a.delivery_id = %(id)s ORDER BY a.number",
             id=delivery_id,
         )
-        return [rows.attempt_of(each) for each in found]
+        return [encoding.attempt_of(each) for each in found]
 
     def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
@@ -91,7 +92,7 @@ class PostgresReader:
             "ORDER BY t.number DESC LIMIT 1) a",
             ids=[each for each in ids if is_id(each)],
         )
-        return {each[0]: rows.attempt_of(each) for each in found}
+        return {each[0]: encoding.attempt_of(each) for each in found}
 
     def page(
         self,
@@ -201,7 +202,7 @@ class PostgresReader:
             _PENDING, app=self._app, after=after, target=rows.optional_text(target), mode=mode
         ):
             for each in found:
-                yield rows.delivery_of(each)
+                yield encoding.delivery_of(each)
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
@@ -220,7 +221,7 @@ class PostgresReader:
             app=self._app,
             id=delivery_id,
         )
-        return [rows.queue_entry_of(each) for each in found]
+        return [encoding.queue_entry_of(each) for each in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses of ours that any delivery waits for."""
@@ -271,7 +272,7 @@ class PostgresReader:
             now=float(now),
         )
         return [
-            QueuedDelivery(rows.delivery_of(each[6:]), rows.queue_entry_of(each[:6]))
+            QueuedDelivery(encoding.delivery_of(each[6:]), encoding.queue_entry_of(each[:6]))
             for each in found
         ]
 
@@ -309,7 +310,7 @@ class PostgresReader:
         while len(found) < limit:
             some = self._ask(where, names, low, high, batch, order)
             found += [
-                rows.delivery_of(each)
+                encoding.delivery_of(each)
                 for each in some
                 if rest is None or rest.matches(each[-1], each[rows.BODY])
             ]

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tiktok_hook.delivery import Attempt, BodyState, Delivery, Source
-from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store.encoding import headers_of, headers_text
+from tiktok_hook.delivery import Attempt
+from tiktok_hook.store.encoding import headers_text
 from tiktok_hook.store.jobs import Add
 from tiktok_hook.store.kept import is_rejected, storable
 from tiktok_hook.store.records import QueueEntry
@@ -99,32 +98,6 @@ def add_row(add: Add) -> Row:
     )
 
 
-def delivery_of(row: Sequence[Any]) -> Delivery:
-    """The delivery in a row of `DELIVERY_COLUMNS`."""
-    return Delivery(
-        id=row[0],
-        received_at=row[1],
-        source=Source(row[2]),
-        remote_addr=row[3],
-        method=row[4],
-        path=row[5].decode(errors="surrogatepass"),
-        query=row[6].decode(errors="surrogatepass"),
-        http_version=row[7],
-        headers=headers_of(row[8]),
-        body=row[9],
-        verdict=Verdict(
-            State(row[10]), reason=row[11], hint=row[12], age_seconds=row[13], secret=row[14]
-        ),
-        status=row[15],
-        redelivery_of=row[16],
-        redelivery_number=row[17],
-        imported_id=row[18],
-        body_bytes=row[19] if row[19] > len(row[9]) else None,
-        body_state=BodyState(row[20]),
-        scheme=row[21],
-    )
-
-
 QUEUE_TYPES = ("int4", "text", "text", "boolean", "float8", "int4", "float8")
 """The types of the columns of `queue_row`."""
 
@@ -140,12 +113,6 @@ def queue_row(place: int, entry: QueueEntry) -> Row:
         entry.tries,
         _float(entry.next_try_at),
     )
-
-
-def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
-    """The entry in a row of `QUEUE_COLUMNS`."""
-    mode, target, secondary, deadline, tries, next_try_at = row
-    return QueueEntry(mode, target, secondary, deadline, tries, next_try_at)
 
 
 BEGIN_TYPES = (
@@ -197,30 +164,6 @@ def end_row(attempt: Attempt) -> Row:
         optional_text(attempt.error),
         text(attempt.hint),
         len(headers) + len(attempt.body) + len(attempt.hint),
-    )
-
-
-def attempt_of(row: Sequence[Any]) -> Attempt:
-    """The attempt in a row of `ATTEMPT_COLUMNS`."""
-    return Attempt(
-        delivery_id=row[0],
-        number=row[1],
-        started_at=row[2],
-        target=row[3],
-        replay=row[4],
-        resigned=row[5],
-        variant=row[6],
-        expects_rejection=row[7],
-        request_method=row[8],
-        request_headers=headers_of(row[9]),
-        request_body=row[10],
-        status=row[11],
-        headers=headers_of(row[12]),
-        body=row[13],
-        truncated=row[14],
-        duration_ms=row[15],
-        error=row[16],
-        hint=row[17],
     )
 
 

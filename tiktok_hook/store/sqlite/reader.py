@@ -11,6 +11,7 @@ from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.filters import matches_any
 from tiktok_hook.signature import State
+from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
 from tiktok_hook.store.filter import EVERYTHING, Filter
@@ -66,7 +67,7 @@ class SQLiteReader:
         if not _is_id(delivery_id):
             return None
         found = self._readers.all(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,))
-        return rows.delivery_of(found[0]) if found else None
+        return encoding.delivery_of(found[0]) if found else None
 
     def attempts(self, delivery_id: int) -> list[Attempt]:
         """All attempts of a delivery, in order."""
@@ -76,7 +77,7 @@ class SQLiteReader:
             f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempts WHERE delivery_id = ? ORDER BY number",
             (delivery_id,),
         )
-        return [rows.attempt_of(each) for each in found]
+        return [encoding.attempt_of(each) for each in found]
 
     def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
@@ -86,7 +87,7 @@ class SQLiteReader:
             "(SELECT value FROM json_each(?)) GROUP BY delivery_id",
             (id_list(ids),),
         )
-        return {each[0]: rows.attempt_of(each) for each in found}
+        return {each[0]: encoding.attempt_of(each) for each in found}
 
     def page(
         self,
@@ -191,7 +192,7 @@ class SQLiteReader:
         after = 0
         while found := self._readers.all(_PENDING, (after, target, mode)):
             for each in found:
-                yield rows.delivery_of(each)
+                yield encoding.delivery_of(each)
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
@@ -210,7 +211,7 @@ class SQLiteReader:
             "ORDER BY secondary, target",
             (delivery_id,),
         )
-        return [rows.queue_entry_of(each) for each in found]
+        return [encoding.queue_entry_of(each) for each in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses that any delivery waits for."""
@@ -255,7 +256,7 @@ class SQLiteReader:
         )
         found = self._readers.all(sql, (target, *bounds, *values, limit))
         return [
-            QueuedDelivery(rows.delivery_of(each[6:]), rows.queue_entry_of(each[:6]))
+            QueuedDelivery(encoding.delivery_of(each[6:]), encoding.queue_entry_of(each[:6]))
             for each in found
         ]
 
@@ -284,7 +285,8 @@ class SQLiteReader:
             index, (seed, seed_values) = ways[0] if ways else ALL
             sql = f"SELECT {_COLUMNS} FROM deliveries {index} WHERE {seed} AND {condition} {tail}"
             return [
-                rows.delivery_of(each) for each in self._readers.all(sql, (*seed_values, *values))
+                encoding.delivery_of(each)
+                for each in self._readers.all(sql, (*seed_values, *values))
             ]
         # One index scan each, so that none has to be read to its end and sorted.
         ids: set[int] = set()
@@ -294,7 +296,7 @@ class SQLiteReader:
         nearest = sorted(ids, reverse=order == "DESC")[:limit]
         sql = f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT value FROM json_each(?))"
         found = self._readers.all(f"{sql} ORDER BY id {order}", (id_list(nearest),))
-        return [rows.delivery_of(each) for each in found]
+        return [encoding.delivery_of(each) for each in found]
 
     def _windows(
         self, where: Filter, before: int | None, after: int | None

@@ -1,12 +1,11 @@
 """Rows: how deliveries and attempts are written to SQLite and read back."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cache
 from typing import Any, TypeVar
 
-from tiktok_hook.delivery import Attempt, BodyState, Delivery, Source
-from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store.encoding import headers_of, headers_text
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store.encoding import headers_text
 from tiktok_hook.store.kept import Searchable, headers_bytes, is_rejected, storable
 from tiktok_hook.store.records import QueueEntry
 
@@ -130,32 +129,6 @@ def _bytes(value: str | bytes | None) -> int:
     return len(value.encode(errors="surrogatepass"))
 
 
-def delivery_of(row: Sequence[Any]) -> Delivery:
-    """The delivery in a row of `DELIVERY_COLUMNS`."""
-    return Delivery(
-        id=row[0],
-        received_at=row[1],
-        source=Source(row[2]),
-        remote_addr=row[3],
-        method=row[4],
-        path=decode(row[5]),
-        query=decode(row[6]),
-        http_version=row[7],
-        headers=headers_of(row[8]),
-        body=row[9],
-        verdict=Verdict(
-            State(row[10]), reason=row[11], hint=row[12], age_seconds=row[13], secret=row[14]
-        ),
-        status=row[15],
-        redelivery_of=row[16],
-        redelivery_number=row[17],
-        imported_id=row[18],
-        body_bytes=row[19] if row[19] > len(row[9]) else None,
-        body_state=BodyState(row[20]),
-        scheme=row[21],
-    )
-
-
 def attempt_row(attempt: Attempt) -> Row:
     """The values of a row of `insert_attempts`, but for its size."""
     return (
@@ -180,30 +153,6 @@ def attempt_row(attempt: Attempt) -> Row:
     )
 
 
-def attempt_of(row: Sequence[Any]) -> Attempt:
-    """The attempt in a row of `ATTEMPT_COLUMNS`."""
-    return Attempt(
-        delivery_id=row[0],
-        number=row[1],
-        started_at=row[2],
-        target=row[3],
-        replay=bool(row[4]),
-        resigned=bool(row[5]),
-        variant=row[6],
-        expects_rejection=bool(row[7]),
-        request_method=row[8],
-        request_headers=headers_of(row[9]),
-        request_body=row[10],
-        status=row[11],
-        headers=headers_of(row[12]),
-        body=row[13],
-        truncated=bool(row[14]),
-        duration_ms=row[15],
-        error=row[16],
-        hint=row[17],
-    )
-
-
 def queue_row(delivery_id: int, entry: QueueEntry) -> Row:
     """The values of a row of the queue."""
     return (
@@ -218,12 +167,6 @@ def queue_row(delivery_id: int, entry: QueueEntry) -> Row:
 
 
 QUEUE_COLUMNS = "mode, target, secondary, deadline, tries, next_try_at"
-
-
-def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
-    """The entry in a row of `QUEUE_COLUMNS`."""
-    mode, target, secondary, deadline, tries, next_try_at = row
-    return QueueEntry(mode, target, bool(secondary), deadline, tries, next_try_at)
 
 
 def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
@@ -252,8 +195,3 @@ def encode(text: str) -> str | bytes:
     except UnicodeEncodeError:
         return text.encode(errors="surrogatepass")
     return text
-
-
-def decode(value: str | bytes) -> str:
-    """What `encode` was given."""
-    return value if isinstance(value, str) else value.decode(errors="surrogatepass")
