@@ -1,5 +1,6 @@
 """What a project's files set in a command, and what they may not set."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,10 +8,14 @@ import pytest
 
 from tests.cli.in_process import run
 from tests.cli.runner import invoke
-from tiktok_hook import session, signature
+from tests.ngrok_service import NgrokService
+from tiktok_hook import signature
 
 SECRET = "tiktok-client-secret"
 LISTEN = ("listen", "--no-tunnel", "--no-inspect", "--ephemeral", "--timeout", "0.1", "--port", "0")
+TUNNEL = ("listen", "--no-inspect", "--ephemeral", "--timeout", "0.1", "--port", "0")
+GOOD_TOKEN = "2exampleToken0123456789abcd_5EXAMPLEexample123456"
+WRONG_TOKEN = "2wrongToken00123456789abcd_5EXAMPLEexample1234567"
 
 
 @pytest.fixture(autouse=True)
@@ -66,22 +71,25 @@ def test_the_banner_names_what_the_projects_files_set(folder: Path) -> None:
     assert SECRET not in result.output
 
 
-def test_the_authtoken_of_env_is_the_last_source_and_is_named(
+async def test_the_authtoken_of_env_is_the_last_source_and_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[session.ListenOptions] = []
-
-    def run_session(plan: session.ListenOptions, **_: object) -> int:
-        given.append(plan)
-        return 0
-
-    monkeypatch.setattr(session, "run", run_session)
-    (folder / ".env").write_text("NGROK_AUTHTOKEN=2planted_token\n")
-    assert run("listen").exit_code == 0
-    monkeypatch.setenv("NGROK_AUTHTOKEN", "2own_token")
-    assert run("listen").exit_code == 0
-    assert [plan.authtoken for plan in given] == ["2planted_token", "2own_token"]
-    assert [any(".env" in each for each in plan.settings_from) for plan in given] == [True, False]
+    async with NgrokService(tokens=[GOOD_TOKEN]) as service:
+        connect = ("--connect-url", service.connect_url, "--connect-cas", str(service.ca_file))
+        words = (*TUNNEL, *connect)
+        (folder / ".env").write_text(f"NGROK_AUTHTOKEN={WRONG_TOKEN}\n")
+        rejected = await asyncio.to_thread(invoke, *words)
+        assert rejected.exit_code == 3
+        assert "The authtoken came from .env" in rejected.stderr
+        (folder / ".env").write_text(f"NGROK_AUTHTOKEN={GOOD_TOKEN}\n")
+        accepted = await asyncio.to_thread(invoke, *words)
+        assert accepted.exit_code == 0, accepted.output
+        assert "authtoken comes from .env" in accepted.stderr
+        (folder / ".env").write_text(f"NGROK_AUTHTOKEN={WRONG_TOKEN}\n")
+        monkeypatch.setenv("NGROK_AUTHTOKEN", GOOD_TOKEN)
+        own = await asyncio.to_thread(invoke, *words)
+    assert own.exit_code == 0, own.output
+    assert ".env" not in own.stderr
 
 
 @pytest.mark.parametrize("key", ["secret", "db", "header", "authtoken", "public-url", "events"])
