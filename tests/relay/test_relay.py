@@ -637,7 +637,7 @@ async def test_the_end_does_not_wait_for_ever(
         await relay.handle(delivery())
         await app.wait_for(1)
         began = time.monotonic()
-        await relay.drain(0.1)
+        await relay.close(0.1)
         assert time.monotonic() - began < 2
     (event,) = published.of(AttemptEnded)
     assert (event.attempt.error, event.will_retry) == ("cut", True)

@@ -148,7 +148,7 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
             publish=published.take,
             patience=0.05,
         )
-        backlog.drain("first")
+        backlog.start_draining("first")
         async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
             running = group.create_task(backlog.run(lambda _mode: None))
             (notice,) = await published.until(Notice)
@@ -229,7 +229,7 @@ async def test_the_end_loses_nothing_that_a_slow_target_has_not_had(path: Path) 
                 await relay.handle(delivery(number=number))
             await first.wait_for(5)
             await second.wait_for(1)
-            await relay.drain(0.1)
+            await relay.close(0.1)
         second.answer = OK
         second.requests.clear()
         async with relaying(path, *targets):

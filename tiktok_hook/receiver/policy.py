@@ -121,7 +121,7 @@ class Policy:
         if _FORWARDED in watched:
             return Respond(_LOOP, "came back from the app: a loop")
         if request.method == "POST":
-            return self._judge(request, watched, now)
+            return self._decide_on_delivery(request, watched, now)
         # RFC 9110 forbids a proxy to reveal what TRACE echoes: cookies and credentials.
         if request.method == "TRACE":
             return Respond(METHOD_NOT_ALLOWED)
@@ -146,7 +146,9 @@ class Policy:
         )
         return delivery.replace(verdict=verdict)
 
-    def _judge(self, request: IncomingRequest, watched: dict[str, str], now: float) -> Decision:
+    def _decide_on_delivery(
+        self, request: IncomingRequest, watched: dict[str, str], now: float
+    ) -> Decision:
         path, _, query = request.target.partition("?")
         verdict = self._check(watched.get(_SIGNATURE), request.body, now)
         delivery = Delivery(

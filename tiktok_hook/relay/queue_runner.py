@@ -55,10 +55,10 @@ _STORE_PAUSE_SECONDS = 1.0
 _LOCK_SECONDS = 0.1
 """How often the lock is tried while another process has it."""
 
-_PATIENCE_SECONDS = 15.0
+_OTHER_HOLDER_SECONDS = 15.0
 """How long another process may forward nothing before there is a notice."""
 
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 """How often an idle queue is checked for deliveries that other processes left in it."""
 
 _GRACE_SECONDS = 3600.0
@@ -98,7 +98,7 @@ class QueueRunner:
         changed: Callable[[], None] = lambda: None,
         retry_for: float = RETRY_FOR_SECONDS,
         delays: Delays = DELAYS,
-        patience: float = _PATIENCE_SECONDS,
+        patience: float = _OTHER_HOLDER_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._target = target
@@ -133,10 +133,10 @@ class QueueRunner:
         self._reasons: dict[int, str | int | None] = {}
         self._given_up: list[int] = []
         self._given_up_timer: asyncio.TimerHandle | None = None
-        self._unsettled = False  # the queue changed, and that may not be committed yet
+        self._has_unflushed_changes = False  # the queue changed, and that may not be committed yet
         self._store_failed = False
-        self._elsewhere: tuple[float, int | None] | None = None  # when, the oldest that waited
-        self._elsewhere_noticed = False
+        self._other_holder: tuple[float, int | None] | None = None  # when, the oldest that waited
+        self._other_holder_noticed = False
         self._waiting = 0
         self._counted_at = -1
         self.withheld = False
@@ -164,7 +164,7 @@ class QueueRunner:
                 self._counted_at = changes
         return self._waiting
 
-    def drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
+    def start_draining(self, mode: QueueMode, *, up_to: int | None = None) -> None:
         """Start to forward a mode, up to an id; None: everything that comes, until it is empty."""
         self.withheld = False
         self._wanted[mode] = up_to
@@ -176,7 +176,7 @@ class QueueRunner:
         self._wanted.pop(mode, None)
 
     def withhold(self) -> None:
-        """Forward nothing, and let no other process do so either, until `drain`."""
+        """Forward nothing, and let no other process do so either, until `start_draining`."""
         self.stop_draining("first")
         self._released.clear()
         self.withheld = True
@@ -200,13 +200,13 @@ class QueueRunner:
                 if self._released or self.withheld:
                     if not await self._lock.acquire():
                         await self._watch_other_process()
-                        await self._rest(_LOCK_SECONDS)
+                        await self._wait(_LOCK_SECONDS)
                         continue
-                    self._elsewhere, self._elsewhere_noticed = None, False
+                    self._other_holder, self._other_holder_noticed = None, False
                     self._suspended_for = None
                     await self._forward(emptied)
                     due_at = self._due_at = await self._next_due_at()
-                    await self._settle()
+                    await self._flush_changes()
                     if not self.withheld:
                         await self._lock.release()
                     if await self._await_target():
@@ -216,7 +216,7 @@ class QueueRunner:
             except StoreError as error:
                 await self._pause_for(error)
                 continue
-            await self._await_news(seen, due_at)
+            await self._idle(seen, due_at)
 
     def stop(self) -> None:
         """Forward nothing more than what is in progress."""
@@ -228,7 +228,7 @@ class QueueRunner:
         """Commit what left the queue, then release its lock."""
         self._notice_given_up()
         with suppress(StoreError):
-            await self._settle()
+            await self._flush_changes()
         # For the summary, when the store is closed.
         await asyncio.to_thread(lambda: self.waiting)
         await self._lock.close()
@@ -272,7 +272,7 @@ class QueueRunner:
             # What comes while retries are in progress does not wait for them.
             if not self._running and not await self._start_retries(group):
                 return
-            await self._rest(_LOOK_SECONDS)
+            await self._wait(_POLL_SECONDS)
 
     def _holds_lock(self) -> bool:
         """Whether no other process may forward; a lease can end while the lock is held."""
@@ -281,13 +281,13 @@ class QueueRunner:
     async def _read_head(self, wanted: dict[QueueMode, int | None]) -> list[QueuedDelivery]:
         if not wanted:
             return []
-        await self._settle()
+        await self._flush_changes()
         return await self._store.read(lambda reader: reader.queue_head(self._target, wanted, _PAGE))
 
     async def _next_due_at(self) -> float | None:
         if not self._released or self._down:
             return None
-        await self._settle()
+        await self._flush_changes()
         released = dict(self._released)
         return await self._store.read(lambda reader: reader.next_due_at(self._target, released))
 
@@ -295,14 +295,14 @@ class QueueRunner:
         """Start what was set aside when it is due, while the head is forwarded; cancelled."""
         while True:
             await self._start_retries(group)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _start_retries(self, group: asyncio.TaskGroup) -> bool:
         """Start what is due and may run; whether anything was started."""
         now = self._clock()
         if self._due_at is None or self._due_at > now or self._down or not self._released:
             return False
-        await self._settle()
+        await self._flush_changes()
         released = dict(self._released)
         # The head in progress is not among them: it waits in order.
         due = await self._store.read(
@@ -332,7 +332,7 @@ class QueueRunner:
             self._responses += 1
             self._health.responded()
             if self._down:
-                self._come_back()
+                self._end_outage()
         return attempt
 
     async def _try_head(self, queued: QueuedDelivery) -> bool:
@@ -374,7 +374,7 @@ class QueueRunner:
             delay = max(delay, min(asked, MAX_HEAD_RETRY_AFTER))
         self._down = True
         self._resume.clear()
-        self._report(attempt, next_try_at=self._clock() + delay)
+        self._publish_end(attempt, next_try_at=self._clock() + delay)
         self._health.pause(hangs_up=outcome is AttemptOutcome.AMBIGUOUS)
         self._suspended_for = delay
 
@@ -392,28 +392,28 @@ class QueueRunner:
             self._set_aside(queued.entry, attempt)
         self._wake.set()
 
-    def _come_back(self) -> None:
+    def _end_outage(self) -> None:
         """The target is up again: suspects return to their place, all others are due."""
         self._down, self._failures_while_down = False, 0
         self._return_suspects()
         self._due_at = self._clock()
         self._store.make_due(self._target, self._due_at)
-        self._unsettled = True
+        self._has_unflushed_changes = True
 
     def _return_suspects(self) -> bool:
         """Put suspects back into the order; whether there were any."""
         found = bool(self._suspects)
         for delivery_id, tries in self._suspects.items():
             self._store.set_aside(delivery_id, self._target, tries=tries, next_try_at=None)
-            self._unsettled = True
+            self._has_unflushed_changes = True
         self._suspects.clear()
         return found
 
     def _leave(self, attempt: Attempt) -> None:
         self._store.dequeue(attempt.delivery_id, self._target)
         self._suspects.pop(attempt.delivery_id, None)
-        self._unsettled = True
-        self._report(attempt)
+        self._has_unflushed_changes = True
+        self._publish_end(attempt)
         self._changed()
 
     def _set_aside(self, entry: QueueEntry, attempt: Attempt, *, counts: bool = True) -> None:
@@ -424,8 +424,8 @@ class QueueRunner:
         due_at = now + max(delay, retry_policy.retry_after(attempt.headers, now))
         self._store.set_aside(attempt.delivery_id, self._target, tries=tries, next_try_at=due_at)
         self._due_at = due_at if self._due_at is None else min(self._due_at, due_at)
-        self._unsettled = True
-        self._report(attempt, next_try_at=due_at)
+        self._has_unflushed_changes = True
+        self._publish_end(attempt, next_try_at=due_at)
 
     def _is_late(self, entry: QueueEntry) -> bool:
         if entry.deadline is None:
@@ -466,7 +466,7 @@ class QueueRunner:
             )
         )
 
-    def _report(self, attempt: Attempt, *, next_try_at: float | None = None) -> None:
+    def _publish_end(self, attempt: Attempt, *, next_try_at: float | None = None) -> None:
         reason = attempt.error or attempt.status
         repeated = self._reasons.get(attempt.delivery_id) == reason
         if next_try_at is None:
@@ -484,13 +484,13 @@ class QueueRunner:
 
     # Waiting.
 
-    async def _settle(self) -> None:
+    async def _flush_changes(self) -> None:
         """Make sure that what changed in the queue is found changed."""
-        if self._unsettled:
-            self._unsettled = False
+        if self._has_unflushed_changes:
+            self._has_unflushed_changes = False
             await self._store.flush()
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         """Wait until something is wanted, or this many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -505,36 +505,36 @@ class QueueRunner:
                 await self._resume.wait()
         return True
 
-    async def _await_news(self, seen: int, due_at: float | None) -> None:
+    async def _idle(self, seen: int, due_at: float | None) -> None:
         """Wait until something is wanted or due, or another process may have left something."""
         while not self._wake.is_set():
-            left = _LOOK_SECONDS if due_at is None else due_at - self._clock()
+            left = _POLL_SECONDS if due_at is None else due_at - self._clock()
             if left <= 0:
                 return
-            await self._rest(min(left, _LOOK_SECONDS))
+            await self._wait(min(left, _POLL_SECONDS))
             if self._store.changes() != seen:
                 self._changed()
                 return
 
     async def _watch_other_process(self) -> None:
         """Publish one notice when another process has the queue and forwards nothing for long."""
-        seen, now = self._elsewhere, time.monotonic()
+        seen, now = self._other_holder, time.monotonic()
         if seen is not None and now - seen[0] < self._patience:
             return
         oldest = await self._store.read(
             lambda reader: next((each.id for each in reader.pending(self._target)), None)
         )
         if seen is None or seen[1] != oldest:
-            self._elsewhere_noticed = False
-        elif oldest is not None and self._wanted and not self._elsewhere_noticed:
-            self._elsewhere_noticed = True
+            self._other_holder_noticed = False
+        elif oldest is not None and self._wanted and not self._other_holder_noticed:
+            self._other_holder_noticed = True
             self._publish(
                 Notice(
                     f"Another listener holds the queue of {self._target} and forwards nothing.",
                     "It is paused (press p there) or stopped by Ctrl-Z (fg there resumes it).",
                 )
             )
-        self._elsewhere = (now, oldest)
+        self._other_holder = (now, oldest)
 
     async def _pause_for(self, error: StoreError) -> None:
         """Publish once that the store failed, and give it time."""

@@ -32,7 +32,8 @@ from tiktok_hook.relay.routing import AnswerRule, AnswerRules, targets_for
 from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
 
-DRAIN_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+"""How long what is under way may take to end when the relay is closed."""
 
 QUEUE_REPORT_SECONDS = 0.2
 """Minimum time between two counts of the queue."""
@@ -159,19 +160,19 @@ class Relay:
         """
         if self.ack == "first":
             self.paused = False
-            self._drain("first")
+            self._start_draining("first")
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
             for mode in QUEUE_MODES:  # what a session with ``first`` has left, too
-                self._drain(mode, up_to=newest)
+                self._start_draining(mode, up_to=newest)
         elif self.paused:
             # New deliveries are queued behind those that wait, so that the order is kept.
-            self._drain("hold")
+            self._start_draining("hold")
 
-    def _drain(self, mode: QueueMode, *, up_to: int | None = None) -> None:
+    def _start_draining(self, mode: QueueMode, *, up_to: int | None = None) -> None:
         for queue in self._queues.values():
-            queue.drain(mode, up_to=up_to)
+            queue.start_draining(mode, up_to=up_to)
         self._publish_queue(self._queue_published.waiting)
 
     @property
@@ -251,9 +252,9 @@ class Relay:
             stored = await self._store.add(delivery.replace(status=status), queues=queues)
             self._queue_changed.set()
             if mode == "first" and not self.paused:
-                self._drain("first")
+                self._start_draining("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
-                self._drain("hold")  # a release is under way, or just ended
+                self._start_draining("hold")  # a release is under way, or just ended
             return await self._respond(stored, rule)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.replace(status=status))
@@ -410,9 +411,9 @@ class Relay:
         self._watchers.append(self._group.create_task(self._report_queue()))
         self._queue_changed.set()
         if self.ack == "first":
-            self._drain("first")
+            self._start_draining("first")
 
-    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+    async def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
         working = set(self._background)
         for target, worker in self._workers.items():
@@ -474,7 +475,7 @@ async def open_relay(
         try:
             yield relay
         finally:
-            await relay.drain()
+            await relay.close()
 
 
 def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
