@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz corpus soak flood bench clean
+.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz corpus next-js soak flood bench clean
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -78,6 +78,9 @@ fuzz: $(VENV)/development ## what Hypothesis generates, 50 times as much of it a
 
 corpus: $(VENV)/development system ## HAR files of real recording programs, imported and compared byte for byte
 	sh tests/corpus.sh $(PYTHON)
+
+next-js: $(VENV)/development system ## the Next.js recipe, built and served by Next.js, under the audit
+	sh tests/next_js.sh
 
 soak: $(VENV)/development system ## 100 times kill -9, overload, standstill, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak

@@ -1,19 +1,20 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
-# inspector's page, curl, jq and zsh for one-liners and scripts, a validator for HAR, npm and the ngrok package on it,
+# inspector's page, curl, jq and zsh for one-liners and scripts, a validator for HAR, npm with two of its packages, PHP,
 # PostgreSQL, whose server the tests start themselves.
 # Programs only as root on Debian, and only what is missing; elsewhere those tests skip and say why,
 # except with CI=true, where they fail.
 set -eu
 
-# A client of the agent's API; what it would download when it is installed is not wanted.
-npm_client() {
+# A client of the agent's API, and the framework of a recipe. What ngrok's package would download
+# when it is installed is not wanted.
+npm_packages() {
     command -v npm >/dev/null || return 0
-    [ -d .venv/npm/node_modules/ngrok ] && return 0
-    npm install --prefix .venv/npm --ignore-scripts --no-audit --no-fund --silent ngrok@4.3.3 \
-        || echo "npm could not install its ngrok package; the test that needs it says so."
+    [ -d .venv/npm/node_modules/ngrok ] && [ -d .venv/npm/node_modules/express ] && return 0
+    npm install --prefix .venv/npm --ignore-scripts --no-audit --no-fund --silent ngrok@4.3.3 express@5 \
+        || echo "npm could not install ngrok and express; the tests that need them report it."
 }
-trap npm_client EXIT
+trap npm_packages EXIT
 
 command -v apt-get >/dev/null || exit 0
 [ "$(id -u)" = 0 ] || exit 0
@@ -24,6 +25,7 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v curl >/dev/null || missing="$missing curl"
 command -v jq >/dev/null || missing="$missing jq"
 command -v zsh >/dev/null || missing="$missing zsh"
+command -v php >/dev/null || missing="$missing php-cli"
 [ -d /usr/share/nodejs/har-validator ] || missing="$missing nodejs node-har-validator"
 if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
     missing="$missing postgresql"

@@ -121,6 +121,8 @@ def test_a_code_block_is_of_a_kind_that_is_tested(page: str, language: str, code
             ast.parse(code)
         case "toml":
             tomllib.loads(code)
+        case "js" | "php":
+            assert page == "docs/recipes.md"  # tests/recipes/test_programs.py runs its files
         case "console":
             assert all(line.startswith("$ ") for line in code.splitlines())
         case _:
@@ -151,6 +153,9 @@ def test_a_command_of_another_program_installs_or_sets_a_variable(line: str) -> 
         "pip install 'tiktok-hook[mcp]'",
         "pip install 'tiktok-hook[postgres]'",
         "claude mcp add tiktok-hook -- tiktok-hook mcp",
+        "npm install express",
+        "node express.mjs",
+        "php -S 127.0.0.1:3000 webhook.php",
         "export NGROK_AUTHTOKEN=…",
         "after=$(tiktok-hook wait --cursor)",
     }

@@ -23,8 +23,8 @@ NAME = "tiktok-webhooks"
 MANIFEST = ".tiktok-hook.json"
 
 REFERENCES = (
-    "agents", "audit", "events", "filters", "replay", "scripts", "signature", "testing", "trigger",
-    "troubleshooting",
+    "agents", "audit", "events", "filters", "recipes", "replay", "scripts", "signature", "testing",
+    "trigger", "troubleshooting",
 )  # fmt: skip
 
 CLIENTS: Mapping[str, str] = {

@@ -1,0 +1,6 @@
+<?php
+
+use App\Http\Controllers\TiktokWebhookController;
+use Illuminate\Support\Facades\Route;
+
+Route::post('/tiktok', TiktokWebhookController::class);
