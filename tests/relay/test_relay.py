@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -28,7 +28,6 @@ from tiktok_hook.delivery import (
     DeliveryAnswered,
     DeliveryStored,
     QueueChanged,
-    Skipped,
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
@@ -282,27 +281,6 @@ async def test_a_ping_is_answered_200_and_forwarded_only_when_its_signature_is_r
         result = await (relay.handle(ping) if forwarded else relay.reject(ping, 200))
         assert result.status == 200
         assert len(app.requests) == forwarded
-
-
-async def test_only_the_wanted_events_are_forwarded(
-    relaying: Opener, store: Store, published: Published
-) -> None:
-    wanted = ["post.*", "portability.download.ready"]
-    async with running_app(http(404)) as app, relaying(app, events=wanted) as relay:
-        answers = [
-            (await relay.handle(delivery(event))).status
-            for event in ("post.publish.failed", "authorization.removed", "Post.x")
-        ]
-        plain = replace(delivery(), body=b"no event")
-        answers.append((await relay.handle(plain)).status)
-    assert answers == [404, 200, 200, 200]
-    assert len(app.requests) == 1
-    assert [each.error for each in published.attempts] == [None]
-    skipped = published.of(Skipped)
-    assert [each.delivery.id for each in skipped] == [2, 3, 4]
-    assert skipped[-1].reason == "this body is not an event, and --events forwards events only"
-    await store.flush()
-    assert [len(store.history().attempts(each)) for each in (1, 2, 3, 4)] == [1, 0, 0, 0]
 
 
 async def test_without_a_target_everything_is_stored_and_answered(

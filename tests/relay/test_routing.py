@@ -100,6 +100,19 @@ async def test_the_first_matching_targets_answer_goes_back(
     assert [len(app.requests) for app in (first, second, third)] == [0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("503", "503"),
+        ("500x1", "500, the first time of each event"),
+        ("500x2@1.5s", "500 after 1.5 s, the first 2 times of each event"),
+    ],
+)
+def test_the_answer_of_a_rule_is_stated_in_words(text: str, words: str) -> None:
+    (rule,) = parse_answers([(MATCHING, text)])
+    assert rule.answer == words
+
+
 async def test_what_no_route_takes_is_answered_200_and_skipped(
     relaying: Opener, published: Published
 ) -> None:

@@ -407,9 +407,9 @@ PING = b'{"client_key":"awexampleclient1","event":"tiktok.ping","create_time":17
 
 
 async def test_exit_after_counts_verified_deliveries_that_match_and_nothing_else() -> None:
-    options = ["--no-tunnel", "--ephemeral", "--exit-after", "1", "--events", "post.*"]
+    options = ["--no-tunnel", "--ephemeral", "--exit-after", "1"]
     other = BODY.replace(b"post.publish.complete", b"video.upload.failed")
-    async with running_app() as app, listening(*options, "-f", app.url) as listener:
+    async with running_app() as app, listening(*options, "--route", "post.*", app.url) as listener:
         await post(listener.local_url, b"junk", FORGED)
         await post(listener.local_url, PING, signed(PING))
         await post(listener.local_url, PING, FORGED)

@@ -41,12 +41,6 @@ def test_a_target_may_be_a_number_a_text_or_several(value: Any) -> None:
     assert [url.rpartition(":")[2] for url in ListenOptions(forward_to=value).targets] == ["3000"]
 
 
-def test_event_globs_may_be_one_text_or_several() -> None:
-    one = ListenOptions(events="post.*, video.*", forward_to="3000")
-    assert one.event_globs == ("post.*", "video.*")
-    assert ListenOptions(events=["post.*"], forward_to="3000").event_globs == ("post.*",)
-
-
 def test_an_unknown_argument_is_a_type_error() -> None:
     wrong: dict[str, Any] = {"forward_too": "3000"}
     with pytest.raises(TypeError, match="forward_too"):

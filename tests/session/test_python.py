@@ -119,7 +119,7 @@ async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_fa
 
 @pytest.mark.parametrize(
     "useless",
-    [{"ack": "hold"}, {"events": ["post.*"]}, {"insecure": True}, {"headers": ["X-A: 1"]}],
+    [{"ack": "hold"}, {"insecure": True}, {"headers": ["X-A: 1"]}],
     ids=str,
 )
 def test_what_only_a_target_gives_a_meaning_needs_one(useless: dict[str, object]) -> None:
@@ -192,10 +192,10 @@ async def test_a_history_in_memory_is_shorter_than_one_on_disk() -> None:
     assert 900 < counts.received < 1024
 
 
-async def test_what_the_filter_leaves_out_is_published_and_not_counted() -> None:
+async def test_what_no_route_takes_is_published_and_not_counted() -> None:
     async with (
         running_app() as app,
-        local(forward_to=app.url, events=["video.*"]) as session,
+        local(routes=[("video.*", app.url)]) as session,
     ):
         with session.bus.subscribe() as arrivals:
             await post(session.local_url)
@@ -205,7 +205,7 @@ async def test_what_the_filter_leaves_out_is_published_and_not_counted() -> None
     assert isinstance(answered, DeliveryAnswered)
     assert isinstance(skipped, Skipped)
     assert skipped.delivery.id == 1
-    assert skipped.reason == "post.publish.complete is not among --events video.*"
+    assert skipped.reason == "no --route matches it"
     assert counted == len(app.requests) == 0
 
 

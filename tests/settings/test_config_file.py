@@ -1,5 +1,6 @@
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,31 +48,67 @@ def test_a_table_of_a_command_goes_before_the_top() -> None:
         "listen",
         {"port": 1, "keep": 5, "listen": {"port": 2}},
         options={"port", "keep"},
-        known={"port", "keep", "listen"},
+        known={"port", "keep"},
+        commands={"listen"},
         file=FILE,
     )
     assert values == {"port": 2, "keep": 5}
 
 
 def test_an_option_may_be_named_like_a_command() -> None:
-    known = {"events", "limit"}
-    defaults_for = partial(settings.defaults_for, known=known, file=FILE)
-    text = defaults_for("events", {"events": "post.*"}, options={"limit"})
-    table = defaults_for("events", {"events": {"limit": 5}}, options={"limit"})
-    listen = defaults_for("listen", {"events": {"limit": 5}}, options={"events"})
+    defaults_for = partial(
+        settings.defaults_for, known={"config", "limit"}, commands={"config"}, file=FILE
+    )
+    text = defaults_for("config", {"config": "x.toml"}, options={"limit"})
+    table = defaults_for("config", {"config": {"limit": 5}}, options={"limit"})
+    listen = defaults_for("listen", {"config": {"limit": 5}}, options={"config"})
     assert (text, table, listen) == ({}, {"limit": 5}, {})
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"events": "post.*"}, "unknown key 'events'"),
+        ({"port": {"listen": 1}}, "unknown table 'port'"),
+        ({"listen": {"events": {"port": 1}}}, "unknown table 'events'"),
+        ({"listen": {"keep": 1}}, "unknown key 'keep'"),
+    ],
+    ids=["a command with a value", "an option with a table", "a table in a table", "not its own"],
+)
+def test_what_no_command_reads_is_an_error(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        settings.defaults_for(
+            "listen",
+            config,
+            options={"port"},
+            known={"port", "keep"},
+            commands={"listen", "events"},
+            file=FILE,
+        )
 
 
 def test_a_key_of_another_command_is_left_alone() -> None:
     config = {"tolerance": 3, "listen": {"port": 1}}
-    known = {"tolerance", "listen", "port", "body"}
-    assert settings.defaults_for("sign", config, options={"body"}, known=known, file=FILE) == {}
+    found = settings.defaults_for(
+        "sign",
+        config,
+        options={"body"},
+        known={"tolerance", "port", "body"},
+        commands={"listen"},
+        file=FILE,
+    )
+    assert found == {}
 
 
 @pytest.mark.parametrize("key", ["forward-to", "forward_to"])
 def test_dashes_and_underscores_mean_the_same(key: str) -> None:
     values = settings.defaults_for(
-        "listen", {key: ["3000"]}, options={"forward-to"}, known={"forward-to"}, file=FILE
+        "listen",
+        {key: ["3000"]},
+        options={"forward-to"},
+        known={"forward-to"},
+        commands=(),
+        file=FILE,
     )
     assert values == {"forward-to": ["3000"]}
 
@@ -79,7 +116,12 @@ def test_dashes_and_underscores_mean_the_same(key: str) -> None:
 def test_an_unknown_key_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="has an unknown key 'forward_too'") as caught:
         settings.defaults_for(
-            "listen", {"forward_too": 1}, options={"forward-to"}, known={"forward-to"}, file=FILE
+            "listen",
+            {"forward_too": 1},
+            options={"forward-to"},
+            known={"forward-to"},
+            commands=(),
+            file=FILE,
         )
     assert "forward-to" in caught.value.hint
 
@@ -101,10 +143,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @given(fuzzing.changes.map(partial(fuzzing.changed, CONFIG)) | st.binary(max_size=40))
 def test_any_file_holds_settings_or_is_a_usage_error(place: Path, content: bytes) -> None:
     place.write_bytes(content)
-    known = {"forward-to", "keep", "port", "listen", "now"}
+    known = {"forward-to", "keep", "port", "now"}
     try:
         config = settings.read_config(place, default=place)
-        values = settings.defaults_for("listen", config, options=known, known=known, file=place)
+        values = settings.defaults_for(
+            "listen", config, options=known, known=known, commands={"listen"}, file=place
+        )
     except UsageError as error:
         fuzzing.sound(error)
     else:

@@ -28,7 +28,7 @@ USER_ONLY = frozenset(
         # what one call does
         "after", "age", "answer", "as-is", "bad-signature", "concurrency", "count", "curl",
         "cursor", "dry-run", "duplicate",
-        "edit", "event", "events", "exit-after", "failed", "follow", "har", "headers", "json",
+        "edit", "event", "exit-after", "failed", "follow", "har", "headers", "json",
         "limit", "list", "method", "no-signature", "only", "pending", "publish-id", "rate", "raw",
         "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",
         "set", "shuffle",

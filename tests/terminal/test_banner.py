@@ -39,9 +39,43 @@ def test_the_callback_url_is_alone_on_its_line_and_never_wrapped(paint: Any, wid
             "\n               http://127.0.0.1:3002 not up yet, its answers do not count\n",
         ),
         (
-            {"target": "http://127.0.0.1:3001", "events": ("post.*", "video.*")},
-            "Events       only post.*, video.* are forwarded\n",
+            {
+                "target": "http://127.0.0.1:3001",
+                "target_up": True,
+                "others": (("http://127.0.0.1:3002", False),),
+                "routes": (
+                    ("post.publish.*", "http://127.0.0.1:3001"),
+                    ("else", "http://127.0.0.1:3002"),
+                ),
+                "ack": "app",
+            },
+            "  App          post.publish.* → http://127.0.0.1:3001 up\n"
+            "               else → http://127.0.0.1:3002 not up yet\n"
+            "  Answer       TikTok gets the answer of the first matching route\n",
         ),
+        (
+            {
+                "target": "http://127.0.0.1:3001",
+                "target_up": True,
+                "others": (("http://127.0.0.1:3002", True),),
+                "routes": (("user:x", "http://127.0.0.1:3002"),),
+                "ack": "app",
+            },
+            "  App          http://127.0.0.1:3001 up, gets everything\n"
+            "               user:x → http://127.0.0.1:3002 up\n"
+            "  Answer       TikTok gets the answer of http://127.0.0.1:3001\n",
+        ),
+        (
+            {
+                "target": "http://127.0.0.1:3001",
+                "ack": "app",
+                "routes": (("post.*", "http://127.0.0.1:3001"),),
+                "answers": (("video.*", "500, the first 2 times of each event"),),
+            },
+            "  Answer       TikTok gets your app's answer\n"
+            "               video.* is answered 500, the first 2 times of each event\n",
+        ),
+        ({"answers": (("*", "503"),)}, "  Answer       * is answered 503\n"),
         ({"target": "http://127.0.0.1:3001", "ack": "first"}, "200 at once, then forwarded"),
         ({"target": "http://127.0.0.1:3001", "ack": "503"}, "TikTok always gets 503"),
         ({"ack": "503"}, "TikTok always gets 503"),

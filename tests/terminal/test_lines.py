@@ -70,8 +70,8 @@ def test_a_delivery_that_is_not_forwarded_says_so_and_is_no_failure() -> None:
     line = lines.delivery_line(delivery(), COLOURED, skipped=True)
     assert bare(line).endswith("→ not forwarded, answered 200")
     assert COLOURED.bad not in line
-    skipped = Skipped(delivery(), "not among --events post.*")
-    assert lines.skipped_line(skipped) == "  → #12 not forwarded: not among --events post.*"
+    skipped = Skipped(delivery(), "no --route matches it")
+    assert lines.skipped_line(skipped) == "  → #12 not forwarded: no --route matches it"
 
 
 def test_an_answer_that_differs_from_the_app_s_is_said() -> None:

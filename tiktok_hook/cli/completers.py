@@ -128,7 +128,6 @@ OF_OPTIONS: dict[str, Completer] = {
     "--ack": ack_modes,
     "--body": files,
     "--event": event_names,
-    "--events": event_names,
     "--output": files,
     "--scenario": scenarios,
     "--set": body_paths,

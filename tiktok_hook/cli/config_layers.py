@@ -85,6 +85,7 @@ def read(command: click.Command, name: str, args: Sequence[str], parent: Any) ->
             config,
             options=own,
             known=all_names(parent) | set(own),
+            commands=command_names(parent),
             file=layers.user_file,
         )
         layers.add(values, layers.user_file, own)
@@ -101,9 +102,13 @@ def _add_project(layers: Layers, name: str, own: Mapping[str, click.Option], par
         layers.notices.append(project.ignored)
     if project.path is not None:
         layers.project_file = project.path
-        known = settings.ALLOWED_IN_PROJECT | set(command_names(parent))
         values = settings.defaults_for(
-            name, project.content, options=own, known=known, file=project.path
+            name,
+            project.content,
+            options=own,
+            known=settings.ALLOWED_IN_PROJECT,
+            commands=command_names(parent),
+            file=project.path,
         )
         layers.add(values, project.path, own)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "Your app": (
-        "--forward-to", "--route", "--ack", "--answer", "--retry-for", "--events", "--header",
+        "--forward-to", "--route", "--ack", "--answer", "--retry-for", "--header",
         "--forward-timeout", "--insecure", "--pass",
     ),
     "Signatures": (

@@ -206,7 +206,8 @@ class Ready:
         target_up: Whether the primary target accepted a connection; None without a target.
         others: The secondary targets, each with whether it accepted a connection.
         ack: The ack mode; None if nothing is forwarded and TikTok always gets 200.
-        events: Globs of the event types that are forwarded; empty for all.
+        routes: Filter and target of each route; every target is the primary or among the others.
+        answers: Filter and answer of each answer rule, the answer in words.
         tunnelled: False with ``--no-tunnel``.
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).
         history: Path of the database; None when ephemeral.
@@ -224,7 +225,8 @@ class Ready:
     target_up: bool | None = None
     others: tuple[tuple[str, bool | None], ...] = ()
     ack: str | None = None
-    events: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
     tunnelled: bool = True
     public: bool = True
     history: str | None = None

@@ -34,8 +34,6 @@ class RelayOptions:
         headers: ``NAME: VALUE``, set on everything that is forwarded.
         insecure: Do not check the certificate of an https target.
         forward_timeout: Seconds that an app may take.
-        events: Globs of the event names that are forwarded; empty for all. Others are stored and
-            answered 200, or with the status of `ack`.
     """
 
     forward_to: str | int | Sequence[str] = option(
@@ -100,12 +98,6 @@ class RelayOptions:
         minimum=0.1,
         needs_target=True,
     )
-    events: str | Sequence[str] = option(
-        "",
-        "Forward only these events; others are answered 200.",
-        metavar="GLOB[,GLOB]",
-        needs_target=True,
-    )
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -166,12 +158,6 @@ class RelayOptions:
         from tiktok_hook.forward import parse_header
 
         return tuple(parse_header(text) for text in self.headers)
-
-    @property
-    def event_globs(self) -> tuple[str, ...]:
-        """The globs of `events`."""
-        texts = self.events.split(",") if isinstance(self.events, str) else self.events
-        return tuple(text.strip() for text in texts if text.strip())
 
     @property
     def retry_seconds(self) -> float:

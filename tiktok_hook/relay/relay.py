@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import partial
 
 from tiktok_hook.delivery import (
@@ -81,7 +80,6 @@ class Relay:
         self._sender = sender
         self._store = store
         self._forwarder = forwarder
-        self._events = options.event_globs
         self._targets_for_all = options.targets_for_all
         self._routes = options.parsed_routes
         self._answers = AnswerRules(options.parsed_answers)
@@ -230,16 +228,14 @@ class Relay:
         status = self.ack if isinstance(self.ack, int) else 200
         if rule is not None:
             status = rule.status
-        targets: tuple[str, ...] = ()
-        if self._is_wanted(delivery):
-            targets = targets_for(delivery, self._targets_for_all, self._routes)
+        targets = targets_for(delivery, self._targets_for_all, self._routes)
         if not targets:
             stored = await self._store.add(delivery.replace(status=status))
             self._publish(DeliveryStored(stored))
             await self._delay(stored, rule)
             self._publish(DeliveryAnswered(stored, skipped=bool(self.targets)))
             if self.targets:
-                self._publish(Skipped(stored, self._why_skipped(stored)))
+                self._publish(Skipped(stored, "no --route matches it"))
             return _plain(status)
         if self.ack in {"first", "hold"} or self.paused:
             mode: QueueMode = "first" if self.ack == "first" else "hold"
@@ -334,20 +330,6 @@ class Relay:
             (name, value) for name, value in reply.headers if name.lower() not in _OF_THE_CONNECTION
         )
         return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", kept)
-
-    def _is_wanted(self, delivery: Delivery) -> bool:
-        """Whether this event goes to the app at all."""
-        if not self._events:
-            return True
-        event = delivery.event
-        return event is not None and any(fnmatchcase(event.name, glob) for glob in self._events)
-
-    def _why_skipped(self, delivery: Delivery) -> str:
-        if self._is_wanted(delivery):
-            return "no --route matches it"
-        if delivery.event is None:
-            return "this body is not an event, and --events forwards events only"
-        return f"{delivery.event.name} is not among --events {','.join(self._events)}"
 
     def _publish_and_respond(self, stored: Delivery) -> ReceiverResponse:
         """Publish a stored delivery and return a fixed response."""

@@ -48,6 +48,16 @@ class AnswerRule:
     times: int | None = None
     delay_seconds: float = 0.0
 
+    @property
+    def answer(self) -> str:
+        """What TikTok is answered, for people: ``500, the first 2 times of each event``."""
+        delay = f" after {self.delay_seconds:g} s" if self.delay_seconds else ""
+        parts = [f"{self.status}{delay}"]
+        if self.times is not None:
+            first = "time" if self.times == 1 else f"{self.times} times"
+            parts.append(f"the first {first} of each event")
+        return ", ".join(parts)
+
 
 def parse_routes(given: Sequence[tuple[str, str]]) -> tuple[Route, ...]:
     """The routes of ``--route FILTER TARGET``.

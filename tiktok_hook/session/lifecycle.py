@@ -190,7 +190,8 @@ class _Wiring:
                 target=targets[0] if targets else None,
                 target_up=relay.target_up,
                 others=tuple((each, relay.is_up(each)) for each in relay.targets[1:]),
-                events=plan.event_globs if targets else (),
+                routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
+                answers=tuple((str(each.match), each.answer) for each in plan.parsed_answers),
                 ack=str(plan.ack_mode) if targets or isinstance(plan.ack_mode, int) else None,
                 tunnelled=plan.tunnel,
                 public=public_url is not None,
@@ -200,7 +201,6 @@ class _Wiring:
         )
         self._announce(session.ready)
         remarks = (
-            *startup_notices.mistyped(plan.event_globs),
             *startup_notices.doubled_path(targets, plan.path),
             *startup_notices.doubtful(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),

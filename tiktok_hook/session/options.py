@@ -69,7 +69,6 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
         given = {
             "--pass": self.pass_through,
             "--ack": self.ack_mode in {"first", "hold"},
-            "--events": self.event_globs,
             "--header": self.headers,
             "--insecure": self.insecure,
         }

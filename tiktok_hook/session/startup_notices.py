@@ -2,24 +2,13 @@
 
 from collections.abc import Sequence
 
-from tiktok_hook import events, filters
+from tiktok_hook import filters
 from tiktok_hook.delivery import Notice
 from tiktok_hook.forward import join
 from tiktok_hook.relay import Relay
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store import QUEUE_MODES, HistoryReader
 from tiktok_hook.terminal import words
-
-
-def mistyped(globs: Sequence[str]) -> list[Notice]:
-    """One notice per glob that matches no known event; TikTok may have events unknown to us."""
-    notices = []
-    for glob in globs:
-        if not events.fits_known(glob):
-            near = events.nearest(glob.strip("*?."))
-            hint = f"Did you mean {' or '.join(near)}?" if near else _LIST
-            notices.append(Notice(f"--events {glob} matches no known event.", hint))
-    return notices
 
 
 def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
@@ -61,6 +50,3 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
             text = f"Queued for {target} since an earlier session: {what}."
             notices.append(Notice(text, "tiktok-hook replay --pending sends them.", level="info"))
     return notices
-
-
-_LIST = "tiktok-hook trigger lists the known events."

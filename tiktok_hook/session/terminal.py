@@ -214,7 +214,7 @@ def _counts(event: DeliveryAnswered) -> bool:
     """Whether ``--exit-after`` counts a delivery.
 
     Rejected deliveries do not count because anyone can send them. Pings do not count because they
-    are not user events. Skipped deliveries do not count because ``--events`` excludes them.
+    are not user events. Deliveries that no route takes do not count.
     Without a client secret nothing is verified, and every other delivery counts.
     """
     delivery = event.delivery

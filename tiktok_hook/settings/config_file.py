@@ -66,6 +66,7 @@ def defaults_for(
     *,
     options: Collection[str],
     known: Collection[str],
+    commands: Collection[str],
     file: Path,
 ) -> dict[str, Any]:
     """The part of a settings file that concerns one command.
@@ -74,7 +75,8 @@ def defaults_for(
         command: Its name; a table ``[listen]`` goes before the keys at the top.
         config: What `read_config` gave.
         options: Names of this command's options, without the dashes before them.
-        known: Names of all options of all commands, and of the commands.
+        known: Names of all options of all commands.
+        commands: Names of the commands; each may have a table of its own.
         file: Where they come from, for the message.
 
     Returns:
@@ -84,17 +86,24 @@ def defaults_for(
         UsageError: A key that no command knows; the nearest names are in the hint.
     """
     values: dict[str, Any] = {}
-    # `events` is an option of `listen` and a command as well: a text is the one's value, a table
-    # the other's settings.
+    # `config` is an option and a command as well: a text is the one's value, a table the other's
+    # settings.
     own = config.get(command)
-    for table, allowed in ((config, known), (own if isinstance(own, Mapping) else {}, options)):
+    for table, allowed, tables in (
+        (config, known, commands),
+        (own if isinstance(own, Mapping) else {}, options, ()),
+    ):
         for key, value in table.items():
             name = key.replace("_", "-")
+            if name not in (tables if isinstance(value, Mapping) else allowed):
+                raise UsageError(
+                    f"The settings file {file} has an unknown {_kind(value)} {key!r}.",
+                    hint=did_you_mean(name, {*allowed, *tables}) or "Remove it.",
+                )
             if name in options and not isinstance(value, Mapping):
                 values[name] = value
-            elif name not in allowed:
-                raise UsageError(
-                    f"The settings file {file} has an unknown key {key!r}.",
-                    hint=did_you_mean(name, allowed) or "Remove it.",
-                )
     return values
+
+
+def _kind(value: object) -> str:
+    return "table" if isinstance(value, Mapping) else "key"

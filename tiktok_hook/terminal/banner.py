@@ -110,23 +110,40 @@ def _app(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:
     if ready.target is None:
         yield "App", line("none: --forward-to 3000 forwards deliveries to yours"), ""
     else:
-        yield "App", _target(ready.target, up=ready.target_up), ""
-        for url, up in ready.others:
-            yield "", line(_target(url, up=up), ", its answers do not count"), ""
-        if ready.events:
-            globs = visible(", ".join(ready.events))
-            yield "Events", line(f"only {globs} are forwarded"), ""
+        for number, app in enumerate(_targets(ready, ready.target)):
+            yield "" if number else "App", app, ""
     if ready.ack is not None:
-        yield "Answer", line(_answer(ready.ack, keys=keys, kept=ready.history is not None)), ""
+        yield "Answer", line(_answer(ready, ready.ack, keys=keys)), ""
+    for number, (match, answer) in enumerate(ready.answers):
+        name = "" if number or ready.ack is not None else "Answer"
+        yield name, line(f"{visible(match)} is answered {visible(answer)}"), ""
 
 
-def _answer(ack: str, *, keys: bool, kept: bool) -> str:
+def _targets(ready: Ready, primary: str) -> Iterator[Text]:
+    """Yield what gets everything, then each route."""
+    is_up = dict([(primary, ready.target_up), *ready.others])
+    routed = {url for _, url in ready.routes}
+    for_all = [url for url in is_up if url not in routed]
+    everything = ", gets everything" if routed else ""
+    for number, url in enumerate(for_all):
+        unused = ", its answers do not count" if number else ""
+        yield line(_target(url, up=is_up[url]), everything, unused)
+    for match, url in ready.routes:
+        yield line((visible(match), "strong"), " → ", _target(url, up=is_up.get(url)))
+
+
+def _answer(ready: Ready, ack: str, *, keys: bool) -> str:
     if ack == "app":
+        if ready.routes and ready.others:
+            for_all = ready.target not in {url for _, url in ready.routes}
+            first = visible(ready.target or "") if for_all else "the first matching route"
+            return f"TikTok gets the answer of {first}"
         return "TikTok gets your app's answer"
     if ack == "first":
         return "200 at once, then forwarded"
     if ack != "hold":
         return f"TikTok always gets {visible(ack)}"
+    kept = ready.history is not None
     ways = [*(["p"] if keys else []), *(["tiktok-hook replay --pending"] if kept else [])]
     released = " or ".join(ways) or "the inspector"
     return f"200 at once; forwarded on {released}"
