@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiktok_hook.errors import NoHistoryError
-from tiktok_hook.store.api import ChangeFeed, HistoryReader, Integrity, QueueLock
+from tiktok_hook.store.api import ATTACHMENT, ChangeFeed, HistoryReader, Integrity, QueueLock
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, Bounds
 from tiktok_hook.store.filter import EVERYTHING, Filter, as_filter
 from tiktok_hook.store.kept import MAX_REJECTED, REJECTED_BODY_BYTES
 from tiktok_hook.store.location import Location, locate, parse_location
 from tiktok_hook.store.records import (
     QUEUE_MODES,
+    Attachment,
+    AttachmentState,
     Bucket,
     Counts,
     QueuedDelivery,
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from tiktok_hook.store.writer import Store
 
 __all__ = [
+    "ATTACHMENT",
     "EVERYTHING",
     "KEEP",
     "KEEP_BYTES",
     "MAX_REJECTED",
     "QUEUE_MODES",
     "REJECTED_BODY_BYTES",
+    "Attachment",
+    "AttachmentState",
     "Bounds",
     "Bucket",
     "ChangeFeed",
@@ -61,6 +66,7 @@ def open_store(
     keep_bytes: int | None = None,
     bounds: Bounds | None = None,
     prune: bool = True,
+    app: str | None = None,
 ) -> "Store":
     """Open a history to write to and read from; close it, or use it as a context manager.
 
@@ -74,6 +80,8 @@ def open_store(
         keep_bytes: How many bytes they may take; None as for `keep`.
         bounds: All bounds of a file or of memory, in place of these two.
         prune: Whether to delete what is beyond the bounds.
+        app: The name of an attached app, whose queues and attempts these are then. None is the
+            listener's: of a file there is one, on a server one for each user and machine.
 
     Raises:
         StoreError: It is not a history, of a newer version, or cannot be opened.
@@ -85,7 +93,9 @@ def open_store(
     if found.server is not None:
         from tiktok_hook.store.postgres.backend import PostgresBackend
 
-        return Store(PostgresBackend(found.server, keep=keep, keep_bytes=keep_bytes, prune=prune))
+        return Store(
+            PostgresBackend(found.server, keep=keep, keep_bytes=keep_bytes, prune=prune, app=app)
+        )
     from tiktok_hook.store.sqlite.backend import SQLiteBackend
 
     if bounds is None:
@@ -93,7 +103,7 @@ def open_store(
         bounds = Bounds.of(keep or KEEP, min(keep_bytes or KEEP_BYTES, most))
         if not prune:
             bounds = Bounds.of(sys.maxsize, most)
-    return Store(SQLiteBackend(found.path, bounds))
+    return Store(SQLiteBackend(found.path, bounds, app=app))
 
 
 def open_history(location: Location | str | Path) -> HistoryReader:

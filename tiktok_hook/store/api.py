@@ -20,10 +20,20 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.filter import EVERYTHING, Filter
-from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+from tiktok_hook.store.records import (
+    AttachmentState,
+    Bucket,
+    Counts,
+    QueuedDelivery,
+    QueueEntry,
+    QueueMode,
+)
 
 if TYPE_CHECKING:
     from tiktok_hook.store.jobs import Job  # brings asyncio, which reading does without
+
+ATTACHMENT = ""
+"""The target of the lock that the process of an attached app holds for all of its queues."""
 
 SEARCH_WINDOW = 50_000
 """How many ids a search for a text looks at in one query."""
@@ -46,6 +56,8 @@ class ChangeFeed(Protocol):
 
 class HistoryReader(ChangeFeed, Protocol):
     """Queries over a history, from any thread. A context manager.
+
+    The queues are those of one app: the one that the history was opened for.
 
     All of them may take as long as a disk or a server takes, so call them in a thread
     (`Store.read`). Every method raises StoreError when the history cannot be read.
@@ -172,6 +184,10 @@ class HistoryReader(ChangeFeed, Protocol):
         """Deliveries set aside whose next try is due at `now`, in the order of those times."""
         ...
 
+    def attachment(self) -> AttachmentState:
+        """The attached app of the name that the history was opened with, in one query."""
+        ...
+
     def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
         """When the next delivery set aside is due, in Unix seconds; None when there is none."""
         ...
@@ -179,6 +195,8 @@ class HistoryReader(ChangeFeed, Protocol):
 
 class QueueLock(Protocol):
     """The right to forward from the queue of one target: one process at a time has it.
+
+    Every app, by the name that the history was opened with, has queues and locks of its own.
 
     It is free again when its holder dies, however that happens. An async context manager that
     closes itself. A backend with leases renews its own while it is held.
@@ -191,6 +209,11 @@ class QueueLock(Protocol):
     @property
     def held(self) -> bool:
         """Whether the lock is ours for certain; no query. A lease may end while it is held."""
+        ...
+
+    @property
+    def lost(self) -> bool:
+        """Whether another process has had the lock since we acquired it; no query."""
         ...
 
     async def acquire(self) -> bool:
@@ -278,6 +301,7 @@ class Integrity:
 
 
 __all__ = [
+    "ATTACHMENT",
     "SEARCH_WINDOW",
     "ChangeFeed",
     "HistoryReader",

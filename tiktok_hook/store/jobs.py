@@ -6,7 +6,7 @@ from typing import Any
 
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.store import kept
-from tiktok_hook.store.records import QueueEntry
+from tiktok_hook.store.records import Attachment, QueueEntry
 
 
 class Job:
@@ -78,7 +78,7 @@ class Add(Job):
     @property
     def waits(self) -> bool:
         """Whether it waits for a primary target, so that it counts against the queue's bound."""
-        return any(not each.secondary for each in self.queues)
+        return any(not each.secondary and each.mode != "attached" for each in self.queues)
 
 
 class AddMany(Job):
@@ -172,6 +172,54 @@ class MakeDue(Job):
         super().__init__()
         self.target = target
         self.now = now
+
+
+class Attach(Job):
+    """Record an attached app as given, in place of what was recorded under its name.
+
+    The queue of the target that it had before becomes the queue of its new one.
+
+    Args:
+        attachment: Its name is that which the history was opened with.
+        old_target: The target that it had; None if it is still one of its targets.
+    """
+
+    __slots__ = ("attachment", "old_target")
+
+    def __init__(self, attachment: Attachment, old_target: str | None) -> None:
+        super().__init__()
+        self.attachment = attachment
+        self.old_target = old_target
+
+
+class Advance(Job):
+    """Put deliveries into the queue of an attached app, and move its cursor past them.
+
+    Results in whether that was done: not when the cursor is elsewhere by now, or another process
+    has the app.
+
+    Args:
+        expected: Where the cursor is.
+        cursor: Where it moves; what does not match is passed over.
+        entries: Ids and queue entries.
+        noted: How many missed deliveries were reported, so that they are not reported again.
+    """
+
+    __slots__ = ("cursor", "entries", "expected", "noted")
+
+    def __init__(
+        self,
+        expected: int,
+        cursor: int,
+        entries: Sequence[tuple[int, QueueEntry]],
+        *,
+        noted: int = 0,
+    ) -> None:
+        super().__init__()
+        self.expected = expected
+        self.cursor = cursor
+        self.entries = entries
+        self.noted = noted
 
 
 class BeginAttempt(Job):

@@ -7,10 +7,14 @@ from typing import Literal
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State
 
-QueueMode = Literal["first", "hold"]
-"""``first`` is forwarded as soon as possible, ``hold`` when it is released."""
+QueueMode = Literal["first", "hold", "attached"]
+"""``first`` is forwarded as soon as possible, ``hold`` when it is released.
 
-QUEUE_MODES: tuple[QueueMode, ...] = ("first", "hold")
+``attached`` is in the queue of an attached app, and forwarded as soon as possible. How many of
+these wait is bounded by the app's own reading, so they never keep a listener from storing more.
+"""
+
+QUEUE_MODES: tuple[QueueMode, ...] = ("first", "hold", "attached")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class QueueEntry:
     """A target that a delivery waits for.
 
     Attributes:
-        mode: ``first`` or ``hold``.
+        mode: ``first``, ``hold`` or ``attached``.
         target: The whole address.
         secondary: True for secondary targets, whose queued deliveries may be pruned.
         deadline: Unix seconds after which a delivery that fails is given up; None is never.
@@ -32,6 +36,51 @@ class QueueEntry:
     deadline: float | None = None
     tries: int = 0
     next_try_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """An attached app: it gets what matches its filter, received by any listener.
+
+    Attributes:
+        app: Its name.
+        target: Where it forwards to.
+        match: Its filter as text; empty matches everything.
+        cursor: The newest id that it has looked at. What matched up to there is in its queue, or
+            was in it.
+        epoch: The epoch of the history that `cursor` belongs to.
+        host: The machine of the process that attached it last.
+        pid: That process.
+        missed: Accepted deliveries that retention deleted before it looked at them.
+    """
+
+    app: str
+    target: str = ""
+    match: str = ""
+    cursor: int = 0
+    epoch: str = ""
+    host: str = ""
+    pid: int = 0
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachmentState:
+    """An attached app and its surroundings, as of one moment.
+
+    Attributes:
+        attachment: As stored; None when there is none of this name.
+        epoch: The epoch of the history now.
+        newest_id: The newest id that was stored at that moment; 0 when there is none.
+        in_order: How many deliveries of its queue wait in order.
+        set_aside: How many of its queue were set aside.
+    """
+
+    attachment: Attachment | None
+    epoch: str
+    newest_id: int
+    in_order: int
+    set_aside: int
 
 
 @dataclass(frozen=True, slots=True)

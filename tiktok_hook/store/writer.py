@@ -33,7 +33,7 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store import jobs
 from tiktok_hook.store.api import HistoryReader, QueueLock, WriteBackend
 from tiktok_hook.store.jobs import Job
-from tiktok_hook.store.records import QueueEntry
+from tiktok_hook.store.records import Attachment, QueueEntry
 
 BATCH_ROWS = 256
 BATCH_BYTES = 1 << 20
@@ -190,6 +190,44 @@ class Store:
     def make_due(self, target: str, now: float) -> None:
         """Make everything that was set aside for a target due, within 20 ms; not awaited."""
         self._submit_later(jobs.MakeDue(target, now))
+
+    async def attach(self, attachment: Attachment, *, old_target: str | None = None) -> None:
+        """Record an attached app as given, in place of what was recorded under its name.
+
+        Args:
+            attachment: Its name is that which the history was opened with.
+            old_target: The target that it had, whose queue becomes that of the new one.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        await self._submit(jobs.Attach(attachment, old_target))
+
+    async def advance(
+        self,
+        expected: int,
+        cursor: int,
+        entries: Sequence[tuple[int, QueueEntry]] = (),
+        *,
+        noted: int = 0,
+    ) -> bool:
+        """Put deliveries into the queue of an attached app and move its cursor, or do neither.
+
+        Args:
+            expected: Where the cursor is.
+            cursor: Where it moves.
+            entries: Ids and queue entries.
+            noted: How many missed deliveries were reported.
+
+        Returns:
+            Whether that was done: not when the cursor is elsewhere by now, or another process has
+            the app.
+
+        Raises:
+            StoreError: It could not be stored.
+        """
+        moved: bool = await self._submit(jobs.Advance(expected, cursor, entries, noted=noted))
+        return moved
 
     async def begin_attempt(self, attempt: Attempt) -> Attempt:
         """Record that an attempt is about to be sent; on return it is synced to disk.

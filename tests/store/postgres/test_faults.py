@@ -15,7 +15,14 @@ from tests.store.postgres.proxy import Proxy
 from tests.store.samples import TARGET, attempt, delivery, event_body
 from tiktok_hook.delivery import CUT
 from tiktok_hook.errors import StoreError
-from tiktok_hook.store import QueueEntry, Store, open_history, open_store
+from tiktok_hook.store import (
+    ATTACHMENT,
+    Attachment,
+    QueueEntry,
+    Store,
+    open_history,
+    open_store,
+)
 from tiktok_hook.store.postgres.connection import Connection
 
 FIRST = QueueEntry("first", TARGET)
@@ -341,6 +348,26 @@ class TestOtherProcesses:
                 assert await lock.acquire()
                 await _until(lambda: not second.held)
                 assert lock.held
+
+    async def test_a_process_that_was_taken_over_cannot_move_the_cursor(
+        self, server: PostgresServer, database: str
+    ) -> None:
+        address = server.url(database)
+        with open_store(address, app="anna") as gone, open_store(address, app="anna") as other:
+            await gone.add(delivery())
+            assert await gone.queue_lock(ATTACHMENT).acquire()
+            await gone.attach(Attachment(app="anna"))
+            server.execute(
+                "UPDATE tiktok_hook.processes SET held_until = now() - interval '1 s' "
+                "WHERE id IN (SELECT holder FROM tiktok_hook.queue_locks)",
+                database,
+            )
+            assert await other.queue_lock(ATTACHMENT).acquire()
+            attached = QueueEntry("attached", TARGET)
+            assert not await gone.advance(0, 1, [(1, attached)])
+            assert other.history().pending_count() == 0
+            assert await other.advance(0, 1, [(1, attached)])
+            assert other.history().pending_count() == 1
 
     async def test_a_change_by_another_is_heard_at_once(
         self, server: PostgresServer, database: str

@@ -75,16 +75,24 @@ class PostgresBackend:
         keep: How many deliveries stay from now on; None leaves it as it is.
         keep_bytes: How many bytes they may take; None leaves it as it is.
         prune: Whether this process deletes what is beyond the bounds.
+        app: Whose queues and attempts these are; None is this user on this machine.
 
     Raises:
         StoreError: It cannot be reached, has another version, or may not be written.
     """
 
     def __init__(
-        self, address: ServerAddress, *, keep: int | None, keep_bytes: int | None, prune: bool
+        self,
+        address: ServerAddress,
+        *,
+        keep: int | None,
+        keep_bytes: int | None,
+        prune: bool,
+        app: str | None = None,
     ) -> None:
-        self._server = Server(address, "listener")
-        self._presence = Presence(self._server, app_name(), leased=True)
+        self._server = Server(address, "listener" if app is None else "attach")
+        whose = app_name() if app is None else rows.text(app)
+        self._presence = Presence(self._server, whose, leased=True)
         self._connection: Connection | None = None
         self._bounds: Bounds
         self._try_again_at = 0.0

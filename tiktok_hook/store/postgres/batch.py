@@ -38,7 +38,7 @@ class Batch:
     ends: list[jobs.EndAttempt] = field(default_factory=list)
     queue_changes: list[rows.Row] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
-    clears: list[jobs.Clear] = field(default_factory=list)
+    others: list[jobs.Clear | jobs.Attach | jobs.Advance] = field(default_factory=list)
     skipped: set[Job] = field(default_factory=set)
     refused: dict[Job, StoreError] = field(default_factory=dict)
     added: list[rows.Row] = field(default_factory=list)
@@ -66,8 +66,8 @@ class Batch:
                     self.removed += job.ids
                 case jobs.UndoImport():
                     self.removed += job.added.ids
-                case jobs.Clear():
-                    self.clears.append(job)
+                case jobs.Clear() | jobs.Attach() | jobs.Advance():
+                    self.others.append(job)
                 case _:
                     self.queue_changes += _queue_change(job)
 
@@ -120,9 +120,10 @@ class Batch:
         if self.removed:
             call("remove_1", [self.removed], "int8[]")
             selected[-1] += " AS removed"
-        for number, clear in enumerate(self.clears):
-            call("clear_1", [clear.before, clear.newest, SLICE], "float8", "int8", "int4")
-            selected[-1] += f" AS cleared_{number}"
+        for number, job in enumerate(self.others):
+            name, its_values, its_types = _call_of(job, app, owner)
+            call(name, its_values, *its_types)
+            selected[-1] += f" AS result_{number}"
         if not self.adds:
             return (f"SELECT {', '.join(selected)}", values) if selected else None
         # What is in FROM runs first, so every transaction takes the locks in the same order.
@@ -169,8 +170,8 @@ class Batch:
                     results.append(len(removed.intersection(job.ids)))
                 case jobs.UndoImport():
                     results.append(len(removed.intersection(job.added.ids)))
-                case jobs.Clear():
-                    results.append(found[f"cleared_{self.clears.index(job)}"])
+                case jobs.Clear() | jobs.Advance():
+                    results.append(found[f"result_{self.others.index(job)}"])
                 case _:
                     results.append(None)
         return results
@@ -211,12 +212,33 @@ def _queue_change(job: Job) -> list[rows.Row]:
             return []
 
 
+def _call_of(
+    job: jobs.Clear | jobs.Attach | jobs.Advance, app: str, owner: str
+) -> tuple[str, list[Any], Sequence[str]]:
+    """The function that does a job, its values and their types."""
+    match job:
+        case jobs.Clear():
+            return "clear_1", [job.before, job.newest, SLICE], ("float8", "int8", "int4")
+        case jobs.Attach():
+            given = job.attachment
+            texts = [app, rows.text(given.target), rows.text(given.match)]
+            place = [given.cursor, given.epoch, rows.text(given.host), given.pid, given.missed]
+            return "attach_1", [*texts, *place, rows.optional_text(job.old_target)], _ATTACH_TYPES
+        case jobs.Advance():
+            queued = [rows.queue_row(each, entry) for each, entry in job.entries]
+            lists, *types = _lists(queued, ("int8", *rows.QUEUE_TYPES[1:]))
+            moved = [job.expected, job.cursor, job.noted]
+            return "advance_1", [app, owner, *moved, *lists], (*_WHOSE, *_MOVED_TYPES, *types)
+
+
 def _lists(some: Sequence[rows.Row], types: Sequence[str]) -> tuple[Any, ...]:
     """The lists of the columns, and their types."""
     return rows.columns(some, types), *(f"{each}[]" for each in types)
 
 
 _WHOSE = ("text", "uuid")
+_ATTACH_TYPES = ("text", "text", "text", "int8", "text", "text", "int4", "int8", "text")
+_MOVED_TYPES = ("int8", "int8", "int8")
 _QUEUE_CHANGE_TYPES = ("text", "int8", "text", "int4", "float8")
 _ADDED = ("newest", "first_ids", "numbers", "first_times", "queued", "queued_bytes")
 _ADD = (

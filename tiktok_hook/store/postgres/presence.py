@@ -227,15 +227,17 @@ class Presence:
         if not self._leased:
             connection.execute("SELECT")
             return
-        self.register(connection)
+        since = time.monotonic()
+        connection.execute(_RENEW, (self.id, self.app, LEASE_SECONDS))
         found = connection.execute(_OURS, (self.id,)).fetchall()
         ours = {target for (target,) in found}
+        # The lease counts only once what was taken over meanwhile is known to be lost.
         with self._condition:
             lost = [each for target, each in self._held.items() if target not in ours]
             for each in lost:
                 del self._held[each.target]
-        for each in lost:
-            each.lose()
+                each.lose()
+            self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
 
     def _self_test(self, connection: Connection) -> bool:
         """Whether a notification from another connection arrives here."""

@@ -20,6 +20,9 @@ class LeaseQueueLock:
         connections: To ask the server with.
         presence: This process.
         target: The address that the queue is for.
+
+    Attributes:
+        lost: Whether another process has had it since we acquired it.
     """
 
     def __init__(self, connections: QueryConnections, presence: Presence, target: str) -> None:
@@ -27,6 +30,7 @@ class LeaseQueueLock:
         self._connections = connections
         self._presence = presence
         self._held = False
+        self.lost = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -47,7 +51,7 @@ class LeaseQueueLock:
         since = time.monotonic()
         values = {"app": self._presence.app, "target": self.target, "id": self._presence.id}
         if await asyncio.to_thread(self._ask, _ACQUIRE, values):
-            self._held = True
+            self._held, self.lost = True, False
             self._presence.hold(self, since)
         return self._held
 
@@ -66,7 +70,7 @@ class LeaseQueueLock:
 
     def lose(self) -> None:
         """Another process took it over, since our lease had ended."""
-        self._held = False
+        self._held, self.lost = False, True
 
     def _ask(self, query: str, values: dict[str, Any]) -> list[Any]:
         return self._connections.all(query, values)

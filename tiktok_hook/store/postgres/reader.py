@@ -24,7 +24,15 @@ from tiktok_hook.store.postgres.conditions import (
 from tiktok_hook.store.postgres.connection import Server
 from tiktok_hook.store.postgres.connections import QueryConnections
 from tiktok_hook.store.postgres.presence import Presence
-from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+from tiktok_hook.store.records import (
+    Attachment,
+    AttachmentState,
+    Bucket,
+    Counts,
+    QueuedDelivery,
+    QueueEntry,
+    QueueMode,
+)
 
 MANY_NAMES = 200
 """More event names than this are not looked up one by one."""
@@ -144,6 +152,32 @@ class PostgresReader:
     def epoch(self) -> str:
         """Which life of the history this is: another one after it was restored from a dump."""
         return str(self._all(schema.EPOCH)[0][0])
+
+    def attachment(self) -> AttachmentState:
+        """The attached app of this name, in one query."""
+        ((epoch, newest_id, in_order, set_aside, target, *row),) = self._all(
+            _ATTACHMENT, app=self._app
+        )
+        found = None
+        if target is not None:
+            match, cursor, of_epoch, host, pid, missed = row
+            found = Attachment(
+                app=self._app,
+                target=target,
+                match=match,
+                cursor=cursor,
+                epoch=of_epoch,
+                host=host,
+                pid=pid,
+                missed=missed,
+            )
+        return AttachmentState(
+            attachment=found,
+            epoch=str(epoch),
+            newest_id=newest_id,
+            in_order=in_order,
+            set_aside=set_aside,
+        )
 
     def redeliveries(self, delivery_id: int) -> list[int]:
         """The ids of all deliveries of the same event, in order, its own included."""
@@ -439,6 +473,15 @@ _IN_MODES = (
     "q.app = %(app)s AND q.target = %(target)s AND EXISTS ("
     "SELECT FROM unnest(%(modes)s::text[], %(bounds)s::int8[]) AS wanted (mode, newest) "
     "WHERE wanted.mode = q.mode AND q.delivery_id <= wanted.newest)"
+)
+_ATTACHMENT = (
+    "SELECT h.epoch, coalesce((SELECT max(id) FROM tiktok_hook.deliveries), 0), "
+    "q.in_order, q.set_aside, a.target, a.filter, a.cursor, a.epoch, a.host, a.pid, a.missed "
+    "FROM tiktok_hook.history h CROSS JOIN ("
+    "SELECT count(*) FILTER (WHERE next_try_at IS NULL) AS in_order, "
+    "count(*) FILTER (WHERE next_try_at IS NOT NULL) AS set_aside "
+    "FROM tiktok_hook.queue WHERE app = %(app)s) q "
+    "LEFT JOIN tiktok_hook.attachments a ON a.app = %(app)s"
 )
 _COUNT = (
     "SELECT d.verdict, count(*), count(d.redelivery_of), count(*) FILTER (WHERE m.failed), "

@@ -103,7 +103,7 @@ QUEUE_TYPES = ("int4", "text", "text", "boolean", "float8", "int4", "float8")
 
 
 def queue_row(place: int, entry: QueueEntry) -> Row:
-    """What a delivery of a batch waits for; `place` counts from 1."""
+    """What a delivery waits for; `place` is its id, or counts the deliveries of a batch from 1."""
     return (
         place,
         text(entry.target),

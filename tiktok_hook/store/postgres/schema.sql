@@ -118,6 +118,21 @@ CREATE TABLE queue (
 CREATE INDEX queue_due ON queue (app, target, next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX queue_delivery ON queue (delivery_id);
 
+-- Attached apps: each gets what matches its filter, received by any listener.
+CREATE TABLE attachments (
+    app text PRIMARY KEY,
+    role name NOT NULL DEFAULT current_user,
+    target text NOT NULL,
+    filter text NOT NULL,           -- empty: everything
+    cursor bigint NOT NULL,         -- the newest id that it has looked at
+    epoch text NOT NULL,            -- the history's, when the cursor was set
+    host text NOT NULL,             -- of the process that attached it last
+    pid integer NOT NULL,
+    attached_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    missed bigint NOT NULL          -- what retention deleted before it looked at them
+) WITH (fillfactor = 50);
+
 -- Running processes, each with a lease by the server's clock that it renews.
 CREATE TABLE processes (
     id uuid PRIMARY KEY,
@@ -165,7 +180,8 @@ BEGIN
     END IF;
     IF queued_max IS NOT NULL THEN
         SELECT count(*), coalesce(sum(d.size), 0) INTO queued, queued_bytes FROM deliveries d
-        WHERE d.id IN (SELECT delivery_id FROM queue WHERE NOT secondary);
+        WHERE d.id IN (
+            SELECT delivery_id FROM queue WHERE NOT secondary AND mode <> 'attached');
         IF queued + (SELECT count(DISTINCT place) FROM unnest(q_place, q_secondary) AS w (place, s)
                      WHERE NOT s) > queued_max OR queued_bytes >= queued_bytes_max THEN
             RETURN;  -- nothing was written: `newest` is NULL
@@ -391,6 +407,57 @@ BEGIN
     END LOOP;
 END $queue$;
 
+-- Records an attached app, in place of what was recorded under its name. The queue of the
+-- target that it had before becomes the queue of its new one.
+CREATE FUNCTION attach_1(
+    by_app text, to_target text, with_filter text, from_cursor bigint, in_epoch text, on_host text,
+    with_pid integer, not_seen bigint, old_target text)
+RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $attach$
+BEGIN
+    PERFORM lock_changes_1();
+    INSERT INTO attachments (app, target, filter, cursor, epoch, host, pid, missed)
+    VALUES (by_app, to_target, with_filter, from_cursor, in_epoch, on_host, with_pid, not_seen)
+    ON CONFLICT (app) DO UPDATE SET target = excluded.target, filter = excluded.filter,
+        cursor = excluded.cursor, epoch = excluded.epoch, host = excluded.host, pid = excluded.pid,
+        attached_at = now(), updated_at = now(), missed = excluded.missed;
+    IF old_target IS NOT NULL THEN
+        UPDATE queue q SET target = to_target WHERE q.app = by_app AND q.target = old_target
+        AND NOT EXISTS (SELECT FROM queue w WHERE w.app = by_app AND w.target = to_target
+                        AND w.delivery_id = q.delivery_id);
+        DELETE FROM queue q WHERE q.app = by_app AND q.target = old_target;
+    END IF;
+END $attach$;
+
+-- Puts deliveries into the queue of an attached app and moves its cursor past them, or does neither
+-- and says so: when the cursor is elsewhere by now, or another process has the app. A process that
+-- was stopped for longer than its lease finds out here.
+CREATE FUNCTION advance_1(
+    by_app text, by_owner uuid, expected bigint, moved_to bigint, noted bigint,
+    ids int8[], target text[], mode text[], secondary boolean[], deadline float8[], tries int4[],
+    next_try_at float8[])
+RETURNS boolean LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $advance$
+#variable_conflict use_column
+BEGIN
+    PERFORM lock_changes_1();
+    UPDATE attachments a SET cursor = moved_to, missed = missed - noted, updated_at = now()
+    WHERE a.app = by_app AND a.cursor = expected AND EXISTS (
+        SELECT FROM queue_locks l WHERE l.app = by_app AND l.target = '' AND l.holder = by_owner);
+    IF NOT FOUND THEN RETURN false; END IF;
+    INSERT INTO queue (app, target, delivery_id, mode, secondary, deadline, tries, next_try_at)
+    SELECT by_app, w.target, w.id, w.mode, w.secondary, w.deadline, w.tries, w.next_try_at
+    FROM unnest(
+        ids, advance_1.target, advance_1.mode, advance_1.secondary, advance_1.deadline,
+        advance_1.tries, advance_1.next_try_at)
+        AS w (id, target, mode, secondary, deadline, tries, next_try_at)
+    WHERE EXISTS (SELECT FROM deliveries d WHERE d.id = w.id)
+    ON CONFLICT (app, target, delivery_id) DO UPDATE SET mode = excluded.mode;
+    RETURN true;
+END $advance$;
+
 -- Deletes deliveries and all that belongs to them; which of them there were.
 CREATE FUNCTION remove_1(going int8[]) RETURNS int8[] LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
@@ -474,6 +541,10 @@ BEGIN
         ) AS counted WHERE nth <= surplus OR bytes_before < excess;
         IF going IS NOT NULL THEN
             gone := gone + cardinality(remove_1(going));
+            -- What an attached app did look at waits in its queue, or was in it.
+            UPDATE attachments a SET missed = missed + (
+                SELECT count(*) FROM unnest(going) AS g (id) WHERE g.id > a.cursor)
+            WHERE a.cursor < (SELECT max(g.id) FROM unnest(going) AS g (id));
             kept := kept - cardinality(going);
             kept_bytes := kept_bytes - going_bytes;
         END IF;

@@ -24,17 +24,19 @@ class SQLiteBackend:
     Args:
         path: The file, created with mode 0600 if there is none; None is in memory.
         bounds: How much may stay.
+        app: The attached app whose queues these are; None is the listener.
 
     Raises:
         StoreError: It is not a history, of a newer version, or cannot be opened.
     """
 
-    def __init__(self, path: Path | None, bounds: Bounds) -> None:
+    def __init__(self, path: Path | None, bounds: Bounds, *, app: str | None = None) -> None:
+        self._app = app or ""
         self._database = Database(path)
         self._bounds = bounds
         self._database.create()
         end_abandoned(self._database)
-        self._reader = SQLiteReader(self._database)
+        self._reader = SQLiteReader(self._database, self._app)
         self._connection: sqlite3.Connection | None = self._database.connect()
         self._identity = self._database.identity()
         self._last_id = 0  # the newest that this process has seen, should the file be replaced
@@ -61,7 +63,7 @@ class SQLiteBackend:
 
     def queue_lock(self, target: str) -> FileQueueLock:
         """A lock on a file next to the history."""
-        return FileQueueLock(self._database.path, target)
+        return FileQueueLock(self._database.path, target, self._app)
 
     def commit(self, jobs: Sequence[Job]) -> list[Any]:
         """Write jobs as one transaction, and prune a little."""
@@ -75,7 +77,7 @@ class SQLiteBackend:
                 counters = Counters.read(
                     connection, self._bounds, last_id=self._last_id, floor=self._floor
                 )
-                results = batch.run(connection, jobs, counters, owner)
+                results = batch.run(connection, jobs, counters, owner, self._app)
                 more_to_prune = prune(connection, counters)
                 counters.write(connection)
                 connection.execute("COMMIT")

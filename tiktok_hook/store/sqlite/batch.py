@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -10,6 +11,7 @@ from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import jobs
 from tiktok_hook.store.jobs import Job
+from tiktok_hook.store.kept import storable
 from tiktok_hook.store.records import QueueEntry
 from tiktok_hook.store.sqlite import rows
 from tiktok_hook.store.sqlite.retention import SLICE, Counters, delete
@@ -22,7 +24,11 @@ KEPT_ATTEMPTS = 10
 
 
 def run(
-    connection: sqlite3.Connection, batch: Sequence[Job], counters: Counters, owner: str | None
+    connection: sqlite3.Connection,
+    batch: Sequence[Job],
+    counters: Counters,
+    owner: str | None,
+    app: str = "",
 ) -> list[Any]:
     """Write jobs in their order, inside a transaction.
 
@@ -31,6 +37,7 @@ def run(
         batch: The jobs.
         counters: As read in this transaction.
         owner: Which process begins the attempts; None when it is unknown.
+        app: Whose queues these are.
 
     Returns:
         What each job results in; a StoreError for a delivery that the full queue has no room for.
@@ -43,7 +50,7 @@ def run(
             adds.append(job)
             continue
         if adds:
-            results += _add_all(connection, adds, counters, owner)
+            results += _add_all(connection, adds, counters, owner, app)
             adds = []
         if isinstance(job, jobs.SetStatus):
             statuses[job.delivery_id] = job.status
@@ -52,10 +59,12 @@ def run(
             results.append(_add_many(connection, job, counters, owner))
         elif isinstance(job, jobs.BeginAttempt):
             results.append(_begin_attempt(connection, job, counters, owner))
+        elif type(job) in _RUN_FOR_APP:
+            results.append(_RUN_FOR_APP[type(job)](connection, job, counters, app))
         else:
             results.append(_RUN[type(job)](connection, job, counters))
     if adds:
-        results += _add_all(connection, adds, counters, owner)
+        results += _add_all(connection, adds, counters, owner, app)
     _set_statuses(connection, statuses)
     return results
 
@@ -85,6 +94,7 @@ def _add_all(
     adds: Sequence[jobs.Add],
     counters: Counters,
     owner: str | None,
+    app: str = "",
 ) -> list[Delivery | StoreError]:
     """Insert deliveries with few statements; a StoreError in place of one with no room to wait.
 
@@ -129,7 +139,7 @@ def _add_all(
         results.append(delivery)
     _insert_all(connection, rows.insert_deliveries, inserts)
     for delivery_id, entry in enqueued:
-        connection.execute(_ENQUEUE, rows.queue_row(delivery_id, entry))
+        connection.execute(_ENQUEUE, rows.queue_row(delivery_id, app, entry))
     _insert_attempts(connection, begun, counters, owner)
     return results
 
@@ -182,21 +192,43 @@ def _undo_import(connection: sqlite3.Connection, job: jobs.UndoImport, counters:
     return delete(connection, job.added.ids, counters)
 
 
-def _dequeue(connection: sqlite3.Connection, job: jobs.Dequeue, counters: Counters) -> None:
-    found = connection.execute(_DEQUEUE, (job.delivery_id, job.target)).fetchone()
-    if found is not None and not found[0]:
+def _dequeue(
+    connection: sqlite3.Connection, job: jobs.Dequeue, counters: Counters, app: str
+) -> None:
+    found = connection.execute(_DEQUEUE, (job.delivery_id, app, job.target)).fetchone()
+    if found is not None and found[0]:
         (size,) = connection.execute(_SIZE, (job.delivery_id,)).fetchone()
         counters.queued -= 1
         counters.queued_bytes -= size
     counters.floor = min(counters.floor, job.delivery_id - 1)
 
 
-def _set_aside(connection: sqlite3.Connection, job: jobs.SetAside, _: Counters) -> None:
-    connection.execute(_SET_ASIDE, (job.tries, job.next_try_at, job.delivery_id, job.target))
+def _set_aside(connection: sqlite3.Connection, job: jobs.SetAside, _: Counters, app: str) -> None:
+    row = (job.tries, job.next_try_at, job.delivery_id, app, job.target)
+    connection.execute(_SET_ASIDE, row)
 
 
-def _make_due(connection: sqlite3.Connection, job: jobs.MakeDue, _: Counters) -> None:
-    connection.execute(_MAKE_DUE, (job.now, job.target, job.now))
+def _make_due(connection: sqlite3.Connection, job: jobs.MakeDue, _: Counters, app: str) -> None:
+    connection.execute(_MAKE_DUE, (job.now, app, job.target, job.now))
+
+
+def _attach(connection: sqlite3.Connection, job: jobs.Attach, _: Counters, app: str) -> None:
+    given = job.attachment
+    place = (given.cursor, storable(given.host), given.pid, time.time(), given.missed)
+    connection.execute(_ATTACH, (app, given.target, storable(given.match), *place))
+    if job.old_target is not None:
+        connection.execute(_MOVE_QUEUE, (given.target, app, job.old_target))
+        connection.execute(_LEAVE_QUEUE, (app, job.old_target))
+
+
+def _advance(connection: sqlite3.Connection, job: jobs.Advance, _: Counters, app: str) -> bool:
+    moved = (job.cursor, job.noted, time.time(), app, job.expected)
+    if not connection.execute(_ADVANCE, moved).rowcount:
+        return False
+    for delivery_id, entry in job.entries:
+        if connection.execute(_EXISTS, (delivery_id,)).fetchone():  # it may be deleted by now
+            connection.execute(_ENQUEUE, rows.queue_row(delivery_id, app, entry))
+    return True
 
 
 def _begin_attempt(
@@ -274,14 +306,19 @@ def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -
 
 _RUN: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters], Any]] = {
     jobs.UndoImport: _undo_import,
-    jobs.Dequeue: _dequeue,
-    jobs.SetAside: _set_aside,
-    jobs.MakeDue: _make_due,
     jobs.EndAttempt: _end_attempt,
     jobs.Flush: _flush,
     jobs.Shrink: _flush,  # what it does, it does after the commit
     jobs.Remove: _remove,
     jobs.Clear: _clear,
+}
+
+_RUN_FOR_APP: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters, str], Any]] = {
+    jobs.Dequeue: _dequeue,
+    jobs.SetAside: _set_aside,
+    jobs.MakeDue: _make_due,
+    jobs.Attach: _attach,
+    jobs.Advance: _advance,
 }
 
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
@@ -293,13 +330,30 @@ _NEWEST_OF_EVENTS = (
     ") AS newest LEFT JOIN deliveries AS first ON first.id = newest.first"
 )
 _ENQUEUE = (
-    "INSERT INTO queue (delivery_id, target, mode, secondary, deadline, tries, next_try_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
+    "INSERT INTO queue (delivery_id, app, target, mode, secondary, deadline, tries, next_try_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
 )
-_DEQUEUE = "DELETE FROM queue WHERE delivery_id = ? AND target = ? RETURNING secondary"
+# Whether it counted against the bound of the queue.
+_DEQUEUE = (
+    "DELETE FROM queue WHERE delivery_id = ? AND app = ? AND target = ? "
+    "RETURNING secondary = 0 AND mode <> 'attached'"
+)
+_ATTACH = (
+    "INSERT OR REPLACE INTO attachments "
+    "(app, target, match, cursor, host, pid, updated_at, missed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_MOVE_QUEUE = "UPDATE OR IGNORE queue SET target = ? WHERE app = ? AND target = ?"
+_LEAVE_QUEUE = "DELETE FROM queue WHERE app = ? AND target = ?"
+_ADVANCE = (
+    "UPDATE attachments SET cursor = ?, missed = missed - ?, updated_at = ? "
+    "WHERE app = ? AND cursor = ?"
+)
 _SIZE = "SELECT coalesce((SELECT size FROM deliveries WHERE id = ?), 0)"
-_SET_ASIDE = "UPDATE queue SET tries = ?, next_try_at = ? WHERE delivery_id = ? AND target = ?"
-_MAKE_DUE = "UPDATE queue SET next_try_at = ? WHERE target = ? AND next_try_at > ?"
+_EXISTS = "SELECT 1 FROM deliveries WHERE id = ?"
+_SET_ASIDE = (
+    "UPDATE queue SET tries = ?, next_try_at = ? WHERE delivery_id = ? AND app = ? AND target = ?"
+)
+_MAKE_DUE = "UPDATE queue SET next_try_at = ? WHERE app = ? AND target = ? AND next_try_at > ?"
 _NEXT_ATTEMPT = (
     "SELECT (SELECT coalesce(max(number), 0) + 1 FROM attempts WHERE delivery_id = ?1), "
     "EXISTS (SELECT 1 FROM deliveries WHERE id = ?1)"

@@ -106,21 +106,33 @@ CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
 
 CREATE TABLE queue (
     delivery_id INTEGER NOT NULL,
+    app TEXT NOT NULL,            -- of an attached app, its name; otherwise empty
     target TEXT NOT NULL,
     mode TEXT NOT NULL,
     secondary INTEGER NOT NULL,   -- 1: of a target whose response does not count
     deadline REAL,                -- Unix seconds after which a failure is final; NULL: never
     tries INTEGER NOT NULL,       -- how often it was set aside
     next_try_at REAL,             -- Unix seconds; NULL while it waits in order
-    PRIMARY KEY (delivery_id, target)
+    PRIMARY KEY (delivery_id, app, target)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX queue_order ON queue (target, next_try_at, delivery_id);
+CREATE INDEX queue_order ON queue (app, target, next_try_at, delivery_id);
+
+CREATE TABLE attachments (
+    app TEXT PRIMARY KEY,
+    target TEXT NOT NULL,
+    match TEXT NOT NULL,          -- a filter as text; empty: everything
+    cursor INTEGER NOT NULL,      -- the newest id that it has looked at
+    host TEXT NOT NULL,           -- of the process that attached it last
+    pid INTEGER NOT NULL,
+    updated_at REAL NOT NULL,     -- Unix seconds
+    missed INTEGER NOT NULL       -- deliveries that retention deleted before it looked
+) STRICT, WITHOUT ROWID;
 """
 
 _MIGRATIONS = {0: _SCHEMA}
 """What brings a database from version n to `VERSION`; 0 is an empty file."""
 
-VERSION = 5
+VERSION = 6
 
 
 class Database:

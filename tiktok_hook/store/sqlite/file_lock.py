@@ -95,17 +95,18 @@ class FileLock:
         self._descriptor, self._held = None, False
 
 
-def queue_lock(path: Path | None, target: str) -> FileLock:
-    """The lock for the queue of one target."""
-    digest = hashlib.blake2b(target.encode(), digest_size=8).hexdigest()
+def queue_lock(path: Path | None, target: str, app: str = "") -> FileLock:
+    """The lock for the queue of one target; of an attached app, for one of its queues."""
+    whose = f"{app}\n{target}" if app else target
+    digest = hashlib.blake2b(whose.encode(errors="surrogatepass"), digest_size=8).hexdigest()
     return FileLock(path, f"queue-{digest}")
 
 
 class FileQueueLock:
     """The lock for the queue of one target; see `api.QueueLock`. A `FileLock` never blocks."""
 
-    def __init__(self, path: Path | None, target: str) -> None:
-        self._lock = queue_lock(path, target)
+    def __init__(self, path: Path | None, target: str, app: str = "") -> None:
+        self._lock = queue_lock(path, target, app)
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,6 +118,11 @@ class FileQueueLock:
     def held(self) -> bool:
         """Whether the lock is ours."""
         return self._lock.held
+
+    @property
+    def lost(self) -> bool:
+        """Never: the operating system releases it when this process ends, and not before."""
+        return False
 
     async def acquire(self) -> bool:
         """Whether the lock is ours now."""

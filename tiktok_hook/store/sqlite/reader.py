@@ -15,7 +15,15 @@ from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
 from tiktok_hook.store.filter import EVERYTHING, Filter
-from tiktok_hook.store.records import Bucket, Counts, QueuedDelivery, QueueEntry, QueueMode
+from tiktok_hook.store.records import (
+    Attachment,
+    AttachmentState,
+    Bucket,
+    Counts,
+    QueuedDelivery,
+    QueueEntry,
+    QueueMode,
+)
 from tiktok_hook.store.sqlite import rows
 from tiktok_hook.store.sqlite.conditions import (
     ALL,
@@ -41,10 +49,16 @@ _POLL_SECONDS = 0.05
 
 
 class SQLiteReader:
-    """Queries over one SQLite history; see `api.HistoryReader` for what each does."""
+    """Queries over one SQLite history; see `api.HistoryReader` for what each does.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where it is.
+        app: The attached app whose queues these are; empty is the listener.
+    """
+
+    def __init__(self, database: Database, app: str = "") -> None:
         self._database = database
+        self._app = app
         self._readers = ReadConnections(database)
 
     @property
@@ -190,14 +204,14 @@ class SQLiteReader:
     ) -> Iterator[Delivery]:
         """Deliveries that wait for an app, by id."""
         after = 0
-        while found := self._readers.all(_PENDING, (after, target, mode)):
+        while found := self._readers.all(_PENDING, (after, self._app, target, mode)):
             for each in found:
                 yield encoding.delivery_of(each)
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
         """How many wait for the app; for one target or mode if given."""
-        ((waiting,),) = self._readers.all(_PENDING_COUNT, (target, mode))
+        ((waiting,),) = self._readers.all(_PENDING_COUNT, (self._app, target, mode))
         return int(waiting)
 
     def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
@@ -207,15 +221,15 @@ class SQLiteReader:
     def queues_of(self, delivery_id: int) -> list[QueueEntry]:
         """The targets that a delivery waits for."""
         found = self._readers.all(
-            f"SELECT {rows.QUEUE_COLUMNS} FROM queue WHERE delivery_id = ? "
+            f"SELECT {rows.QUEUE_COLUMNS} FROM queue WHERE delivery_id = ? AND app = ? "
             "ORDER BY secondary, target",
-            (delivery_id,),
+            (delivery_id, self._app),
         )
         return [encoding.queue_entry_of(each) for each in found]
 
     def queue_targets(self) -> list[str]:
         """The addresses that any delivery waits for."""
-        found = self._readers.all("SELECT DISTINCT target FROM queue ORDER BY target")
+        found = self._readers.all(_QUEUE_TARGETS, (self._app,))
         return [target for (target,) in found]
 
     def queue_head(
@@ -234,9 +248,34 @@ class SQLiteReader:
     def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
         """When the next delivery set aside is due."""
         modes, values = _modes(up_to)
-        sql = f"SELECT min(next_try_at) FROM queue WHERE target = ? AND {modes}"
-        ((due,),) = self._readers.all(sql, (target, *values))
+        sql = f"SELECT min(next_try_at) FROM queue WHERE app = ? AND target = ? AND {modes}"
+        ((due,),) = self._readers.all(sql, (self._app, target, *values))
         return None if due is None else float(due)
+
+    def attachment(self) -> AttachmentState:
+        """The attached app; of a file the epoch never changes, since its cursors come with it."""
+        ((newest_id, in_order, set_aside, target, *row),) = self._readers.all(
+            _ATTACHMENT, (self._app,)
+        )
+        found = None
+        if target is not None:
+            match, cursor, host, pid, missed = row
+            found = Attachment(
+                app=self._app,
+                target=target,
+                match=match,
+                cursor=cursor,
+                host=host,
+                pid=pid,
+                missed=missed,
+            )
+        return AttachmentState(
+            attachment=found,
+            epoch="",
+            newest_id=newest_id,
+            in_order=in_order,
+            set_aside=set_aside,
+        )
 
     def _queued(
         self,
@@ -251,10 +290,10 @@ class SQLiteReader:
         # The subquery is narrow, so that sorting and limiting read no bodies.
         sql = (
             f"SELECT {rows.QUEUE_COLUMNS}, {_COLUMNS} FROM (SELECT * FROM queue "
-            f"WHERE target = ? AND {modes} AND {condition} ORDER BY {order} LIMIT ?) "
+            f"WHERE app = ? AND target = ? AND {modes} AND {condition} ORDER BY {order} LIMIT ?) "
             f"JOIN deliveries ON id = delivery_id ORDER BY {order}"
         )
-        found = self._readers.all(sql, (target, *bounds, *values, limit))
+        found = self._readers.all(sql, (self._app, target, *bounds, *values, limit))
         return [
             QueuedDelivery(encoding.delivery_of(each[6:]), encoding.queue_entry_of(each[:6]))
             for each in found
@@ -400,12 +439,20 @@ _SAME_EVENT = (
 )
 _PENDING = (
     f"SELECT {_COLUMNS} FROM deliveries WHERE id IN (SELECT delivery_id FROM queue "
-    "WHERE delivery_id > ? AND target = coalesce(?, target) AND mode = coalesce(?, mode) "
-    "ORDER BY delivery_id LIMIT 100) ORDER BY id"
+    "WHERE delivery_id > ? AND app = ? AND target = coalesce(?, target) "
+    "AND mode = coalesce(?, mode) ORDER BY delivery_id LIMIT 100) ORDER BY id"
 )
 _PENDING_COUNT = (
     "SELECT count(DISTINCT delivery_id) FROM queue "
-    "WHERE target = coalesce(?, target) AND mode = coalesce(?, mode)"
+    "WHERE app = ? AND target = coalesce(?, target) AND mode = coalesce(?, mode)"
+)
+_QUEUE_TARGETS = "SELECT DISTINCT target FROM queue WHERE app = ? ORDER BY target"
+_ATTACHMENT = (
+    "SELECT coalesce((SELECT max(id) FROM deliveries), 0), "
+    "(SELECT count(*) FROM queue WHERE app = ?1 AND next_try_at IS NULL), "
+    "(SELECT count(*) FROM queue WHERE app = ?1 AND next_try_at IS NOT NULL), "
+    "target, match, cursor, host, pid, missed "
+    "FROM (SELECT 1) LEFT JOIN attachments ON app = ?1"
 )
 _COUNT_VERDICTS = "SELECT verdict, count(*) FROM deliveries GROUP BY verdict"
 _COUNT_ALL = (

@@ -1,5 +1,6 @@
 """Retention: what a history counts, and how its oldest rows are deleted."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,6 +114,9 @@ def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
         excess_bytes -= size
     oldest.close()
     delete(connection, ids_to_go, counters)
+    if ids_to_go:
+        going = json.dumps(ids_to_go)
+        connection.execute(_MISSED, (going, ids_to_go[-1]))
     # With nothing to delete, all that is left waits for the app: look at newer rows only.
     counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
     return counters.over and bool(ids_to_go)
@@ -143,10 +147,12 @@ def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counter
     among = f"IN ({','.join('?' * len(ids))})"
     queued = {
         delivery_id
-        for delivery_id, secondary in connection.execute(
-            f"DELETE FROM queue WHERE delivery_id {among} RETURNING delivery_id, secondary", ids
+        for delivery_id, counted in connection.execute(
+            f"DELETE FROM queue WHERE delivery_id {among} "
+            "RETURNING delivery_id, secondary = 0 AND mode <> 'attached'",
+            ids,
         ).fetchall()
-        if not secondary
+        if counted
     }
     for (size,) in connection.execute(
         f"DELETE FROM attempts WHERE delivery_id {among} RETURNING size", ids
@@ -175,5 +181,10 @@ _OLDEST = (
     "SELECT id, size + (SELECT coalesce(sum(size), 0) FROM attempts WHERE delivery_id = d.id) "
     "FROM deliveries AS d WHERE id > ? AND rejected = 0 AND id NOT IN "
     "(SELECT delivery_id FROM queue WHERE secondary = 0) ORDER BY id LIMIT ?"
+)
+# Deliveries that an attached app has not looked at; those that it has are in its queue.
+_MISSED = (
+    "UPDATE attachments SET missed = missed + (SELECT count(*) FROM json_each(?) "
+    "WHERE value > cursor) WHERE cursor < ?"
 )
 _OLDEST_REJECTED = "SELECT id, size FROM deliveries WHERE rejected = 1 ORDER BY id LIMIT ?"

@@ -153,10 +153,11 @@ def attempt_row(attempt: Attempt) -> Row:
     )
 
 
-def queue_row(delivery_id: int, entry: QueueEntry) -> Row:
+def queue_row(delivery_id: int, app: str, entry: QueueEntry) -> Row:
     """The values of a row of the queue."""
     return (
         delivery_id,
+        app,
         entry.target,
         entry.mode,
         int(entry.secondary),
