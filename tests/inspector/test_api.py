@@ -49,6 +49,10 @@ async def test_a_delivery_has_the_one_shape(house: House) -> None:
         ("redeliveries=1", [5]),
         ("publish_id=p1", [4]),
         ("until=1", []),
+        ("filter=post.publish.*", [5, 4, 2, 1]),
+        ("filter=post.publish.failed+content.reason:spam_*", [4]),
+        ("filter=post.publish.*&verdict=invalid", [2]),
+        ("filter=key:awexampleclient1&status=403", [2]),
     ],
 )
 async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int]) -> None:
@@ -63,30 +67,63 @@ async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int
 
 
 @pytest.mark.realtime
-async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("query", ["q=needle", "filter=content.a:needle"])
+async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(
+    tmp_path: Path, query: str
+) -> None:
     path = tmp_path / "history.db"
     async with running(path=path) as house:
-        await house.receive(b"needle")
+        await house.receive(b'{"event":"x","content":"{\\"a\\":\\"needle\\"}"}')
         skip_ids(path, 1_000_000)
         await house.receive()
-        page = await house.get("/api/v1/deliveries?q=needle")
+        page = await house.get(f"/api/v1/deliveries?{query}")
         assert [row["delivery"]["id"] for row in page["deliveries"]] == [1]
         far = skip_ids(path)
         await house.receive()
         began = time.monotonic()
-        page = await house.get("/api/v1/deliveries?q=needle")
+        page = await house.get(f"/api/v1/deliveries?{query}")
         assert time.monotonic() - began < 5
         assert page["deliveries"] == []
         assert 1_000_000 < page["next"] < far
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=x", "before=-1", "verdict=good", "failed=yes", "since=nan"]
+    "query",
+    [
+        "limit=0",
+        "limit=x",
+        "before=-1",
+        "verdict=good",
+        "failed=yes",
+        "since=nan",
+        "filter=user:",
+        "filter=post.publish.*+or+x",
+    ],
 )
 async def test_an_unusable_filter_is_one_sentence(house: House, query: str) -> None:
     reply = await house.ask("GET", f"/api/v1/deliveries?{query}")
     assert reply.status == 400
     assert json.loads(reply.body)["error"].endswith(".")
+
+
+async def test_a_filter_is_checked_without_being_applied(house: House) -> None:
+    checked = await house.get("/api/v1/filter?filter=post.publish.failled++user:a")
+    assert checked["filter"] == "post.publish.failled user:a"
+    (doubt,) = checked["doubts"]
+    assert doubt["message"] == "post.publish.failled matches no known event."
+    assert "post.publish.failed" in doubt["hint"]
+    checked = await house.get("/api/v1/filter?filter=content.reason:")
+    assert checked["filter"] is None
+    assert checked["error"]["message"] == "content.reason: has no value."
+
+
+async def test_an_export_takes_a_filter(house: House) -> None:
+    await house.receive()
+    await house.receive(b'{"event":"authorization.removed","content":"{}"}')
+    reply = await house.ask("GET", "/api/v1/export?format=jsonl&filter=authorization.*")
+    assert [
+        json.loads(line)["id"] for line in reply.body.splitlines() if b'"delivery"' in line
+    ] == [2]
 
 
 async def test_a_wish_with_an_unknown_name_is_refused_and_nothing_sent(house: House) -> None:

@@ -128,6 +128,9 @@ async def test_filters_are_counted_marked_and_reset(browser: Browser) -> None:
         await expect(page.locator(ROWS)).to_have_count(2)
         await page.goto(f"{house.address}/?verdict=bogus")
         await expect(page.locator("#empty")).to_contain_text("verdict must be one of valid, ")
+        await page.goto(f"{house.address}/?filter=not")
+        for place in ("#empty", "#filter-trouble"):
+            await expect(page.locator(place)).to_contain_text("not is not a term of a filter.")
         await page.get_by_role("button", name="Reset filters").click()
         await expect(page.locator(ROWS)).to_have_count(2)
         await page.close()

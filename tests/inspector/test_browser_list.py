@@ -214,3 +214,33 @@ async def test_a_timeline_of_a_moment_is_not_shown(view: View) -> None:
     await view.receive()
     await expect(view.page.locator("#list .row")).to_have_count(1)
     await expect(view.page.locator("#strip")).to_be_hidden()
+
+
+async def test_the_filter_language_narrows_the_list_and_shows_its_error_in_place(
+    view: View,
+) -> None:
+    await view.receive()
+    await view.receive(FAILURE)
+    page = view.page
+    trouble = page.locator("#filter-trouble")
+    await view.settle(2)
+    await page.keyboard.press("f")
+    await page.keyboard.type("post.publish.*")
+    await expect(page.locator("#matching")).to_have_text("2 of 2")
+    await page.fill("#filter", "post.publish.* content.reason:")
+    await expect(trouble).to_contain_text("content.reason: has no value.")
+    await expect(page.locator("#filter")).to_have_attribute("aria-invalid", "true")
+    await view.settle(2)  # until it can be read, the list stays
+    await page.fill("#filter", "post.publish.* content.reason:video*")
+    await expect(trouble).to_be_empty()
+    await view.settle(1)
+    await page.reload()
+    await expect(page.locator("#filter")).to_have_value("post.publish.* content.reason:video*")
+    await view.settle(1)
+    await page.fill("#filter", "post.publish.failled")
+    await expect(trouble).to_contain_text(
+        "matches no known event. Did you mean post.publish.failed"
+    )
+    await page.get_by_role("button", name="Reset filters").click()
+    await expect(trouble).to_be_empty()
+    await view.settle(2)

@@ -28,6 +28,11 @@ declare namespace Api {
     failed: number;
     mean_ms: number | null;
   }
+  interface CheckedFilter {
+    filter: string | null;
+    error: Remark | null;
+    doubts: (Remark)[];
+  }
   interface Count {
     matching: number;
   }
@@ -77,6 +82,10 @@ declare namespace Api {
   interface Page {
     deliveries: (Row)[];
     next: number | null;
+  }
+  interface Remark {
+    message: string;
+    hint: string;
   }
   interface Removed {
     removed: number;

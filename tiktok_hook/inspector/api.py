@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tiktok_hook import archive, events, trigger
+from tiktok_hook import archive, events, filters, trigger
 from tiktok_hook.archive import curl
 from tiktok_hook.delivery import AttemptEnded, Delivery, attempt_json, dump
 from tiktok_hook.errors import HookError, StoreError, UsageError
@@ -20,6 +20,7 @@ from tiktok_hook.inspector.decoding import decode_base64, decode_body, decode_qu
 from tiktok_hook.inspector.openapi import Operation
 from tiktok_hook.inspector.requests import (
     MAX_ID,
+    CheckQuery,
     ClearQuery,
     ExportQuery,
     FilterQuery,
@@ -31,6 +32,7 @@ from tiktok_hook.inspector.requests import (
     TimelineQuery,
 )
 from tiktok_hook.inspector.responses import (
+    CheckedFilterShape,
     CountShape,
     PageShape,
     RemovedShape,
@@ -99,8 +101,8 @@ class Api:
         return await asyncio.to_thread(self._page, query)
 
     def _page(self, query: PageQuery) -> PageShape:
-        where, limit = query.filter(), query.limit
-        if where.text and query.after is None:
+        where, limit = query.conditions(), query.limit
+        if (where.text or where.body_terms) and query.after is None:
             found, following = self._search(where, query.before, limit)
         else:
             found, following = self._by_key(where, query.before, query.after, limit)
@@ -139,8 +141,25 @@ class Api:
 
     async def count(self, _: web.Request, query: FilterQuery) -> CountShape:
         """How many deliveries match."""
-        counts = await asyncio.to_thread(self._history.counts, query.filter())
+        counts = await asyncio.to_thread(self._history.counts, query.conditions())
         return {"matching": counts.received}
+
+    async def check_filter(self, _: web.Request, query: CheckQuery) -> CheckedFilterShape:
+        """A filter as it was understood, or why it cannot be read."""
+        try:
+            found = filters.parse(query.filter)
+        except UsageError as error:
+            return {
+                "filter": None,
+                "error": {"message": str(error), "hint": error.hint},
+                "doubts": [],
+            }
+        doubts = filters.doubts(found)
+        return {
+            "filter": str(found),
+            "error": None,
+            "doubts": [{"message": message, "hint": hint} for message, hint in doubts],
+        }
 
     async def one(self, request: web.Request, _: None) -> WholeShape:
         """A delivery with its attempts, its redeliveries and what its values mean."""
@@ -332,7 +351,7 @@ class Api:
         if ids:
             found = [each for number in ids if (each := self._history.get(number)) is not None]
         else:
-            for delivery in self._history.walk(query.filter()):
+            for delivery in self._history.walk(query.conditions()):
                 found.append(delivery)
                 if len(found) > MAX_EXPORT:
                     raise UsageError(

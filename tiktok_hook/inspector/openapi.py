@@ -55,6 +55,10 @@ OPERATIONS = (
         response=give.CountShape, summary="How many deliveries match.",
     ),
     Operation(
+        method="GET", path="/filter", handler="check_filter", query=ask.CheckQuery,
+        response=give.CheckedFilterShape, summary="Read a filter without applying it.",
+    ),
+    Operation(
         method="GET", path="/deliveries/{id}", handler="one", response=give.WholeShape,
         missing=True, summary="A delivery with everything that belongs to it.",
     ),

@@ -36,10 +36,18 @@ class FilterQuery:
     publish_id: Annotated[str | None, "The exact publish_id."] = None
     source: Annotated[Source | None, "Where a delivery came from."] = None
     q: Annotated[str | None, "Text found anywhere in a delivery or its attempts."] = None
+    filter: Annotated[
+        str | None, "A filter as commands take it, such as `post.publish.* user:OPEN_ID`."
+    ] = None
 
-    def filter(self) -> Filter:
-        """The same for the store."""
+    def conditions(self) -> Filter:
+        """The same for the store.
+
+        Raises:
+            UsageError: `filter` cannot be read.
+        """
         return Filter(
+            match=self.filter,
             events=self.event,
             verdicts=self.verdict,
             statuses=self.status,
@@ -66,6 +74,13 @@ class PageQuery(FilterQuery):
         int | None, "Only greater ids, oldest first.", keywords(minimum=0, maximum=MAX_ID)
     ] = None
     limit: Annotated[int, "Most deliveries.", keywords(minimum=1, maximum=MAX_PAGE)] = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckQuery:
+    """A filter that is to be read, not applied."""
+
+    filter: Annotated[str, "A filter as commands take it."] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

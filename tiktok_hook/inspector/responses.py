@@ -47,6 +47,21 @@ class CountShape(TypedDict):
     matching: int
 
 
+class RemarkShape(TypedDict):
+    """What is wrong in a filter, or probably is."""
+
+    message: str
+    hint: str
+
+
+class CheckedFilterShape(TypedDict):
+    """What a filter means, or why it cannot be read."""
+
+    filter: Annotated[str | None, "As it was understood; null if it cannot be read."]
+    error: RemarkShape | None
+    doubts: Annotated[list[RemarkShape], "What is probably mistyped."]
+
+
 class WholeShape(TypedDict):
     """A delivery with its attempts, its redeliveries and what its values mean."""
 

@@ -23,7 +23,7 @@ import {
 import { notifyAttempt, notifyButton, notifyRow } from "./notify.js";
 import { pickedActions } from "./picked.js";
 import { openClear, openExport, openKeys, openSamples, openTokenForm } from "./samples.js";
-import { apiFilters, filters, state } from "./state.js";
+import { apiFilters, filters, readsBodies, state } from "./state.js";
 import { follow } from "./stream.js";
 import { drawStrip } from "./strip.js";
 import {
@@ -75,14 +75,18 @@ async function refresh() {
   }
 }
 
-// Updates the number of matches. A text search has no count: it would read the whole history.
 async function refreshMatching() {
-  if (![...filters()].length || filters().get("q")) {
+  if (![...filters()].length || readsBodies()) {
     drawMatching(null);
     return;
   }
-  const { matching } = await call(`count?${apiFilters()}`);
-  drawMatching(matching, state.status.history.received);
+  try {
+    const { matching } = await call(`count?${apiFilters()}`);
+    drawMatching(matching, state.status.history.received);
+  } catch (error) {
+    if (error.status !== 400) throw error;
+    drawMatching(null); // the list shows why
+  }
 }
 
 // Combines bursts of events into one refresh.
@@ -164,7 +168,7 @@ byId("left").addEventListener("scroll", () => {
   const left = byId("left");
   scrolled();
   const isNearEnd = left.scrollTop + left.clientHeight > left.scrollHeight - 300;
-  if (isNearEnd && !byId("older").hidden && !filters().get("q")) {
+  if (isNearEnd && !byId("older").hidden && !readsBodies()) {
     byId("older").hidden = true;
     older().catch((error) => say(error.message));
   }
@@ -175,7 +179,8 @@ const ACTIONS = {
   k: () => step(-1),
   ArrowDown: () => step(1),
   ArrowUp: () => step(-1),
-  "/": () => byId("search").focus(),
+  "/": () => byId("search")?.focus(),
+  f: () => byId("filter")?.focus(),
   "?": openKeys,
   r: () => byId("replay")?.click(),
   e: () => byId("edit")?.click(),

@@ -1,5 +1,6 @@
 // The search and filters above the list.
 
+import { call } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { filters, grouping, setAddress, setFilters } from "./state.js";
 import { moment } from "./words.js";
@@ -28,6 +29,7 @@ const TICKS = [
 
 let isOpen = false; // on narrow screens they are behind a button
 let typing;
+let read = { text: "", words: "", isWrong: false }; // the last filter, and what is wrong with it
 
 // An address may name what is in no list.
 const unlisted = (choices, value) =>
@@ -58,6 +60,58 @@ function others(now) {
     if (now.get(name)) words.push(`${name} ${now.get(name)}`);
   }
   return words.length ? el("span", { class: "active others" }, words.join(", ")) : null;
+}
+
+// Has the server read a filter. One that cannot be read leaves the list as it is.
+async function check(text) {
+  read = { text, words: "", isWrong: false };
+  if (text.trim()) {
+    try {
+      const query = new URLSearchParams({ filter: text });
+      const { error, doubts } = await call(`filter?${query}`);
+      if (text !== read.text) return false; // more was typed meanwhile
+      const remarks = error ? [error] : doubts;
+      read.words = remarks.map((each) => `${each.message} ${each.hint}`).join(" ");
+      read.isWrong = error !== null;
+    } catch {
+      return false;
+    }
+  }
+  drawTrouble();
+  return !read.isWrong;
+}
+
+function drawTrouble() {
+  const field = byId("filter");
+  const { words, isWrong } = field.value === read.text ? read : { words: "", isWrong: false };
+  const place = byId("filter-trouble");
+  place.textContent = words;
+  place.className = isWrong ? "bad" : "warn";
+  field.setAttribute("aria-invalid", String(isWrong));
+}
+
+function filterField(value, set) {
+  const input = el("input", {
+    type: "search",
+    id: "filter",
+    name: "filter",
+    placeholder: "Filter  post.publish.* user:…",
+    title: "EVENT, user:OPEN_ID, key:CLIENT_KEY, content.NAME:GLOB; all of them must match",
+    "aria-label": "Filter",
+    "aria-describedby": "filter-trouble",
+    spellcheck: "false",
+    autocomplete: "off",
+    class: value ? "active" : null,
+    value,
+    oninput: () => {
+      clearTimeout(typing);
+      const text = input.value;
+      typing = setTimeout(async () => {
+        if ((await check(text)) && byId("filter").value === text) set({ filter: text.trim() });
+      }, 200);
+    },
+  });
+  return input;
 }
 
 export function drawFilters(samples, changed) {
@@ -104,10 +158,11 @@ export function drawFilters(samples, changed) {
     isOpen = !isOpen;
     drawFilters(samples, changed);
   };
-  const active = [...now].filter(([name]) => name !== "q").length;
+  const active = [...now].filter(([name]) => !["q", "filter"].includes(name)).length;
   fill(
     byId("filters"),
     search,
+    filterField(value("filter"), set),
     el(
       "button",
       { type: "button", class: "more", "aria-expanded": String(isOpen), onclick: toggle },
@@ -138,7 +193,11 @@ export function drawFilters(samples, changed) {
           "Reset",
         )
       : null,
+    el("p", { id: "filter-trouble", role: "status" }),
   );
+  if (value("filter") !== read.text && byId("filter").value === value("filter")) {
+    check(value("filter")); // of an address
+  } else drawTrouble();
   byId("filters").onsubmit = (event) => event.preventDefault();
 }
 

@@ -4,7 +4,16 @@ import { call } from "./api.js";
 import { byId, el, fill, say } from "./dom.js";
 import { drawEmpty } from "./empty.js";
 import { forgetGroups, grouped } from "./groups.js";
-import { apiFilters, emit, filters, grouping, setAddress, setFilters, state } from "./state.js";
+import {
+  apiFilters,
+  emit,
+  filters,
+  grouping,
+  readsBodies,
+  setAddress,
+  setFilters,
+  state,
+} from "./state.js";
 import {
   VERDICTS,
   attemptClass,
@@ -54,7 +63,7 @@ export async function reload({ keep = false, around = null } = {}) {
   } catch (error) {
     if (mine !== asked) return;
     if (error.status === 400) {
-      failure = error.message;
+      failure = `${error.message} ${error.hint}`.trim();
       state.rows = new Map();
       next = null;
       draw();
@@ -371,7 +380,7 @@ function rowOf(row, isFresh) {
 
 function drawMore() {
   byId("older").hidden = next === null;
-  const searching = filters().get("q") && next !== null;
+  const searching = readsBodies() && next !== null;
   byId("older").textContent = searching ? `Search older than #${next}` : "Older";
   const hasFilters = [...filters()].length > 0;
   const isEmpty = state.rows.size === 0;

@@ -155,7 +155,7 @@ export function openExport(download) {
 
 const KEYS = [
   ["j, k, ↓, ↑", "next, previous delivery"],
-  ["/", "search"],
+  ["/, f", "search, filter"],
   ["x", "select the delivery; Shift+click selects several"],
   ["r", "replay the delivery"],
   ["e", "edit and replay"],

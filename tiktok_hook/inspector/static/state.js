@@ -2,6 +2,7 @@
 
 export const FILTERS = [
   "q",
+  "filter",
   "event",
   "verdict",
   "status",
@@ -45,6 +46,12 @@ export function apiFilters() {
     query.append("verdict", "missing");
   }
   return query;
+}
+
+// Whether finding what matches reads every body: it takes long, is done in steps, and not counted.
+export function readsBodies() {
+  const given = filters();
+  return given.has("q") || /(?:^|\s)(?:content\.|key:)/.test(given.get("filter") ?? "");
 }
 
 const GROUPS = ["publish_id", "user", "redelivery"];
