@@ -17,7 +17,7 @@ def test_a_coroutine_is_run_to_its_end() -> None:
     assert background.run(double(2)) == 4
 
 
-async def test_a_running_event_loop_is_no_obstacle() -> None:
+async def test_it_works_inside_a_running_event_loop() -> None:
     assert background.run(double(2)) == 4
     assert background.blocking(double)(2, plus=1) == 5
 

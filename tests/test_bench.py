@@ -65,7 +65,7 @@ def test_one_row_can_be_measured_alone(tmp_path: Path) -> None:
     assert (row["name"], len(row["samples"]), row["not_measured"]) == ("help", 2, None)
 
 
-def test_a_row_without_its_peer_says_why_and_the_others_are_measured(tmp_path: Path) -> None:
+def test_a_row_without_its_peer_shows_why_and_the_others_are_measured(tmp_path: Path) -> None:
     without_node = {"PATH": str(Path(sys.executable).parent)}
     with run(tmp_path, "--only", "help,accepting", "--json", environment=without_node) as process:
         output, errors = process.communicate(timeout=DEADLINE)
@@ -129,7 +129,7 @@ def bench(tmp_path: Path) -> Bench:
     ],
     ids=["at the bar", "beyond the aim", "one good one", "less is better", "too much"],
 )
-def test_a_row_says_whether_its_median_reaches_bar_or_aim(
+def test_a_row_shows_whether_its_median_reaches_bar_or_aim(
     tmp_path: Path, *, at_most: bool, values: list[float], reached: str
 ) -> None:
     row = Row(
@@ -155,7 +155,7 @@ def measured(order: list[str], name: str) -> float:
 
 
 @pytest.mark.parametrize(("busy", "noted"), [(0.95, True), (0.8, False)])
-def test_a_busy_core_of_the_load_is_told_with_what_was_loaded(
+def test_a_busy_core_of_the_load_is_reported_with_what_was_loaded(
     tmp_path: Path, *, busy: float, noted: bool
 ) -> None:
     run = bench(tmp_path)

@@ -77,7 +77,7 @@ async def test_iteration_ends_after_the_block_once_all_is_taken() -> None:
         assert [item async for item in arrivals] == ["last"]
 
 
-async def test_publishing_to_nobody_is_fine() -> None:
+async def test_publishing_without_a_subscriber_is_fine() -> None:
     Bus().publish("anything")
 
 

@@ -53,7 +53,7 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize(("text", "problem"), UNUSABLE.values(), ids=UNUSABLE)
-def test_a_text_that_cannot_be_a_secret_is_refused_and_not_shown(text: str, problem: str) -> None:
+def test_a_text_that_cannot_be_a_secret_is_rejected_and_not_shown(text: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem) as caught:
         checked_secret(text, where="--secret-file")
     assert "--secret-file" in str(caught.value)

@@ -31,7 +31,7 @@ def test_the_page_of_events_is_made_from_the_catalogue() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_says_in_help_what_the_list_of_commands_says(name: str) -> None:
+def test_the_help_of_a_command_opens_with_its_line_in_the_list_of_commands(name: str) -> None:
     help_text = reference.command(name).help or ""
     assert help_text.partition("\n")[0] == COMMANDS[name]
 
@@ -53,7 +53,7 @@ def test_a_commands_help_ends_with_its_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_says_what_it_does(name: str) -> None:
+def test_every_option_has_a_help_text(name: str) -> None:
     assert [option.name for option in reference.options(name) if not option.help] == []
 
 

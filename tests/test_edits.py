@@ -58,7 +58,7 @@ def test_content_keeps_its_own_text_unless_an_edit_reaches_into_it() -> None:
         ("\ud800", '"\\ud800"'),
     ],
 )
-def test_a_value_is_json_where_it_reads_as_json_else_text(value: str, written: str) -> None:
+def test_a_value_is_json_where_it_reads_as_json_otherwise_text(value: str, written: str) -> None:
     assert apply(b'{"event":"x"}', sets=[f"event={value}"]) == f'{{"event":{written}}}'.encode()
 
 
@@ -201,7 +201,7 @@ def test_a_place_outside_a_list_is_an_error(edit: str, message: str) -> None:
         ("a." * 200 + "a=1", "'a.a.a."),
     ],
 )
-def test_what_is_no_assignment_is_an_error(edit: str, message: str) -> None:
+def test_an_invalid_assignment_is_an_error(edit: str, message: str) -> None:
     with pytest.raises(EditError) as caught:
         apply(BODY, sets=[edit])
     assert str(caught.value).startswith(message)
@@ -216,7 +216,7 @@ def test_what_is_no_assignment_is_an_error(edit: str, message: str) -> None:
         (b"[1]", "The body is not a JSON object."),
     ],
 )
-def test_a_body_that_is_no_json_object_cannot_be_edited(body: bytes, message: str) -> None:
+def test_a_body_that_is_not_a_json_object_cannot_be_edited(body: bytes, message: str) -> None:
     with pytest.raises(EditError, match=message):
         apply(body, sets=["event=x"])
 

@@ -91,7 +91,7 @@ def test_what_is_not_json_is_a_type_error(value: object) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_float_that_json_cannot_write_is_refused(value: float) -> None:
+def test_a_float_that_json_cannot_write_is_an_error(value: float) -> None:
     with pytest.raises(ValueError, match="Out of range"):
         dumps(value)
 

@@ -253,7 +253,7 @@ def test_other_successes_are_flagged(status: int) -> None:
         ("/x", "http://[broken", "Use the final address"),
     ],
 )
-def test_redirects_say_where_to_and_what_to_change(
+def test_the_hint_for_a_redirect_names_its_address_and_what_to_change(
     location: str | None, target: str, words: str
 ) -> None:
     headers = [] if location is None else [("LOCATION", location)]

@@ -168,7 +168,7 @@ def test_where_there_is_none_it_is_a_store_error(tmp_path: Path) -> None:
         tiktok_hook.History(tmp_path / "none.db")
 
 
-def test_a_replay_is_signed_afresh_answered_and_recorded(history: tiktok_hook.History) -> None:
+def test_a_replay_is_signed_again_answered_and_recorded(history: tiktok_hook.History) -> None:
     with app(500) as (address, seen):
         made = history.replay(2, to=f"http://{address}/base", secret=SECRET)
     assert [(path, state) for path, state, *_ in seen] == [("/base/hook?a=1", State.VALID)]
@@ -241,7 +241,7 @@ def test_without_an_address_it_goes_where_it_went_first(
 
 
 @pytest.mark.parametrize("mode", ["first", "hold"])
-def test_what_waits_goes_where_it_waits_for_and_waits_no_more_when_asked(
+def test_a_queued_delivery_is_replayed_to_its_target_and_dequeued_when_asked(
     path: Path, history: tiktok_hook.History, mode: Literal["first", "hold"]
 ) -> None:
     async def queued(target: str) -> None:
@@ -258,7 +258,9 @@ def test_what_waits_goes_where_it_waits_for_and_waits_no_more_when_asked(
     assert [each for each, *_ in seen] == ["/base/hook"] * 2
 
 
-def test_what_the_app_did_not_get_goes_on_waiting(path: Path, history: tiktok_hook.History) -> None:
+def test_a_delivery_that_did_not_reach_the_app_stays_queued(
+    path: Path, history: tiktok_hook.History
+) -> None:
     async def queued(target: str) -> None:
         with open_store(path) as store:
             await store.add(delivery(), queues=[QueueEntry("hold", target)])
@@ -269,7 +271,7 @@ def test_what_the_app_did_not_get_goes_on_waiting(path: Path, history: tiktok_ho
     assert [each.id for each in history.pending()] == [waiting.id]
 
 
-def test_what_another_process_hands_on_is_not_dequeued_as_well(
+def test_a_delivery_that_another_process_forwards_is_not_dequeued(
     path: Path, history: tiktok_hook.History
 ) -> None:
     target = "http://127.0.0.1:1/"
@@ -339,7 +341,7 @@ def test_an_export_is_taken_in_by_another_history(
         assert {each.source for each in other} == {"import"}
 
 
-def test_an_export_holds_what_fits_under_pseudonyms(history: tiktok_hook.History) -> None:
+def test_an_export_holds_matching_deliveries_under_pseudonyms(history: tiktok_hook.History) -> None:
     fitting = Filter(events=("post.publish.complete",))
     (line,) = b"".join(history.export("jsonl", fitting, redact=True)).splitlines()
     assert b"post.publish.complete" in line

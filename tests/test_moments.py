@@ -60,11 +60,11 @@ def test_a_duration_is_a_number_or_a_timedelta() -> None:
     ("text", "wanted"),
     [("90", 90), ("1.5", 1.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), (" 3d ", 3 * 86_400)],
 )
-def test_a_duration_may_be_a_text(text: str, wanted: float) -> None:
+def test_a_duration_may_be_a_string(text: str, wanted: float) -> None:
     assert seconds(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10 m", "m", "1h30", "nan", "inf", "1y"])
-def test_a_text_that_is_no_duration_is_a_value_error(text: str) -> None:
+def test_an_invalid_duration_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         seconds(text)

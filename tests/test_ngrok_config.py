@@ -105,7 +105,7 @@ def test_why_there_is_no_token_is_reported_without_a_value(
     assert "2secret" not in found.problem
 
 
-def test_a_real_token_that_begins_like_a_word_is_no_placeholder(file: Path) -> None:
+def test_a_real_token_that_begins_like_a_word_is_not_a_placeholder(file: Path) -> None:
     for token in (TOKEN, "2yourToken", "1abc$"):
         file.write_text(f"authtoken: {token}\n")
         assert (read(file).authtoken, read(file).problem) == (token, "")

@@ -111,13 +111,13 @@ def not_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @_posix
-def test_a_state_folder_that_cannot_be_written_says_so(not_root: Path) -> None:
+def test_a_state_folder_that_cannot_be_written_is_reported_as_such(not_root: Path) -> None:
     not_root.chmod(0o500)
     with pytest.raises(StoreError, match=r"state folder .* cannot be written"):
         paths.user_token()
 
 
-def test_a_file_in_the_place_of_the_state_folder_says_so() -> None:
+def test_a_file_in_the_place_of_the_state_folder_is_reported_as_such() -> None:
     paths.state_dir().parent.mkdir(parents=True)
     paths.state_dir().write_text("")
     with pytest.raises(StoreError, match=r"state folder .* cannot be written"):

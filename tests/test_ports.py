@@ -53,7 +53,7 @@ def test_a_free_preferred_port_is_taken(stack: ExitStack) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_preferred_port_on_which_somebody_answers_is_left_alone(
+def test_a_preferred_port_on_which_another_program_answers_is_not_used(
     host: str, stack: ExitStack
 ) -> None:
     preferred = taken(stack, host)
@@ -105,14 +105,14 @@ def test_a_port_just_left_by_a_listener_can_be_taken_again(stack: ExitStack) -> 
     assert port_of(stack, ports.bind(port, preferred=1)) == port
 
 
-def test_nobody_else_can_take_a_port_that_is_bound(stack: ExitStack) -> None:
+def test_other_programs_cannot_take_a_port_that_is_bound(stack: ExitStack) -> None:
     port = port_of(stack, ports.bind(0, preferred=1))
     with pytest.raises(ListenError, match="is in use"):
         ports.bind(port, preferred=1)
 
 
 @pytest.mark.parametrize("port", [65536, -1])
-def test_what_is_no_port_is_an_error(port: int) -> None:
+def test_an_invalid_port_is_an_error(port: int) -> None:
     with pytest.raises(ListenError, match=f"--port {port} is not a port"):
         ports.bind(port, preferred=1)
 

@@ -105,7 +105,7 @@ def test_a_replay_sends_the_stored_bytes_with_a_fresh_signature() -> None:
     ids=["fresh", "aged-a-little", "aged", "future", "as-is", "bad", "none"],
 )
 @pytest.mark.parametrize("sets", [(), ("content.publish_id=x",)], ids=["unchanged", "edited"])
-def test_each_way_of_signing_is_what_a_right_check_says(
+def test_a_correct_check_gives_the_expected_verdict_for_each_way_of_signing(
     signing: Signing,
     state: State,
     resigned: bool,  # noqa: FBT001 - a table's column
@@ -231,7 +231,7 @@ def test_an_edit_that_does_not_fit_is_an_error_and_not_silence() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_an_attempt_says_how_it_was_made(
+def test_an_attempt_records_how_it_was_made(
     given: dict[str, object],
     variant: str,
     rejected: bool,  # noqa: FBT001 - a table's column
@@ -512,7 +512,7 @@ async def test_a_listener_is_recognised_behind_a_name(store: Store) -> None:
 
 
 @pytest.mark.parametrize("to", ["5003", "http://192.0.2.1:5001", "http://[2001:db8::1]:5002"])
-async def test_other_addresses_are_no_loop(store: Store, to: str) -> None:
+async def test_other_addresses_are_not_a_loop(store: Store, to: str) -> None:
     stored = await store.add(delivery(id=0))
     assert await url_of(store, stored, OWN, to=to)
 

@@ -34,7 +34,7 @@ def test_a_target_is_made_of_characters_that_addresses_may_have(
     ],
     ids=["none", "host", "ipv6", "hostile-host", "hostile-scheme"],
 )
-def test_an_address_is_made_of_what_the_headers_tell(
+def test_the_address_of_an_imported_delivery_comes_from_its_headers(
     headers: tuple[tuple[str, str], ...], url: str
 ) -> None:
     assert url_of(delivery(headers=headers)) == url

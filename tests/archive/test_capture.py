@@ -448,7 +448,7 @@ def test_what_cannot_be_imported_is_named(data: bytes, message: str) -> None:
     assert message in str(error_of(data))
 
 
-def test_bodies_beside_the_har_of_a_zip_are_read() -> None:
+def test_a_zip_archive_may_hold_bodies_next_to_its_har_file() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as file:
         file.writestr("trace/har.har", har(sent(BODY, postData={"_file": "0a1b.json"})))

@@ -195,7 +195,7 @@ def imported(har: Path) -> dict[str, Delivery]:
 
 
 @pytest.mark.parametrize("name", RECORDERS)
-def test_bytes_are_right_or_said_to_be_missing(name: str, tmp_path: Path) -> None:
+def test_imported_bytes_are_exact_or_reported_as_missing(name: str, tmp_path: Path) -> None:
     if name == "playwright":
         if CHROMIUM is None:
             assert not os.environ.get("CI"), "make system installs chromium"

@@ -64,7 +64,7 @@ def header(request: bytes, name: str) -> str | None:
     return None
 
 
-async def test_bodies_arrive_byte_for_byte_and_freshly_signed(tmp_path: Path) -> None:
+async def test_curl_sends_the_stored_bytes_with_a_new_signature(tmp_path: Path) -> None:
     sent = [entry(each, number) for number, each in enumerate(AWKWARD.values(), 1)]
     async with running_app() as app:
         code, printed = await run(tmp_path, app, *sent)

@@ -151,7 +151,7 @@ EDITED = st.one_of(
 
 @fuzzing.one_in(10)
 @given(EDITED)
-async def test_any_file_is_imported_shown_and_exported_again_or_refused_in_a_sentence(
+async def test_any_file_is_imported_shown_and_exported_again_or_rejected_with_a_hint(
     data: bytes,
 ) -> None:
     try:
@@ -188,7 +188,7 @@ users = st.from_regex("Z[A-Za-z0-9_-]{7,30}", fullmatch=True)  # unlike any pseu
     after=bodies,
     sent=deliveries,
 )
-def test_a_user_is_found_and_replaced_wherever_it_stands(
+def test_a_user_id_is_replaced_everywhere_in_a_delivery(
     user: str, before: str, after: bytes, sent: Delivery
 ) -> None:
     body = json.dumps({"event": "e", "user_openid": user, "note": f"{before} {user}"}).encode()

@@ -71,7 +71,7 @@ def test_each_line_is_the_shape_that_listen_prints() -> None:
     assert json.loads(second)["id"] == "7.1"
 
 
-def test_what_listen_prints_beside_deliveries_is_passed_over() -> None:
+def test_other_lines_that_listen_prints_are_skipped() -> None:
     others = [{"type": kind} for kind in ("ready", "tunnel", "app", "summary")]
     assert len(loaded(lines(*others, minimal(id=3), *others))) == 1
 
@@ -163,7 +163,7 @@ def test_a_line_that_cannot_be_used_is_named_with_the_reason(line: bytes, reason
     ],
     ids=["empty", "blank", "text", "binary", "no-deliveries", "cut"],
 )
-def test_a_foreign_file_is_refused(data: bytes, message: str) -> None:
+def test_a_foreign_file_is_rejected(data: bytes, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         loaded(data)
     assert str(raised.value).startswith(message)

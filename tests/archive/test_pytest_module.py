@@ -107,7 +107,7 @@ def test_a_forged_delivery_that_went_nowhere_goes_where_its_neighbours_went(
     assert [path for path, _ in seen] == ["/hook", "/hook"]
 
 
-def test_where_there_is_no_route_a_forged_delivery_is_not_refused(
+def test_without_a_route_the_check_for_a_forged_delivery_fails(
     app: tuple[str, list[tuple[str, bytes]]], tmp_path: Path
 ) -> None:
     lost = entry(delivery(verdict=FORGED.verdict, path="/nowhere"), 1)
@@ -129,7 +129,7 @@ def test_an_app_with_another_secret_fails_it(
     assert "test_a_delivery_is_answered_200[7-post.publish.complete]" in done.stdout
 
 
-def test_without_a_secret_it_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_secret_the_module_explains_what_to_set(tmp_path: Path) -> None:
     done = run(tmp_path, entry(AWKWARD["event"], 7))
     assert done.returncode == 1
     assert "Set TIKTOK_CLIENT_SECRET" in done.stdout

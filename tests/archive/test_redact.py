@@ -95,7 +95,7 @@ def test_the_same_value_gets_the_same_pseudonym_everywhere() -> None:
     assert user_of(first) in first.attempts[0].body.decode()
 
 
-def test_an_id_is_found_before_the_delivery_that_tells_what_it_is() -> None:
+def test_an_id_is_replaced_in_deliveries_before_the_one_that_names_it() -> None:
     early = entry(delivery(f'{{"event":"a","note":"{USER}"}}'.encode()), 1)
     first, _ = redacted(early, entry(delivery(event_body(user=USER)), 2))
     assert USER not in first.delivery.body.decode()
@@ -110,7 +110,7 @@ def test_an_id_is_found_before_the_delivery_that_tells_what_it_is() -> None:
     ],
     ids=["production", "sandbox", "business"],
 )
-def test_a_client_key_still_tells_its_environment(key: str, form: str) -> None:
+def test_the_pseudonym_of_a_client_key_keeps_its_environment(key: str, form: str) -> None:
     body = json.dumps({"client_key": key, "event": "a"}).encode()
     (found,) = redacted(entry(delivery(body)))
     assert found.delivery.event

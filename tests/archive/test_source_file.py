@@ -80,7 +80,7 @@ def test_a_substituted_process_is_read_to_its_end() -> None:
         os.close(readable)
 
 
-def test_an_integer_of_any_length_is_no_traceback(tmp_path: Path) -> None:
+def test_a_file_with_a_very_long_integer_ends_without_a_traceback(tmp_path: Path) -> None:
     file = tmp_path / "capture.jsonl"
     long = "9" * 10_000
     file.write_bytes(LINE.replace(b'{"type"', b'{"extra":' + long.encode() + b',"type"'))

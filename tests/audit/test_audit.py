@@ -80,7 +80,7 @@ def test_no_two_cases_share_an_id() -> None:
 
 
 @pytest.mark.parametrize("case", audit.CASES, ids=lambda case: case.id)
-def test_a_case_is_what_its_expectation_says_to_our_own_check(case: audit.Case) -> None:
+def test_our_own_check_agrees_with_the_expectation_of_a_case(case: audit.Case) -> None:
     now = time.time()
     for request in case.build(audit.RequestFactory("http://127.0.0.1/", SECRET, now)):
         if case.expected is audit.Expected.IGNORED:
@@ -230,7 +230,7 @@ async def test_an_app_that_knows_only_some_events_fails_by_the_others_names() ->
     assert "no picking" in report.results[1].likely
 
 
-async def test_an_app_that_refuses_a_repetition_fails() -> None:
+async def test_an_app_that_rejects_a_repetition_fails() -> None:
     seen: set[bytes] = set()
 
     def verify(request: web.Request, body: bytes) -> int:
@@ -266,7 +266,7 @@ async def test_an_app_that_never_answers_fails() -> None:
     assert report.results[0].said == "gave no answer: no complete answer within 0.2 s"
 
 
-async def test_a_refusal_by_an_error_is_a_warning() -> None:
+async def test_a_rejection_by_a_server_error_is_a_warning() -> None:
     async with running_app(http(500)) as failing:
         report = await audit.play(failing.url, secret=SECRET, cases=audit.select(["no-t", "get"]))
     assert outcomes(report) == {"no-t": "warn", "get": "warn"}
@@ -325,7 +325,7 @@ def limited(allowed: int, answer: bytes) -> Answer:
     [http(429), http(429, b"", "Retry-After: 3600"), http(503, b"", "Retry-After: 3600")],
     ids=["429", "429-an-hour", "503-an-hour"],
 )
-async def test_a_rate_limiter_is_no_verdict_on_the_app(
+async def test_a_rate_limiter_is_not_a_verdict_on_the_app(
     answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(playing, "_PATIENCE_SECONDS", 1.5)
@@ -349,7 +349,7 @@ async def test_a_limit_at_the_first_delivery_ends_the_audit(
     assert report.obstacle == "rate-limited"
 
 
-async def test_an_audit_waits_as_long_as_a_rate_limiter_says() -> None:
+async def test_an_audit_waits_as_long_as_a_rate_limiter_asks() -> None:
     moments: list[float] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -421,7 +421,9 @@ async def test_the_fix_is_named_in_the_frameworks_own_terms(name: str) -> None:
     assert fix in words["reserialised-body"]
 
 
-async def test_a_forgery_answered_202_is_not_told_as_the_wrong_status_of_a_good_delivery() -> None:
+async def test_a_forgery_answered_202_is_not_reported_as_the_wrong_status_of_a_good_delivery() -> (
+    None
+):
     async with running_app(http(202)) as app:
         report = await audit.play(app.url, secret=SECRET, cases=audit.select(["valid", "forged"]))
     assert "Nothing is verified" in report.results[1].likely
@@ -511,12 +513,12 @@ async def test_events_of_tiktok_business_are_sent_on_request_only() -> None:
     assert [body["client_key"] for body in bodies] == ["7300000000000000001"]
 
 
-def test_a_glob_that_fits_no_case_is_a_usage_error() -> None:
+def test_a_glob_that_matches_no_case_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="No case of the audit is called 'vlaid'"):
         audit.select(["valid", "vlaid"])
 
 
-async def test_junit_holds_every_case_and_says_what_failed() -> None:
+async def test_the_junit_report_holds_every_case_and_what_failed() -> None:
     async with running_app(http(200)) as careless:
         cases = audit.select(["valid", "forged", "get"])
         report = await audit.play(careless.url, secret=SECRET, cases=cases)
@@ -531,7 +533,7 @@ async def test_junit_holds_every_case_and_says_what_failed() -> None:
     assert "Anybody" in (failure.text or "")
 
 
-async def test_what_an_app_says_cannot_break_the_report() -> None:
+async def test_the_response_of_an_app_cannot_break_the_report() -> None:
     async with running_app(http(500, b"\x1b[2J\x00]]></failure>\xff")) as hostile:
         report = await audit.play(hostile.url, secret=SECRET, cases=audit.select(["valid"]))
     document = audit.junit(report)

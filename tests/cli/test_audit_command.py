@@ -45,7 +45,7 @@ async def test_passed_cases_end_with_0() -> None:
     assert "pass  event:authorization.removed" in verbose.stdout
 
 
-async def test_a_missing_route_is_said_in_a_few_lines() -> None:
+async def test_a_missing_route_is_reported_in_a_few_lines() -> None:
     async with running_app(http(404)) as app:
         done = await run(app.url)
     assert done.exit_code == 1
@@ -63,7 +63,7 @@ async def test_json_is_one_object_on_stdout() -> None:
     assert report["mistakes"][0]["name"] == "fails-open"
 
 
-async def test_ctrl_c_says_how_far_it_came() -> None:
+async def test_ctrl_c_reports_how_far_it_came() -> None:
     async def second_hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if app.connections == 1:
             writer.write(http(200, b"", "Connection: close"))

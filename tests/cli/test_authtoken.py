@@ -19,7 +19,7 @@ from tests.cli.runner import invoke
     ],
     ids=["placeholder", "variable", "none"],
 )
-def test_what_stands_in_place_of_the_token_is_named(home: Path, text: str, reason: str) -> None:
+def test_a_placeholder_in_place_of_the_token_is_named(home: Path, text: str, reason: str) -> None:
     file = home / ".config" / "ngrok" / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text(text)

@@ -49,7 +49,7 @@ def test_it_asks_first(db: Path, answer: bytes, code: int, deliveries: int) -> N
     assert (result.exit_code, left(db)) == (code, deliveries)
 
 
-def test_where_nobody_can_be_asked_nothing_is_deleted(db: Path) -> None:
+def test_without_a_terminal_to_ask_at_nothing_is_deleted(db: Path) -> None:
     result = invoke("clear", "--db", str(db))
     assert result.exit_code == 2
     assert "Error: Nothing was deleted: it was not confirmed.\nHint: " in result.stderr
@@ -62,7 +62,7 @@ def test_a_time_that_cannot_be_read_deletes_nothing(db: Path) -> None:
     assert left(db) == 6
 
 
-def test_nothing_to_delete_is_no_error(db: Path) -> None:
+def test_nothing_to_delete_is_not_an_error(db: Path) -> None:
     result = invoke("clear", "--before", "2020-01-01", "--db", str(db))
     assert (result.exit_code, result.stderr) == (0, "There is nothing to delete.\n")
 

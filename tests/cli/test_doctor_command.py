@@ -28,7 +28,7 @@ async def run(service: NgrokService, *arguments: str) -> Result:
     return await asyncio.to_thread(invoke, "doctor", *ingress, *ports, *arguments)
 
 
-async def test_a_sound_machine_ends_with_0_and_nothing_secret_is_shown(
+async def test_a_machine_without_problems_ends_with_0_and_nothing_secret_is_shown(
     service: NgrokService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NGROK_AUTHTOKEN", TOKEN)

@@ -83,7 +83,7 @@ def test_json_is_the_lines_of_listen(db: str) -> None:
     assert {line["type"] for line in lines} == {"delivery", "attempt"}
 
 
-def test_nothing_that_fits_is_said_on_stderr(db: str) -> None:
+def test_no_match_is_reported_on_stderr(db: str) -> None:
     result = invoke("events", "--db", db, "--event", "nothing")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No delivery matches.\n")
 
@@ -124,7 +124,7 @@ def test_a_history_that_was_named_has_to_be_there(tmp_path: Path) -> None:
     assert result.stderr.startswith("Error: There is no history at ")
 
 
-def test_a_foreign_file_is_no_history(tmp_path: Path) -> None:
+def test_a_foreign_file_is_not_a_history(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("notes " * 1000)
     result = invoke("events", "--db", str(tmp_path / "notes.txt"))
     assert result.exit_code == 5
@@ -146,7 +146,7 @@ def test_the_table_is_there_without_loading_anything_heavy(db: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["events --format json --limit 0", "export", "show 2"])
-def test_a_reader_that_leaves_early_is_no_error(db: str, command: str) -> None:
+def test_a_reader_that_leaves_early_is_not_an_error(db: str, command: str) -> None:
     words = [sys.executable, "-m", "tiktok_hook", *command.split(), "--db", db]
     reading, writing = os.pipe()
     os.close(reading)
@@ -235,7 +235,7 @@ async def test_follow_shows_each_delivery_once_and_in_order(store: Store) -> Non
     assert found == list(range(2, 502))
 
 
-async def test_follow_waits_for_the_first_delivery_that_fits(store: Store) -> None:
+async def test_follow_waits_for_the_first_matching_delivery(store: Store) -> None:
     async with following("--db", str(Path(store.label)), "--verdict", "invalid") as live:
         assert (await live.line()).startswith("TIME")
         await store.add(delivery(status=200))

@@ -53,7 +53,7 @@ def test_an_import_comes_after_what_is_there(db: str, tmp_path: Path) -> None:
     assert done.stderr.endswith(" as 7 to 8.\n")
 
 
-def test_importing_twice_adds_nothing_and_says_so(db: str, tmp_path: Path) -> None:
+def test_importing_twice_adds_nothing_and_reports_it(db: str, tmp_path: Path) -> None:
     file, other = tmp_path / "capture.jsonl", tmp_path / "other.db"
     invoke("export", "-o", str(file), "--db", db)
     invoke("import", str(file), "--db", str(other))

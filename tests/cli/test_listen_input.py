@@ -84,7 +84,7 @@ def test_without_a_target_a_status_is_still_answered_and_settings_lie_idle(
         ("nothing.alike", "tiktok-hook trigger lists"),
     ],
 )
-def test_a_glob_that_fits_no_known_event_is_a_warning(glob: str, hint: str) -> None:
+def test_a_glob_that_matches_no_known_event_is_a_warning(glob: str, hint: str) -> None:
     routes = ["--route", "post.publish.complete", "3999", "--route", glob, "3999"]
     result = invoke(*BASE, "--ephemeral", *routes)
     assert result.exit_code == 0
@@ -164,7 +164,7 @@ def test_a_broken_config_file_of_ngrok_is_named(home: Path) -> None:
     assert str(file) in failed(invoke("listen"), 2)
 
 
-def test_a_missing_secret_is_said_before_a_missing_authtoken() -> None:
+def test_a_missing_secret_is_reported_before_a_missing_authtoken() -> None:
     assert "needs the client secret" in failed(invoke("listen", "--verify-webhook"), 2)
 
 
@@ -242,7 +242,7 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in message
 
 
-def test_an_unwritable_state_folder_is_told_and_does_not_keep_it_from_starting(
+def test_an_unwritable_state_folder_is_reported_and_does_not_prevent_the_start(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "file").write_text("")

@@ -60,7 +60,7 @@ def verdict(request: bytes) -> State:
     return signature.check(header, body, SECRET, now=time.time()).state
 
 
-async def test_it_goes_to_where_it_was_sent_before_signed_afresh(db: str, app: App) -> None:
+async def test_a_replay_goes_to_the_recorded_target_with_a_new_signature(db: str, app: App) -> None:
     result = await replay(db, "last")
     assert result.exit_code == 0, result.output
     assert app.requests[0].startswith(b"POST /hook HTTP/1.1\r\n")
@@ -88,7 +88,7 @@ async def test_a_filter_chooses_them_too(db: str, app: App) -> None:
     assert len(shown) == len(wanted) > 0
 
 
-async def test_several_go_out_in_order_and_the_rest_is_told(db: str, app: App) -> None:
+async def test_several_go_out_in_order_and_the_rest_is_reported(db: str, app: App) -> None:
     app.answer = http(500)
     result = await replay(db, "1-3")
     assert result.exit_code == 6
@@ -278,7 +278,7 @@ async def gone(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) -> None:
+async def test_a_queued_delivery_is_sent_and_dequeued(tmp_path: Path, app: App) -> None:
     db = str(tmp_path / "held.db")
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
         for _ in range(3):
@@ -302,7 +302,7 @@ async def test_what_waits_is_sent_and_waits_no_more(tmp_path: Path, app: App) ->
     ]
 
 
-async def test_what_waits_for_two_goes_to_both_or_once_to_where_it_is_sent(
+async def test_a_delivery_queued_for_two_targets_goes_to_both_or_once_to_the_target_given(
     tmp_path: Path, app: App
 ) -> None:
     db = str(tmp_path / "held.db")
@@ -316,7 +316,9 @@ async def test_what_waits_for_two_goes_to_both_or_once_to_where_it_is_sent(
         assert len(other.requests) == 1
 
 
-async def test_what_another_process_hands_on_is_left_to_it(tmp_path: Path, app: App) -> None:
+async def test_a_delivery_that_another_process_forwards_is_left_to_it(
+    tmp_path: Path, app: App
+) -> None:
     db = str(tmp_path / "first.db")
     async with listening("--no-tunnel", "--db", db, "-f", app.url, "--ack", "hold") as listener:
         for _ in range(2):
@@ -344,7 +346,7 @@ async def filled(path: Path, count: int) -> str:
     return str(path)
 
 
-async def test_one_that_cannot_be_changed_is_told_and_the_others_go_out(
+async def test_a_delivery_that_cannot_be_edited_is_reported_and_the_others_go_out(
     tmp_path: Path, app: App
 ) -> None:
     with open_store(tmp_path / "odd.db") as store:
@@ -368,7 +370,7 @@ async def test_json_prints_the_attempts_as_everywhere(db: str) -> None:
     ]
 
 
-async def test_it_works_beside_a_running_listener_and_never_sends_to_it(
+async def test_a_replay_works_next_to_a_running_listener_and_never_sends_to_it(
     tmp_path: Path, app: App
 ) -> None:
     db = str(tmp_path / "history.db")
@@ -425,7 +427,9 @@ async def test_a_certificate_of_ones_own_is_taken_when_asked_for(db: str) -> Non
     assert taken.exit_code == 0, taken.output
 
 
-async def test_a_path_that_somebody_sent_moves_no_terminal(tmp_path: Path, app: App) -> None:
+async def test_a_path_that_a_stranger_sent_cannot_control_the_terminal(
+    tmp_path: Path, app: App
+) -> None:
     db = tmp_path / "history.db"
     with open_store(db) as store:
         await store.add(delivery(path="/\x9b2J\u202e\ud800"))

@@ -39,7 +39,7 @@ def test_ids_are_read_as_people_write_them(
     assert sorted(selection.chosen(history, words, Filter()).ids) == ids
 
 
-def test_last_is_the_newest_that_fits_the_filters(history: HistoryReader) -> None:
+def test_last_is_the_newest_that_matches_the_filters(history: HistoryReader) -> None:
     failed = Filter(events=("post.publish.failed",))
     assert selection.chosen(history, ["last", "last-1"], failed).ids == (3, 2)
 
@@ -106,7 +106,7 @@ def test_times_are_read_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "1", "1y", "25:00", "2026-13-01", "h", "1h ago"])
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_time_is_a_usage_error_with_examples(text: str) -> None:
     with pytest.raises(UsageError, match=r"--until '.*' is not a time") as raised:
         selection.moment(text, option="--until", now=NOW)
     assert "--until 1h" in raised.value.hint

@@ -98,7 +98,7 @@ async def test_a_run_with_bad_answers_ends_with_6_and_its_statuses(app: App) -> 
 
 
 @pytest.mark.parametrize("name", ["publish", "publish-failed", "disconnect", "purchase"])
-async def test_a_scenario_is_told_event_by_event(app: App, name: str) -> None:
+async def test_a_scenario_is_printed_event_by_event(app: App, name: str) -> None:
     result = await trigger("--scenario", name, "--to", app.url)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -107,7 +107,7 @@ async def test_a_scenario_is_told_event_by_event(app: App, name: str) -> None:
         assert f'"event":"{line.split()[0]}"'.encode() in body
 
 
-async def test_retries_go_on_until_200(app: App) -> None:
+async def test_retries_continue_until_200(app: App) -> None:
     app.answer = http(500)
     result = await trigger(FAILED, "--to", app.url, "--retry-like-tiktok", "--speed", "10000000")
     assert result.exit_code == 6
@@ -135,7 +135,7 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
 
 
-async def test_a_listener_that_refuses_it_has_another_secret_not_a_fault() -> None:
+async def test_a_403_of_the_listener_is_explained_by_another_secret() -> None:
     async with listening("--no-tunnel", "--ephemeral"):
         result = await trigger(FAILED, secret="another-secret-than-its")
     assert result.exit_code == 6
@@ -196,7 +196,7 @@ async def test_a_certificate_of_ones_own_is_taken_when_asked_for() -> None:
     assert taken.exit_code == 0, taken.output
 
 
-async def test_an_app_gets_as_long_as_was_said(app: App) -> None:
+async def test_an_app_gets_the_timeout_that_was_given(app: App) -> None:
     app.answer = hang
     result = await trigger(FAILED, "--to", app.url, "--forward-timeout", "0.2")
     assert result.exit_code == 6
@@ -222,7 +222,7 @@ async def test_without_a_tunnel_there_is_no_way_through_one() -> None:
     assert "has no public URL" in result.stderr
 
 
-async def test_an_app_that_accepts_a_forgery_is_told_of(app: App) -> None:
+async def test_an_app_that_accepts_a_forgery_is_reported(app: App) -> None:
     result = await trigger(FAILED, "--bad-signature", "--to", app.url)
     assert result.exit_code == 0
     assert "does not verify" in result.stderr

@@ -106,10 +106,10 @@ class TestFingerprint:
         assert fingerprint(one) != fingerprint(other)
 
     @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"event":5}', b"{"], ids=repr)
-    def test_what_is_no_event_has_none(self, body: bytes) -> None:
+    def test_a_body_that_is_not_an_event_has_none(self, body: bytes) -> None:
         assert fingerprint(body) is None
 
-    def test_a_lone_surrogate_is_no_trouble(self) -> None:
+    def test_a_lone_surrogate_is_parsed(self) -> None:
         assert fingerprint(EVENT.replace(b"u-1", b"\\ud800")) is not None
 
 
@@ -128,7 +128,7 @@ class TestDelivery:
         assert copy.fingerprint == original.fingerprint
         assert copy == delivery(id=7, status=200)
 
-    def test_a_copy_with_another_body_is_parsed_anew(self) -> None:
+    def test_a_copy_with_another_body_is_parsed_again(self) -> None:
         original = delivery()
         assert original.event is not None
         assert original.replace(body=b"").event is None
@@ -148,7 +148,7 @@ class TestDelivery:
         ],
         ids=["an event", "something else", "a shop", "a lead", "nothing"],
     )
-    def test_the_summary_says_what_it_is(self, body: bytes, words: str) -> None:
+    def test_the_summary_names_the_event(self, body: bytes, words: str) -> None:
         assert words in delivery(body).summary
 
     def test_its_target_is_path_and_query(self) -> None:
@@ -233,12 +233,12 @@ class TestShapeOfADelivery:
             "scheme": "",
         }
 
-    def test_a_body_that_was_cut_says_how_long_it_was(self) -> None:
+    def test_a_body_that_was_cut_has_its_full_length(self) -> None:
         cut = delivery(b'{"event":', body_bytes=20_000)
         assert parsed(dump(delivery_json(cut)))["body_bytes"] == 20_000
         assert cut.summary == "not a TikTok event (20000 bytes, cut)"
 
-    def test_what_is_no_event_is_null(self) -> None:
+    def test_the_event_of_another_body_is_null(self) -> None:
         shape = parsed(dump(delivery_json(delivery(b"x"))))
         assert (shape["event"], shape["known"], shape["body"]) == (None, False, "x")
 
@@ -282,7 +282,7 @@ class TestShapeOfADelivery:
         ],
         ids=["event", "path", "header"],
     )
-    def test_what_is_no_unicode_is_still_written(self, changes: dict[str, Any]) -> None:
+    def test_a_lone_surrogate_is_still_written(self, changes: dict[str, Any]) -> None:
         line = dump(delivery_json(delivery(**changes)))
         assert line.isascii()
         assert parsed(line)["id"] == 0

@@ -231,7 +231,7 @@ async def test_a_misspelled_variable_is_named(db: Path, monkeypatch: pytest.Monk
     assert TOKEN not in str(finding)
 
 
-async def test_a_proxy_of_ngroks_file_is_said_not_to_be_used(db: Path, home: Path) -> None:
+async def test_a_proxy_of_ngroks_file_is_reported_as_not_used(db: Path, home: Path) -> None:
     file = home / ".config" / "ngrok" / "ngrok.yml"
     file.parent.mkdir(parents=True)
     file.write_text(f"agent:\n  authtoken: {TOKEN}\n  proxy_url: http://proxy:3128\n")
@@ -349,7 +349,7 @@ async def test_without_the_time_the_clock_is_doubted(header: str, db: Path) -> N
 
 
 @pytest.mark.parametrize(("ago", "status"), [(1, "pass"), (-120, "fail")], ids=["right", "behind"])
-async def test_tiktoks_signatures_tell_the_time_too(ago: float, status: str, db: Path) -> None:
+async def test_tiktoks_signatures_show_the_time_too(ago: float, status: str, db: Path) -> None:
     await keep(db, signed_ago=ago)
     (finding,) = await clock.clock(Subject(db=db))
     assert finding.status == status
@@ -405,7 +405,7 @@ async def test_a_secret_is_tried_on_what_tiktok_sent(db: Path) -> None:
     ],
     ids=["sandbox", "production", "number", "hostile"],
 )
-async def test_a_client_key_tells_its_environment(
+async def test_a_client_key_shows_its_environment(
     key: str, status: str, part: str, db: Path
 ) -> None:
     (finding,) = await app.client_key(Subject(db=db, client_key=key))

@@ -82,7 +82,7 @@ def test_the_catalogue_has_every_event_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
-def test_each_kind_is_whole_and_its_sample_fits_it(name: str) -> None:
+def test_each_event_type_is_complete_and_its_sample_matches_it(name: str) -> None:
     kind = CATALOGUE[name]
     assert kind.product
     assert kind.url.startswith("https://")
@@ -287,7 +287,7 @@ def test_content_is_decoded_where_it_holds_json(content: object, decoded: object
         pytest.param(bytes(range(256)), id="binary"),
     ],
 )
-def test_what_is_no_envelope_is_none(body: bytes) -> None:
+def test_a_body_without_the_envelope_fields_is_not_an_event(body: bytes) -> None:
     assert parse(body) is None
 
 
@@ -356,7 +356,7 @@ def test_unknown_events_and_keys_are_kept() -> None:
         ),
     ],
 )
-def test_summaries_say_what_happened_in_words(name: str, content: object, words: str) -> None:
+def test_summaries_describe_what_happened(name: str, content: object, words: str) -> None:
     assert summary(event(event=name, content=json.dumps(content))) == words
 
 
@@ -453,7 +453,7 @@ def strictly(text: str | bytes) -> Any:
 
 
 @given(fuzzing.events)
-def test_an_envelope_says_what_the_standard_library_reads_in_it(body: bytes) -> None:
+def test_an_envelope_has_the_values_that_the_standard_library_reads(body: bytes) -> None:
     found, told = parse(body), strictly(body)
     assert (found is None) == (told is None)
     if found is None:

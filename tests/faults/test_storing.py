@@ -114,7 +114,7 @@ async def statuses(listener: Listener, forwarder: Forwarder, count: int) -> list
     [full_disk, quota, folder_gone, locked, read_only, damaged],
     ids=lambda each: each.__name__,
 )
-async def test_what_cannot_be_stored_is_answered_503_said_once_and_forgotten_without_a_restart(
+async def test_a_delivery_that_cannot_be_stored_is_answered_503_with_one_notice(
     trouble: Trouble, shim: Path, db: Path
 ) -> None:
     if trouble is read_only and not can_be_made_read_only(db.parent):

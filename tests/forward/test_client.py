@@ -90,12 +90,12 @@ async def test_host_and_length_are_added_where_they_are_missing(forwarder: Forwa
     ]
 
 
-async def test_an_app_that_is_not_there_refuses(forwarder: Forwarder) -> None:
+async def test_an_app_that_is_not_running_gives_connection_refused(forwarder: Forwarder) -> None:
     reply = await forwarder.send(ForwardRequest("POST", f"http://localhost:{free_port()}"))
     assert (reply.status, reply.error) == (None, "refused")
 
 
-async def test_an_unknown_name_is_said_to_be_one(forwarder: Forwarder) -> None:
+async def test_an_unknown_host_name_gives_the_error_dns(forwarder: Forwarder) -> None:
     reply = await forwarder.send(ForwardRequest("POST", "http://no-such-host.invalid:1"))
     assert (reply.status, reply.error) == (None, "dns")
 
@@ -122,7 +122,7 @@ async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
     assert reply.detail == "no complete answer within 0.2 s"
 
 
-async def test_an_answer_that_came_while_the_process_was_stopped_is_no_timeout(
+async def test_a_response_that_came_while_the_process_was_stopped_is_not_a_timeout(
     forwarder: Forwarder,
 ) -> None:
     received, stopped = threading.Event(), threading.Event()
@@ -171,7 +171,7 @@ async def test_an_app_that_answers_drop_by_drop_runs_into_the_timeout(
 
 
 @pytest.mark.parametrize("then", ["waits", "closes", "goes on"])
-async def test_a_broken_header_is_said_to_be_one_whatever_follows(
+async def test_a_broken_header_is_reported_whatever_follows_it(
     forwarder: Forwarder, then: str
 ) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -234,7 +234,9 @@ def certificate(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_is_checked_unless_told_not_to(certificate: ssl.SSLContext) -> None:
+async def test_a_certificate_is_checked_unless_that_is_turned_off(
+    certificate: ssl.SSLContext,
+) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             await reader.readuntil(b"\r\n\r\n")

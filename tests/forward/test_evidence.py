@@ -48,7 +48,7 @@ async def test_a_target_is_looked_at_once_and_not_for_every_failure() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("own", [True, False], ids=["another-program", "the-same-program"])
-async def test_two_programs_on_one_port_are_told_apart_from_one(*, own: bool) -> None:
+async def test_two_programs_on_one_port_are_distinguished_from_one(*, own: bool) -> None:
     port = port_on_both_families()
     if port is None:
         pytest.skip("this machine has no ::1")

@@ -136,7 +136,9 @@ async def test_an_answer_may_end_with_its_connection(forwarder: Forwarder) -> No
         "endless-interim",
     ],
 )
-async def test_what_is_not_http_is_said_to_be_so(forwarder: Forwarder, answer: bytes) -> None:
+async def test_a_response_that_is_not_http_is_reported_as_such(
+    forwarder: Forwarder, answer: bytes
+) -> None:
     async with running_app(answer) as app:
         reply = await forwarder.send(ForwardRequest("POST", app.url))
     assert (reply.status, reply.error) == (None, "protocol")
@@ -250,7 +252,7 @@ async def test_a_response_to_head_has_no_body(
     assert app.connections == connections
 
 
-async def test_a_length_beside_chunks_is_read_and_its_connection_not_kept(
+async def test_a_response_with_length_and_chunks_is_read_and_its_connection_closed(
     forwarder: Forwarder,
 ) -> None:
     both = (

@@ -56,7 +56,7 @@ async def test_a_dead_first_address_costs_a_quarter_of_a_second() -> None:
     assert 0.2 < took < 2
 
 
-async def test_an_address_that_refuses_gives_way_at_once() -> None:
+async def test_a_second_address_is_tried_at_once_when_the_first_gives_connection_refused() -> None:
     loop = asyncio.get_running_loop()
     async with running_app() as app:
         began = loop.time()
@@ -93,7 +93,7 @@ async def test_a_cancelled_connect_leaves_no_socket() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_no_free_descriptor_is_said_to_be_so(host: str) -> None:
+async def test_a_lack_of_descriptors_is_reported_as_such(host: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     async with Forwarder() as forwarder:
         await forwarder.send(ForwardRequest("POST", f"http://{host}:9"))  # so that all is imported

@@ -57,7 +57,7 @@ def test_a_target_is_read_in_every_documented_form(text: str, url: str) -> None:
         "-x:3",
     ],
 )
-def test_what_is_no_target_is_a_usage_error_with_a_hint(text: str) -> None:
+def test_an_invalid_target_is_a_usage_error_with_a_hint(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_target(text)
     assert caught.value.hint
@@ -106,7 +106,7 @@ def test_paths_are_joined_with_one_slash_and_queries_kept(
         "https://me.ngrok-free.app/webhook",
     ],
 )
-def test_a_target_that_is_ourselves_is_refused(target: str) -> None:
+def test_a_target_that_is_our_own_receiver_is_rejected(target: str) -> None:
     with pytest.raises(UsageError, match="every delivery would come back") as caught:
         refuse_loop(
             [parse_target(target)],
@@ -118,7 +118,7 @@ def test_a_target_that_is_ourselves_is_refused(target: str) -> None:
     assert ("--inspect-port" in caught.value.hint) == ("inspector" in str(caught.value))
 
 
-def test_other_targets_are_no_loops() -> None:
+def test_other_targets_are_not_loops() -> None:
     refuse_loop(
         ["http://localhost:3001", "http://app:3000", "https://you.ngrok-free.app"],
         receiver_port=3000,

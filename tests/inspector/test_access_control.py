@@ -47,7 +47,7 @@ async def test_an_open_path_is_open_for_reading_only(house: House, method: str) 
     ],
 )
 @pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded", None])
-async def test_what_is_not_supported_says_so_before_it_asks_for_a_token(
+async def test_an_unsupported_address_is_answered_501_before_a_token_is_required(
     house: House, method: str, path: str, kind: str | None
 ) -> None:
     headers = [] if kind is None else [("Content-Type", kind)]
@@ -138,7 +138,7 @@ async def test_a_token_that_was_replaced_is_rejected_at_once() -> None:
      "localhost:1:2", "[::1", "127.0.0.1@evil.example", "@", ""],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["/api/v1/deliveries", "/api/tunnels"])
-async def test_a_name_that_is_not_ours_is_refused(house: House, host: str, path: str) -> None:
+async def test_a_foreign_host_name_is_rejected(house: House, host: str, path: str) -> None:
     assert (await house.ask("GET", path, ("Host", host))).status == 403
 
 
@@ -154,7 +154,7 @@ async def test_a_container_may_be_asked_by_the_name_it_was_given() -> None:
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "something-new"])
-async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
+async def test_another_site_and_another_port_of_this_one_are_rejected(
     house: House, site: str
 ) -> None:
     for method in ("GET", "POST", "DELETE"):
@@ -170,7 +170,7 @@ async def test_another_site_is_refused_and_so_is_another_port_of_this_one(
      "https://127.0.0.1:{port}", "ftp://127.0.0.1:{port}", "http://localhost:{port}",
      "127.0.0.1:{port}", "null", "http://[", ""],
 )  # fmt: skip
-async def test_a_foreign_origin_is_refused(house: House, origin: str) -> None:
+async def test_a_foreign_origin_is_rejected(house: House, origin: str) -> None:
     given = ("Origin", origin.format(port=house.port))
     reply = await house.ask("DELETE", "/api/v1/deliveries", given)
     assert reply.status == 403
@@ -295,7 +295,7 @@ async def test_the_stream_carries_the_strict_headers_too(house: House) -> None:
     "authorization",
     ["Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", TOKEN, "Bearer \xe9"],
 )
-async def test_what_is_nearly_the_token_is_refused(house: House, authorization: str) -> None:
+async def test_a_token_that_is_nearly_right_is_rejected(house: House, authorization: str) -> None:
     header = ("Authorization", authorization)
     reply = await house.ask("GET", "/api/v1/status", header, token=None)
     assert reply.status == 401
@@ -314,25 +314,25 @@ async def test_no_spelling_of_a_path_gets_around_the_token(house: House, path: s
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[]", b"[" * 100_000, b"{}{}", b'{"set":1}'])
-async def test_a_body_that_cannot_be_used_is_refused_in_words(house: House, body: bytes) -> None:
+async def test_an_unusable_body_is_rejected_with_a_message(house: House, body: bytes) -> None:
     await house.receive()
     reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=body)
     assert reply.status == 400
     assert json.loads(reply.body)["error"].endswith(".")
 
 
-async def test_a_charset_that_nobody_knows_is_of_no_consequence(house: House) -> None:
+async def test_an_unknown_charset_is_ignored(house: House) -> None:
     kind = ("Content-Type", "application/json; charset=klingon")
     for path in ("/api/v1/deliveries/1/replay", "/api/requests/http"):
         assert (await house.ask("POST", path, kind, body=b"{}")).status == 404
 
 
-async def test_a_body_that_is_too_long_is_refused(house: House) -> None:
+async def test_a_body_that_is_too_long_is_rejected(house: House) -> None:
     body = b"{" + b" " * (9 << 20)
     assert (await house.ask("POST", "/api/v1/deliveries/1/replay", body=body)).status == 413
 
 
-async def test_what_is_no_http_is_answered_400_and_kept_off_the_screen(
+async def test_a_malformed_request_is_answered_400_and_kept_off_the_screen(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)

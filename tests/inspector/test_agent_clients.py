@@ -207,7 +207,7 @@ async def test_pyngrok_asks_for_a_few_or_for_one_tunnel(agent: House) -> None:
         ("PATCH", "/api/status", 405),
     ],
 )
-async def test_pyngrok_understands_every_refusal(
+async def test_pyngrok_understands_every_error(
     agent: House, method: str, path: str, status: int
 ) -> None:
     data = {"id": "nobody", "proto": "http", "addr": "80"} if method in {"POST", "PUT"} else None
@@ -294,7 +294,7 @@ async def test_a_one_liner_with_the_token_reads_the_last_body(agent: House) -> N
 
 
 @pytest.mark.parametrize("what", ["tunnels", "endpoints"])
-async def test_without_a_tunnel_a_look_for_the_one_by_name_says_so(what: str) -> None:
+async def test_without_a_tunnel_a_look_for_the_one_by_name_is_an_error(what: str) -> None:
     async with running(tunnel=None, callback_url=None) as house:
         reply = await house.ask("GET", f"/api/{what}/command_line")
         assert reply.status == 404

@@ -20,7 +20,7 @@ from tiktok_hook.signature import State, Verdict
 FORGED = Verdict(State.INVALID, reason="signature does not match")
 
 
-async def test_pages_go_on_by_key(house: House) -> None:
+async def test_the_next_page_is_read_by_key(house: House) -> None:
     for _ in range(5):
         await house.receive()
     first = await house.get("/api/v1/deliveries?limit=2")
@@ -126,7 +126,9 @@ async def test_an_export_takes_a_filter(house: House) -> None:
     ] == [2]
 
 
-async def test_a_wish_with_an_unknown_name_is_refused_and_nothing_sent(house: House) -> None:
+async def test_a_request_body_with_an_unknown_field_is_rejected_and_nothing_sent(
+    house: House,
+) -> None:
     await house.receive()
     async with running_app() as app:
         wish = {"target": app.url, "singing": "bad"}
@@ -209,7 +211,9 @@ async def test_a_replay_is_signed_as_asked(house: House, signing: str, state: St
     ],
     ids=str,
 )
-async def test_an_unusable_wish_is_one_sentence(house: House, wish: object) -> None:
+async def test_the_error_for_an_unusable_request_body_is_one_sentence(
+    house: House, wish: object
+) -> None:
     await house.receive()
     reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=wish)
     assert reply.status == 400
@@ -279,7 +283,7 @@ async def event(reader: asyncio.StreamReader, name: str) -> bytes:
                 return text
 
 
-async def test_the_stream_tells_what_arrives_and_what_was_tried(house: House) -> None:
+async def test_the_stream_has_deliveries_and_attempts(house: House) -> None:
     reader = await stream(house)
     await house.receive()
     text = await event(reader, "delivery")
@@ -289,7 +293,7 @@ async def test_the_stream_tells_what_arrives_and_what_was_tried(house: House) ->
         assert b'"id":"1.1"' in await event(reader, "attempt")
 
 
-async def test_the_stream_goes_on_behind_the_last_event(house: House) -> None:
+async def test_the_stream_resumes_after_the_last_event(house: House) -> None:
     for _ in range(3):
         await house.receive()
     reader = await stream(house, ("Last-Event-ID", "1"))
@@ -297,7 +301,7 @@ async def test_the_stream_goes_on_behind_the_last_event(house: House) -> None:
     assert b"id: 3\n" in await event(reader, "delivery")
 
 
-async def test_the_stream_tells_what_another_process_wrote(house: House) -> None:
+async def test_the_stream_has_what_another_process_wrote(house: House) -> None:
     reader = await stream(house)
     delivery = await house.receive()
     await event(reader, "delivery")

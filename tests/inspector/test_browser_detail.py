@@ -77,14 +77,14 @@ async def test_a_huge_tree_costs_what_is_looked_at(view: View) -> None:
     await expect(tree).to_contain_text("x" * 100_000)
 
 
-async def test_a_forged_delivery_says_why_it_was_refused(view: View) -> None:
+async def test_a_forged_delivery_shows_why_it_was_rejected(view: View) -> None:
     await view.receive(BODY, ("Tiktok-Signature", f"t=1756684800,s={'0' * 64}"))
     await view.choose(1)
     await expect(view.page.locator(".band").first).to_contain_text("Signature invalid:")
     await expect(view.page.locator("#detail")).to_contain_text("TikTok was answered 403")
 
 
-async def test_of_a_long_forged_body_the_page_says_that_it_was_cut(view: View) -> None:
+async def test_the_page_shows_that_a_long_forged_body_was_cut(view: View) -> None:
     await view.receive(b"x" * 20_000, ("Tiktok-Signature", f"t=1756684800,s={'0' * 64}"))
     await view.choose(1)
     await expect(view.page.locator("#detail")).to_contain_text(

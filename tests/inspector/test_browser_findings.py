@@ -68,7 +68,9 @@ async def test_rows_keep_their_place_when_others_arrive(view: View) -> None:
     await expect(page.locator("#pill")).to_be_hidden()
 
 
-async def test_the_keyboard_goes_on_past_the_page_with_one_tab_stop(browser: Browser) -> None:
+async def test_the_keyboard_reaches_rows_beyond_the_page_with_one_tab_stop(
+    browser: Browser,
+) -> None:
     async with running() as house:
         for _ in range(60):
             await house.receive()
@@ -148,7 +150,7 @@ async def test_on_a_narrow_screen_rows_begin_early_and_filters_wait(browser: Bro
         await expect(view.page.locator("select[name=event]")).to_be_visible()
 
 
-async def test_an_empty_page_says_what_to_do(view: View) -> None:
+async def test_an_empty_page_shows_what_to_do(view: View) -> None:
     empty = view.page.locator("#empty")
     await expect(empty).to_contain_text("There is no tunnel, so TikTok cannot reach this receiver")
     await empty.get_by_role("button", name="Send a sample…").click()

@@ -167,7 +167,7 @@ async def test_the_strip_shows_outages_from_before_the_page_was_opened(browser: 
             await page.close()
 
 
-async def test_a_search_without_a_find_says_how_far_it_has_looked(
+async def test_a_search_without_a_match_shows_how_far_it_has_looked(
     browser: Browser, tmp_path: Path
 ) -> None:
     async with running(path=tmp_path / "history.db") as house:

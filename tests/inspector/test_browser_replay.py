@@ -23,7 +23,7 @@ async def test_one_click_replays_to_the_app(view: View) -> None:
     await expect(view.page.locator("#attempt-1\\.2")).to_contain_text("replay")
 
 
-async def test_an_edited_replay_is_signed_afresh_and_keeps_every_digit(view: View) -> None:
+async def test_an_edited_replay_is_signed_again_and_keeps_every_digit(view: View) -> None:
     content = '{"publish_id":"old","post_id":7545201234567890123,"n":1.10}'
     await view.receive(
         json.dumps({"event": "post.publish.complete", "content": content}).encode(),
@@ -120,7 +120,7 @@ async def test_what_the_list_shows_is_exported(
     assert "post.publish.complete" not in text
 
 
-async def test_an_export_that_is_refused_is_said_and_not_saved(view: View) -> None:
+async def test_an_export_that_fails_is_reported_and_not_saved(view: View) -> None:
     await view.receive()
     page = view.page
     await page.goto(page.url + "?since=never")

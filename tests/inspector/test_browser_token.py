@@ -146,7 +146,7 @@ async def test_the_token_alone_is_accepted_in_the_field_too(browser: Browser) ->
         await context.close()
 
 
-async def test_where_access_is_open_nobody_is_asked_for_a_token(browser: Browser) -> None:
+async def test_with_open_access_the_page_asks_for_no_token(browser: Browser) -> None:
     async with running(inspect_open=True) as house:
         await house.receive()
         context = await browser.new_context()

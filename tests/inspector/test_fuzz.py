@@ -164,7 +164,7 @@ WISHES = st.fixed_dictionaries(
 
 
 @pytest.mark.hypothesis
-async def test_whatever_is_wished_of_a_replay_is_done_or_refused_in_words() -> None:
+async def test_any_replay_request_is_done_or_rejected_with_a_message() -> None:
     def attack(ask: Ask) -> None:
         @fuzzing.one_in(4)
         @given(

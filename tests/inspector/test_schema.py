@@ -61,7 +61,7 @@ def attack(house: House, method: str, path: str, mode: GenerationMode) -> None:
 @pytest.mark.hypothesis  # which cannot see it inside `attack`
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("method", "path"), CALLS)
-async def test_generated_calls_are_answered_as_the_document_says(
+async def test_generated_calls_are_answered_as_the_document_describes(
     method: str, path: str, mode: GenerationMode
 ) -> None:
     async with running() as house:

@@ -96,7 +96,7 @@ async def attempt(house: House, delivery: Delivery, **outcome: Any) -> Attempt:
     return begun
 
 
-async def test_a_delivery_is_told_as_a_row_of_the_list(house: House) -> None:
+async def test_a_delivery_is_sent_as_a_row_of_the_list(house: House) -> None:
     async with listening(house) as events:
         stored = await house.receive()
         row = await events.next("delivery")
@@ -106,7 +106,7 @@ async def test_a_delivery_is_told_as_a_row_of_the_list(house: House) -> None:
         await events.wait_for_id(stored.id)
 
 
-async def test_an_attempt_told_before_its_row_is_not_lost(house: House) -> None:
+async def test_an_attempt_published_before_its_row_is_not_lost(house: House) -> None:
     async with listening(house) as events:
         stored = await house.store.add(Delivery(received_at=1.0, body=BODY, status=500))
         done = await attempt(house, stored, status=500, duration_ms=3.0)
@@ -122,7 +122,7 @@ async def test_an_attempt_told_before_its_row_is_not_lost(house: House) -> None:
                     shown["last_attempt"] = json.loads(data)
 
 
-async def test_a_row_seen_while_the_app_works_is_told_again_when_it_is_answered(
+async def test_a_row_sent_while_the_app_works_is_sent_again_when_it_is_answered(
     house: House,
 ) -> None:
     async with listening(house) as events:
@@ -134,7 +134,7 @@ async def test_a_row_seen_while_the_app_works_is_told_again_when_it_is_answered(
         assert (row["delivery"]["id"], row["delivery"]["status"]) == (waiting.id, 200)
 
 
-async def test_nothing_is_told_twice_without_a_change(house: House) -> None:
+async def test_nothing_is_sent_twice_without_a_change(house: House) -> None:
     async with listening(house) as events:
         for number in range(1, 4):
             await house.receive()
@@ -143,7 +143,7 @@ async def test_nothing_is_told_twice_without_a_change(house: House) -> None:
         assert (await events.next("delivery"))["delivery"]["id"] == fourth.id
 
 
-async def test_it_goes_on_behind_the_last_id(house: House) -> None:
+async def test_the_stream_resumes_after_the_last_id(house: House) -> None:
     for _ in range(4):
         await house.receive()
     async with listening(house, 2) as events:
@@ -214,7 +214,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
     assert peak < 40 << 20
 
 
-async def test_who_missed_too_much_is_told_to_start_anew(house: House) -> None:
+async def test_a_client_that_missed_too_much_is_asked_to_start_again(house: House) -> None:
     for _ in range(stream.CATCH_UP + 1):
         await house.receive(b"")
     async with listening(house, 0) as events:
@@ -223,7 +223,7 @@ async def test_who_missed_too_much_is_told_to_start_anew(house: House) -> None:
         assert (await events.next("delivery"))["delivery"]["id"] == stored.id
 
 
-async def test_what_another_process_does_is_told(tmp_path: Path) -> None:
+async def test_what_another_process_does_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     async with running(path=path) as house, listening(house) as events:
         with open_store(path) as other:
@@ -240,7 +240,7 @@ async def test_what_another_process_does_is_told(tmp_path: Path) -> None:
             assert (told["id"], told["status"], told["replay"]) == ("1.1", 204, True)
 
 
-async def test_attempts_the_tunnel_and_the_app_are_told(house: House) -> None:
+async def test_attempts_the_tunnel_and_the_app_are_sent(house: House) -> None:
     stored = await house.receive()
     async with listening(house) as events:
         house.feed.publish(AttemptEnded(await attempt(house, stored, status=200, duration_ms=1.0)))

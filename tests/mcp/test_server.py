@@ -58,7 +58,7 @@ def received(agent: Agent, receiver: str, body: bytes, *headers: tuple[str, str]
     return dict(found["delivery"])
 
 
-def test_every_tool_has_valid_schemas_and_says_whether_it_only_reads(
+def test_every_tool_has_valid_schemas_and_declares_whether_it_only_reads(
     tools: dict[str, Tool],
 ) -> None:
     assert tools.keys() == {each.name for each in TOOLS}
@@ -78,7 +78,7 @@ def test_no_tool_takes_a_secret(tools: dict[str, Tool]) -> None:
     assert not [name for name in names if "secret" in name or "token" in name]
 
 
-def test_every_result_is_as_its_schema_says(
+def test_every_result_matches_its_schema(
     agent: Agent, tools: dict[str, Tool], receiver: str
 ) -> None:
     calls: list[tuple[str, dict[str, Any]]] = [

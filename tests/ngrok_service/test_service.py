@@ -291,7 +291,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("answer", "expected"), ANSWERS.values(), ids=ANSWERS)
-async def test_an_answer_passes_however_its_end_is_told(
+async def test_a_response_passes_with_any_framing(
     service: NgrokService, app: App, answer: bytes, expected: bytes
 ) -> None:
     app.answer = lambda _request: answer
@@ -317,7 +317,7 @@ async def test_a_websocket_passes_both_ways(service: NgrokService, app: App) -> 
     assert received.endswith(b"\r\n\r\nheard hello")
 
 
-async def test_a_client_that_waits_to_continue_is_told_to(service: NgrokService, app: App) -> None:
+async def test_a_client_that_expects_100_continue_gets_it(service: NgrokService, app: App) -> None:
     async with agent_of(service, "--forward-to", app.url) as agent:
         parts = urlsplit(await agent.online())
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
@@ -550,7 +550,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], Sequence[str], str]] = {
 
 
 @pytest.mark.parametrize(("rules", "options", "code"), REFUSALS.values(), ids=REFUSALS)
-async def test_what_the_account_may_not_is_refused(
+async def test_what_the_account_may_not_do_is_an_ngrok_error(
     rules: dict[str, Any], options: Sequence[str], code: str
 ) -> None:
     async with NgrokService(**rules) as service, agent_of(service, *options) as agent:
@@ -559,7 +559,7 @@ async def test_what_the_account_may_not_is_refused(
     assert service.online == []
 
 
-async def test_the_refusal_of_a_wrong_token_repeats_it() -> None:
+async def test_the_error_for_a_wrong_token_repeats_it() -> None:
     async with (
         NgrokService(tokens=["other"]) as service,
         agent_of(service, "--authtoken", "wrong_token") as agent,
@@ -567,7 +567,7 @@ async def test_the_refusal_of_a_wrong_token_repeats_it() -> None:
         assert "wrong_token" in (await agent.refused())[1]
 
 
-async def test_a_host_that_is_online_is_refused_to_others(service: NgrokService) -> None:
+async def test_a_host_that_is_online_cannot_be_opened_by_others(service: NgrokService) -> None:
     async with agent_of(service, "--domain", "localhost") as agent:
         await agent.online()
         async with agent_of(service, "--domain", "localhost") as other:
@@ -579,7 +579,7 @@ async def test_a_host_that_is_online_is_refused_to_others(service: NgrokService)
     [("auth", "failed to connect session"), ("bind", "failed to start listener")],
     ids=["auth", "bind"],
 )
-async def test_any_refusal_can_be_ordered(service: NgrokService, kind: str, text: str) -> None:
+async def test_any_ngrok_error_can_be_ordered(service: NgrokService, kind: str, text: str) -> None:
     refuse = service.refuse_auth if kind == "auth" else service.refuse_bind
     refuse("ERR_NGROK_9999", "No more today.")
     async with agent_of(service) as agent:
@@ -641,7 +641,7 @@ async def test_an_agent_is_back_under_its_url_after_a_loss(
         assert (await post(url)).status == 200
 
 
-async def test_a_closed_port_refuses_and_opens_again_with_its_number(
+async def test_a_closed_port_gives_connection_refused_and_opens_again_with_its_number(
     service: NgrokService,
 ) -> None:
     connect_url = service.connect_url
@@ -701,7 +701,7 @@ async def test_an_agent_without_a_handler_answers_a_command_with_an_error(
     assert answer["Error"] == "the agent has not defined a callback for this operation"
 
 
-async def test_an_agent_with_a_handler_is_told_to_stop(service: NgrokService) -> None:
+async def test_an_agent_with_a_handler_is_asked_to_stop(service: NgrokService) -> None:
     async with agent_of(service, "--stoppable") as agent:
         await agent.online()
         assert service.auths[0]["Extra"]["StopUnsupportedError"] == ""
@@ -726,7 +726,7 @@ async def test_heartbeats_are_echoed_at_once(service: NgrokService) -> None:
 # The program.
 
 
-async def test_the_program_says_where_it_is_and_ends_with_its_input() -> None:
+async def test_the_program_prints_its_address_and_ends_with_its_input() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -768,7 +768,7 @@ def test_frames_are_found_however_the_bytes_arrive() -> None:
     [(b"\0\0\0\x40\0\0\0\3", Code.PROTOCOL), (b"\xff\xff\xff\x10\0\0\0\3", Code.FRAME_SIZE)],
     ids=["unknown-kind", "too-large"],
 )
-def test_what_is_no_frame_is_an_error(data: bytes, code: Code) -> None:
+def test_an_invalid_frame_is_an_error(data: bytes, code: Code) -> None:
     with pytest.raises(FrameError) as caught:
         list(Decoder().feed(data))
     assert caught.value.code is code

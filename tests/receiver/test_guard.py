@@ -88,7 +88,7 @@ async def test_a_chunked_body_is_put_together_and_keeps_its_connection(size: int
 )
 @pytest.mark.parametrize("first", [b"", b"3\r\nabc\r\n"], ids=["first-chunk", "second-chunk"])
 @pytest.mark.parametrize("at_once", [True, False], ids=["at-once", "byte-by-byte"])
-async def test_a_malformed_chunk_is_refused_at_once_however_it_arrives(
+async def test_a_malformed_chunk_is_rejected_at_once_however_it_arrives(
     bad: bytes,
     first: bytes,
     at_once: bool,  # noqa: FBT001 - a table
@@ -267,7 +267,7 @@ async def test_a_request_that_is_handled_is_not_evicted() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 1400, 1 << 20], ids=["byte-by-byte", "packets", "whole"])
-async def test_a_head_beyond_the_limit_is_refused_when_it_arrives_whole(size: int) -> None:
+async def test_a_head_beyond_the_limit_that_arrives_at_once_is_rejected(size: int) -> None:
     fields = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 100) for number in range(20))
     limits = Limits(head_bytes=1024)
     data = LINES + fields + b"Content-Length: 0\r\n\r\n"
@@ -416,7 +416,7 @@ async def test_a_malformed_request_is_answered_reported_and_its_connection_close
     assert not caplog.records
 
 
-async def test_headers_without_an_end_are_refused() -> None:
+async def test_headers_without_an_end_are_rejected() -> None:
     limits = Limits(head_bytes=4096)
     async with listening(limits=limits) as seen, seen.connect() as client:
         await client.send(LINES)
@@ -425,7 +425,7 @@ async def test_headers_without_an_end_are_refused() -> None:
         assert (await client.answer()).status == 431
 
 
-async def test_a_body_in_too_small_chunks_is_refused() -> None:
+async def test_a_body_in_too_small_chunks_is_rejected() -> None:
     async with (
         listening(secrets=[], limits=Limits(body_bytes=60_000)) as seen,
         seen.connect() as client,
@@ -450,7 +450,7 @@ async def test_garbage_behind_a_request_being_handled_ends_the_connection_after_
     assert [probe.status for probe in seen.probes] == [400]
 
 
-async def test_a_body_shorter_than_said_is_no_delivery() -> None:
+async def test_a_body_shorter_than_its_length_is_not_a_delivery() -> None:
     async with listening() as seen:
         async with seen.connect() as client:
             await client.send(post()[:-1])
@@ -461,7 +461,7 @@ async def test_a_body_shorter_than_said_is_no_delivery() -> None:
     assert not seen.deliveries
 
 
-async def test_a_body_longer_than_said_is_cut_and_its_rest_is_no_request() -> None:
+async def test_a_body_longer_than_its_length_is_cut_and_its_rest_is_not_a_request() -> None:
     async with listening() as seen, seen.connect() as client:
         await client.send(post())
         assert (await client.answer()).status == 200

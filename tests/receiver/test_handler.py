@@ -27,7 +27,7 @@ from tiktok_hook.signature import State
 PING = b'{"event":"tiktok.ping","create_time":1795000000000,"content":"{}"}'
 
 
-async def test_a_signed_post_is_handled_and_answered_what_handling_says() -> None:
+async def test_a_signed_post_gets_the_response_of_the_delivery_handler() -> None:
     async def teapot(_: Delivery) -> ReceiverResponse:
         return ReceiverResponse(
             418, b"short", "text/plain", (("X-App", "yes"), ("Content-Length", "9"))
@@ -132,7 +132,7 @@ async def test_the_verdict_decides(request_bytes: bytes, state: State, status: i
     assert seen.statuses == [status if delivery.verdict.refused else None]
 
 
-async def test_a_tolerance_refuses_what_is_older() -> None:
+async def test_an_older_signature_than_the_tolerance_is_rejected() -> None:
     async with listening(tolerance=60.0) as seen:
         assert (await seen.ask(post(at=NOW - 50))).status == 200
         assert (await seen.ask(post(at=NOW - 70))).status == 403

@@ -35,7 +35,7 @@ LIMITS = Limits(evict_after_seconds=0.05, evict_idle_after_seconds=1)
         ("turned_away", 100, False),
     ],
 )
-def test_only_what_waits_for_its_client_is_evicted(
+def test_only_a_connection_that_waits_for_its_client_is_evicted(
     group: str,
     age: float,
     evictable: bool,  # noqa: FBT001 - a table

@@ -49,7 +49,7 @@ AMBIGUOUS["te-old-version"] = b"Transfer-Encoding: chunked\r\nContent-Length: 0\
 
 @pytest.mark.parametrize("size", [1, 16, 4096], ids=["byte-by-byte", "parts", "at-once"])
 @pytest.mark.parametrize("rest", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
-async def test_a_request_that_can_be_read_in_two_ways_is_refused(rest: bytes, size: int) -> None:
+async def test_an_ambiguous_request_is_rejected(rest: bytes, size: int) -> None:
     data = HEAD + rest + INNER
     async with listening(secrets=[]) as seen, seen.connect() as client:
         with contextlib.suppress(ConnectionError):

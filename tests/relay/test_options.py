@@ -23,7 +23,7 @@ def test_how_long_to_retry_is_a_duration(given: Duration | None, seconds: float)
 
 
 @pytest.mark.parametrize("given", ["later", "", "0", "-1", "nan", 0])
-def test_what_is_no_duration_is_a_usage_error(given: Duration) -> None:
+def test_an_invalid_duration_is_a_usage_error(given: Duration) -> None:
     with pytest.raises(UsageError, match="--retry-for") as caught:
         RelayOptions(retry_for=given).check_relay()
     assert "90m" in caught.value.hint

@@ -388,7 +388,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-async def test_late_ones_are_signed_again_and_without_a_secret_a_notice_says_so(
+async def test_late_deliveries_are_signed_again_and_without_a_secret_there_is_a_notice(
     store: Store, forwarder: Forwarder, published: Published
 ) -> None:
     async with (

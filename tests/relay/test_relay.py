@@ -186,7 +186,7 @@ async def test_the_delivery_and_its_attempt_are_on_disk_before_the_app_sees_them
     assert seen == [(sent.body, False)]
 
 
-async def test_the_delivery_is_told_before_its_attempt(
+async def test_the_delivery_is_published_before_its_attempt(
     relaying: Opener, published: Published
 ) -> None:
     async with running_app() as app, running_app() as second, relaying(app, second) as relay:
@@ -397,7 +397,7 @@ async def test_first_answers_at_once_and_forwards_in_order(
     assert list(store.history().pending()) == []
 
 
-async def test_first_waits_for_an_app_that_is_not_there_and_says_so_once(
+async def test_first_waits_for_an_app_that_is_down_with_one_notice(
     relaying: Opener, published: Published
 ) -> None:
     port = free_port()
@@ -414,7 +414,7 @@ async def test_first_waits_for_an_app_that_is_not_there_and_says_so_once(
     assert Counter(each.error for each in published.attempts)["refused"] == 1
 
 
-async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
+async def test_queued_deliveries_are_resumed_after_a_restart_for_the_same_target_only(
     relaying: Opener, published: Published
 ) -> None:
     port, other = free_port(), free_port()
@@ -436,7 +436,7 @@ async def test_what_waits_goes_on_after_a_restart_to_the_same_target_only(
         assert [json.loads(body)["create_time"] for body in app.bodies] == [0, 1, 2]
 
 
-async def test_what_goes_out_late_is_signed_afresh(relaying: Opener, published: Published) -> None:
+async def test_a_late_delivery_is_signed_again(relaying: Opener, published: Published) -> None:
     now = time.time()
     async with running_app() as app, relaying(app, ack="hold") as relay:
         await relay.handle(delivery(number=1, received_at=now - 3600))
@@ -536,7 +536,7 @@ async def test_an_attempt_that_found_no_app_will_be_retried(
     assert (ended.attempt.error, ended.will_retry) == ("refused", True)
 
 
-async def test_the_apps_state_is_told_when_it_changes(
+async def test_the_state_of_the_app_is_published_when_it_changes(
     relaying: Opener, published: Published
 ) -> None:
     async with running_app() as app:

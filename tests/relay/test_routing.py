@@ -58,7 +58,7 @@ def test_every_matching_target_gets_a_delivery(
         ({"answers": [(MATCHING, "500 x2")]}, "--answer 500 x2 "),
     ],
 )
-def test_what_is_no_route_or_answer_is_a_usage_error(changes: Any, words: str) -> None:
+def test_an_invalid_route_or_answer_is_a_usage_error(changes: Any, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         RelayOptions(**changes).check_relay()
     assert words in str(caught.value)

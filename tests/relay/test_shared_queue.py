@@ -61,7 +61,7 @@ def numbers(app: App) -> list[int]:
     return [json.loads(body)["create_time"] for body in app.bodies]
 
 
-async def test_two_that_receive_at_once_hand_on_each_delivery_once_in_order(path: Path) -> None:
+async def test_two_listeners_forward_each_delivery_once_and_in_order(path: Path) -> None:
     async with (
         running_app(slow) as app,
         relaying(path, app.url) as one,
@@ -79,7 +79,7 @@ async def test_two_that_receive_at_once_hand_on_each_delivery_once_in_order(path
     assert sorted(order) == list(range(20))
 
 
-async def test_when_one_is_killed_the_other_goes_on(path: Path) -> None:
+async def test_when_one_listener_is_killed_the_other_continues(path: Path) -> None:
     async with running_app(slow) as app, relaying(path, app.url) as relay:
         process = await asyncio.to_thread(
             subprocess.Popen,
@@ -98,7 +98,7 @@ async def test_when_one_is_killed_the_other_goes_on(path: Path) -> None:
     assert len(app.requests) <= len(kept) + 1
 
 
-async def test_both_may_let_go_of_what_is_held(path: Path) -> None:
+async def test_each_of_two_listeners_may_release_held_deliveries(path: Path) -> None:
     async with (
         running_app(slow) as app,
         relaying(path, app.url, ack="hold") as one,
@@ -128,7 +128,9 @@ async def test_a_pause_holds_for_both(path: Path) -> None:
     assert numbers(app) == [1, 2]
 
 
-async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(path: Path) -> None:
+async def test_there_is_one_notice_when_another_listener_holds_the_queue_without_forwarding(
+    path: Path,
+) -> None:
     """As one that is paused does, or that Ctrl-Z stopped in the middle."""
     published, sent = Published(), asyncio.Event()
 
@@ -162,7 +164,7 @@ async def test_it_is_said_once_when_another_has_the_queue_and_hands_on_nothing(p
     assert len(published.of(Notice)) == 1
 
 
-async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> None:
+async def test_the_queue_lock_is_free_while_the_app_is_down(path: Path) -> None:
     published = Published()
     async with relaying(
         path, url := f"http://127.0.0.1:{free_port()}", published=published
@@ -173,7 +175,7 @@ async def test_nobody_is_kept_away_while_the_app_is_not_there(path: Path) -> Non
             await eventually(lock.acquire)
 
 
-async def test_what_waits_is_counted_whoever_takes_it(path: Path) -> None:
+async def test_queued_deliveries_are_counted_whichever_process_dequeues_them(path: Path) -> None:
     async with (
         running_app() as app,
         relaying(path, app.url, ack="hold") as one,
@@ -211,7 +213,7 @@ async def test_each_target_has_its_own_place_in_the_queue(path: Path) -> None:
     assert len(first.requests) == 5
 
 
-async def test_a_further_target_that_is_gone_does_not_fill_the_history(path: Path) -> None:
+async def test_a_secondary_target_that_is_gone_does_not_fill_the_history(path: Path) -> None:
     missing = f"http://127.0.0.1:{free_port()}"
     async with running_app() as app, relaying(path, app.url, missing, keep=5) as relay:
         for number in range(20):

@@ -146,7 +146,7 @@ async def test_a_second_ctrl_c_leaves_at_once_with_130_and_leaves_nothing_runnin
         assert not alive
 
 
-async def test_the_status_line_says_that_the_tunnel_is_online_and_how_fast(
+async def test_the_status_line_shows_that_the_tunnel_is_online_and_how_fast(
     environment: dict[str, str],
 ) -> None:
     async with NgrokService() as service:
@@ -217,7 +217,9 @@ async def test_keys_show_details_switch_the_view_and_replay_the_last_failure(
         assert await asyncio.to_thread(screen.end) == 0
 
 
-async def test_a_held_session_says_what_its_key_hands_on(environment: dict[str, str]) -> None:
+async def test_a_held_session_shows_how_many_deliveries_its_key_releases(
+    environment: dict[str, str],
+) -> None:
     async with running_app() as app:
         words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
         words += ["--port", "0", "--inspect-port", "0", "--forward-to", app.url, "--ack", "hold"]
@@ -248,7 +250,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), App).serve_foreve
 
 
 @pytest.mark.parametrize("leave", ["", "7"], ids=["stays", "leaves"])
-async def test_the_app_beside_is_awaited_shown_and_ended(leave: str, unused_port: int) -> None:
+async def test_the_child_app_is_awaited_shown_and_ended(leave: str, unused_port: int) -> None:
     environment = {"LEAVE": leave, "NGROK_AUTHTOKEN": "example-token"}
     async with listening(
         "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", APP,
@@ -277,7 +279,7 @@ signal.pause()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-async def test_the_app_beside_is_told_to_end_as_we_were(
+async def test_the_child_app_gets_the_signal_that_ended_us(
     number: signal.Signals, unused_port: int
 ) -> None:
     async with listening(
@@ -307,7 +309,7 @@ def test_a_command_that_is_not_there_is_a_usage_error() -> None:
 
 
 @pytest.mark.parametrize(("code", "exit_code"), [(7, 7), (0, 1)], ids=["failed", "done"])
-def test_a_command_that_ends_before_it_listens_is_told_once_and_its_code_kept(
+def test_a_command_that_ends_before_it_listens_is_reported_once_and_its_code_kept(
     code: int, exit_code: int, unused_port: int
 ) -> None:
     words = ["--no-tunnel", "--ephemeral", "--port", "0", "--inspect-port", "0"]

@@ -56,7 +56,7 @@ def test_without_any_there_is_none() -> None:
     assert find_ingress(authtoken=None).authtoken is None
 
 
-def test_where_to_connect_is_what_was_given_else_what_ngroks_file_says(ngrok_file: Path) -> None:
+def test_the_connect_url_is_the_one_given_otherwise_that_of_ngroks_file(ngrok_file: Path) -> None:
     ngrok_file.write_text(
         'version: "3"\nagent:\n  connect_url: example.com:443\n  connect_cas: host\n'
     )

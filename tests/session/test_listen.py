@@ -56,7 +56,7 @@ async def test_a_signed_post_through_the_tunnel_is_stored_shown_and_answered_200
     assert SECRET not in listener.errors
 
 
-async def test_a_forged_post_is_refused_here_stored_and_explained(service: NgrokService) -> None:
+async def test_a_forged_post_is_rejected_stored_and_explained(service: NgrokService) -> None:
     async with listening(*tunnelled(service), environment=TOKEN_ONLY) as listener:
         reply = await post(listener.url, BODY, signed(BODY, secret="another"))
         delivery = await listener.wait_for("delivery")
@@ -117,7 +117,7 @@ async def test_two_listeners_that_pool_a_domain_share_its_deliveries(service: Ng
     ("code", "words"),
     [("ERR_NGROK_105", "authtoken"), ("ERR_NGROK_108", "session"), ("ERR_NGROK_9016", "webhook")],
 )
-async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
+async def test_an_ngrok_error_is_one_sentence_a_hint_and_exit_code_3(
     service: NgrokService, code: str, words: str
 ) -> None:
     service.refuse_auth(code, f"The authtoken {TOKEN} is not good.")
@@ -136,7 +136,9 @@ async def test_a_refusal_of_ngrok_is_one_sentence_a_hint_and_exit_code_3(
     assert out == b""
 
 
-async def test_what_waits_and_will_not_be_handed_on_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_a_notice_at_the_start_counts_queued_deliveries_that_will_not_be_forwarded(
+    tmp_path: Path,
+) -> None:
     words = ["--no-tunnel", "--db", str(tmp_path / "history.db"), "--ack"]
     apps = [f"http://127.0.0.1:{free_port()}" for _ in range(2)]
     async with listening(*words, "first", "-f", apps[0]) as first:
@@ -161,7 +163,7 @@ async def test_what_waits_and_will_not_be_handed_on_is_told_at_the_start(tmp_pat
     [("json", b'"type":"ready"', b'"type":"summary"'), ("compact", b"Ctrl-C", b"0 deliveries in")],
     ids=["json", "compact"],
 )
-async def test_stopped_from_the_dashboard_it_says_so_once_and_sums_up(
+async def test_a_stop_from_the_dashboard_is_reported_once_with_a_summary(
     service: NgrokService, form: str, up: bytes, sum_up: bytes
 ) -> None:
     process = await asyncio.create_subprocess_exec(

@@ -104,7 +104,7 @@ async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_
     assert (summary.failed, summary.pending) == ((), 1)
 
 
-async def test_what_fails_at_a_further_target_is_told_apart_from_the_apps_own_failures() -> None:
+async def test_failures_of_a_secondary_target_are_counted_apart_from_those_of_the_app() -> None:
     missing = f"http://127.0.0.1:{free_port()}"
     async with (
         asyncio.timeout(DEADLINE),
@@ -136,7 +136,7 @@ time.sleep(60)
 """
 
 
-async def test_it_is_said_that_a_slow_app_is_waited_for(tmp_path: Path) -> None:
+async def test_a_delivery_that_waits_for_a_slow_app_is_reported(tmp_path: Path) -> None:
     port, told, bus = free_port(), [], Bus()
 
     def noticed(notice: Notice) -> None:
@@ -218,7 +218,7 @@ async def test_a_delivery_is_published_before_the_app_has_answered() -> None:
     assert kinds == [DeliveryStored, AttemptStarted, AttemptEnded, DeliveryAnswered] * 2
 
 
-async def test_a_redelivery_says_when_the_first_one_was_received() -> None:
+async def test_a_redelivery_shows_when_the_first_one_was_received() -> None:
     async with local() as session, asyncio.timeout(DEADLINE):
         deliveries = aiter(session)
         for _ in range(3):
@@ -309,7 +309,7 @@ async def test_a_wait_ends_with_the_session() -> None:
             await session.wait_for("*", timeout=None)
 
 
-async def test_a_refused_delivery_comes_out_too() -> None:
+async def test_an_iteration_includes_rejected_deliveries() -> None:
     async with local() as session, asyncio.timeout(DEADLINE):
         deliveries = aiter(session)
         await post(session.local_url, BODY, signed(BODY, secret="another"))
@@ -332,7 +332,7 @@ async def test_a_bus_of_the_callers_gets_everything_from_the_start() -> None:
     assert isinstance(events[-1], Summary)
 
 
-async def test_an_iteration_ends_with_the_command_beside() -> None:
+async def test_an_iteration_ends_when_the_child_app_ends() -> None:
     async with (
         running_app() as app,
         local(forward_to=app.url, command=[sys.executable, "-c", "pass"]) as session,
@@ -352,7 +352,7 @@ async def test_an_iteration_that_begins_after_the_command_ended_ends_at_once() -
         assert [delivery async for delivery in session] == []
 
 
-async def test_a_refusal_that_ends_a_running_session_is_one_plain_error(
+async def test_an_ngrok_error_that_ends_a_running_session_is_one_plain_error(
     service: NgrokService,
 ) -> None:
     async def lose_it() -> None:
@@ -386,7 +386,7 @@ async def test_a_taken_port_is_one_plain_error() -> None:
     [{"forward_to": "what?"}, {"command": ["true"]}, {"path": "hook"}, {"verify_webhook": True}],
     ids=["target", "command-without-target", "path", "verify-without-secret"],
 )
-def test_arguments_that_do_not_go_together_are_refused_before_anything_opens(
+def test_arguments_that_exclude_each_other_are_an_error_before_anything_opens(
     arguments: dict[str, object],
 ) -> None:
     with pytest.raises(tiktok_hook.UsageError):

@@ -79,7 +79,7 @@ def attempt(
     )
 
 
-def test_what_failed_at_a_further_target_is_counted_apart() -> None:
+def test_failures_of_a_secondary_target_are_counted_apart() -> None:
     tally = Tally(started_at=0.0, targets=(FIRST, SECOND))
     for number in range(1, 201):
         add(tally, attempt(number, "http://localhost:3002/b/hook?key=1"))
@@ -91,7 +91,7 @@ def test_what_failed_at_a_further_target_is_counted_apart() -> None:
     assert counts.failed_beside == (FailedBeside(SECOND, tuple(range(101, 200)), 200),)
 
 
-def test_what_waits_for_an_app_that_is_not_there_has_not_failed() -> None:
+def test_deliveries_queued_for_an_app_that_is_down_have_not_failed() -> None:
     tally = Tally(started_at=0.0)
     add(tally, AttemptEnded(attempt(1, FIRST, status=None, error="refused"), will_retry=True))
     add(tally, attempt(2, FIRST, status=None, error="refused"))

@@ -13,7 +13,7 @@ from tiktok_hook.errors import UsageError
 FILE = Path("config.toml")
 
 
-def test_a_missing_default_file_is_no_settings(tmp_path: Path) -> None:
+def test_a_missing_default_file_gives_no_settings(tmp_path: Path) -> None:
     assert settings.read_config(None, default=tmp_path / "config.toml") == {}
 
 

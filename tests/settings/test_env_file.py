@@ -78,7 +78,7 @@ def test_another_encoding_is_named_if_the_file_sets_one_of_the_two(
     assert secret("OTHER=1".encode(encoding)) is None
 
 
-def test_a_file_in_another_encoding_for_another_program_is_no_error() -> None:
+def test_a_file_in_another_encoding_for_another_program_is_not_an_error() -> None:
     assert secret("# clé\nOTHER=1".encode("latin-1")) is None
 
 

@@ -12,7 +12,7 @@ SECRET = "tiktok-client-secret"
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=["none", "unix", "windows"])
-def test_the_line_break_at_a_files_end_is_no_part_of_the_secret(
+def test_the_line_break_at_a_files_end_is_not_part_of_the_secret(
     tmp_path: Path, ending: str
 ) -> None:
     file = tmp_path / "secret"

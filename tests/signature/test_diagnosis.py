@@ -253,7 +253,7 @@ def test_a_signature_found_elsewhere_is_named(
     assert mistake(None, body, headers=given_headers) == expected
 
 
-def test_a_right_value_under_the_wrong_name_is_said_to_be_right() -> None:
+def test_a_correct_value_under_the_wrong_header_name_is_recognised() -> None:
     found = diagnose(None, BODY, [SECRET], now=T, headers=[("X-TIKTOK-SIGNATURE", RIGHT)])
     assert found == Diagnosis(
         "wrong-header-name",
@@ -281,7 +281,7 @@ def test_a_right_value_under_the_wrong_name_is_said_to_be_right() -> None:
         pytest.param(None, b"[" * 5000, id="bottomless"),
     ],
 )
-def test_where_no_recipe_fits_the_envelope_tells_whose_secret_it_takes(
+def test_without_a_matching_recipe_the_envelope_names_the_app_whose_secret_is_needed(
     expected: str | None, body: bytes
 ) -> None:
     assert mistake(made(STAMP + body, "somebody else's"), body) == expected
@@ -294,7 +294,7 @@ def test_the_sandbox_client_key_is_named_in_the_hint() -> None:
     assert "sbawexampleclient1" in found.hint
 
 
-def test_another_of_the_given_secrets_is_no_mistake() -> None:
+def test_a_match_with_another_of_the_given_secrets_is_not_a_mistake() -> None:
     assert mistake(RIGHT, BODY, "other", SECRET) is None
 
 
@@ -375,7 +375,7 @@ bodies = st.one_of(
     now=st.floats(),
     given_headers=st.lists(st.tuples(st.sampled_from(["X-Signature", "Authorization"]), headers)),
 )
-def test_diagnosing_never_raises_and_says_nothing_hostile(
+def test_diagnosing_never_raises_and_its_text_is_safe_to_print(
     header: str | None,
     body: bytes,
     secrets: list[str],

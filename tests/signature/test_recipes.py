@@ -132,7 +132,7 @@ def test_a_recipe_of_public_code_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["x-header-and-timestamp", "x-tiktok-sign", "colons", "base64-in-s"]
 )
-def test_a_right_value_in_a_wrong_place_is_said_to_be_right(name: str) -> None:
+def test_a_correct_value_in_the_wrong_place_is_recognised(name: str) -> None:
     (header, headers), _ = ROWS[name]
     found = diagnose(header, BODY, [SECRET], now=T, headers=headers)
     assert found is not None

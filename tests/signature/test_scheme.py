@@ -186,7 +186,7 @@ def test_harmless_variations_of_the_header_are_valid(header: str) -> None:
         ),
     ],
 )
-def test_a_header_that_tiktok_would_not_send_is_refused(
+def test_a_header_that_tiktok_would_not_send_is_rejected(
     header: str | None, state: State, reason: str
 ) -> None:
     verdict = judge(header)
@@ -233,7 +233,9 @@ def test_a_body_changed_by_one_byte_is_invalid() -> None:
         (math.nan, 300, State.STALE),
     ],
 )
-def test_age_and_validity_are_told_apart(age: float, tolerance: float, state: State) -> None:
+def test_age_and_validity_are_reported_separately(
+    age: float, tolerance: float, state: State
+) -> None:
     verdict = check(RIGHT, BODY, SECRET, now=T + age, tolerance=tolerance)
     assert verdict.state is state
     assert not verdict.refused
@@ -250,7 +252,7 @@ def test_age_and_validity_are_told_apart(age: float, tolerance: float, state: St
         pytest.param(T * 1000, T, "but t is in milliseconds", id="milliseconds"),
     ],
 )
-def test_a_stale_signature_says_why(timestamp: int, now: float, reason: str) -> None:
+def test_a_stale_signature_has_a_reason(timestamp: int, now: float, reason: str) -> None:
     verdict = check(sign(BODY, SECRET, timestamp=timestamp), BODY, SECRET, now=now)
     assert verdict.state is State.STALE
     assert verdict.reason.endswith(reason)
@@ -261,7 +263,7 @@ def test_a_stale_signature_says_why(timestamp: int, now: float, reason: str) -> 
     ("secrets", "number"),
     [([SECRET, "b"], 1), (["a", SECRET], 2), (["", SECRET], 2), (("a", "b", SECRET), 3)],
 )
-def test_several_secrets_are_tried_and_the_verdict_says_which(
+def test_several_secrets_are_tried_and_the_verdict_names_the_one_that_matched(
     secrets: list[str], number: int
 ) -> None:
     assert check(RIGHT, BODY, secrets, now=T).secret == number

@@ -105,7 +105,7 @@ def test_the_environment_may_name_another_machine(
     assert not address("postgresql:///hooks").is_local
 
 
-def test_the_url_or_the_environment_may_say_how_to_encrypt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_or_the_environment_may_set_how_to_encrypt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert address("postgresql://db.example.com/hooks?sslmode=prefer").tls_is_optional
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert address("postgresql://db.example.com/hooks").tls_is_optional

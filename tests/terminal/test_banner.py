@@ -91,7 +91,7 @@ def test_the_callback_url_is_alone_on_its_line_and_never_wrapped(paint: Any, wid
         ({}, "Ctrl-C stops."),
     ],
 )
-def test_the_banner_says_how_things_stand(changes: dict[str, Any], said: str) -> None:
+def test_the_banner_shows_the_state_of_the_session(changes: dict[str, Any], said: str) -> None:
     assert said in drawn(banner(ready(**changes), width=200))
 
 
@@ -131,7 +131,7 @@ def test_the_banner_keeps_to_80_columns() -> None:
         assert max(map(len, drawn(banner(one, width=80)).split("\n"))) <= 80
 
 
-def test_the_summary_counts_and_tells_how_to_send_failed_ones_again() -> None:
+def test_the_summary_counts_and_names_the_command_that_replays_failed_ones() -> None:
     found = Summary(
         seconds=125, received=1240, valid=1200, stale=3, refused=30, unchecked=7, redeliveries=2,
         unstored=1, attempts=1203, failed=(12, 15), failed_attempts=4, pending=5, p95_ms=12.3,
@@ -161,7 +161,7 @@ def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
     assert "tiktok-hook" not in text
 
 
-def test_what_failed_at_a_further_target_is_sent_again_to_that_one() -> None:
+def test_the_hint_for_a_secondary_target_replays_to_that_target() -> None:
     found = Summary(
         received=9, attempts=18, failed=(4,), failed_attempts=9, target="http://localhost:3000",
         failed_beside=(

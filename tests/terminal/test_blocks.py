@@ -12,7 +12,7 @@ from tiktok_hook.terminal.blocks import Detail, attempt_block, delivery_block
 from tiktok_hook.terminal.theme import COLOURED, bare
 
 
-def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
+def test_a_block_shows_event_verdict_and_body() -> None:
     block = drawn(delivery_block(delivery(query="a=1"), attempts=[attempt()], width=80))
     head, rest = block.split("\n", 1)
     assert head.startswith(f"── {words.clock(AT)}  #12  post.publish.complete  Content Posting ─")
@@ -65,7 +65,7 @@ def test_a_block_tells_what_it_is_what_was_found_and_what_was_sent() -> None:
         "unknown", "no event",
     ],
 )  # fmt: skip
-def test_a_block_says_what_is_special(changes: dict[str, Any], said: str) -> None:
+def test_a_block_shows_what_is_special(changes: dict[str, Any], said: str) -> None:
     assert said in drawn(delivery_block(delivery(first_received_at=AT - 840, **changes)))
 
 

@@ -17,7 +17,7 @@ def lines_of(one: Delivery, **options: Any) -> list[str]:
     return [PLAIN.join(line) for line in body_lines(one, **options)]
 
 
-def test_an_event_is_shown_decoded_with_words_beside_its_codes() -> None:
+def test_an_event_is_shown_decoded_with_words_next_to_its_codes() -> None:
     assert shown(events.sample("authorization.removed")) == [
         "{",
         '  "client_key": "awexampleclient1",  ← key of a production app',
@@ -32,7 +32,7 @@ def test_an_event_is_shown_decoded_with_words_beside_its_codes() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(events.CATALOGUE))
-def test_words_beside_codes_keep_to_the_width(name: str) -> None:
+def test_words_next_to_codes_keep_to_the_width(name: str) -> None:
     lines = shown(events.sample(name), width=60)
     assert all(len(line) <= 60 for line in lines if "←" in line)
 
@@ -44,7 +44,7 @@ def test_numbers_are_shown_as_they_were_sent(number: str) -> None:
     assert f'  "id": {number}' in shown(f'{{"id":{number}}}'.encode())
 
 
-def test_json_that_is_no_event_is_pretty_too() -> None:
+def test_json_that_is_not_an_event_is_indented_too() -> None:
     assert shown(b'[1,{"a":[]},{}]') == ["[", "  1,", "  {", '    "a": []', "  },", "  {}", "]"]
 
 
@@ -89,7 +89,7 @@ def test_a_long_text_is_cut_with_the_bytes_that_are_left(text: str) -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_what_is_not_kept_of_a_refused_body_is_said(whole: bool) -> None:  # noqa: FBT001 - a table's column
+def test_a_rejected_body_that_was_cut_is_marked(whole: bool) -> None:  # noqa: FBT001 - a table's column
     cut = delivery(body=b'{"event":"x","pad":"' + b"x" * 16_364, body_bytes=50_000)
     last = lines_of(cut, limits=WHOLE if whole else ARRIVING)[-1]
     assert last == "… cut when it was stored, 50 000 bytes in all"

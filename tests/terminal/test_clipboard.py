@@ -55,7 +55,7 @@ def test_a_tool_that_stays_in_the_background_holds_up_nothing(tmp_path: Path) ->
     [{}, {"DISPLAY": ":0", "SSH_CONNECTION": "1 2 3 4"}],
     ids=["no display", "over ssh"],
 )
-def test_where_no_tool_reaches_the_user_none_is_claimed(
+def test_without_a_clipboard_tool_for_the_user_nothing_is_copied(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     tool(tmp_path, "xclip", 'cat > "$OUT"')

@@ -118,7 +118,7 @@ def test_a_replay_does_not_wait_for_its_delivery() -> None:
     assert out == f"  → #7.1 replay re-signed {TARGET} 200 in 3 ms\n"
 
 
-def test_one_hint_is_said_once_while_it_stays_the_same_in_compact_form() -> None:
+def test_a_hint_is_printed_once_while_it_stays_the_same_in_compact_form() -> None:
     items: list[object] = []
     for number in (1, 2, 3):
         items += [delivery(number, status=502), refused_by_app(number)]
@@ -126,7 +126,7 @@ def test_one_hint_is_said_once_while_it_stays_the_same_in_compact_form() -> None
     assert out.count("is your app up?") == 1
 
 
-def test_the_hint_of_a_further_target_is_said_once_in_compact_form_too() -> None:
+def test_the_hint_of_a_secondary_target_is_printed_once_in_compact_form_too() -> None:
     items: list[object] = []
     for number in (1, 2, 3):
         items += [delivery(number), attempt(number), refused_by_app(number)]
@@ -144,7 +144,7 @@ def test_another_days_deliveries_stand_below_its_date() -> None:
     assert err.splitlines() == [f"── {date} ──" for date in dates]
 
 
-def test_the_diagnosis_of_a_forged_one_is_said_once_in_compact_form_too() -> None:
+def test_the_diagnosis_of_a_forged_delivery_is_printed_once_in_compact_form_too() -> None:
     found = Verdict(State.INVALID, "signature does not match", "Is it the sandbox's secret?")
     forged = [delivery(number, verdict=found, status=403) for number in (1, 2)]
     out, _ = printed("compact", *forged)
@@ -159,7 +159,7 @@ def test_the_diagnosis_of_a_forged_one_is_said_once_in_compact_form_too() -> Non
     ],
     ids=["valid", "unchecked"],
 )
-def test_the_portal_s_test_says_once_what_to_press_next(verdict: Verdict, said: str) -> None:
+def test_the_portal_s_test_shows_once_what_to_press_next(verdict: Verdict, said: str) -> None:
     pings = [delivery(number, "tiktok.ping", verdict=verdict) for number in (1, 2)]
     _, err = printed("compact", *pings)
     assert err == f"Test URL: Passed, signature {said}. Now press Save changes.\n"
@@ -180,7 +180,7 @@ def test_a_ping_that_proves_nothing_is_not_called_passed(changes: dict[str, obje
     assert printed("compact", delivery(1, "tiktok.ping", **changes))[1] == ""
 
 
-def test_states_are_said_only_when_they_change() -> None:
+def test_states_are_printed_only_when_they_change() -> None:
     online = [TunnelChanged("online", "https://x", AT, latency_ms=n) for n in range(3)]
     lost = TunnelChanged("reconnecting", "https://x", AT, "hung up")
     back = TunnelChanged("online", "https://x", AT, outage_seconds=134)
@@ -193,7 +193,7 @@ def test_states_are_said_only_when_they_change() -> None:
     assert err.count("tunnel") == 2
 
 
-def test_a_redelivery_says_how_much_later_it_came() -> None:
+def test_a_redelivery_shows_how_much_later_it_came() -> None:
     third = delivery(12, redelivery_of=9, redelivery_number=3, first_received_at=AT - 840)
     assert "delivery 3 of this event, +14 min after #9" in printed("compact", third)[0]
 
@@ -215,7 +215,7 @@ def test_a_pipe_gets_every_line_of_a_burst() -> None:
     assert screen.dropped == 0
 
 
-def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None:
+def test_a_pipe_that_closes_is_reported_once() -> None:
     calls: list[int] = []
     err = io.StringIO()
     with (
@@ -234,7 +234,7 @@ def test_a_pipe_that_closes_ends_the_printing_quietly_and_says_so_once() -> None
 
 
 @pytest.mark.realtime
-def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
+def test_a_pipe_without_a_reader_does_not_delay_deliveries() -> None:
     big = delivery(body=b"x" * 100_000)
     with Pipe() as out:
         screen = console.make("json", out=out.write_end, err=io.StringIO())
@@ -250,7 +250,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody() -> None:
         screen.close(DEADLINE)
 
 
-def test_a_pipe_that_somebody_made_non_blocking_loses_nothing() -> None:
+def test_a_pipe_that_is_non_blocking_loses_nothing() -> None:
     texts: list[str] = []
     with Pipe() as out:
         os.set_blocking(out.write_end, False)

@@ -132,7 +132,7 @@ def test_an_accepted_delivery_is_exact_in_json_however_long() -> None:
     assert shape["headers"] == [list(each) for each in long.headers]
 
 
-def test_a_rejected_delivery_says_in_json_how_long_its_body_was() -> None:
+def test_a_rejected_delivery_has_the_length_of_its_body_in_json() -> None:
     shape = json.loads(printed("json", forged())[0].splitlines()[0])
     assert len(shape["body"]) == 16 * 1024
     assert shape["body_bytes"] == len(forged().body)
@@ -185,7 +185,7 @@ def test_a_flood_hides_no_verified_delivery(form: console.Format) -> None:
         assert shown in out
 
 
-def test_a_probe_s_method_and_path_are_cut() -> None:
+def test_the_method_and_path_of_a_non_webhook_request_are_cut() -> None:
     _, err = printed(
         "compact", NonWebhookRequest("M" * 60_000, "/" + "p" * 60_000, 405, AT, "r" * 60_000)
     )

@@ -56,7 +56,7 @@ def test_a_delivery_and_an_attempt_have_the_one_shape_and_their_type() -> None:
     ]
 
 
-def test_an_attempt_says_whether_and_when_the_next_one_follows() -> None:
+def test_an_attempt_has_whether_and_when_the_next_one_follows() -> None:
     failed = AttemptEnded(attempt(status=503), will_retry=True, next_try_at=1756684801.25)
     ((line,), _) = draw(failed)
     assert (line["will_retry"], line["next_try_at"]) == (True, SINCE)
@@ -94,7 +94,7 @@ def test_an_answer_follows_its_delivery_and_is_enough_for_who_wants_results() ->
     ],
     ids=["no app", "refused", "a replay meanwhile", "another target", "cut off", "cut attempt"],
 )  # fmt: skip
-def test_an_answer_says_how_it_came_about(events: list[object], changes: dict[str, Any]) -> None:
+def test_an_answer_has_how_it_came_about(events: list[object], changes: dict[str, Any]) -> None:
     lines, _ = draw(DeliveryStored(delivery(status=None)), *events)
     answers = [line for line in lines if line["type"] == "answer"]
     assert answers == [ANSWER | changes]
@@ -186,7 +186,7 @@ def test_words_for_people_go_to_stderr() -> None:
     assert "1 240 lines were left out" in words
 
 
-def test_a_probe_is_no_line() -> None:
+def test_a_non_webhook_request_is_not_a_line() -> None:
     assert draw(NonWebhookRequest("GET", "/", 200, AT)) == ([], "")
 
 

@@ -66,7 +66,7 @@ def test_a_delivery_and_its_attempt_share_a_line() -> None:
     assert line == f"{CLOCK} #12   valid     post.publish.complete    {POSTED} → 200 in 3 ms"
 
 
-def test_a_delivery_that_is_not_forwarded_says_so_and_is_no_failure() -> None:
+def test_a_delivery_that_is_not_forwarded_is_shown_as_such_and_not_as_a_failure() -> None:
     line = lines.delivery_line(delivery(), COLOURED, skipped=True)
     assert bare(line).endswith("→ not forwarded, answered 200")
     assert COLOURED.bad not in line
@@ -74,7 +74,7 @@ def test_a_delivery_that_is_not_forwarded_says_so_and_is_no_failure() -> None:
     assert lines.skipped_line(skipped) == "  → #12 not forwarded: no --route matches it"
 
 
-def test_an_answer_that_differs_from_the_app_s_is_said() -> None:
+def test_an_answer_that_differs_from_the_app_s_is_shown() -> None:
     line = lines.delivery_line(delivery(status=502), PLAIN, attempt=refused_by_app())
     assert line.endswith("→ connection refused, 0.4 ms, answered 502")
 
@@ -145,7 +145,7 @@ def test_an_attempt_is_one_line(changes: dict[str, Any], said: str) -> None:
     assert PLAIN.join(lines.attempt_line(attempt(**changes))) == said
 
 
-def test_an_attempt_that_is_repeated_says_when() -> None:
+def test_an_attempt_that_is_repeated_shows_when() -> None:
     failed = attempt(status=500)
     ended = AttemptEnded(failed, will_retry=True, next_try_at=AT)
     assert PLAIN.join(lines.attempt_line(failed, ended=ended)).endswith(f", next try {CLOCK}")

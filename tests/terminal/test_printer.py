@@ -140,7 +140,7 @@ def test_closing_does_not_wait_for_a_reader_that_does_not_read() -> None:
     recorder.gate.set()
 
 
-def test_flushing_waits_for_what_was_handed_in_and_printing_goes_on() -> None:
+def test_flushing_waits_for_what_was_printed_before_and_printing_continues() -> None:
     recorder = Recorder()
     one = printer(recorder)
     one.put(1)

@@ -104,7 +104,7 @@ def test_the_status_line_follows_the_terminal_s_width() -> None:
         assert device.settled().bottom == "● online 23 ms"
 
 
-def test_before_all_is_up_it_only_says_that_it_starts() -> None:
+def test_before_the_session_is_ready_the_screen_shows_that_it_starts() -> None:
     with (
         Terminal() as device,
         console.make(out=device.slave, err=device.slave, keys=True) as screen,

@@ -75,7 +75,7 @@ def test_colours_are_there_only_when_wanted() -> None:
     [(0, "%H:%M:%S"), (400 * 86_400, "%Y-%m-%d %H:%M:%S")],
     ids=["today", "long-ago"],
 )
-def test_a_date_is_shown_only_where_it_tells_something(ago: float, form: str) -> None:
+def test_a_date_is_shown_only_when_a_row_is_of_another_day(ago: float, form: str) -> None:
     found = replace(deliveries()[0], received_at=NOW - ago)
     shown = table(found).line(found, None)
     assert shown.startswith(time.strftime(form, time.localtime(NOW - ago)))
@@ -96,13 +96,13 @@ def test_a_date_is_shown_only_where_it_tells_something(ago: float, form: str) ->
     ],
     ids=["none", "runs", "good", "other", "same", "error", "nothing", "waiting", "not sent"],
 )
-def test_the_answer_is_said_once_and_the_app_s_where_it_differs(
+def test_the_answer_is_shown_once_and_the_app_s_where_it_differs(
     status: int | None, last: Attempt | None, said: str
 ) -> None:
     assert answer(replace(deliveries()[0], status=status), last) == said
 
 
-def test_a_narrow_terminal_has_no_column_that_says_nothing() -> None:
+def test_a_narrow_terminal_has_no_empty_column() -> None:
     heading = table(*deliveries(), width=60).heading()
     assert "SUMMARY" not in heading
     assert heading.split()[-1] == "ANSWER"

@@ -21,7 +21,7 @@ from tiktok_hook.terminal import words
         (-30, "30 s"),
     ],
 )
-def test_a_duration_is_said_in_its_two_largest_units(seconds: float, said: str) -> None:
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, said: str) -> None:
     assert words.duration(seconds) == said
 
 
@@ -56,7 +56,7 @@ def test_a_verdict_is_one_clause(verdict: Verdict, said: str) -> None:
     assert words.verdict(verdict) == said
 
 
-def test_a_redelivery_tells_its_number_and_how_much_later_it_came() -> None:
+def test_a_redelivery_shows_its_number_and_how_much_later_it_came() -> None:
     third = delivery(redelivery_of=9, redelivery_number=3)
     assert (
         words.redelivery(third.replace(first_received_at=AT - 840))

@@ -101,7 +101,7 @@ async def test_it_works_in_a_test_with_an_event_loop(
     [{"age": 3600}, {"age": -3600}, {"bad_signature": True}, {"no_signature": True}],
     ids=["old", "from-the-future", "bad", "none"],
 )
-def test_a_delivery_signed_otherwise_is_one_that_a_good_handler_refuses(
+def test_a_delivery_signed_otherwise_is_rejected_by_a_good_handler(
     tiktok_webhook: TiktokWebhook, app: object, variant: dict[str, Any]
 ) -> None:
     send = tiktok_webhook(app, secret=SECRET, path=PATH)
@@ -277,7 +277,7 @@ def test_an_app_that_takes_too_long_is_an_error(tiktok_webhook: TiktokWebhook) -
         tiktok_webhook(slow, secret=SECRET, timeout=0.05)(BODY)
 
 
-def test_a_disconnect_is_told_once_the_answer_is_complete_and_not_before(
+def test_a_disconnect_is_sent_once_the_response_is_complete_and_not_before(
     tiktok_webhook: TiktokWebhook,
 ) -> None:
     told: list[str] = []
@@ -311,7 +311,7 @@ async def test_an_app_that_listens_somewhere_gets_it_over_the_network(
     assert app.bodies == [BODY]
 
 
-def test_an_address_where_nobody_listens_is_an_error_with_a_hint(
+def test_an_address_without_a_listener_is_an_error_with_a_hint(
     tiktok_webhook: TiktokWebhook,
 ) -> None:
     with pytest.raises(AppError, match="nothing listens") as caught:
@@ -327,12 +327,12 @@ async def test_an_address_that_never_answers_is_an_error(tiktok_webhook: TiktokW
 
 
 @pytest.mark.parametrize("app", [None, 1.5, {}, lambda: None], ids=["none", "float", "dict", "()"])
-def test_what_is_no_app_is_refused(tiktok_webhook: TiktokWebhook, app: object) -> None:
+def test_an_unsupported_app_type_is_an_error(tiktok_webhook: TiktokWebhook, app: object) -> None:
     with pytest.raises(UsageError, match="not an app"):
         tiktok_webhook(app, secret=SECRET)
 
 
-def test_a_path_without_a_slash_is_refused(tiktok_webhook: TiktokWebhook) -> None:
+def test_a_path_without_a_slash_is_an_error(tiktok_webhook: TiktokWebhook) -> None:
     with pytest.raises(UsageError, match="slash"):
         tiktok_webhook(asgi_app, secret=SECRET, path="webhook")
 
@@ -347,7 +347,7 @@ def test_outside_its_block_nothing_is_opened() -> None:
     [(" ", {}), (SECRET, {"bad_signature": True, "no_signature": True})],
     ids=["blank-secret", "bad-and-none"],
 )
-def test_what_cannot_be_signed_is_refused(secret: str, variant: dict[str, Any]) -> None:
+def test_a_body_that_cannot_be_signed_is_an_error(secret: str, variant: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         signed(BODY, secret, **variant)
 

@@ -47,7 +47,7 @@ def test_a_request_is_signed_as_asked(how: dict[str, object], expected: State) -
 
 
 @pytest.mark.parametrize("name", events.CATALOGUE)
-def test_many_of_one_event_are_no_redeliveries_of_each_other(name: str) -> None:
+def test_many_of_one_event_are_not_redeliveries_of_each_other(name: str) -> None:
     several = list(trigger.bodies(name, 3, now=NOW))
     assert len(marks(several)) == 3
     times = [event.created_at for body in several if (event := events.parse(body))]
@@ -55,7 +55,7 @@ def test_many_of_one_event_are_no_redeliveries_of_each_other(name: str) -> None:
     assert times[-1] == pytest.approx(NOW, abs=1)
 
 
-def test_a_path_that_does_not_exist_is_refused_before_anything_is_sent() -> None:
+def test_a_path_that_does_not_exist_is_an_error_before_anything_is_sent() -> None:
     with pytest.raises(UsageError) as caught:
         trigger.bodies("post.publish.failed", 3, sets=["content.reasn=x"])
     assert "content.reason" in caught.value.hint
@@ -83,7 +83,7 @@ def test_a_change_is_made_in_the_events_of_a_scenario_that_have_the_path() -> No
         trigger.scenario("publish-failed", sets=["content.no_such=1"], now=NOW)
 
 
-def test_an_unknown_scenario_is_refused() -> None:
+def test_an_unknown_scenario_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="party"):
         trigger.scenario("party", now=NOW)
 
@@ -97,7 +97,7 @@ async def test_a_run_sends_in_order_and_counts() -> None:
     assert tally.seconds > 0
 
 
-async def test_so_many_wait_at_a_time_as_asked_and_no_more() -> None:
+async def test_at_most_the_given_number_of_requests_run_at_a_time() -> None:
     waiting = most = 0
     together = asyncio.Event()
 
@@ -156,7 +156,7 @@ def test_the_gaps_between_retries_grow_and_end_before_72_hours() -> None:
     assert times[-1] <= trigger.GIVEN_UP_SECONDS < times[-1] + 2 * gaps[-1]
 
 
-async def test_retries_end_with_the_first_200_and_sign_anew_each_time() -> None:
+async def test_retries_end_with_the_first_200_and_each_is_signed_again() -> None:
     answers = iter([500, 503, 200, 200])
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -92,7 +92,7 @@ async def comes_online(child: Child) -> None:
         assert message is not None, "ended without a URL"
 
 
-async def test_it_says_the_url_and_then_every_heartbeat(order: Order) -> None:
+async def test_the_child_reports_the_url_and_then_every_heartbeat(order: Order) -> None:
     async with raw(order) as child:
         online = await child.until(Online)
         assert isinstance(online, Online)
@@ -128,7 +128,7 @@ async def test_it_leaves_orderly_and_cleanly_10_times(order: Order, service: Ngr
         await service.wait_offline()
 
 
-async def test_it_tells_a_refusal_without_token_or_secret(
+async def test_the_child_reports_an_ngrok_error_without_token_or_secret(
     order: Order, service: NgrokService
 ) -> None:
     service.refuse_auth("ERR_NGROK_107", f"The token {TOKEN} and the secret {SECRET} are bad.")
@@ -163,7 +163,7 @@ async def test_it_leaves_the_sdk_no_back_off_after_a_loss(
     assert len(service.auths) == 1
 
 
-async def test_it_tells_a_missed_heartbeat(order: Order, service: NgrokService) -> None:
+async def test_the_child_reports_a_missed_heartbeat(order: Order, service: NgrokService) -> None:
     async with raw(order) as child:
         await child.until(Online)
         service.go_silent()

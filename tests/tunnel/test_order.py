@@ -41,7 +41,7 @@ def test_whitespace_around_a_token_is_the_clipboards() -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "  "])
-def test_an_empty_secret_to_verify_with_is_refused(secret: str) -> None:
+def test_an_empty_secret_to_verify_with_is_a_usage_error(secret: str) -> None:
     with pytest.raises(UsageError, match="empty client secret"):
         order(verify_secret=secret)
 
@@ -64,7 +64,7 @@ def test_a_domain_may_be_pasted_as_a_url(given: str, host: str) -> None:
     "domain",
     ["", "https://", "x.ngrok.app/hook", "x.ngrok.app:443", "a b", "*.x.app", "a..b", "-a", "ü.de"],
 )
-def test_what_is_more_or_less_than_a_host_is_no_domain(domain: str) -> None:
+def test_what_is_more_or_less_than_a_host_is_not_a_domain(domain: str) -> None:
     with pytest.raises(UsageError, match="is not a domain") as caught:
         order(domain=domain)
     assert "--domain" in caught.value.hint
@@ -107,7 +107,7 @@ def test_a_connect_url_is_host_and_port(given: str, server: str) -> None:
         ("example.com:" + "9" * 5000, "no port"),
     ],
 )
-def test_a_connect_url_that_the_sdk_would_panic_on_is_refused(given: str, words: str) -> None:
+def test_a_connect_url_that_the_sdk_would_panic_on_is_a_usage_error(given: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         order(connect_url=given)
     assert "--connect-url" in caught.value.hint
@@ -148,7 +148,7 @@ def test_a_certificate_file_must_hold_a_certificate(
     assert caught.value.hint
 
 
-def test_a_folder_is_no_certificate_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_certificate_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="certificate file"):
         order(connect_cas=str(tmp_path))
 

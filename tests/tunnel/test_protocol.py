@@ -53,7 +53,7 @@ def test_a_message_comes_back_as_it_went_in(message: Message) -> None:
     ],
     ids=lambda line: repr(line[:20]),
 )
-def test_a_line_that_is_no_message_is_passed_over(line: bytes) -> None:
+def test_a_line_that_is_not_a_message_is_skipped(line: bytes) -> None:
     assert protocol.load(line) is None
 
 

@@ -68,11 +68,11 @@ def test_a_known_code_has_a_sentence_a_hint_and_whether_it_heals(number: int) ->
 
 
 @pytest.mark.parametrize("number", [334, 6030, 313, 319, 320, 9036])
-def test_a_refused_domain_is_named(number: int) -> None:
+def test_a_rejected_domain_is_named(number: int) -> None:
     assert "x.ngrok.app" in explain(code=f"ERR_NGROK_{number}", domain="x.ngrok.app").message
 
 
-def test_a_domain_that_ngrok_chose_is_named_as_ngrok_says_it() -> None:
+def test_a_domain_that_ngrok_chose_is_named_as_ngrok_writes_it() -> None:
     said = "The endpoint 'https://dev-one.ngrok-free.app' is already online."
     message = explain(said, code="ERR_NGROK_334").message
     assert message.startswith("dev-one.ngrok-free.app is already online")
@@ -80,7 +80,7 @@ def test_a_domain_that_ngrok_chose_is_named_as_ngrok_says_it() -> None:
 
 
 @pytest.mark.parametrize("number", [105, 106, 107])
-def test_what_ngrok_says_about_a_token_is_never_repeated(number: int) -> None:
+def test_ngroks_words_about_a_token_are_never_repeated(number: int) -> None:
     refusal = explain(f"The token {TOKEN} is bad.", code=f"ERR_NGROK_{number}")
     assert TOKEN not in f"{refusal.message}{refusal.hint}"
 
@@ -90,7 +90,7 @@ def test_what_is_wrong_with_a_traffic_policy_is_repeated() -> None:
 
 
 @pytest.mark.parametrize("code", ["ERR_NGROK_77777", "ERR_NGROK_x", "ERR_NGROK_²", "ODD"])
-def test_an_unknown_code_shows_what_ngrok_said_and_its_page(code: str) -> None:
+def test_an_unknown_code_shows_ngroks_words_and_its_page(code: str) -> None:
     refusal = explain("Something new.\nIn two lines.", code=code)
     assert refusal.message == f"ngrok rejected the tunnel: Something new. In two lines ({code})."
     assert refusal.hint == f"See https://ngrok.com/docs/errors/{code.lower()}"
@@ -134,17 +134,17 @@ def test_a_proxy_variable_is_named_when_there_is_no_connection() -> None:
         ("/etc/ca.pem", "/etc/ca.pem"),
     ],
 )
-def test_a_tls_failure_says_what_was_trusted(cas: str | None, words: str) -> None:
+def test_a_tls_failure_names_what_was_trusted(cas: str | None, words: str) -> None:
     refusal = explain("tls handshake error", cas=cas)
     assert f"not trusted ({words})" in refusal.message
     assert "--connect-cas" in refusal.hint
 
 
-def test_a_hang_up_while_signing_in_is_told() -> None:
+def test_a_hang_up_while_signing_in_is_reported() -> None:
     assert "hung up" in explain("failed to deserialize rpc response").message
 
 
-def test_a_failure_that_nobody_knows_keeps_the_sdks_words() -> None:
+def test_an_unknown_failure_keeps_the_sdks_words() -> None:
     assert explain("something odd").message == "No tunnel: something odd."
     assert explain().message == "No tunnel: failed to connect session."
 

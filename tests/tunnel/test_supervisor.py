@@ -55,7 +55,7 @@ async def test_the_domain_asked_for_is_the_one_given(open_quick: Open, domain: s
         assert tunnel.url.startswith("http://127.9.8.7:")
 
 
-async def test_a_traffic_policy_is_handed_on_unchanged(
+async def test_a_traffic_policy_reaches_ngrok_unchanged(
     open_quick: Open, service: NgrokService
 ) -> None:
     policy = 'on_http_request:\n  - actions: [{type: "log"}]\n'
@@ -66,7 +66,7 @@ async def test_a_traffic_policy_is_handed_on_unchanged(
 # Losses and how they heal.
 
 
-async def test_states_are_told_in_order_with_the_url(open_quick: Open, log: Log) -> None:
+async def test_states_are_published_in_order_with_the_url(open_quick: Open, log: Log) -> None:
     async with open_quick() as tunnel:
         assert tunnel.state.state == "online"
         assert log.onlines[0].url == tunnel.url
@@ -105,7 +105,7 @@ async def test_a_plain_cut_is_healed_every_time(
     assert log.words == ["online", *["reconnecting", "online"] * 10, "closed"]
 
 
-async def test_an_outage_is_told_with_its_reason_and_length(
+async def test_an_outage_is_published_with_its_reason_and_length(
     open_quick: Open, service: NgrokService, log: Log
 ) -> None:
     async with open_quick() as tunnel:
@@ -202,7 +202,7 @@ async def test_a_jump_of_the_wall_clock_is_a_loss(
 
 
 @pytest.mark.parametrize("code", [108, 349, 9040, 1234])
-async def test_a_refusal_that_may_heal_is_waited_out_once_it_was_online(
+async def test_a_temporary_ngrok_error_is_retried_once_it_was_online(
     open_quick: Open, service: NgrokService, log: Log, code: int
 ) -> None:
     async with open_quick() as tunnel:
@@ -214,7 +214,7 @@ async def test_a_refusal_that_may_heal_is_waited_out_once_it_was_online(
 
 
 @pytest.mark.parametrize("code", [102, 103, 105, 106, 107, 120, 121, 123, 4018])
-async def test_a_refusal_that_cannot_heal_ends_it(
+async def test_a_permanent_ngrok_error_ends_the_tunnel(
     open_quick: Open, service: NgrokService, log: Log, code: int
 ) -> None:
     async with open_quick() as tunnel:
@@ -230,7 +230,7 @@ async def test_a_refusal_that_cannot_heal_ends_it(
     assert TOKEN not in f"{log.states} {caught.value} {caught.value.hint}"
 
 
-async def test_a_host_that_ngrok_does_not_give_twice_is_let_go_with_a_notice(
+async def test_a_host_that_ngrok_does_not_give_twice_is_replaced_with_a_notice(
     open_quick: Open, service: NgrokService, log: Log
 ) -> None:
     def publish(event: TunnelChanged | Notice) -> None:
@@ -250,7 +250,7 @@ async def test_a_host_that_ngrok_does_not_give_twice_is_let_go_with_a_notice(
     assert tunnel.url in notice.message
 
 
-async def test_a_domain_that_was_chosen_is_not_let_go(
+async def test_a_domain_that_was_chosen_is_not_replaced(
     open_quick: Open, service: NgrokService
 ) -> None:
     async with open_quick(domain="127.9.8.6") as tunnel:
@@ -306,7 +306,7 @@ def refused_by(service: NgrokService, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [105, 107, 4018, 108, 334, 364, 9016, 2201, 5555])
-async def test_a_refusal_at_the_start_is_one_sentence_and_a_hint(
+async def test_an_ngrok_error_at_the_start_is_one_sentence_and_a_hint(
     open_quick: Open, service: NgrokService, code: int
 ) -> None:
     refused_by(service, code)
@@ -320,13 +320,13 @@ async def test_a_refusal_at_the_start_is_one_sentence_and_a_hint(
     assert psutil.Process().children() == []
 
 
-async def test_a_domain_in_use_is_refused_by_its_name(open_quick: Open) -> None:
+async def test_the_error_for_a_domain_in_use_names_it(open_quick: Open) -> None:
     async with open_quick(domain="127.9.8.4"):
         with pytest.raises(TunnelError, match=r"127\.9\.8\.4 is already online .*334"):
             await open_quick(domain="127.9.8.4").__aenter__()
 
 
-async def test_a_name_that_does_not_exist_is_told_from_a_port_that_refuses(
+async def test_an_unknown_name_and_a_connection_refused_are_different_errors(
     open_quick: Open, service: NgrokService
 ) -> None:
     with pytest.raises(TunnelError, match=r"example\.invalid cannot be found \(DNS\)"):
@@ -348,7 +348,7 @@ async def test_a_proxy_that_the_sdk_cannot_use_is_named(
 
 
 @pytest.mark.parametrize("cas", [None, "trusted", "host"])
-async def test_an_unknown_certificate_says_what_was_trusted(
+async def test_the_error_for_an_unknown_certificate_names_what_was_trusted(
     open_quick: Open, cas: str | None
 ) -> None:
     with pytest.raises(TunnelError, match="certificate that is not trusted") as caught:
@@ -382,7 +382,7 @@ async def test_a_server_that_never_speaks_ends_at_the_deadline(open_quick: Open)
             writer.close()
 
 
-async def test_a_server_that_hangs_up_is_told_so(open_quick: Open) -> None:
+async def test_a_server_that_hangs_up_is_reported_as_such(open_quick: Open) -> None:
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
@@ -390,7 +390,7 @@ async def test_a_server_that_hangs_up_is_told_so(open_quick: Open) -> None:
             await open_quick(connect_url=f"127.0.0.1:{port}").__aenter__()
 
 
-async def test_a_service_that_hangs_up_while_signing_in_is_told_so(
+async def test_a_service_that_hangs_up_while_signing_in_is_reported_as_such(
     open_quick: Open, service: NgrokService
 ) -> None:
     service.muted = {Request.AUTH}
@@ -405,7 +405,7 @@ async def test_a_service_that_hangs_up_while_signing_in_is_told_so(
             await open_quick().__aenter__()
 
 
-async def test_a_crash_at_the_start_says_the_last_words_without_the_token(
+async def test_a_crash_at_the_start_shows_the_last_words_without_the_token(
     open_quick: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ngrok.py").write_text(f"raise ImportError('libexample.so: {TOKEN}')\n")
@@ -415,7 +415,7 @@ async def test_a_crash_at_the_start_says_the_last_words_without_the_token(
     assert caught.value.hint == "Its last words: ImportError: libexample.so: [hidden]"
 
 
-async def test_a_process_that_cannot_be_started_is_told(
+async def test_a_process_that_cannot_be_started_is_reported(
     open_quick: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
@@ -542,7 +542,7 @@ async def test_a_killed_parent_takes_its_url_offline_within_2_seconds(
 
 @pytest.mark.realtime
 @posix
-async def test_a_suspended_parent_goes_on_with_the_same_child(
+async def test_a_suspended_parent_continues_with_the_same_child(
     service: NgrokService, app: str
 ) -> None:
     async with parent_of_a_tunnel(service, app) as parent:

@@ -358,7 +358,7 @@ async def test_many_threads_read_while_one_writes(store: Store) -> None:
     assert failures == []
 
 
-async def test_a_walk_goes_on_while_rows_come_and_go(location: str) -> None:
+async def test_a_walk_continues_while_rows_come_and_go(location: str) -> None:
     with open_store(location, keep=50) as store:
         await store.add_many([delivery() for _ in range(50)])
         walk: Iterator[int] = (each.id for each in store.history().walk(batch=10))

@@ -130,7 +130,7 @@ async def test_a_row_that_cannot_be_written_leaves_the_others_of_its_batch(store
     assert len(store.history().page()) == 2
 
 
-async def test_a_caller_that_gave_up_disturbs_nobody(store: Store) -> None:
+async def test_a_caller_that_gave_up_does_not_disturb_others(store: Store) -> None:
     async with asyncio.TaskGroup() as group:
         impatient = group.create_task(store.add(delivery()))
         patient = group.create_task(store.add(delivery()))
@@ -139,7 +139,7 @@ async def test_a_caller_that_gave_up_disturbs_nobody(store: Store) -> None:
     assert patient.result().id in {1, 2}
 
 
-async def test_closing_commits_what_was_handed_over(location: str) -> None:
+async def test_closing_commits_pending_writes(location: str) -> None:
     store = open_store(location)
     stored = await store.add(delivery())
     store.set_status(stored.id, 202)
@@ -151,7 +151,7 @@ async def test_closing_commits_what_was_handed_over(location: str) -> None:
     assert found.status == 202
 
 
-async def test_a_closed_history_says_so(store: Store) -> None:
+async def test_using_a_closed_history_is_an_error(store: Store) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         await store.add(delivery())
@@ -228,7 +228,7 @@ class TestRedeliveries:
         found = store.history().page(after=0)
         assert [each.redelivery_of for each in found] == [None, None, 1, 2]
 
-    async def test_bodies_that_are_no_events_are_not_linked(self, store: Store) -> None:
+    async def test_bodies_that_are_not_events_are_not_linked(self, store: Store) -> None:
         stored = [await store.add(delivery(b"same")) for _ in range(2)]
         assert [each.redelivery_of for each in stored] == [None, None]
         assert store.history().redeliveries(1) == [1]
@@ -276,7 +276,9 @@ class TestAttempts:
         stored = await store.add(delivery(), attempt=attempt(0))
         assert store.history().attempts(stored.id) == [attempt(stored.id, number=1)]
 
-    async def test_the_last_that_ended_says_whether_a_delivery_failed(self, store: Store) -> None:
+    async def test_the_last_attempt_that_ended_decides_whether_a_delivery_failed(
+        self, store: Store
+    ) -> None:
         def failed() -> list[int]:
             return [each.id for each in store.history().page(Filter(failed=True))]
 
@@ -298,7 +300,7 @@ class TestAttempts:
 
 
 class TestQueue:
-    async def test_what_waits_is_read_in_order(self, store: Store) -> None:
+    async def test_the_queue_is_read_in_order(self, store: Store) -> None:
         hold, elsewhere = QueueEntry("hold", TARGET), QueueEntry("first", "http://else/")
         for queues in ([FIRST], [], [hold, elsewhere], [elsewhere], [FIRST]):
             await store.add(delivery(), queues=queues)
@@ -377,7 +379,7 @@ class TestQueue:
 
 
 class TestRetention:
-    async def test_only_so_many_stay_the_oldest_go_first(self, location: str) -> None:
+    async def test_the_oldest_deliveries_beyond_the_count_are_deleted(self, location: str) -> None:
         with open_store(location, keep=10) as store:
             await asyncio.gather(*(store.add(delivery()) for _ in range(700)))
             await store.add(delivery(), attempt=attempt(0))
@@ -397,7 +399,7 @@ class TestRetention:
             wait_until(lambda: store.history().counts().received == 5)
             assert [each.id for each in store.history().walk()] == list(range(1496, 1501))
 
-    async def test_only_so_many_bytes_stay(self, location: str) -> None:
+    async def test_the_oldest_deliveries_beyond_the_bytes_are_deleted(self, location: str) -> None:
         with open_store(location, keep_bytes=1_000_000) as store:
             for _ in range(30):
                 await store.add(delivery(bytes(100_000)))
@@ -417,7 +419,7 @@ class TestRetention:
             assert store.history().attempts(21) == []
             assert len(store.history().attempts(22)) == 1
 
-    async def test_what_waits_for_the_app_stays(self, location: str) -> None:
+    async def test_deliveries_queued_for_the_app_are_kept(self, location: str) -> None:
         with open_store(location, keep=3) as store:
             for number in range(1, 11):
                 await store.add(delivery(), queues=[FIRST] if number in {2, 4} else ())
@@ -436,7 +438,7 @@ class TestRetention:
             await store.add(delivery(), queues=[FIRST])
             assert [each.id for each in store.history().walk()] == [*range(1, 10), 12]
 
-    async def test_what_waits_for_a_further_target_goes_with_the_oldest(
+    async def test_deliveries_queued_for_a_secondary_target_are_deleted_with_the_oldest(
         self, location: str
     ) -> None:
         beside = QueueEntry("first", "http://else/", secondary=True)
@@ -448,7 +450,7 @@ class TestRetention:
             assert [each.id for each in history.pending("http://else/")] == [4, 9, 10]
             assert history.queues_of(4) == [FIRST, beside]
 
-    async def test_refused_ones_have_a_ring_of_their_own(self, location: str) -> None:
+    async def test_rejected_deliveries_have_a_bound_of_their_own(self, location: str) -> None:
         with open_store(location, keep=5) as store:
             real = await store.add(delivery())
             refused = [delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 20)]
@@ -457,7 +459,7 @@ class TestRetention:
             assert found[0] == real.id
             assert found[1:] == list(range(22, MAX_REJECTED + 22))
 
-    async def test_the_body_of_a_refused_one_is_cut(self, store: Store) -> None:
+    async def test_the_body_of_a_rejected_delivery_is_cut(self, store: Store) -> None:
         whole = event_body(padding="x" * REJECTED_BODY_BYTES)
         returned = await store.add(delivery(whole, state=State.MISSING))
         found = store.history().get(returned.id)

@@ -20,7 +20,7 @@ from tiktok_hook.store.server_address import parse_server
         ("postgresql://localhost/hooks", False),
     ],
 )
-def test_tls_is_required_unless_it_is_local_or_the_url_says_otherwise(
+def test_tls_is_required_unless_it_is_local_or_the_url_sets_another_mode(
     url: str,
     required: bool,  # noqa: FBT001 - a table
     monkeypatch: pytest.MonkeyPatch,
@@ -39,7 +39,7 @@ def test_a_server_without_tls_is_not_spoken_to_where_it_is_required(
     assert "sslmode=disable" in raised.value.hint
 
 
-def test_without_psycopg_the_message_says_what_to_install() -> None:
+def test_without_psycopg_the_message_names_what_to_install() -> None:
     script = (
         "import sys; sys.modules['psycopg'] = None\n"
         "from tiktok_hook.cli import main; sys.argv[1:] = ['events', '--db', 'postgresql:///x']\n"

@@ -67,7 +67,7 @@ class TestRestart:
             stored = {each.id for each in store.history().walk()}
         assert acknowledged <= stored
 
-    async def test_readers_and_followers_go_on_after_it(
+    async def test_readers_and_followers_continue_after_it(
         self, server: PostgresServer, database: str
     ) -> None:
         with open_store(server.url(database)) as store, open_history(server.url(database)) as other:
@@ -222,7 +222,7 @@ _END_OTHERS = (
 
 
 class TestOthers:
-    async def test_a_transaction_left_open_holds_up_nobody(
+    async def test_a_transaction_left_open_does_not_hold_up_others(
         self, server: PostgresServer, database: str
     ) -> None:
         with open_store(server.url(database)) as store:

@@ -186,7 +186,7 @@ UNUSABLE = [
 @pytest.mark.parametrize(
     ("spoil", "message"), UNUSABLE, ids=[spoil.__name__[1:] for spoil, _ in UNUSABLE]
 )
-def test_a_file_that_cannot_be_used_says_why_and_stays_as_it_is(
+def test_an_unusable_file_is_an_error_with_its_reason_and_stays_as_it_is(
     tmp_path: Path, spoil: object, message: str
 ) -> None:
     folder = tmp_path / "folder"
@@ -208,14 +208,16 @@ def test_a_file_that_cannot_be_used_says_why_and_stays_as_it_is(
 @pytest.mark.parametrize(
     ("spoil", "message"), UNUSABLE[:4], ids=[spoil.__name__[1:] for spoil, _ in UNUSABLE[:4]]
 )
-def test_reading_refuses_them_too(path: Path, spoil: object, message: str) -> None:
+def test_reading_an_unusable_file_is_the_same_error(
+    path: Path, spoil: object, message: str
+) -> None:
     assert callable(spoil)
     spoil(path)
     with pytest.raises(StoreError, match=message):
         open_history(path)
 
 
-def test_reading_what_is_not_there_says_how_to_begin(path: Path) -> None:
+def test_reading_a_missing_history_names_the_command_that_creates_it(path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no history at .* yet") as caught:
         open_history(path)
     assert "listen" in caught.value.hint
@@ -224,21 +226,21 @@ def test_reading_what_is_not_there_says_how_to_begin(path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="folder modes are a POSIX matter")
 class TestPermissions:
-    def test_a_folder_that_cannot_be_written_to_says_so(self, as_anybody: Path) -> None:
+    def test_a_folder_that_cannot_be_written_to_is_reported_as_such(self, as_anybody: Path) -> None:
         as_anybody.chmod(0o555)
         with pytest.raises(StoreError, match="cannot be written to: Permission denied"):
             open_store(as_anybody / "history.db")
         with pytest.raises(StoreError, match=f"^{as_anybody} cannot be written to"):
             check_creatable(as_anybody / "missing/history.db")
 
-    def test_a_file_that_cannot_be_written_to_says_so(self, as_anybody: Path) -> None:
+    def test_a_file_that_cannot_be_written_to_is_reported_as_such(self, as_anybody: Path) -> None:
         path = as_anybody / "history.db"
         open_store(path).close()
         path.chmod(0o444)
         with pytest.raises(StoreError, match="cannot be written to"):
             open_store(path)
 
-    def test_a_file_that_cannot_be_read_says_so(self, as_anybody: Path) -> None:
+    def test_a_file_that_cannot_be_read_is_reported_as_such(self, as_anybody: Path) -> None:
         path = as_anybody / "history.db"
         open_store(path).close()
         path.chmod(0)
@@ -263,7 +265,7 @@ async def test_a_reader_cannot_write(path: Path) -> None:
         reader.execute("DELETE FROM deliveries")
 
 
-async def test_a_history_is_read_while_somebody_writes_it(path: Path) -> None:
+async def test_a_history_is_read_while_another_process_writes_it(path: Path) -> None:
     with open_store(path) as store, open_history(path) as history:
         before = history.changes()
         await store.add(delivery())
@@ -271,7 +273,7 @@ async def test_a_history_is_read_while_somebody_writes_it(path: Path) -> None:
         assert [each.id for each in history.page()] == [1]
 
 
-async def test_an_odd_path_is_no_trouble(tmp_path: Path) -> None:
+async def test_an_odd_path_works(tmp_path: Path) -> None:
     path = tmp_path / "a?b#c%41 é" / "history.db"
     with open_store(path) as store:
         await store.add(delivery())

@@ -80,9 +80,7 @@ asyncio.run(main())
 
 
 @pytest.mark.realtime
-def test_a_full_disk_is_said_at_once_and_forgotten_when_there_is_space(
-    shim: Path, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_an_error_until_there_is_space_again(shim: Path, tmp_path: Path) -> None:
     code = f"""{_PRELUDE}
 full = Path(os.environ["FULL_FILE"])
 

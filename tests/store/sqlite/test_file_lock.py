@@ -28,7 +28,7 @@ def test_one_holds_it_at_a_time(history: Path) -> None:
         assert not one.acquire()
 
 
-def test_another_target_and_another_history_are_another_claim(history: Path) -> None:
+def test_another_target_and_another_history_have_their_own_lock(history: Path) -> None:
     with (
         queue_lock(history, TARGET) as one,
         queue_lock(history, "http://127.0.0.1:3001/") as other,
@@ -58,7 +58,7 @@ def test_nothing_is_left_behind(history: Path) -> None:
     assert list(history.parent.iterdir()) == []
 
 
-def test_in_memory_there_is_nobody_else() -> None:
+def test_a_history_in_memory_needs_no_lock() -> None:
     with queue_lock(None, TARGET) as one, queue_lock(None, TARGET) as other:
         assert one.acquire()
         assert other.acquire()

@@ -17,7 +17,7 @@ async def filled(path: Path, count: int = 1) -> None:
             await store.add(delivery())
 
 
-async def test_a_history_in_use_is_sound_and_stays_as_it_is(tmp_path: Path) -> None:
+async def test_a_history_in_use_is_intact_and_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     with open_store(path) as store:
         await store.add(delivery())
@@ -44,7 +44,7 @@ async def test_a_row_that_an_index_has_lost_is_damage(tmp_path: Path) -> None:
     assert found.damage
 
 
-async def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+async def test_a_foreign_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     path.write_bytes(b"nothing of ours")
     with pytest.raises(StoreError):

@@ -171,7 +171,7 @@ async def test_a_short_lock_of_another_program_is_not_felt(store: Store, path: P
     assert waiting.result().id == 1
 
 
-async def test_more_than_may_wait_are_refused_at_once(store: Store, path: Path) -> None:
+async def test_more_than_may_wait_are_rejected_at_once(store: Store, path: Path) -> None:
     async def add() -> str:
         try:
             await store.add(delivery())
@@ -193,7 +193,9 @@ async def test_more_than_may_wait_are_refused_at_once(store: Store, path: Path) 
     assert store.history().counts().received == results.count("")
 
 
-async def test_a_folder_that_goes_away_is_said_and_found_again(store: Store, path: Path) -> None:
+async def test_a_folder_that_disappears_is_an_error_until_it_is_there_again(
+    store: Store, path: Path
+) -> None:
     await store.add(delivery())
     away = path.parent.rename(path.parent.with_name("away"))
     with pytest.raises(StoreError, match=r"cannot be written to: No such file or directory"):
@@ -207,7 +209,9 @@ async def test_a_folder_that_goes_away_is_said_and_found_again(store: Store, pat
     assert [each.id for each in store.history().page()] == [2, 1]
 
 
-async def test_a_file_that_was_deleted_is_made_anew_and_ids_go_on(store: Store, path: Path) -> None:
+async def test_a_deleted_file_is_created_again_and_its_ids_continue(
+    store: Store, path: Path
+) -> None:
     await store.add(delivery())
     assert store.history().newest_id() == 1
     _delete(path)
@@ -244,7 +248,7 @@ def _replace(path: Path, other: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-async def test_a_damaged_file_is_said_when_reading(path: Path) -> None:
+async def test_reading_a_damaged_file_is_an_error(path: Path) -> None:
     with open_store(path) as store:
         await store.add_many([delivery() for _ in range(500)])
     _damage(path)
