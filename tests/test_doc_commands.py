@@ -20,11 +20,11 @@ from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import paths
 from tiktok_hook.store import open_store
 
-RUN = set("audit clear events export import replay show sign trigger types verify".split())
+RUN = set("audit clear events export import replay show sign trigger types verify wait".split())
 """The commands that can be run to their end here: with a history and an app, without a network."""
 
 
-ENDLESS = "--follow|--pending|hook wait(?! --cursor)"
+ENDLESS = "--follow|--pending|hook wait(?!.* --(?:cursor|since))"
 """What waits for the next delivery, or for one that is queued."""
 
 

@@ -181,3 +181,24 @@ def test_the_token_of_the_environment_is_in_no_result(tmp_path: Path) -> None:
         agent.call("doctor")
         assert TOKEN.encode() not in agent.bytes_of("tiktok-hook://deliveries/1/body")
         assert [text for text in agent.texts if TOKEN in text] == []
+
+
+def test_doctor_checks_what_the_settings_file_names(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "tiktok-hook"
+    folder.mkdir(parents=True)
+    token = "2settingsToken0123456789abcd_5EXAMPLEexample123456"
+    (folder / "config.toml").write_text(
+        f'authtoken = "{token}"\nconnect-url = "127.0.0.1:9"\n'
+        'forward-to = ["127.0.0.1:9", "https://elsewhere.example"]\n'
+    )
+    with connected(tmp_path) as agent:
+        checks = {each["id"]: each["found"] for each in agent.call("doctor")["checks"]}
+        text = " ".join(checks.values())
+        assert "config.toml" in checks["authtoken"]
+        assert "127.0.0.1:9" in text
+        assert "elsewhere" not in text  # not on this machine
+        (folder / "config.toml").write_text("port = 99999\n")
+        assert "port" in agent.error("doctor")["message"]
+        (folder / "config.toml").write_text("[doctor")
+        assert "config.toml" in agent.error("doctor")["message"]
+        assert [each for each in agent.texts if token in each] == []

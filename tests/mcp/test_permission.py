@@ -57,9 +57,8 @@ class User:
 async def connected(
     folder: Path, *, mode: Mode = "auto", user: User | None = None, **allowed: Any
 ) -> AsyncIterator[Client]:
-    options = McpOptions(
-        history=parse_location(folder / "history.db"), secrets=(SECRET,), **allowed
-    )
+    given = {"history": parse_location(folder / "history.db"), "secrets": (SECRET,), **allowed}
+    options = McpOptions(**given)
     async with own_listener(options) as listener:
         backend = Backend(options, listener)
         server = make_server(backend)

@@ -69,9 +69,9 @@ def command(context: click.Context, /, **given: Any) -> int:
     from tiktok_hook.terminal.report import Report
 
     lines = Report.for_stdout()
-    subject = _subject(context, given)
+    examined = subject(context, given)
     shown = None if given["as_json"] else lambda finding: _show(lines, finding)
-    report = asyncio.run(doctor.examine(subject, on_finding=shown))
+    report = asyncio.run(doctor.examine(examined, on_finding=shown))
     if given["as_json"]:
         click.echo(json.dumps(report.as_json()))
     else:
@@ -88,7 +88,13 @@ def _show(lines: "Report", finding: "Finding") -> None:
         click.echo(lines.below(f"→ {finding.next_step}"), nl=False)
 
 
-def _subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
+def subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
+    """What is checked.
+
+    Args:
+        context: Of the command, which knows where each value came from.
+        given: Its parameters.
+    """
     from tiktok_hook import doctor
     from tiktok_hook.doctor import account
     from tiktok_hook.doctor.clock import NGROK_API

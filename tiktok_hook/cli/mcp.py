@@ -3,11 +3,14 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tiktok_hook.cli import options, selection
+
+if TYPE_CHECKING:
+    from tiktok_hook.doctor import Subject
 
 
 @click.command(cls=options.Command, example="tiktok-hook mcp --allow-send")
@@ -29,7 +32,10 @@ from tiktok_hook.cli import options, selection
 @options.secret_file_option
 @options.db_option
 @options.config_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     allow_listen: bool,  # noqa: FBT001 - click passes it by name
     allow_send: bool,  # noqa: FBT001
     allow_remote: bool,  # noqa: FBT001
@@ -37,7 +43,7 @@ def command(
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     db: Any,
-    config: Path | None,  # noqa: ARG001 - read before the options are
+    config: Path | None,
 ) -> None:
     """Serve the tools to a coding agent, over stdio.
 
@@ -57,8 +63,26 @@ def command(
             allow_remote=allow_remote,
             show_headers=show_headers,
             withheld=_tokens(),
+            examined=lambda: _examined(context, config),
         )
     )
+
+
+def _examined(context: click.Context, config: Path | None) -> "Subject":
+    """What `doctor` would check, by the same environment and settings files.
+
+    Raises:
+        UsageError: A setting is not valid.
+    """
+    from tiktok_hook.cli import doctor
+    from tiktok_hook.errors import UsageError
+
+    words = [] if config is None else ["--config", str(config)]
+    try:
+        with doctor.command.make_context("doctor", words, parent=context.parent) as made:
+            return doctor.subject(made, made.params)
+    except click.ClickException as error:
+        raise UsageError(error.format_message(), hint="tiktok-hook config show") from error
 
 
 def _tokens() -> tuple[str, ...]:

@@ -99,8 +99,11 @@ class OwnListener:
 
     async def _start(self, arguments: Sequence[str], call: ToolCall) -> shapes.Shape:
         environment = dict(os.environ)
-        if (path := self._options.history.path) is not None:
-            environment["TIKTOK_HOOK_DB"] = str(path)
+        history = self._options.history
+        if history.server is not None:  # in the environment, where its password is not on show
+            environment["TIKTOK_HOOK_DB"] = history.server.url
+        elif history.path is not None:
+            environment["TIKTOK_HOOK_DB"] = str(history.path)
         if self._options.secrets:
             environment["TIKTOK_CLIENT_SECRET"] = " ".join(self._options.secrets)
         self._errors.clear()

@@ -1,7 +1,9 @@
 """What the user allows the agent, and what the server works with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tiktok_hook.doctor import Subject
 from tiktok_hook.store import Location
 
 
@@ -17,6 +19,7 @@ class McpOptions:
         allow_remote: Send to targets that are not on this machine.
         show_headers: Show authorization, cookie and signature headers unmasked.
         withheld: Other values that no result may contain, such as authtokens.
+        examined: Returns what `doctor` checks: the user's settings, read when it is called.
     """
 
     history: Location
@@ -26,3 +29,4 @@ class McpOptions:
     allow_remote: bool = False
     show_headers: bool = False
     withheld: tuple[str, ...] = field(default=(), repr=False)
+    examined: Callable[[], Subject] = Subject

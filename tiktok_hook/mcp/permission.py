@@ -22,7 +22,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 
-from tiktok_hook.errors import HookError
+from tiktok_hook.errors import HookError, UsageError
 from tiktok_hook.forward import local_port, parse_target
 from tiktok_hook.mcp.options import McpOptions
 from tiktok_hook.sanitize import visible
@@ -158,6 +158,16 @@ class Permissions:
                 hint="The user can allow other targets with --allow-remote.",
             )
         return url
+
+    def allows(self, target: str) -> bool:
+        """Whether a target of the user's own settings may be sent to; also if it is not one."""
+        try:
+            self.checked_target(target)
+        except DeniedError:
+            return False
+        except UsageError:
+            return True  # nothing is sent to it
+        return True
 
 
 def _can_ask(context: ServerRequestContext[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,9 +19,10 @@ from tiktok_hook.mcp.output import Output
 from tiktok_hook.signature import State
 from tiktok_hook.signature.pasted import read_pasted
 from tiktok_hook.store import Counts, Filter, HistoryReader, open_history
+from tiktok_hook.store.change_feed import Arrival, follow
 
 POLL_SECONDS = 0.2
-"""How long a thread waits for a change of the history: cancelling a call takes no longer."""
+"""How often progress is reported, and looked for a history that is not there yet."""
 
 ANSWER_SECONDS = 5.0
 """How much longer to wait for the app's answer to a delivery that was found."""
@@ -239,62 +241,57 @@ class ReadingTools:
         self, asked: inputs.WaitForDelivery, call: ToolCall
     ) -> shapes.Shape:
         """The next delivery that matches; a cursor to continue from if there was none."""
-        where = conditions(asked)
         deadline = time.monotonic() + asked.timeout_seconds
         start = await asyncio.to_thread(self.newest_id) if asked.cursor is None else asked.cursor
-        seen, looked = -2, start
-        while True:
-            found, looked = await asyncio.to_thread(self._next, where, start)
-            if found is not None:
-                return await self._answered(found, deadline)
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return {
-                    "found": False,
-                    "delivery": None,
-                    "last_attempt": None,
-                    "waiting": False,
-                    "cursor": max(looked, start),
-                    "note": output.NOTE,
-                }
-            start = max(looked, start)
-            seen = await asyncio.to_thread(self._change, seen, min(POLL_SECONDS, left))
-            done = asked.timeout_seconds - left
-            await call.progress(done, asked.timeout_seconds, "waiting for a delivery")
-
-    def _next(self, where: Filter, after: int) -> tuple[Delivery | None, int]:
-        """The first match after an id, and the newest id that was looked at."""
-        history = self.history()
-        if history is None:
-            return None, 0
-        newest = history.newest_id()  # first: what arrives meanwhile is looked at next time
-        found = history.page(where, after=after, limit=1)
-        return (found[0] if found else None), newest
-
-    def _change(self, seen: int, seconds: float) -> int:
-        history = self.history()
-        if history is None:
-            time.sleep(seconds)
-            return -2
-        return history.wait_for_change(seen, seconds)
-
-    async def _answered(self, delivery: Delivery, deadline: float) -> shapes.Shape:
-        """The delivery, as soon as its answer is known or the time is up."""
-        until = min(deadline, time.monotonic() + ANSWER_SECONDS)
-        while delivery.status is None and time.monotonic() < until:
-            await asyncio.sleep(POLL_SECONDS / 4)
-            delivery = await asyncio.to_thread(self.found, delivery.id)
-        history = self.history()
-        assert history is not None
-        last = await asyncio.to_thread(history.last_attempts, [delivery.id])
-        row = self._row(delivery, last.get(delivery.id))
+        ended = threading.Event()
+        async with asyncio.TaskGroup() as group:
+            reporting = group.create_task(_report(call, asked.timeout_seconds))
+            try:
+                found = await asyncio.to_thread(
+                    self._awaited, conditions(asked), start, deadline, ended.is_set
+                )
+            finally:  # also when the call is cancelled: the thread notices within POLL_SECONDS
+                ended.set()
+                reporting.cancel()
+        row: shapes.Shape = {"delivery": None, "last_attempt": None}
+        if found is not None:
+            row = self._row(found.delivery, await asyncio.to_thread(self._last, found))
         return {
-            "found": True,
+            "found": found is not None,
             **row,
-            "waiting": delivery.status is None,
-            "cursor": delivery.id,
+            "waiting": found is not None and found.waiting,
+            "cursor": start if found is None else found.delivery.id,
             "note": output.NOTE,
         }
+
+    def _awaited(
+        self, where: Filter, after: int, deadline: float, stopped: Callable[[], bool]
+    ) -> Arrival | None:
+        """The first delivery after an id, at its answer if that comes soon; None if none came."""
+        while (history := self.history()) is None:
+            if stopped() or time.monotonic() >= deadline:
+                return None
+            time.sleep(POLL_SECONDS)
+
+        def first(where: Filter, after: int, hold: float, end: float) -> Arrival | None:
+            left = max(end - time.monotonic(), 0.0)
+            found = follow(history, where, after, hold=hold, seconds=left, stopped=stopped)
+            return next((each for each in found if isinstance(each, Arrival)), None)
+
+        # Not held for its answer at first: its id becomes the cursor, so a later one that was
+        # answered earlier must not come before it.
+        found = first(where, after, 0.0, deadline)
+        if found is None or not found.waiting:
+            return found
+        number = found.delivery.id
+        end = min(deadline, time.monotonic() + ANSWER_SECONDS)
+        return first(Filter(ids=(number,)), number - 1, ANSWER_SECONDS, end) or found
+
+    def _last(self, found: Arrival) -> Attempt | None:
+        """The last attempt of a delivery, also while it runs."""
+        history = self.history()
+        assert history is not None
+        return history.last_attempts([found.delivery.id]).get(found.delivery.id)
 
     async def list_events(self, asked: inputs.ListEvents, _: ToolCall) -> shapes.Shape:
         """Event types of the catalogue."""
@@ -344,6 +341,15 @@ class ReadingTools:
             "run": f"TIKTOK_WEBHOOK_URL=http://127.0.0.1:3000 TIKTOK_CLIENT_SECRET=… pytest {name}",
             "note": output.NOTE,
         }
+
+
+async def _report(call: ToolCall, seconds: float) -> None:
+    """Report progress of a wait, until it is cancelled."""
+    started = time.monotonic()
+    while True:
+        done = min(time.monotonic() - started, seconds)
+        await call.progress(done, seconds, "waiting for a delivery")
+        await asyncio.sleep(POLL_SECONDS)
 
 
 def conditions(asked: inputs.DeliveryConditions) -> Filter:

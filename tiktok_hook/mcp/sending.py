@@ -1,12 +1,11 @@
 """The tools that send requests: samples, replays and audits; and the check of this machine."""
 
 import asyncio
-import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tiktok_hook import audit, doctor, trigger
 from tiktok_hook.audit.case import CLIENT_KEY
-from tiktok_hook.doctor.clock import NGROK_API
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder, explain, parse_header
 from tiktok_hook.mcp import inputs, output, shapes
@@ -40,19 +39,24 @@ class SendingTools:
         """Send a signed sample event, and report what was answered."""
         body = trigger.body_of(asked.event, sets=asked.set)
         known = self._options.secrets
-        if not known and asked.signing in {"age", "bad"}:
-            raise UsageError(
-                f"Signing {asked.signing!r} needs a client secret, and the server has none.",
-                hint="The user can set TIKTOK_CLIENT_SECRET for it.",
-            )
         secret = known[0] if known and asked.signing != "none" else None
         to = trigger.listener_url() if asked.to is None else asked.to
+        listener = None
+        if not known and asked.signing != "none" and asked.to is None:
+            listener = trigger.signing_listener()
+        signed = secret is not None or listener is not None
+        if not signed and asked.signing in {"age", "bad"}:
+            raise UsageError(
+                f"Signing {asked.signing!r} needs a client secret, and neither the server nor a "
+                "listener that is sent to has one.",
+                hint="The user can set TIKTOK_CLIENT_SECRET for it.",
+            )
         target = call.permissions.checked_target(to)
         cursor = await asyncio.to_thread(self._reading.newest_id)
         result: shapes.Shape = {
             "sent": False,
             "target": target,
-            "signed": secret is not None,
+            "signed": signed,
             "status": None,
             "error": None,
             "duration_ms": None,
@@ -65,16 +69,21 @@ class SendingTools:
         how = {"fresh": "", "age": ", with an old signature", "bad": ", with a wrong signature"}
         await call.require(
             "send",
-            f"Send a sample of {asked.event} to {target}{how.get(asked.signing, ', unsigned')}?",
+            f"Send a sample of {asked.event} to {target}"
+            f"{how[asked.signing] if signed else ', unsigned'}?",
         )
         age = asked.age_seconds if asked.signing == "age" else 0.0
-        request = trigger.request(
-            target, body, secret=secret, age=age, bad_signature=asked.signing == "bad"
-        )
-        reply = await trigger.send(request)
+        wrong = asked.signing == "bad"
+        if listener is not None:
+            async with Forwarder() as forwarder:
+                reply = await listener.send(forwarder, body, age=age, bad_signature=wrong)
+        else:
+            reply = await trigger.send(
+                trigger.request(target, body, secret=secret, age=age, bad_signature=wrong)
+            )
         verdict = None
         if asked.to is not None:  # a listener without a secret accepts what an app must not
-            verdict = _verdict(signed=secret is not None, asked=asked)
+            verdict = _verdict(signed=signed, asked=asked)
         return result | {
             "sent": True,
             "status": reply.status,
@@ -184,18 +193,13 @@ class SendingTools:
         """Check everything that `listen` needs."""
         for each in asked.forward_to:
             call.permissions.checked_target(each)
-        variables = ("TIKTOK_HOOK_AUTHTOKEN", "NGROK_AUTHTOKEN")
-        name = next((each for each in variables if os.environ.get(each)), None)
-        connect_url = os.environ.get("TIKTOK_HOOK_CONNECT_URL")
-        subject = doctor.Subject(
+        settings = await asyncio.to_thread(self._options.examined)
+        subject = replace(
+            settings,
             db=self._options.history,
-            authtoken=None if name is None else os.environ[name],
-            authtoken_from=name or "an option",
-            connect_url=connect_url,
-            connect_cas=os.environ.get("TIKTOK_HOOK_CONNECT_CAS"),
-            clock_url=None if connect_url else NGROK_API,
             secrets=self._options.secrets,
-            targets=asked.forward_to,
+            targets=asked.forward_to
+            or tuple(each for each in settings.targets if call.permissions.allows(each)),
         )
         report = await doctor.examine(subject)
         return dict(report.as_json())

@@ -33,6 +33,7 @@ from mcp.types import (
 
 from tiktok_hook.errors import HookError, UsageError
 from tiktok_hook.mcp.options import McpOptions
+from tiktok_hook.mcp.wire import AnsweredStream
 
 if TYPE_CHECKING:
     from tiktok_hook.mcp.listener import OwnListener
@@ -68,7 +69,8 @@ async def _serve(options: McpOptions) -> None:
         try:
             server = make_server(backend)
             async with stdio_server() as (reading, writing):
-                await server.run(reading, writing, server.create_initialization_options())
+                messages = AnsweredStream(reading, writing)
+                await server.run(messages, writing, server.create_initialization_options())
         finally:
             leaving.cancel()
             backend.close()

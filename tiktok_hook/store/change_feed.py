@@ -1,7 +1,7 @@
 """New deliveries of a history, from any process: each once, at its answer."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -50,6 +50,7 @@ def follow(
     *,
     hold: float = HOLD_SECONDS,
     seconds: float | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> Iterator[Arrival | Attempt]:
     """Deliveries as they are answered, and attempts of theirs as they end.
 
@@ -62,6 +63,7 @@ def follow(
         after: The newest id there was before.
         hold: Seconds after which a delivery is yielded without an answer.
         seconds: The end; what is held then is yielded without an answer. None never ends.
+        stopped: Checked every `POLL_SECONDS`; when it returns True nothing more is yielded.
 
     Yields:
         Each delivery once, with its last attempt when that has ended; later ones by themselves.
@@ -72,7 +74,7 @@ def follow(
     end = None if seconds is None else time.monotonic() + seconds
     news = _News(history, where, after, hold)
     seen = None
-    while True:
+    while stopped is None or not stopped():
         version = history.changes()
         over = end is not None and time.monotonic() >= end
         if version != seen or over or news.due:
