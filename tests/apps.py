@@ -1,4 +1,4 @@
-"""A developer's app on a raw socket: it keeps every byte it is sent, and answers as it is told."""
+"""A developer's app on a raw socket: keeps every byte it gets and answers as configured."""
 
 import asyncio
 import re
@@ -40,7 +40,7 @@ class App:
         return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
 
     async def wait_for(self, count: int, *, seconds: float = DEADLINE) -> None:
-        """Wait until so many requests came."""
+        """Wait until `count` requests came."""
         async with asyncio.timeout(seconds):
             while len(self.requests) < count:
                 self.arrived.clear()
@@ -111,7 +111,7 @@ async def running_app(answer: bytes | Answer = OK, *, port: int = 0) -> AsyncIte
 
 @asynccontextmanager
 async def https_app() -> AsyncIterator[str]:
-    """An app whose certificate nobody vouches for; its URL."""
+    """An app with a self-signed certificate; its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -126,7 +126,7 @@ async def https_app() -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

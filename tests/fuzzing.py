@@ -34,7 +34,7 @@ def one_in(parts: int) -> settings:
 
 
 def sound(error: HookError, *, without: str = "") -> None:
-    """Check that a refusal is words and a hint, without what is secret."""
+    """Check that an error has a message and a hint, and shows no secret."""
     assert str(error)
     assert error.hint
     assert not without or without not in f"{error} {error.hint} {error.__cause__}"

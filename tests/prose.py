@@ -1,4 +1,4 @@
-"""What people read: docstrings, comments, messages, help, the page's texts and the docs.
+"""What people read: docstrings, comments, messages, help, the page's texts, the docs, test names.
 
 Code is left out: names, inline code in backquotes, code blocks, links' targets and SQL.
 """
@@ -56,6 +56,29 @@ def _python(source: str) -> Iterator[Text]:
             text = node.value.strip()
             if " " in text and not SQL.match(text):
                 yield node.lineno, text
+
+
+def tests() -> list[Path]:
+    """Every Python file of the tests."""
+    return sorted((ROOT / "tests").rglob("*.py"))
+
+
+def descriptions(path: Path) -> list[Text]:
+    """The docstrings of a test file and the names of its tests, as words.
+
+    Its other strings are not read: they quote what others write, and what must not be written.
+    """
+    found: list[Text] = []
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, definitions) and re.match(r"test_|Test[A-Z]", node.name):
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", node.name).split("_")
+            found.append((node.lineno, " ".join(words)))
+        if isinstance(node, (*definitions, ast.Module)):
+            text = ast.get_docstring(node, clean=False)
+            if text is not None:
+                found.append((node.body[0].lineno, _without_code(text)))
+    return found
 
 
 SQL = re.compile(r"\s*(select|insert|update|delete|create|drop|pragma|begin|with|alter)\b", re.I)

@@ -1,4 +1,4 @@
-"""A command on a pseudo-terminal, as somebody at a real one sees it."""
+"""A command on a pseudo-terminal, as a user at a real one sees it."""
 
 import codecs
 import fcntl

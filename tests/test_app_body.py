@@ -1,4 +1,4 @@
-"""What an app's response body says, whatever framework wrote it."""
+"""The reason in an app's response body, for the usual frameworks."""
 # ruff: noqa: E501 - pages are quoted as frameworks write them
 
 import gzip

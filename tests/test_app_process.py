@@ -1,4 +1,4 @@
-"""Real commands beside us: their output, their end, and everything they started."""
+"""Real commands as child processes: their output, their end, and everything they started."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ async def ran(command: Sequence[str], **options: object) -> tuple[int, list[str]
 
 
 def exists(pid: int) -> bool:
-    """Whether a process runs; a dead one that nobody has asked after yet does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The docs say what the program does."""
+"""The docs match the program."""
 
 import ast
 import html

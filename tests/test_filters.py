@@ -180,7 +180,7 @@ def test_an_event_with_two_spellings_matches_under_both(name: str, text: str) ->
     assert filters.parse(text).matches(delivery(event=name))
 
 
-def test_the_filter_else_is_read_where_it_is_allowed_and_matches_everything() -> None:
+def test_the_catch_all_filter_is_read_where_it_is_allowed_and_matches_everything() -> None:
     found = filters.parse(" else ", else_allowed=True)
     assert found.is_else
     assert str(found) == "else"

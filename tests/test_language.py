@@ -59,12 +59,12 @@ def place(path: Path) -> str:
     return "/".join(parts if one_file else parts[:2])
 
 
-def findings(path: Path) -> list[str]:
-    """Every banned word of a file, with its line and what to write instead."""
+def findings(path: Path, texts: list[prose.Text]) -> list[str]:
+    """Every banned word in the texts of a file, with its line and what to write instead."""
     name = path.relative_to(prose.ROOT)
     return [
         f"{name}:{line + text.count(chr(10), 0, found.start())}: {found[0]!r}: write {instead}"
-        for line, text in prose.texts(path)
+        for line, text in texts
         for instead, pattern in PATTERNS.items()
         for found in pattern.finditer(text)
     ]
@@ -74,7 +74,7 @@ def places() -> dict[str, list[str]]:
     """The findings of every folder and file."""
     found: dict[str, list[str]] = {}
     for path in prose.sources():
-        found.setdefault(place(path), []).extend(findings(path))
+        found.setdefault(place(path), []).extend(findings(path, prose.texts(path)))
     return found
 
 
@@ -87,6 +87,11 @@ def test_texts_use_the_terms_of_the_field(name: str) -> None:
         assert PLACES[name], f"{name} is clean: remove it from NOT_CLEAN_YET"
     else:
         assert PLACES[name] == []
+
+
+def test_names_and_docstrings_of_tests_use_the_terms_of_the_field() -> None:
+    found = [each for path in prose.tests() for each in findings(path, prose.descriptions(path))]
+    assert found == []
 
 
 def test_what_is_not_clean_yet_is_there() -> None:
@@ -138,6 +143,21 @@ def test_texts_are_found(name: str, source: str, texts: list[prose.Text], tmp_pa
     file = tmp_path / name
     file.write_text(source, "utf-8")
     assert prose.texts(file) == texts
+
+
+def test_the_names_and_docstrings_of_tests_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "test_a.py"
+    file.write_text(
+        '''"""One `two`."""\nX = "a b"\n\n\nclass TestOneTwo:\n    async def test_a_b(self):
+        """Three."""\n\n    def helper(self):\n        pass\n''',
+        "utf-8",
+    )
+    assert prose.descriptions(file) == [
+        (1, "One X."),
+        (5, "Test One Two"),
+        (6, "test a b"),
+        (7, "Three."),
+    ]
 
 
 def classes() -> dict[str, list[str]]:

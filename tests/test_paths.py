@@ -94,7 +94,7 @@ def test_processes_that_start_at_once_get_the_same_token() -> None:
 
 @pytest.fixture
 def not_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state folder of somebody who may not write everywhere, as root may."""
+    """A state folder of a user who is not root, since root may write anywhere."""
     with TemporaryDirectory() as name:
         monkeypatch.setenv("XDG_STATE_HOME", name)
         folder = Path(name)

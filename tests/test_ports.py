@@ -24,7 +24,7 @@ def port_of(stack: ExitStack, sockets: list[socket.socket]) -> int:
 
 
 def taken(stack: ExitStack, host: str = "127.0.0.1") -> int:
-    """A port on which somebody else listens, at this address only."""
+    """A port on which another program listens, at this address only."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     other = stack.enter_context(closing(socket.socket(family)))
     try:

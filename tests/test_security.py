@@ -71,7 +71,7 @@ def files_below(*folders: Path) -> list[Path]:
 
 
 def found_in(places: Mapping[str, bytes], secrets: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Which secret lies where, in whatever spelling."""
+    """Which secret is where, in any encoding."""
     return [
         (place, name)
         for place, content in places.items()
@@ -81,7 +81,7 @@ def found_in(places: Mapping[str, bytes], secrets: Mapping[str, str]) -> list[tu
 
 
 def processes_of(pid: int) -> dict[str, psutil.Process]:
-    """A session's processes by what they are: the command, the tunnel's child, the apps beside."""
+    """A session's processes by what they are: the command, the tunnel's child, the child apps."""
     parent = psutil.Process(pid)
     below = parent.children(recursive=True)
     tunnel = [each for each in below if "tiktok_hook.tunnel.child" in each.cmdline()]
@@ -93,7 +93,7 @@ def processes_of(pid: int) -> dict[str, psutil.Process]:
 
 
 async def stream_of(base: str, token: str) -> bytes:
-    """What the page's live stream says of everything so far."""
+    """What the page's live stream sends of everything so far."""
     host, _, port = base.partition("//")[2].partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     head = f"GET /api/v1/stream?after=0 HTTP/1.1\r\nHost: {host}:{port}\r\n"
@@ -105,7 +105,7 @@ async def stream_of(base: str, token: str) -> bytes:
 
 
 async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[str, bytes]:
-    """Replay there, then everything that the inspector answers to, refusals too."""
+    """Replay there, then every address of the inspector, errors too."""
     address, _, token = listener.ready["inspector_url"].partition("#token=")
     base = address.rstrip("/")
     host = ("Host", base.partition("//")[2])
@@ -158,7 +158,7 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
 
 
 async def run_commands_beside(db: Path, words: list[str]) -> dict[str, bytes]:
-    """What commands say that find the running listener by its file."""
+    """What is printed by commands that find the running listener by its file."""
     account = ["--connect-url", words[1], "--connect-cas", words[3]]
     runs = {
         "doctor": ["doctor", "--json", "--db", str(db), *account],
@@ -171,7 +171,7 @@ async def run_commands_beside(db: Path, words: list[str]) -> dict[str, bytes]:
 
 
 async def run_all_commands(db: Path, app: str, words: list[str]) -> dict[str, bytes]:
-    """What the other commands say and write, as somebody who has set all secrets runs them."""
+    """What the other commands print and write for a user who has set all secrets."""
     report = db.parent / "junit.xml"
     account = ["--connect-url", words[1], "--connect-cas", words[3]]
     runs = {

@@ -1,4 +1,4 @@
-"""What a user's type checker sees; mypy --strict reads this file, nobody runs it."""
+"""What a user's type checker sees; mypy --strict reads this file, it is never run."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import assert_type

@@ -82,7 +82,7 @@ def everything(store: Store) -> list[Entry]:
 
 
 def as_imported(each: Delivery, number: int | None = 7) -> Delivery:
-    """What an import makes of an exported delivery: everything but what the file claims."""
+    """What an import makes of an exported delivery: everything but what a file cannot prove."""
     return each.replace(
         source=Source.IMPORT,
         imported_id=number,

@@ -1,4 +1,4 @@
-"""HAR files that real tools write of known bytes: what is imported is right, or said to be missing.
+"""HAR files that real tools write of known bytes: imported bytes are exact, or marked as missing.
 
 Playwright runs in every test run. The others are heavy: `make corpus` installs them into .venv and
 runs this file, which then prints a table of what each of them lost.

@@ -1,4 +1,4 @@
-"""Deliveries that nobody thought of, and files that somebody edited."""
+"""Random deliveries and edited files: exporting and importing never fails with a traceback."""
 
 import ast
 import io

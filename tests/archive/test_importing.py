@@ -1,4 +1,4 @@
-"""Storing what a file contains: nothing twice, and nothing that was only claimed."""
+"""Storing what a file contains: nothing twice, and nothing that the file cannot prove."""
 
 import io
 

@@ -20,7 +20,7 @@ SECRET = "the-secret-of-the-app"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """A user's handler as it should be: 200 for what the secret signed just now, else 403."""
+    """A user's handler as it should be: 200 for what the secret signed just now, otherwise 403."""
 
     seen: list[tuple[str, bytes]]
 

@@ -1,4 +1,4 @@
-"""Which bytes a body had, by what a file says of it."""
+"""Which bytes a body had, according to the file that recorded it."""
 
 import pytest
 

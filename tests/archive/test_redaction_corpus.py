@@ -82,7 +82,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 def is_in(value: str, text: str) -> bool:
-    """Whether a value can be found in a text by whoever decodes it."""
+    """Whether a value can be found in a text, decoded in any usual way."""
     seen: set[str] = set()
     waiting = [text]
     while waiting:

@@ -1,4 +1,4 @@
-"""Opening files for import: what is no file, cannot be read, or is compressed."""
+"""Opening files for import: not a file, unreadable, compressed."""
 
 import gzip
 import io

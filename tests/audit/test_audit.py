@@ -309,7 +309,7 @@ async def test_an_audit_stops_where_the_handler_is_not_reached(name: str) -> Non
 
 
 def limited(allowed: int, answer: bytes) -> Answer:
-    """An app that verifies, and lets only so many requests through."""
+    """An app that verifies, and lets only a number of requests through."""
     served = 0
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""The audit against the documented handlers: the good ones pass, spoilt ones are told by name."""
+"""The audit against the documented handlers: the good ones pass, and each broken one is named."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The load: so many connections, each sending the next delivery once the last was answered.
+"""The load: N connections, each sending the next delivery once the last was answered.
 
 ``python tests/bench/load.py PORT`` prints one JSON object; see `Load`. A program of its own, so
 that it can have a core of its own; on bare sockets, so that the core is idle most of the time.
@@ -63,7 +63,7 @@ class Connection:
         self.socket.sendall(request)
 
     def status(self) -> int:
-        """Take what came; the status once the answer is whole, else 0.
+        """Take what came; the status once the answer is complete, otherwise 0.
 
         Raises:
             ConnectionError: The server hung up.
@@ -105,7 +105,7 @@ class Load:
         self._idle = set(self._open.values())
 
     def run(self, seconds: float, most: int | None = None) -> float:
-        """Send for some time, or until so many were answered; the seconds it took."""
+        """Send for some time, or until N were answered; the seconds it took."""
         self.latencies.clear()
         self.statuses.clear()
         begun = time.perf_counter()
@@ -138,10 +138,10 @@ class Load:
 
 
 def busy_seconds() -> float:
-    """How long the core that this runs on was busy, whoever kept it so.
+    """How long the core that this runs on was busy, in all processes.
 
-    Beside the load an app, the stand-in of ngrok's service or the terminal's reader may be there.
-    Where this may run on several cores, or the system does not say, it is what the load took.
+    An app, the stand-in of ngrok's service or the terminal's reader may run there as well.
+    Where this may run on several cores, or the system does not report it, it is what the load took.
     """
     cores = os.sched_getaffinity(0)
     if len(cores) == 1:

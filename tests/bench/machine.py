@@ -93,7 +93,7 @@ class Machine:
         self.times.append(_times({self.cores.server, self.cores.load}))
 
     def others(self) -> float:
-        """What other programs took of the two cores' time; 0 where nobody can say."""
+        """What other programs took of the two cores' time; 0 where that is unknown."""
         (passed, busy, ours), (passed_then, busy_then, ours_then) = self.times[-1], self.times[0]
         here = max(busy - busy_then - (ours - ours_then), 0.0)
         return here / (2 * (passed - passed_then))

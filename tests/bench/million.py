@@ -27,12 +27,12 @@ COMMON = ("post.publish.complete", "post.publish.publicly_available")
 
 
 def path_for(folder: Path, count: int) -> Path:
-    """Where the history of so many deliveries lies, once it is made."""
+    """The file of the history with N deliveries, once it is made."""
     return folder / f"history-{database.VERSION}-{count}.db"
 
 
 def file_for(folder: Path, count: int) -> Path:
-    """Where it lies, made now if it is not there yet."""
+    """The file of the history, made now if it is not there yet."""
     path = path_for(folder, count)
     if not path.exists():
         with tempfile.TemporaryDirectory(dir=folder, prefix="making-") as making:
@@ -45,7 +45,7 @@ def file_for(folder: Path, count: int) -> Path:
 
 
 async def make(path: Path, count: int) -> None:
-    """Write so many deliveries; refused ones come on top, and the ring keeps few of them."""
+    """Write N deliveries, and rejected ones on top, of which few are kept."""
     left = count
     made = _deliveries(random.Random(SEED))
     with open_store(path, keep=2 * count, keep_bytes=1 << 40) as store:

@@ -2,7 +2,7 @@
 
 ``python -m tests.bench.pages FILE``: a program of its own, so that it can have a core of its own.
 Cold means that the file's pages were dropped from the system's cache and that the history was
-opened anew; only the database is cold, the program is not.
+opened again; only the database is cold, the program is not.
 """
 
 import json

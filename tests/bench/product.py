@@ -17,7 +17,7 @@ Command = Callable[[int], Words]
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Variables with which a command finds only what lies in `folder`."""
+    """Variables with which a command finds only what is in `folder`."""
     homes = ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
     return {
         **{name: str(folder / name.lower()) for name in homes},
@@ -33,7 +33,7 @@ def script() -> Path:
 
 
 def listen(*options: str | Path) -> Command:
-    """``listen`` without tunnel; everything that is not said here as it is by itself."""
+    """``listen`` without tunnel; every other option has its default."""
     return lambda port: [script(), "listen", "--no-tunnel", *_ports(port), *options]
 
 

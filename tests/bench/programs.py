@@ -28,7 +28,7 @@ END_SECONDS = 10.0
 
 
 class NotMeasuredError(Exception):
-    """A row that cannot be measured here; the words say why."""
+    """A row that cannot be measured here; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Program:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -74,7 +74,7 @@ def running(
         words: Its command line.
         core: Where it runs; None for anywhere.
         port: Where it will listen; 0 to wait for nothing.
-        environment: Variables beside or instead of ours.
+        environment: Variables in addition to ours, or instead of them.
         folder: Where it starts.
 
     Raises:

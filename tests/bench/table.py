@@ -20,7 +20,7 @@ class Row:
     Attributes:
         name: What ``--only`` takes.
         goal: What is compared, in words.
-        bar: What has to be reached; None for what is only told.
+        bar: What has to be reached; None for what is only reported.
         aim: Where the ceiling is; None when there is none beyond the bar.
         unit: Of all figures.
         at_most: Less is better.
@@ -34,7 +34,7 @@ class Row:
     at_most: bool = False
 
     def verdict(self, value: float) -> str:
-        """Say which of the two a value reaches."""
+        """Which of the two a value reaches, in words."""
         if self.aim is not None and self._reaches(value, self.aim):
             return "aim"
         if self.bar is None:
@@ -101,7 +101,7 @@ class Bench:
             self.samples.setdefault(row.name, []).append(value)
 
     def watch(self, seen: Answered, what: str) -> None:
-        """Say so when it may have been the load's core that could not go faster.
+        """Add a note when it may have been the load's core that could not go faster.
 
         Args:
             seen: What the load saw.

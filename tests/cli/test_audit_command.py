@@ -15,7 +15,7 @@ SECRET = "example-client-secret"
 
 
 async def run(*arguments: str) -> Result:
-    """The command beside an app that this process serves."""
+    """Run the command against an app that this process serves."""
     return await asyncio.to_thread(invoke, "audit", "--secret", SECRET, *arguments)
 
 

@@ -30,7 +30,7 @@ async def app() -> AsyncIterator[App]:
 
 @pytest.fixture
 async def db(tmp_path: Path, app: App) -> str:
-    """A history with three deliveries, the second of which the app refused."""
+    """A history with three deliveries, the second of which the app rejected."""
     file = str(tmp_path / "history.db")
     async with listening("--no-tunnel", "--db", file, "-f", f"{app.url}/hook") as listener:
         for status in (200, 500, 200):
@@ -47,7 +47,7 @@ async def replay(db: str, *words: str, secret: str | None = SECRET) -> Result:
 
 
 def verdict(request: bytes) -> State:
-    """What a right check says of a request as it came over the wire."""
+    """The verdict on a request as it came over the wire."""
     head, _, body = request.partition(b"\r\n\r\n")
     header = next(
         (

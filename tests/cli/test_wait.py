@@ -166,7 +166,7 @@ async def test_a_missing_listener_is_named_and_a_running_one_is_not(store: Store
 
 @asynccontextmanager
 async def waiting(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command in a process of its own, from when it says that it waits."""
+    """The command in a process of its own, once it has printed that it waits."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tiktok_hook", "wait", *words,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ,

@@ -131,7 +131,7 @@ async def test_without_a_home_folder_each_check_is_a_finding(
 
 @contextlib.asynccontextmanager
 async def silent_port() -> AsyncIterator[int]:
-    """A port that takes connections and never says anything."""
+    """A port that accepts connections and never sends anything."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

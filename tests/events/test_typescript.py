@@ -1,4 +1,4 @@
-"""The TypeScript module compiles, and its types tell the events apart."""
+"""The TypeScript module compiles, and its types distinguish the events."""
 
 import os
 import shutil

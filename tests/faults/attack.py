@@ -95,7 +95,7 @@ def posts(body: Callable[[], bytes], extra: Callable[[], bytes] = bytes) -> Atta
 
 
 async def others(stream: Stream) -> None:
-    """Requests that are no deliveries, with a method of their own each."""
+    """Non-webhook requests, with a method of their own each."""
     methods = ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "X" + distinct(16))
     for method in cycle(methods):
         await send(stream, head(method, length=0))
@@ -218,7 +218,7 @@ async def attack_again(attack: Attack, port: int) -> None:
 
 
 async def attack_all(port: int, seconds: float) -> None:
-    """Attack from all connections at once, for so many seconds."""
+    """Attack from all connections at once, for some seconds."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             for attack in islice(cycle(ATTACKS), CONNECTIONS):

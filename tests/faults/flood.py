@@ -1,6 +1,6 @@
 """An unsigned flood against `listen`, with real deliveries in between: ``make flood``.
 
-FLOOD_SECONDS (600) says for how long, FLOOD_FORMAT (json; or compact, normal, full) in which format
+FLOOD_SECONDS (600) is the duration, FLOOD_FORMAT (json; or compact, normal, full) in which format
 the command prints. For json it prints into a file, otherwise to a pseudo-terminal. Ends with 1 when
 a bound is exceeded.
 """

@@ -3,11 +3,11 @@
 First the command is killed outright under load, over and over: what was answered 200 is there. Then
 it is given far more than its disk can take, for a minute, and stopped for longer than ngrok waits
 for a heartbeat. Then one listener lives through mixed traffic, with its tunnel disturbed in all
-ways, deliveries replayed and the page loaded anew, while its descriptors, threads, tasks, processes
-and memory are printed. Ends with 1 when they grow.
+ways, deliveries replayed and the page loaded again, while its descriptors, threads, tasks,
+processes and memory are printed. Ends with 1 when they grow.
 
-SOAK_ROUNDS (100) says how often it is killed, SOAK_OVERLOAD (60), SOAK_STOPPED (40) and
-SOAK_SECONDS (3600) how many seconds it is pressed, stopped, and how long the traffic goes on.
+SOAK_ROUNDS (100) is how often it is killed, SOAK_OVERLOAD (60), SOAK_STOPPED (40) and
+SOAK_SECONDS (3600) how many seconds it is pressed, stopped, and how long the traffic continues.
 """
 
 import asyncio
@@ -161,7 +161,7 @@ async def look(listener: Listener, end: float, replays: Counter[int | None]) -> 
 
 
 async def refused(service: NgrokService) -> None:
-    """Cut it and let nobody in for a while."""
+    """Cut it and accept no agent for a while."""
     await service.refuse_connections()
     service.cut()
     await asyncio.sleep(3)
@@ -169,7 +169,7 @@ async def refused(service: NgrokService) -> None:
 
 
 async def silent(service: NgrokService) -> None:
-    """Say nothing any more, as when a cable was pulled; the missed heartbeat tells."""
+    """Send nothing any more, as when a cable was pulled; the missed heartbeat shows it."""
     service.go_silent(forget_after=1)
 
 

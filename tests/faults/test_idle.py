@@ -1,4 +1,4 @@
-"""Thousands of connections that say nothing, and a delivery that comes among them."""
+"""Thousands of connections that send nothing, and a delivery that comes among them."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What a running listener does when its history cannot be written: 503, said once, and on again."""
+"""A listener whose history cannot be written: 503 and one notice, until it works again."""
 
 import asyncio
 import sqlite3
@@ -55,7 +55,7 @@ async def locked(db: Path, process: psutil.Process) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def quota(db: Path, process: psutil.Process) -> AsyncIterator[None]:
-    """No file of the process may grow, as under a quota that somebody else set."""
+    """No file of the process may grow, as under a disk quota."""
     unlimited = (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY)
     process.rlimit(psutil.RLIMIT_FSIZE, (4096, psutil.RLIM_INFINITY))
     yield
@@ -101,7 +101,7 @@ Trouble = Callable[[Path, psutil.Process], AbstractAsyncContextManager[None]]
 
 
 async def statuses(listener: Listener, forwarder: Forwarder, count: int) -> list[int | None]:
-    """What so many deliveries at once are answered; each says when to come again, if refused."""
+    """The responses to N deliveries at once; each 503 has ``Retry-After``."""
     replies = await asyncio.gather(
         *(post(listener.local_url, forwarder=forwarder) for _ in range(count))
     )

@@ -1,4 +1,4 @@
-"""Waiting for what nobody tells: by looking again and again, in a thread."""
+"""Waiting for what has no event, by polling in a thread."""
 
 import asyncio
 import time

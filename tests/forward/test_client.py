@@ -221,7 +221,7 @@ async def test_a_plain_app_behind_https_is_a_tls_error(forwarder: Forwarder) -> 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> ssl.SSLContext:
-    """A server's context with a certificate that nobody trusts."""
+    """A server's context with an untrusted certificate."""
     subprocess.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -days 2 "
         "-subj /CN=localhost".split(),
@@ -377,7 +377,7 @@ async def test_many_at_once_each_get_their_own_answer(forwarder: Forwarder) -> N
 
 
 async def test_a_connection_whose_time_ran_out_is_not_used_again() -> None:
-    """The answer may come in the same moment: then it counts, but nobody may wait again."""
+    """The answer may come in the same moment: then it counts, but without a second wait."""
     async with running_app() as app:
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(AppConnection, "127.0.0.1", app.port)

@@ -1,4 +1,4 @@
-"""Addresses that nobody meant, and apps that answer in bytes that nobody thought of."""
+"""Random addresses, and apps that answer with random bytes."""
 
 import asyncio
 from typing import Any

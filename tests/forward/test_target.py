@@ -1,4 +1,4 @@
-"""Addresses of apps: reading, joining, refusing loops."""
+"""Addresses of apps: parsing, joining, rejecting loops."""
 
 import pytest
 

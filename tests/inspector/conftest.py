@@ -57,7 +57,7 @@ class House:
         body: Any = None,
         token: str | None = TOKEN,
     ) -> Reply:
-        """Send a request; with the token unless told otherwise."""
+        """Send a request; with the token unless another is given."""
         sent = list(headers)
         if token is not None:
             sent.append(("Authorization", f"Bearer {token}"))
@@ -82,7 +82,7 @@ class House:
         return json.loads(reply.body)
 
     async def receive(self, body: bytes = BODY, **changes: Any) -> Delivery:
-        """Store a delivery and tell the feed, as a session does."""
+        """Store a delivery and publish it, as a session does."""
         delivery = Delivery(
             received_at=time.time(),
             remote_addr="203.0.113.7",

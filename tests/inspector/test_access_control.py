@@ -1,4 +1,4 @@
-"""Who may come in; each test fails when its rule is taken out."""
+"""Access control; each test fails when its rule is taken out."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The look-alike of the ngrok agent under clients that nobody here wrote."""
+"""The look-alike of the ngrok agent under clients that others wrote."""
 
 import asyncio
 import base64

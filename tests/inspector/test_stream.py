@@ -1,4 +1,4 @@
-"""The live stream: what it tells, that it can be resumed, and that it misses nothing."""
+"""The live stream: what it sends, that it can be resumed, and that it misses nothing."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ class Listening:
         return name, data
 
     async def wait_for_id(self, wanted: int) -> None:
-        """Wait until everything up to this delivery has been told."""
+        """Wait until everything up to this delivery has been sent."""
         async with asyncio.timeout(DEADLINE):
             while self.last_id != str(wanted):
                 await self.block()

@@ -62,7 +62,7 @@ class Wire:
 
 @contextmanager
 def served(home: Path, *options: str) -> Iterator[Wire]:
-    """A server of its own, with a client that has said hello."""
+    """A server of its own, with a client that has initialized."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tiktok_hook", "mcp", *options],
         stdin=subprocess.PIPE,

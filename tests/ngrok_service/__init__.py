@@ -1,4 +1,4 @@
-"""Stands in for ngrok's service in the tests; the ngrok SDK talks to it unmodified."""
+"""A stand-in for ngrok's service in the tests; the ngrok SDK talks to it unmodified."""
 
 from tests.ngrok_service.agents import Agent, Request
 from tests.ngrok_service.registry import RefusedError, Tunnel

@@ -1,6 +1,6 @@
 """The stand-in by hand: ``python -m tests.ngrok_service``.
 
-Prints one JSON line that says where it is, then one for every endpoint that comes online or goes.
+Prints one JSON line with its addresses, then one for every endpoint that comes online or goes.
 Takes one command per line on its standard input (``cut``, ``refuse``, ``accept``, ``silent``,
 ``goaway``, ``garbage``, ``stop``, ``restart``, ``update``) and ends when that input does, or with
 Ctrl-C.

@@ -36,7 +36,7 @@ class Agent:
         registry: Where it is entered once it has authenticated.
         tolerance: Silence in seconds after which the service forgets it; None: the heartbeat
             interval plus the tolerance that the agent itself announced.
-        heard: Told of each request; false leaves it without an answer.
+        heard: Called with each request; false leaves it without an answer.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Agent:
         return [tunnel for tunnel in self._registry.tunnels if tunnel.agent is self]
 
     def give_up(self) -> None:
-        """Forget the session without telling the agent, whose connection stays as it is."""
+        """Forget the session without notifying the agent, whose connection stays as it is."""
         if not self._given_up:
             self._given_up = True
             self.session.desert()
@@ -96,7 +96,7 @@ class Agent:
         return answer
 
     def stop_tunnel(self, tunnel: Tunnel, message: str, code: str | None) -> None:
-        """Take a tunnel offline and tell the agent why; it gives no answer."""
+        """Take a tunnel offline and send the agent the reason; it does not respond."""
         request = {"Id": tunnel.id, "Message": message, "ErrorCode": code}
         first = struct.pack(">I", Request.STOP_TUNNEL) + json.dumps(request).encode()
         self.session.open(first).finish()
@@ -189,7 +189,7 @@ class Agent:
 
 
 async def _read_message(stream: Stream) -> Json:
-    """Read one JSON object; nothing but the JSON itself tells where it ends."""
+    """Read one JSON object; only the JSON itself shows where it ends."""
     text = b""
     while len(text) < MAX_MESSAGE_BYTES:
         data = await stream.read(MAX_MESSAGE_BYTES)

@@ -1,4 +1,4 @@
-"""TLS for the stand-in: an authority of its own, made anew for every service."""
+"""TLS for the stand-in: a new authority for every service."""
 
 import ssl
 from pathlib import Path
@@ -7,7 +7,7 @@ import trustme
 
 
 class Authority:
-    """A certificate authority that nobody trusts but who is given its file."""
+    """A certificate authority that only clients with its file trust."""
 
     def __init__(self) -> None:
         self._authority = trustme.CA(organization_name="ngrok stand-in")

@@ -36,7 +36,7 @@ class Edge:
     """Serves the connections of the public.
 
     Args:
-        registry: Says which tunnel a host belongs to.
+        registry: Knows which tunnel a host belongs to.
         max_streams: Most streams at a time on one agent's session; the SDK drops its connection
             at 513. Who comes when all are taken waits.
         split_bodies: Forward a request's body in a frame of its own, behind its head's.
@@ -159,7 +159,7 @@ class _Connection:
         return keep
 
     async def stream_to(self, tunnel: Tunnel, head: Head, body: bytes) -> Stream:
-        """Send a request's head and body, on this connection's stream if it still stands."""
+        """Send a request's head and body, on this connection's stream if it is still open."""
         first = head.encode()
         if not self.edge.split_bodies:
             first, body = first + body, b""
@@ -189,7 +189,7 @@ class _Connection:
             stream.finish()  # the application sees that the rest will not come
 
     async def relay_answer(self, stream: Stream, request: Head, *, keep: bool) -> bool:
-        """Pass the answer on; true when keep was asked for and the connection can go on."""
+        """Forward the response; true when keep was asked for and the connection can stay open."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 answer = await self.final_head(stream)
@@ -276,7 +276,7 @@ def _towards_app(head: Head, tunnel: Tunnel, peer_host: str) -> Head:
 
 
 def _signed(header: str | None, body: bytes, secret: str) -> bool:
-    """Whether a TikTok-Signature fits the body and is at most 300 s old or early."""
+    """Whether a TikTok-Signature matches the body and is at most 300 s old or early."""
     parts = dict(part.strip().partition("=")[::2] for part in (header or "").split(","))
     timestamp, signature = parts.get("t", ""), parts.get("s", "")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 16):

@@ -34,7 +34,7 @@ class Code(IntEnum):
 
 
 class FrameError(Exception):
-    """The peer sent what is no frame; nothing after it can be read either."""
+    """The peer sent an invalid frame; nothing after it can be read either."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)

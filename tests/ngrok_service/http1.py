@@ -14,7 +14,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(?:;.*)?\r?\n", re.DOTALL)
 
 
 class MessageError(Exception):
-    """The bytes are no HTTP/1.1 message that a proxy could pass on."""
+    """The bytes are not an HTTP/1.1 message that a proxy could forward."""
 
 
 class Source(Protocol):
@@ -92,7 +92,7 @@ async def read_head(source: Source, first: bytes = b"") -> Head | None:
 
 
 def body_length(head: Head) -> int | None:
-    """Return the number of bytes in the body, None when it is chunked, -1 when nothing tells.
+    """Return the number of bytes in the body, None when it is chunked, -1 without either.
 
     Raises:
         MessageError: The framing is contradictory or unknown.
@@ -127,10 +127,10 @@ async def read_to_end(source: Source) -> AsyncIterator[bytes]:
 
 
 async def read_chunked(source: Source, *, decode: bool) -> AsyncIterator[bytes]:
-    """Yield a chunked body: its data alone with decode, else every byte as it came.
+    """Yield a chunked body: its data alone with decode, otherwise every byte as it came.
 
     Raises:
-        MessageError: It is no chunked body.
+        MessageError: It is not a chunked body.
     """
     size = -1
     while size:

@@ -95,7 +95,7 @@ class Stream:
         """Send FIN, drop what has not left yet, and let whatever still comes go unread.
 
         A reset would end the stream at once, but the SDK then keeps its connection to the
-        application open; after a FIN the application is told and ends it.
+        application open; after a FIN the application is notified and ends it.
         """
         self._released = True
         self._pending.clear()
@@ -132,7 +132,7 @@ class Stream:
         self._flush()
 
     def broken(self, error: StreamError) -> None:
-        """End both directions with error; whoever waits on the stream gets it."""
+        """End both directions with error; a task that waits on the stream gets it."""
         self._error = error
         self._pending.clear()
         if not self._received_fin:  # else all that was to come is there to be read
@@ -181,7 +181,7 @@ class Session(asyncio.Protocol):
     """The connection of one agent.
 
     Args:
-        on_open: Called when the connection stands.
+        on_open: Called when the connection is established.
         on_stream: Called with each stream that the agent opens.
         on_lost: Called once, when the connection is gone.
     """
@@ -269,7 +269,7 @@ class Session(asyncio.Protocol):
         return stream
 
     def go_away(self, code: Code = Code.NONE, message: str = "") -> None:
-        """Tell the agent that this connection takes no more streams."""
+        """Notify the agent that this connection accepts no more streams."""
         newest = max((id_ for id_ in self._streams if id_ % 2), default=0)
         body = newest.to_bytes(4, "big") + int(code).to_bytes(4, "big") + message.encode()
         self.send(encode(Kind.GOAWAY, 0, body))

@@ -1,4 +1,4 @@
-"""Who may connect, what is online, and how the service says no."""
+"""Who may connect, what is online, and the service's errors."""
 
 import re
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class RefusedError(Exception):
-    """The service says no, with one of ngrok's codes or without."""
+    """An error response, with one of ngrok's codes or without."""
 
     def __init__(self, code: str | None, message: str) -> None:
         super().__init__(message)
@@ -59,7 +59,7 @@ class Tunnel:
 
     @property
     def webhook_verification(self) -> tuple[str, str] | None:
-        """Provider and secret when the edge is to check signatures, else None."""
+        """Provider and secret when the edge is to check signatures, otherwise None."""
         asked = self.opts.get("WebhookVerification")
         return (asked["provider"], asked["secret"]) if asked else None
 
@@ -159,7 +159,7 @@ class Registry:
         """Bring an endpoint online.
 
         A request that names the id of an earlier answer is a reconnect: it gets the same URL and
-        replaces what still stands there under that id.
+        replaces what is still online under that id.
 
         Raises:
             RefusedError: The account's rules, or another endpoint has the host.

@@ -1,4 +1,4 @@
-"""A program that uses the ngrok SDK as it comes: opens one endpoint and tells what happens.
+"""A program that uses the ngrok SDK as it comes: opens one endpoint and prints what happens.
 
 Needs nothing but the SDK and the standard library, so that it runs on any of its generations.
 Prints one JSON line per happening; ends when its standard input does. A line ``close`` on it

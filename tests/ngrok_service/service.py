@@ -25,11 +25,11 @@ ENDLESS_FRAME = b"\xff\xff\xff\x10\x00\x00\x00\x03"
 
 
 class NgrokService:
-    """Stands in for ngrok: agents connect over TLS, the public over plain HTTP.
+    """A stand-in for ngrok: agents connect over TLS, the public over plain HTTP.
 
     An endpoint without a domain gets an address of its own out of 127.0.0.0/8, so that its URL
     (``http://127.1.0.1:PORT``) can be used as it is and its host can be asked for again. A domain
-    that was asked for is honoured as it stands: reach it through `address` with a Host header
+    that was asked for is honoured as it is: reach it through `address` with a Host header
     where its name does not resolve; ``localhost`` and addresses in 127.0.0.0/8 always do.
 
     Args:
@@ -168,11 +168,11 @@ class NgrokService:
     # How it says no.
 
     def refuse_auth(self, code: str | None, message: str) -> None:
-        """Refuse every agent from now on, reconnecting ones included."""
+        """Reject every agent from now on, reconnecting ones included."""
         self.account.refusing_auth = RefusedError(code, message)
 
     def refuse_bind(self, code: str | None, message: str) -> None:
-        """Refuse every endpoint from now on, those of reconnecting agents included."""
+        """Reject every endpoint from now on, those of reconnecting agents included."""
         self.account.refusing_bind = RefusedError(code, message)
 
     def stop_refusing(self) -> None:
@@ -219,7 +219,7 @@ class NgrokService:
             self._start(_later(GOODBYE_SECONDS, session.abort))
 
     def send_garbage(self, data: bytes = UNKNOWN_FRAME) -> None:
-        """Send all agents bytes that are no frames.
+        """Send all agents bytes that are not frames.
 
         The SDK notices an unknown frame. A frame too long to be one (`ENDLESS_FRAME`) it waits
         for, deaf to all that follows: like silence, but the connection reads and acknowledges.
@@ -241,7 +241,7 @@ class NgrokService:
         return [await agent.command(Request.UPDATE, request) for agent in self.sessions]
 
     def stop_tunnels(self, message: str, code: str | None = None) -> None:
-        """Take all endpoints offline and tell their agents why."""
+        """Take all endpoints offline and send their agents the reason."""
         for agent in self.sessions:
             for tunnel in agent.tunnels:
                 agent.stop_tunnel(tunnel, message, code)
@@ -308,7 +308,7 @@ class NgrokService:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket that holds a port without listening: connections to it are refused."""
+    """A socket that holds a port without listening: it gives connection refused."""
     # The protocol is named because asyncio turns off Nagle's algorithm only where it is.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.settimeout(0)

@@ -37,7 +37,7 @@ class Agent:
         self.process = process
 
     async def told(self, kind: str) -> dict[str, Any]:
-        """Return the next happening of that kind that the child tells."""
+        """Return the next event of that kind that the child prints."""
         assert self.process.stdout is not None
         async with asyncio.timeout(DEADLINE):
             while line := await self.process.stdout.readline():
@@ -86,7 +86,7 @@ def agent_of(service: NgrokService, *options: str) -> contextlib.AbstractAsyncCo
 
 
 class App:
-    """A small HTTP server: answers with what it was sent, or as its answer function says."""
+    """A small HTTP server: echoes the request, or returns the result of its answer function."""
 
     def __init__(self) -> None:
         self.connections = 0

@@ -1,6 +1,6 @@
 """The types of the API for the page's JSDoc, generated from the OpenAPI document.
 
-``python -m tests.page_tools.api_types`` writes them; a test says when they are out of date.
+``python -m tests.page_tools.api_types`` writes them; a test fails when they are out of date.
 """
 
 import json

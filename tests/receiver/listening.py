@@ -68,7 +68,7 @@ class Listening:
 
 
 class Deliveries:
-    """Stands where the relay is: keeps deliveries, and answers them with a function."""
+    """In place of the relay: keeps deliveries, and answers them with a function."""
 
     def __init__(
         self, seen: Listening, handle: Callable[[Delivery], Awaitable[ReceiverResponse]] | None
@@ -133,7 +133,7 @@ def post(
     secret: str = SECRET,
     at: float = NOW,
 ) -> bytes:
-    """The bytes of a POST, signed unless told otherwise."""
+    """The bytes of a POST, signed unless another header is given."""
     lines = [f"POST {path} HTTP/{version}", HOST, f"Content-Length: {len(body)}"]
     if signed:
         lines.append(f"{signature.HEADER}: {signature.sign(body, secret, timestamp=int(at))}")

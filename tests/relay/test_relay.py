@@ -85,7 +85,7 @@ class Published(list[object]):
         return [event.attempt for event in self.of(AttemptEnded)]
 
     async def until(self, kind: type[Item], count: int = 1, *, seconds: float = 10) -> list[Item]:
-        """Wait until so many of a kind came."""
+        """Wait until `count` of a type came."""
         async with asyncio.timeout(seconds):
             while len(found := self.of(kind)) < count:
                 self._more.clear()

@@ -1,4 +1,4 @@
-"""Every known way to sign wrongly is named, and no secret is ever told."""
+"""Every known way to sign wrongly is named, and no secret is ever shown."""
 
 import base64
 import gzip

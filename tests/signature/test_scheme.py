@@ -1,4 +1,4 @@
-"""The signature scheme: vectors computed with two independent programs, and every refusal."""
+"""The signature scheme: vectors of two independent programs, and every reason to reject."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A shell's part: gives the terminal to one job, takes it when the job stops, and says so.
+"""A shell's part: gives the terminal to one job, takes it when the job stops, and prints it.
 
 Started as leader of a session on a pseudo-terminal. ``fg`` typed in brings the job back.
 """

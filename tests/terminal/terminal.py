@@ -55,7 +55,7 @@ class Emulated:
 
 
 class Terminal:
-    """A pseudo-terminal whose screen is read all the time, unless it is told to hold."""
+    """A pseudo-terminal whose screen is read all the time, unless it is held."""
 
     def __init__(self, *, columns: int = 80) -> None:
         self.master, self.slave = pty.openpty()

@@ -57,7 +57,7 @@ class Pipe:
         os.close(self.write_end)
 
     def leave(self) -> None:
-        """Nobody reads any more."""
+        """Close the reading end."""
         os.close(self.read_end)
 
     def rest(self) -> str:

@@ -1,4 +1,4 @@
-"""Records that nobody thought of, on every view."""
+"""Random records, on every view."""
 
 import json
 

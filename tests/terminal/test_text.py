@@ -1,4 +1,4 @@
-"""The view for people, with a clock that stands still."""
+"""The view for people, with a fixed clock."""
 
 from dataclasses import replace
 

@@ -28,7 +28,7 @@ QUICK = Timing(
 
 @dataclass
 class Log:
-    """What a tunnel told, and a way to wait for it."""
+    """What a tunnel published, and a way to wait for it."""
 
     states: list[TunnelChanged] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Log:
                 await self._told.wait()
 
     async def online(self, times: int, within: float = 10.0) -> TunnelChanged:
-        """Wait until it has been online so many times; the last of these states."""
+        """Wait until it has been online `times` times; the last of these states."""
         await self.until(lambda log: len(log.onlines) >= times, within)
         return self.onlines[times - 1]
 

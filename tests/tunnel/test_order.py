@@ -1,4 +1,4 @@
-"""Options that cannot work are told before the SDK sees them."""
+"""Options that cannot work are errors before the SDK sees them."""
 
 from pathlib import Path
 from typing import Any

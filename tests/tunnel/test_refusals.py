@@ -1,4 +1,4 @@
-"""What a user is told when there is no tunnel."""
+"""What a user sees when there is no tunnel."""
 
 import pytest
 

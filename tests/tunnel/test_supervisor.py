@@ -85,7 +85,7 @@ async def test_heartbeats_keep_the_latency_up_to_date(open_quick: Open, log: Log
 async def healed(
     tunnel: Tunnel, service: NgrokService, log: Log, within: float = 10
 ) -> TunnelChanged:
-    """Wait until a loss was told and healed: the same URL, once, and it works."""
+    """Wait until a loss was published and healed: the same URL, once, and it works."""
     url, before = log.onlines[0].url, len(log.onlines)
     state = await log.online(before + 1, within)
     assert state.url == url == tunnel.url

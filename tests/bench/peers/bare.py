@@ -8,7 +8,7 @@ from aiohttp import web
 
 
 async def answer(request: web.BaseRequest) -> web.Response:
-    """Take the body and say 200, as any receiver has to."""
+    """Read the body and answer 200, as any receiver has to."""
     await request.read()
     return web.Response(body=b'{"ok":true}', content_type="application/json")
 

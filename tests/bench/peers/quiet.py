@@ -1,4 +1,4 @@
-"""The product without its console: a session from Python that nobody listens to.
+"""The product without its console: a session from Python without a subscriber.
 
 ``python quiet.py PORT``: history, inspector and verification as the command has them by itself.
 """

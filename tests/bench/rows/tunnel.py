@@ -25,7 +25,7 @@ TUNNEL = Row(
 
 
 class Service:
-    """The stand-in in a process of its own, and what it said."""
+    """The stand-in in a process of its own, and what it printed."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process

@@ -139,7 +139,7 @@ async def test_one_process_at_a_time_has_the_name(location: str) -> None:
             assert not lock.lost, "it was given back"
 
 
-async def test_what_waits_for_the_old_target_waits_for_the_new_one(location: str) -> None:
+async def test_deliveries_queued_for_the_old_target_wait_for_the_new_one(location: str) -> None:
     new = "http://127.0.0.1:4000/"
     with open_store(location, app=APP) as store:
         await added(store, 3)
@@ -170,7 +170,7 @@ async def test_retention_spares_what_it_has_queued_and_counts_what_it_had_not_se
         assert found.missed == 0
 
 
-async def test_what_waits_for_an_attached_app_never_keeps_a_listener_from_storing() -> None:
+async def test_the_queue_of_an_attached_app_never_keeps_a_listener_from_storing() -> None:
     bounds = Bounds(
         keep=100, keep_bytes=1 << 30, rejected=10, rejected_bytes=1 << 20, queued=2, queued_bytes=99
     )

@@ -166,7 +166,7 @@ class TestFrozenConnection:
             assert found != seen
 
 
-class TestRefusals:
+class TestUnusableServer:
     def test_a_server_without_a_free_connection(
         self, server: PostgresServer, database: str
     ) -> None:

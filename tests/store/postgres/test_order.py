@@ -1,4 +1,4 @@
-"""Ids are committed in their order: a reader that goes on from the newest id misses nothing."""
+"""Ids are committed in their order: a reader that continues from the newest id misses nothing."""
 
 import asyncio
 import threading

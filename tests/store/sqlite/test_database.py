@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def as_anybody() -> Iterator[Path]:
-    """A folder of somebody who is not root, who may write where others may."""
+    """A folder of a user who is not root, since root may write anywhere."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)

@@ -267,7 +267,7 @@ def _damage(path: Path) -> None:
 
 
 async def test_a_copy_made_while_running_is_whole(store: Store, path: Path, tmp_path: Path) -> None:
-    """What the README recommends for a backup: SQLite's own, beside us."""
+    """What the README recommends for a backup: SQLite's own, while a listener runs."""
     await store.add_many([delivery() for _ in range(100)])
     copy = tmp_path / "copy.db"
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
