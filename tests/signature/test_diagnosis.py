@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.signature.test_scheme import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
+from tests.signature.vectors import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
 from tiktok_hook.signature import Diagnosis, check, diagnose, sign
 from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.signature.test_scheme import BODY, RIGHT, SECRET, T
+from tests.signature.vectors import BODY, RIGHT, SECRET, T
 from tiktok_hook.signature import diagnose
 from tiktok_hook.signature.pasted import read_pasted
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.signature.test_scheme import BODY, SECRET, UNICODE, T
+from tests.signature.vectors import BODY, SECRET, UNICODE, T
 from tiktok_hook.events import samples
 from tiktok_hook.signature import diagnose, parts, sign
 from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
