@@ -3,9 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.sqlite.test_disk import shim
+from tests import disk_shim
 
-__all__ = ["shim"]
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that makes a disk slow or full."""
+    return disk_shim.for_tests(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ import random
 import signal
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from tests import disk_shim
 from tests.apps import OK, App, http, running_app
 from tests.faults.overload import overload
 from tests.faults.waiting import until
@@ -297,15 +297,6 @@ async def soak(seconds: float, folder: Path) -> list[str]:
     return wrong
 
 
-def slow_disk(folder: Path) -> Path:
-    """The library that slows fsync, built there."""
-    library = folder / "disk.so"
-    source = ROOT / "tests" / "store" / "sqlite" / "disk.c"
-    command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True, timeout=60)
-    return library
-
-
 async def press(seconds: float, folder: Path, shim: Path) -> list[str]:
     """Overload for so long; what went wrong."""
     pressed = await overload(folder / "overload.db", shim, seconds)
@@ -377,7 +368,7 @@ def main() -> None:
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = name
         asyncio.run(kill_rounds(rounds, Path(name)))
-        wrong = asyncio.run(press(pressed, Path(name), slow_disk(Path(name))))
+        wrong = asyncio.run(press(pressed, Path(name), disk_shim.build(Path(name))))
         if stopped:
             wrong += asyncio.run(stand_still(stopped))
         wrong += asyncio.run(soak(seconds, Path(name)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests import fuzzing
 from tests.apps import OK, App, running_app
-from tests.archive.test_fuzz import deliveries
+from tests.archive.strategies import deliveries
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import Forwarder, ForwardRequest, build, join, parse_target

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.apps import free_port
-from tests.relay.test_relay import Opener, Published, delivery, eventually
+from tests.relay.samples import Opener, Published, delivery, eventually
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import UsageError
 from tiktok_hook.moments import Duration

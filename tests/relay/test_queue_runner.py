@@ -16,7 +16,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, http, reset, running_app
 from tests.apps import Answer as AppAnswer
-from tests.relay.test_relay import SECRET, Opener, Published, delivery, eventually
+from tests.relay.samples import SECRET, Opener, Published, delivery, eventually
 from tiktok_hook import signature
 from tiktok_hook.delivery import AppChanged, AttemptEnded, Notice
 from tiktok_hook.forward import Forwarder
@@ -369,7 +369,7 @@ def _start(path: Path, target: str, ack: str) -> subprocess.Popen[bytes]:
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from tests.relay.test_relay import delivery
+from tests.relay.samples import delivery
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import open_relay
 from tiktok_hook.relay.options import RelayOptions

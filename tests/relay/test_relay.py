@@ -8,23 +8,19 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import pytest
 
-from tests.apps import OK, App, free_port, hang, http, reset, running_app
+from tests.apps import OK, free_port, hang, http, reset, running_app
 from tests.apps import Answer as AppAnswer
+from tests.relay.samples import CRASHING, SECRET, Opener, Published, delivery, eventually
 from tiktok_hook import signature
 from tiktok_hook.delivery import (
     AppChanged,
-    Attempt,
     AttemptEnded,
     AttemptStarted,
-    Delivery,
     DeliveryAnswered,
     DeliveryStored,
     QueueChanged,
@@ -32,115 +28,10 @@ from tiktok_hook.delivery import (
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import KEPT_BYTES, Forwarder
 from tiktok_hook.receiver import IncomingRequest
-from tiktok_hook.relay import Relay, open_relay
+from tiktok_hook.relay import open_relay
 from tiktok_hook.relay.options import RelayOptions
-from tiktok_hook.signature import State, Verdict
+from tiktok_hook.signature import State
 from tiktok_hook.store import Bounds, Store, open_store
-
-SECRET = "example-secret"
-Item = TypeVar("Item")
-Opener = Callable[..., AbstractAsyncContextManager[Relay]]
-
-
-def delivery(
-    event: str = "post.publish.complete",
-    *,
-    number: int = 0,
-    state: State = State.VALID,
-    received_at: float | None = None,
-) -> Delivery:
-    body = json.dumps({"event": event, "create_time": number, "content": "{}"}).encode()
-    now = time.time() if received_at is None else received_at
-    headers = (
-        ("Host", "me.app"),
-        ("Content-Type", "application/json"),
-        (signature.HEADER, signature.sign(body, SECRET, timestamp=int(now))),
-    )
-    verdict = Verdict(state, secret=1 if state in {State.VALID, State.STALE} else None)
-    return Delivery(received_at=now, headers=headers, body=body, verdict=verdict)
-
-
-class Published(list[object]):
-    """What the relay published."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._more = asyncio.Event()
-
-    def take(self, item: object) -> None:
-        self.append(item)
-        self._more.set()
-
-    def of(self, kind: type[Item]) -> list[Item]:
-        return [item for item in self if isinstance(item, kind)]
-
-    @property
-    def deliveries(self) -> list[Delivery]:
-        """Those that were answered."""
-        return [event.delivery for event in self.of(DeliveryAnswered)]
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        """Those that have ended."""
-        return [event.attempt for event in self.of(AttemptEnded)]
-
-    async def until(self, kind: type[Item], count: int = 1, *, seconds: float = 10) -> list[Item]:
-        """Wait until `count` of a type came."""
-        async with asyncio.timeout(seconds):
-            while len(found := self.of(kind)) < count:
-                self._more.clear()
-                await self._more.wait()
-        return found
-
-    async def until_app(self, *states: str, seconds: float = 10) -> None:
-        """Wait until exactly these states of the app were published."""
-        async with asyncio.timeout(seconds):
-            while [item.state for item in self.of(AppChanged)] != list(states):
-                self._more.clear()
-                await self._more.wait()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "history.db") as opened:
-        yield opened
-
-
-@pytest.fixture
-async def forwarder() -> AsyncIterator[Forwarder]:
-    async with Forwarder() as made:
-        yield made
-
-
-@pytest.fixture
-def published() -> Published:
-    return Published()
-
-
-@pytest.fixture
-def relaying(store: Store, forwarder: Forwarder, published: Published) -> Opener:
-    def opener(*apps: App | str, **options: object) -> AbstractAsyncContextManager[Relay]:
-        targets = [app if isinstance(app, str) else app.url for app in apps]
-        names = {each.name for each in fields(RelayOptions)}
-        chosen: dict[str, Any] = {name: options.pop(name) for name in names & options.keys()}
-        return open_relay(
-            RelayOptions(forward_to=targets, **chosen),
-            store=store,
-            forwarder=forwarder,
-            publish=published.take,
-            secrets=[SECRET],
-            **options,  # type: ignore[arg-type] # what is left is for open_relay itself
-        )
-
-    return opener
-
-
-async def eventually(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    """Wait for what nothing announces."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.005)
-
 
 # app
 
@@ -624,30 +515,6 @@ async def test_the_end_does_not_wait_for_ever(
 
 
 # The crash
-
-CRASHING = """
-import asyncio, sys, time
-from pathlib import Path
-from tests.relay.test_relay import delivery
-from tiktok_hook.forward import Forwarder
-from tiktok_hook.receiver import IncomingRequest
-from tiktok_hook.relay import open_relay
-from tiktok_hook.relay.options import RelayOptions
-from tiktok_hook.store import open_store
-
-async def main(path, target, count):
-    with open_store(Path(path)) as store:
-        async with Forwarder() as forwarder, open_relay(
-            RelayOptions(forward_to=target, ack="first"),
-            store=store, forwarder=forwarder, publish=lambda _: None,
-        ) as relay:
-            for number in range(count):
-                await relay.handle(delivery(number=number))
-            print("queued", flush=True)
-            await asyncio.sleep(60)
-
-asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
-"""
 
 
 async def test_after_kill_9_each_of_200_reaches_the_app_in_order_and_one_at_most_twice(

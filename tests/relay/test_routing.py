@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.apps import http, running_app
-from tests.relay.test_relay import Opener, Published, delivery
+from tests.relay.samples import Opener, Published, delivery
 from tiktok_hook.delivery import AttemptEnded, DeliveryAnswered, Skipped
 from tiktok_hook.errors import UsageError
 from tiktok_hook.relay.options import RelayOptions

@@ -14,7 +14,7 @@ import pytest
 
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.deadline import DEADLINE
-from tests.relay.test_relay import CRASHING, Published, delivery, eventually
+from tests.relay.samples import CRASHING, Published, delivery, eventually
 from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay, open_relay

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import fuzzing
-from tests.archive.test_fuzz import attempts, deliveries
+from tests.archive.strategies import attempts, deliveries
 from tests.terminal.samples import event
 from tiktok_hook.delivery import (
     AppChanged,

@@ -1,13 +1,11 @@
 """One commit for many deliveries against one for each, on this disk and on a slow one."""
 
-import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
+from tests import disk_shim
 from tests.bench import product
-from tests.bench.programs import HERE, NotMeasuredError, Words
+from tests.bench.programs import NotMeasuredError
 from tests.bench.rows.receive import rate
 from tests.bench.table import Bench, Measurement, Row
 
@@ -51,16 +49,10 @@ def _as_it_is(folder: Path) -> dict[str, str]:
 
 
 def _slowed(folder: Path) -> dict[str, str]:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or sys.platform != "linux":
-        raise NotMeasuredError("slowing fsync down needs Linux and a C compiler")
-    library = folder / "disk.so"
-    source = HERE.parent / "store" / "sqlite" / "disk.c"
-    words: Words = [compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"]
     try:
-        subprocess.run(words, check=True, capture_output=True, timeout=60)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise NotMeasuredError(f"{source.name} could not be compiled: {error}") from error
+        library = disk_shim.build(folder)
+    except disk_shim.UnavailableError as error:
+        raise NotMeasuredError(f"slowing fsync down: {error}") from error
     return {"LD_PRELOAD": str(library), "FSYNC_MS": str(SLOWER_MS)}
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,24 +14,6 @@ import pytest
 from tests.deadline import DEADLINE
 
 REPOSITORY = Path(__file__).parents[3]
-
-
-@pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library that makes a disk misbehave, built here."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or sys.platform != "linux":
-        if os.environ.get("CI") == "true":
-            pytest.fail("these tests need Linux and a C compiler: apt-get install gcc")
-        pytest.skip("needs Linux and a C compiler")
-    library = tmp_path_factory.mktemp("shim") / "disk.so"
-    source = Path(__file__).with_name("disk.c")
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library, source, "-ldl"],
-        check=True,
-        timeout=DEADLINE,
-    )
-    return library
 
 
 def run(code: str, *arguments: object, environment: Mapping[str, str]) -> str:
