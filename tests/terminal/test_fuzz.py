@@ -67,7 +67,7 @@ records = st.one_of(
         target=st.none() | texts,
         target_up=st.booleans(),
         ack=st.sampled_from(["app", "first", "hold", "500"]),
-        events=st.lists(texts, max_size=2).map(tuple),
+        routes=st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
         history=st.none() | texts,
         public=st.booleans(),
     ),
