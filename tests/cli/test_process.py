@@ -48,6 +48,16 @@ def test_a_closed_standard_stream_is_an_empty_one(line: str, code: int) -> None:
     assert done.returncode == code, done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["doctor --connect-url 127.0.0.1:1", "trigger", "--help"],
+    ids=["in a task", "list", "help"],
+)
+def test_a_reader_that_leaves_ends_the_command_quietly(arguments: str) -> None:
+    done = shell(f"{MAIN} {arguments} | true")
+    assert done.stderr == ""
+
+
 NO_HOME = (
     "import os, sys, runpy; os.environ.pop('HOME', None); "
     "import pwd; pwd.getpwuid = lambda uid: (_ for _ in ()).throw(KeyError(uid)); "

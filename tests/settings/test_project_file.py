@@ -27,7 +27,7 @@ USER_ONLY = frozenset(
         "allow-listen", "allow-remote", "allow-send", "client", "dir", "project", "show-headers",
         # what one call does
         "after", "age", "answer", "as-is", "bad-signature", "concurrency", "count", "curl",
-        "cursor", "dry-run", "duplicate",
+        "color", "cursor", "dry-run", "duplicate",
         "edit", "event", "exit-after", "failed", "follow", "har", "headers", "json",
         "limit", "list", "method", "no-signature", "only", "pending", "publish-id", "rate", "raw",
         "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",

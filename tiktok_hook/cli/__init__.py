@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from tiktok_hook.cli import color
 from tiktok_hook.cli.error_format import ErrorFormat, asks_for_json
 from tiktok_hook.cli.group import LazyGroup, ReaderLeft
 from tiktok_hook.errors import HookError, UsageError
@@ -64,6 +65,7 @@ All commands: tiktok-hook --help
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Example: tiktok-hook listen --secret - --forward-to 3000",
 )
+@click.option("--color", **color.ATTRIBUTES)
 @click.version_option(package_name="tiktok-hook", message="%(prog)s %(version)s")
 @click.pass_context
 def group(context: click.Context) -> None:

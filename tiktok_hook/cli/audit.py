@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import color, options
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 @options.path_option("--junit", help="Write a JUnit XML report for CI.")
 @click.option("--verbose", "-v", is_flag=True, help="Show the cases that passed, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@options.color_option
 @options.config_option
 def command(**given: Any) -> int:
     """Send valid and invalid deliveries to your handler and check its answers.
@@ -129,7 +130,7 @@ class AuditView:
         from tiktok_hook.terminal.progress import Progress
         from tiktok_hook.terminal.report import Report as Lines
 
-        self._lines = Lines.for_stdout()
+        self._lines = Lines.for_stdout(color=color.wanted())
         self._total = len(cases)
         self._title_width = max(len(case.id) for case in cases)
         self._verbose = verbose

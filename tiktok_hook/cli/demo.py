@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import color, options
 from tiktok_hook.cli.listen import inspecting
 
 option = options.option
@@ -26,6 +26,7 @@ option = options.option
     help="Port of the receiver.  [default: 3000, or a free one]",
 )
 @inspecting
+@options.color_option
 @options.config_option
 def command(
     form: Any,
@@ -54,6 +55,7 @@ def command(
             **run_listen.inspector_arguments(inspector),
         ),
         format=form,
+        color=color.wanted(),
         open_page=inspector["open_page"],
         script=session.demo.script(stays=stays),
     )

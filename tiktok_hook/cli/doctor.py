@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import color, options
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _WIDEST = 12
 )
 @options.db_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@options.color_option
 @options.config_option
 @click.pass_context
 def command(context: click.Context, /, **given: Any) -> int:
@@ -68,7 +69,7 @@ def command(context: click.Context, /, **given: Any) -> int:
     from tiktok_hook import doctor
     from tiktok_hook.terminal.report import Report
 
-    lines = Report.for_stdout()
+    lines = Report.for_stdout(color=color.wanted())
     examined = subject(context, given)
     shown = None if given["as_json"] else lambda finding: _show(lines, finding)
     report = asyncio.run(doctor.examine(examined, on_finding=shown))

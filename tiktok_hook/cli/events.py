@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import completers, options, selection
+from tiktok_hook.cli import color, completers, options, selection
 from tiktok_hook.errors import NoHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ Found = list[tuple["Delivery", "Attempt | None"]]
     help="json prints lines as listen does.",
 )
 @options.db_option
+@options.color_option
 @options.config_option
 def command(
     words: tuple[str, ...],
@@ -141,7 +142,7 @@ class _Rows:
             found,
             now=time.time(),
             width=terminal_width(sys.stdout),
-            paint=paint_for(sys.stdout),
+            paint=paint_for(sys.stdout, color=color.wanted()),
         )
         lines = [self._table.line(*each) for each in found]
         if found or self._headed:
@@ -155,7 +156,7 @@ class _Rows:
         from tiktok_hook.terminal.theme import paint_for
 
         assert self._table is not None
-        paint = paint_for(sys.stdout)
+        paint = paint_for(sys.stdout, color=color.wanted())
         for each in follow(history, fitting, after):
             if isinstance(each, Arrival):
                 click.echo(self._table.line(each.delivery, each.attempt))

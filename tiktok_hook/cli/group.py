@@ -63,6 +63,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise ReaderLeft from error  # click would exit with 1
+        except ExceptionGroup as several:
+            # A task that printed failed, as in `doctor | head -3`.
+            if several.split(BrokenPipeError)[1] is not None:
+                raise
+            raise ReaderLeft from several
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):

@@ -74,6 +74,7 @@ showing = options.together(
         metavar="SECONDS",
         help="End after this long; with --exit-after not reached, exit with 1.",
     ),
+    options.color_option,
     options.config_option,
 )
 """The options of the screen and of the end."""

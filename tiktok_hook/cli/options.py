@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
-from tiktok_hook.cli import completers, config_layers
+from tiktok_hook.cli import color, completers, config_layers
 from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
@@ -151,6 +151,9 @@ def path_option(*names: str, **attributes: Any) -> Callable[[F], F]:
 config_option = path_option(
     "--config", help="Settings file instead of config.toml in the user's folder."
 )
+
+
+color_option = option("--color", **color.ATTRIBUTES)
 
 
 def _given_history(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook import credentials, settings
-from tiktok_hook.cli import config_layers, options
+from tiktok_hook.cli import color, config_layers, options
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
@@ -63,6 +63,7 @@ def start(given: Mapping[str, Any]) -> int:
                     **arguments,
                 ),
                 format=given["form"],
+                color=color.wanted(),
                 exit_after=given["exit_after"],
                 timeout=given["timeout"],
                 open_page=given["open_page"],

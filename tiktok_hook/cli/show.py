@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import completers, options, selection
+from tiktok_hook.cli import color, completers, options, selection
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @options.secret_option
 @options.secret_file_option
 @options.db_option
+@options.color_option
 @options.config_option
 def command(
     word: str,
@@ -145,7 +146,7 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
     from tiktok_hook.terminal.drawing import render
     from tiktok_hook.terminal.theme import paint_for
 
-    delivery, paint = entry.delivery, paint_for(sys.stdout)
+    delivery, paint = entry.delivery, paint_for(sys.stdout, color=color.wanted())
     first = None if delivery.redelivery_of is None else history.get(delivery.redelivery_of)
     if first is not None:
         delivery = delivery.replace(first_received_at=first.received_at)

@@ -32,6 +32,7 @@ def run(
     options: ListenOptions,
     *,
     format: Format | None = None,  # noqa: A002 - named as the option is
+    color: bool | None = None,
     exit_after: int | None = None,
     timeout: float | None = None,
     open_page: bool = False,
@@ -41,8 +42,9 @@ def run(
 
     Args:
         options: The session's options.
-        format: Output format of deliveries; None means ``full`` on a terminal and ``compact``
+        format: Output format of deliveries; None means ``normal`` on a terminal and ``compact``
             otherwise.
+        color: Whether to use colors; None decides by terminal and environment.
         exit_after: Number of deliveries after which the session ends; None means no limit.
         timeout: Seconds after which the session ends; None means no limit.
         open_page: Open the inspector in a browser once it is ready.
@@ -59,6 +61,7 @@ def run(
             _Run(
                 options,
                 format=format,
+                color=color,
                 exit_after=exit_after,
                 timeout=timeout,
                 open_page=open_page,
@@ -93,6 +96,7 @@ class _Run:
         options: ListenOptions,
         *,
         format: Format | None,  # noqa: A002 - named as the option is
+        color: bool | None,
         exit_after: int | None,
         timeout: float | None,
         open_page: bool,
@@ -108,6 +112,7 @@ class _Run:
         self._stopping = asyncio.Event()
         self._bus = Bus()
         self._format = format
+        self._color = color
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
@@ -117,7 +122,7 @@ class _Run:
             loop.call_soon_threadsafe(self._stopping.set)
 
         with (
-            consoles.make(self._format, on_closed=closed) as console,
+            consoles.make(self._format, color=self._color, on_closed=closed) as console,
             self._bus.connect(console.handlers()),
             self._bus.connect({DeliveryAnswered: self._count}),
         ):

@@ -31,10 +31,14 @@ class Report:
         self._paint = paint
 
     @classmethod
-    def for_stdout(cls) -> "Report":
-        """Make one for stdout: as wide as the terminal, or 80 columns where there is none."""
+    def for_stdout(cls, *, color: bool | None = None) -> "Report":
+        """Make one for stdout: as wide as the terminal, or 80 columns where there is none.
+
+        Args:
+            color: What the user asked for; None decides by terminal and environment.
+        """
         columns = terminal_width(sys.stdout) or 80
-        return cls(width=min(columns, MAX_COLUMNS), paint=paint_for(sys.stdout))
+        return cls(width=min(columns, MAX_COLUMNS), paint=paint_for(sys.stdout, color=color))
 
     def line(self, mark: str, title: str, detail: str, *, title_width: int) -> str:
         """Return a mark, a title and what was found, wrapped below itself.

@@ -110,13 +110,18 @@ def wants_color(*, is_terminal: bool, color: bool | None = None) -> bool:
     ``NO_COLOR`` (https://no-color.org) wins over ``FORCE_COLOR``; either counts when it is set to
     anything but the empty text. ``TERM=dumb`` has no colours.
     """
+    if color is None:
+        color = color_of_environment()
     if color is not None:
         return color
+    return is_terminal and os.environ.get("TERM") != "dumb"
+
+
+def color_of_environment() -> bool | None:
+    """Return what ``NO_COLOR`` or ``FORCE_COLOR`` asks for; None if neither is set."""
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR", "0") not in {"", "0"}:
-        return True
-    return is_terminal and os.environ.get("TERM") != "dumb"
+    return True if os.environ.get("FORCE_COLOR", "0") not in {"", "0"} else None
 
 
 def paint_for(stream: TextIO, *, color: bool | None = None) -> Paint:
