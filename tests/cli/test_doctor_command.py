@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps import free_port, running_app
+from tests.cli.in_process import run as run_in_process
 from tests.cli.runner import Result, invoke
 from tests.ngrok_service import NgrokService
 
@@ -74,3 +75,26 @@ async def test_a_secret_that_cannot_be_used_is_a_finding_not_an_end(
     assert done.exit_code == 1
     assert "fail  secret" in done.stdout
     assert "pass  ingress-tls" in done.stdout
+
+
+def test_the_settings_of_listen_count(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f"port = 1\nclient-key = 'awother'\nauthtoken = '{TOKEN}'\n"
+        '[listen]\nport = 3555\nkeep = 5\nforward-to = 3999\nroute = [["post.*", "3998"]]\n'
+        "[doctor]\nforward-to = 3997\n"
+    )
+    done = run_in_process("doctor", "--json", "--connect-url", "127.0.0.1:1", "--config", str(file))
+    found = [(each["id"], each["found"]) for each in json.loads(done.stdout)["checks"]]
+    assert ("authtoken", "from config.toml, shaped like one (49 characters)") in found
+    assert [text.split()[0] for name, text in found if name == "port"] == ["3555"]
+    targets = [text.split()[0] for name, text in found if name == "target"]
+    assert targets == ["http://localhost:3997", "http://localhost:3998"]
+
+
+def test_an_unknown_key_of_the_settings_of_listen_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[doctor]\nkeep = 5\n")
+    done = run_in_process("doctor", "--config", str(file))
+    assert done.exit_code == 2
+    assert "unknown key 'keep'" in done.stderr

@@ -180,6 +180,39 @@ async def test_a_token_in_ngroks_file_is_found(db: Path, home: Path) -> None:
     assert shown(await account.config_file(Subject(db=db))) == [("ngrok.yml", "pass")]
 
 
+async def test_the_token_of_an_env_file_is_the_last_that_counts(
+    db: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"NGROK_AUTHTOKEN={TOKEN}\n")
+    (finding,) = await account.authtoken(Subject(db=db))
+    assert (finding.status, finding.found) == (
+        "pass",
+        "from .env in this folder, shaped like one (49 characters)",
+    )
+    file = home / ".config" / "ngrok" / "ngrok.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'version: "3"\nagent:\n  authtoken: {TOKEN}\n')
+    (finding,) = await account.authtoken(Subject(db=db))
+    assert finding.found.startswith(f"from {file}")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no such limit")
+@pytest.mark.parametrize(("limit", "status"), [(256, "warn"), (1024, "pass")])
+async def test_few_descriptors_are_doubted(limit: int, status: str) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        (finding,) = await machine.descriptors(Subject())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert finding.status == status
+    assert f"at most {limit} open files" in finding.found
+    assert ("ulimit -n 4096" in finding.next_step) is (status == "warn")
+
+
 @pytest.mark.parametrize(
     "token", ["short", f"'{TOKEN}'", f"{TOKEN} ", "ak_2exampleApiKey"], ids=str
 )

@@ -115,6 +115,20 @@ def test_every_result_matches_its_schema(
     assert {name for name, _ in calls} | {"start_listener", "stop_listener"} == tools.keys()
 
 
+def test_doctor_checks_the_settings_of_the_user(agent: Agent, agent_home: Path) -> None:
+    file = agent_home / ".config" / "tiktok-hook" / "config.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.write_text("[listen]\nforward-to = 3999\n")
+        checks = agent.call("doctor")["checks"]
+        targets = [each["found"].split()[0] for each in checks if each["id"] == "target"]
+        assert targets == ["http://localhost:3999"]
+        named = agent.call("doctor", forward_to=["3998"])["checks"]
+        assert ["3998" in each["found"] for each in named if each["id"] == "target"] == [True]
+    finally:
+        file.unlink()
+
+
 def test_a_mistake_of_the_caller_is_a_result_that_is_marked_as_an_error(agent: Agent) -> None:
     assert "missing" in agent.error("trigger_event")["message"]
     assert "Unknown field" in agent.error("status", secret="x")["message"]

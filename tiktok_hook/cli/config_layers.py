@@ -70,7 +70,7 @@ def read(command: click.Command, name: str, args: Sequence[str], parent: Any) ->
     """
     layers = Layers()
     own = by_name(command)
-    _add_project(layers, name, own, parent)
+    _add_project(layers, command, name, own, parent)
     named = config_option_value(args)
     try:
         from tiktok_hook import paths
@@ -79,6 +79,7 @@ def read(command: click.Command, name: str, args: Sequence[str], parent: Any) ->
     except StoreError:  # no home folder is known, so there are no settings in it
         return layers
     config = settings.read_config(named, default=layers.user_file)
+    config = _with_table_of(config, command, name, own)
     if config:
         values = settings.defaults_for(
             name,
@@ -92,7 +93,28 @@ def read(command: click.Command, name: str, args: Sequence[str], parent: Any) ->
     return layers
 
 
-def _add_project(layers: Layers, name: str, own: Mapping[str, click.Option], parent: Any) -> None:
+def _with_table_of(
+    config: Mapping[str, Any], command: click.Command, name: str, own: Mapping[str, click.Option]
+) -> Mapping[str, Any]:
+    """Settings in which the table of `Command.settings_of` counts for this command, too.
+
+    Only the options that both have are taken; the command's own table wins.
+    """
+    other = config.get(getattr(command, "settings_of", None) or "")
+    if not isinstance(other, Mapping):
+        return config
+    shared = {key: value for key, value in other.items() if key.replace("_", "-") in own}
+    table = config.get(name, {})
+    return {**config, name: {**shared, **table}} if isinstance(table, Mapping) else config
+
+
+def _add_project(
+    layers: Layers,
+    command: click.Command,
+    name: str,
+    own: Mapping[str, click.Option],
+    parent: Any,
+) -> None:
     try:
         folder = Path.cwd()
     except FileNotFoundError:  # it was deleted
@@ -104,7 +126,7 @@ def _add_project(layers: Layers, name: str, own: Mapping[str, click.Option], par
         layers.project_file = project.path
         values = settings.defaults_for(
             name,
-            project.content,
+            _with_table_of(project.content, command, name, own),
             options=own,
             known=settings.ALLOWED_IN_PROJECT,
             commands=command_names(parent),

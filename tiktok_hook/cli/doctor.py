@@ -17,7 +17,9 @@ _WIDEST = 12
 """Width of the longest check name, in columns."""
 
 
-@click.command(cls=options.Command, example="tiktok-hook doctor --forward-to 3000")
+@click.command(
+    cls=options.Command, example="tiktok-hook doctor --forward-to 3000", settings_of="listen"
+)
 @options.secret_option
 @options.secret_file_option
 @options.option(
@@ -49,6 +51,14 @@ _WIDEST = 12
     multiple=True,
     metavar="TARGET",
     help="Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+)
+@options.option(
+    "--route",
+    "routes",
+    multiple=True,
+    nargs=2,
+    metavar="FILTER TARGET",
+    help="A route of listen; its target is checked. Repeatable.",
 )
 @options.db_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
@@ -119,5 +129,5 @@ def subject(context: click.Context, given: Mapping[str, Any]) -> "Subject":
         client_key=given["client_key"],
         port=given["port"],
         inspect_port=given["inspect_port"],
-        targets=given["forward_to"],
+        targets=(*given["forward_to"], *(target for _, target in given["routes"])),
     )

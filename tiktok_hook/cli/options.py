@@ -31,11 +31,15 @@ class Command(click.Command):
 
     Args:
         example: A complete command line that works, shown at the end of ``--help``.
+        settings_of: Another command whose table in the settings files counts for this one, too.
     """
 
-    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, example: str, settings_of: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.example = example
+        self.settings_of = settings_of
         self.epilog = f"Example: {example}"
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-from tiktok_hook import credentials, ngrok_config
+from tiktok_hook import credentials, ngrok_config, settings
 from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.errors import UsageError
@@ -51,6 +51,9 @@ async def authtoken(subject: Subject) -> list[Finding]:
         return [bad("authtoken", str(error).removesuffix("."), error.hint)]
     if not token:
         token, where = kept.authtoken, str(kept.path)
+    if not token:
+        token, ignored = settings.from_env_file(settings.AUTHTOKEN_VARIABLE)
+        where, unreadable = ".env in this folder", unreadable or ignored
     if token is None:
         if unreadable:
             words = f"none was given, and {unreadable}"

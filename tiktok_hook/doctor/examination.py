@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "database": history.database,
         "state-folder": history.state,
         "disk": machine.disk,
+        "descriptors": machine.descriptors,
         "terminal": machine.terminal,
     }
 )

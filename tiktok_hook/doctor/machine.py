@@ -25,6 +25,9 @@ RECEIVER_PORT = 3000
 INSPECTOR_PORT = 4040
 
 _NEEDED_BYTES = 64 << 20
+_WANTED_DESCRIPTORS = 1024
+"""256 connections and 256 attempts at once, each with a socket, and the history's files."""
+
 _WANTED_BYTES = 2 << 30
 """Twice what the history keeps of bodies by default."""
 
@@ -69,6 +72,28 @@ async def sdk(_subject: Subject) -> list[Finding]:
             )
         ]
     return [good("ngrok-sdk", version)]
+
+
+async def descriptors(_subject: Subject) -> list[Finding]:
+    """Whether this process may open as many files as many deliveries at once need."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return []
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return [good("descriptors", "no limit")]
+    words = f"at most {soft} open files"
+    if soft < _WANTED_DESCRIPTORS:
+        return [
+            doubtful(
+                "descriptors",
+                f"{words}: more than {max(soft // 3, 1)} deliveries at once may fail",
+                "Raise the limit before listen: ulimit -n 4096; LimitNOFILE=4096 in a systemd "
+                "unit; docker run --ulimit nofile=4096.",
+            )
+        ]
+    return [good("descriptors", words)]
 
 
 async def ports(subject: Subject) -> list[Finding]:
@@ -162,7 +187,9 @@ async def terminal(_subject: Subject) -> list[Finding]:
             )
         ]
     if not sys.stdout.isatty():
-        return [good("terminal", "stdout is none: listen shows compact lines without colour")]
+        return [
+            good("terminal", "stdout is not a terminal: listen shows compact lines without colour")
+        ]
     return [good("terminal", ", ".join(_abilities()))]
 
 
