@@ -99,6 +99,7 @@ class PostgresServer:
 
 _EMPTY = """
     DELETE FROM tiktok_hook.deliveries; DELETE FROM tiktok_hook.marks;
+    DELETE FROM tiktok_hook.app_marks;
     DELETE FROM tiktok_hook.attempts; DELETE FROM tiktok_hook.queue;
     DELETE FROM tiktok_hook.processes; DELETE FROM tiktok_hook.queue_locks;
     DELETE FROM tiktok_hook.attachments;

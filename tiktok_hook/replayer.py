@@ -381,7 +381,8 @@ def recorded_target(history: HistoryReader, delivery: Delivery) -> str | None:
     """
     if delivery.source is Source.IMPORT:
         return None
-    attempts = history.attempts(delivery.id)
+    # In a shared history the addresses of others mean something else on this machine.
+    attempts = [each for each in history.attempts(delivery.id) if each.app == history.app]
     forwarded = [attempt for attempt in attempts if not attempt.replay]
     return forwarded[0].target if forwarded else attempts[-1].target if attempts else None
 

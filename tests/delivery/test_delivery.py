@@ -231,6 +231,7 @@ class TestShapeOfADelivery:
             "body_bytes": len(EVENT),
             "body_state": "exact",
             "scheme": "",
+            "listener": None,
         }
 
     def test_a_body_that_was_cut_has_its_full_length(self) -> None:
@@ -334,6 +335,7 @@ class TestShapeOfAnAttempt:
             "truncated": True,
             "error": None,
             "hint": "read the log",
+            "app": None,
         }
 
     def test_a_body_that_was_not_changed_is_not_repeated(self) -> None:

@@ -20,6 +20,7 @@ declare namespace Api {
     truncated: boolean;
     error: string | null;
     hint: string;
+    app: string | null;
   }
   interface Bucket {
     since: number;
@@ -69,6 +70,7 @@ declare namespace Api {
     imported_id: number | null;
     body_state: "exact" | "missing" | "decompressed" | "altered";
     scheme: string;
+    listener: string | null;
     body_bytes: number;
   }
   interface Error {

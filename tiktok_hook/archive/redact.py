@@ -218,6 +218,7 @@ class Redactor:
             headers=self._headers(delivery.headers),
             body=self._data(delivery.body),
             verdict=verdict,
+            listener=None,  # it names a person and a machine
         )
 
     def _attempt(self, attempt: Attempt) -> Attempt:
@@ -230,6 +231,7 @@ class Redactor:
             headers=self._headers(attempt.headers),
             body=self._data(attempt.body),
             hint=self._text(attempt.hint),
+            app=None,
         )
 
     def _headers(self, headers: Headers) -> Headers:

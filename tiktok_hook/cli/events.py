@@ -116,7 +116,7 @@ def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None
 def _found(history: "HistoryReader", fitting: "Filter", limit: int) -> Found:
     """The newest deliveries, oldest first, each with its last attempt."""
     deliveries = history.page(fitting, limit=limit)[::-1]
-    last = history.last_attempts([each.id for each in deliveries])
+    last = history.last_attempts([each.id for each in deliveries], app=fitting.app)
     return [(each, last.get(each.id)) for each in deliveries]
 
 

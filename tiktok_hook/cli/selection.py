@@ -75,6 +75,15 @@ def filters(function: Callable[..., Any]) -> Callable[..., Any]:
             option(
                 "--source", type=click.Choice(SOURCES), help="Only deliveries from this source.",
             ),
+            option(
+                "--listener", metavar="NAME",
+                help="Only what this listener of a shared history received: anna@laptop.",
+            ),
+            option(
+                "--app", metavar="NAME",
+                help="Only what this app of a shared history was sent, failed or replayed; any "
+                "counts all.  [default: --failed and --replayed are about your own]",
+            ),
         )
     ):  # fmt: skip
         function = add(function)
@@ -109,6 +118,8 @@ def where(given: Mapping[str, Any]) -> "Filter":
         publish_id=given["publish_id"],
         text=given["text"] or None,
         source=None if given["source"] is None else Source(given["source"]),
+        listener=given["listener"],
+        app=given["app"],
     )
 
 

@@ -154,6 +154,7 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
         delivery,
         attempts=entry.attempts,
         width=terminal_width(sys.stdout) or 100,
+        name_apps=True,
     )
     parts = [
         _received(entry, history.redeliveries(delivery.id)),
@@ -166,11 +167,15 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
 
 def _received(entry: "Entry", same: Sequence[int]) -> str:
     """When it came, to the day, and what it has to do with others."""
+    from tiktok_hook.sanitize import visible
+
     delivery = entry.delivery
     moment = datetime.fromtimestamp(delivery.received_at).astimezone()
     words = f"Delivery {delivery.id}, received {moment:%Y-%m-%d %H:%M:%S %z}"
     if delivery.imported_id is not None:
         words += f", imported: it was {delivery.imported_id} where it came from"
+    if delivery.listener is not None:
+        words += f", by {visible(delivery.listener)}"
     log_id = entry.delivery.log_id
     if log_id is not None:
         words += f"\nTikTok's log id: {log_id} (quote it to TikTok's support)"
@@ -204,7 +209,9 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
         shown += [visible(f"    {name}: {value}") for name, value in attempt.headers]
         shown += _answer_body(attempt)
         shown += ["    (cut here)"] if attempt.truncated else []
-    return "\n".join([paint.join(lines.attempt_line(attempt)), *shown]) if shown else ""
+    return (
+        "\n".join([paint.join(lines.attempt_line(attempt, name_app=True)), *shown]) if shown else ""
+    )
 
 
 def _answer_body(attempt: "Attempt") -> list[str]:

@@ -107,6 +107,8 @@ class Delivery:
         body_bytes: Original length of a body that was truncated when it was stored (rejected
             deliveries keep the first 16 KiB). None if the whole body is stored.
         body_state: How `body` compares with the bytes that were sent.
+        listener: Which listener of a shared history received it, as ``anna@laptop``; None in a
+            file, and for an imported delivery.
     """
 
     id: int = 0
@@ -128,6 +130,7 @@ class Delivery:
     body_bytes: int | None = None
     body_state: BodyState = BodyState.EXACT
     scheme: str = ""
+    listener: str | None = None
 
     @_once
     def event(self) -> events.Event | None:
@@ -224,6 +227,7 @@ class Attempt:
         duration_ms: Time from the first byte sent to the last byte received; None while it runs.
         error: ``refused``, ``timeout``, ``reset`` and so on; None if the app responded.
         hint: Probable cause of a failure and the next step; empty for a success.
+        app: Whose app it was sent to in a shared history, as ``anna@laptop``; None in a file.
     """
 
     delivery_id: int
@@ -244,6 +248,7 @@ class Attempt:
     duration_ms: float | None = None
     error: str | None = None
     hint: str = ""
+    app: str | None = None
 
     @property
     def id(self) -> str:

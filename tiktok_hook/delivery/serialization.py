@@ -86,6 +86,7 @@ def delivery_json(delivery: Delivery) -> DeliveryShape:
         "body_bytes": len(delivery.body) if delivery.body_bytes is None else delivery.body_bytes,
         "body_state": delivery.body_state.value,
         "scheme": delivery.scheme,
+        "listener": delivery.listener,
     }
 
 
@@ -129,6 +130,7 @@ def attempt_json(attempt: Attempt) -> AttemptShape:
         "truncated": attempt.truncated,
         "error": attempt.error,
         "hint": attempt.hint,
+        "app": attempt.app,
     }
 
 

@@ -62,6 +62,9 @@ class DeliveryShape(BodyShape):
         "How the stored body compares with the one that was sent.",
     ]
     scheme: Annotated[str, "`http` or `https` where an import names it, otherwise empty."]
+    listener: Annotated[
+        str | None, "Which listener of a shared history received it; null in a file."
+    ]
     body_bytes: Annotated[
         int, "As received; of a rejected delivery only the first 16 KiB are kept."
     ]
@@ -99,3 +102,4 @@ class AttemptShape(AnswerShape):
     truncated: Annotated[bool, "Whether the response's body was longer than what is kept."]
     error: str | None
     hint: Annotated[str, "What a bad response most probably means, and what to do."]
+    app: Annotated[str | None, "Whose app it was sent to in a shared history; null in a file."]

@@ -106,7 +106,7 @@ class Api:
             found, following = self._search(where, query.before, limit)
         else:
             found, following = self._by_key(where, query.before, query.after, limit)
-        last = self._history.last_attempts([delivery.id for delivery in found])
+        last = self._history.last_attempts([delivery.id for delivery in found], app=where.app)
         rows = [row_json(delivery, last.get(delivery.id)) for delivery in found]
         return {"deliveries": rows, "next": following}
 

@@ -35,6 +35,11 @@ class FilterQuery:
     user: Annotated[str | None, "The exact user_openid."] = None
     publish_id: Annotated[str | None, "The exact publish_id."] = None
     source: Annotated[Source | None, "Where a delivery came from."] = None
+    listener: Annotated[str | None, "The listener of a shared history that received it."] = None
+    app: Annotated[
+        str | None,
+        "The app of a shared history that was sent it, failed or replayed it; `any` counts all.",
+    ] = None
     q: Annotated[str | None, "Text found anywhere in a delivery or its attempts."] = None
     filter: Annotated[
         str | None, "A filter as commands take it, such as `post.publish.* user:OPEN_ID`."
@@ -60,6 +65,8 @@ class FilterQuery:
             publish_id=self.publish_id,
             text=self.q,
             source=self.source,
+            listener=self.listener,
+            app=self.app,
         )
 
 

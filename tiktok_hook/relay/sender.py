@@ -60,7 +60,8 @@ class Sender:
             headers = with_header(delivery.headers, signature.HEADER, fresh)
             delivery = delivery.replace(headers=headers)
         request = build(delivery, target, extra_headers=self._extra_headers)
-        return request, begun(delivery, request, now=now, resigned=resigned)
+        attempt = begun(delivery, request, now=now, resigned=resigned)
+        return request, attempt.replace(app=self._store.app)
 
     def _notice_late(self, delivery: Delivery) -> None:
         """Publish once that late deliveries keep their old signature."""

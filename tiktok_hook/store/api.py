@@ -64,10 +64,14 @@ class HistoryReader(ChangeFeed, Protocol):
 
     Attributes:
         label: What the history is called in messages: a path, or an address without its password.
+        app: Whose attempts are one's own in a shared history, as ``anna@laptop``; None in a file.
     """
 
     @property
     def label(self) -> str: ...
+
+    @property
+    def app(self) -> str | None: ...
 
     def __enter__(self) -> Self: ...
 
@@ -85,8 +89,14 @@ class HistoryReader(ChangeFeed, Protocol):
         """The attempts of a delivery in order: of very many the first and the last ten."""
         ...
 
-    def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
-        """The last attempt of each of these deliveries that has one."""
+    def last_attempts(self, ids: Sequence[int], *, app: str | None = None) -> dict[int, Attempt]:
+        """The last attempt of each of these deliveries that has one.
+
+        Args:
+            ids: The deliveries.
+            app: Whose in a shared history; None prefers one's own to those of others, and ``any``
+                does not.
+        """
         ...
 
     def page(

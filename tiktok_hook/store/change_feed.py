@@ -131,7 +131,7 @@ class _News:
 
     def _arrivals(self, found: list[Delivery], *, all_held: bool) -> Iterator[Arrival]:
         """Those that are answered, or were held long enough; the others are held."""
-        last = self._history.last_attempts([each.id for each in found]) if found else {}
+        last = self._last_attempts([each.id for each in found])
         for each in found:
             attempt = last.get(each.id)
             ended = attempt if attempt is not None and attempt.ended else None
@@ -143,6 +143,9 @@ class _News:
             self._held.pop(each.id, None)
             self._show(each, ended)
             yield Arrival(each, ended, waiting=each.status is None and not cut)
+
+    def _last_attempts(self, ids: list[int]) -> dict[int, Attempt]:
+        return self._history.last_attempts(ids, app=self._where.app) if ids else {}
 
     def _show(self, delivery: Delivery, ended: Attempt | None) -> None:
         self._shown[delivery.id] = None
@@ -158,7 +161,7 @@ class _News:
         now = time.monotonic()
         newest = list(self._open.items())[-OPEN_AT_MOST:]
         self._open = {key: each for key, each in newest if now - each[0] < OPEN_SECONDS}
-        last = self._history.last_attempts(list(self._open))
+        last = self._last_attempts(list(self._open))
         for key, attempt in sorted(last.items()):
             since, number = self._open[key]
             if attempt.ended and attempt.number > number:

@@ -42,7 +42,7 @@ def is_glob(name: str) -> bool:
     return any(each in "*?[" for each in name)
 
 
-def delivery_of(row: Sequence[Any]) -> Delivery:
+def delivery_of(row: Sequence[Any], *, listener: str | None = None) -> Delivery:
     """The delivery in a row of a backend's `DELIVERY_COLUMNS`."""
     return Delivery(
         id=row[0],
@@ -65,10 +65,11 @@ def delivery_of(row: Sequence[Any]) -> Delivery:
         body_bytes=row[19] if row[19] > len(row[9]) else None,
         body_state=BodyState(row[20]),
         scheme=row[21],
+        listener=listener,
     )
 
 
-def attempt_of(row: Sequence[Any]) -> Attempt:
+def attempt_of(row: Sequence[Any], *, app: str | None = None) -> Attempt:
     """The attempt in a row of a backend's `ATTEMPT_COLUMNS`."""
     return Attempt(
         delivery_id=row[0],
@@ -89,6 +90,7 @@ def attempt_of(row: Sequence[Any]) -> Attempt:
         duration_ms=row[15],
         error=row[16],
         hint=row[17],
+        app=app,
     )
 
 

@@ -26,9 +26,9 @@ class Filter:
         events: Names or globs (``post.publish.*``), one of which matches. Case counts.
         verdicts: One of them.
         statuses: One of what TikTok was answered.
-        failed: Only those whose last attempt did not get 200.
+        failed: Only those whose last attempt did not get 200; see `app`.
         redeliveries: Only repetitions.
-        replays: Only replayed ones.
+        replays: Only replayed ones; see `app`.
         since: Received at or after this, in Unix seconds.
         until: Received before this, in Unix seconds.
         user: The exact ``user_openid``.
@@ -38,6 +38,10 @@ class Filter:
         source: Where they came from.
         ids: Only these.
         queued: Only those that wait for an app (True) or do not (False); None is both.
+        listener: Only what this listener of a shared history received, such as ``anna@laptop``.
+        app: Whose attempts count in a shared history: only deliveries that this app was sent, or
+            with `failed` and `replays`, that it failed or replayed. ``any`` counts everyone's; None
+            selects no app, and there `failed` and `replays` are about one's own.
 
     Raises:
         UsageError: A value is not one; the message names it.
@@ -58,6 +62,8 @@ class Filter:
     source: Source | None = None
     ids: tuple[int, ...] = ()
     queued: bool | None = None
+    listener: str | None = None
+    app: str | None = None
 
     if TYPE_CHECKING:
         # What people write; the attributes hold what it means.
@@ -79,6 +85,8 @@ class Filter:
             source: Source | str | None = None,
             ids: int | Iterable[int] = (),
             queued: bool | None = None,
+            listener: str | None = None,
+            app: str | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -97,12 +105,17 @@ class Filter:
         for name in ("since", "until"):
             if (moment := getattr(self, name)) is not None:
                 self._set(name, _seconds(name, moment))
-        for name in ("user", "publish_id", "text"):
+        for name in ("user", "publish_id", "text", "listener", "app"):
             if not isinstance(getattr(self, name), str | None):
                 raise UsageError(f"{name}={getattr(self, name)!r} is not text.")
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
+
+    @property
+    def only_app(self) -> str | None:
+        """The one app that counts; None when it is one's own, or any."""
+        return None if self.app == ANY_APP else self.app
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -173,6 +186,9 @@ def _seconds(name: str, moment: Any) -> float:
             hint='Unix seconds, a datetime, a timedelta, or text: "1h", "14:30", "2026-11-23".',
         ) from error
 
+
+ANY_APP = "any"
+"""The value of `Filter.app` that counts the attempts of every app."""
 
 EVERYTHING = Filter()
 """Every delivery matches."""

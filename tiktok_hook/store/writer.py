@@ -90,6 +90,11 @@ class Store:
         """What the history is called in messages; never with a password."""
         return self._backend.label
 
+    @property
+    def app(self) -> str | None:
+        """Whose attempts these are in a shared history, as ``anna@laptop``; None in a file."""
+        return self._reader.app
+
     def close(self) -> None:
         """Commit what was submitted, then close everything. Closing twice is fine."""
         if not self._closing:

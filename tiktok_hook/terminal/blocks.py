@@ -48,6 +48,7 @@ def delivery_block(
     width: int = 80,
     detail: Detail = EVERYTHING,
     waiting_for: str | None = None,
+    name_apps: bool = False,
 ) -> Iterator[Text | Parts]:
     """Yield the lines of a delivery, the last of them empty.
 
@@ -58,6 +59,7 @@ def delivery_block(
         width: Columns of the terminal.
         detail: How much of it.
         waiting_for: The target that has not answered yet; None if nothing is awaited.
+        name_apps: Whether to name the apps of a shared history.
     """
     yield rule(_title(delivery), width=width)
     if delivery.summary:
@@ -66,7 +68,7 @@ def delivery_block(
     if delivery.redelivery_of is not None:
         yield line(_INDENT, ("↻", "caution"), " ", words.redelivery(delivery))
     for attempt in attempts:
-        yield from attempt_block(attempt, width)
+        yield from attempt_block(attempt, width, name_app=name_apps)
     if skipped is not None:
         yield line(lines.skipped_line(skipped))
     if detail.headers:
@@ -83,9 +85,11 @@ def delivery_block(
     yield ()
 
 
-def attempt_block(attempt: Attempt, width: int = 80) -> Iterator[Text | Parts]:
+def attempt_block(
+    attempt: Attempt, width: int = 80, *, name_app: bool = False
+) -> Iterator[Text | Parts]:
     """Yield an attempt's line and, under it, the hint about a bad answer."""
-    yield lines.attempt_line(attempt)
+    yield lines.attempt_line(attempt, name_app=name_app)
     yield from hint_lines(attempt.hint, width, indent=4)
 
 

@@ -143,18 +143,23 @@ def answer_line(delivery: Delivery, attempt: Attempt | None, paint: Paint) -> st
     return f"{paint.strong}#{delivery.id}{paint.off} → {paint.styled(said, style)}"
 
 
-def attempt_line(attempt: Attempt, *, ended: AttemptEnded | None = None) -> Parts:
+def attempt_line(
+    attempt: Attempt, *, ended: AttemptEnded | None = None, name_app: bool = False
+) -> Parts:
     """Return an attempt in one line: ``→ #12.1 http://… 200 in 3 ms``.
 
     Args:
         attempt: As recorded.
         ended: The event that it came with, which knows of the next try.
+        name_app: Whether to name the app, where a shared history has several.
     """
     marks = " replay" if attempt.replay else ""
     if attempt.variant:
         marks += f" ({shown(attempt.variant, MAX_NAME)})"
     elif attempt.resigned:
         marks += " re-signed"
+    if name_app and attempt.app is not None:
+        marks += f" {shown(attempt.app, MAX_NAME)}"
     again = ""
     if ended is not None and ended.will_retry:
         at = ended.next_try_at

@@ -17,16 +17,18 @@ GAP = "  "
 LONGEST_EVENT = 44
 """Columns for an event: the longest name of the catalogue has 40 characters."""
 
+LONGEST_NAME = 24
+"""Columns for the name of an app or a listener; only where there is more than one of them."""
+
 NARROW = 100
 """With fewer columns than this, times lose their seconds and answers their milliseconds."""
 
 LEAST_SUMMARY = 12
 """With less room than this the summary is left out."""
 
-FIELDS = ("time", "id", "verdict", "event", "answer", "summary")
-HEADINGS = tuple(name.upper() for name in FIELDS)
-_LEAST = ("", "", "", " " * 20, "200 in 999 ms", " " * 20)
-_LEAST_NARROW = ("", "", "", " " * 20, "200", " " * 20)
+FIELDS = ("time", "id", "verdict", "event", "answer", "app", "listener", "summary")
+_LEAST = ("", "", "", " " * 20, "200 in 999 ms", "", "", " " * 20)
+_LEAST_NARROW = ("", "", "", " " * 20, "200", "", "", " " * 20)
 """Room for what may follow rows that need less."""
 
 Row = tuple[str, ...]
@@ -56,13 +58,19 @@ class Table:
         self._narrow = width is not None and width < NARROW
         self._time = _time_format([each.received_at for each, _ in found], now, narrow=self._narrow)
         least = _LEAST_NARROW if self._narrow else _LEAST
-        rows = [HEADINGS, least, *(self._row(*each) for each in found)]
-        widths = [max(columns(row[place]) for row in rows) for place in range(len(HEADINGS))]
+        self._names_apps = len({each.app for _, each in found if each is not None}) > 1
+        self._names_listeners = len({each.listener for each, _ in found}) > 1
+        rows = [self._headings(), least, *(self._row(*each) for each in found)]
+        widths = [max(columns(row[place]) for row in rows) for place in range(len(FIELDS))]
         self._widths = _fitted(widths, width)
 
     def heading(self) -> str:
         """Return the line above all."""
-        return self._line(HEADINGS, dict.fromkeys(FIELDS, "strong"))
+        return self._line(self._headings(), dict.fromkeys(FIELDS, "strong"))
+
+    def _headings(self) -> Row:
+        left_out = {"app": not self._names_apps, "listener": not self._names_listeners}
+        return tuple("" if left_out.get(each) else each.upper() for each in FIELDS)
 
     def line(self, delivery: Delivery, attempt: Attempt | None) -> str:
         """Return a delivery's line.
@@ -91,6 +99,8 @@ class Table:
             delivery.verdict.state.value,
             cut_inside(visible(name[:200]), LONGEST_EVENT),
             answer(delivery, attempt, timed=not self._narrow),
+            _name(None if attempt is None else attempt.app) if self._names_apps else "",
+            _name(delivery.listener) if self._names_listeners else "",
             lines.shown(summary),
         )
 
@@ -131,6 +141,10 @@ def answer(delivery: Delivery, attempt: Attempt | None, *, timed: bool = True) -
     return f"{answered}, app {attempt.status}{took}"
 
 
+def _name(name: str | None) -> str:
+    return cut_inside(visible(name or "-"), LONGEST_NAME)
+
+
 def _answer_style(delivery: Delivery, attempt: Attempt | None) -> str:
     if attempt is not None and attempt.ended and (attempt.failed or attempt.error):
         return "bad"
@@ -151,7 +165,7 @@ def _fitted(widths: Sequence[int], width: int | None) -> list[int]:
     result = dict(zip(FIELDS, widths, strict=True))
     if width is None:
         return list(result.values())
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    excess = sum(widths) + len(GAP) * (sum(map(bool, widths)) - 1) - width
     for name, least in (("summary", LEAST_SUMMARY), ("event", 20), ("summary", 0), ("event", 4)):
         if excess > 0 and name == "summary" and least == 0:
             excess -= result[name] + len(GAP)

@@ -68,8 +68,19 @@ FIRST = QueueEntry("first", TARGET)
 )
 async def test_a_delivery_reads_back_as_it_was_given(store: Store, given: Delivery) -> None:
     stored = await store.add(given)
-    assert stored == given.replace(id=1)
+    received = given.source is not Source.IMPORT
+    assert stored == given.replace(id=1, listener=store.app if received else None)
     assert store.history().get(1) == stored
+
+
+async def test_what_a_listener_received_is_found_by_its_name(store: Store) -> None:
+    await store.add(delivery())
+    await store.add(delivery(source=Source.IMPORT))
+    reader = store.history()
+    assert [each.listener for each in reader.page()] == [None, store.app]
+    assert reader.page(Filter(listener="other@desk")) == []
+    if store.app is not None:
+        assert [each.id for each in reader.page(Filter(listener=store.app))] == [1]
 
 
 async def test_ids_count_up_from_one(store: Store) -> None:
@@ -274,7 +285,8 @@ class TestAttempts:
 
     async def test_the_first_may_begin_with_its_delivery(self, store: Store) -> None:
         stored = await store.add(delivery(), attempt=attempt(0))
-        assert store.history().attempts(stored.id) == [attempt(stored.id, number=1)]
+        first = attempt(stored.id, number=1, app=store.app)
+        assert store.history().attempts(stored.id) == [first]
 
     async def test_the_last_attempt_that_ended_decides_whether_a_delivery_failed(
         self, store: Store
@@ -291,6 +303,32 @@ class TestAttempts:
         assert failed() == []
         await store.end_attempt(replace(one, status=500, duration_ms=2.0))
         assert failed() == []
+
+    async def test_they_belong_to_the_app_that_the_history_was_opened_for(
+        self, store: Store
+    ) -> None:
+        await store.add(delivery())
+        begun = await store.begin_attempt(attempt(1, replay=True))
+        await store.end_attempt(replace(begun, status=500, duration_ms=1.0))
+        assert begun.app == store.app == store.history().app
+        reader = store.history()
+        for app in (None, "any", store.app):
+            for where in (Filter(failed=True, app=app), Filter(replays=True, app=app)):
+                assert [each.id for each in reader.page(where)] == [1]
+                assert reader.counts(where).received == 1
+                assert reader.counts(where).failed == 1
+            assert reader.last_attempts([1], app=app)[1].number == 1
+
+    async def test_no_other_app_has_any(self, store: Store) -> None:
+        await store.add(delivery())
+        begun = await store.begin_attempt(attempt(1, replay=True))
+        await store.end_attempt(replace(begun, status=500, duration_ms=1.0))
+        reader = store.history()
+        other = Filter(app="other@desk")
+        for where in (other, replace(other, failed=True), replace(other, replays=True)):
+            assert reader.page(where) == []
+            assert reader.counts(where).received == 0
+        assert reader.last_attempts([1], app="other@desk") == {}
 
     async def test_one_of_a_delivery_that_is_gone_is_not_kept(self, store: Store) -> None:
         begun = await store.begin_attempt(attempt(9))

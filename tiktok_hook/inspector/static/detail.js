@@ -138,6 +138,7 @@ function heading({ delivery, product, meaning: meant }) {
       ` · ${age} · from ${from}`,
       delivery.source === "tiktok" ? "" : ` · ${delivery.source}`,
       delivery.imported_id ? ` · was #${delivery.imported_id}` : "",
+      delivery.listener ? ` · received by ${visible(delivery.listener)}` : "",
     ),
   ];
 }
@@ -351,7 +352,8 @@ function attemptView(attempt, delivery, known, isLast) {
       el("span", { class: "dim" }, `${visible(attempt.target)} `),
       attempt.replay ? [tag("replay"), " "] : null,
       attempt.variant ? [tag(attempt.variant, "warn"), " "] : null,
-      attempt.resigned ? tag("re-signed", "dim") : null,
+      attempt.resigned ? [tag("re-signed", "dim"), " "] : null,
+      attempt.app ? tag(visible(attempt.app), "dim") : null,
     ),
     el(
       "div",

@@ -56,7 +56,7 @@ function others(now) {
   const words = [];
   if (now.get("since")) words.push(`from ${moment(Number(now.get("since")) * 1000)}`);
   if (now.get("until")) words.push(`to ${moment(Number(now.get("until")) * 1000)}`);
-  for (const name of ["user", "publish_id", "source"]) {
+  for (const name of ["user", "publish_id", "source", "listener", "app"]) {
     if (now.get(name)) words.push(`${name} ${now.get(name)}`);
   }
   return words.length ? el("span", { class: "active others" }, words.join(", ")) : null;

@@ -10,6 +10,8 @@ export const FILTERS = [
   "redeliveries",
   "replays",
   "source",
+  "listener",
+  "app",
   "since",
   "until",
   "user",

@@ -181,14 +181,14 @@ class PostgresBackend:
                     cursor.execute(statement[0].encode(), statement[1], binary=True)
                     found = cursor.fetchone() or {}
             if not batch.adds:
-                return batch.results(found)
+                return batch.results(found, self._presence.app)
             counted, counted_bytes = found["queued"], found["queued_bytes"]
             if counted is not None:
                 part = (self._bounds.queued - counted) // _QUEUE_CHECK_PART
                 part_bytes = (self._bounds.queued_bytes - counted_bytes) // _QUEUE_CHECK_PART
                 self._queue_room = (part, part_bytes)
             if found["newest"] is not None:
-                return batch.results(found)
+                return batch.results(found, self._presence.app)
             # Nothing was written, since not everything may wait: again without what may not.
             has_room = counted_bytes < self._bounds.queued_bytes
             batch.refuse_beyond(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tiktok_hook.delivery import Delivery
+from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import jobs
 from tiktok_hook.store.jobs import Add, Job
@@ -107,7 +107,7 @@ class Batch:
             ended = [rows.end_row(each.attempt) for each in self.ends]
             self.attempt_bytes += sum(each[-1] for each in ended)
             lists, *types = _lists(ended, rows.END_TYPES)
-            call("end_attempts_1", lists, *types)
+            call("end_attempts_1", [app, *lists], "text", *types)
         if self.queue_changes:
             lists, *types = _lists(self.queue_changes, _QUEUE_CHANGE_TYPES)
             call("change_queue_1", [app, *lists], "text", *types)
@@ -146,13 +146,14 @@ class Batch:
             *rows.columns(begun, rows.BEGIN_TYPES),
         ]
 
-    def results(self, found: Mapping[str, Any]) -> list[Any]:
+    def results(self, found: Mapping[str, Any], app: str) -> list[Any]:
         """What each job results in.
 
         Args:
             found: The row that the statement returned.
+            app: As in `statement`.
         """
-        stored = iter(self._stored(found))
+        stored = iter(self._stored(found, app))
         begun = iter(found.get("begun") or ())
         removed = set(found.get("removed") or ())
         results: list[Any] = []
@@ -165,7 +166,7 @@ class Batch:
                     job.assigned = [each.id for each in some]
                     results.append(some)
                 case jobs.BeginAttempt():
-                    results.append(job.attempt.replace(number=next(begun)))
+                    results.append(job.attempt.replace(number=next(begun), app=app))
                 case jobs.Remove():
                     results.append(len(removed.intersection(job.ids)))
                 case jobs.UndoImport():
@@ -176,7 +177,7 @@ class Batch:
                     results.append(None)
         return results
 
-    def _stored(self, found: Mapping[str, Any]) -> list[Delivery]:
+    def _stored(self, found: Mapping[str, Any], app: str) -> list[Delivery]:
         if not self.adds:
             return []
         self.newest = found["newest"]
@@ -188,6 +189,7 @@ class Batch:
                 redelivery_number=found["numbers"][place],
                 first_received_at=found["first_times"][place],
                 status=add.status,
+                listener=None if add.delivery.source is Source.IMPORT else app,
             )
             for place, add in enumerate(self.adds)
         ]

@@ -8,7 +8,7 @@ from tiktok_hook import events
 from tiktok_hook.filters import DeliveryFilter, matches_any
 from tiktok_hook.signature import State
 from tiktok_hook.store.encoding import spellings
-from tiktok_hook.store.filter import Filter
+from tiktok_hook.store.filter import ANY_APP, Filter
 from tiktok_hook.store.kept import searchable
 from tiktok_hook.store.postgres import rows
 
@@ -36,7 +36,7 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
 
     Args:
         where: The filter.
-        app: Whose queue counts.
+        app: Whose queue counts, and whose attempts where the filter names none.
         names: The stored event names that `where.event_globs` match; None when there are too many
             to ask for, so that `Rest` has to.
     """
@@ -46,10 +46,7 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
     if where.event_globs and names is not None:
         clause.add(ANY_NAME, names=list(names))
     _add_outcomes(clause, where)
-    if where.failed:
-        clause.add("m.failed")
-    if where.replays:
-        clause.add("m.replayed")
+    _add_app(clause, where, app)
     if where.redeliveries:
         clause.add("d.redelivery_of IS NOT NULL")
     _add_values(clause, where)
@@ -58,7 +55,35 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
         clause.add(part, app=app)
     if where.source is not None:
         clause.add("d.source = %(source)s::text", source=where.source.value)
+    if where.listener is not None:
+        clause.add("d.listener = %(listener)s::text", listener=rows.text(where.listener))
     return clause
+
+
+def _add_app(clause: Clause, where: Filter, app: str) -> None:
+    """Add what was tried, by one app or by any."""
+    for wanted, column in ((where.failed, "failed"), (where.replays, "replayed")):
+        if not wanted:
+            continue
+        if where.app == ANY_APP:
+            clause.add(f"m.{column}")
+        else:
+            clause.add(
+                "d.id IN (SELECT delivery_id FROM tiktok_hook.app_marks "
+                f"WHERE app = %(whose)s::text AND {column})",
+                whose=whose(where, app),
+            )
+    if where.only_app is not None and not (where.failed or where.replays):
+        clause.add(
+            "EXISTS (SELECT FROM tiktok_hook.attempts a "
+            "WHERE a.delivery_id = d.id AND a.app = %(whose)s::text)",
+            whose=whose(where, app),
+        )
+
+
+def whose(where: Filter, app: str) -> str:
+    """The app whose attempts count; not used where any one's do."""
+    return app if where.only_app is None else rows.text(where.only_app)
 
 
 def _add_outcomes(clause: Clause, where: Filter) -> None:

@@ -9,7 +9,7 @@ from tiktok_hook.signature import State
 from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
-from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.filter import ANY_APP, EVERYTHING, Filter
 from tiktok_hook.store.postgres import rows, schema
 from tiktok_hook.store.postgres.conditions import (
     ANY_NAME,
@@ -20,6 +20,7 @@ from tiktok_hook.store.postgres.conditions import (
     is_id,
     matching,
     searched,
+    whose,
 )
 from tiktok_hook.store.postgres.connection import Server
 from tiktok_hook.store.postgres.connections import QueryConnections
@@ -63,6 +64,11 @@ class PostgresReader:
         """Host and database."""
         return self._server.label
 
+    @property
+    def app(self) -> str:
+        """This user on this machine."""
+        return self._app
+
     def __enter__(self) -> Self:
         return self
 
@@ -79,7 +85,7 @@ class PostgresReader:
         if not is_id(delivery_id):
             return None
         found = self._all(f"SELECT {_COLUMNS} FROM {_JOINED} WHERE d.id = %(id)s", id=delivery_id)
-        return encoding.delivery_of(found[0]) if found else None
+        return rows.delivery_of(found[0]) if found else None
 
     def attempts(self, delivery_id: int) -> list[Attempt]:
         """The attempts of a delivery, in order."""
@@ -90,17 +96,23 @@ class PostgresReader:
             "WHERE a.delivery_id = %(id)s ORDER BY a.number",
             id=delivery_id,
         )
-        return [encoding.attempt_of(each) for each in found]
+        return [rows.attempt_of(each) for each in found]
 
-    def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
+    def last_attempts(self, ids: Sequence[int], *, app: str | None = None) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
+        chosen, order = "", ""
+        if app is None:
+            order = "(t.app = %(app)s::text) DESC, "  # one's own first
+        elif app != ANY_APP:
+            chosen = "AND t.app = %(app)s::text "
         found = self._all(
             f"SELECT {rows.ATTEMPT_COLUMNS} FROM unnest(%(ids)s::int8[]) AS wanted (id), LATERAL ("
-            "SELECT * FROM tiktok_hook.attempts t WHERE t.delivery_id = wanted.id "
-            "ORDER BY t.number DESC LIMIT 1) a",
+            f"SELECT * FROM tiktok_hook.attempts t WHERE t.delivery_id = wanted.id {chosen}"
+            f"ORDER BY {order}t.number DESC LIMIT 1) a",
             ids=[each for each in ids if is_id(each)],
+            app=self._app if app is None else rows.text(app),
         )
-        return {each[0]: encoding.attempt_of(each) for each in found}
+        return {each[0]: rows.attempt_of(each) for each in found}
 
     def page(
         self,
@@ -195,8 +207,9 @@ class PostgresReader:
         if Rest.of(where, names) is not None:
             ids = [each.id for each in self.walk(where)]
             clause.add("d.id = ANY (%(found)s::int8[])", found=ids)
-        clause.values["app"] = self._app
-        found = self._all(f"{_COUNT} WHERE {clause} GROUP BY d.verdict", **clause.values)
+        clause.values |= {"app": self._app, "whose": whose(where, self._app)}
+        query = _COUNT_ANY if where.app == ANY_APP else _COUNT
+        found = self._all(f"{query} WHERE {clause} GROUP BY d.verdict", **clause.values)
         by_verdict = Counter({verdict: number for verdict, number, *_ in found})
         others = [sum(each[place] for each in found) for place in range(2, 6)]
         return Counts(
@@ -236,7 +249,7 @@ class PostgresReader:
             _PENDING, app=self._app, after=after, target=rows.optional_text(target), mode=mode
         ):
             for each in found:
-                yield encoding.delivery_of(each)
+                yield rows.delivery_of(each)
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
@@ -306,7 +319,7 @@ class PostgresReader:
             now=float(now),
         )
         return [
-            QueuedDelivery(encoding.delivery_of(each[6:]), encoding.queue_entry_of(each[:6]))
+            QueuedDelivery(rows.delivery_of(each[6:]), encoding.queue_entry_of(each[:6]))
             for each in found
         ]
 
@@ -344,7 +357,7 @@ class PostgresReader:
         while len(found) < limit:
             some = self._ask(where, names, low, high, batch, order)
             found += [
-                encoding.delivery_of(each)
+                rows.delivery_of(each)
                 for each in some
                 if rest is None or rest.matches(each[-1], each[rows.BODY])
             ]
@@ -483,10 +496,15 @@ _ATTACHMENT = (
     "FROM tiktok_hook.queue WHERE app = %(app)s) q "
     "LEFT JOIN tiktok_hook.attachments a ON a.app = %(app)s"
 )
-_COUNT = (
-    "SELECT d.verdict, count(*), count(d.redelivery_of), count(*) FILTER (WHERE m.failed), "
-    f"count(*) FILTER (WHERE m.replayed), count(*) FILTER (WHERE d.id IN ({QUEUED_IDS})) "
+_COUNTED = (
+    "SELECT d.verdict, count(*), count(d.redelivery_of), count(*) FILTER (WHERE {of}.failed), "
+    f"count(*) FILTER (WHERE {{of}}.replayed), count(*) FILTER (WHERE d.id IN ({QUEUED_IDS})) "
     f"FROM {_JOINED}"
+)
+_COUNT_ANY = _COUNTED.format(of="m")
+_COUNT = (
+    f"{_COUNTED.format(of='o')} LEFT JOIN tiktok_hook.app_marks o "
+    "ON o.delivery_id = d.id AND o.app = %(whose)s::text"
 )
 # Rounding may put the last microsecond into a span past the end, hence least().
 _RECEIVED_BY_SPAN = (

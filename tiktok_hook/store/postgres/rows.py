@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tiktok_hook.delivery import Attempt
+from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.store import encoding
 from tiktok_hook.store.encoding import headers_text
 from tiktok_hook.store.jobs import Add
 from tiktok_hook.store.kept import is_rejected, storable
@@ -18,18 +19,21 @@ DELIVERY_COLUMNS = (
     "d.id, d.received_at, d.source, d.remote_addr, d.method, d.path, d.query, d.http_version, "
     "d.headers, d.body, d.verdict, d.verdict_reason, d.verdict_hint, d.verdict_age, "
     "d.verdict_secret, coalesce(m.status, d.status), d.redelivery_of, d.redelivery_number, "
-    "d.imported_id, d.body_bytes, d.body_state, d.scheme"
+    "d.imported_id, d.body_bytes, d.body_state, d.scheme, d.listener"
 )
 """Of ``deliveries d LEFT JOIN marks m``."""
 
-BODY = 9
-"""Where the body is among them."""
+LISTENER, BODY = 22, 9
+"""Where these are among them."""
 
 ATTEMPT_COLUMNS = (
     "a.delivery_id, a.number, a.started_at, a.target, a.replay, a.resigned, a.variant, "
     "a.expects_rejection, a.request_method, a.request_headers, a.request_body, a.status, "
-    "a.headers, a.body, a.truncated, a.duration_ms, a.error, a.hint"
+    "a.headers, a.body, a.truncated, a.duration_ms, a.error, a.hint, a.app"
 )
+APP = 18
+"""Where the app is among them."""
+
 QUEUE_COLUMNS = "q.mode, q.target, q.secondary, q.deadline, q.tries, q.next_try_at"
 
 ADD_TYPES = (
@@ -41,6 +45,16 @@ ADD_TYPES = (
 
 REJECTED, SIZE = 7, 3
 """Where these are in `add_row`."""
+
+
+def delivery_of(row: Row) -> Delivery:
+    """The delivery in a row of `DELIVERY_COLUMNS`."""
+    return encoding.delivery_of(row, listener=row[LISTENER])
+
+
+def attempt_of(row: Row) -> Attempt:
+    """The attempt in a row of `ATTEMPT_COLUMNS`."""
+    return encoding.attempt_of(row, app=row[APP])
 
 
 def text(value: str) -> str:

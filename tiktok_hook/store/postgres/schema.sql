@@ -27,6 +27,7 @@ CREATE TABLE deliveries (
     verdict_age double precision,
     redelivery_of bigint,
     imported_id bigint,
+    listener text,                  -- who received it: anna@laptop; NULL: imported
     redelivery_number integer NOT NULL,
     size integer NOT NULL,          -- bytes it takes, about; its attempts are counted in marks
     body_bytes integer NOT NULL,    -- as received; more than length(body) where it was cut
@@ -70,12 +71,23 @@ CREATE TABLE marks (
     status integer,
     attempts integer NOT NULL DEFAULT 0,      -- how many began, those that were forgotten too
     attempt_bytes bigint NOT NULL DEFAULT 0,  -- what the ones that are kept take
-    failed boolean NOT NULL DEFAULT false,    -- the last attempt that ended did not get 200
+    failed boolean NOT NULL DEFAULT false,    -- for any app; see app_marks
     replayed boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 80);
 CREATE INDEX marks_failed ON marks (delivery_id) WHERE failed;
 CREATE INDEX marks_replayed ON marks (delivery_id) WHERE replayed;
 CREATE INDEX marks_status ON marks (status, delivery_id) WHERE status <> 200;
+
+-- What an app has to do with a delivery, where there is something to note: most have no row.
+CREATE TABLE app_marks (
+    delivery_id bigint NOT NULL,
+    app text NOT NULL,
+    failed boolean NOT NULL DEFAULT false,    -- its last attempt that ended did not get 200
+    replayed boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (delivery_id, app)
+);
+CREATE INDEX app_marks_failed ON app_marks (app, delivery_id) WHERE failed;
+CREATE INDEX app_marks_replayed ON app_marks (app, delivery_id) WHERE replayed;
 
 CREATE TABLE attempts (
     delivery_id bigint NOT NULL,
@@ -220,11 +232,12 @@ BEGIN
         ) known ON true
     ), inserted AS (
         INSERT INTO deliveries (
-            id, redelivery_of, redelivery_number, received_at, verdict_age, imported_id, size,
-            body_bytes, verdict_secret, status, rejected, source, verdict, event, user_openid,
+            id, redelivery_of, redelivery_number, listener, received_at, verdict_age, imported_id,
+            size, body_bytes, verdict_secret, status, rejected, source, verdict, event, user_openid,
             publish_id, link, body_state, scheme, verdict_reason, verdict_hint, remote_addr,
             method, path, query, http_version, summary, headers, body)
-        SELECT i.id, CASE WHEN l.again THEN l.first_id END, l.number, i.received_at, i.verdict_age,
+        SELECT i.id, CASE WHEN l.again THEN l.first_id END, l.number,
+            CASE WHEN i.source <> 'import' THEN by_app END, i.received_at, i.verdict_age,
             i.imported_id, i.size, i.body_bytes, i.verdict_secret, i.status, i.rejected, i.source,
             i.verdict, i.event, i.user_openid, i.publish_id, i.link, i.body_state, i.scheme,
             i.verdict_reason, i.verdict_hint, i.remote_addr, i.method, i.path, i.query,
@@ -257,6 +270,9 @@ BEGIN
         INSERT INTO marks (delivery_id, attempts, attempt_bytes, replayed)
         SELECT newest - total + place, 1, size, replay
         FROM unnest(t_place, t_size, t_replay) AS t (place, size, replay);
+        INSERT INTO app_marks (delivery_id, app, replayed)
+        SELECT newest - total + place, by_app, true
+        FROM unnest(t_place, t_replay) AS t (place, replay) WHERE replay;
     END IF;
 END $add$;
 
@@ -308,6 +324,10 @@ BEGIN
         RETURNING attempts INTO this;
         numbers := numbers || coalesce(this, 1);
         CONTINUE WHEN this IS NULL;
+        IF begin_attempts_1.replay[i] THEN
+            INSERT INTO app_marks AS o (delivery_id, app, replayed) VALUES (ids[i], by_app, true)
+            ON CONFLICT (delivery_id, app) DO UPDATE SET replayed = true WHERE NOT o.replayed;
+        END IF;
         INSERT INTO attempts (
             delivery_id, number, app, owner, started_at, replay, resigned, expects_rejection,
             target, variant, request_method, request_headers, request_body, size, truncated, hint,
@@ -322,7 +342,7 @@ BEGIN
         IF this > 2 * keep THEN
             WITH gone AS (
                 DELETE FROM attempts WHERE delivery_id = ids[i] AND number > keep
-                AND number <= this - keep AND NOT replay RETURNING size
+                AND number <= this - keep AND NOT replay AND app = by_app RETURNING size
             ) SELECT sum(size) INTO forgotten FROM gone;
             UPDATE marks SET attempt_bytes = attempt_bytes - coalesce(forgotten, 0)
             WHERE delivery_id = ids[i];
@@ -331,8 +351,21 @@ BEGIN
     RETURN numbers;
 END $begin$;
 
+-- Notes whether the last attempt of an app failed. Most do not, and then there is nothing to note.
+CREATE FUNCTION mark_failed_1(of_id bigint, of_app text, is_failed boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp
+AS $mark$
+BEGIN
+    IF is_failed THEN
+        INSERT INTO app_marks AS o (delivery_id, app, failed) VALUES (of_id, of_app, true)
+        ON CONFLICT (delivery_id, app) DO UPDATE SET failed = true WHERE NOT o.failed;
+    ELSE
+        UPDATE app_marks SET failed = false WHERE delivery_id = of_id AND app = of_app AND failed;
+    END IF;
+END $mark$;
+
 CREATE FUNCTION end_attempts_1(
-    ids int8[], numbers int4[], failures boolean[], expecting boolean[], status int4[],
+    by_app text, ids int8[], numbers int4[], failures boolean[], expecting boolean[], status int4[],
     headers text[], body bytea[], truncated boolean[], duration_ms float8[], error text[],
     hint text[], size int4[])
 RETURNS void LANGUAGE plpgsql
@@ -340,6 +373,7 @@ SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 SET plan_cache_mode = force_generic_plan
 AS $end$
 #variable_conflict use_column
+DECLARE counts boolean;
 BEGIN
     PERFORM lock_changes_1();
     FOR i IN 1 .. cardinality(ids) LOOP
@@ -347,15 +381,20 @@ BEGIN
             body = end_attempts_1.body[i], truncated = end_attempts_1.truncated[i],
             duration_ms = end_attempts_1.duration_ms[i], error = end_attempts_1.error[i],
             hint = end_attempts_1.hint[i], size = size + end_attempts_1.size[i]
-        WHERE delivery_id = ids[i] AND number = numbers[i];
+        WHERE delivery_id = ids[i] AND number = numbers[i] AND app = by_app;
         CONTINUE WHEN NOT FOUND;
+        -- Whether the app handles the delivery was not asked where a 4xx is the right answer; a
+        -- later attempt that has ended knows better.
+        counts := NOT expecting[i] AND NOT EXISTS (
+            SELECT FROM attempts a WHERE a.delivery_id = ids[i] AND a.number > numbers[i]
+            AND a.app = by_app AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection);
+        IF counts THEN
+            PERFORM mark_failed_1(ids[i], by_app, failures[i]);
+        END IF;
         UPDATE marks m SET attempt_bytes = m.attempt_bytes + end_attempts_1.size[i],
-            -- Whether the app handles the delivery was not asked where a 4xx is the right answer;
-            -- a later attempt that has ended knows better.
-            failed = CASE WHEN expecting[i] OR EXISTS (
-                SELECT FROM attempts a WHERE a.delivery_id = ids[i] AND a.number > numbers[i]
-                AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection)
-                THEN m.failed ELSE failures[i] END
+            failed = CASE WHEN counts THEN EXISTS (
+                SELECT FROM app_marks o WHERE o.delivery_id = ids[i] AND o.failed)
+                ELSE m.failed END
         WHERE m.delivery_id = ids[i];
     END LOOP;
 END $end$;
@@ -364,22 +403,26 @@ END $end$;
 CREATE FUNCTION end_abandoned_1(cut text, why text) RETURNS integer LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $abandoned$
-DECLARE total integer;
+DECLARE
+    total integer := 0;
+    gone record;
 BEGIN
     IF NOT EXISTS (SELECT FROM attempts WHERE duration_ms IS NULL) THEN RETURN 0; END IF;
     PERFORM lock_changes_1();
-    WITH gone AS (
+    FOR gone IN
         UPDATE attempts SET error = cut, hint = why, duration_ms = 0
         WHERE duration_ms IS NULL
         AND owner NOT IN (SELECT id FROM processes WHERE held_until > now())
-        RETURNING delivery_id, number
-    ), counted AS (
-        UPDATE marks m SET failed = true FROM gone g
-        WHERE m.delivery_id = g.delivery_id AND NOT EXISTS (
-            SELECT FROM attempts a WHERE a.delivery_id = g.delivery_id AND a.number > g.number
-            AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection)
-    )
-    SELECT count(*) INTO total FROM gone;
+        RETURNING delivery_id, number, app
+    LOOP
+        total := total + 1;
+        CONTINUE WHEN EXISTS (
+            SELECT FROM attempts a WHERE a.delivery_id = gone.delivery_id
+            AND a.number > gone.number AND a.app = gone.app
+            AND a.duration_ms IS NOT NULL AND NOT a.expects_rejection);
+        PERFORM mark_failed_1(gone.delivery_id, gone.app, true);
+        UPDATE marks SET failed = true WHERE delivery_id = gone.delivery_id;
+    END LOOP;
     RETURN total;
 END $abandoned$;
 
@@ -468,6 +511,7 @@ BEGIN
     DELETE FROM queue WHERE delivery_id = ANY (going);
     DELETE FROM attempts WHERE delivery_id = ANY (going);
     DELETE FROM marks WHERE delivery_id = ANY (going);
+    DELETE FROM app_marks WHERE delivery_id = ANY (going);
     WITH deleted AS (DELETE FROM deliveries WHERE id = ANY (going) RETURNING id)
     SELECT coalesce(array_agg(id), '{}') INTO gone FROM deleted;
     RETURN gone;

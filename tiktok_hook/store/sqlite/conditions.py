@@ -29,6 +29,8 @@ def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
         where: The filter.
         names: The event names that `where.event_globs` match; None when they are too many.
     """
+    if where.listener is not None or where.only_app is not None:
+        return [NOTHING]  # in a file there are no names of listeners and apps
     narrow = {State.INVALID, State.MISSING, State.STALE}
     verdicts: list[IndexScan] = [
         ("INDEXED BY deliveries_verdict", ("verdict = ?", (each.value,)))

@@ -14,7 +14,7 @@ from tiktok_hook.signature import State
 from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
-from tiktok_hook.store.filter import EVERYTHING, Filter
+from tiktok_hook.store.filter import ANY_APP, EVERYTHING, Filter
 from tiktok_hook.store.records import (
     Attachment,
     AttachmentState,
@@ -66,6 +66,11 @@ class SQLiteReader:
         """The path, or words for a history in memory."""
         return self._database.label
 
+    @property
+    def app(self) -> None:
+        """A file does not distinguish apps."""
+        return None
+
     def __enter__(self) -> Self:
         return self
 
@@ -93,8 +98,10 @@ class SQLiteReader:
         )
         return [encoding.attempt_of(each) for each in found]
 
-    def last_attempts(self, ids: Sequence[int]) -> dict[int, Attempt]:
+    def last_attempts(self, ids: Sequence[int], *, app: str | None = None) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
+        if app not in {None, ANY_APP}:
+            return {}  # in a file there are no names of apps
         # Of an aggregate with max(), SQLite takes the other columns from the row that has it.
         found = self._readers.all(
             f"SELECT {rows.ATTEMPT_COLUMNS}, max(number) FROM attempts WHERE delivery_id IN "
