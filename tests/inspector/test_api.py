@@ -11,11 +11,13 @@ from tests.apps import http, running_app
 from tests.deadline import DEADLINE
 from tests.inspector.conftest import House, running, skip_ids
 from tests.listener import BODY, SECRET
+from tests.relay.samples import eventually
 from tiktok_hook import signature
-from tiktok_hook.delivery import delivery_json
+from tiktok_hook.delivery import Delivery, delivery_json
 from tiktok_hook.inspector import openapi
 from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.signature import State, Verdict
+from tiktok_hook.store import QueueEntry
 
 FORGED = Verdict(State.INVALID, reason="signature does not match")
 
@@ -29,6 +31,49 @@ async def test_the_next_page_is_read_by_key(house: House) -> None:
     ids = [[row["delivery"]["id"] for row in page["deliveries"]] for page in (first, second, last)]
     assert ids == [[5, 4], [3, 2], [1]]
     assert last["next"] is None
+
+
+async def test_queues_and_routes_are_in_the_status_and_at_their_delivery() -> None:
+    target = "http://127.0.0.1:3001"
+    async with running(
+        targets=(target,), routes=(("post.*", target),), up={target: False}, paused=True
+    ) as house:
+        await house.receive()
+        entry = QueueEntry("first", target, deadline=1.8e9)
+        queued = Delivery(received_at=1.7e9, body=BODY, headers=(), status=200)
+        stored = await house.store.add(queued, queues=[entry])
+        house.store.set_aside(stored.id, target, tries=2, next_try_at=1.75e9)
+        await eventually(lambda: house.store.history().queues_of(stored.id)[0].tries == 2)
+        whole = await house.get(f"/api/v1/deliveries/{stored.id}")
+        status = await house.get("/api/v1/status")
+        page = await house.get("/api/v1/deliveries?queued=1")
+    next_try_at = "2025-06-15T15:06:40.000000Z"
+    assert whole["queue"] == [
+        {
+            "target": target,
+            "mode": "first",
+            "tries": 2,
+            "next_try_at": next_try_at,
+            "deadline": "2027-01-15T08:00:00.000000Z",
+        }
+    ]
+    assert status["routes"] == [{"filter": "post.*", "target": target, "up": False}]
+    assert status["queues"] == [{"target": target, "waiting": 1, "next_try_at": next_try_at}]
+    assert status["paused"]
+    assert [(row["delivery"]["id"], row["queued"]) for row in page["deliveries"]] == [
+        (stored.id, True)
+    ]
+
+
+async def test_a_delivery_carries_its_log_id_and_its_differences(house: House) -> None:
+    body = BODY.replace(b'"create_time"', b'"region":"eu","create_time"')
+    await house.receive(body, headers=(("X-Tt-Logid", "2026\u202e"),))
+    whole = await house.get("/api/v1/deliveries/1")
+    assert whole["log_id"] == "2026\\u202e"
+    assert whole["differences"] == [{"path": "region", "words": "a new key, a string"}]
+    await house.receive(headers=())
+    whole = await house.get("/api/v1/deliveries/2")
+    assert (whole["log_id"], whole["differences"]) == (None, [])
 
 
 async def test_a_delivery_has_the_one_shape(house: House) -> None:

@@ -20,8 +20,10 @@ from tiktok_hook.delivery import (
     AppChanged,
     Attempt,
     AttemptEnded,
+    AttemptStarted,
     Delivery,
     DeliveryAnswered,
+    QueueChanged,
     TunnelChanged,
 )
 from tiktok_hook.inspector import stream
@@ -303,3 +305,18 @@ async def test_a_history_that_cannot_be_read_ends_the_stream_without_a_traceback
         async with asyncio.timeout(DEADLINE):
             await page.reader.read()
     assert caplog.records == []
+
+
+async def test_an_attempt_carries_whether_and_when_it_is_tried_again(house: House) -> None:
+    async with listening(house) as client:
+        stored = await house.receive()
+        await client.next("delivery")
+        ended = await attempt(house, stored, status=503, duration_ms=1.0)
+        begun = replace(ended, status=None, duration_ms=None)
+        house.feed.publish(AttemptStarted(begun))  # read when its end is stored already
+        house.feed.publish(AttemptEnded(ended, will_retry=True, next_try_at=0.0))
+        while not (seen := await client.next("attempt"))["will_retry"]:
+            pass  # the history, which does not know of it, may be read first
+        assert seen["next_try_at"] == "1970-01-01T00:00:00.000000Z"
+        house.feed.publish(QueueChanged(paused=True, waiting=2))
+        assert await client.next("queue") == {"paused": True, "waiting": 2}

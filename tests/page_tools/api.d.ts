@@ -73,6 +73,10 @@ declare namespace Api {
     listener: string | null;
     body_bytes: number;
   }
+  interface Difference {
+    path: string;
+    words: string;
+  }
   interface Error {
     error: string;
     hint: string;
@@ -84,6 +88,13 @@ declare namespace Api {
   interface Page {
     deliveries: (Row)[];
     next: number | null;
+  }
+  interface QueueEntry {
+    target: string;
+    mode: "first" | "hold" | "attached";
+    tries: number;
+    next_try_at: string | null;
+    deadline: string | null;
   }
   interface Remark {
     message: string;
@@ -115,10 +126,16 @@ declare namespace Api {
     method: string;
     headers: ((string)[])[];
   }
+  interface Route {
+    filter: string | null;
+    target: string;
+    up: boolean | null;
+  }
   interface Row {
     delivery: Delivery;
     product: string | null;
     last_attempt: Attempt | null;
+    queued: boolean;
   }
   interface Sample {
     event: string;
@@ -184,6 +201,7 @@ declare namespace Api {
     tunnel: Tunnel | null;
     target: string | null;
     targets: (string)[];
+    routes: (Route)[];
     target_up: boolean | null;
     ack: string | null;
     started_at: string | null;
@@ -193,8 +211,15 @@ declare namespace Api {
     outages: number;
     offline: (Outage)[];
     waiting: number;
+    paused: boolean;
     can_sign: boolean;
     history: Counts;
+    queues: (TargetQueue)[];
+  }
+  interface TargetQueue {
+    target: string;
+    waiting: number;
+    next_try_at: string | null;
   }
   interface Timeline {
     since: number;
@@ -223,6 +248,9 @@ declare namespace Api {
     meaning: string | null;
     documentation: string | null;
     meanings: Record<string, string>;
+    differences: (Difference)[];
+    log_id: string | null;
+    queue: (QueueEntry)[];
     recorded_target: string | null;
   }
 }

@@ -24,6 +24,7 @@ from tiktok_hook.delivery.records import (
 from tiktok_hook.delivery.serialization import (
     answer_json,
     arrival_json,
+    attempt_ended_json,
     attempt_json,
     delivery_json,
     dump,
@@ -82,6 +83,7 @@ __all__ = [
     "TunnelChanged",
     "answer_json",
     "arrival_json",
+    "attempt_ended_json",
     "attempt_json",
     "bounded",
     "delivery_json",

@@ -10,6 +10,7 @@ import orjson
 
 from tiktok_hook import app_body, exact_json
 from tiktok_hook.delivery.records import Attempt, Delivery
+from tiktok_hook.delivery.session_events import AttemptEnded
 from tiktok_hook.delivery.shapes import (
     AnswerShape,
     AttemptShape,
@@ -132,6 +133,13 @@ def attempt_json(attempt: Attempt) -> AttemptShape:
         "hint": attempt.hint,
         "app": attempt.app,
     }
+
+
+def attempt_ended_json(event: AttemptEnded) -> dict[str, Any]:
+    """An attempt that ended, with whether and when it is tried again."""
+    at = event.next_try_at
+    retry = {"will_retry": event.will_retry, "next_try_at": None if at is None else timestamp(at)}
+    return {**attempt_json(event.attempt), **retry}
 
 
 def answer_json(delivery: Delivery, attempt: Attempt | None) -> dict[str, Any]:

@@ -45,14 +45,16 @@ from tiktok_hook.inspector.responses import (
     TimelineShape,
     WholeShape,
     counts_json,
+    queued_ids,
     request_json,
     row_json,
     session_json,
+    target_queue_json,
     timeline_json,
     whole_json,
 )
 from tiktok_hook.replayer import Mode, NoTargetError, ReplayOptions, Signing, recorded_target
-from tiktok_hook.store import Filter
+from tiktok_hook.store import QUEUE_MODES, Filter, QueueMode
 
 PAGE_BYTES = 4 << 20
 """Approximate maximum size of the bodies in one page; large bodies make a page shorter."""
@@ -106,8 +108,13 @@ class Api:
             found, following = self._search(where, query.before, limit)
         else:
             found, following = self._by_key(where, query.before, query.after, limit)
-        last = self._history.last_attempts([delivery.id for delivery in found], app=where.app)
-        rows = [row_json(delivery, last.get(delivery.id)) for delivery in found]
+        ids = tuple(delivery.id for delivery in found)
+        last = self._history.last_attempts(ids, app=where.app)
+        queued = queued_ids(self._history, ids)
+        rows = [
+            row_json(delivery, last.get(delivery.id), queued=delivery.id in queued)
+            for delivery in found
+        ]
         return {"deliveries": rows, "next": following}
 
     def _by_key(
@@ -172,6 +179,7 @@ class Api:
             self._history.attempts(number),
             self._history.redeliveries(number),
             recorded_target(self._history, delivery),
+            self._history.queues_of(number),
         )
 
     async def body(self, request: web.Request, _: None) -> web.Response:
@@ -313,8 +321,22 @@ class Api:
 
     async def status(self, _: web.Request, __: None) -> StatusShape:
         """The session and the history in numbers."""
-        counts = await asyncio.to_thread(self._history.counts)
-        return {**session_json(self._parts.status()), "history": counts_json(counts)}
+        return await asyncio.to_thread(self._status)
+
+    def _status(self) -> StatusShape:
+        history = self._history
+        every: dict[QueueMode, int | None] = dict.fromkeys(QUEUE_MODES)
+        queues = [
+            target_queue_json(
+                target, history.pending_count(target), history.next_due_at(target, every)
+            )
+            for target in history.queue_targets()
+        ]
+        return {
+            **session_json(self._parts.status()),
+            "history": counts_json(history.counts()),
+            "queues": queues,
+        }
 
     async def timeline(self, _: web.Request, query: TimelineQuery) -> TimelineShape:
         """Deliveries by verdict and the app's responses over time."""

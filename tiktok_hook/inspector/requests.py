@@ -30,6 +30,7 @@ class FilterQuery:
     failed: Annotated[bool, "Only deliveries whose last attempt was not answered 200."] = False
     redeliveries: Annotated[bool, "Only repetitions of an event."] = False
     replays: Annotated[bool, "Only deliveries that were replayed."] = False
+    queued: Annotated[bool, "Only deliveries that wait for an app."] = False
     since: Annotated[float | None, "Unix seconds: received at or after this."] = None
     until: Annotated[float | None, "Unix seconds: received before this."] = None
     user: Annotated[str | None, "The exact user_openid."] = None
@@ -59,6 +60,7 @@ class FilterQuery:
             failed=self.failed,
             redeliveries=self.redeliveries,
             replays=self.replays,
+            queued=self.queued or None,
             since=self.since,
             until=self.until,
             user=self.user,

@@ -1,5 +1,6 @@
 """The JSON shapes of `/api/v1`, and the functions that make them."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from tiktok_hook import events
@@ -12,7 +13,7 @@ from tiktok_hook.delivery.shapes import (
 )
 from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.inspector.status import Status
-from tiktok_hook.store import Bucket, Counts
+from tiktok_hook.store import Bucket, Counts, Filter, HistoryReader, QueueEntry, QueueMode
 
 
 class ErrorShape(TypedDict):
@@ -28,6 +29,7 @@ class RowShape(TypedDict):
     delivery: DeliveryShape
     product: str | None
     last_attempt: AttemptShape | None
+    queued: Annotated[bool, "Whether it waits for an app."]
 
 
 class PageShape(TypedDict):
@@ -62,6 +64,23 @@ class CheckedFilterShape(TypedDict):
     doubts: Annotated[list[RemarkShape], "What is probably mistyped."]
 
 
+class DifferenceShape(TypedDict):
+    """One point in which a delivery differs from what is known of its event."""
+
+    path: str
+    words: str
+
+
+class QueueEntryShape(TypedDict):
+    """A target that a delivery waits for."""
+
+    target: str
+    mode: Annotated[QueueMode, "`hold` is forwarded when released, the others as soon as possible."]
+    tries: Annotated[int, "How often it was set aside after a failure of its own."]
+    next_try_at: Annotated[Timestamp | None, "Null while it waits in order."]
+    deadline: Annotated[Timestamp | None, "It is given up if it fails after this; null: never."]
+
+
 class WholeShape(TypedDict):
     """A delivery with its attempts, its redeliveries and what its values mean."""
 
@@ -72,6 +91,9 @@ class WholeShape(TypedDict):
     meaning: str | None
     documentation: str | None
     meanings: Annotated[dict[str, str], "Meanings of values, by their path."]
+    differences: Annotated[list[DifferenceShape], "From what is known of TikTok's deliveries."]
+    log_id: Annotated[str | None, "TikTok's own id of the request, for its support."]
+    queue: Annotated[list[QueueEntryShape], "The targets that it waits for."]
     recorded_target: Annotated[str | None, "Where it was sent last."]
 
 
@@ -194,6 +216,22 @@ class CountsShape(TypedDict):
     pending: int
 
 
+class RouteShape(TypedDict):
+    """A target, and what goes there."""
+
+    filter: Annotated[str | None, "Null: everything."]
+    target: str
+    up: Annotated[bool | None, "Whether it accepts connections; null if that is not known."]
+
+
+class TargetQueueShape(TypedDict):
+    """The queue of one target."""
+
+    target: str
+    waiting: int
+    next_try_at: Annotated[Timestamp | None, "When the next delivery is due that failed by itself."]
+
+
 class SessionStatusShape(TypedDict):
     """The session; its numbers count from its start."""
 
@@ -203,6 +241,7 @@ class SessionStatusShape(TypedDict):
     tunnel: TunnelShape | None
     target: str | None
     targets: list[str]
+    routes: list[RouteShape]
     target_up: bool | None
     ack: str | None
     started_at: Timestamp | None
@@ -212,6 +251,7 @@ class SessionStatusShape(TypedDict):
     outages: int
     offline: list[OutageShape]
     waiting: Annotated[int, "Deliveries that wait for the app."]
+    paused: Annotated[bool, "Whether the user paused forwarding."]
     can_sign: bool
 
 
@@ -219,9 +259,10 @@ class StatusShape(SessionStatusShape):
     """The session and the history in numbers."""
 
     history: CountsShape
+    queues: Annotated[list[TargetQueueShape], "Of all targets that deliveries wait for."]
 
 
-def row_json(delivery: Delivery, last: Attempt | None) -> RowShape:
+def row_json(delivery: Delivery, last: Attempt | None, *, queued: bool) -> RowShape:
     """A row of the list."""
     event = delivery.event
     kind = None if event is None else event.kind
@@ -229,11 +270,22 @@ def row_json(delivery: Delivery, last: Attempt | None) -> RowShape:
         "delivery": delivery_json(delivery),
         "product": None if kind is None else kind.product,
         "last_attempt": None if last is None else attempt_json(last),
+        "queued": queued,
     }
 
 
+def queued_ids(history: HistoryReader, ids: Sequence[int]) -> frozenset[int]:
+    """Which of these deliveries wait for an app."""
+    found = history.page(Filter(ids=tuple(ids), queued=True), limit=len(ids)) if ids else ()
+    return frozenset(each.id for each in found)
+
+
 def whole_json(
-    delivery: Delivery, attempts: list[Attempt], redeliveries: list[int], recorded: str | None
+    delivery: Delivery,
+    attempts: list[Attempt],
+    redeliveries: list[int],
+    recorded: str | None,
+    queue: list[QueueEntry],
 ) -> WholeShape:
     """A delivery with everything that belongs to it."""
     event = delivery.event
@@ -246,8 +298,26 @@ def whole_json(
         "meaning": None if kind is None else kind.meaning,
         "documentation": None if kind is None else kind.url,
         "meanings": {} if event is None else _meanings(event),
+        "differences": []
+        if event is None
+        else [{"path": each.path, "words": each.words} for each in events.differences(event)],
+        "log_id": delivery.log_id,
+        "queue": [
+            {
+                "target": each.target,
+                "mode": each.mode,
+                "tries": each.tries,
+                "next_try_at": _moment(each.next_try_at),
+                "deadline": _moment(each.deadline),
+            }
+            for each in queue
+        ],
         "recorded_target": recorded,
     }
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
 
 
 def _meanings(event: events.Event) -> dict[str, str]:
@@ -306,6 +376,10 @@ def session_json(status: Status) -> SessionStatusShape:
         },
         "target": status.targets[0] if status.targets else None,
         "targets": list(status.targets),
+        "routes": [
+            {"filter": match, "target": target, "up": status.up.get(target)}
+            for match, target in status.routes
+        ],
         "target_up": status.target_up,
         "ack": status.ack,
         "started_at": timestamp(status.started_at) if status.started_at else None,
@@ -318,8 +392,14 @@ def session_json(status: Status) -> SessionStatusShape:
             for since, until in status.outages
         ],
         "waiting": status.waiting,
+        "paused": status.paused,
         "can_sign": status.signed,
     }
+
+
+def target_queue_json(target: str, waiting: int, next_try_at: float | None) -> TargetQueueShape:
+    """The queue of one target; the time is in Unix seconds."""
+    return {"target": target, "waiting": waiting, "next_try_at": _moment(next_try_at)}
 
 
 def counts_json(counts: Counts) -> CountsShape:

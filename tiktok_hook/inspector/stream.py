@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -23,13 +23,14 @@ from tiktok_hook.delivery import (
     Delivery,
     DeliveryAnswered,
     DeliveryStored,
+    QueueChanged,
     TunnelChanged,
-    attempt_json,
+    attempt_ended_json,
     dump,
     timestamp,
 )
 from tiktok_hook.errors import StoreError
-from tiktok_hook.inspector.responses import row_json
+from tiktok_hook.inspector.responses import queued_ids, row_json
 from tiktok_hook.store import Filter, HistoryReader
 
 HEARTBEAT_SECONDS = 15.0
@@ -72,7 +73,8 @@ class Stream:
         """Send events until the client disconnects.
 
         ``delivery`` carries a row of the list, again when it has been answered. ``attempt`` (also
-        when it begins), ``tunnel`` and ``app`` carry what they are named after. ``reset`` means
+        when it begins), ``tunnel``, ``app`` and ``queue`` carry what they are named after; an
+        attempt comes with ``will_retry`` and ``next_try_at``. ``reset`` means
         that changes were missed and the list has to be loaded again. The id of an event is the
         highest delivery id without gaps before it, for ``Last-Event-ID``: after a reconnect rows
         may repeat but are never lost.
@@ -110,7 +112,7 @@ class _Row:
     status: int | None
 
 
-_Note = _Row | Attempt | TunnelChanged | AppChanged
+_Note = _Row | AttemptEnded | TunnelChanged | AppChanged | QueueChanged
 
 
 class _Subscription:
@@ -131,14 +133,18 @@ class _Subscription:
             AttemptEnded: self._attempt,
             TunnelChanged: self._tunnel_changed,
             AppChanged: self._keep,
+            QueueChanged: self._keep,
         }
 
     def _delivery(self, event: DeliveryStored | DeliveryAnswered) -> None:
         self._keep(_Row(event.delivery.id, event.delivery.status))
 
     def _attempt(self, event: AttemptStarted | AttemptEnded) -> None:
-        attempt = event.attempt
-        self._keep(attempt.replace(body=b"", headers=(), request_body=None, request_headers=()))
+        attempt = event.attempt.replace(body=b"", headers=(), request_body=None, request_headers=())
+        if isinstance(event, AttemptEnded):
+            self._keep(replace(event, attempt=attempt))
+        else:
+            self._keep(AttemptEnded(attempt))
 
     def _tunnel_changed(self, event: TunnelChanged) -> None:
         state = (event.state, event.url, event.error)
@@ -172,7 +178,8 @@ class _Sent:
     """The state of a delivery that was last sent to the client."""
 
     answered: bool
-    attempt: tuple[int, bool] | None
+    attempt: tuple[int, bool, bool] | None
+    """Number, whether it ended, whether a retry was announced; a greater one is news."""
 
 
 class _Connection:
@@ -244,7 +251,7 @@ class _Connection:
         async for found in self._read(waiting):
             await self._send([each for each in found if each.status is not None])
         for attempt in (await asyncio.to_thread(self._history.last_attempts, recent)).values():
-            await self._send_attempt(attempt)
+            await self._send_attempt(await asyncio.to_thread(self._with_retry, attempt))
 
     async def _read(self, ids: Sequence[int]) -> AsyncIterator[list[Delivery]]:
         """The rows of these deliveries that still exist, a few at a time, oldest first."""
@@ -254,7 +261,7 @@ class _Connection:
 
     async def _send_notes(self, notes: Iterable[_Note]) -> None:
         statuses: dict[int, int | None] = {}
-        others: list[Attempt | TunnelChanged | AppChanged] = []
+        others: list[AttemptEnded | TunnelChanged | AppChanged | QueueChanged] = []
         for note in notes:
             if isinstance(note, _Row):
                 statuses[note.id] = statuses.get(note.id) or note.status
@@ -269,14 +276,19 @@ class _Connection:
                 ]
             )
         for other in others:
-            if isinstance(other, Attempt):
-                await self._send_attempt(await asyncio.to_thread(self._complete_attempt, other))
+            if isinstance(other, AttemptEnded):
+                attempt = await asyncio.to_thread(self._complete_attempt, other.attempt)
+                if attempt.ended and not other.attempt.ended:
+                    continue  # its end comes as an event of its own, which knows of the retry
+                await self._send_attempt(replace(other, attempt=attempt))
             elif isinstance(other, TunnelChanged):
                 since = timestamp(other.since)
                 await self._event(
                     "tunnel",
                     {"state": other.state, "url": other.url, "since": since, "error": other.error},
                 )
+            elif isinstance(other, QueueChanged):
+                await self._event("queue", {"paused": other.paused, "waiting": other.waiting})
             else:
                 await self._event(
                     "app",
@@ -305,29 +317,39 @@ class _Connection:
             truncated=note.truncated,
         )
 
-    async def _send_attempt(self, attempt: Attempt) -> None:
+    def _with_retry(self, attempt: Attempt) -> AttemptEnded:
+        """An attempt of another process, with what its queue holds."""
+        entries = self._history.queues_of(attempt.delivery_id) if attempt.ended else []
+        own = next((each for each in entries if attempt.target.startswith(each.target)), None)
+        next_try_at = None if own is None else own.next_try_at
+        return AttemptEnded(attempt, will_retry=own is not None, next_try_at=next_try_at)
+
+    async def _send_attempt(self, ended: AttemptEnded) -> None:
+        attempt = ended.attempt
         sent = self._sent.get(attempt.delivery_id)
-        state = (attempt.number, attempt.ended)
+        state = (attempt.number, attempt.ended, ended.will_retry)
         if sent is not None:
             if sent.attempt is not None and sent.attempt >= state:
                 return
             sent.attempt = state
-        await self._event("attempt", attempt_json(attempt))
+        await self._event("attempt", attempt_ended_json(ended))
 
     async def _send(self, deliveries: Sequence[Delivery]) -> None:
         if not deliveries:
             return
         ids = [each.id for each in deliveries]
         last = await asyncio.to_thread(self._history.last_attempts, ids)
+        queued = await asyncio.to_thread(queued_ids, self._history, ids)
         for delivery in deliveries:
             attempt = last.get(delivery.id)
-            state = None if attempt is None else (attempt.number, attempt.ended)
+            state = None if attempt is None else (attempt.number, attempt.ended, False)
             self._sent[delivery.id] = _Sent(delivery.status is not None, state)
             if len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
             if delivery.id == self._complete + 1:
                 self._complete = delivery.id
-            await self._event("delivery", row_json(delivery, attempt))
+            row = row_json(delivery, attempt, queued=delivery.id in queued)
+            await self._event("delivery", row)
 
     async def _event(self, name: str, value: Mapping[str, Any]) -> None:
         head = f"id: {self._complete}\nevent: {name}\n".encode()

@@ -123,6 +123,16 @@ class RelayOptions:
         return tuple(parse_target(str(text)) for text in several)
 
     @property
+    def routing(self) -> tuple[tuple[str | None, str], ...]:
+        """The filter and target of each route, as text; None is the filter of what gets everything.
+
+        Raises:
+            UsageError: A filter or a target is not one.
+        """
+        everything = [(None, each) for each in self.targets_for_all]
+        return (*everything, *((str(each.match), each.target) for each in self.parsed_routes))
+
+    @property
     def parsed_routes(self) -> "tuple[Route, ...]":
         """`routes`, read.
 

@@ -115,7 +115,11 @@ async def inspect(
                 store=store,
                 forwarder=forwarder,
                 secrets=secrets,
-                status=lambda: inspector.Status(targets=targets, signed=bool(secrets)),
+                status=lambda: inspector.Status(
+                    targets=targets,
+                    routes=tuple((None, each) for each in targets),
+                    signed=bool(secrets),
+                ),
                 publish=feed.publish,
             )
             async with showing(parts, options, feed) as url:

@@ -280,6 +280,7 @@ class _Wiring:
             callback_url=callback_url,
             local_url=receiver_url,
             targets=relay.targets,
+            routes=plan.routing,
             ack=str(relay.ack) if relay.targets else None,
             signed=bool(plan.secrets),
             public=public_url is not None,

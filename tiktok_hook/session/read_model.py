@@ -36,6 +36,7 @@ class ReadModel:
         self.tunnel: TunnelChanged | None = None
         self.app: AppChanged | None = None
         self.target_up: bool | None = None
+        self._up: dict[str, bool] = {}
         self.queue = QueueChanged(paused=False, waiting=0)
         self.exit_code: int | None = None
         self.ended = asyncio.Event()
@@ -52,17 +53,19 @@ class ReadModel:
         """Return the status that the inspector shows.
 
         Args:
-            fixed: The constant part of the status: URLs, targets and ack mode.
+            fixed: The constant part of the status: URLs, targets, routes and ack mode.
         """
         return replace(
             fixed,
             tunnel=self.tunnel,
             app=self.app,
             target_up=self.target_up,
+            up=dict(self._up),
             started_at=self.tally.started_at,
             counts=self.tally.total(),
             outages=self.tally.outages,
             waiting=self.queue.waiting,
+            paused=self.queue.paused,
         )
 
     def _tunnel_changed(self, event: TunnelChanged) -> None:
@@ -76,6 +79,8 @@ class ReadModel:
             self.app = event
         if event.target == self._first_target and self._first_target is not None:
             self.target_up = event.state == "up"
+        if event.target is not None:
+            self._up[event.target] = event.state == "up"
         if event.state == "exited":
             self.exit_code = event.exit_code
             self.ended.set()

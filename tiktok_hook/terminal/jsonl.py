@@ -17,7 +17,7 @@ from tiktok_hook.delivery import (
     Summary,
     TunnelChanged,
     answer_json,
-    attempt_json,
+    attempt_ended_json,
     delivery_json,
     dump,
     timestamp,
@@ -89,9 +89,7 @@ class JsonLines:
         attempt = event.attempt
         if attempt.number == 1 and not attempt.replay and attempt.delivery_id in self._open:
             self._open[attempt.delivery_id] = self._open[attempt.delivery_id][0], attempt
-        next_try_at = None if event.next_try_at is None else timestamp(event.next_try_at)
-        retry = {"will_retry": event.will_retry, "next_try_at": next_try_at}
-        return _json("attempt", {**attempt_json(attempt), **retry})
+        return _json("attempt", attempt_ended_json(event))
 
     def _summary(self, event: Summary) -> Iterable[Piece]:
         for delivery, attempt in self._open.values():  # the session ended before their answer

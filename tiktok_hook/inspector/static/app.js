@@ -134,11 +134,23 @@ document.addEventListener("open-samples", () => openSamples(catalogue));
 listen("attempted", onAttempt);
 document.addEventListener("unreachable", () => lost(true));
 
-/** @param {Api.Attempt} attempt */
+/** @param {import("./state.js").Ended} attempt */
 function onAttempt(attempt) {
+  if (attempt.duration_ms !== null && !attempt.replay) {
+    state.retries.delete(attempt.delivery_id); // the newest is the last
+    state.retries.set(attempt.delivery_id, attempt);
+    if (state.retries.size > 1000) state.retries.delete(state.retries.keys().next().value);
+  }
   attempted(attempt);
   notifyAttempt(attempt);
   if (attempt.delivery_id === state.chosen) drawDetail(state.chosen);
+  soon();
+}
+
+/** @param {{ paused: boolean, waiting: number }} queue */
+function onQueue(queue) {
+  if (state.status) Object.assign(state.status, queue);
+  redrawHead();
   soon();
 }
 
@@ -287,6 +299,7 @@ async function start() {
     attempt: onAttempt,
     tunnel: soon,
     app: soon,
+    queue: onQueue,
     reset: changed,
     rejected: askForToken,
     // What arrived between the list's first page and the stream, or while there was none.

@@ -15,9 +15,11 @@ import {
   headerText,
   milliseconds,
   moment,
+  plural,
   productClass,
   size,
   statusClass,
+  time,
   visible,
 } from "./words.js";
 
@@ -91,6 +93,7 @@ function parts(whole, known) {
     redelivery(whole),
     verdictBand(delivery),
     failureBand(last),
+    queueView(whole),
     el(
       "div",
       {},
@@ -99,6 +102,7 @@ function parts(whole, known) {
     ),
     actions(whole, body),
     meaning(whole, parsed, known),
+    differencesView(whole),
     el("h2", {}, "Attempts"),
     attempts.length
       ? attempts.toReversed().map((each) => attemptView(each, delivery, known, each === last))
@@ -114,7 +118,7 @@ function parts(whole, known) {
   ];
 }
 
-function heading({ delivery, product, meaning: meant }) {
+function heading({ delivery, product, meaning: meant, log_id: log }) {
   const age = ago((Date.now() - Date.parse(delivery.received_at)) / 1000);
   const from = visible(delivery.remote_addr) || "unknown";
   return [
@@ -140,6 +144,20 @@ function heading({ delivery, product, meaning: meant }) {
       delivery.imported_id ? ` · was #${delivery.imported_id}` : "",
       delivery.listener ? ` · received by ${visible(delivery.listener)}` : "",
     ),
+    log === null
+      ? null
+      : el(
+          "div",
+          { class: "dim log-id", title: "Quote it to TikTok's support" },
+          "TikTok's log id ",
+          el("code", {}, log),
+          " ",
+          el(
+            "button",
+            { type: "button", class: "quiet", onclick: () => copy(log, "Log id") },
+            "Copy",
+          ),
+        ),
   ];
 }
 
@@ -187,6 +205,49 @@ function failureBand(attempt) {
     el("b", {}, title),
     attempt.expects_rejection ? " to a request that it should reject" : "",
     attempt.hint ? el("p", {}, visible(attempt.hint)) : null,
+  );
+}
+
+/**
+ * The targets that it still waits for. What the stream reported is newer than what is on disk.
+ * @param {Api.Whole} whole
+ */
+function queueView({ delivery, queue }) {
+  const last = state.retries.get(delivery.id);
+  const ofTarget = ({ target }) => (last?.target.startsWith(target) ? last : null);
+  const left = queue.filter((entry) => ofTarget(entry)?.will_retry !== false);
+  if (!left.length) return null;
+  const words = (entry) => {
+    if (entry.mode === "hold") return "when forwarding is resumed";
+    const at = ofTarget(entry)?.next_try_at ?? entry.next_try_at;
+    return at === null ? "in the order of arrival" : `next try at ${time(at)}`;
+  };
+  const tries = ({ tries: count }) =>
+    count ? `, ${plural(count, "failure", "failures")} so far` : "";
+  const end = ({ deadline, mode }) =>
+    deadline === null || mode === "hold" ? "" : `, given up after ${moment(deadline)}`;
+  return el(
+    "div",
+    { class: "band warn", id: "queue", role: "note" },
+    el("b", {}, "Queued"),
+    left.map((entry) =>
+      el("p", {}, visible(entry.target), `: ${words(entry)}${tries(entry)}${end(entry)}`),
+    ),
+  );
+}
+
+// Where it differs from the catalogue, as `tiktok-hook show` lists it.
+function differencesView({ differences }) {
+  if (!differences.length) return null;
+  return el(
+    "div",
+    { id: "differences" },
+    el("h2", {}, "Differs from what is known"),
+    el(
+      "ul",
+      {},
+      differences.map(({ path, words }) => el("li", {}, el("code", {}, path), `: ${words}`)),
+    ),
   );
 }
 

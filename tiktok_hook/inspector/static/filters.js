@@ -25,6 +25,7 @@ const TICKS = [
   ["failed", "failed"],
   ["redeliveries", "redelivered"],
   ["replays", "replayed"],
+  ["queued", "queued"],
 ];
 
 let isOpen = false; // on narrow screens they are behind a button

@@ -1,8 +1,10 @@
 // The session in one line: Callback URL, tunnel, target, counts, tools; a bar when it has ended.
 
-import { byId, copy, el, fill } from "./dom.js";
+import { call } from "./api.js";
+import { closeButton, openDialog } from "./dialog.js";
+import { byId, copy, el, fill, say } from "./dom.js";
 import { filters, setFilters, state } from "./state.js";
-import { plural, span, time } from "./words.js";
+import { plural, span, time, visible } from "./words.js";
 
 const fact = (kind, words, title) =>
   el(
@@ -20,19 +22,87 @@ function tunnelFact({ tunnel, callback_url: url }) {
   return fact("bad", `tunnel ${tunnel.state} for ${away}`, tunnel.error);
 }
 
+const upWords = (up) =>
+  up === false ? ["bad", "does not respond"] : up ? ["good", "up"] : ["", "not tried yet"];
+
+const shortened = (target) => target.replace(/^https?:\/\//, "");
+
+// Where deliveries go: the first target, or of several how many respond.
 /** @param {Api.Status} status */
 function targetFact(status) {
   if (!status.target) return null;
-  const [kind, words] =
-    status.target_up === false
-      ? ["bad", "does not respond"]
-      : status.target_up
-        ? ["good", "up"]
-        : ["", "not tried yet"];
-  const name = status.target.replace(/^https?:\/\//, "");
-  const more = status.targets.length > 1 ? ` + ${status.targets.length - 1}` : "";
-  return fact(kind, `${name} ${words}${more}`, `Deliveries go to ${status.targets.join(", ")}`);
+  const { routes, target } = status;
+  const down = new Set(routes.filter((each) => each.up === false).map((each) => each.target));
+  const [kind, words] = upWords(status.target_up);
+  const several = `${plural(status.targets.length, "target", "targets")}, `;
+  const isOne = routes.length === 1 && routes[0].filter === null;
+  const health = down.size ? `${down.size} down` : words;
+  const label = isOne ? `${shortened(target)} ${words}` : `${several}${health}`;
+  return el(
+    "button",
+    {
+      type: "button",
+      class: "fact",
+      id: "targets",
+      title: "Routes and queues",
+      onclick: openTargets,
+    },
+    el("span", { class: `dot ${down.size ? "bad" : kind}`, "aria-hidden": "true" }),
+    label,
+  );
 }
+
+async function openTargets() {
+  /** @type {Api.Status} */
+  let status;
+  try {
+    status = await call("status"); // the counts of the queues change all the time
+  } catch (error) {
+    say(error.message);
+    return;
+  }
+  const { routes, queues, ack, paused } = status;
+  const waiting = new Map(queues.map((each) => [each.target, each]));
+  const unrouted = queues.filter((each) => routes.every(({ target }) => target !== each.target));
+  const row = ({ filter, target, up }) => {
+    const queue = waiting.get(target);
+    const next = queue?.next_try_at ? `, next retry ${time(queue.next_try_at)}` : "";
+    return el(
+      "tr",
+      {},
+      el("td", {}, filter === null ? "everything" : el("code", {}, visible(filter))),
+      el("td", {}, visible(target)),
+      el("td", { class: upWords(up)[0] }, upWords(up)[1]),
+      el("td", {}, queue ? `${queue.waiting} queued${next}` : "nothing queued"),
+    );
+  };
+  const old = unrouted.map(({ target }) => ({ filter: "of an earlier session", target, up: null }));
+  openDialog(
+    "Where deliveries go",
+    el(
+      "table",
+      { class: "routes" },
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Filter", "Target", "State", "Queue"].map((each) => el("th", {}, each)),
+        ),
+      ),
+      el("tbody", {}, [...routes, ...old].map(row)),
+    ),
+    el("p", { class: "dim" }, paused ? "Forwarding is paused. " : null, ACKS[ack] ?? null),
+    el("div", { class: "buttons" }, closeButton()),
+  );
+}
+
+const ACKS = {
+  app: "TikTok gets the answer of the first target that matches.",
+  first: "TikTok gets 200 at once; deliveries are then forwarded in order, and tried again.",
+  hold: "TikTok gets 200; deliveries are forwarded when they are released.",
+};
 
 function count(number, words, wanted, kind, changed) {
   const is = [...filters()].join() === Object.entries(wanted).join();
@@ -75,10 +145,11 @@ export function drawHead(status, tools, changed) {
       count(counts.received, "received", {}, "", changed),
       count(counts.refused, "rejected", { verdict: "rejected" }, "bad", changed),
       count(counts.failed, "failed in your app", { failed: "1" }, "bad", changed),
+      counts.pending || status.waiting
+        ? count(counts.pending || status.waiting, "queued", { queued: "1" }, "warn", changed)
+        : null,
+      status.paused ? el("span", { class: "tag warn" }, "paused") : null,
     ),
-    status.waiting
-      ? el("span", { class: "fact warn" }, el("b", {}, status.waiting), " queued")
-      : null,
     el("div", { class: "tools" }, tools),
   );
 }

@@ -171,7 +171,7 @@ function askAgain() {
   }, 120);
 }
 
-/** @param {Api.Attempt} attempt */
+/** @param {import("./state.js").Ended} attempt */
 export function attempted(attempt) {
   if (late) {
     late.push(() => attempted(attempt));
@@ -180,6 +180,7 @@ export function attempted(attempt) {
   const row = state.rows.get(attempt.delivery_id);
   if (!row) return;
   row.last_attempt = attempt;
+  if (attempt.duration_ms !== null && !attempt.replay) row.queued = attempt.will_retry;
   renew(attempt.delivery_id);
 }
 
@@ -322,6 +323,14 @@ function answerOf({ delivery, last_attempt: attempt }) {
   ];
 }
 
+// That it waits for an app, and until when if that is known.
+function waitingTag({ delivery, queued }) {
+  if (!queued) return null;
+  const at = state.retries.get(delivery.id)?.next_try_at ?? null;
+  const words = at === null ? "queued" : `next try ${time(at)}`;
+  return el("span", { class: "tag warn" }, words);
+}
+
 /**
  * @param {Api.Row} row
  * @param {boolean} isFresh
@@ -370,6 +379,7 @@ function rowOf(row, isFresh) {
               `↻ ${delivery.redelivery_number}`,
             )
           : null,
+        waitingTag(row),
         delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source),
         el("span", { class: "words" }, visible(delivery.summary)),
       ),

@@ -9,6 +9,7 @@ export const FILTERS = [
   "failed",
   "redeliveries",
   "replays",
+  "queued",
   "source",
   "listener",
   "app",
@@ -19,9 +20,15 @@ export const FILTERS = [
 ];
 
 /**
+ * An attempt as the stream sends it.
+ * @typedef {Api.Attempt & { will_retry: boolean, next_try_at: string | null }} Ended
+ */
+
+/**
  * @type {{
  *   rows: Map<number, Api.Row>, chosen: number | null, picked: Set<number>,
  *   status: Api.Status | null, detached: boolean, lostAt: number | null,
+ *   retries: Map<number, Ended>,
  * }}
  */
 export const state = {
@@ -30,6 +37,7 @@ export const state = {
   picked: new Set(),
   status: null,
   detached: false, // whether there are newer deliveries than the first row
+  retries: new Map(), // the last attempt of each delivery that ended; newer than what is on disk
   lostAt: null, // since when tiktok-hook does not respond; null while it does
 };
 
