@@ -550,7 +550,11 @@ class ConnectionGuard(asyncio.Protocol):
         handling = self._state is _HANDLING
         self._state = _CLOSED
         self._release_place()
+        # These refer to this guard in turn. Without them a closed connection, and all that was
+        # received on it, is freed at once and not by the garbage collector later.
+        self._guarded = self._body = None
         if not handling:
+            self._task = None
             self._leave_group()
             self._release_bytes()
 

@@ -91,7 +91,10 @@ class WebhookHandler:
         """Return the response to a request; never raises for what a stranger sent."""
         now = self._clock()
         try:
-            decision = await self._decide(request, now)
+            if len(request.body) <= LARGE_BODY_BYTES:
+                decision = self._policy.decide(request, now)
+            else:
+                decision = await self._decide_in_turn(request, now)
             if isinstance(decision, Accept):
                 return await self._deliveries.handle(decision.delivery)
             if isinstance(decision, Reject):
@@ -112,9 +115,7 @@ class WebhookHandler:
             self._reports.non_webhook(request.method, request.target, response.status, reason)
         return response
 
-    async def _decide(self, request: IncomingRequest, now: float) -> Decision:
-        if len(request.body) <= LARGE_BODY_BYTES:
-            return self._policy.decide(request, now)
+    async def _decide_in_turn(self, request: IncomingRequest, now: float) -> Decision:
         async with self._costly:
             await asyncio.sleep(0)
             return self._policy.decide(request, now)

@@ -98,6 +98,16 @@ def sendable_value(value: str) -> str:
     return _CONTROL.sub(" ", value)
 
 
+def render(response: ReceiverResponse, now: float) -> bytes:
+    """Serialise one of the fixed responses above, of a connection that stays open.
+
+    Args:
+        response: Which.
+        now: Unix seconds, for the ``Date``.
+    """
+    return _render(response, now, ()) + response.body
+
+
 def render_final(response: ReceiverResponse, *, head: bool = False) -> bytes:
     """Serialise an error response that ends its connection.
 
@@ -105,14 +115,19 @@ def render_final(response: ReceiverResponse, *, head: bool = False) -> bytes:
         response: One of the fixed responses above.
         head: Whether it answers a HEAD request: everything but the body.
     """
+    rendered = _render(response, time.time(), (("Connection", "close"),))
+    return rendered if head else rendered + response.body
+
+
+def _render(response: ReceiverResponse, now: float, more: Headers) -> bytes:
     headers: Headers = (
         ("Content-Type", response.content_type),
         ("Content-Length", str(len(response.body))),
         *response.headers,
-        ("Date", formatdate(time.time(), usegmt=True)),
+        ("Date", formatdate(now, usegmt=True)),
         ("Server", SERVER),
-        ("Connection", "close"),
+        *more,
     )
     lines = [f"HTTP/1.1 {response.status} {_REASONS.get(response.status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers]
-    return "\r\n".join([*lines, "", ""]).encode("ascii") + (b"" if head else response.body)
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
