@@ -20,7 +20,8 @@ EXIT_CODES = {
     2: "an option, argument or setting that cannot be used",
     3: "the tunnel could not be opened, or the authtoken is missing",
     4: "no port to listen on",
-    5: "the history cannot be opened, read or written",
+    5: "the history cannot be opened, read or written, or another process took an attached app "
+    "over",
     6: "an app did not answer 200",
     130: "a second Ctrl-C",
 }

@@ -238,12 +238,13 @@ def _listener(path: Path) -> Listener | None:
 
 def _running(listener: Listener) -> bool:
     """Whether the process is there, and is still the one that wrote the file."""
-    if not _exists(listener.pid):
+    if not process_exists(listener.pid):
         return False
     return not listener.born or listener.born == _born(listener.pid)
 
 
-def _exists(pid: int) -> bool:
+def process_exists(pid: int) -> bool:
+    """Whether a process with this number runs on this machine."""
     if pid <= 0:
         return False
     if sys.platform == "win32":

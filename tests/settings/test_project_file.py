@@ -26,9 +26,9 @@ USER_ONLY = frozenset(
         # what an agent may do
         "allow-listen", "allow-remote", "allow-send", "client", "dir", "project", "show-headers",
         # what one call does
-        "after", "age", "answer", "as-is", "bad-signature", "concurrency", "count", "curl",
+        "after", "age", "answer", "as", "as-is", "bad-signature", "concurrency", "count", "curl",
         "color", "cursor", "dry-run", "duplicate",
-        "edit", "event", "exit-after", "failed", "follow", "har", "headers", "json",
+        "edit", "event", "exit-after", "failed", "follow", "from", "har", "headers", "json",
         "app", "limit", "list", "listener", "method", "no-signature", "only", "pending",
         "publish-id", "rate", "raw", "role",
         "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",

@@ -21,6 +21,7 @@ from tiktok_hook.sanitize import visible
 
 COMMANDS = {
     "listen": "Receive TikTok webhooks: receiver, tunnel and Callback URL.",
+    "attach": "Forward from a history to your app what any listener receives.",
     "demo": "Try every feature on this machine, without an account or a network.",
     "trigger": "Send a signed sample event.",
     "events": "List what was received.",

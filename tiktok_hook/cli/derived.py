@@ -1,6 +1,6 @@
 """Command-line options made from the dataclasses of the parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -13,14 +13,20 @@ from tiktok_hook.option_fields import OptionInfo, option_fields
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def options_of(part: type) -> Callable[[F], F]:
+def options_of(part: type, only: Container[str] | None = None) -> Callable[[F], F]:
     """The options that a dataclass adds to those of its bases, as one decorator.
 
     The parameter that a command gets is named as the field.
+
+    Args:
+        part: The dataclass.
+        only: The names of the fields that the command has; None is all of them.
     """
     types = get_type_hints(part)
     made = []
     for each, info in option_fields(part):
+        if only is not None and each.name not in only:
+            continue
         if info.shared:
             made.append(getattr(options, info.shared))
         else:

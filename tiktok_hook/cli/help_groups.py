@@ -15,7 +15,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "--pooling", "--connect-url", "--connect-cas",
     ),
     "Receiver": ("--port", "--host", "--path", "--max-body", "--serve-file"),
-    "History": ("--db", "--ephemeral", "--keep", "--keep-bytes"),
+    "History": ("--db", "--as", "--from", "--ephemeral", "--keep", "--keep-bytes"),
     "Inspector": (
         "--inspect", "--inspect-port", "--inspect-host", "--inspect-allow-host", "--inspect-open",
         "--open",

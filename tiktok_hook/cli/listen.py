@@ -16,8 +16,8 @@ from tiktok_hook.tunnel.options import TunnelOptions
 option = options.option
 
 
-class ListenCommand(options.Command):
-    """Separates the command to start alongside, after ``--``, from stray arguments."""
+class AppCommand(options.Command):
+    """Separates the command to start alongside, after ``--``, from the arguments."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         alongside: list[str] = []
@@ -26,6 +26,14 @@ class ListenCommand(options.Command):
             args, alongside = args[:at], args[at + 1 :]
         left = super().parse_args(ctx, args)
         ctx.params["command_beside"] = tuple(alongside)
+        return left
+
+
+class ListenCommand(AppCommand):
+    """Takes no arguments but the command to start alongside."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        left = super().parse_args(ctx, args)
         stray = ctx.params.pop("stray", ())
         if stray and not ctx.resilient_parsing:
             raise _positional(stray[0])

@@ -17,7 +17,7 @@ from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
-from tiktok_hook.relay.options import RelayOptions, parse_ack
+from tiktok_hook.relay.options import AttachmentOptions, RelayOptions, parse_ack
 from tiktok_hook.sanitize import visible
 
 if TYPE_CHECKING:
@@ -101,10 +101,10 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     same = {each.name: given[each.name] for part in PARTS for each, _ in option_fields(part)}
     same |= inspector_arguments(given)
     same |= _history_arguments(given)
-    return same if given["forward_to"] or given["routes"] else same | _without_target(given)
+    return same if given["forward_to"] or given["routes"] else same | without_target(given)
 
 
-def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
+def without_target(given: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults of the options that have no effect without a target.
 
     They replace values that the environment or the settings file sets for all sessions.
@@ -113,8 +113,10 @@ def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: One of them was given on the command line.
     """
     unused: dict[str, Any] = {}
-    for each, info in option_fields(RelayOptions):
-        if not info.needs_target:
+    command = click.get_current_context().info_name
+    fields = [*option_fields(AttachmentOptions), *option_fields(RelayOptions)]
+    for each, info in fields:
+        if not info.needs_target or each.name not in given:
             continue
         if each.name == "ack" and isinstance(parse_ack(given["ack"]), int):
             continue  # a fixed status needs no app
@@ -126,7 +128,7 @@ def _without_target(given: Mapping[str, Any]) -> dict[str, Any]:
             shown = flag if value is True else f"{flag} {shlex.quote(str(value))}"
             raise UsageError(
                 f"{flag} needs a target: your own app.",
-                hint=f"tiktok-hook listen --forward-to 3000 {shown}",
+                hint=f"tiktok-hook {command} --forward-to 3000 {shown}",
             )
     return unused
 

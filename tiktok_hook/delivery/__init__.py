@@ -34,6 +34,7 @@ from tiktok_hook.delivery.serialization import (
 from tiktok_hook.delivery.session_events import (
     AppChanged,
     AppOutput,
+    AttachedTo,
     AttemptEnded,
     AttemptStarted,
     BugFound,
@@ -61,6 +62,7 @@ __all__ = [
     "SOURCE_HEADER",
     "AppChanged",
     "AppOutput",
+    "AttachedTo",
     "Attempt",
     "AttemptEnded",
     "AttemptStarted",

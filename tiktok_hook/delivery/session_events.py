@@ -190,13 +190,28 @@ class SelfCheck:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AttachedTo:
+    """What a session reads from its history, received by any listener.
+
+    Attributes:
+        app: The name that its cursor is kept under; None without a target.
+        match: The filter, as typed; empty matches everything.
+        cursor: The newest id that is passed over.
+    """
+
+    app: str | None
+    match: str
+    cursor: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """The session is ready; contains everything that the banner shows.
 
     Attributes:
-        callback_url: The URL to paste into TikTok, including the path.
-        local_url: Address of the receiver.
+        callback_url: The URL to paste into TikTok, including the path; empty without a receiver.
+        local_url: Address of the receiver; empty without one.
         inspector_url: Address of the inspector; None without one.
         self_check: Whether the public URL reaches this receiver.
         memory: ``first`` run, ``same`` Callback URL as last time, or ``changed``.
@@ -212,6 +227,7 @@ class Ready:
         public: Whether the Callback URL can be reached from outside (tunnel or ``--public-url``).
         history: Path of the database; None when ephemeral.
         settings_from: What a project's files set, one sentence for each file; never a value.
+        attached: What is read from the history; None for a listener.
     """
 
     callback_url: str
@@ -231,6 +247,7 @@ class Ready:
     public: bool = True
     history: str | None = None
     settings_from: tuple[str, ...] = ()
+    attached: AttachedTo | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,68 @@ from tiktok_hook.moments import Duration
 from tiktok_hook.option_fields import option
 
 if TYPE_CHECKING:
+    from tiktok_hook.filters import DeliveryFilter
     from tiktok_hook.relay.routing import AnswerRule, Route
 
 AckMode = Literal["app", "first", "hold"] | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachmentOptions:
+    """How an attached app is called, and what it gets.
+
+    Attributes:
+        match: A filter; empty matches everything.
+        attach_as: Its name; None is this user on this machine.
+        start: Where a name that is new begins: ``now``, ``start``, the id of the first delivery, or
+            a time such as ``1h``.
+    """
+
+    match: str = ""
+    attach_as: str | None = option(
+        None,
+        "Name of this app, under which the history keeps its cursor.",
+        flags=("--as",),
+        metavar="NAME",
+        default_text="user@host",
+        needs_target=True,
+    )
+    start: str = option(
+        "now",
+        "Where a new name begins: now, start, an ID, or WHEN such as 1h.",
+        flags=("--from",),
+        metavar="now|start|ID|WHEN",
+    )
+
+    @property
+    def filter(self) -> "DeliveryFilter | None":
+        """`match`, read; None matches everything.
+
+        Raises:
+            UsageError: It is not a filter.
+        """
+        from tiktok_hook import filters
+
+        return filters.parse(self.match) if self.match.strip() else None
+
+    @property
+    def app_name(self) -> str:
+        """The name of the attached app.
+
+        Raises:
+            UsageError: `attach_as` is not a name.
+        """
+        from tiktok_hook.store.app_name import checked_app_name
+
+        return checked_app_name(self.attach_as)
+
+    def check_attachment(self) -> None:
+        """Check the values.
+
+        Raises:
+            UsageError: One of them cannot be used.
+        """
+        _ = self.filter, self.app_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +262,10 @@ class RelayOptions:
             UsageError: One of them cannot be used.
         """
         _ = self.targets, self.extra_headers, self.ack_mode, self.retry_seconds, self.parsed_answers
+
+
+FORWARDING = ("forward_to", "routes", "retry_for", "headers", "insecure", "forward_timeout")
+"""The options of `RelayOptions` that an attached app has as well."""
 
 
 def parse_ack(value: Any) -> AckMode:

@@ -177,7 +177,7 @@ class QueueRunner:
 
     def withhold(self) -> None:
         """Forward nothing, and let no other process do so either, until `start_draining`."""
-        self.stop_draining("first")
+        self._wanted.clear()
         self._released.clear()
         self.withheld = True
         self._resume.set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -40,6 +41,11 @@ QUEUE_REPORT_SECONDS = 0.2
 MAX_DELAYED = 64
 """Answers that rules hold back at the same time."""
 
+_MAX_RECEIVED = 100_000
+"""Deliveries received here that an attached app has not read yet; more are shown twice."""
+
+_UNROUTED = "no --route matches it"
+
 _AT_ONCE = 256
 """Maximum number of attempts in the background; beyond it an answer waits for one to end."""
 
@@ -72,11 +78,17 @@ class Relay:
         forwarder: Forwarder,
         delays: Delays,
         publish: Callable[[object], None],
+        attached: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.targets = tuple(dict.fromkeys(options.targets))
         self.ack: AckMode = options.ack_mode
         self.paused = False
         self._group = group
+        # Which part of the queue is forwarded as it comes; of an attached app, what it has read.
+        self._in_order: QueueMode = "attached" if attached else "first"
+        self._attached = attached
+        self._received: OrderedDict[int, None] = OrderedDict()
         self._sender = sender
         self._store = store
         self._forwarder = forwarder
@@ -92,7 +104,7 @@ class Relay:
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
-        self._retry_for = options.retry_seconds
+        self.retry_for = options.retry_seconds
         self._health_checks = {target: HealthCheck(target, publish) for target in self.targets}
         self._queues = {
             target: QueueRunner(
@@ -102,13 +114,21 @@ class Relay:
                 send=partial(sender.send, queued=True),
                 publish=publish,
                 changed=self._queue_changed.set,
-                retry_for=self._retry_for,
+                retry_for=self.retry_for,
                 delays=delays,
+                clock=clock,
             )
             for target, health in self._health_checks.items()
         }
 
     # What the session asks.
+
+    @property
+    def queue_mode(self) -> QueueMode | None:
+        """Which part of the queue this session forwards; None if it queues only during a pause."""
+        if self.ack == "first":
+            return self._in_order
+        return "hold" if self.ack == "hold" else None
 
     @property
     def target_up(self) -> bool | None:
@@ -158,7 +178,7 @@ class Relay:
         """
         if self.ack == "first":
             self.paused = False
-            self._start_draining("first")
+            self._start_draining(self._in_order)
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
@@ -202,6 +222,29 @@ class Relay:
             self._publish_queue(await asyncio.to_thread(lambda: self.waiting))
             await asyncio.sleep(QUEUE_REPORT_SECONDS)
 
+    # What the reader of an attached app asks.
+
+    def targets_of(self, delivery: Delivery) -> tuple[str, ...]:
+        """The targets that get a delivery; the first one's answer counts."""
+        return targets_for(delivery, self._targets_for_all, self._routes)
+
+    def fed(self, deliveries: Sequence[Delivery]) -> None:
+        """Publish and forward deliveries that were put into the queue of an attached app.
+
+        Those that this process received were published when they were stored. It remembers their
+        ids: the commit that put them into the queue came after the one that stored them, and both
+        resolve their futures on this event loop in that order.
+        """
+        for each in deliveries:
+            if self._received.pop(each.id, each.id) is not None:
+                self._publish(DeliveryStored(each))
+                self._publish(DeliveryAnswered(each))
+            if not self.targets_of(each):
+                self._publish(Skipped(each, _UNROUTED))
+        self._queue_changed.set()
+        if not self.paused:
+            self._start_draining(self._in_order)
+
     # What the receiver asks.
 
     def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
@@ -228,18 +271,24 @@ class Relay:
         status = self.ack if isinstance(self.ack, int) else 200
         if rule is not None:
             status = rule.status
-        targets = targets_for(delivery, self._targets_for_all, self._routes)
+        if self._attached:
+            stored = await self._store.add(delivery.replace(status=status))
+            self._received[stored.id] = None  # `fed` comes after this; see there
+            if len(self._received) > _MAX_RECEIVED:
+                self._received.popitem(last=False)
+            return await self._respond(stored, rule)
+        targets = self.targets_of(delivery)
         if not targets:
             stored = await self._store.add(delivery.replace(status=status))
             self._publish(DeliveryStored(stored))
             await self._delay(stored, rule)
             self._publish(DeliveryAnswered(stored, skipped=bool(self.targets)))
             if self.targets:
-                self._publish(Skipped(stored, "no --route matches it"))
+                self._publish(Skipped(stored, _UNROUTED))
             return _plain(status)
         if self.ack in {"first", "hold"} or self.paused:
             mode: QueueMode = "first" if self.ack == "first" else "hold"
-            deadline = delivery.received_at + self._retry_for
+            deadline = delivery.received_at + self.retry_for
             queues = [
                 QueueEntry(mode, target, secondary=number > 0, deadline=deadline)
                 for number, target in enumerate(targets)
@@ -393,7 +442,7 @@ class Relay:
         self._watchers.append(self._group.create_task(self._report_queue()))
         self._queue_changed.set()
         if self.ack == "first":
-            self._start_draining("first")
+            self._start_draining(self._in_order)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Begin nothing more, let what is under way end, and cut off what takes longer."""
@@ -422,6 +471,7 @@ async def open_relay(
     secrets: Sequence[str] = (),
     delays: Delays = DELAYS,
     clock: Callable[[], float] = time.time,
+    attached: bool = False,
 ) -> AsyncIterator[Relay]:
     """Relay deliveries until the end of the block; what is under way then has 5 s to end.
 
@@ -434,6 +484,8 @@ async def open_relay(
         secrets: Client secrets, to sign late deliveries again.
         delays: When queued deliveries are tried again.
         clock: Unix seconds.
+        attached: Whether the queue is that of an attached app, which `fed` fills; with the ack mode
+            ``first``.
     """
     sender = Sender(
         options,
@@ -452,6 +504,8 @@ async def open_relay(
             forwarder=forwarder,
             delays=delays,
             publish=publish,
+            attached=attached,
+            clock=clock,
         )
         await relay.start()
         try:

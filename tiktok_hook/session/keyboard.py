@@ -50,6 +50,9 @@ async def keyboard(
 async def _copy(session: Session, console: Console) -> None:
     """Copy the Callback URL and print it, because a terminal may ignore the OSC 52 sequence."""
     url = session.callback_url
+    if not url:
+        session.bus.publish(Notice("This session has no Callback URL.", level="info"))
+        return
     tool = await asyncio.to_thread(clipboard.copy, url)
     if tool is None:
         console.send_to_terminal(clipboard.osc52(url))

@@ -4,18 +4,15 @@ import asyncio
 import inspect
 import secrets as random
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
-    suppress,
 )
 from dataclasses import replace
 from functools import wraps
-from pathlib import Path
 from typing import Literal, ParamSpec
 
 from tiktok_hook import paths
@@ -24,7 +21,6 @@ from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import AuthtokenError, StoreError
 from tiktok_hook.forward import (
     Forwarder,
-    local_port,
     refuse_loop,
 )
 from tiktok_hook.receiver import (
@@ -35,15 +31,14 @@ from tiktok_hook.receiver import (
     serve,
 )
 from tiktok_hook.relay import Relay, open_relay
-from tiktok_hook.session import inspector_server, startup_notices
-from tiktok_hook.session.answered import AnsweredLog
-from tiktok_hook.session.child_app import app_alongside
+from tiktok_hook.session import startup_notices
+from tiktok_hook.session.attached import AttachWiring
 from tiktok_hook.session.failures import FailureReports
 from tiktok_hook.session.ingress import find_ingress
-from tiktok_hook.session.options import ListenOptions
-from tiktok_hook.session.read_model import ReadModel
+from tiktok_hook.session.options import AttachOptions, ListenOptions
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
+from tiktok_hook.session.wiring import Wiring, as_typed, beside, ports_of, targets_up
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter, Store
 from tiktok_hook.tunnel import open_tunnel
@@ -96,7 +91,9 @@ def listen(options: ListenOptions) -> AbstractAsyncContextManager[Session]:
 
 
 @asynccontextmanager
-async def open_session(options: ListenOptions, bus: Bus | None = None) -> AsyncIterator[Session]:
+async def open_session(
+    options: ListenOptions | AttachOptions, bus: Bus | None = None
+) -> AsyncIterator[Session]:
     """Open all parts of a session in order, and close them in reverse order.
 
     Args:
@@ -111,20 +108,24 @@ async def open_session(options: ListenOptions, bus: Bus | None = None) -> AsyncI
     try:
         with _one_failure():
             async with AsyncExitStack() as stack:
-                session = await _Wiring(options, stack, used).session()
+                wiring: _ListenWiring | AttachWiring
+                if isinstance(options, AttachOptions):
+                    wiring = AttachWiring(options, stack, used)
+                else:
+                    wiring = _ListenWiring(options, stack, used)
+                session = await wiring.session()
                 yield session
     finally:
         if session is not None and not session.ended_early:
             used.publish(session.summary())
 
 
-class _Wiring:
+class _ListenWiring(Wiring):
     """Opens the parts of a session in order. The exit stack closes them in reverse order."""
 
     def __init__(self, plan: ListenOptions, stack: AsyncExitStack, bus: Bus) -> None:
+        super().__init__(stack, bus)
         self.plan = plan
-        self.stack = stack
-        self.bus = bus
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
@@ -133,18 +134,12 @@ class _Wiring:
         if plan.app is not None:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
         targets = plan.targets
-        state = ReadModel(started_at=time.time(), targets=targets)
-        answered = AnsweredLog(store.history(), state.ended)
-        for handlers in (state.handlers(), state.tally.handlers(), answered.handlers()):
-            self.stack.enter_context(self.bus.connect(handlers))
-        apps = [taken for target in targets if (taken := local_port(target)) is not None]
-        sockets = plan.bind(apps)
+        state, answered = self._follow_events(store, targets)
+        sockets = plan.bind(ports_of(targets))
         for each in sockets:
             self.stack.callback(each.close)
         port = sockets[0].getsockname()[1]
-        process = None
-        if plan.command:
-            process = await enter(app_alongside(self.bus.publish, plan.command, targets[0]))
+        process = await self._start_app(plan.command, targets[0]) if plan.command else None
         relay = await enter(
             open_relay(
                 plan,
@@ -167,9 +162,23 @@ class _Wiring:
             inspector_port=plan.inspect_port if plan.inspect else None,
             callback_url=callback_url,
         )
-        inspector_url = await self._inspect(
-            store, forwarder, state, relay, apps, callback_url, receiver_url, public_url
-        )
+        inspector_url = None
+        if plan.inspect:
+            from tiktok_hook import inspector
+
+            fixed = inspector.Status(
+                callback_url=callback_url,
+                local_url=receiver_url,
+                targets=relay.targets,
+                routes=plan.routing,
+                ack=str(relay.ack) if relay.targets else None,
+                signed=bool(plan.secrets),
+                public=public_url is not None,
+                pooling=plan.pooling,
+            )
+            inspector_url = await self._inspect(
+                plan, store, forwarder, state, secrets=plan.secrets, fixed=fixed
+            )
         session = Session(
             store=store,
             forwarder=forwarder,
@@ -189,13 +198,13 @@ class _Wiring:
                 edge_verification=bool(plan.verify_webhook),
                 target=targets[0] if targets else None,
                 target_up=relay.target_up,
-                others=tuple((each, relay.is_up(each)) for each in relay.targets[1:]),
+                others=targets_up(relay),
                 routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
                 answers=tuple((str(each.match), each.answer) for each in plan.parsed_answers),
                 ack=str(plan.ack_mode) if targets or isinstance(plan.ack_mode, int) else None,
                 tunnelled=plan.tunnel,
                 public=public_url is not None,
-                history=None if plan.location.in_memory else _as_typed(store.label),
+                history=None if plan.location.in_memory else as_typed(store.label),
                 settings_from=tuple(plan.settings_from),
             ),
         )
@@ -205,12 +214,7 @@ class _Wiring:
             *startup_notices.doubtful(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
-        session.ended_early = session.ended.is_set()
-        # Invariant: no await between here and the return, so that a handler of `Ready` runs only
-        # when the session has been entered.
-        for event in (*remarks, *(() if session.ended_early else (session.ready,))):
-            self.bus.publish(event)
-        return session
+        return self._begin(session, *remarks)
 
     async def _public_url(self, local_url: str) -> str | None:
         """Open the tunnel and return the public URL; None if the session has none."""
@@ -239,7 +243,7 @@ class _Wiring:
         except AuthtokenError as error:
             source = f"The authtoken came from {ingress.authtoken_from}."
             raise AuthtokenError(f"{error} {source}", hint=error.hint) from error
-        await self.stack.enter_async_context(_beside(tunnel.wait_closed()))
+        await self.stack.enter_async_context(beside(tunnel.wait_closed()))
         return tunnel.url
 
     async def _receive(self, relay: Relay, sockets: Sequence[socket.socket], token: str) -> None:
@@ -258,45 +262,6 @@ class _Wiring:
         )
         limits = Limits.of(plan)
         await self.stack.enter_async_context(serve(handler, sockets, limits, reports=reports))
-
-    async def _inspect(
-        self,
-        store: Store,
-        forwarder: Forwarder,
-        state: ReadModel,
-        relay: Relay,
-        apps: Sequence[int],
-        callback_url: str,
-        receiver_url: str,
-        public_url: str | None,
-    ) -> str | None:
-        """Serve the inspector and return its URL, including the token; None if disabled."""
-        plan = self.plan
-        if not plan.inspect:
-            return None
-        from tiktok_hook import inspector
-
-        fixed = inspector.Status(
-            callback_url=callback_url,
-            local_url=receiver_url,
-            targets=relay.targets,
-            routes=plan.routing,
-            ack=str(relay.ack) if relay.targets else None,
-            signed=bool(plan.secrets),
-            public=public_url is not None,
-            pooling=plan.pooling,
-        )
-        parts = inspector.InspectorContext(
-            history=store.history(),
-            store=store,
-            forwarder=forwarder,
-            secrets=plan.secrets,
-            status=lambda: state.status(fixed),
-            publish=self.bus.publish,
-        )
-        return await self.stack.enter_async_context(
-            inspector_server.showing(parts, plan, self.bus, avoid=apps)
-        )
 
     async def _self_check(self, forwarder: Forwarder, url: str, token: str) -> SelfCheck:
         plan = self.plan
@@ -343,26 +308,8 @@ class _Wiring:
         return memory if seen else "first"
 
 
-def _as_typed(label: str) -> str:
-    """Abbreviate the home folder at the start of a history's label to ``~``."""
-    with suppress(ValueError, RuntimeError):
-        return str("~" / Path(label).relative_to(Path.home()))
-    return label
-
-
 def _joined(url: str, path: str) -> str:
     return url.rstrip("/") + ("" if path == "/" else path)
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run a background task until the block ends. If the task fails, the block is cancelled."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
-        try:
-            yield
-        finally:
-            task.cancel()
 
 
 @contextmanager

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tiktok_hook.bus import Bus
 from tiktok_hook.errors import UsageError
 from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.option_fields import option
 from tiktok_hook.receiver.options import ReceiverOptions
-from tiktok_hook.relay.options import RelayOptions
+from tiktok_hook.relay.options import AckMode, AttachmentOptions, RelayOptions
 from tiktok_hook.signature import checked_secrets
+from tiktok_hook.store import Location, locate
 from tiktok_hook.store.options import StoreOptions
 from tiktok_hook.tunnel.options import TunnelOptions
 
@@ -85,6 +87,64 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
             inspector_port=self.inspect_port or None,
             callback_url=self.public_url,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachOptions(AttachmentOptions, RelayOptions, InspectorOptions):
+    """The options of an attached app. Without a target it only shows what matches.
+
+    Attributes:
+        db: The history; None means the one in the user's data folder.
+        secret: Client secrets that sign late deliveries again.
+        command: The command that starts your app as a child process; needs a target.
+        bus: Receives every event of the session from the start; None creates a new bus.
+        settings_from: What a project's files set, for the banner; one sentence for each file.
+        ack: An attached app has a queue of its own, which is forwarded like that of ``first``.
+
+    Raises:
+        UsageError: Options are invalid or contradict each other.
+    """
+
+    db: Location | Path | str | None = option(None, shared="db_option")
+    secret: str | Sequence[str] = option((), shared="secret_options", secret=True)
+    command: Sequence[str] = ()
+    bus: Bus | None = field(default=None, repr=False, compare=False)
+    settings_from: Sequence[str] = ()
+    ack: AckMode = "first"
+
+    def __post_init__(self) -> None:
+        if self.command and not self.targets:
+            raise UsageError(
+                "A command was given without a target to forward deliveries to.",
+                hint=f"tiktok-hook attach --forward-to 3000 -- {' '.join(self.command)}",
+            )
+        _ = self.secrets
+        self.check_attachment()
+        self.check_relay()
+        if self.location.in_memory:
+            raise UsageError(
+                "A history in memory belongs to one process; nothing can be attached to it.",
+                hint="Give --db the path of a file, or postgresql://USER@HOST/DATABASE.",
+            )
+
+    @property
+    def location(self) -> Location:
+        """Where the history is.
+
+        Raises:
+            UsageError: `db` is a URL that is not supported.
+            StoreError: No home folder is known.
+        """
+        return locate(self.db, where="db")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The client secrets in the given order.
+
+        Raises:
+            UsageError: A client secret is invalid.
+        """
+        return checked_secrets(self.secret)
 
 
 def check_edge(*, verify_webhook: bool, secrets: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tiktok_hook import filters
 from tiktok_hook.delivery import Notice
+from tiktok_hook.filters import DeliveryFilter
 from tiktok_hook.forward import join
 from tiktok_hook.relay import Relay
 from tiktok_hook.relay.options import RelayOptions
@@ -31,10 +32,10 @@ def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
     return notices
 
 
-def doubtful(options: RelayOptions) -> list[Notice]:
-    """One notice per filter of a route or an answer rule that is probably mistyped."""
+def doubtful(options: RelayOptions, *others: DeliveryFilter) -> list[Notice]:
+    """One notice per filter of a route, an answer rule or `others` that is probably mistyped."""
     routes = [each.match for each in options.parsed_routes]
-    used = [*routes, *(each.match for each in options.parsed_answers)]
+    used = [*others, *routes, *(each.match for each in options.parsed_answers)]
     return [Notice(text, hint) for match in used for text, hint in filters.doubts(match)]
 
 
@@ -43,10 +44,15 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
     notices = []
     for target in history.queue_targets():
         # Counted per mode, because this session may already be draining one of the queues.
-        modes = [mode for mode in QUEUE_MODES if target not in relay.targets or mode != relay.ack]
+        modes = [
+            mode for mode in QUEUE_MODES if target not in relay.targets or mode != relay.queue_mode
+        ]
         waiting = sum(history.pending_count(target, mode) for mode in modes)
         if waiting:
             what = words.plural(waiting, "delivery", "deliveries")
             text = f"Queued for {target} since an earlier session: {what}."
-            notices.append(Notice(text, "tiktok-hook replay --pending sends them.", level="info"))
+            hint = "tiktok-hook replay --pending sends them."
+            if relay.queue_mode == "attached":
+                hint = "They are forwarded once this target is named again."
+            notices.append(Notice(text, hint, level="info"))
     return notices

@@ -4,14 +4,15 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
 
-from tiktok_hook.bus import Bus
-from tiktok_hook.delivery import DeliveryAnswered, Notice
+from tiktok_hook.bus import Bus, Handler
+from tiktok_hook.delivery import AttemptEnded, DeliveryAnswered, Notice
 from tiktok_hook.session.keyboard import keyboard
 from tiktok_hook.session.lifecycle import open_session
-from tiktok_hook.session.options import ListenOptions
+from tiktok_hook.session.options import AttachOptions, ListenOptions
 from tiktok_hook.session.signals import signals
 from tiktok_hook.session.state import Session
 from tiktok_hook.terminal import console as consoles
@@ -29,7 +30,7 @@ Script = Callable[[Session], AbstractAsyncContextManager[None]]
 
 
 def run(
-    options: ListenOptions,
+    options: ListenOptions | AttachOptions,
     *,
     format: Format | None = None,  # noqa: A002 - named as the option is
     color: bool | None = None,
@@ -93,7 +94,7 @@ def _spare_the_collector() -> None:
 class _Run:
     def __init__(
         self,
-        options: ListenOptions,
+        options: ListenOptions | AttachOptions,
         *,
         format: Format | None,  # noqa: A002 - named as the option is
         color: bool | None,
@@ -107,7 +108,7 @@ class _Run:
         self._timeout = timeout
         self._open_page = open_page
         self._script = script
-        self._seen = 0
+        self._seen: set[int] = set()
         self._session: Session | None = None
         self._stopping = asyncio.Event()
         self._bus = Bus()
@@ -124,7 +125,7 @@ class _Run:
         with (
             consoles.make(self._format, color=self._color, on_closed=closed) as console,
             self._bus.connect(console.handlers()),
-            self._bus.connect({DeliveryAnswered: self._count}),
+            self._bus.connect(self._counting()),
         ):
             return await self._until_ended(console)
 
@@ -183,7 +184,7 @@ class _Run:
                 for end in ends:
                     end.cancel()
         except TimeoutError:
-            return self._exit_after is None or self._seen >= self._exit_after
+            return self._exit_after is None or len(self._seen) >= self._exit_after
         return True
 
     def _quit(self) -> None:
@@ -200,11 +201,25 @@ class _Run:
             )
             self._bus.publish(Notice(message, level="info"))
 
-    def _count(self, event: DeliveryAnswered) -> None:
-        if self._exit_after is None or not _counts(event):
+    def _counting(self) -> Mapping[type[Any], Handler]:
+        """What ``--exit-after`` counts: answers to TikTok, or what left the queue of an app."""
+        if isinstance(self._options, AttachOptions) and self._options.targets:
+            return {AttemptEnded: self._count_attempt}
+        return {DeliveryAnswered: self._count_answer}
+
+    def _count_answer(self, event: DeliveryAnswered) -> None:
+        if _counts(event):
+            self._count(event.delivery.id)
+
+    def _count_attempt(self, event: AttemptEnded) -> None:
+        if not event.will_retry and not event.attempt.replay:
+            self._count(event.attempt.delivery_id)
+
+    def _count(self, delivery_id: int) -> None:
+        if self._exit_after is None:
             return
-        self._seen += 1
-        if self._seen >= self._exit_after:
+        self._seen.add(delivery_id)
+        if len(self._seen) >= self._exit_after:
             self._stopping.set()
 
     def _leave_now(self, console: Console, exit_code: int | None) -> None:

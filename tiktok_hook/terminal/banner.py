@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from tiktok_hook.delivery import Ready, Summary
+from tiktok_hook.delivery import AttachedTo, Ready, Summary
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import words
 from tiktok_hook.terminal.blocks import hint_lines
@@ -39,10 +39,13 @@ def banner(ready: Ready, *, width: int = 80, keys: bool = False) -> Iterator[Tex
         keys: Whether single keys work.
     """
     yield line()
-    yield line(("Callback URL", "strong"))
-    yield line((visible(ready.callback_url), "url"))
-    yield line()
-    yield from _portal(ready, width)
+    if ready.attached is None:
+        yield line(("Callback URL", "strong"))
+        yield line((visible(ready.callback_url), "url"))
+        yield line()
+        yield from _portal(ready, width)
+    else:
+        yield from _attached(ready.attached, width)
     yield line()
     for name, value, hint in _facts(ready, keys=keys):
         yield from hanging(f"  {name:<{_LABEL_COLUMNS - 2}}", value, width=width)
@@ -70,14 +73,25 @@ def _portal(ready: Ready, width: int) -> Iterator[Text]:
             yield from hanging(f"  {number}. ", step, width=width)
 
 
+def _attached(attached: AttachedTo, width: int) -> Iterator[Text]:
+    name = "Showing what is received" if attached.app is None else f"{attached.app} is attached"
+    yield line((visible(name), "strong"))
+    what = visible(attached.match) or "every accepted delivery"
+    yield from hanging("  ", f"After delivery {attached.cursor}: {what}", width=width)
+
+
 def _facts(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:
     """Yield name, value and hint of everything that is good to know."""
-    yield _signatures(ready)
+    if ready.attached is None:
+        yield _signatures(ready)
+    elif ready.target is not None:
+        yield "Signatures", line(_late_ones(ready)), ""
     yield from _app(ready, keys=keys)
     for number, each in enumerate(ready.settings_from):
         yield "" if number else "Settings", line(visible(each)), ""
     yield "Inspector", line(visible(ready.inspector_url or "none")), ""
-    yield "Receiver", line(visible(ready.local_url) + _way_in(ready)), ""
+    if ready.attached is None:
+        yield "Receiver", line(visible(ready.local_url) + _way_in(ready)), ""
     history = "in memory only (--ephemeral)" if ready.history is None else ready.history
     yield "History", line(visible(history)), ""
     check = ready.self_check
@@ -104,6 +118,12 @@ def _signatures(ready: Ready) -> tuple[str, Text, str]:
         "Credentials > Client secret."
     )
     return "Signatures", line(("not verified", "caution"), ": no client secret given"), hint
+
+
+def _late_ones(ready: Ready) -> str:
+    if ready.secrets:
+        return "what is forwarded late is signed again"
+    return "as received; with --secret, what is forwarded late is signed again"
 
 
 def _app(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:

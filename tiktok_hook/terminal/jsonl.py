@@ -115,13 +115,17 @@ class JsonLines:
 
 def ready_json(ready: Ready) -> dict[str, Any]:
     """The shape of ``ready``: printed once, when deliveries can arrive."""
-    return {
-        "callback_url": ready.callback_url,
-        "local_url": ready.local_url,
+    shape: dict[str, Any] = {
+        "callback_url": ready.callback_url or None,
+        "local_url": ready.local_url or None,
         "inspector_url": ready.inspector_url,
         "self_check": ready.self_check.result,
         "settings_from": list(ready.settings_from),
     }
+    if ready.attached is not None:
+        attached = ready.attached
+        shape |= {"app": attached.app, "filter": attached.match, "cursor": attached.cursor}
+    return shape
 
 
 def tunnel_json(state: TunnelChanged) -> dict[str, Any]:

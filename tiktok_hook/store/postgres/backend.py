@@ -1,7 +1,5 @@
 """Writes to one shared history; see `api.WriteBackend` for what each method does."""
 
-import getpass
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +12,7 @@ from psycopg.rows import dict_row
 
 from tiktok_hook.delivery import CUT
 from tiktok_hook.errors import StoreError
+from tiktok_hook.store.app_name import default_app_name
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, Bounds
 from tiktok_hook.store.jobs import Job
 from tiktok_hook.store.kept import MAX_REJECTED, MAX_REJECTED_BYTES
@@ -42,15 +41,6 @@ _QUEUE_CHECK_PART = 8
 """The queue is counted again once a listener has filled an eighth of the room that was left."""
 
 
-def app_name() -> str:
-    """Whose queues and attempts these are: ``anna@laptop``."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # no entry for this user, as in some containers
-        user = "user"
-    return rows.text(f"{user}@{socket.gethostname()}")
-
-
 def open_reader(address: ServerAddress) -> PostgresReader:
     """Open a shared history that is only read.
 
@@ -63,7 +53,7 @@ def open_reader(address: ServerAddress) -> PostgresReader:
             schema.require(connection, server)
         except psycopg.Error as error:
             raise server.explain(error) from error
-    presence = Presence(server, app_name(), leased=False)
+    presence = Presence(server, rows.text(default_app_name()), leased=False)
     return PostgresReader(server, QueryConnections(server), presence)
 
 
@@ -91,7 +81,7 @@ class PostgresBackend:
         app: str | None = None,
     ) -> None:
         self._server = Server(address, "listener" if app is None else "attach")
-        whose = app_name() if app is None else rows.text(app)
+        whose = rows.text(default_app_name()) if app is None else rows.text(app)
         self._presence = Presence(self._server, whose, leased=True)
         self._connection: Connection | None = None
         self._bounds: Bounds

@@ -1,0 +1,377 @@
+"""Reads a history for an attached app: fills its queues with what matches, received by anyone.
+
+The app's cursor is in the history. Each step reads a page after the cursor and commits, as one
+transaction, the queue entries of what matches and the cursor behind the page. From there on the
+delivery is in a queue like that of ``--ack first``, which `QueueRunner` forwards.
+
+    acquire the name ──> read the state ──> room in the queue? ──no──> wait for a change
+                            ↑                    │yes
+                            └── advance <── read a page after the cursor
+
+Invariants:
+
+- The newest id is read before the page. The cursor moves at most to that id or to the last one of
+  the page, so it never passes a delivery that the page could not show.
+- At most `IN_ORDER` deliveries wait in order and `IN_ALL` in all, so retention has to spare no
+  more than that for one app.
+- A process that lost the name moves nothing any more: the history checks that with the cursor.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from tiktok_hook import moments, paths
+from tiktok_hook.delivery import Delivery, DeliveryAnswered, DeliveryStored, Notice, Source
+from tiktok_hook.errors import StoreError, UsageError
+from tiktok_hook.filters import DeliveryFilter
+from tiktok_hook.relay.relay import Relay
+from tiktok_hook.sanitize import visible
+from tiktok_hook.signature import State
+from tiktok_hook.store import (
+    ATTACHMENT,
+    Attachment,
+    AttachmentState,
+    Filter,
+    HistoryReader,
+    QueueEntry,
+    QueueLock,
+    Store,
+)
+
+IN_ORDER = 256
+"""How many deliveries of an attached app wait in order before it reads no further."""
+
+IN_ALL = 4096
+"""The same, with those that were set aside after a failure of their own."""
+
+_PAGE = 64
+"""How many deliveries are in memory at once."""
+
+_ACCEPTED = (State.VALID, State.STALE, State.UNCHECKED)
+_LOOK_SECONDS = 0.25
+"""How long one wait for a change blocks a thread, and so the end of the program."""
+
+_STORE_PAUSE_SECONDS = 1.0
+_LEASE_SECONDS = 20.0
+"""How long the lease of a process that was killed is waited for; it ends after 15 s."""
+
+_ACQUIRE_SECONDS = 0.2
+
+
+class AttachedApp:
+    """An attached app whose name is ours. Made by `attaching`.
+
+    Args:
+        app: Its name; the history was opened with it.
+        store: The history.
+        lock: The lock of the name.
+        match: Which deliveries it gets; None matches everything.
+        targets: Where they are forwarded to, the main target first.
+        start: Where a name that is new begins, as `starting_cursor` takes it.
+        publish: Called with `DeliveryStored`, `DeliveryAnswered` and `Notice`.
+        clock: Unix seconds.
+
+    Attributes:
+        cursor: The newest id that was looked at.
+    """
+
+    def __init__(
+        self,
+        app: str,
+        *,
+        store: Store,
+        lock: QueueLock,
+        match: DeliveryFilter | None,
+        targets: Sequence[str],
+        start: str,
+        publish: Callable[[object], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = app
+        self.cursor = 0
+        self._store = store
+        self._lock = lock
+        self._match = match
+        self._targets = targets
+        self._start = start
+        self._publish = publish
+        self._clock = clock
+        self._store_failed = False
+
+    async def acquire(self) -> None:
+        """Acquire the name, and record where it is attached.
+
+        A process of this machine that was killed cannot give its lease back; its end is awaited.
+
+        Raises:
+            UsageError: Another process has the name, or the start cannot be read.
+            StoreError: The history cannot be read or written.
+        """
+        until = time.monotonic() + _LEASE_SECONDS
+        noticed = False
+        while not await self._lock.acquire():
+            state = await self._store.read(lambda reader: reader.attachment())
+            if not _was_killed_here(state.attachment) or time.monotonic() > until:
+                raise _taken(self.app, state.attachment)
+            if not noticed:
+                noticed = True
+                text = f"{self.app} was attached by a process that was killed."
+                hint = "Its lease ends after 15 s; deliveries are forwarded from then on."
+                self._publish(Notice(text, hint, "info"))
+            await asyncio.sleep(_ACQUIRE_SECONDS)
+        await self._record(await self._store.read(lambda reader: reader.attachment()))
+        for target in self._targets:
+            # Their times were set by the clock of the process before, perhaps of another machine.
+            self._store.make_due(target, self._clock())
+
+    async def _record(self, state: AttachmentState) -> None:
+        """Record the app at its cursor, which another epoch of the history moves to the end."""
+        known = state.attachment
+        missed = 0
+        if known is None:
+            self.cursor = await self._store.read(
+                lambda reader: starting_cursor(reader, self._start, self._clock())
+            )
+        elif known.epoch != state.epoch:
+            self.cursor = state.newest_id
+            text = (
+                f"The history was restored from a dump, so its ids may mean other deliveries: "
+                f"{self.app} begins with what arrives from now on."
+            )
+            self._publish(Notice(text, "tiktok-hook replay --since 1h sends earlier ones again."))
+        else:
+            self.cursor, missed = known.cursor, known.missed
+            if self._start != "now":
+                text = f"{self.app} continues after delivery {self.cursor}."
+                self._publish(Notice(text, "--from is for a name that is new.", "info"))
+        moved = known is not None and known.target not in self._targets
+        await self._store.attach(
+            Attachment(
+                app=self.app,
+                target=self._targets[0],
+                match="" if self._match is None else str(self._match),
+                cursor=self.cursor,
+                epoch=state.epoch,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                missed=missed,
+            ),
+            old_target=known.target if known is not None and moved else None,
+        )
+
+    async def feed(self, relay: Relay) -> None:
+        """Put what matches into the queues of a relay; does not return.
+
+        Raises:
+            StoreError: Another process took the name over, or the history was replaced.
+        """
+        while True:
+            if self._lock.lost:
+                raise StoreError(
+                    f"{self.app} was taken over by another process.",
+                    hint="Its lease had ended: this process was stopped, or its machine slept, "
+                    "for more than 15 s. Start it again, with --as for a second one.",
+                )
+            seen = self._store.changes()
+            try:
+                more = self._lock.held and await self._step(relay)
+            except _ReplacedError:
+                raise
+            except StoreError as error:
+                if not self._store_failed:
+                    self._store_failed = True
+                    self._publish(Notice(f"Reading waits: {error}", error.hint, "error"))
+                await asyncio.sleep(_STORE_PAUSE_SECONDS)
+                continue
+            self._store_failed = False
+            if not more:
+                await _await_change(self._store, seen)
+
+    async def _step(self, relay: Relay) -> bool:
+        """Read one page; whether there may be more to read now."""
+        state = await self._store.read(lambda reader: reader.attachment())
+        found = state.attachment
+        if found is None:
+            raise _ReplacedError(
+                f"{self._store.label} has no record of {self.app} any more.",
+                hint="It was replaced, or the app was removed. Start attach again.",
+            )
+        if found.epoch != state.epoch:
+            await self._record(state)
+            return True
+        self.cursor = found.cursor
+        if found.missed:
+            self._notice_missed(found.missed)
+        waiting = state.in_order + state.set_aside
+        room = min(IN_ORDER - state.in_order, IN_ALL - waiting, _PAGE)
+        if room <= 0 or state.newest_id <= self.cursor:
+            if found.missed:
+                await self._store.advance(self.cursor, self.cursor, noted=found.missed)
+            return False
+        page = await self._store.read(
+            lambda reader: reader.page(_filter(self._match), after=found.cursor, limit=room)
+        )
+        moved_to = page[-1].id if len(page) == room else _last(page, state.newest_id)
+        wanted = [each for each in page if _is_for_apps(each)]
+        deadline = self._clock() + relay.retry_for
+        entries = [
+            (each.id, QueueEntry("attached", target, deadline=deadline))
+            for each in wanted
+            for target in relay.targets_of(each)
+        ]
+        if not await self._store.advance(self.cursor, moved_to, entries, noted=found.missed):
+            return False
+        self.cursor = moved_to
+        relay.fed(wanted)
+        return True
+
+    def _notice_missed(self, number: int) -> None:
+        deliveries = "delivery was" if number == 1 else "deliveries were"
+        self._publish(
+            Notice(
+                f"{number:,} {deliveries} deleted before {self.app} had looked at them, because "
+                "the history keeps no more.",
+                "Those that match its filter are lost to it.",
+                "error",
+            )
+        )
+
+
+@asynccontextmanager
+async def attaching(
+    app: str,
+    store: Store,
+    *,
+    match: DeliveryFilter | None,
+    targets: Sequence[str],
+    start: str,
+    publish: Callable[[object], None],
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[AttachedApp]:
+    """Have the name of an attached app until the end of the block; see `AttachedApp`.
+
+    Raises:
+        UsageError: Another process has the name, or `start` cannot be read.
+        StoreError: The history cannot be read or written.
+    """
+    async with store.queue_lock(ATTACHMENT) as lock:
+        attached = AttachedApp(
+            app,
+            store=store,
+            lock=lock,
+            match=match,
+            targets=targets,
+            start=start,
+            publish=publish,
+            clock=clock,
+        )
+        await attached.acquire()
+        yield attached
+
+
+async def follow(
+    store: Store, match: DeliveryFilter | None, after: int, publish: Callable[[object], None]
+) -> None:
+    """Publish what matches as it is stored, without a cursor in the history; does not return.
+
+    Args:
+        store: The history.
+        match: Which deliveries; None matches everything.
+        after: The newest id that is not shown.
+        publish: Called with `DeliveryStored` and `DeliveryAnswered`.
+    """
+    failed = False
+    while True:
+        seen = store.changes()
+        try:
+            start = after
+            page = await store.read(
+                lambda reader: reader.page(_filter(match), after=start, limit=_PAGE)  # noqa: B023 - it ends before the next turn
+            )
+        except StoreError as error:
+            if not failed:
+                failed = True
+                publish(Notice(f"Reading waits: {error}", error.hint, "error"))
+            await asyncio.sleep(_STORE_PAUSE_SECONDS)
+            continue
+        failed = False
+        for each in filter(_is_for_apps, page):
+            publish(DeliveryStored(each))
+            publish(DeliveryAnswered(each))
+        after = _last(page, after)
+        if len(page) < _PAGE:
+            await _await_change(store, seen)
+
+
+def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
+    """The cursor that a new name begins with.
+
+    Args:
+        reader: Of the history.
+        start: ``now``, ``start``, the id of the first delivery, or a time such as ``1h``.
+        now: Unix seconds.
+
+    Raises:
+        UsageError: `start` is none of these.
+    """
+    text = start.strip()
+    if text == "now":
+        return reader.newest_id()
+    if text == "start":
+        return 0
+    digits = text.removeprefix("#")
+    if digits.isascii() and digits.isdigit() and len(digits) < 19:
+        return max(int(digits) - 1, 0)
+    try:
+        since = moments.unix_seconds(text, now=now)
+    except ValueError as error:
+        raise UsageError(
+            f"--from {visible(start)!r} is neither now, start, the id of a delivery nor a time.",
+            hint="For instance --from 12, or --from 1h for the last hour.",
+        ) from error
+    newest = reader.newest_id()
+    first = reader.page(Filter(since=since), after=0, limit=1)
+    return first[0].id - 1 if first else newest
+
+
+class _ReplacedError(StoreError):
+    """The history is not the one any more that the app was attached to."""
+
+
+def _filter(match: DeliveryFilter | None) -> Filter:
+    return Filter(match=match, verdicts=_ACCEPTED)
+
+
+def _is_for_apps(delivery: Delivery) -> bool:
+    """Whether an accepted delivery is forwarded; what a file brought is not."""
+    return delivery.source is not Source.IMPORT and not delivery.refused
+
+
+def _last(page: Sequence[Delivery], otherwise: int) -> int:
+    return max(otherwise, page[-1].id) if page else otherwise
+
+
+async def _await_change(store: Store, seen: int) -> None:
+    await asyncio.to_thread(store.history().wait_for_change, seen, _LOOK_SECONDS)
+
+
+def _was_killed_here(known: Attachment | None) -> bool:
+    """Whether the process that attached an app was one of this machine and has ended.
+
+    In a container that was started again, we may have its number.
+    """
+    if known is None or known.host != socket.gethostname():
+        return False
+    return known.pid == os.getpid() or not paths.process_exists(known.pid)
+
+
+def _taken(app: str, known: Attachment | None) -> UsageError:
+    where = "" if known is None else f", from {known.host} (process {known.pid})"
+    return UsageError(
+        f"{app} is attached already{where}.",
+        hint="Give this one another name: --as NAME. After a crash a name is free within 15 s.",
+    )

@@ -1,0 +1,118 @@
+"""`attach`: a session that forwards from a history and receives nothing itself."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+from tiktok_hook.bus import Bus
+from tiktok_hook.delivery import AttachedTo, Ready
+from tiktok_hook.forward import Forwarder, refuse_loop
+from tiktok_hook.relay import open_relay
+from tiktok_hook.relay.attachment import attaching, follow, starting_cursor
+from tiktok_hook.session import startup_notices
+from tiktok_hook.session.options import AttachOptions
+from tiktok_hook.session.state import Session
+from tiktok_hook.session.wiring import Wiring, as_typed, beside, targets_up
+from tiktok_hook.store import open_history, open_store
+
+
+class AttachWiring(Wiring):
+    """Opens the parts of a session without receiver and tunnel.
+
+    Args:
+        plan: The validated options.
+        stack: Closes the parts.
+        bus: Receives the events of the session.
+    """
+
+    def __init__(self, plan: AttachOptions, stack: AsyncExitStack, bus: Bus) -> None:
+        super().__init__(stack, bus)
+        self.plan = plan
+
+    async def session(self) -> Session:
+        """Open everything, and begin to forward; without a target, to show.
+
+        Raises:
+            UsageError: The name is taken, or an option is invalid.
+            StoreError: There is no history, or it cannot be used.
+        """
+        plan, enter = self.plan, self.stack.enter_async_context
+        targets, location = plan.targets, plan.location
+        await asyncio.to_thread(lambda: open_history(location).close())  # only `listen` creates one
+        app = plan.app_name if targets else None
+        store = self.stack.enter_context(open_store(location, prune=False, app=app))
+        forwarder = await enter(Forwarder(insecure=plan.insecure))
+        state, answered = self._follow_events(store, targets)
+        name = None
+        if app is not None:
+            name = await enter(
+                attaching(
+                    app,
+                    store,
+                    match=plan.filter,
+                    targets=targets,
+                    start=plan.start,
+                    publish=self.bus.publish,
+                )
+            )
+        process = await self._start_app(plan.command, targets[0]) if plan.command else None
+        relay = await enter(
+            open_relay(
+                plan,
+                store=store,
+                forwarder=forwarder,
+                publish=self.bus.publish,
+                secrets=plan.secrets,
+                attached=True,
+            )
+        )
+        state.target_up = relay.target_up
+        refuse_loop(targets, inspector_port=plan.inspect_port if plan.inspect else None)
+        inspector_url = None
+        if plan.inspect:
+            from tiktok_hook import inspector
+
+            fixed = inspector.Status(
+                targets=targets, routes=plan.routing, signed=bool(plan.secrets)
+            )
+            inspector_url = await self._inspect(
+                plan, store, forwarder, state, secrets=plan.secrets, fixed=fixed
+            )
+        if name is not None:
+            cursor = name.cursor
+            await enter(beside(name.feed(relay)))
+        else:
+            cursor = await store.read(
+                lambda reader: starting_cursor(reader, plan.start, time.time())
+            )
+            await enter(beside(follow(store, plan.filter, cursor, self.bus.publish)))
+        remarks = (
+            *startup_notices.doubtful(plan, *([plan.filter] if plan.filter else [])),
+            *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
+        )
+        session = Session(
+            store=store,
+            forwarder=forwarder,
+            secrets=plan.secrets,
+            bus=self.bus,
+            relay=relay,
+            state=state,
+            answered=answered,
+            app_process=process,
+            ready=Ready(
+                callback_url="",
+                local_url="",
+                inspector_url=inspector_url,
+                secrets=len(plan.secrets),
+                target=targets[0] if targets else None,
+                target_up=relay.target_up,
+                others=targets_up(relay),
+                routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
+                tunnelled=False,
+                public=False,
+                history=as_typed(store.label),
+                settings_from=tuple(plan.settings_from),
+                attached=AttachedTo(app=app, match=plan.match, cursor=cursor),
+            ),
+        )
+        return self._begin(session, *remarks)
