@@ -106,7 +106,14 @@ def _harmless(line: str) -> str:
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """Receives what asyncio reports about the process."""
+    """Receives what asyncio reports about the process, on the event loop.
+
+    Invariants: `exited` is set once the command has been reaped, `silent` once its output is
+    closed. Neither implies the other: a grandchild may hold the output open, and a command may
+    close its output and run on. A task that is cancelled while it waits for one of them must not
+    cancel it: `wait` shields it, and `asyncio.wait` leaves it alone. At most `_LINE_CHARACTERS` of
+    a line without an end are buffered.
+    """
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -135,6 +142,12 @@ class _Output(asyncio.SubprocessProtocol):
 
 class AppProcess:
     """The app while it runs, with everything it started itself.
+
+    One event loop touches it, so there are no locks. Invariants: a signal is sent only right after
+    `_alive`, so that it does not reach a process group that has got the number since; every wait
+    of `stop` has a deadline, at most `_INTERRUPT_SECONDS`, `STOP_SECONDS` and twice
+    `_OUTPUT_SECONDS` together; `abandon` does not wait for the event loop, so it also works after
+    a second Ctrl-C.
 
     Attributes:
         pid: Of the command; its process group has the same number on POSIX systems.

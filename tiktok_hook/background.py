@@ -38,6 +38,12 @@ class Background:
     """An event loop in a thread of its own, which starts when it is first needed.
 
     A context manager; leaving it cancels what still runs there and ends the thread.
+
+    Invariants: `_starting` guards `_thread`, so one thread at most is started, by any caller;
+    `_loop` is set before `_submit` returns to the first of them. Everything else is touched on
+    that loop only: other threads reach it by `call_soon_threadsafe` and
+    `run_coroutine_threadsafe`. The events may be
+    made on any thread; they are set and awaited on the loop only.
     """
 
     def __init__(self) -> None:

@@ -58,7 +58,14 @@ class Subscription(AsyncIterator[object]):
 
 
 class Bus:
-    """Passes each event to its subscribers, on one event loop."""
+    """Passes each event to its subscribers, on one event loop.
+
+    Invariants: an event reaches the handlers in the order in which they connected, and then every
+    subscription, before `publish` returns. So all of them see the events in the same order, but
+    for what a handler publishes while it is called: those behind it get that first. The tuples are
+    replaced and never changed, so a handler may connect or disconnect others while it is called;
+    that takes effect with the next event.
+    """
 
     def __init__(self) -> None:
         self._handlers: dict[type, tuple[Handler, ...]] = {}

@@ -20,6 +20,9 @@ async def in_thread(function: Callable[[], T]) -> T:
     """Call a function in a thread of its own, and do not wait for it after a cancellation.
 
     `asyncio.to_thread` would have the loop wait for it at its end, for minutes.
+
+    Invariant: only the event loop touches `ended`. The thread passes its result by
+    `call_soon_threadsafe` and never looks whether anything still waits for it.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[T] = loop.create_future()

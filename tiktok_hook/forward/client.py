@@ -86,6 +86,11 @@ class Forwarder:
     one `_exchange`, which returns or aborts it on every way out. `_open` holds both until the
     system has closed the socket, so that leaving the block closes all of them.
 
+    Invariants of time: everything runs on one event loop, and the pool changes between two awaits
+    only, so it needs no lock. Each `send` has one `Deadline` over connecting, sending and reading,
+    also when it moves to another connection; whichever wait is in progress ends by it. While any
+    connection is idle, `_sweep` is scheduled.
+
     Args:
         insecure: Accept any certificate of an https target.
     """

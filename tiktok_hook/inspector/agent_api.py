@@ -66,7 +66,11 @@ class Captured(NamedTuple):
 
 
 class AgentApi:
-    """The handlers of `/api` and `/status`."""
+    """The handlers of `/api` and `/status`.
+
+    The bus and the handlers run on one event loop, so the records need no lock; a query gets a
+    copy of them and runs on a thread. All three are bounded, and no body is kept.
+    """
 
     def __init__(self, parts: InspectorContext) -> None:
         self._parts = parts

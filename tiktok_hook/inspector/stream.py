@@ -116,7 +116,10 @@ _Note = _Row | AttemptEnded | TunnelChanged | AppChanged | QueueChanged
 
 
 class _Subscription:
-    """Buffer of events that have not been written yet, without bodies."""
+    """Buffer of events that have not been written yet, without bodies.
+
+    The bus fills it and one `_Connection` empties it, both on the event loop, so it needs no lock.
+    """
 
     def __init__(self) -> None:
         self.dropped = 0
@@ -183,6 +186,14 @@ class _Sent:
 
 
 class _Connection:
+    """Writes what a client has not got yet.
+
+    One task runs it; queries go to threads, and their results come back to this task. Invariants:
+    every delivery up to `_complete` has been sent, was deleted before that, or is covered by a
+    ``reset``; `_sent` has what was last sent of the newest rows, so a row is sent again only when
+    it differs. Each write has a deadline, so a client that does not read holds one buffer only.
+    """
+
     def __init__(
         self, response: web.StreamResponse, history: HistoryReader, subscription: _Subscription
     ) -> None:

@@ -62,6 +62,15 @@ class Relay:
 
     Made by `open_relay`.
 
+    Invariants, all on one event loop and without locks:
+
+    - A delivery is stored before anything is published about it, sent to an app or answered.
+    - Every task belongs to `_group`: `_background` has those that send, each of which holds one of
+      the `_AT_ONCE` places of `_room` from before it begins until it has ended; `_watchers` and
+      `_workers` run until `close`.
+    - Order under a release: while one is under way, new deliveries are queued behind it.
+    - `_report_queue` counts the queue on a thread, at most once in `QUEUE_REPORT_SECONDS`.
+
     Attributes:
         targets: Where deliveries go; the first one's answer counts.
         ack: When TikTok is answered.

@@ -159,7 +159,11 @@ async def run(
 
 
 class _Pace:
-    """Gives out bodies, one at a time and no faster than it may."""
+    """Gives out bodies, one at a time and no faster than it may.
+
+    Invariant: `_turn` is held while a body waits for its time, so the tasks that ask get bodies in
+    the order of `bodies`, and neither iterator is advanced by two of them at once.
+    """
 
     def __init__(
         self, bodies: Iterator[bytes], gap_seconds: float, pauses: Iterator[float]

@@ -20,6 +20,15 @@ STDERR_BYTES = 8192
 class Child:
     """A running child; made by `running`.
 
+    Invariants, all on one event loop:
+
+    - Only the supervisor's task calls `next`, and it has stopped doing so before `end` runs, so
+      two tasks never read the same pipe.
+    - The child is reaped by asyncio alone. When `end` returns, the process has ended: the deadline
+      is on the orderly way only, and a kill cannot be ignored.
+    - stderr is read at the end only. The child writes nothing there but a crash, and the pipe and
+      asyncio's buffer hold more than 64 KiB, so it does not block on it.
+
     Attributes:
         orderly: Whether it is to be asked to leave, which takes the URL offline at ngrok, or
             killed, because the connection is of no use any more.
