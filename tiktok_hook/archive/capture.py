@@ -18,6 +18,7 @@ from tiktok_hook.archive.shapes import attempt_of, delivery_of
 from tiktok_hook.delivery import Attempt, BodyState, Delivery
 from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json, why_not
+from tiktok_hook.terminal.words import plural
 
 HINT = (
     "Nothing was imported. Importable are JSON Lines of tiktok-hook, HAR, the requests of ngrok's "
@@ -257,7 +258,7 @@ def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions)
     if capture.deliveries:
         return capture
     if capture.not_selected:
-        count = _counted(capture.not_selected, "request")
+        count = plural(capture.not_selected, "request")
         raise UsageError(
             f"{name} has {count}, and none matches the options.",
             hint="Nothing was imported. Check --url and --signed-only.",
@@ -265,13 +266,13 @@ def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions)
     if capture.unusable:
         reason, numbers = next(iter(capture.unusable.items()))
         more = sum(map(len, capture.unusable.values())) - 1
-        others = f" (and {_counted(more, 'more entry', 'more entries')})" if more else ""
+        others = f" (and {plural(more, 'more entry', 'more entries')})" if more else ""
         raise UsageError(
             f"{name}: entry {numbers[0]} cannot be used: {reason}{others}.",
             hint="Nothing was imported.",
         )
     if capture.other_methods:
-        total = _counted(sum(capture.other_methods.values()), "request")
+        total = plural(sum(capture.other_methods.values()), "request")
         methods = ", ".join(capture.other_methods)
         which = (
             f"all {methods}"
@@ -283,10 +284,6 @@ def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions)
             hint="Nothing was imported. TikTok sends POST requests.",
         )
     raise UsageError(f"{name} contains no delivery.", hint=HINT)
-
-
-def _counted(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def _is_lines(stream: BinaryIO) -> bool:

@@ -346,8 +346,10 @@ class _ReplayCommand:
             shape = dump({"type": "attempt", **attempt_json(attempt)})
             click.echo(shape.decode("utf-8", "surrogateescape"))
             return
+        from tiktok_hook.terminal.words import milliseconds
+
         answer = attempt.status or attempt.error
-        took = duration(attempt.duration_ms or 0.0)
+        took = milliseconds(attempt.duration_ms or 0.0)
         # The target includes a path that a stranger sent.
         line = f"{attempt.id} → {visible(attempt.target)} {answer} in {took}"
         if attempt.expects_rejection and not attempt.failed:
@@ -385,15 +387,6 @@ class _ReplayCommand:
             which = " ".join(str(number) for number in self._failed_ids)
         to = self._given["to"]
         return f"tiktok-hook replay {which}" + (f" --to {visible(shlex.quote(to))}" if to else "")
-
-
-def duration(milliseconds: float) -> str:
-    """``0.6 ms``, ``12 ms``, ``7.0 s``."""
-    if milliseconds < 10:
-        return f"{milliseconds:.1f} ms"
-    if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms"
-    return f"{milliseconds / 1000:.1f} s"
 
 
 def _waiting(

@@ -249,7 +249,11 @@ def is_milliseconds(timestamp: str) -> bool:
 
 
 def words_for(seconds: float) -> str:
-    """A length of time in words, rounded to its larger unit: ``40 s``, ``12 min``, ``3.5 h``."""
+    """A length of time in words, rounded to one unit: ``40 s``, ``12 min``, ``3 h``, ``3 days``.
+
+    Not `terminal.words.duration`, which has two units: this package imports nothing of the screen,
+    and an age in a verdict's reason is compared with a tolerance, so one unit is easier to read.
+    """
     for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.0f} {name}"

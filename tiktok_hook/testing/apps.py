@@ -1,4 +1,11 @@
-"""The kinds of app that a delivery can be posted at, each called in its own way."""
+"""The kinds of app that a delivery can be posted at, each called in its own way.
+
+The callers of ASGI and WSGI applications (`asgi`, `wsgi`) are our own. httpx's transports with
+asgi-lifespan were tried in their place: `ASGITransport` applies no timeout (an app that hung for
+3 s was waited for with a timeout of 0.5 s), an app without a complete response ends in a bare
+`AssertionError`, four headers are added that TikTok does not send, and the fixture would need an
+extra with eight more packages.
+"""
 
 import inspect
 import sys
