@@ -3,7 +3,6 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +10,7 @@ from tiktok_hook.cli import options, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import NoHistoryError, UsageError
-
-if TYPE_CHECKING:
-    from tiktok_hook.store import Location
+from tiktok_hook.store import Filter, Location, open_store
 
 _ANSWER_SECONDS = 2.0
 """How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
@@ -31,7 +28,7 @@ _ANSWER_SECONDS = 2.0
 def command(
     before: str | None,
     yes: bool,  # noqa: FBT001 - click passes it by name
-    db: "Location | None",
+    db: Location | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
     """Empty the history.
@@ -69,8 +66,7 @@ def command(
     return 0
 
 
-def _count(location: "Location", until: float | None) -> int:
-    from tiktok_hook.store import Filter
+def _count(location: Location, until: float | None) -> int:
 
     with selection.opened(location) as history:
         return history.counts(Filter(until=until)).received
@@ -94,8 +90,7 @@ def _confirmed(question: str) -> bool:
     )
 
 
-async def _clear(location: "Location", until: float | None) -> int:
-    from tiktok_hook.store import open_store
+async def _clear(location: Location, until: float | None) -> int:
 
     # Nothing else is pruned.
     with open_store(location, prune=False) as store:

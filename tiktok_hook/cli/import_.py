@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from tiktok_hook import archive
+from tiktok_hook.archive import Capture, ImportResult
 from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
-
-if TYPE_CHECKING:
-    from tiktok_hook.archive import Capture, ImportResult
-    from tiktok_hook.store import Location
+from tiktok_hook.store import Location, open_store
 
 _NAMED = 10
 """How many entries a line names by their numbers."""
@@ -47,7 +45,7 @@ def command(
     headers: tuple[str, ...],
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
-    db: "Location | None",
+    db: Location | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
     """Add deliveries from a file to the history.
@@ -61,7 +59,6 @@ def command(
     are unchecked. A body that the file does not contain is marked as missing.
     """
     known = options.resolve_secrets(secrets, secret_files)
-    from tiktok_hook import archive
     from tiktok_hook.forward import parse_header
 
     wanted = archive.ImportOptions(
@@ -90,7 +87,7 @@ def command(
         click.echo(line, err=True)
 
 
-def _report(result: "ImportResult", capture: "Capture") -> list[str]:
+def _report(result: ImportResult, capture: Capture) -> list[str]:
     """What was imported and what was left out, a line each."""
     from tiktok_hook.delivery import BodyState
     from tiktok_hook.sanitize import visible
@@ -144,9 +141,7 @@ def _entries(numbers: Sequence[int]) -> str:
     return f"{'entry' if len(numbers) == 1 else 'entries'} {named}{more}"
 
 
-async def _store(capture: "Capture", location: "Location") -> "ImportResult":
-    from tiktok_hook import archive
-    from tiktok_hook.store import open_store
+async def _store(capture: Capture, location: Location) -> ImportResult:
 
     # An import removes nothing to make room for itself.
     with open_store(location, prune=False) as store:

@@ -1,7 +1,7 @@
 """``tiktok-hook inspect``: serve the inspector for a stored history, without a listener."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,9 +10,7 @@ from tiktok_hook.cli import options
 from tiktok_hook.cli.listen import serving_page
 from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.option_fields import option_fields
-
-if TYPE_CHECKING:
-    from tiktok_hook.store import Location
+from tiktok_hook.store import Location
 
 
 @click.command(cls=options.Command, example="tiktok-hook inspect --open")
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 @serving_page
 @options.config_option
 def command(
-    db: "Location | None",
+    db: Location | None,
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     *,

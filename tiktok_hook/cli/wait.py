@@ -2,17 +2,14 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tiktok_hook.cli import options, selection
+from tiktok_hook.delivery import Delivery, Source, arrival_json, dump
 from tiktok_hook.errors import HookError, NoHistoryError, UsageError
 from tiktok_hook.sanitize import visible
-
-if TYPE_CHECKING:
-    from tiktok_hook.delivery import Delivery
-    from tiktok_hook.store import Filter, HistoryReader, Location
+from tiktok_hook.store import Filter, HistoryReader, Location
 
 _MOST_ID = 2**63 - 1
 
@@ -53,7 +50,7 @@ def command(
     after: str | None,
     since: str | None,
     cursor: bool,  # noqa: FBT001 - click passes it by name
-    db: "Location | None",
+    db: Location | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> None:
     """Wait for a matching verified delivery and print it as JSON.
@@ -77,7 +74,7 @@ def command(
         raise NothingArrivedError(f"Interrupted before {wait.what} arrived.") from None
 
 
-def _print_cursor(location: "Location") -> None:
+def _print_cursor(location: Location) -> None:
     try:
         with selection.opened(location) as history:
             click.echo(history.newest_id())
@@ -85,8 +82,7 @@ def _print_cursor(location: "Location") -> None:
         click.echo(0)
 
 
-def _since(text: str | None) -> "Filter":
-    from tiktok_hook.store import Filter
+def _since(text: str | None) -> Filter:
 
     if text is None:
         return Filter()
@@ -115,7 +111,7 @@ class _Wait:
         timeout: Seconds; None has no end.
     """
 
-    def __init__(self, wanted: "Filter", location: "Location", timeout: float | None) -> None:
+    def __init__(self, wanted: Filter, location: Location, timeout: float | None) -> None:
         self._wanted = wanted
         self._location = location
         self._timeout = timeout
@@ -152,14 +148,13 @@ class _Wait:
         with history:
             self._print_first(history, after or 0)
 
-    def _awaited(self) -> "HistoryReader":
+    def _awaited(self) -> HistoryReader:
         try:
             return selection.awaited(self._location, until=self._end)
         except NoHistoryError:
             raise self._nothing() from None
 
-    def _print_first(self, history: "HistoryReader", after: int) -> None:
-        from tiktok_hook.delivery import arrival_json, dump
+    def _print_first(self, history: HistoryReader, after: int) -> None:
         from tiktok_hook.store.change_feed import Arrival, follow
 
         left = None if self._end is None else max(self._end - time.monotonic(), 0.0)
@@ -170,9 +165,8 @@ class _Wait:
                 return
         raise self._nothing()
 
-    def _counts(self, delivery: "Delivery") -> bool:
+    def _counts(self, delivery: Delivery) -> bool:
         """Whether it ends the wait; shows why not if it might have been expected to."""
-        from tiktok_hook.delivery import Source
         from tiktok_hook.signature import State
 
         if delivery.source is Source.IMPORT:

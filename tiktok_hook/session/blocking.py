@@ -2,18 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, ParamSpec
+from typing import ParamSpec
 
 from tiktok_hook.background import Background
+from tiktok_hook.delivery import Delivery, Summary
 from tiktok_hook.session.lifecycle import listen
 from tiktok_hook.session.state import WAIT_SECONDS, Session
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
-
-    from tiktok_hook.delivery import Delivery, Summary
 
 Arguments = ParamSpec("Arguments")
 
@@ -48,7 +44,7 @@ class BlockingSession:
 
     def wait_for(
         self, where: str | None = None, timeout: float | timedelta | None = WAIT_SECONDS
-    ) -> "Delivery":
+    ) -> Delivery:
         """Wait for a matching delivery; see `Session.wait_for`.
 
         Raises:
@@ -57,28 +53,28 @@ class BlockingSession:
         """
         return self._background.run(self._session.wait_for(where, timeout))
 
-    def __iter__(self) -> "Iterator[Delivery]":
+    def __iter__(self) -> Iterator[Delivery]:
         """Every delivery since the session began, each when it is answered."""
         deliveries = aiter(self._session)
 
-        async def step() -> "Delivery | None":
+        async def step() -> Delivery | None:
             return await anext(deliveries, None)
 
         while (delivery := self._background.run(step())) is not None:
             yield delivery
 
-    def summary(self) -> "Summary":
+    def summary(self) -> Summary:
         """The counts so far."""
 
-        async def summary() -> "Summary":
+        async def summary() -> Summary:
             return self._session.summary()
 
         return self._background.run(summary())
 
 
 def _blocking(
-    opens: "Callable[Arguments, AbstractAsyncContextManager[Session]]",
-) -> "Callable[Arguments, AbstractContextManager[BlockingSession]]":
+    opens: Callable[Arguments, AbstractAsyncContextManager[Session]],
+) -> Callable[Arguments, AbstractContextManager[BlockingSession]]:
     """The same arguments, and a block without ``async``."""
 
     @contextmanager
