@@ -3,13 +3,14 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tiktok_hook import filters
 from tiktok_hook.delivery import Source
 from tiktok_hook.errors import UsageError
+from tiktok_hook.filters import DeliveryFilter, Term, TermField
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter, as_filter
 
@@ -90,3 +91,10 @@ def test_a_filter_as_people_write_it_is_read() -> None:
 def test_a_filter_that_cannot_be_read_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="usr:1 is not a term"):
         Filter(match="usr:1")
+
+
+@pytest.mark.parametrize("field", get_args(TermField))
+def test_a_search_takes_every_term_of_the_filter_language_into_account(field: TermField) -> None:
+    term = Term(field, "x", ("reason",) if field == "content" else ())
+    where = Filter(match=DeliveryFilter((term,)))
+    assert where.event_globs or where.users or where.body_terms

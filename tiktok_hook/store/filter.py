@@ -139,8 +139,8 @@ class Filter:
 
     @property
     def body_terms(self) -> tuple[Term, ...]:
-        """The conditions of `match` that only the body can answer."""
-        return tuple(term for term in self.terms if term.field in {"key", "content"})
+        """The conditions of `match` that no column answers, so that each body has to be read."""
+        return tuple(term for term in self.terms if term.field not in {"event", "user"})
 
 
 def as_filter(where: Filter | str) -> Filter:
