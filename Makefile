@@ -100,7 +100,7 @@ format: $(VENV)/development ## bring the code into its form
 	$(RUN) -m tests.page_tools.api_types
 	@sh tests/page_tools/check.sh format
 
-reference: $(VENV)/development ## docs/command-line.md from the commands, docs/events.md from the catalogue
+reference: $(VENV)/development ## docs/command-line.md from the commands, docs/events.md and the typed records from the catalogue
 	$(RUN) -m tests.reference
 
 pictures: $(VENV)/development system ## the README's pictures, from the real program

@@ -11,6 +11,7 @@ import click
 
 from tests import event_reference
 from tiktok_hook.cli import COMMANDS, group
+from tiktok_hook.events import contents, python_types
 
 PAGE = Path(__file__).parent.parent / "docs" / "command-line.md"
 BEGIN, END = "<!-- options: make reference -->", "<!-- end of options -->"
@@ -50,10 +51,11 @@ def _cell(words: str) -> str:
 
 
 def put() -> None:
-    """Write the list into its page, and the page of TikTok's events."""
+    """Write the list into its page, and the page and typed records of TikTok's events."""
     before, rest = PAGE.read_text("utf-8").split(BEGIN)
     PAGE.write_text(before + text() + rest.split(END)[1], "utf-8")
     event_reference.PAGE.write_text(event_reference.text(), "utf-8")
+    Path(contents.__file__).write_text(python_types.module(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from tiktok_hook.events.python_types import module, name_of
 
 
 def test_the_records_are_those_of_the_catalogue() -> None:
-    assert inspect.getsource(contents) == module(), "python -m tiktok_hook.events.python_types"
+    assert inspect.getsource(contents) == module(), "run `make reference`"
 
 
 def test_content_comes_as_the_record_of_its_event_and_of_no_other() -> None:

@@ -68,7 +68,3 @@ def _type(field: Field) -> str:
 def _docstring(text: str) -> str:
     quoted = f'"""{text}"""'
     return textwrap.fill(quoted, 100, initial_indent="    ", subsequent_indent="    ")
-
-
-if __name__ == "__main__":
-    print(module(), end="")  # noqa: T201 - that is its output
