@@ -17,6 +17,13 @@ from tiktok_hook.sanitize import visible
         pytest.param("\u202egnp.exe", r"\u202egnp.exe", id="bidi-override"),
         pytest.param("\u2066x\u2069", r"\u2066x\u2069", id="bidi-isolate"),
         pytest.param("pay\u200bpal", r"pay\u200bpal", id="zero-width"),
+        pytest.param("pay\u200dpal", r"pay\u200dpal", id="joiner-between-letters"),
+        pytest.param(
+            "\U0001f468\u200d\u200d\U0001f469",
+            "\U0001f468\\u200d\\u200d\U0001f469",
+            id="two-joiners",
+        ),
+        pytest.param("\U0001f468\u200d", "\U0001f468\\u200d", id="joiner-at-the-end"),
         pytest.param("\ufeffx", r"\ufeffx", id="byte-order-mark"),
         pytest.param("\ud800", r"\ud800", id="lone-surrogate"),
         pytest.param("a\u2028b", r"a\u2028b", id="line-separator"),
@@ -29,7 +36,18 @@ def test_what_could_deceive_is_shown_as_an_escape(text: str, shown: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", "plain text", "café ✓", "日本語", "❤\ufe0f", "[bold]markup[/]", r"C:\x1b"],
+    [
+        "",
+        "plain text",
+        "café ✓",
+        "日本語",
+        "❤\ufe0f",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "\U0001f9d1\U0001f3fd\u200d\U0001f680",
+        "[bold]markup[/]",
+        r"C:\x1b",
+    ],
 )
 def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert visible(text) is text or visible(text) == text

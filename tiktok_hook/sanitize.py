@@ -5,14 +5,17 @@ import re
 # Control characters (C0, DEL, C1), what reorders or hides text (bidirectional marks and overrides,
 # zero-width and invisible characters, line and paragraph separators, tags, the byte order mark)
 # and surrogates, which no terminal or encoder takes. The variation selectors that many emoji carry
-# (U+FE00 to U+FE0F) hide nothing and stay.
+# (U+FE00 to U+FE0F) hide nothing and stay, and so does a zero-width joiner between two emoji, which
+# makes one of them.
 _UNSAFE = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_ANY = re.compile(f"[{_UNSAFE}]")
-_ANY_BUT_NEWLINES = re.compile(f"(?![\n\t])[{_UNSAFE}]")
+_EMOJI = "\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
+_JOINER = f"(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])"
+_ANY = re.compile(f"(?!{_JOINER})[{_UNSAFE}]")
+_ANY_BUT_NEWLINES = re.compile(f"(?![\n\t]|{_JOINER})[{_UNSAFE}]")
 
 
 def visible(text: str, *, keep_newlines: bool = False) -> str:

@@ -48,7 +48,7 @@ def found(name: str, envelope: Changes | None = None, content: Changes | None = 
             {"content": {"reason": 1}},
             "content: an object in place of JSON",
         ),
-        ("authorization.removed", {"content": "plain"}, "content: not a JSON object"),
+        ("authorization.removed", {"content": "plain"}, "content: not JSON: expecting value"),
         ("authorization.removed", {"content": LACKS}, "content: missing"),
         (
             "post.publish.no_longer_publicaly_available",

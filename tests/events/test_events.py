@@ -112,6 +112,22 @@ def test_each_summary_is_one_lower_case_line_without_gaps(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"a":' * 120 + "1" + "}" * 120, "its content is nested deeper than 100"),
+        ('{"reason":', "its content is not JSON: expecting value at column 11"),
+        ("[1]", "its content is not a JSON object"),
+    ],
+    ids=["deep", "broken", "list"],
+)
+def test_content_that_is_not_an_object_is_named_in_the_summary(content: str, words: str) -> None:
+    body = json.dumps({"event": "post.publish.failed", "content": content}).encode()
+    found = parse(body)
+    assert found is not None
+    assert summary(found) == words
+
+
+@pytest.mark.parametrize(
     ("name", "mark", "content_mark"),
     [
         ("tiktok.ping", "seen", "seen"),
@@ -321,7 +337,11 @@ def test_unknown_events_and_keys_are_kept() -> None:
         ("authorization.removed", {"reason": 3}, "authorization removed: user's age changed"),
         ("authorization.removed", {"reason": 77}, "authorization removed: reason 77"),
         ("authorization.removed", {}, "authorization removed: reason (no reason)"),
-        ("authorization.removed", "not json", "authorization removed: reason (no reason)"),
+        (
+            "authorization.removed",
+            "not json",
+            "its content is not a JSON object",
+        ),
         (
             "post.publish.failed",
             {"publish_id": "v_pub_url~1", "reason": "video_pull_failed"},

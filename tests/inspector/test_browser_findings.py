@@ -27,7 +27,8 @@ async def test_a_listener_that_ended_is_shown_until_it_is_back(browser: Browser)
     await expect(bar).to_contain_text("tiktok-hook stopped at")
     await expect(bar).to_contain_text("Reconnecting")
     await expect(page.locator("#head")).to_contain_text("not running")
-    await expect(page.locator("#open-samples")).to_be_disabled()
+    for tool in ("samples", "export", "clear"):
+        await expect(page.locator(f"#open-{tool}")).to_be_disabled()
     port = listener.ready["inspector_url"].partition("127.0.0.1:")[2].partition("/")[0]
     async with listening("--no-tunnel", "--ephemeral", "--inspect-port", port):
         await expect(bar).to_be_hidden()
@@ -288,3 +289,8 @@ async def test_page_and_terminal_escape_the_same_characters(view: View) -> None:
         if visible(chr(code), keep_newlines=True) != chr(code)
     }
     assert found == ours
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f\u200d\U0001f525"
+    for text in (family, "pay\u200dpal", "\U0001f468\u200d\u200d\U0001f469"):
+        script = "async (text) => (await import('/static/words.js')).visible(text)"
+        assert await view.page.evaluate(script, text) == visible(text)
+    assert visible(family) == family

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tiktok_hook.events.catalogue import nearest
-from tiktok_hook.events.envelope import Event, value_of
+from tiktok_hook.events.envelope import Event, content_problem, value_of
 from tiktok_hook.events.event_type import EventType, Field, JsonType
 from tiktok_hook.exact_json import Json
 from tiktok_hook.sanitize import visible
@@ -112,8 +112,8 @@ def _create_time(value: Json, kind: EventType | None) -> Iterator[Difference]:
 def _content(event: Event, kind: EventType) -> Iterator[Difference]:
     content = event.content
     if not isinstance(content, dict):
-        if event.content_text is not None:
-            yield Difference("content", "not a JSON object")
+        if problem := content_problem(event):
+            yield Difference("content", problem)
         return
     known = {field.name: field for field in kind.fields}
     for name, field in known.items():

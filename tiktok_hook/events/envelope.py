@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from tiktok_hook import client_keys
 from tiktok_hook.events.catalogue import kind_of, nearest
 from tiktok_hook.events.event_type import EventType, Field, Value
-from tiktok_hook.exact_json import ExactFloat, Json, loads
+from tiktok_hook.exact_json import ExactFloat, Json, loads, why_not
 from tiktok_hook.sanitize import visible
 
 Content = TypeVar("Content")
@@ -138,6 +138,8 @@ def summary(event: Event) -> str:
     if kind is None:
         near = nearest(event.name)
         return _UNKNOWN + (f"; {near[0]} is" if near else "")
+    if kind.fields and (problem := content_problem(event)):
+        return f"its content is {problem}"
     words = _Words(event)
     if kind.name == "authorization.removed":
         return _removed(event, words)
@@ -147,6 +149,18 @@ def summary(event: Event) -> str:
     if event._of_content("is_sandbox") is True:  # noqa: SLF001 - its own module
         text += " (sandbox)"
     return text
+
+
+def content_problem(event: Event) -> str:
+    """Why `content` was not decoded into an object; empty if it was, or did not come as text."""
+    text = event.content_text
+    if text is None or isinstance(event.content, dict):
+        return ""
+    try:
+        loads(text)
+    except ValueError as error:
+        return why_not(error)
+    return "not a JSON object"
 
 
 def meaning(event: Event, path: str) -> str | None:

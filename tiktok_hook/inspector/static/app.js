@@ -44,16 +44,17 @@ const tool = (words, onclick, attributes = {}) =>
   el("button", { type: "button", onclick, ...attributes }, words);
 
 function tools() {
-  const canSend = state.status?.local_url && state.lostAt === null;
+  const isLost = state.lostAt !== null;
+  const canSend = state.status?.local_url && !isLost;
   return [
     tool("Send a sample…", () => openSamples(catalogue), {
       id: "open-samples",
       disabled: !canSend,
     }),
-    tool("Export…", () => openExport(download), { id: "open-export" }),
-    tool("Clear…", () => openClear(changed), { id: "open-clear" }),
+    tool("Export…", () => openExport(download), { id: "open-export", disabled: isLost }),
+    tool("Clear…", () => openClear(changed), { id: "open-clear", disabled: isLost }),
     notifyButton(redrawHead),
-    tool("?", openKeys, { "aria-label": "Keys" }),
+    tool("?", openKeys, { id: "open-keys", "aria-label": "Keys" }),
   ];
 }
 

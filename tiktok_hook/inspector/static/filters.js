@@ -159,6 +159,7 @@ export function drawFilters(samples, changed) {
     isOpen = !isOpen;
     drawFilters(samples, changed);
   };
+  byId("filters").classList.toggle("open", isOpen);
   const active = [...now].filter(([name]) => !["q", "filter"].includes(name)).length;
   fill(
     byId("filters"),

@@ -83,8 +83,11 @@ export const plural = (count, one, many) => `${count} ${count === 1 ? one : many
 
 // The characters that `tiktok_hook.sanitize` escapes, but for tabs and line feeds; a test holds the
 // two lists to each other.
+const EMOJI = "\\u2190-\\u21ff\\u2600-\\u27bf\\u2b00-\\u2bff\\u{1f000}-\\u{1faff}";
 const UNSAFE = new RegExp(
-  "[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f" +
+  `(?!(?<=[${EMOJI}\\ufe0f])\\u200d[${EMOJI}])` +
+    "[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5" +
+    "\\u180b-\\u180f" +
     "\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ud800-\\udfff\\ufeff\\uffa0" +
     "\\ufff9-\\ufffb\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}]",
   "gu",
