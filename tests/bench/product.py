@@ -64,6 +64,7 @@ def running_product(
     *,
     core: int | None,
     variables: Mapping[str, str] | None = None,
+    seen: Callable[[bytes], None] | None = None,
 ) -> Iterator[Program]:
     """Run it on a pseudo-terminal, with a new history on the disk that `folder` is on.
 
@@ -72,6 +73,7 @@ def running_product(
         folder: Where to make a folder for this run.
         core: Where it runs.
         variables: More of the environment.
+        seen: Called with all that it prints, by the thread that reads the terminal.
     """
     port = free_port()
     with (
@@ -82,6 +84,7 @@ def running_product(
             port=port,
             environment={**environment(Path(home)), **(variables or {})},
             folder=Path(home),
+            seen=seen,
         ) as program,
     ):
         yield program

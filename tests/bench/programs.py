@@ -12,7 +12,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,7 @@ def running(
     port: int = 0,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    seen: Callable[[bytes], None] | None = None,
 ) -> Iterator[Program]:
     """Run a program on a pseudo-terminal until the block ends, once it answers.
 
@@ -76,12 +77,13 @@ def running(
         port: Where it will listen; 0 to wait for nothing.
         environment: Variables in addition to ours, or instead of them.
         folder: Where it starts.
+        seen: Called with all that it prints, by the thread that reads the terminal.
 
     Raises:
         NotMeasuredError: It ended, or did not listen in time.
     """
     begun = time.perf_counter()
-    with _terminal() as (terminal, tail):
+    with _terminal(seen) as (terminal, tail):
         with on_core(core):
             process = subprocess.Popen(
                 words,
@@ -160,12 +162,14 @@ def on_core(core: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _terminal() -> Iterator[tuple[int, list[bytes]]]:
+def _terminal(
+    seen: Callable[[bytes], None] | None = None,
+) -> Iterator[tuple[int, list[bytes]]]:
     """A pseudo-terminal that is read all the time, and the last that was written to it."""
     tail: list[bytes] = []
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    drain = threading.Thread(target=_drain, args=(ours, tail), daemon=True)
+    drain = threading.Thread(target=_drain, args=(ours, tail, seen), daemon=True)
     drain.start()
     try:
         yield theirs, tail
@@ -175,10 +179,12 @@ def _terminal() -> Iterator[tuple[int, list[bytes]]]:
         os.close(ours)
 
 
-def _drain(file: int, tail: list[bytes]) -> None:
+def _drain(file: int, tail: list[bytes], seen: Callable[[bytes], None] | None) -> None:
     with suppress(OSError):  # the other side is gone
         while data := os.read(file, 1 << 16):
             tail[:] = [*tail[-3:], data]
+            if seen is not None:
+                seen(data)
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, tail: list[bytes]) -> None:
