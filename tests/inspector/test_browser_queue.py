@@ -14,7 +14,7 @@ async def test_a_delivery_that_is_tried_again_shows_when(browser: Browser) -> No
     async with viewing(browser, "--ack", "first") as view:
         page = view.page
         await view.receive()  # the target has answered: what fails next is the delivery's own fault
-        await view.settle(1)
+        await expect(page.locator("#row-1 .took")).to_contain_text("ms")
         view.app.answer = http(429, b"", "Retry-After: 300")
         await view.receive(FAILURE)
         await expect(page.locator("#row-2 .tag")).to_contain_text("next try ")
