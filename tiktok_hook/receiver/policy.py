@@ -26,7 +26,7 @@ from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.signature import State, Verdict
 
 MAX_DIAGNOSED_BYTES = 64 * 1024
-"""A longer body that does not verify gets the bare verdict: a diagnosis hashes it 100 times."""
+"""A longer body that does not verify gets the bare verdict: a diagnosis hashes it many times."""
 
 _LISTENING = ReceiverResponse(200, b'{"ok":true,"message":"tiktok-hook is listening, POST here"}')
 _LISTENING_PAGE = ReceiverResponse(
@@ -137,7 +137,7 @@ class Policy:
     def diagnose(self, delivery: Delivery, now: float) -> Delivery:
         """Add to a rejected delivery why its signature does not match, where that can be found.
 
-        This costs a hundred signature checks, so the caller limits how often it is done.
+        This takes up to 20 ms, so the caller limits how often it is done.
         """
         body = delivery.body
         if not delivery.verdict.refused or len(body) > MAX_DIAGNOSED_BYTES:

@@ -17,8 +17,8 @@ from tiktok_hook.signature.scheme import is_milliseconds, key_of
 MAX_BRACKETS = 16
 """JSON with more of them is not tried indented: deep nesting would make that text enormous."""
 
-_RAW = "Sign and verify the bytes that travel, before anything parses or rewrites them."
-_SIGNED_TEXT = 'The signed text is t, a dot, then the raw body: f"{t}.{body}".'
+RAW = "Sign and verify the bytes that travel, before anything parses or rewrites them."
+SIGNED_TEXT = 'The signed text is t, a dot, then the raw body: f"{t}.{body}".'
 _TRIM = "Strip the secret when it is read from a file or the environment."
 
 
@@ -44,33 +44,33 @@ RIGHT = Part("", "", "")
 Text = tuple[Part, Callable[[], bytes | None]]
 """A part and what makes its bytes; None where it does not apply. Made only when it is tried."""
 
-_ANEW = Part("json-rewritten", "over the body parsed and re-serialised", _RAW)
-_SPACES = Part("json-spaces", "over the body re-serialised with spaces", _RAW)
-_ESCAPES = Part("json-escapes", "over the body re-serialised with \\u or \\/ escapes", _RAW)
-_INDENT = Part("json-indented", "over the body re-serialised with indents", _RAW)
-_SORTED = Part("json-sorted", "over the body re-serialised with sorted keys", _RAW)
-_CONTENT_DECODED = Part(
+REWRITTEN = Part("json-rewritten", "over the body parsed and re-serialised", RAW)
+_SPACES = Part("json-spaces", "over the body re-serialised with spaces", RAW)
+_ESCAPES = Part("json-escapes", "over the body re-serialised with \\u or \\/ escapes", RAW)
+_INDENT = Part("json-indented", "over the body re-serialised with indents", RAW)
+SORTED = Part("json-sorted", "over the body re-serialised with sorted keys", RAW)
+CONTENT_DECODED = Part(
     "content-decoded",
     "over the body re-serialised with content as an object",
-    f"content is a string that holds JSON, and stays one. {_RAW}",
+    f"content is a string that holds JSON, and stays one. {RAW}",
 )
-_CONTENT_REWRITTEN = Part("content-rewritten", "over the body with its content re-serialised", _RAW)
+CONTENT_REWRITTEN = Part("content-rewritten", "over the body with its content re-serialised", RAW)
 _CURL = Part(
     "curl-data",
     "over the body with its line breaks, which curl -d removed",
     "Send files with curl --data-binary @FILE: -d removes line breaks.",
 )
-_LANGUAGE_TEXT = Part(
+PRINTED = Part(
     "object-printed",
     "over the parsed body printed as an object of the language, not as JSON",
-    _RAW,
+    RAW,
 )
-_BYTES_PRINTED = Part(
+BYTES = Part(
     "bytes-printed",
     "over the printed form of a bytes object (b'…')",
     "Join bytes with bytes: t.encode() + b'.' + body.",
 )
-_CONSTANT = Part(
+LOST = Part(
     "body-lost",
     "over the text that an object or a missing body prints as ([object Object], undefined, Array)",
     "The raw body was not there: keep it before the framework parses it.",
@@ -80,20 +80,20 @@ _EMPTY = Part(
     "over an empty body",
     "The body was read before: keep its bytes before anything else consumes them.",
 )
-_ENCODED = Part("body-encoded", "over the base64, hex or hash of the body", _SIGNED_TEXT)
-_CONTENT_ALONE = Part(
+_ENCODED = Part("body-encoded", "over the base64, hex or hash of the body", SIGNED_TEXT)
+CONTENT_ALONE = Part(
     "content-only", "over the content field alone", "The whole raw body is signed, not a field."
 )
-_NEWLINE_ADDED = Part("newline-added", "over the body with a newline at the end", _RAW)
-STRIPPED = Part("newline-stripped", "over the body without the white space around it", _RAW)
-_LINE_BREAKS = Part("line-breaks", "over the body with other line breaks", _RAW)
-_BOM = Part("byte-order-mark", "with or without a byte order mark", _RAW)
-_ENCODING = Part(
+_NEWLINE_ADDED = Part("newline-added", "over the body with a newline at the end", RAW)
+STRIPPED = Part("newline-stripped", "over the body without the white space around it", RAW)
+_LINE_BREAKS = Part("line-breaks", "over the body with other line breaks", RAW)
+_BOM = Part("byte-order-mark", "with or without a byte order mark", RAW)
+ENCODING = Part(
     "encoding",
     "over the body in another encoding",
     "TikTok's body is UTF-8: sign its bytes, not a decoded text.",
 )
-_COMPRESSED = Part("compressed", "before the body was compressed or after", _RAW)
+_COMPRESSED = Part("compressed", "before the body was compressed or after", RAW)
 
 
 def texts(body: bytes, envelope: dict[str, Any]) -> Iterator[Text]:
@@ -114,10 +114,10 @@ def texts(body: bytes, envelope: dict[str, Any]) -> Iterator[Text]:
             continue
         yield from _json(part, write, envelope, body)
     for lost in (b"[object Object]", b"undefined", b"null", b"None", b"Array", b"{}", b"true"):
-        yield _CONSTANT, lambda lost=lost: lost  # type: ignore[misc]  # binds the loop's value
+        yield LOST, lambda lost=lost: lost  # type: ignore[misc]  # binds the loop's value
     yield _EMPTY, lambda: _other(b"", body)
     yield from _content(envelope, body)
-    yield _BYTES_PRINTED, lambda: repr(body).encode()
+    yield BYTES, lambda: repr(body).encode()
     yield from _encodings(body)
     yield from _printed(envelope)
     yield _ENCODED, lambda: base64.b64encode(body)
@@ -152,7 +152,7 @@ def _content(envelope: dict[str, Any], body: bytes) -> Iterator[Text]:
     content = envelope.get("content")
     if not isinstance(content, str):
         return
-    yield _CONTENT_ALONE, lambda: content.encode("utf-8", "replace")
+    yield CONTENT_ALONE, lambda: content.encode("utf-8", "replace")
     try:
         inner = json.loads(content)
     except (ValueError, RecursionError):
@@ -160,10 +160,10 @@ def _content(envelope: dict[str, Any], body: bytes) -> Iterator[Text]:
     if not isinstance(inner, dict) or not inner:
         return
     for write in (_python, _python_unicode, _compact, _compact_ascii):
-        yield from _json(_CONTENT_DECODED, write, {**envelope, "content": inner}, body)
+        yield from _json(CONTENT_DECODED, write, {**envelope, "content": inner}, body)
     for write in (_python, _compact):
         rewritten = {**envelope, "content": write(inner)}
-        yield from _json(_CONTENT_REWRITTEN, _compact, rewritten, body)
+        yield from _json(CONTENT_REWRITTEN, _compact, rewritten, body)
 
 
 def _encodings(body: bytes) -> Iterator[Text]:
@@ -173,11 +173,11 @@ def _encodings(body: bytes) -> Iterator[Text]:
         lambda: body.removeprefix(mark) if body.startswith(mark) else mark + body,
     )
     if not body.isascii():
-        yield _ENCODING, lambda: body.decode("latin-1").encode()
-        yield _ENCODING, lambda: body.decode("utf-8", "replace").encode()
+        yield ENCODING, lambda: body.decode("latin-1").encode()
+        yield ENCODING, lambda: body.decode("utf-8", "replace").encode()
         for other in ("latin-1", "cp1252"):
-            yield _ENCODING, lambda other=other: _reencoded(body, other)  # type: ignore[misc]
-    yield _ENCODING, lambda: body.decode("latin-1").encode("utf-16-le")
+            yield ENCODING, lambda other=other: _reencoded(body, other)  # type: ignore[misc]
+    yield ENCODING, lambda: body.decode("latin-1").encode("utf-16-le")
 
 
 def _reencoded(body: bytes, encoding: str) -> bytes | None:
@@ -192,7 +192,7 @@ def _printed(envelope: dict[str, Any]) -> Iterator[Text]:
     """The object as Python and Ruby print it: what an f-string makes of `request.json`."""
     if not envelope:
         return
-    yield _LANGUAGE_TEXT, lambda: str(envelope).encode("utf-8", "replace")
+    yield PRINTED, lambda: str(envelope).encode("utf-8", "replace")
     for arrow in ("=>", " => "):
 
         def ruby(arrow: str = arrow) -> bytes:
@@ -201,7 +201,7 @@ def _printed(envelope: dict[str, Any]) -> Iterator[Text]:
             )
             return f"{{{', '.join(pairs)}}}".encode("utf-8", "replace")
 
-        yield _LANGUAGE_TEXT, ruby
+        yield PRINTED, ruby
 
 
 def _ruby(value: Any) -> str:
@@ -290,7 +290,7 @@ def _units(found: re.Match[str]) -> str:
 _FORMS: tuple[tuple[Part, Callable[[Any], str]], ...] = (
     (_SPACES, _python),
     (_SPACES, _python_unicode),
-    (_ANEW, _compact),
+    (REWRITTEN, _compact),
     (_ESCAPES, _compact_ascii),
     (_ESCAPES, _php),
     (_ESCAPES, _php_unicode),
@@ -299,9 +299,9 @@ _FORMS: tuple[tuple[Part, Callable[[Any], str]], ...] = (
     (_INDENT, _writer(ensure_ascii=False, indent=4)),
     (_INDENT, _writer(indent=2)),
     (_INDENT, _writer(ensure_ascii=False, indent="\t")),
-    (_SORTED, _writer(sort_keys=True)),
-    (_SORTED, _sorted),
-    (_SORTED, _go),
+    (SORTED, _writer(sort_keys=True)),
+    (SORTED, _sorted),
+    (SORTED, _go),
     (_ESCAPES, _go_struct),
     (_ESCAPES, _slashes),
 )
@@ -311,11 +311,11 @@ _FORMS: tuple[tuple[Part, Callable[[Any], str]], ...] = (
 
 Template = tuple[Part, Callable[[bytes], bytes]]
 
-_BODY_ONLY = Part("body-only", "without t", _SIGNED_TEXT)
-_NO_DOT = Part("no-dot", "without the dot between t and the body", _SIGNED_TEXT)
-_ORDER = Part("wrong-order", "with the body first, then t", _SIGNED_TEXT)
-_SEPARATOR = Part("wrong-separator", "with something other than a dot behind t", _SIGNED_TEXT)
-_T_NAMED = Part("t-with-name", "over 't=' and the number, not the number", _SIGNED_TEXT)
+_BODY_ONLY = Part("body-only", "without t", SIGNED_TEXT)
+_NO_DOT = Part("no-dot", "without the dot between t and the body", SIGNED_TEXT)
+ORDER = Part("wrong-order", "with the body first, then t", SIGNED_TEXT)
+SEPARATOR = Part("wrong-separator", "with something other than a dot behind t", SIGNED_TEXT)
+T_NAMED = Part("t-with-name", "over 't=' and the number, not the number", SIGNED_TEXT)
 _MILLISECONDS = Part(
     "milliseconds",
     "with t in milliseconds",
@@ -332,16 +332,18 @@ _CREATE_TIME = Part(
     "with the event's create_time in place of t",
     "Sign the header's t; create_time is when the event happened, another clock.",
 )
-_APP_KEY = Part(
+APP_KEY = Part(
     "client-key-in-text",
     "with the client key in front, as TikTok Shop has it",
-    f"{_SIGNED_TEXT} The client key is not part of it.",
+    f"{SIGNED_TEXT} The client key is not part of it.",
 )
-_NONCE = Part("nonce", "with a nonce between t and the body", f"{_SIGNED_TEXT} There is no nonce.")
-_SECRET_IN_TEXT = Part(
+_NONCE = Part(
+    "nonce", "with a nonce or an id next to t and the body", f"{SIGNED_TEXT} There is no nonce."
+)
+SECRET_IN_TEXT = Part(
     "secret-in-text",
     "with the secret in the signed text",
-    f"{_SIGNED_TEXT} The secret is the key only.",
+    f"{SIGNED_TEXT} The secret is the key only.",
 )
 
 
@@ -359,7 +361,7 @@ def templates(
     app = envelope.get("client_key")
     key = str(app).encode("utf-8", "replace") if isinstance(app, str | int) and app else None
     if key is not None:
-        yield _APP_KEY, lambda text: key + text
+        yield APP_KEY, lambda text: key + text
     t = timestamp
     if t is None:
         return
@@ -371,24 +373,24 @@ def templates(
         yield _NONCE, lambda text: b"%b\n%b\n%b\n" % (t, nonce, text)
     for part, other in _timestamps(t, envelope.get("create_time")):
         yield part, lambda text, other=other: b"%b.%b" % (other, text)  # type: ignore[misc]
-    yield _ORDER, lambda text: b"%b.%b" % (text, t)
-    yield _ORDER, lambda text: text + t
+    yield ORDER, lambda text: b"%b.%b" % (text, t)
+    yield ORDER, lambda text: text + t
     for mark in (b":", b",", b"|", b"-", b"_", b"&", b" ", b"\n", b";", b"/"):
-        yield _SEPARATOR, lambda text, mark=mark: t + mark + text  # type: ignore[misc]
-    yield _T_NAMED, lambda text: b"t=%b.%b" % (t, text)
-    yield _T_NAMED, lambda text: b"t=%b,%b" % (t, text)
+        yield SEPARATOR, lambda text, mark=mark: t + mark + text  # type: ignore[misc]
+    yield T_NAMED, lambda text: b"t=%b.%b" % (t, text)
+    yield T_NAMED, lambda text: b"t=%b,%b" % (t, text)
     if key is not None:
-        yield _APP_KEY, lambda text: key + t + text
-        yield _APP_KEY, lambda text: b"%b.%b.%b" % (key, t, text)
-        yield _APP_KEY, lambda text: b"%b.%b.%b" % (t, key, text)
+        yield APP_KEY, lambda text: key + t + text
+        yield APP_KEY, lambda text: b"%b.%b.%b" % (key, t, text)
+        yield APP_KEY, lambda text: b"%b.%b.%b" % (t, key, text)
 
 
 def with_secret(timestamp: bytes, secret: bytes) -> Iterator[Template]:
     """Ways that put the secret into the signed text too."""
-    yield _SECRET_IN_TEXT, lambda text: secret + text + secret
-    yield _SECRET_IN_TEXT, lambda text: b"%b%b.%b" % (secret, timestamp, text)
-    yield _SECRET_IN_TEXT, lambda text: b"%b.%b%b" % (timestamp, text, secret)
-    yield _SECRET_IN_TEXT, lambda text: b"%b.%b.%b" % (timestamp, text, secret)
+    yield SECRET_IN_TEXT, lambda text: secret + text + secret
+    yield SECRET_IN_TEXT, lambda text: b"%b%b.%b" % (secret, timestamp, text)
+    yield SECRET_IN_TEXT, lambda text: b"%b.%b%b" % (timestamp, text, secret)
+    yield SECRET_IN_TEXT, lambda text: b"%b.%b.%b" % (timestamp, text, secret)
 
 
 def _timestamps(t: bytes, create_time: object) -> Iterator[tuple[Part, bytes]]:
@@ -426,16 +428,18 @@ _NAMED = Part(
     "with the given secret, which has its name in front",
     "Give the value alone, without NAME= in front.",
 )
-_SIGNED_WHITESPACE = Part(
+SIGNED_WHITESPACE = Part(
     "signed-with-whitespace", "with white space at the start or end of the secret", _TRIM
 )
-_SIGNED_QUOTES = Part(
+SIGNED_QUOTES = Part(
     "signed-with-quotes",
     "with quotes around the secret",
     "Remove the quotes from the signer's setting: some .env readers keep them.",
 )
-_CASE = Part("secret-case", "with the secret in upper or lower case", "Secrets are case-sensitive.")
-_DECODED = Part(
+SECRET_CASE = Part(
+    "secret-case", "with the secret in upper or lower case", "Secrets are case-sensitive."
+)
+DECODED = Part(
     "secret-decoded",
     "with the secret decoded, encoded or hashed first",
     "The key is the client secret's own text, neither hex nor base64 nor a hash of anything.",
@@ -445,7 +449,7 @@ _EMPTY_SECRET = Part(
     "with an empty secret",
     "The signer has no secret: set its option or environment variable.",
 )
-_PLACEHOLDER = Part(
+PLACEHOLDER = Part(
     "placeholder-secret",
     "with a placeholder in place of the secret",
     "Put the app's client secret into the signer's settings.",
@@ -468,7 +472,7 @@ def keys(secrets: Sequence[str], client_key: object) -> Iterator[tuple[Part, byt
     if isinstance(client_key, str) and client_key:
         yield _CLIENT_KEY, key_of(client_key)
     for text in _PLACEHOLDERS:
-        yield _PLACEHOLDER, text.encode()
+        yield PLACEHOLDER, text.encode()
 
 
 def _other_secrets(secret: str) -> Iterator[tuple[Part, str]]:
@@ -482,41 +486,41 @@ def _other_secrets(secret: str) -> Iterator[tuple[Part, str]]:
         yield _NAMED, value
         yield _NAMED, value.strip("\"'")
     for other in (f"{bare}\n", f"{bare}\r\n", f"{bare}\r", f"{bare} ", f" {bare}"):
-        yield _SIGNED_WHITESPACE, other
+        yield SIGNED_WHITESPACE, other
     for mark in ('"', "'"):
-        yield _SIGNED_QUOTES, f"{mark}{bare}{mark}"
-    yield _CASE, bare.lower()
-    yield _CASE, bare.upper()
+        yield SIGNED_QUOTES, f"{mark}{bare}{mark}"
+    yield SECRET_CASE, bare.lower()
+    yield SECRET_CASE, bare.upper()
 
 
 def _decoded_secrets(secret: str) -> Iterator[tuple[Part, bytes]]:
     key = key_of(secret)
     for decode in (bytes.fromhex, base64.b64decode):
         try:
-            yield _DECODED, decode(secret.removeprefix("whsec_"))
+            yield DECODED, decode(secret.removeprefix("whsec_"))
         except ValueError:
             continue
-    yield _DECODED, base64.b64encode(key)
-    yield _DECODED, key.hex().encode()
-    yield _DECODED, hashlib.sha256(key).digest()
-    yield _DECODED, hashlib.sha256(key).hexdigest().encode()
-    yield _DECODED, hashlib.md5(key, usedforsecurity=False).hexdigest().encode()
+    yield DECODED, base64.b64encode(key)
+    yield DECODED, key.hex().encode()
+    yield DECODED, hashlib.sha256(key).digest()
+    yield DECODED, hashlib.sha256(key).hexdigest().encode()
+    yield DECODED, hashlib.md5(key, usedforsecurity=False).hexdigest().encode()
 
 
 # Constructions other than HMAC-SHA256.
 
-_SWAPPED = Part(
+SWAPPED = Part(
     "key-and-message-swapped",
     "with the secret as message and the text as key",
     "HMAC-SHA256 takes the client secret as its key.",
 )
-_PLAIN = Part("plain-hash", "with plain SHA-256", "Use HMAC-SHA256, keyed with the client secret.")
+PLAIN = Part("plain-hash", "with plain SHA-256", "Use HMAC-SHA256, keyed with the client secret.")
 
 
 def constructions(message: bytes, key: bytes) -> Iterator[tuple[Part, bytes]]:
     """Digests of 32 bytes other than an HMAC with the secret as key."""
-    yield _PLAIN, hashlib.sha256(message).digest()
-    yield _SWAPPED, hmac.digest(message, key, "sha256")
+    yield PLAIN, hashlib.sha256(message).digest()
+    yield SWAPPED, hmac.digest(message, key, "sha256")
     for text in (key + message, message + key, key + b"." + message, message + b"." + key):
-        yield _PLAIN, hashlib.sha256(text).digest()
-    yield _PLAIN, hashlib.sha256(key + message + key).digest()
+        yield PLAIN, hashlib.sha256(text).digest()
+    yield PLAIN, hashlib.sha256(key + message + key).digest()

@@ -10,7 +10,9 @@ from tiktok_hook.signature.scheme import HEADER
 _MAX_CHARS = 20_000
 _SIGNATURE_NAME = re.compile(r"(?i)(?:^|[-_])(?:sign|signature|hmac)(?:[-_](?:256|sha256|v1))?$")
 _TIMESTAMP_NAME = re.compile(r"(?i)(?:^|[-_])(?:timestamp|ts|time)$")
-_NONCE_NAME = re.compile(r"(?i)(?:^|[-_])nonce$")
+_NONCE_NAME = re.compile(
+    r"(?i)(?:^|[-_])(?:nonce|(?:svix|webhook|request|message|msg|event|delivery)[-_]?id)$"
+)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
 _TIMESTAMP = re.compile(
     r"""(?:^|[^A-Za-z0-9_])(?:t|T|ts|timestamp)["']?\s*[=:]\s*["']?(\d{1,20})\b"""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiktok_hook.signature import parts
+from tiktok_hook.signature import parts, rare_keys, rare_texts
 from tiktok_hook.signature.parts import RIGHT, Part
 from tiktok_hook.signature.scheme import key_of
 
@@ -28,8 +28,15 @@ MAX_SECRETS = 8
 """How many of the given secrets are tried with every recipe."""
 
 _BUDGET = 10_000.0
+_BUDGET_OF_SHORT = 16_000.0
 """Work for one signature, in microseconds of the machine on which it was measured: at most 20 ms
-for a body of 64 KiB. Counted instead of timed, so that the result never depends on the load."""
+for a body of 64 KiB. Counted instead of timed, so that the result never depends on the load. What
+hashes little may count more, since its time is that of the calls, which is measured better."""
+
+_SHORT_BYTES = 1024
+
+_COMMON_TEXTS = 5
+"""How many of the first texts are tried with every wrong key."""
 
 _COST_OF_DIGEST = 4.0
 _COST_OF_BYTE = 0.003
@@ -65,9 +72,9 @@ class _Work:
         self._left = budget
         self._states: dict[bytes, tuple[Any, Any]] = {}
 
-    def spend(self, size: int) -> None:
+    def spend(self, size: int, *, times: int = 1) -> None:
         """Count a digest, or the making of a text."""
-        self._left -= _COST_OF_DIGEST + size * _COST_OF_BYTE
+        self._left -= (_COST_OF_DIGEST + size * _COST_OF_BYTE) * times
         if self._left < 0:
             raise _SpentError
 
@@ -145,7 +152,7 @@ def _find(
 ) -> tuple[Part, ...] | None:
     thorough = len(body) <= MAX_THOROUGH_BYTES
     t = None if timestamp is None else timestamp.encode()
-    work = _Work(_BUDGET if thorough else float("inf"))
+    work = _Work(_budget(len(body)))
     own = [key_of(secret) for secret in secrets]
 
     def tried(
@@ -176,24 +183,32 @@ def _find(
         )
         texts = list(_made(work, body, envelope))
         found = found or tried(((part,), right(text), own) for part, text in texts)
-        # Two mistakes at once. The commonest templates first, with every text.
-        found = found or tried(
-            ((text_part, part), template(text), own)
-            for part, template in templates
-            for text_part, text in texts
-        )
+        # Two mistakes at once: the commonest with every wrong key.
         found = found or tried(
             ((template_part, key_part), template(body), [key])
             for template_part, template in templates[:3]
             for key_part, key in other_keys
         )
-        return found or tried(
+        found = found or tried(
             ((text_part, key_part), right(text), [key])
             for key_part, key in other_keys
+            for text_part, text in texts[:_COMMON_TEXTS]
+        )
+        found = found or _by_rare_parts(work, t or b"", body, envelope, own, digests, nonce)
+        # The commonest templates first, with every text.
+        return found or tried(
+            ((text_part, part), template(text), own)
+            for part, template in templates
             for text_part, text in texts
         )
     except _SpentError:
         return None
+
+
+def _budget(size: int) -> float:
+    if size > MAX_THOROUGH_BYTES:
+        return float("inf")  # it gets three tries
+    return _BUDGET if size > _SHORT_BYTES else _BUDGET_OF_SHORT
 
 
 def _right(t: bytes | None) -> Callable[[bytes], bytes] | None:
@@ -232,6 +247,42 @@ def _texts_by_templates(
     for part, template in templates:
         for text_part, text in texts:
             yield (text_part, part), template(text), own
+
+
+def _by_rare_parts(
+    work: _Work,
+    t: bytes,
+    body: bytes,
+    envelope: dict[str, Any],
+    own: Sequence[bytes],
+    digests: frozenset[bytes],
+    nonce: str | None,
+) -> tuple[Part, ...] | None:
+    """One rare mistake by itself."""
+    right = b"%b.%b" % (t, body)
+    extras = () if nonce is None else (nonce.encode(),)
+    for part, key in rare_keys.keys(own, t, envelope):
+        if work.digest(key, right) in digests:
+            return (part,)
+    for key in own:
+        for part, digest in rare_keys.digests(t, body, key, envelope, extras=extras):
+            work.spend(len(body))
+            if digest in digests:
+                return (part,)
+    tried: set[bytes] = set()
+    for part, make, cost in rare_texts.messages(t, body, envelope, extras=extras):
+        work.spend(len(body), times=cost)
+        try:
+            message = make()
+        except (ValueError, RecursionError, TypeError):  # as in `parts`: it does not apply
+            continue
+        if message in tried:
+            continue
+        tried.add(message)
+        for key in own:
+            if work.digest(key, message) in digests:
+                return (part,)
+    return None
 
 
 def _by_construction(
