@@ -1,4 +1,4 @@
-"""The import graph of the package and of the page's modules, and its cycles."""
+"""The rows of the architecture; the import graph of the package and of the page, and its cycles."""
 
 import ast
 import re
@@ -9,6 +9,23 @@ import tiktok_hook
 
 PACKAGE = Path(tiktok_hook.__file__).parent
 STATIC = PACKAGE / "inspector" / "static"
+
+ROWS = (
+    {"client_keys", "errors", "exact_json", "sanitize", "suggestions"},
+    {"app_body"},
+    {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
+    {"delivery"},
+    {"background", "bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
+    {"store", "credentials"},
+    {"receiver", "forward", "tunnel", "terminal"},
+    {"relay", "replayer", "trigger", "archive"},
+    {"audit", "doctor", "inspector"},
+    {"history", "session"},
+    {"mcp", "team", "testing"},
+    {"cli", "__init__"},
+    {"__main__"},
+)
+"""The package's folders and top-level modules. A row imports only from the rows above it."""
 
 Graph = Mapping[str, set[str]]
 """For each file, the files that it imports; paths are relative to the package."""

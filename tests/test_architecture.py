@@ -11,6 +11,7 @@ import pytest
 
 import tiktok_hook
 from tests.architecture_graph import (
+    ROWS,
     cycles,
     files,
     imports,
@@ -18,23 +19,6 @@ from tests.architecture_graph import (
     page_graph,
     python_graph,
 )
-
-ROWS = (
-    {"client_keys", "errors", "exact_json", "sanitize", "suggestions"},
-    {"app_body"},
-    {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
-    {"delivery"},
-    {"background", "bus", "filters", "paths", "ports", "settings", "ngrok_config", "app_process"},
-    {"store", "credentials"},
-    {"receiver", "forward", "tunnel", "terminal"},
-    {"relay", "replayer", "trigger", "archive"},
-    {"audit", "doctor", "inspector"},
-    {"history", "session"},
-    {"mcp", "team", "testing"},
-    {"cli", "__init__"},
-    {"__main__"},
-)
-"""The package's folders and top-level modules. A row imports only from the rows above it."""
 
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row}
 

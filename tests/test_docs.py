@@ -12,9 +12,9 @@ import click
 import pytest
 
 from tests import doc_pages, event_reference, fuzzing, reference
+from tests.architecture_graph import ROWS
 from tests.doc_pages import BLOCKS, PAGES
 from tests.pictures import terminal
-from tests.test_architecture import ROWS
 from tiktok_hook import errors, settings, trigger
 from tiktok_hook.cli import COMMANDS, group
 
