@@ -77,7 +77,7 @@ class QueueRunner:
         health: Knows whether the target is up.
         send: Makes one attempt with a delivery at the target; records and returns it.
         publish: Called with `AttemptEnded` and `Notice`.
-        changed: Called when the number of waiting deliveries may have changed.
+        changed: Set when the number of waiting deliveries may have changed; None if that is unused.
         retry_for: Seconds after its receipt at which a delivery is given up.
         delays: When deliveries are tried again.
         patience: Seconds that another process may forward nothing before there is a notice.
@@ -95,7 +95,7 @@ class QueueRunner:
         health: HealthCheck,
         send: Callable[[Delivery, str], Awaitable[Attempt]],
         publish: Callable[[object], None],
-        changed: Callable[[], None] = lambda: None,
+        changed: asyncio.Event | None = None,
         retry_for: float = RETRY_FOR_SECONDS,
         delays: Delays = DELAYS,
         patience: float = _OTHER_HOLDER_SECONDS,
@@ -106,7 +106,7 @@ class QueueRunner:
         self._health = health
         self._send = send
         self._publish = publish
-        self._changed = changed
+        self._changed = asyncio.Event() if changed is None else changed
         self._retry_for = retry_for
         self._delays = delays
         self._patience = patience
@@ -414,7 +414,7 @@ class QueueRunner:
         self._suspects.pop(attempt.delivery_id, None)
         self._has_unflushed_changes = True
         self._publish_end(attempt)
-        self._changed()
+        self._changed.set()
 
     def _set_aside(self, entry: QueueEntry, attempt: Attempt, *, counts: bool = True) -> None:
         now = self._clock()
@@ -513,7 +513,7 @@ class QueueRunner:
                 return
             await self._wait(min(left, _POLL_SECONDS))
             if self._store.changes() != seen:
-                self._changed()
+                self._changed.set()
                 return
 
     async def _watch_other_process(self) -> None:

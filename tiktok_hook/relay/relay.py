@@ -122,7 +122,7 @@ class Relay:
                 health=health,
                 send=partial(sender.send, queued=True),
                 publish=publish,
-                changed=self._queue_changed.set,
+                changed=self._queue_changed,
                 retry_for=self.retry_for,
                 delays=delays,
                 clock=clock,
