@@ -7,7 +7,7 @@ import click
 from tiktok_hook.cli import options
 from tiktok_hook.cli.derived import options_of
 from tiktok_hook.cli.listen import AppCommand, inspecting, showing
-from tiktok_hook.relay.options import FORWARDING, AttachmentOptions, RelayOptions
+from tiktok_hook.relay.options import FORWARDING, AppNameOptions, AttachmentOptions, RelayOptions
 
 
 @click.command(
@@ -20,6 +20,7 @@ from tiktok_hook.relay.options import FORWARDING, AttachmentOptions, RelayOption
 @options.secret_file_option
 @options.db_option
 @options_of(RelayOptions, only=FORWARDING)
+@options_of(AppNameOptions)
 @options_of(AttachmentOptions)
 @inspecting
 @showing
@@ -38,7 +39,9 @@ def command(words: tuple[str, ...], **given: Any) -> int:
     from tiktok_hook.option_fields import option_fields
 
     found = options.find_secrets(given["secrets"], given["secret_files"])
-    names = [*FORWARDING, "db", *(each.name for each, _ in option_fields(AttachmentOptions))]
+    parts = (AppNameOptions, AttachmentOptions)
+    own = [each.name for part in parts for each, _ in option_fields(part)]
+    names = [*FORWARDING, "db", *own]
     arguments = {name: given[name] for name in names}
     arguments |= run_listen.inspector_arguments(given)
     if not given["forward_to"] and not given["routes"]:

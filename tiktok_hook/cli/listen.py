@@ -9,7 +9,7 @@ from tiktok_hook.cli.derived import options_of
 from tiktok_hook.errors import UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.receiver.options import ReceiverOptions
-from tiktok_hook.relay.options import RelayOptions
+from tiktok_hook.relay.options import AppNameOptions, RelayOptions
 from tiktok_hook.store.options import StoreOptions
 from tiktok_hook.tunnel.options import TunnelOptions
 
@@ -99,6 +99,7 @@ showing = options.together(
 @options_of(TunnelOptions)
 @option("--verify-webhook-secret", metavar="TEXT", help="ngrok's spelling of --secret.")
 @options_of(StoreOptions)
+@options_of(AppNameOptions)
 @options_of(RelayOptions)
 @inspecting
 @showing

@@ -17,7 +17,7 @@ from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
-from tiktok_hook.relay.options import AttachmentOptions, RelayOptions, parse_ack
+from tiktok_hook.relay.options import AppNameOptions, RelayOptions, parse_ack
 from tiktok_hook.sanitize import visible
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ def without_target(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     unused: dict[str, Any] = {}
     command = click.get_current_context().info_name
-    fields = [*option_fields(AttachmentOptions), *option_fields(RelayOptions)]
+    fields = [*option_fields(AppNameOptions), *option_fields(RelayOptions)]
     for each, info in fields:
         if not info.needs_target or each.name not in given:
             continue
-        if each.name == "ack" and isinstance(parse_ack(given["ack"]), int):
+        if each.name == "ack" and given["ack"] and isinstance(parse_ack(given["ack"]), int):
             continue  # a fixed status needs no app
         unused[each.name] = each.default
         if _is_typed(each.name):

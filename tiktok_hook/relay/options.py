@@ -17,17 +17,13 @@ AckMode = Literal["app", "first", "hold"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttachmentOptions:
-    """How an attached app is called, and what it gets.
+class AppNameOptions:
+    """How an attached app is called.
 
     Attributes:
-        match: A filter; empty matches everything.
         attach_as: Its name; None is this user on this machine.
-        start: Where a name that is new begins: ``now``, ``start``, the id of the first delivery, or
-            a time such as ``1h``.
     """
 
-    match: str = ""
     attach_as: str | None = option(
         None,
         "Name of this app, under which the history keeps its cursor.",
@@ -36,6 +32,30 @@ class AttachmentOptions:
         default_text="user@host",
         needs_target=True,
     )
+
+    @property
+    def app_name(self) -> str:
+        """The name of the attached app.
+
+        Raises:
+            UsageError: `attach_as` is not a name.
+        """
+        from tiktok_hook.store.app_name import checked_app_name
+
+        return checked_app_name(self.attach_as)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttachmentOptions(AppNameOptions):
+    """What an attached app gets.
+
+    Attributes:
+        match: A filter; empty matches everything.
+        start: Where a name that is new begins: ``now``, ``start``, the id of the first delivery, or
+            a time such as ``1h``.
+    """
+
+    match: str = ""
     start: str = option(
         "now",
         "Where a new name begins: now, start, an ID, or WHEN such as 1h.",
@@ -53,17 +73,6 @@ class AttachmentOptions:
         from tiktok_hook import filters
 
         return filters.parse(self.match) if self.match.strip() else None
-
-    @property
-    def app_name(self) -> str:
-        """The name of the attached app.
-
-        Raises:
-            UsageError: `attach_as` is not a name.
-        """
-        from tiktok_hook.store.app_name import checked_app_name
-
-        return checked_app_name(self.attach_as)
 
     def check_attachment(self) -> None:
         """Check the values.
@@ -85,6 +94,7 @@ class RelayOptions:
         ack: ``app``: the first target's answer goes back. ``first``: 200 once it is stored, then
             forwarded in order, also after a restart. ``hold``: 200, forwarded when released. A
             number: that status, forwarded all the same, so that an app meets its redeliveries.
+            None is ``app``, and with a shared history ``first``.
         answers: Pairs of a filter and ``STATUS[xN][@DELAY]``: what TikTok is answered for accepted
             deliveries that match, N times for each event. The app is called all the same.
         retry_for: How long after its receipt a queued delivery is tried again; TikTok's own retries
@@ -110,10 +120,11 @@ class RelayOptions:
         repeatable=True,
         arguments=2,
     )
-    ack: AckMode = option(
-        "app",
+    ack: AckMode | None = option(
+        None,
         "When and what TikTok is answered.",
         metavar="app|first|hold|STATUS",
+        default_text="app, with a shared history first",
         needs_target=True,
     )
     answers: Sequence[tuple[str, str]] = option(
@@ -248,12 +259,17 @@ class RelayOptions:
 
     @property
     def ack_mode(self) -> AckMode:
-        """`ack`, a status as a number.
+        """`ack`, a status as a number; None is `default_ack`.
 
         Raises:
             UsageError: It is neither a mode nor a status.
         """
-        return parse_ack(self.ack)
+        return self.default_ack if self.ack is None else parse_ack(self.ack)
+
+    @property
+    def default_ack(self) -> AckMode:
+        """When TikTok is answered if nothing else is asked for."""
+        return "app"
 
     def check_relay(self) -> None:
         """Check the values.

@@ -31,6 +31,7 @@ from tiktok_hook.receiver import (
     serve,
 )
 from tiktok_hook.relay import Relay, open_relay
+from tiktok_hook.relay.attachment import attaching
 from tiktok_hook.session import startup_notices
 from tiktok_hook.session.attached import AttachWiring
 from tiktok_hook.session.failures import FailureReports
@@ -129,7 +130,7 @@ class _ListenWiring(Wiring):
 
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
-        store = self.stack.enter_context(plan.open_store())
+        store = self.stack.enter_context(plan.open_store(app=plan.attach_as and plan.app_name))
         forwarder = await enter(Forwarder(insecure=plan.insecure))
         if plan.app is not None:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
@@ -140,6 +141,18 @@ class _ListenWiring(Wiring):
             self.stack.callback(each.close)
         port = sockets[0].getsockname()[1]
         process = await self._start_app(plan.command, targets[0]) if plan.command else None
+        name = None
+        if plan.is_attached:
+            name = await enter(
+                attaching(
+                    plan.app_name,
+                    store,
+                    match=None,
+                    targets=targets,
+                    start="now",
+                    publish=self.bus.publish,
+                )
+            )
         relay = await enter(
             open_relay(
                 plan,
@@ -147,8 +160,11 @@ class _ListenWiring(Wiring):
                 forwarder=forwarder,
                 publish=self.bus.publish,
                 secrets=plan.secrets,
+                attached=name is not None,
             )
         )
+        if name is not None:
+            await enter(beside(name.feed(relay)))
         state.target_up = relay.target_up
         local_url = f"http://{HOST}:{port}"
         public_url = await self._public_url(local_url)

@@ -10,18 +10,27 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.option_fields import option
 from tiktok_hook.receiver.options import ReceiverOptions
-from tiktok_hook.relay.options import AckMode, AttachmentOptions, RelayOptions
+from tiktok_hook.relay.options import AckMode, AppNameOptions, AttachmentOptions, RelayOptions
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import Location, locate
 from tiktok_hook.store.options import StoreOptions
 from tiktok_hook.tunnel.options import TunnelOptions
 
-PARTS = (ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, InspectorOptions)
+PARTS = (
+    ReceiverOptions,
+    TunnelOptions,
+    StoreOptions,
+    AppNameOptions,
+    RelayOptions,
+    InspectorOptions,
+)
 """The options classes of the parts, in the order of ``--help``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, InspectorOptions):
+class ListenOptions(
+    ReceiverOptions, TunnelOptions, StoreOptions, AppNameOptions, RelayOptions, InspectorOptions
+):
     """The options of all parts and of the session as a whole.
 
     Attributes:
@@ -53,6 +62,7 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
         self.check_tunnel()
         self.check_store()
         self.check_relay()
+        _ = self.app_name
         if not self.targets and self.app is None:
             self._check_without_target()
         self._check_loop()
@@ -65,6 +75,21 @@ class ListenOptions(ReceiverOptions, TunnelOptions, StoreOptions, RelayOptions, 
             UsageError: A client secret is invalid.
         """
         return checked_secrets(self.secret)
+
+    @property
+    def default_ack(self) -> AckMode:
+        """``first`` with a shared history, where the app gets what any listener receives."""
+        return "first" if self._is_shared and self.targets else "app"
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the app gets what any listener of a shared history receives."""
+        return self._is_shared and bool(self.targets) and self.ack_mode == "first"
+
+    @property
+    def _is_shared(self) -> bool:
+        named = self.db is not None and not self.ephemeral
+        return named and self.location.server is not None
 
     def _check_without_target(self) -> None:
         """Raise `UsageError` for an option that has no effect without a target."""
@@ -110,7 +135,7 @@ class AttachOptions(AttachmentOptions, RelayOptions, InspectorOptions):
     command: Sequence[str] = ()
     bus: Bus | None = field(default=None, repr=False, compare=False)
     settings_from: Sequence[str] = ()
-    ack: AckMode = "first"
+    ack: AckMode | None = "first"
 
     def __post_init__(self) -> None:
         if self.command and not self.targets:

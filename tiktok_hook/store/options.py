@@ -41,15 +41,19 @@ class StoreOptions:
         """
         return locate(MEMORY if self.ephemeral else self.db, where="db")
 
-    def open_store(self) -> "Store":
+    def open_store(self, *, app: str | None = None) -> "Store":
         """Open it, with these bounds.
+
+        Args:
+            app: On a server, the name of the app whose queues these are; None is this user's on
+                this machine.
 
         Raises:
             StoreError: It cannot be opened.
         """
         location = self.location
         if location.server is not None:
-            return open_store(location)  # it has bounds of its own
+            return open_store(location, app=app)  # it has bounds of its own
         usual = _EPHEMERAL_BYTES if location.in_memory else None
         return open_store(location, keep=self.keep, keep_bytes=self.keep_bytes or usual)
 

@@ -16,6 +16,7 @@ from tests.listener import SECRET, post
 from tests.postgres import PostgresServer
 from tiktok_hook.doctor import Subject, history
 from tiktok_hook.errors import UsageError
+from tiktok_hook.session import ListenOptions
 from tiktok_hook.store import open_store
 
 PASSWORD = "the-password-of-anna"
@@ -56,7 +57,7 @@ async def test_listen_receives_into_it_and_forwards(url: str) -> None:
     async with (
         running_app(http(200)) as app,
         tiktok_hook.listen(
-            tunnel=False, inspect=False, secret=SECRET, db=url, forward_to=app.url, ack="first"
+            tunnel=False, inspect=False, secret=SECRET, db=url, forward_to=app.url
         ) as session,
     ):
         reply = await post(session.local_url)
@@ -67,6 +68,39 @@ async def test_listen_receives_into_it_and_forwards(url: str) -> None:
         assert received is not None
         assert received.status == 200
         assert [each.status for each in found.attempts(received)] == [200]
+
+
+async def test_the_app_of_a_listener_gets_what_another_one_receives(url: str) -> None:
+    """Each delivery once and in order, and each is shown once."""
+    async with (
+        running_app(http(200)) as app,
+        tiktok_hook.listen(
+            tunnel=False, inspect=False, secret=SECRET, db=url, forward_to=app.url
+        ) as session,
+        tiktok_hook.listen(tunnel=False, inspect=False, secret=SECRET, db=url) as other,
+    ):
+        for address in (session.local_url, other.local_url, session.local_url):
+            assert (await post(address)).status == 200
+        await asyncio.to_thread(postgres.wait_for, lambda: len(app.requests) == 3)
+        await asyncio.to_thread(postgres.wait_for, lambda: session.relay.waiting == 0)
+        assert session.summary().received == 3
+        assert other.summary().received == 1
+        second = tiktok_hook.listen(
+            tunnel=False, inspect=False, secret=SECRET, db=url, forward_to="9", attach_as="ben"
+        )
+        async with second:
+            pass
+    with tiktok_hook.History(url) as found:
+        assert [len(found.attempts(each)) for each in (7, 8, 9)] == [1, 1, 1]
+
+
+def test_the_default_of_ack_depends_on_the_history(url: str, tmp_path: Path) -> None:
+    shared = ListenOptions(db=url, forward_to="3000")
+    assert (shared.ack_mode, shared.is_attached) == ("first", True)
+    typed = ListenOptions(db=url, forward_to="3000", ack="app")
+    assert (typed.ack_mode, typed.is_attached) == ("app", False)
+    of_a_file = ListenOptions(db=tmp_path / "history.db", forward_to="3000")
+    assert (of_a_file.ack_mode, of_a_file.is_attached) == ("app", False)
 
 
 async def test_no_secret_or_password_is_in_the_database(url: str, home: Path) -> None:
