@@ -1,4 +1,4 @@
-"""Routes, retries and the queue on the page, and where a delivery differs from what is known."""
+"""Routes, retries and the queue on the page, notifications, and what a delivery carries."""
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -60,3 +60,36 @@ async def test_differences_and_the_log_id_are_shown(view: View) -> None:
     await view.receive(FAILURE)
     await view.choose(2)
     await expect(view.page.locator("#differences, .log-id")).to_have_count(0)
+
+
+_NOTIFICATIONS = """
+window.shown = [];
+window.Notification = class {
+  static permission = "default";
+  static requestPermission = async () => "granted";
+  constructor(title) {
+    window.shown.push(title);
+    document.documentElement.dataset.shown = window.shown.join(", ");
+  }
+};
+Object.defineProperty(document, "hidden", { get: () => true });
+"""
+
+
+async def test_notifications_are_asked_for_and_are_of_failures_or_of_what_the_filter_matches(
+    view: View,
+) -> None:
+    page = view.page
+    await page.add_init_script(_NOTIFICATIONS)
+    await page.reload()
+    await page.click("#notify")
+    await expect(page.locator("#notify")).to_have_text("Notifying")
+    view.app.answer = http(500)
+    await view.receive(FAILURE)
+    html = page.locator("html")
+    await expect(html).to_have_attribute("data-shown", "#1 failed")
+    view.app.answer = http(200)
+    await page.fill("#filter", "post.publish.complete")
+    await expect(page.locator("#matching")).to_have_text("0 of 1")
+    await view.receive()
+    await expect(html).to_have_attribute("data-shown", "#1 failed, #2 post.publish.complete")
