@@ -8,6 +8,7 @@ from tests.store.samples import delivery, event_body
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry
 from tiktok_hook.delivery import attempt_json, delivery_json, dump
+from tiktok_hook.events import samples
 
 USER = "-000ExampleOpenIdExampleOpenIdExampl"
 DIGEST = "ab" * 32
@@ -177,3 +178,22 @@ def test_redacting_what_is_redacted_already_changes_no_length() -> None:
 def test_no_body_takes_long(body: bytes) -> None:
     sent = delivery(body, headers=(("X-Forwarded-For", body.decode()), ("Cookie", body.decode())))
     assert len(redacted(entry(sent))) == 1
+
+
+def test_the_sender_and_the_receiver_of_a_business_event_are_replaced() -> None:
+    body = samples()["im_receive_msg"]
+    message = entry(delivery(body))
+    later = entry(delivery(b'{"event":"x.y","content":"{\\"note\\":\\"example.shop\\"}"}'))
+    (found, other) = redacted(message, later)
+    for private in ("example.user", "example.shop", "user-0001", "-000ExampleBusiness"):
+        assert private in body.decode()
+        assert private not in text_of(found)
+        assert private not in text_of(other)
+    content = json.loads(json.loads(found.delivery.body)["content"])
+    assert content["from_user"]["role"] == "personal_account"
+
+
+def test_from_and_to_of_other_events_stay() -> None:
+    body = b'{"event":"x.y","content":"{\\"from\\":\\"monday\\",\\"to\\":\\"friday\\"}"}'
+    (found,) = redacted(entry(delivery(body)))
+    assert found.delivery.body == body

@@ -112,6 +112,7 @@ class Redactor:
         for text in (delivery.path, delivery.query):
             self._learn_text(_bytes(text))
         self._learn_text(delivery.body)
+        self._learn_names(delivery)
         for attempt in entry.attempts:
             self._learn_headers(attempt.request_headers)
             self._learn_headers(attempt.headers)
@@ -186,6 +187,26 @@ class Redactor:
             self._counts[kind] += 1
             made = _user if kind == "user" else _app
             self._pseudonyms[value] = made(value, self._counts[kind])
+
+    def _learn_names(self, delivery: Delivery) -> None:
+        """Note sender and receiver of an event of TikTok Business, whose keys are `from` and `to`.
+
+        These keys are common words, so they count in such an event only.
+        """
+        event = delivery.event
+        content = None if event is None else event.content
+        if event is None or not isinstance(content, dict):
+            return
+        if not (content.keys() & {"from_user", "to_user"} or (event.kind and event.kind.business)):
+            return
+        for name in ("from", "to"):
+            person = content.get(f"{name}_user")
+            for value in (
+                content.get(name),
+                person.get("id") if isinstance(person, dict) else None,
+            ):
+                if isinstance(value, str) and _is_global(value.encode("utf-8", "surrogatepass")):
+                    self._learn_value(b"user_id", value.encode("utf-8", "surrogatepass"))
 
     def _learn_secret(self, value: bytes) -> None:
         if len(value) < 6 or len(value) > _MAX_VALUE or value in self._pseudonyms:
