@@ -33,6 +33,7 @@ from tiktok_hook.receiver import (
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.relay.attachment import attaching
 from tiktok_hook.session import startup_notices
+from tiktok_hook.session.argument_names import naming_arguments
 from tiktok_hook.session.attached import AttachWiring
 from tiktok_hook.session.failures import FailureReports
 from tiktok_hook.session.ingress import find_ingress
@@ -64,7 +65,8 @@ def _taking(
         def function(
             *positional: Arguments.args, **named: Arguments.kwargs
         ) -> AbstractAsyncContextManager[Session]:
-            return opens(options(*positional, **named))
+            with naming_arguments():
+                return opens(options(*positional, **named))
 
         vars(function)["__signature__"] = inspect.signature(options)
         return function
@@ -88,7 +90,14 @@ def listen(options: ListenOptions) -> AbstractAsyncContextManager[Session]:
         StoreError: The history cannot be opened.
         AppError: `command` exited before its port accepted connections.
     """
-    return open_session(options)
+    return _open_for_python(options)
+
+
+@asynccontextmanager
+async def _open_for_python(options: ListenOptions) -> AsyncIterator[Session]:
+    with naming_arguments():
+        async with open_session(options) as session:
+            yield session
 
 
 @asynccontextmanager

@@ -28,6 +28,8 @@ from tiktok_hook.session.browser import open_page
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.store import Store
 
+_NO_TARGET = "Start with --forward-to 3000, in Python with forward_to=3000."
+
 WAIT_SECONDS = 30.0
 """How long `Session.wait_for` waits if nothing else is asked for."""
 
@@ -199,7 +201,8 @@ class Session:
             prepared = await sender.prepare(delivery)
         except NoTargetError as error:
             raise UsageError(
-                "There is no target to replay to.", hint="Start with --forward-to 3000."
+                "There is no target to replay to.",
+                hint=_NO_TARGET,
             ) from error
         self.bus.publish(AttemptEnded(await sender.send(prepared)))
 
@@ -220,7 +223,10 @@ class Session:
             StoreError: The history cannot be read.
         """
         if not self.relay.targets:
-            raise UsageError("There is no target to pause.", hint="Start with --forward-to 3000.")
+            raise UsageError(
+                "There is no target to pause.",
+                hint=_NO_TARGET,
+            )
         if self.relay.ack == "hold":
             waiting = await asyncio.to_thread(lambda: self.relay.waiting)
             await self.relay.release()

@@ -1,0 +1,87 @@
+"""Errors for callers of `listen` in Python: arguments in place of the command line's options."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import lru_cache
+
+from tiktok_hook.errors import HookError
+from tiktok_hook.option_fields import info_of
+from tiktok_hook.session.options import ListenOptions
+
+_SENTENCES = {
+    "Set TIKTOK_CLIENT_SECRET, or use --secret-file or --secret -.": "Give secret=….",
+}
+"""Hints that name no argument, and what they mean in Python."""
+
+_COMMAND_LINE = re.compile(r"^tiktok-hook listen (--forward-to \S+) -- .*", re.DOTALL)
+_OPTION = re.compile(
+    r"""
+    (?<![\w-])--(?P<flag>[a-z][a-z-]*)
+    (?:[ ](?!(?:needs|names|allows|is|and|or)\b)
+       (?P<value>'[^']*' | [^\s'",;]+?(?=[.,;:]?(?:\s|$))))?
+    """,
+    re.VERBOSE,
+)
+"""An option and the value after it; a verb or a conjunction after it does not count as one."""
+
+
+@contextmanager
+def naming_arguments() -> Iterator[None]:
+    """Let a `HookError` that leaves the block name arguments of `listen` in place of options."""
+    try:
+        yield
+    except HookError as error:
+        rename(error)
+        raise
+
+
+def rename(error: HookError) -> None:
+    """Rewrite the message, the hint and the note of an error in place."""
+    before = f"Hint: {error.hint}"
+    error.args = (in_python(str(error)),)
+    error.hint = in_python(error.hint)
+    notes = getattr(error, "__notes__", [])
+    notes[:] = [f"Hint: {error.hint}" if note == before else note for note in notes]
+
+
+def in_python(text: str) -> str:
+    """Replace options of the command line in a text: ``--port 99999`` becomes ``port=99999``."""
+    text = _SENTENCES.get(text, text)
+    return _OPTION.sub(_argument, _COMMAND_LINE.sub(r"Add \1.", text))
+
+
+def _argument(found: "re.Match[str]") -> str:
+    flag, value = found["flag"], found["value"]
+    known = _arguments()
+    if flag not in known:
+        return found[0]
+    name, is_flag, is_list = known[flag]
+    if is_flag:
+        state = not flag.startswith("no-")
+        return f"{name}={state}" + ("" if value is None else f" {value}")
+    if value is None:
+        return name
+    if value.isdigit():
+        return f"{name}={value}"
+    shown = value if value[0] == "'" else repr(value)
+    return f"{name}=[{shown}]" if is_list else f"{name}={shown}"
+
+
+@lru_cache(maxsize=1)
+def _arguments() -> dict[str, tuple[str, bool, bool]]:
+    """By flag without dashes: the argument, whether it is on or off, whether it takes a list."""
+    found: dict[str, tuple[str, bool, bool]] = {"secret": ("secret", False, False)}
+    for each in fields(ListenOptions):
+        info = info_of(each)
+        if info is None:
+            continue
+        is_flag = isinstance(each.default, bool)
+        is_list = info.repeatable and each.name != "forward_to"
+        for flag in info.flags or (f"--{each.name.replace('_', '-')}",):
+            for spelling in flag.split("/"):
+                found[spelling.removeprefix("--")] = each.name, is_flag, is_list
+        if is_flag:
+            found[f"no-{each.name.replace('_', '-')}"] = each.name, True, False
+    return found
