@@ -51,12 +51,15 @@ def app() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
         thread.join()
 
 
+PLUGIN = ["-p", "no:cacheprovider", "-p", "tiktok_hook.testing.plugin"]
+
+
 def run(folder: Path, *entries: Entry, **environment: str) -> subprocess.CompletedProcess[str]:
     """The exported module run as a user does, in a folder of its own."""
     file = folder / "test_tiktok_webhooks.py"
     file.write_bytes(exported(entries, "pytest"))
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)],
+        [sys.executable, "-m", "pytest", "-q", *PLUGIN, str(file)],
         cwd=folder,
         env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | environment,
         capture_output=True,

@@ -16,7 +16,7 @@ from tests.store.samples import attempt, delivery
 from tiktok_hook import paths
 from tiktok_hook.store import open_store
 
-TESTS = block("tiktok_hook.testing", "from handler import app")
+TESTS = block("tiktok_webhook(app", "from handler import app")
 STARLETTE = block("Starlette(")
 DJANGO = block("get_wsgi_application")
 
@@ -62,6 +62,8 @@ def test_a_recipe_passes_the_documented_tests(framework: str, tmp_path: Path) ->
             "-q",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "tiktok_hook.testing.plugin",
             "-p",
             "pytest_asyncio.plugin",
         ],

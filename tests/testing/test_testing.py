@@ -23,7 +23,7 @@ from tiktok_hook.errors import AppError, UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.testing import TiktokWebhook, signed, signed_event
 
-pytest_plugins = ["tiktok_hook.testing"]
+pytest_plugins = ["tiktok_hook.testing.plugin"]
 
 SECRET = "tiktok-client-secret"
 PATH = "/webhooks/tiktok"
@@ -405,6 +405,8 @@ def test_an_exported_file_runs_against_an_app_that_is_put_into_it(
             "error",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "tiktok_hook.testing.plugin",
         ],
         cwd=tmp_path,
         env={

@@ -21,8 +21,6 @@ import os
 
 import pytest
 
-pytest_plugins = ["tiktok_hook.testing"]
-
 APP = os.environ.get("TIKTOK_WEBHOOK_URL", "http://127.0.0.1:3000")
 SECRET = os.environ.get("TIKTOK_CLIENT_SECRET", "")
 

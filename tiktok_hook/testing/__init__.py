@@ -1,20 +1,32 @@
 """For the tests of your own handler: signed requests, and a fixture that posts them at your app.
 
-    pytest_plugins = ["tiktok_hook.testing"]
-
     def test_a_failed_post_is_accepted(tiktok_webhook):
-        send = tiktok_webhook(app, secret="client-secret", path="/webhooks/tiktok")
+        send = tiktok_webhook(app, secret="example-client-secret", path="/webhooks/tiktok")
         assert send.event("post.publish.failed", **{"content.reason": "spam_risk"}).status == 200
 
-pytest is imported by the plugin alone, which pytest itself loads. Tests without pytest
-uses `TiktokWebhook` as a context manager, or `signed` and `signed_event` with a client of its own.
+pytest finds the fixture by itself where the package is installed. Tests without pytest
+use `TiktokWebhook` as a context manager, or `signed` and `signed_event` with a client of their own.
 
-PYTEST_DONT_REWRITE: nothing in here asserts, so that it may be imported before pytest rewrites it.
+Names are imported when they are first used: pytest imports this package whenever it starts, also
+where no test needs it.
 """
 
-from tiktok_hook.testing.exchange import Response
-from tiktok_hook.testing.signed import SignedRequest, signed, signed_event
-from tiktok_hook.testing.webhook import Send, TiktokWebhook
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tiktok_hook.testing.exchange import Response
+    from tiktok_hook.testing.signed_request import SignedRequest, signed, signed_event
+    from tiktok_hook.testing.webhook import Send, TiktokWebhook
+
+_HOMES = {
+    "Response": "exchange",
+    "Send": "webhook",
+    "SignedRequest": "signed_request",
+    "TiktokWebhook": "webhook",
+    "signed": "signed_request",
+    "signed_event": "signed_request",
+}
 
 __all__ = [
     "Response",
@@ -25,4 +37,12 @@ __all__ = [
     "signed_event",
 ]
 
-pytest_plugins = ["tiktok_hook.testing.plugin"]
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

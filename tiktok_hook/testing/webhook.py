@@ -10,7 +10,7 @@ from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
 from tiktok_hook.testing.apps import Call, opened
 from tiktok_hook.testing.exchange import Posted, Response
-from tiktok_hook.testing.signed import SignedRequest, signed, signed_event
+from tiktok_hook.testing.signed_request import SignedRequest, signed, signed_event
 
 
 class Send:
