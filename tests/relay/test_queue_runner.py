@@ -147,7 +147,7 @@ class TestTheTargetIsDown:
             await published.until_app("paused")
             await published.until(AttemptEnded, 4)
             assert [*seen, relay.target_up] == [True, False]
-            assert published.of(AppChanged)[-1].detail == "It accepts connections and hangs up."
+            assert published.of(AppChanged)[-1].detail == "it accepts connections and hangs up."
             app.answer = OK
             await published.until_app("paused", "up")
 

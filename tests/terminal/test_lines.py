@@ -178,7 +178,11 @@ def test_an_outage_is_never_of_no_length() -> None:
     [
         (AppChanged("up", TARGET), f"{TARGET} is up"),
         (AppChanged("down", TARGET, detail="refused"), f"{TARGET} is down: refused"),
-        (AppChanged("paused", TARGET), f"{TARGET} is down: deliveries are queued for it"),
+        (AppChanged("paused", TARGET), f"{TARGET} is down. Deliveries are queued for it."),
+        (
+            AppChanged("paused", TARGET, detail="it hangs up."),
+            f"{TARGET} is down: it hangs up. Deliveries are queued for it.",
+        ),
         (AppChanged("exited", None, 3), "your command ended with exit code 3"),
     ],
     ids=lambda value: value.state if isinstance(value, AppChanged) else "",

@@ -6,7 +6,7 @@ import pytest
 
 from tests.terminal.samples import TARGET, answered, attempt, delivery, events_of, refused_by_app
 from tiktok_hook import exact_json
-from tiktok_hook.delivery import Delivery, Ready
+from tiktok_hook.delivery import AttemptStarted, Delivery, Ready
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal.text import (
     BLOCKS_AT_ONCE,
@@ -104,6 +104,21 @@ def test_a_slow_answer_follows_its_delivery_as_one_line(form: Form) -> None:
     shown = draw(text, attempt(7, duration_ms=3200.0), answered(7))
     assert "#7 → 200 in 3.2 s\n" in shown
     assert "#8" not in shown.partition("#7 → 200")[0]
+
+
+def test_with_routes_the_app_that_a_delivery_waits_for_is_named() -> None:
+    clock = Clock()
+    text = view(clock, form="normal")
+    other = "http://127.0.0.1:3999/"
+    draw(text, replace(FORWARDED, routes=(("post.*", TARGET), ("else", other))))
+    started = AttemptStarted(replace(attempt(7), target=other))
+    draw(text, delivery(7, status=None), started, delivery(8, status=None))
+    clock.now += 0.016
+    head = draw(text)
+    assert f"waiting for {other}\n" in head
+    assert "waiting for the app\n" in head
+    ended = replace(attempt(7), target=other)
+    assert f"#7 → {other} 200 in 3 ms\n" in draw(text, ended, answered(7))
 
 
 @pytest.mark.parametrize("order", ["answer first", "attempt first"])

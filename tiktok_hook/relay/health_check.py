@@ -7,6 +7,8 @@ from typing import Literal
 from tiktok_hook.delivery import AppChanged
 from tiktok_hook.forward import reachable
 
+HANGS_UP = "it accepts connections and hangs up."
+
 UP_SECONDS = 5.0
 DOWN_SECONDS = 0.5
 """How often the target is checked while it is up, and while it is down."""
@@ -28,6 +30,7 @@ class HealthCheck:
         self._target = target
         self._publish = publish
         self._state: Literal["up", "down", "paused"] | None = None
+        self._was_up = False
         self._hangs_up = False
         self._changed = asyncio.Event()
         self._when_up: list[Callable[[], None]] = []
@@ -50,18 +53,18 @@ class HealthCheck:
         """Record that no connection could be made."""
         self._hangs_up = False
         if self._state != "paused":
-            self._become("down", "Nothing accepts connections there.")
+            self._become("down", "nothing accepts connections there.")
 
     def hung_up(self) -> None:
         """Record that a connection was accepted and closed without a response."""
         self._hangs_up = True
         if self._state != "paused":
-            self._become("down", "It accepts connections and hangs up.")
+            self._become("down", HANGS_UP)
 
     def pause(self, *, hangs_up: bool) -> None:
         """Record that the queue waits until the target is up."""
         self._hangs_up = hangs_up
-        self._become("paused", "It accepts connections and hangs up." if hangs_up else "")
+        self._become("paused", HANGS_UP if hangs_up else "")
 
     async def check(self) -> None:
         """Check once whether the target accepts connections."""
@@ -81,12 +84,13 @@ class HealthCheck:
                 await self.check()
 
     def _connected(self) -> None:
-        self._become("up", "The app answers again." if self._state else "The app is up.")
+        self._become("up", "the app answers again." if self._was_up else "")
 
     def _become(self, state: Literal["up", "down", "paused"], detail: str) -> None:
         if state == self._state:
             return
         first, self._state = self._state is None, state
+        self._was_up = self._was_up or state == "up"
         self._changed.set()
         if state == "up":
             for callback in self._when_up:

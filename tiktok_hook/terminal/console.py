@@ -15,6 +15,7 @@ from tiktok_hook.delivery import (
     AppOutput,
     Attempt,
     AttemptEnded,
+    AttemptStarted,
     Delivery,
     DeliveryAnswered,
     DeliveryStored,
@@ -98,6 +99,7 @@ class Console:
     ) -> None:
         self._colours = colours
         self._received = 0
+        self._has_routes = False
         self._rejected_count = 0
         # Deliveries without an answer, oldest first, with the monotonic second of their arrival.
         # Written by the publishing thread; the printing thread reads the tuple made of it.
@@ -143,13 +145,15 @@ class Console:
 
     def handlers(self) -> Mapping[type[Any], Handler]:
         """Return what to call with which event, for `Bus.connect`."""
-        vital = (AppChanged, Notice, QueueChanged, Ready, Skipped, TunnelChanged)
+        vital = (AppChanged, Notice, QueueChanged, Skipped, TunnelChanged)
         return {
             DeliveryStored: self._stored,
             DeliveryAnswered: self._answered,
+            AttemptStarted: self._attempt_started,
             AttemptEnded: self._attempt_ended,
             NonWebhookRequest: self._non_webhook_request,
             AppOutput: self._app_output,
+            Ready: self._ready,
             Summary: self._summary,
             **dict.fromkeys(vital, self._vital),
         }
@@ -185,6 +189,15 @@ class Console:
             self._put_limited(self._rejected, DeliveryAnswered(bounded(delivery)))
         else:
             self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES)
+
+    def _attempt_started(self, event: AttemptStarted) -> None:
+        """Show which of several targets a delivery waits for; of one the view knows already."""
+        if self._has_routes and not self._for_programs:
+            self._printer.put(event, size=_RECORD_BYTES, weight=0)
+
+    def _ready(self, event: Ready) -> None:
+        self._has_routes = bool(event.routes)
+        self._vital(event)
 
     def _attempt_ended(self, event: AttemptEnded) -> None:
         size = len(event.attempt.body) + _RECORD_BYTES

@@ -132,15 +132,26 @@ def delivery_line(
     )
 
 
-def answer_line(delivery: Delivery, attempt: Attempt | None, paint: Paint) -> str:
-    """Return the late answer to a delivery that is on the screen: ``#12 → 200 in 3.2 s``."""
+def answer_line(
+    delivery: Delivery, attempt: Attempt | None, paint: Paint, *, with_target: bool = False
+) -> str:
+    """Return the late answer to a delivery that is on the screen: ``#12 → 200 in 3.2 s``.
+
+    Args:
+        delivery: As answered.
+        attempt: The attempt that the answer was made of; None without one.
+        paint: Colours.
+        with_target: Name the app that answered: there are several.
+    """
+    where = ""
     if attempt is None:
         said, style = str(delivery.status), status_style(delivery.status)
     else:
         said, style = outcome(attempt), attempt_style(attempt)
         if delivery.status != attempt.status:
             said = f"{said}, answered {delivery.status}"
-    return f"{paint.strong}#{delivery.id}{paint.off} → {paint.styled(said, style)}"
+        where = f"{shown(attempt.target)} " if with_target else ""
+    return f"{paint.strong}#{delivery.id}{paint.off} → {where}{paint.styled(said, style)}"
 
 
 def attempt_line(
@@ -218,7 +229,7 @@ _APP_STATES = {
     "up": ("is up", "good"),
     "started": ("started", "good"),
     "down": ("is down", "bad"),
-    "paused": ("is down: deliveries are queued for it", "bad"),
+    "paused": ("is down", "bad"),
     "exited": ("ended", "caution"),
 }
 
@@ -230,7 +241,9 @@ def app_line(state: AppChanged, paint: Paint) -> str:
     if state.exit_code is not None:
         what = f"ended with exit code {state.exit_code}"
     detail = f": {shown(state.detail)}" if state.detail else ""
-    return f"{who} {paint.styled(what, style)}{detail}"
+    queued = " Deliveries are queued for it." if state.state == "paused" else ""
+    stop = "." if queued and not detail else ""
+    return f"{who} {paint.styled(what, style)}{detail}{stop}{queued}"
 
 
 def notice_style(notice: Notice) -> tuple[str, str]:

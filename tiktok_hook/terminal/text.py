@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from tiktok_hook.delivery import (
     AppChanged,
     AttemptEnded,
+    AttemptStarted,
     Delivery,
     DeliveryAnswered,
     DeliveryStored,
@@ -60,11 +61,13 @@ class _Open:
         shown: Whether it is on the screen, as waiting for the app.
         attempts: The attempts that belong to its block or to its answer's line.
         skipped: Why it goes to no app; None if it does.
+        target: Where it was sent first; None if that is not known.
     """
 
     delivery: Delivery
     held_until: float
     shown: bool = False
+    target: str | None = None
     attempts: list[AttemptEnded] = field(default_factory=list)
     skipped: Skipped | None = None
 
@@ -107,6 +110,7 @@ class Text:
         self._blocks_at = clock()
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._target: str | None = None
+        self._has_routes = False
         self._history_stays = True
         self._answered_by_app = False
         self._tunnel = "connecting"
@@ -125,6 +129,7 @@ class Text:
             NonWebhookRequest: self._request,
             TunnelChanged: self._tunnel_changed,
             AppChanged: self._app_changed,
+            AttemptStarted: self._attempt_started,
             Notice: self._notice,
             Ready: self._ready,
             Summary: self._summary,
@@ -171,6 +176,12 @@ class Text:
         known.held_until = self._clock() + HOLD_SECONDS
         if self._complete(known):
             yield from self._finish(known)
+
+    def _attempt_started(self, event: AttemptStarted) -> Iterator[Piece]:
+        known = self._open.get(event.attempt.delivery_id)
+        if known is not None and event.attempt.number == 1:
+            known.target = event.attempt.target
+        return iter(())
 
     def _attempt_ended(self, event: AttemptEnded) -> Iterator[Piece]:
         attempt = event.attempt
@@ -222,7 +233,10 @@ class Text:
             yield from self._block_or_line(known)
             return
         attempt = known.attempts[0].attempt if known.attempts else None
-        yield out(lines.answer_line(known.delivery, attempt, self._out_paint) + "\n")
+        line = lines.answer_line(
+            known.delivery, attempt, self._out_paint, with_target=self._has_routes
+        )
+        yield out(line + "\n")
         yield from self._hint("" if attempt is None else attempt.hint)
         for each in known.attempts[1:]:
             yield from self._late_attempt(each)
@@ -243,7 +257,7 @@ class Text:
                 skipped=skipped,
                 width=width or 80,
                 detail=self._detail(),
-                waiting_for=self._target if waits else None,
+                waiting_for=(known.target or self._target) if waits else None,
             )
             yield out(self._drawn(block, self._out_paint))
         else:
@@ -377,7 +391,9 @@ class Text:
     def _ready(self, ready: Ready) -> Iterator[Piece]:
         from tiktok_hook.terminal import banner
 
-        self._target = ready.target
+        # With routes it depends on the delivery, and `AttemptStarted` says it.
+        self._has_routes = bool(ready.routes)
+        self._target = "the app" if self._has_routes else ready.target
         self._answered_by_app = ready.target is not None and ready.ack == "app"
         self._history_stays = ready.history is not None
         if ready.target is not None and ready.target_up is not None:
