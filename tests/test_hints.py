@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiktok_hook.hints import LISTENER_REFUSAL, for_accepted_forgery, for_answer
+from tiktok_hook.hints import LISTENER_REFUSAL, LISTENER_RULES, for_accepted_forgery, for_answer
 from tiktok_hook.sanitize import visible
 
 TARGET = "http://127.0.0.1:3000/webhooks/tiktok"
@@ -314,3 +314,13 @@ def test_any_answer_gives_a_harmless_hint(
     )
     assert visible(said) == said
     assert len(said) < 1000
+
+
+@pytest.mark.parametrize("option", ["--ack", "--answer"])
+@pytest.mark.parametrize("status", [204, 302, 404, 500])
+def test_a_status_that_the_listener_was_told_to_answer_is_not_blamed_on_the_app(
+    option: str, status: int
+) -> None:
+    said = hint(status, verdict="valid", body=LISTENER_RULES[option])
+    assert said.startswith(f"{option} of the listener set the {status}, not your app")
+    assert option not in hint(status, verdict="valid", body=b'{"ok":false}')

@@ -18,6 +18,11 @@ _QUOTED_CHARS = 200
 LISTENER_REFUSAL = b'{"ok":false,"error":"signature refused"}'
 """What `tiktok-hook listen` itself answers to a signature that it rejects."""
 
+LISTENER_RULES = {
+    option: b'{"ok":false,"set_by":"%s"}' % option.encode() for option in ("--ack", "--answer")
+}
+"""What it answers when one of these options set a status other than 200."""
+
 _ERRORS = {
     "dns": "No address is known for {host}: check the spelling of the name.",
     "protocol": "What came back is not HTTP: another kind of server listens at {host}.",
@@ -91,6 +96,12 @@ def for_answer(
         return _for_error(error, target, detail, evidence)
     if status is None or status == 200:
         return ""
+    for option, answer in LISTENER_RULES.items():
+        if body == answer:
+            return (
+                f"{option} of the listener set the {status}, not your app: tiktok-hook show last "
+                "has what your app answered."
+            )
     headers = tuple(headers)
     named = {name.lower(): value for name, value in headers}
     if 300 <= status < 400:

@@ -33,7 +33,8 @@ async def trigger(*words: str, stdin: bytes = b"", secret: str | None = SECRET) 
 
 
 async def test_without_an_event_the_catalogue_and_the_scenarios_are_listed() -> None:
-    listed = (await trigger()).stdout
+    listed = (await trigger("--list")).stdout
+    assert (await trigger()).stdout == listed
     assert all(f"  {name} " in listed for name in events.CATALOGUE)
     assert "  publish-failed " in listed
 

@@ -11,6 +11,7 @@ from tests.apps import http, running_app
 from tests.relay.samples import Opener, Published, delivery
 from tiktok_hook.delivery import AttemptEnded, DeliveryAnswered, Skipped
 from tiktok_hook.errors import UsageError
+from tiktok_hook.hints import LISTENER_RULES
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.relay.routing import AnswerRules, parse_answers, parse_routes, targets_for
 from tiktok_hook.store import Store
@@ -146,7 +147,9 @@ async def test_a_rule_replaces_the_answer_and_the_app_is_still_called(
             if ack not in {None, "hold"}:
                 await app.wait_for(2)
     assert first.status == 503
+    assert first.body == LISTENER_RULES["--answer"]
     assert second.status == (202 if ack == "202" else 200)
+    assert (second.body == LISTENER_RULES["--ack"]) is (ack == "202")
     assert published.of(DeliveryAnswered)[0].delivery.status == 503
     await store.flush()
     stored = store.history().get(1)

@@ -179,6 +179,7 @@ def test_words_for_people_go_to_stderr() -> None:
         self_check=SelfCheck(result="failed", hint="Press Test URL."),
     )
     lines, words = draw(failed, Notice("Mind this.", "Do that."), "app | hello", dropped=1240)
+    assert lines.pop() == {"type": "dropped", "lines": 1240}
     assert len(lines) == 1
     assert "Press Test URL." in words
     assert "Warning: Mind this.\n  Do that.\n" in words

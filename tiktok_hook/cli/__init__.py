@@ -51,9 +51,9 @@ A test compares them with the docstrings of the commands.
 FIRST_STEPS = """\
 tiktok-hook receives TikTok webhooks on your machine. Three commands to try:
 
-  tiktok-hook demo                          every feature, without an account or a network
-  tiktok-hook listen --secret -             a public Callback URL to paste into TikTok
-  tiktok-hook trigger authorization.removed a signed sample event, sent to that listener
+  tiktok-hook demo                   every feature, no account or network needed
+  tiktok-hook listen --secret -      a public Callback URL to paste into TikTok
+  tiktok-hook trigger tiktok.ping    a signed sample event, sent to that listener
 
 All commands: tiktok-hook --help
 """

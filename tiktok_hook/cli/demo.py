@@ -1,5 +1,6 @@
 """``tiktok-hook demo``: every feature on this machine, without an account or a network."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def command(
     from tiktok_hook.cli import run_listen
 
     stays = sys.stdin.isatty() and sys.stdout.isatty()
+    keys = os.environ.get("TERM") != "dumb"
     return session.run(
         session.ListenOptions(
             secret=session.demo.SECRET,
@@ -57,5 +59,5 @@ def command(
         format=form,
         color=color.wanted(),
         open_page=inspector["open_page"],
-        script=session.demo.script(stays=stays),
+        script=session.demo.script(stays=stays, keys=keys),
     )

@@ -43,6 +43,7 @@ _MAX_SHUFFLED = 100_000
     metavar="PATH=VALUE",
     help="Change a value, as content.reason=spam_risk; += adds one. Repeatable.",
 )
+@click.option("--list", "listed", is_flag=True, help="List the sample events and scenarios.")
 @option("--body", metavar="FILE", help="Send these bytes instead of a sample; - is stdin.")
 @option(
     "--scenario",
@@ -70,6 +71,7 @@ def command(
     secrets: tuple[str, ...],
     secret_files: tuple[Path, ...],
     config: Path | None,  # noqa: ARG001 - read before the options are
+    listed: bool,  # noqa: FBT001 - click passes it by name
     **given: Any,
 ) -> None:
     """Send a signed sample event.
@@ -77,6 +79,9 @@ def command(
     The event is sent to the newest running listener, or to --to. Without EVENT, the command lists
     all sample events. Exits with 6 if an answer is not 200.
     """
+    if listed:
+        _list(as_json=given["form"] == "json")
+        return
     if event is None and given["body"] is None and given["scenario"] is None:
         trigger_options.refuse_without_event(context)
         _list(as_json=given["form"] == "json")

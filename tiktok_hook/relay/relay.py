@@ -22,6 +22,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
+from tiktok_hook.hints import LISTENER_RULES
 from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
 from tiktok_hook.relay import retry_policy
 from tiktok_hook.relay.health_check import HealthCheck
@@ -294,7 +295,7 @@ class Relay:
             self._publish(DeliveryAnswered(stored, skipped=bool(self.targets)))
             if self.targets:
                 self._publish(Skipped(stored, _UNROUTED))
-            return _plain(status)
+            return _set_by("--ack" if rule is None else "--answer", status)
         if self.ack in {"first", "hold"} or self.paused:
             mode: QueueMode = "first" if self.ack == "first" else "hold"
             deadline = delivery.received_at + self.retry_for
@@ -323,7 +324,7 @@ class Relay:
         self._publish(DeliveryStored(stored))
         await self._delay(stored, rule)
         self._publish(DeliveryAnswered(stored))
-        return _plain(rule.status)
+        return _set_by("--answer", rule.status)
 
     async def _delay(self, stored: Delivery, rule: AnswerRule | None) -> None:
         """Hold the answer to a stored delivery back for the delay of its rule."""
@@ -357,7 +358,7 @@ class Relay:
         try:
             attempt, reply = await self._sender.finish(stored, request, attempt)
             self._note_health(targets[0], attempt)
-            answer = _from_app(reply) if rule is None else _plain(rule.status)
+            answer = _from_app(reply) if rule is None else _set_by("--answer", rule.status)
             self._store.set_status(stored.id, answer.status)
             # The attempt first: the answer to TikTok is made of it.
             self._publish(AttemptEnded(attempt))
@@ -393,7 +394,10 @@ class Relay:
         """Publish a stored delivery and return a fixed response."""
         self._publish(DeliveryStored(stored))
         self._publish(DeliveryAnswered(stored))
-        return _plain(stored.status or 200)
+        status = stored.status or 200
+        if stored.refused or stored.verdict.refused:
+            return _plain(status)
+        return _set_by("--ack", status)
 
     # In the background.
 
@@ -529,6 +533,11 @@ def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
 
 def _plain(status: int) -> ReceiverResponse:
     return OK if status == 200 else ReceiverResponse(status, b'{"ok":false}')
+
+
+def _set_by(option: str, status: int) -> ReceiverResponse:
+    """The response that an option of the user set, which its body names if it is not 200."""
+    return OK if status == 200 else ReceiverResponse(status, LISTENER_RULES[option])
 
 
 def _from_app(reply: Reply) -> ReceiverResponse:

@@ -18,19 +18,22 @@ _TROUBLE = b"KeyError: 'user_openid'\n  at demo_app.py, line 12\n"
 _PACE_SECONDS = 0.25
 
 
-def script(*, stays: bool) -> Callable[[Session], AbstractAsyncContextManager[None]]:
+def script(
+    *, stays: bool, keys: bool = True
+) -> Callable[[Session], AbstractAsyncContextManager[None]]:
     """Return the script that sends sample deliveries to the demo's session.
 
     Args:
         stays: Whether the session runs on a terminal. If so, deliveries are sent at a readable
             pace and the session runs until the user quits. Otherwise it ends after the last
             delivery.
+        keys: Whether single keys work.
     """
 
     @asynccontextmanager
     async def beside(session: Session) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(_feed(session, stays=stays))
+            feeding = group.create_task(_feed(session, stays=stays, keys=keys))
             try:
                 yield
             finally:
@@ -39,7 +42,7 @@ def script(*, stays: bool) -> Callable[[Session], AbstractAsyncContextManager[No
     return beside
 
 
-async def _feed(session: Session, *, stays: bool) -> None:
+async def _feed(session: Session, *, stays: bool, keys: bool) -> None:
     for request in _deliveries(session.local_url):
         await session.forwarder.send(request)
         if stays:
@@ -47,7 +50,8 @@ async def _feed(session: Session, *, stays: bool) -> None:
     if not stays:
         session.ended.set()
         return
-    words = "All samples were sent. Press r to replay the last one, ? for help, q to quit."
+    ways = "Press r to replay the last one, ? for help, q to quit." if keys else "Ctrl-C stops."
+    words = f"All samples were sent. {ways}"
     session.bus.publish(Notice(words, level="info"))
 
 

@@ -60,6 +60,7 @@ class JsonLines:
         for item in items:
             yield from self._item(item)
         if dropped:
+            yield from _json("dropped", {"lines": dropped})
             yield err(
                 f"Warning: {words.plural(dropped, 'line was', 'lines were')} left out: stdout is "
                 "read too slowly. They are in the history: tiktok-hook events\n"
