@@ -10,7 +10,7 @@ from tests.cli.in_process import run
 from tests.cli.runner import invoke
 from tiktok_hook import paths
 
-DRAWING = ["audit", "demo", "doctor", "events", "listen", "show"]
+DRAWING = ["attach", "audit", "demo", "doctor", "events", "listen", "show"]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import color, options
 from tiktok_hook.cli.derived import options_of
 from tiktok_hook.cli.listen import AppCommand, inspecting, showing
 from tiktok_hook.relay.options import FORWARDING, AppNameOptions, AttachmentOptions, RelayOptions
@@ -55,6 +55,7 @@ def command(words: tuple[str, ...], **given: Any) -> int:
             **arguments,
         ),
         format=given["form"],
+        color=color.wanted(),
         exit_after=given["exit_after"],
         timeout=given["timeout"],
         open_page=given["open_page"],
