@@ -318,7 +318,7 @@ def test_any_answer_gives_a_harmless_hint(
 
 @pytest.mark.parametrize("option", ["--ack", "--answer"])
 @pytest.mark.parametrize("status", [204, 302, 404, 500])
-def test_a_status_that_the_listener_was_told_to_answer_is_not_blamed_on_the_app(
+def test_a_status_that_an_option_of_the_listener_set_is_not_blamed_on_the_app(
     option: str, status: int
 ) -> None:
     said = hint(status, verdict="valid", body=LISTENER_RULES[option])

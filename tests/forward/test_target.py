@@ -18,6 +18,7 @@ from tiktok_hook.forward import (
         (" 3000 ", "http://localhost:3000"),
         (":3000", "http://localhost:3000"),
         (":3000/hook", "http://localhost:3000/hook"),
+        ("3000/hook?a=1", "http://localhost:3000/hook?a=1"),
         (":3000?a=1", "http://localhost:3000/?a=1"),
         ("app:8000", "http://app:8000"),
         ("app:8000/a//b%2F", "http://app:8000/a//b%2F"),
@@ -39,7 +40,6 @@ def test_a_target_is_read_in_every_documented_form(text: str, url: str) -> None:
     [
         "",
         "localhost",
-        "3000/hook",
         "0",
         "65536",
         "app:port",

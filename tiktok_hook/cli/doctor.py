@@ -50,7 +50,7 @@ _WIDEST = 12
     "-f",
     multiple=True,
     metavar="TARGET",
-    help="Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+    help="Your app: 3000, 3000/path, host:port or a URL. Repeatable.",
 )
 @options.option(
     "--route",

@@ -12,7 +12,7 @@ from tiktok_hook.errors import UsageError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-_FORMS = "Use a port (3000), :3000/path, host:port or a URL like http://localhost:3000/webhook."
+_FORMS = "Use a port (3000), 3000/path, host:port or a URL like http://localhost:3000/webhook."
 _URL = re.compile(
     r"(?i)(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL
 )
@@ -51,8 +51,9 @@ def parse_target(text: str) -> str:
     """The URL of an app, from what a user typed.
 
     Args:
-        text: ``3000``, ``:3000/path``, ``host:port``, ``host:port/path`` or an http(s) URL. Without
-            a host it is ``localhost``, so that apps on 127.0.0.1 and on ::1 are both found.
+        text: ``3000``, ``3000/path``, ``:3000/path``, ``host:port``, ``host:port/path`` or an
+            http(s) URL. Without a host it is ``localhost``, so that apps on 127.0.0.1 and on ::1
+            are both found.
 
     Returns:
         A normalised URL: scheme and host in lower case, no default port, no bare ``/``. Path and
@@ -62,7 +63,7 @@ def parse_target(text: str) -> str:
         UsageError: It has none of these forms.
     """
     given = text.strip()
-    if re.fullmatch(r"[0-9]+", given):
+    if re.fullmatch(r"[0-9]+(?:/.*)?", given, re.DOTALL):
         given = f":{given}"
     if short := _SHORT.fullmatch(given):
         authority = short["authority"]

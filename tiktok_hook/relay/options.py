@@ -107,7 +107,7 @@ class RelayOptions:
 
     forward_to: str | int | Sequence[str] = option(
         (),
-        "Your app: 3000, :3000/path, host:port or a URL. Repeatable.",
+        "Your app: 3000, 3000/path, host:port or a URL. Repeatable.",
         flags=("--forward-to", "-f"),
         metavar="TARGET",
         repeatable=True,

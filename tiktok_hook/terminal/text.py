@@ -391,7 +391,7 @@ class Text:
     def _ready(self, ready: Ready) -> Iterator[Piece]:
         from tiktok_hook.terminal import banner
 
-        # With routes it depends on the delivery, and `AttemptStarted` says it.
+        # With routes it depends on the delivery, and `AttemptStarted` names it.
         self._has_routes = bool(ready.routes)
         self._target = "the app" if self._has_routes else ready.target
         self._answered_by_app = ready.target is not None and ready.ack == "app"
