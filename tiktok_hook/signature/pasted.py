@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from tiktok_hook.signature.scheme import HEADER
 
 _MAX_CHARS = 20_000
-_SIGNATURE_NAME = re.compile(r"(?i)(?:^|[-_])(?:sign|signature|hmac)(?:[-_](?:256|sha256|v1))?$")
+_SIGNATURE_NAME = re.compile(
+    r"(?i)(?:^|[-_])(?:sign|signatures?|sig|hmac|tiktoksignature)(?:[-_](?:256|sha256|v1|v3))?$"
+)
 _TIMESTAMP_NAME = re.compile(r"(?i)(?:^|[-_])(?:timestamp|ts|time)$")
 _NONCE_NAME = re.compile(
     r"(?i)(?:^|[-_])(?:nonce|(?:svix|webhook|request|message|msg|event|delivery)[-_]?id)$"
