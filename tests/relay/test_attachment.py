@@ -343,7 +343,7 @@ class TestLease:
             async with attached(shared, app.url):
                 await eventually(lambda: 19 in numbers(app))
                 process.send_signal(signal.SIGCONT)
-                _, errors = await asyncio.to_thread(process.communicate)
+                _, errors = await asyncio.to_thread(process.communicate, timeout=20)
                 await receive(store, 20, 21)
                 await eventually(lambda: 21 in numbers(app))
         assert f"{APP} was taken over by another process" in errors.decode()
