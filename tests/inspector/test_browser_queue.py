@@ -81,7 +81,8 @@ async def test_notifications_are_asked_for_and_are_of_failures_or_of_what_the_fi
 ) -> None:
     page = view.page
     await page.add_init_script(_NOTIFICATIONS)
-    await page.reload()
+    async with page.expect_response("**/api/v1/stream"):  # what came before is not notified of
+        await page.reload()
     await page.click("#notify")
     await expect(page.locator("#notify")).to_have_text("Notifying")
     view.app.answer = http(500)

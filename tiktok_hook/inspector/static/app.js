@@ -160,6 +160,8 @@ function onDelivery(row) {
   const isAnswer = state.rows.has(row.delivery.id);
   const isFirst = state.rows.size === 0 && state.chosen === null;
   arrived(row);
+  // An attempt that has ended by then is not sent again on its own.
+  if (row.last_attempt !== null) notifyAttempt(row.last_attempt);
   if (isFirst && WIDE.matches) {
     state.chosen = row.delivery.id;
     drawDetail(state.chosen);
