@@ -101,7 +101,8 @@ _EMPTY = """
     DELETE FROM tiktok_hook.deliveries; DELETE FROM tiktok_hook.marks;
     DELETE FROM tiktok_hook.app_marks;
     DELETE FROM tiktok_hook.attempts; DELETE FROM tiktok_hook.queue;
-    DELETE FROM tiktok_hook.processes; DELETE FROM tiktok_hook.queue_locks;
+    DELETE FROM tiktok_hook.apps; DELETE FROM tiktok_hook.processes;
+    DELETE FROM tiktok_hook.queue_locks;
     DELETE FROM tiktok_hook.attachments;
     SELECT setval('tiktok_hook.delivery_ids', 1, false);
     UPDATE tiktok_hook.history SET keep = 100000, keep_bytes = 1073741824;

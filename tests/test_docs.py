@@ -123,6 +123,8 @@ def test_a_code_block_is_of_a_kind_that_is_tested(page: str, language: str, code
             tomllib.loads(code)
         case "js" | "php":
             assert page == "docs/recipes.md"  # tests/recipes/test_programs.py runs its files
+        case "sql":
+            assert page == "docs/team.md"  # tests/store/postgres/test_team.py runs it
         case "console":
             assert all(line.startswith("$ ") for line in code.splitlines())
         case _:

@@ -41,6 +41,8 @@ KNOWN = {
     9009: ("proxy", "http_proxy", False),
     334: ("already online from somewhere else", "--pooling", True),
     6030: ("without pooling", "--pooling", True),
+    18019: ("does not include endpoint pooling", "Leave out --pooling", False),
+    18020: ("as many pooled endpoints", "Stop one of the other listeners", True),
     313: ("plan does not allow", "--domain", False),
     319: ("not reserved", "Reserve", False),
     320: ("belongs to another", "authtoken", False),

@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "Write deliveries to a file.",
     "import": "Add deliveries from a file to the history.",
     "clear": "Empty the history.",
+    "team": "Set up a shared history for a team, and show who uses it.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",
     "types": "Print the types of TikTok's events.",

@@ -23,6 +23,7 @@ from tiktok_hook.store.records import (
 
 if TYPE_CHECKING:
     from tiktok_hook.store.postgres.health import ServerReport
+    from tiktok_hook.store.postgres.team import Team
     from tiktok_hook.store.writer import Store
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "locate",
     "open_history",
     "open_store",
+    "open_team",
     "parse_location",
     "report_server",
 ]
@@ -155,6 +157,14 @@ def report_server(location: Location) -> "ServerReport":
 
     assert location.server is not None
     return report(location.server)
+
+
+def open_team(location: Location) -> "Team":
+    """The set-up of a shared history, and who uses it; nothing is opened yet."""
+    from tiktok_hook.store.postgres.team import Team
+
+    assert location.server is not None
+    return Team(location.server)
 
 
 def check_creatable(location: Location | str | Path) -> None:

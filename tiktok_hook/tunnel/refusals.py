@@ -127,6 +127,18 @@ _TABLE = (
         "Give --pooling to all of them, or stop the others.",
         heals=True,
     ),
+    _Words(
+        (18019,),
+        "The ngrok account's plan does not include endpoint pooling",
+        "Leave out --pooling and run one listener that the team attaches to, or see "
+        f"{DASHBOARD}/billing",
+    ),
+    _Words(
+        (18020,),
+        "{domain} has as many pooled endpoints online as the ngrok account's plan allows",
+        f"Stop one of the other listeners: {DASHBOARD}/endpoints",
+        heals=True,
+    ),
     _Words((313, 314, 15002), "The ngrok account's plan does not allow {domain}", f"{_DOMAINS}"),
     _Words(
         (319, 15013),

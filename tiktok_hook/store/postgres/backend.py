@@ -41,6 +41,16 @@ _QUEUE_CHECK_PART = 8
 """The queue is counted again once a listener has filled an eighth of the room that was left."""
 
 
+def own_name(connection: Connection, app: str) -> str:
+    """The name of this user's own app on this machine.
+
+    Two users of the database may share an account of the machine, as when one person tries a
+    listener and an attached app: names belong to one of them.
+    """
+    found = connection.execute(_TAKEN, {"app": app}).fetchone()
+    return app if found is None else f"{app}/{connection.info.user}"
+
+
 def open_reader(address: ServerAddress) -> PostgresReader:
     """Open a shared history that is only read.
 
@@ -51,9 +61,10 @@ def open_reader(address: ServerAddress) -> PostgresReader:
     with server.connect() as connection:
         try:
             schema.require(connection, server)
+            name = own_name(connection, rows.text(default_app_name()))
         except psycopg.Error as error:
             raise server.explain(error) from error
-    presence = Presence(server, rows.text(default_app_name()), leased=False)
+    presence = Presence(server, name, leased=False)
     return PostgresReader(server, QueryConnections(server), presence)
 
 
@@ -80,9 +91,11 @@ class PostgresBackend:
         prune: bool,
         app: str | None = None,
     ) -> None:
-        self._server = Server(address, "listener" if app is None else "attach")
+        kind = "attach" if app is not None else "listen" if prune else "other"
+        self._server = Server(address, kind)
+        self._is_named = app is not None
         whose = rows.text(default_app_name()) if app is None else rows.text(app)
-        self._presence = Presence(self._server, whose, leased=True)
+        self._presence = Presence(self._server, whose, leased=True, kind=kind)
         self._connection: Connection | None = None
         self._bounds: Bounds
         self._try_again_at = 0.0
@@ -110,6 +123,10 @@ class PostgresBackend:
             schema.create(
                 connection, self._server, keep=keep or KEEP, keep_bytes=keep_bytes or KEEP_BYTES
             )
+            if self._prune:
+                self._require_listener(connection)
+            if not self._is_named:
+                self._presence.app = own_name(connection, self._presence.app)
             self._presence.register(connection)
             connection.execute("SELECT tiktok_hook.end_abandoned_1(%s, %s)", (CUT, _CUT_HINT))
             self._bounds = _set_bounds(connection, keep, keep_bytes)
@@ -120,6 +137,16 @@ class PostgresBackend:
             connection.close()
             raise
         return connection
+
+    def _require_listener(self, connection: Connection) -> None:
+        """Check that this user may receive.
+
+        Raises:
+            StoreError: Only to read and to attach.
+        """
+        found = connection.execute(_MAY_ADD).fetchone()
+        if found is None or not found[0]:
+            raise self._server.explain(errors.InsufficientPrivilege("function add_1"))
 
     @property
     def label(self) -> str:
@@ -348,6 +375,11 @@ class _Usage:
 
 _FAULTS_OF_A_ROW = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 _CUT_HINT = "The process that forwarded it ended before the app had answered."
+_TAKEN = "SELECT true FROM tiktok_hook.apps WHERE app = %(app)s AND role <> session_user::text"
+_MAY_ADD = (
+    "SELECT has_function_privilege(oid, 'EXECUTE') FROM pg_proc "
+    "WHERE pronamespace = 'tiktok_hook'::regnamespace AND proname = 'add_1'"
+)
 _PRUNE = "SELECT * FROM tiktok_hook.prune_1(%s::int8, %s::int8, %s::int4)"
 _SET_BOUNDS = (
     "UPDATE tiktok_hook.history SET keep = coalesce(%(keep)s::int8, keep), "

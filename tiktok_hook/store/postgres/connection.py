@@ -1,5 +1,6 @@
 """Connections to one server: address, TLS, deadlines, and what its errors mean."""
 
+import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -142,6 +143,8 @@ class Server:
 
     def explain(self, error: Exception) -> StoreError:
         """Translate an error of psycopg for the user."""
+        if isinstance(error, errors.InsufficientPrivilege):
+            return self._forbidden(" ".join(str(error).split("\n")[0].split()))
         for kinds, message, hint in _MEANINGS:
             if isinstance(error, kinds):
                 return StoreError(f"{self.label} {message(error)}.", hint=hint)
@@ -156,6 +159,28 @@ class Server:
                 hint="Check that the server is up and that no firewall or VPN is in between.",
             )
         return StoreError(f"{self.label} cannot be used: {reason}.")
+
+    def _forbidden(self, words: str) -> StoreError:
+        """Why something is left to others, and who may."""
+        if re.search(r"\b(?:add|set_status|prune)_\d", words):
+            return StoreError(
+                f"This user of {self.label} may read this history but not add to it.",
+                hint="tiktok-hook attach forwards from it; receiving and import need the role of a "
+                "listener (tiktok-hook team add).",
+            )
+        if re.search(r"\b(?:clear|remove|delete)_\d", words):
+            return StoreError(
+                f"This user of {self.label} may delete nothing: only its owner may delete.",
+                hint="tiktok-hook export writes a copy of what you need.",
+            )
+        if words.startswith("the app "):
+            return StoreError(
+                f"{words.removeprefix('the app ')}, not to this one.",
+                hint="Use another name, or let the history's owner free it: tiktok-hook team leave",
+            )
+        return StoreError(
+            f"{self.label} does not allow that: {words}.", hint="Use a user who owns the history."
+        )
 
 
 def _says(text: str) -> Callable[[Exception], str]:
@@ -191,11 +216,6 @@ _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Exception], st
         (errors.TooManyConnections,),
         _says("has no connection left"),
         "Close some programs that use it, or raise max_connections.",
-    ),
-    (
-        (errors.InsufficientPrivilege,),
-        lambda error: f"does not allow that: {_reason(' '.join(str(error).split()))}",
-        "Use a user who owns the history.",
     ),
     (
         (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName),

@@ -7,12 +7,14 @@ Invariant: `_condition` guards the counter and the locks. The thread's connectio
 thread alone; `_waker` ends its wait, and is written to by any thread.
 """
 
+import os
 import select
 import socket
 import threading
 import time
 import uuid
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Protocol
 
 import psycopg
@@ -56,13 +58,16 @@ class Presence:
         server: Where it is.
         app: The name of this user and machine.
         leased: Whether it holds a lease, as a process does that writes.
+        kind: What it does, for the team: ``listen``, ``attach`` or ``other``.
     """
 
-    def __init__(self, server: Server, app: str, *, leased: bool) -> None:
+    def __init__(self, server: Server, app: str, *, leased: bool, kind: str = "other") -> None:
         self.id = str(uuid.uuid4())
         self.app = app
         self._server = server
         self._leased = leased
+        self._kind = kind
+        self._ahead_seconds: float | None = None
         self._condition = threading.Condition()
         self._changes = -1
         self._held: dict[str, Leased] = {}
@@ -145,13 +150,32 @@ class Presence:
     def register(self, connection: Connection) -> None:
         """Make or renew the lease."""
         since = time.monotonic()
-        connection.execute(_RENEW, (self.id, self.app, LEASE_SECONDS))
+        self._register(connection)
         with self._condition:
             self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
 
     def unregister(self, connection: Connection) -> None:
         """End the lease, and with it all that it holds."""
-        connection.execute(_LEAVE, {"id": self.id})
+        connection.execute(_UNREGISTER, (self.id, self.app))
+
+    def _register(self, connection: Connection) -> None:
+        before = time.time()
+        began = time.perf_counter()
+        values = {
+            "id": self.id,
+            "app": self.app,
+            "kind": self._kind,
+            "program": version("tiktok-hook"),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "direct": connection.is_direct,
+            "ahead": self._ahead_seconds,
+            "seconds": LEASE_SECONDS,
+        }
+        found = connection.execute(_REGISTER, values).fetchone()
+        assert found is not None
+        # Recorded with the next renewal; half of the round trip is on the way there.
+        self._ahead_seconds = before + (time.perf_counter() - began) / 2 - found[0]
 
     def _wake(self) -> None:
         with suppress(OSError):  # full: it will wake up anyway
@@ -228,7 +252,7 @@ class Presence:
             connection.execute("SELECT")
             return
         since = time.monotonic()
-        connection.execute(_RENEW, (self.id, self.app, LEASE_SECONDS))
+        self._register(connection)
         found = connection.execute(_OURS, (self.id,)).fetchall()
         ours = {target for (target,) in found}
         # The lease counts only once what was taken over meanwhile is known to be lost.
@@ -274,14 +298,9 @@ def notify(connection: Connection, payload: str = "") -> None:
     connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
 
 
-_RENEW = (
-    "INSERT INTO tiktok_hook.processes (id, app, held_until) "
-    "VALUES (%s, %s, now() + make_interval(secs => %s)) "
-    "ON CONFLICT (id) DO UPDATE SET held_until = excluded.held_until"
+_REGISTER = (
+    "SELECT tiktok_hook.register_1(%(id)s::uuid, %(app)s::text, %(kind)s::text, %(program)s::text, "
+    "%(host)s::text, %(pid)s::int4, %(direct)s, %(ahead)s::float8, %(seconds)s::float8)"
 )
 _OURS = "SELECT target FROM tiktok_hook.queue_locks WHERE holder = %s"
-_LEAVE = (
-    "WITH left_behind AS (DELETE FROM tiktok_hook.queue_locks WHERE holder = %(id)s), "
-    "old AS (DELETE FROM tiktok_hook.processes WHERE held_until < now() - interval '1 day') "
-    "DELETE FROM tiktok_hook.processes WHERE id = %(id)s"
-)
+_UNREGISTER = "SELECT tiktok_hook.unregister_1(%s::uuid, %s::text)"

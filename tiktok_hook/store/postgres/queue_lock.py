@@ -50,7 +50,8 @@ class LeaseQueueLock:
         self._held = False
         since = time.monotonic()
         values = {"app": self._presence.app, "target": self.target, "id": self._presence.id}
-        if await asyncio.to_thread(self._ask, _ACQUIRE, values):
+        ((acquired,),) = await asyncio.to_thread(self._ask, _ACQUIRE, values)
+        if acquired:
             self._held, self.lost = True, False
             self._presence.hold(self, since)
         return self._held
@@ -76,17 +77,5 @@ class LeaseQueueLock:
         return self._connections.all(query, values)
 
 
-# A process whose lease has ended meanwhile does not get the lock: the row of its lease is missing
-# or too old, and is renewed by the thread that keeps it.
-_ACQUIRE = (
-    "INSERT INTO tiktok_hook.queue_locks AS l (app, target, holder) "
-    "SELECT %(app)s, %(target)s, id FROM tiktok_hook.processes "
-    "WHERE id = %(id)s AND held_until > now() "
-    "ON CONFLICT (app, target) DO UPDATE SET holder = excluded.holder "
-    "WHERE l.holder = excluded.holder OR NOT EXISTS (SELECT FROM tiktok_hook.processes p "
-    "WHERE p.id = l.holder AND p.held_until > now()) RETURNING true"
-)
-_RELEASE = (
-    "DELETE FROM tiktok_hook.queue_locks "
-    "WHERE app = %(app)s AND target = %(target)s AND holder = %(id)s RETURNING true"
-)
+_ACQUIRE = "SELECT tiktok_hook.acquire_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"
+_RELEASE = "SELECT tiktok_hook.release_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"

@@ -59,10 +59,11 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
         StoreError: It has another version.
         psycopg.Error: It cannot be made.
     """
-    if _version(connection) is None:
+    if not exists(connection):
+        _require_creatable(connection, server)
         with connection.transaction():
-            connection.execute(_LOCK)
-            if _version(connection) is None:
+            lock(connection)
+            if not exists(connection):
                 script = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
                 connection.execute(script)
                 connection.execute(
@@ -73,9 +74,30 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
     require(connection, server)
     restored = f"FROM tiktok_hook.history WHERE origin <> {_ORIGIN}"
     if connection.execute(f"SELECT true {restored}").fetchone():
-        connection.execute(
-            "UPDATE tiktok_hook.history SET epoch = gen_random_uuid(), "
-            f"origin = {_ORIGIN} WHERE origin <> {_ORIGIN}"
+        connection.execute(f"SELECT tiktok_hook.renew_epoch_1({_ORIGIN})")
+
+
+def lock(connection: Connection) -> None:
+    """Wait until no other process makes or changes the schema; until the transaction ends."""
+    connection.execute(_LOCK)
+
+
+def exists(connection: Connection) -> bool:
+    """Whether there is a history, of any version."""
+    return _one(connection, _EXISTS) is not None
+
+
+def _require_creatable(connection: Connection, server: Server) -> None:
+    """Check that the user may make one.
+
+    Raises:
+        StoreError: Not in this database.
+    """
+    if not _one(connection, _CREATABLE):
+        raise StoreError(
+            f"There is no history at {server.label} yet, and {connection.info.user} may not create "
+            "one.",
+            hint="Let the database's owner run: tiktok-hook team create",
         )
 
 
@@ -90,6 +112,13 @@ def _version(connection: Connection) -> int | None:
 _EXISTS = (
     "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = 'tiktok_hook' AND c.relname = 'history'"
+)
+
+
+_CREATABLE = (
+    "SELECT has_database_privilege(current_database(), 'CREATE') OR EXISTS ("
+    "SELECT FROM pg_namespace WHERE nspname = 'tiktok_hook' "
+    "AND has_schema_privilege(oid, 'CREATE'))"
 )
 
 

@@ -1,7 +1,8 @@
 -- Version 1 of a shared history. Run in one transaction, under the schema's advisory lock.
 --
 -- Functions end in the version that they came with, so that programs of the version before still
--- find theirs during an upgrade. Locks, in the order in which one transaction takes them:
+-- find theirs during an upgrade. They are the only way to write for everyone but the owner: they run
+-- with the owner's rights, and check by `session_user` that an app belongs to who calls. Locks, in the order in which one transaction takes them:
 --   1  whoever adds deliveries: held from the moment the whole batch is on the server until it is
 --      committed, so ids become visible in their order and redeliveries are numbered exactly
 --   2  whoever changes attempts, marks or queues, or deletes: so that no two wait for each other
@@ -133,7 +134,6 @@ CREATE INDEX queue_delivery ON queue (delivery_id);
 -- Attached apps: each gets what matches its filter, received by any listener.
 CREATE TABLE attachments (
     app text PRIMARY KEY,
-    role name NOT NULL DEFAULT current_user,
     target text NOT NULL,
     filter text NOT NULL,           -- empty: everything
     cursor bigint NOT NULL,         -- the newest id that it has looked at
@@ -149,6 +149,12 @@ CREATE TABLE attachments (
 CREATE TABLE processes (
     id uuid PRIMARY KEY,
     app text NOT NULL,
+    kind text NOT NULL,             -- what it does: listen, attach, other
+    program text NOT NULL,          -- its version
+    host text NOT NULL,
+    pid integer NOT NULL,
+    direct boolean NOT NULL,        -- no pooler is in between
+    clock_seconds double precision, -- how far its clock is ahead of the server's
     started_at timestamptz NOT NULL DEFAULT now(),
     held_until timestamptz NOT NULL
 ) WITH (fillfactor = 50);
@@ -160,6 +166,110 @@ CREATE TABLE queue_locks (
     holder uuid NOT NULL,
     PRIMARY KEY (app, target)
 );
+
+-- Whose the names of apps are: the user's who used them first.
+CREATE TABLE apps (
+    app text PRIMARY KEY,
+    role text NOT NULL
+);
+
+CREATE FUNCTION is_owner_1() RETURNS boolean LANGUAGE sql STABLE
+SET search_path = tiktok_hook, pg_temp
+AS $$
+    SELECT pg_has_role(session_user, relowner, 'MEMBER') FROM pg_class
+    WHERE oid = 'tiktok_hook.history'::regclass
+$$;
+
+-- Raises an error unless the app belongs to who calls; a new name belongs to its first user.
+CREATE FUNCTION own_1(by_app text) RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp
+AS $own$
+DECLARE its_role text;
+BEGIN
+    SELECT a.role INTO its_role FROM apps a WHERE a.app = by_app;
+    IF its_role IS NULL THEN
+        INSERT INTO apps (app, role) VALUES (by_app, session_user) ON CONFLICT (app) DO NOTHING;
+        SELECT a.role INTO its_role FROM apps a WHERE a.app = by_app;
+    END IF;
+    IF its_role IS DISTINCT FROM session_user::text THEN
+        RAISE EXCEPTION 'the app % belongs to the database user %', by_app, its_role
+        USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END $own$;
+
+-- Makes or renews the lease of a process; the server's clock, in Unix seconds.
+CREATE FUNCTION register_1(
+    process uuid, by_app text, its_kind text, its_program text, its_host text, its_pid integer,
+    is_direct boolean, ahead double precision, seconds double precision)
+RETURNS double precision LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp
+AS $register$
+BEGIN
+    PERFORM own_1(by_app);
+    INSERT INTO processes AS p (id, app, kind, program, host, pid, direct, clock_seconds, held_until)
+    VALUES (process, by_app, its_kind, its_program, its_host, its_pid, is_direct, ahead,
+            now() + make_interval(secs => seconds))
+    ON CONFLICT (id) DO UPDATE SET held_until = excluded.held_until, direct = excluded.direct,
+        clock_seconds = coalesce(excluded.clock_seconds, p.clock_seconds)
+    WHERE p.app = by_app;
+    RETURN extract(epoch FROM clock_timestamp());
+END $register$;
+
+-- Ends the lease of a process, and with it all that it holds.
+CREATE FUNCTION unregister_1(process uuid, by_app text) RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp
+AS $unregister$
+BEGIN
+    PERFORM own_1(by_app);
+    DELETE FROM queue_locks WHERE holder = process AND app = by_app;
+    DELETE FROM processes
+    WHERE (id = process AND app = by_app) OR held_until < now() - interval '1 day';
+END $unregister$;
+
+-- Whether the lock of a queue is the process's now. A process whose lease has ended meanwhile does
+-- not get it: the row of its lease is renewed by the thread that keeps it.
+CREATE FUNCTION acquire_1(process uuid, by_app text, of_target text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp
+AS $acquire$
+BEGIN
+    PERFORM own_1(by_app);
+    INSERT INTO queue_locks AS l (app, target, holder)
+    SELECT by_app, of_target, id FROM processes
+    WHERE id = process AND app = by_app AND held_until > now()
+    ON CONFLICT (app, target) DO UPDATE SET holder = excluded.holder
+    WHERE l.holder = excluded.holder OR NOT EXISTS (
+        SELECT FROM processes p WHERE p.id = l.holder AND p.held_until > now());
+    RETURN FOUND;
+END $acquire$;
+
+CREATE FUNCTION release_1(process uuid, by_app text, of_target text) RETURNS void
+LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp
+AS $release$
+BEGIN
+    PERFORM own_1(by_app);
+    DELETE FROM queue_locks WHERE app = by_app AND target = of_target AND holder = process;
+END $release$;
+
+-- Another epoch for a history that a dump was restored into; any process that opens it calls this.
+CREATE FUNCTION renew_epoch_1(its_origin text) RETURNS void LANGUAGE sql
+SET search_path = tiktok_hook, pg_temp
+AS $$
+    UPDATE history SET epoch = gen_random_uuid(), origin = its_origin WHERE origin <> its_origin
+$$;
+
+-- Forgets an app: its cursor, its queue, and whose its name is. What it was sent stays.
+CREATE FUNCTION leave_1(gone_app text) RETURNS boolean LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $leave$
+BEGIN
+    IF NOT is_owner_1() THEN PERFORM own_1(gone_app); END IF;
+    PERFORM lock_changes_1();
+    DELETE FROM attachments WHERE app = gone_app;
+    DELETE FROM queue WHERE app = gone_app;
+    DELETE FROM queue_locks WHERE app = gone_app;
+    DELETE FROM processes WHERE app = gone_app;
+    DELETE FROM apps WHERE app = gone_app;
+    RETURN FOUND;
+END $leave$;
 
 -- In PL/pgSQL each statement sees what was committed before it began, so those after the lock see
 -- everything that its last holder wrote. In one statement the snapshot would be older than the lock.
@@ -186,6 +296,7 @@ AS $add$
 #variable_conflict use_column
 DECLARE total integer := cardinality(add_1.received_at);
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM pg_advisory_xact_lock(1414416491, 1);
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         PERFORM set_config('synchronous_commit', 'on', true);
@@ -313,6 +424,7 @@ DECLARE
     this integer;
     forgotten bigint;
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM lock_changes_1();
     FOR i IN 1 .. cardinality(ids) LOOP
         INSERT INTO marks AS m (delivery_id, attempts, attempt_bytes, replayed)
@@ -375,6 +487,7 @@ AS $end$
 #variable_conflict use_column
 DECLARE counts boolean;
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM lock_changes_1();
     FOR i IN 1 .. cardinality(ids) LOOP
         UPDATE attempts SET status = end_attempts_1.status[i], headers = end_attempts_1.headers[i],
@@ -399,13 +512,14 @@ BEGIN
     END LOOP;
 END $end$;
 
--- Records attempts as cut whose process is gone; how many there were.
+-- Records attempts as cut whose process is gone, one's own or as the owner all; how many there were.
 CREATE FUNCTION end_abandoned_1(cut text, why text) RETURNS integer LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $abandoned$
 DECLARE
     total integer := 0;
     gone record;
+    is_owner boolean := is_owner_1();
 BEGIN
     IF NOT EXISTS (SELECT FROM attempts WHERE duration_ms IS NULL) THEN RETURN 0; END IF;
     PERFORM lock_changes_1();
@@ -413,6 +527,7 @@ BEGIN
         UPDATE attempts SET error = cut, hint = why, duration_ms = 0
         WHERE duration_ms IS NULL
         AND owner NOT IN (SELECT id FROM processes WHERE held_until > now())
+        AND (is_owner OR app IN (SELECT a.app FROM apps a WHERE a.role = session_user::text))
         RETURNING delivery_id, number, app
     LOOP
         total := total + 1;
@@ -435,6 +550,7 @@ SET plan_cache_mode = force_generic_plan
 AS $queue$
 #variable_conflict use_column
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM lock_changes_1();
     FOR i IN 1 .. cardinality(what) LOOP
         CASE what[i]
@@ -459,6 +575,7 @@ RETURNS void LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $attach$
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM lock_changes_1();
     INSERT INTO attachments (app, target, filter, cursor, epoch, host, pid, missed)
     VALUES (by_app, to_target, with_filter, from_cursor, in_epoch, on_host, with_pid, not_seen)
@@ -485,6 +602,7 @@ SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $advance$
 #variable_conflict use_column
 BEGIN
+    PERFORM own_1(by_app);
     PERFORM lock_changes_1();
     UPDATE attachments a SET cursor = moved_to, missed = missed - noted, updated_at = now()
     WHERE a.app = by_app AND a.cursor = expected AND EXISTS (
@@ -501,10 +619,21 @@ BEGIN
     RETURN true;
 END $advance$;
 
--- Deletes deliveries and all that belongs to them; which of them there were.
+-- Deletes deliveries and all that belongs to them; which of them there were. Others than the owner
+-- take back what they imported.
 CREATE FUNCTION remove_1(going int8[]) RETURNS int8[] LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $remove$
+BEGIN
+    IF NOT is_owner_1() THEN
+        going := ARRAY(SELECT id FROM deliveries WHERE id = ANY (going) AND source = 'import');
+    END IF;
+    RETURN delete_1(going);
+END $remove$;
+
+CREATE FUNCTION delete_1(going int8[]) RETURNS int8[] LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $delete$
 DECLARE gone int8[];
 BEGIN
     PERFORM lock_changes_1();
@@ -515,7 +644,7 @@ BEGIN
     WITH deleted AS (DELETE FROM deliveries WHERE id = ANY (going) RETURNING id)
     SELECT coalesce(array_agg(id), '{}') INTO gone FROM deleted;
     RETURN gone;
-END $remove$;
+END $delete$;
 
 -- Deletes a slice of what was received before a time, up to an id; how many.
 CREATE FUNCTION clear_1(before float8, newest bigint, slice integer) RETURNS integer
@@ -523,7 +652,7 @@ LANGUAGE plpgsql SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $clear$
 BEGIN
     PERFORM lock_changes_1();
-    RETURN cardinality(remove_1(ARRAY(
+    RETURN cardinality(delete_1(ARRAY(
         SELECT id FROM deliveries WHERE received_at < before AND id <= newest
         ORDER BY id LIMIT slice)));
 END $clear$;
@@ -564,7 +693,7 @@ BEGIN
                   ORDER BY id LIMIT lot) AS oldest
             WINDOW w AS (ORDER BY id)
         ) AS counted WHERE nth <= surplus OR bytes_before < excess;
-        gone := gone + cardinality(remove_1(going));
+        gone := gone + cardinality(delete_1(going));
         rejected := rejected - cardinality(going);
         rejected_bytes := rejected_bytes - going_bytes;
     END IF;
@@ -584,7 +713,7 @@ BEGIN
             WINDOW w AS (ORDER BY id)
         ) AS counted WHERE nth <= surplus OR bytes_before < excess;
         IF going IS NOT NULL THEN
-            gone := gone + cardinality(remove_1(going));
+            gone := gone + cardinality(delete_1(going));
             -- What an attached app did look at waits in its queue, or was in it.
             UPDATE attachments a SET missed = missed + (
                 SELECT count(*) FROM unnest(going) AS g (id) WHERE g.id > a.cursor)
@@ -594,3 +723,13 @@ BEGIN
         END IF;
     END IF;
 END $prune$;
+
+-- What is allowed to whom is granted by `team create`; without it the owner does everything.
+DO $rights$
+DECLARE each regprocedure;
+BEGIN
+    FOR each IN SELECT oid FROM pg_proc WHERE pronamespace = 'tiktok_hook'::regnamespace LOOP
+        EXECUTE format('ALTER FUNCTION %s SECURITY DEFINER', each);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', each);
+    END LOOP;
+END $rights$;

@@ -1,0 +1,379 @@
+"""The roles of a shared history: what each of them may do, tried as another user."""
+
+import asyncio
+import json
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cli.runner import invoke
+from tests.postgres import SUPERUSER, PostgresServer
+from tests.store.samples import TARGET, attempt, delivery, event_body
+from tiktok_hook.cli.team import _ROLES
+from tiktok_hook.delivery import Source
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store import (
+    ATTACHMENT,
+    Attachment,
+    Filter,
+    QueueEntry,
+    Store,
+    open_history,
+    open_store,
+)
+from tiktok_hook.store.team_records import ROLES
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+ANNA, BEN = "anna@laptop", "ben@desk"
+QUEUED = QueueEntry("attached", TARGET)
+
+
+@dataclass(frozen=True)
+class Team:
+    """A history made by `team create`, with two developers and a listener.
+
+    Attributes:
+        server: Where it is.
+        database: Its database.
+    """
+
+    server: PostgresServer
+    database: str
+
+    def url(self, user: str) -> str:
+        """The address for a user."""
+        return self.server.url(self.database, user=user)
+
+    def name(self, who: str) -> str:
+        """A user of this test's own: users belong to the whole server."""
+        return f"{who}_{self.database}"
+
+    def open(self, who: str, app: str | None = None) -> Store:
+        """The history as one of them writes it."""
+        return open_store(self.url(self.name(who)), app=app, prune=False)
+
+    def execute(self, who: str, sql: str) -> list[tuple[object, ...]]:
+        """SQL as one of them."""
+        with psycopg.connect(self.url(self.name(who)), autocommit=True) as connection:
+            found = connection.execute(sql.encode())
+            return found.fetchall() if found.description else []
+
+    def may(self, who: str, sql: str) -> bool:
+        """Whether the server lets one of them."""
+        try:
+            self.execute(who, sql)
+        except psycopg.errors.InsufficientPrivilege:
+            return False
+        return True
+
+
+@pytest.fixture
+def team(server: PostgresServer, database: str) -> Team:
+    """A team with an empty history."""
+    made = Team(server, database)
+    url = server.url(database)
+    assert invoke("team", "create", url).exit_code == 0
+    for who, role in (("anna", "developer"), ("ben", "developer"), ("staging", "listener")):
+        added = invoke("team", "add", made.name(who), url, "--role", role)
+        assert added.exit_code == 0, added.output
+    return made
+
+
+async def _filled(team: Team) -> None:
+    """A delivery that Anna has queued, was sent and failed, with her cursor and her lock."""
+    with team.open("staging") as store:
+        await store.add(delivery(event_body(user="u-1"), status=200))
+    with team.open("anna", ANNA) as store:
+        assert await store.queue_lock(ATTACHMENT).acquire()
+        epoch = store.history().attachment().epoch
+        await store.attach(
+            Attachment(
+                app=ANNA, target=TARGET, match="", cursor=0, epoch=epoch, host="laptop", pid=1,
+                missed=0,
+            ),
+            old_target=None,
+        )  # fmt: skip
+        assert await store.advance(0, 1, [(1, QUEUED)])
+        begun = await store.begin_attempt(attempt(1))
+        await store.end_attempt(replace(begun, status=500, duration_ms=1.0))
+
+
+def _rows(team: Team) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that a teammate must not change."""
+    tables = ("deliveries", "marks", "app_marks", "attempts", "queue", "attachments", "history")
+    return {
+        each: team.server.execute(f"SELECT * FROM tiktok_hook.{each} ORDER BY 1", team.database)
+        for each in tables
+    }
+
+
+FORBIDDEN = {
+    "add a delivery": "INSERT INTO tiktok_hook.deliveries SELECT * FROM tiktok_hook.deliveries",
+    "change a delivery": "UPDATE tiktok_hook.deliveries SET body = ''",
+    "delete deliveries": "DELETE FROM tiktok_hook.deliveries",
+    "truncate deliveries": "TRUNCATE tiktok_hook.deliveries",
+    "draw an id": "SELECT nextval('tiktok_hook.delivery_ids')",
+    "clear": "SELECT tiktok_hook.clear_1('Infinity', 9, 9)",
+    "remove": "SELECT tiktok_hook.remove_1('{1}')",
+    "delete": "SELECT tiktok_hook.delete_1('{1}')",
+    "prune": "SELECT tiktok_hook.prune_1(0, 0, 9)",
+    "change a status": "SELECT tiktok_hook.set_status_1('{1}', '{500}')",
+    "mark as failed": "SELECT tiktok_hook.mark_failed_1(1, 'ben@desk', true)",
+    "change marks": "UPDATE tiktok_hook.marks SET failed = false",
+    "change marks of an app": "DELETE FROM tiktok_hook.app_marks",
+    "change attempts": "UPDATE tiktok_hook.attempts SET status = 200",
+    "delete attempts": "DELETE FROM tiktok_hook.attempts",
+    "change a queue": "DELETE FROM tiktok_hook.queue",
+    "change a cursor": "UPDATE tiktok_hook.attachments SET cursor = 0",
+    "take a lock": "UPDATE tiktok_hook.queue_locks SET holder = gen_random_uuid()",
+    "take a name": "UPDATE tiktok_hook.apps SET role = current_user",
+    "change the bounds": "UPDATE tiktok_hook.history SET keep = 1",
+    "make a table": "CREATE TABLE tiktok_hook.mine (id integer)",
+    "replace a function": "CREATE OR REPLACE FUNCTION tiktok_hook.is_owner_1() RETURNS boolean "
+    "LANGUAGE sql AS 'SELECT true'",
+    "dequeue for another": "SELECT tiktok_hook.change_queue_1("
+    f"'{ANNA}', '{{dequeue}}', '{{1}}', '{{{TARGET}}}', '{{0}}', '{{0}}')",
+    "advance for another": f"SELECT tiktok_hook.advance_1('{ANNA}', gen_random_uuid(), 1, 0, 0, "
+    "'{}', '{}', '{}', '{}', '{}', '{}', '{}')",
+    "attach for another": f"SELECT tiktok_hook.attach_1('{ANNA}', 't', '', 0, 'e', 'h', 1, 0, "
+    "NULL)",
+    "forget another": f"SELECT tiktok_hook.leave_1('{ANNA}')",
+    "lock for another": f"SELECT tiktok_hook.acquire_1(gen_random_uuid(), '{ANNA}', '')",
+    "release for another": f"SELECT tiktok_hook.release_1(gen_random_uuid(), '{ANNA}', '')",
+    "end another's process": f"SELECT tiktok_hook.unregister_1(gen_random_uuid(), '{ANNA}')",
+}
+"""What a developer tries at the data of another, in SQL; each has to be an error."""
+
+
+async def test_a_developer_cannot_touch_what_is_not_theirs(team: Team) -> None:
+    await _filled(team)
+    before = _rows(team)
+    assert [what for what, sql in FORBIDDEN.items() if team.may("ben", sql)] == []
+    assert _rows(team) == before
+
+
+async def test_a_developer_cannot_end_the_attempt_of_another(team: Team) -> None:
+    await _filled(team)
+    with team.open("anna", ANNA) as store:
+        begun = await store.begin_attempt(attempt(1))
+        before = _rows(team)
+        with team.open("ben", BEN) as other:
+            await other.end_attempt(replace(begun, status=200, duration_ms=1.0))
+        assert _rows(team) == before
+
+
+def test_what_another_left_open_is_ended_by_its_owner_and_by_themselves_only(team: Team) -> None:
+    asyncio.run(_filled(team))
+    team.server.execute(
+        "UPDATE tiktok_hook.attempts SET duration_ms = NULL, owner = gen_random_uuid()",
+        team.database,
+    )
+    team.open("ben", BEN).close()
+    with open_history(team.url(team.name("ben"))) as history:
+        assert not history.attempts(1)[0].ended
+        team.open("anna", ANNA).close()
+        assert history.attempts(1)[0].error == "cut"
+
+
+async def test_a_developer_reads_attaches_and_replays(team: Team) -> None:
+    await _filled(team)
+    with team.open("ben", BEN) as store:
+        assert [each.id for each in store.history().page()] == [1]
+        begun = await store.begin_attempt(attempt(1, replay=True))
+        await store.end_attempt(replace(begun, status=200, duration_ms=1.0))
+        assert [each.id for each in store.history().page(Filter(replays=True))] == [1]
+        assert await store.queue_lock(ATTACHMENT).acquire()
+
+
+async def test_a_developer_cannot_receive_import_or_clear(team: Team) -> None:
+    await _filled(team)
+    with team.open("ben") as store:
+        for attempted in (store.add(delivery()), store.add_many([delivery()])):
+            with pytest.raises(StoreError, match="may read this history but not add to it"):
+                await attempted
+        with pytest.raises(StoreError, match="only its owner may"):
+            await store.clear()
+    cleared = await asyncio.to_thread(invoke, "clear", "--yes", "--db", team.url(team.name("ben")))
+    assert cleared.exit_code == 5
+    assert "only its owner may delete" in cleared.stderr
+    with pytest.raises(StoreError, match="may read this history but not add to it") as caught:
+        open_store(team.url(team.name("ben")))
+    assert "attach" in caught.value.hint
+
+
+async def test_a_listener_adds_and_prunes_and_deletes_nothing_else(team: Team) -> None:
+    await _filled(team)
+    with team.open("staging") as store:
+        await store.add(delivery())
+        store.set_status(2, 200)
+        (imported,) = await store.add_many([delivery(source=Source.IMPORT)])
+        assert await store.remove([1, 2, imported.id]) == 1
+        with pytest.raises(StoreError, match="only its owner may"):
+            await store.clear()
+        assert [each.id for each in store.history().page()] == [2, 1]
+    team.server.execute("UPDATE tiktok_hook.history SET keep = 1", team.database)
+    with open_store(team.url(team.name("staging"))) as store:
+        await store.add(delivery(status=200))
+        await store.flush()
+    allowed = {"remove", "prune", "change a status"}
+    found = {what for what, sql in FORBIDDEN.items() if team.may("staging", sql)}
+    assert found == allowed
+
+
+def test_two_users_of_one_machine_have_apps_of_their_own(team: Team) -> None:
+    with ExitStack() as stack:
+        stores = [stack.enter_context(team.open(each)) for each in ("anna", "ben", "anna")]
+        first, second, third = (each.app for each in stores)
+        assert second == f"{first}/{team.name('ben')}"
+        assert first == third
+        with open_history(team.url(team.name("ben"))) as history:
+            assert history.app == second
+
+
+def test_a_name_of_another_user_is_not_taken_over(team: Team) -> None:
+    team.open("anna", ANNA).close()
+    with pytest.raises(StoreError, match=f"{ANNA} belongs to the database user"):
+        team.open("ben", ANNA)
+
+
+def test_status_lists_who_is_there(team: Team) -> None:
+    asyncio.run(_filled(team))
+    with open_store(team.url(team.name("staging"))):
+        shown = invoke("team", "status", team.url(team.name("ben")))
+        told = json.loads(invoke("team", "status", team.url(SUPERUSER), "--json").stdout)
+    assert shown.exit_code == 0, shown.output
+    assert "connected directly" in shown.stdout
+    assert re.search(rf"{ANNA} \({team.name('anna')}\): not running", shown.stdout)
+    assert f"at #1, up to date, 1 queued; to {TARGET}" in shown.stdout
+    assert [each["kind"] for each in told["members"]] == ["listen", "attach"]
+    assert [each["running"] for each in told["members"]] == [True, False]
+    assert abs(told["members"][0]["clock_seconds"]) < 2
+    assert (told["deliveries"], told["newest_id"], told["keep"]) == (1, 1, 100_000)
+
+
+def test_leave_forgets_an_app_that_is_not_running(team: Team) -> None:
+    asyncio.run(_filled(team))
+    url = team.url(SUPERUSER)
+    with team.open("anna", ANNA):
+        refused = invoke("team", "leave", ANNA, url)
+        assert (refused.exit_code, "is running on" in refused.stderr) == (2, True)
+    assert invoke("team", "leave", ANNA, team.url(team.name("ben"))).exit_code == 5
+    assert invoke("team", "leave", ANNA, url).exit_code == 0
+    assert invoke("team", "leave", ANNA, url).exit_code == 2
+    rows = _rows(team)
+    assert (rows["attachments"], rows["queue"]) == ([], [])
+    assert len(rows["attempts"]) == 1
+
+
+def test_create_again_changes_the_bounds(team: Team) -> None:
+    url = team.url(SUPERUSER)
+    shown = invoke("team", "create", url, "--keep", "500", "--keep-bytes", str(1 << 30))
+    assert "500 deliveries and 1.0 GiB" in shown.stdout
+    assert "owner" not in shown.stdout.split("Roles:")[1].replace("_owner", "")
+    assert "version 1" in invoke("team", "upgrade", url).stdout
+
+
+def test_a_password_is_shown_once_and_lets_in(server: PostgresServer, database: str) -> None:
+    shown = invoke("team", "create", server.url(database)).stdout
+    (line,) = re.findall(r"^  (\S+:\d+:\S+)$", shown, re.MULTILINE)
+    _, _, name, user, password = line.split(":")
+    assert (name, user) == (database, f"{database}_owner")
+    assert shown.count(password) == 1
+    assert len(password) >= 20
+    stored = server.execute(f"SELECT rolpassword FROM pg_authid WHERE rolname = '{user}'")
+    assert str(stored[0][0]).startswith("SCRAM-SHA-256$")
+    owners = server.execute(
+        "SELECT tableowner, count(*) FROM pg_tables WHERE schemaname = 'tiktok_hook' GROUP BY 1",
+        database,
+    )
+    assert [each for each, _ in owners] == [user]
+
+
+def test_the_owner_may_do_everything(server: PostgresServer, database: str) -> None:
+    invoke("team", "create", server.url(database))
+    url = server.url(database, user=f"{database}_owner")
+    with open_store(url) as store:
+        asyncio.run(_add_and_clear(store))
+
+
+async def _add_and_clear(store: Store) -> None:
+    await store.add(delivery())
+    assert await store.clear() == 1
+
+
+def test_without_the_right_to_make_tables_the_way_is_named(
+    server: PostgresServer, database: str
+) -> None:
+    user = f"guest_{database}"
+    server.execute(f"CREATE ROLE {user} LOGIN")
+    with pytest.raises(StoreError, match="may not create") as caught:
+        open_store(server.url(database, user=user))
+    assert "team create" in caught.value.hint
+    refused = invoke("team", "create", server.url(database, user=user))
+    assert refused.exit_code == 5
+    assert "create no roles" in refused.stderr
+    assert f'CREATE ROLE "{database}_developer" NOLOGIN' in refused.stderr
+
+
+def test_a_user_without_superuser_s_rights_makes_a_team_too(
+    server: PostgresServer, database: str
+) -> None:
+    user = f"boss_{database}"
+    server.execute(f"CREATE ROLE {user} LOGIN CREATEROLE")
+    server.execute(f"GRANT CREATE ON DATABASE {database} TO {user}")
+    url = server.url(database, user=user)
+    shown = invoke("team", "create", url)
+    assert shown.exit_code == 0, shown.output
+    assert f"owned by {user}" in shown.stdout
+    assert invoke("team", "add", f"dev_{database}", url, "--role", "developer").exit_code == 0
+    with open_history(server.url(database, user=f"dev_{database}")) as history:
+        assert history.page() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["create", "team.db"], "takes no name"),
+        (["status", "--db", "team.db"], "is a file"),
+        (["add", "anna", "postgresql://x/y"], "--role"),
+        (["add", "Anna!", "postgresql://x/y", "--role", "developer"], "cannot be the name"),
+        (["leave", "postgresql://x/y"], "one name"),
+        (["status", "postgresql://x/y", "--keep", "5"], "--keep belongs to team create"),
+    ],
+    ids=["name", "file", "role", "hostile name", "no name", "keep"],
+)
+def test_wrong_usage_is_named(words: list[str], message: str) -> None:
+    result = invoke("team", *words)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_the_roles_of_the_help_are_the_real_ones() -> None:
+    assert ROLES == _ROLES
+
+
+async def test_a_developer_sees_only_the_users_that_a_policy_allows(team: Team) -> None:
+    with team.open("staging") as store:
+        for user in ("u-1", "u-2"):
+            stored = await store.add(delivery(event_body(user=user), status=200))
+            begun = await store.begin_attempt(attempt(stored.id))
+            await store.end_attempt(replace(begun, status=200, duration_ms=1.0))
+    page = (DOCS / "team.md").read_text()
+    (script,) = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    script = script.replace("hooks_", f"{team.database}_")
+    script = script.replace("'anna'", f"'{team.name('anna')}'").replace("act.example12345", "u-1")
+    await asyncio.to_thread(team.server.execute, script, team.database)
+    with open_history(team.url(team.name("anna"))) as history:
+        assert [each.id for each in history.page()] == [1]
+        assert history.attempts(2) == []
+        assert history.counts().received == 1
+    with open_history(team.url(team.name("ben"))) as history:
+        assert history.page() == []
+    with team.open("staging") as store:
+        assert (await store.add(delivery())).id == 3
+        assert [each.id for each in store.history().page()] == [3, 2, 1]

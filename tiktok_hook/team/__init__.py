@@ -1,0 +1,1 @@
+"""Sets up a shared history, and shows who uses it."""
