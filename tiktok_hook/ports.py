@@ -9,6 +9,7 @@ from tiktok_hook.errors import ListenError
 
 _BACKLOG = 1024
 _KNOCK_SECONDS = 0.25
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - not bound to, only recognised
 
 
 def bind(
@@ -62,6 +63,17 @@ def bind(
         raise _no_address(host, error) from error
 
 
+def local_url(host: str, port: int) -> str:
+    """The URL by which programs of this machine reach what listens.
+
+    Args:
+        host: Address that it listens on; a wildcard address becomes 127.0.0.1.
+        port: Its port.
+    """
+    name = "127.0.0.1" if host in _WILDCARDS else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def _answers(port: int, host: str) -> str:
     """Where a program listens on a port already: an address of this machine, or nothing.
 
@@ -72,7 +84,7 @@ def _answers(port: int, host: str) -> str:
         return ""
     addresses = dict.fromkeys(("127.0.0.1", "::1", host))
     for address in addresses:
-        if address in {"0.0.0.0", "::"}:  # noqa: S104 - not bound to, only recognised
+        if address in _WILDCARDS:
             continue
         with suppress(OSError), closing(socket.socket(_family(address))) as knock:
             knock.settimeout(_KNOCK_SECONDS)

@@ -357,3 +357,16 @@ async def test_after_kill_9_under_load_everything_answered_200_is_there(
     assert rows.execute("pragma integrity_check").fetchone() == ("ok",)
     rows.close()
     assert set(answered) <= stored
+
+
+async def test_the_receiver_listens_on_the_address_of_host(tmp_path: Path) -> None:
+    async with listening(
+        "--no-tunnel", "--host", "0.0.0.0", "--db", str(tmp_path / "history.db")
+    ) as listener:
+        assert listener.ready["local_url"].startswith("http://127.0.0.1:")
+        port = int(listener.ready["local_url"].rpartition(":")[2].strip("/"))
+        for address in ("127.0.0.1", "127.0.0.2"):  # both of this machine
+            reply = await post(f"http://{address}:{port}")
+            assert (reply.status, reply.error) == (200, None)
+        assert await listener.end() == 0
+    assert "listens on 0.0.0.0: other machines" in listener.errors

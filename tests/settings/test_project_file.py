@@ -17,7 +17,7 @@ USER_ONLY = frozenset(
         "client-key",
         # who can reach this machine, and what is sent where
         "tunnel", "domain", "public-url", "connect-url", "connect-cas", "traffic-policy", "pooling",
-        "self-check", "port", "pass", "insecure", "skip-verify", "tolerance", "inspect",
+        "self-check", "host", "port", "pass", "insecure", "skip-verify", "tolerance", "inspect",
         "inspect-port", "inspect-host", "inspect-allow-host", "inspect-open", "open", "to",
         "through-tunnel", "clock-url", "rotate-token", "url",
         # files that are read or written, and what is deleted

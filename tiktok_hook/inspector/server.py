@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from tiktok_hook import ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.inspector.access_control import HEADERS, AccessControl
 from tiktok_hook.inspector.agent_api import AgentApi
@@ -47,10 +48,7 @@ def url(host: str, port: int, token: str) -> str:
         port: Port of the inspector.
         token: Token of the inspector.
     """
-    name = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
-    if ":" in name:
-        name = f"[{name}]"
-    return f"http://{name}:{port}/#token={token}"
+    return f"{ports.local_url(host, port)}/#token={token}"
 
 
 class Inspector:

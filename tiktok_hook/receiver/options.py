@@ -19,6 +19,8 @@ class ReceiverOptions:
 
     Attributes:
         port: None takes 3000, or any free port if it is in use; 0 takes any free port.
+        host: Address to listen on. With any but a loopback address, other machines reach the
+            receiver without the tunnel; ``0.0.0.0`` and ``::`` are every address of this machine.
         path: Path of the Callback URL.
         max_body_bytes: Longer bodies are answered 413.
         tolerance: Seconds beyond which a right signature is rejected too; None accepts any age.
@@ -32,6 +34,11 @@ class ReceiverOptions:
         minimum=0,
         maximum=65535,
         default_text="3000, or a free one",
+    )
+    host: str = option(
+        "127.0.0.1",
+        "Address the receiver listens on, for containers.",
+        metavar="ADDR",
     )
     path: str = option("/", "Appended to the Callback URL; every path is received.", metavar="PATH")
     max_body_bytes: int = option(
@@ -71,15 +78,18 @@ class ReceiverOptions:
             _check_readable(self.serve_file)
 
     def bind(self, avoid: Collection[int]) -> list[socket.socket]:
-        """Bind the receiver's port on the loopback address.
+        """Bind the receiver's port.
 
         Args:
             avoid: Ports never taken unasked: the user's own apps belong there.
 
         Raises:
-            ListenError: The port that was named is taken.
+            ListenError: The port that was named is taken, or this machine does not have the
+                address.
         """
-        return ports.bind(self.port, preferred=PREFERRED_PORT, avoid=avoid, flag="--port")
+        return ports.bind(
+            self.port, host=self.host, preferred=PREFERRED_PORT, avoid=avoid, flag="--port"
+        )
 
 
 def _check_readable(file: Path) -> None:

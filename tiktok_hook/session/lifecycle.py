@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Literal, ParamSpec
 
-from tiktok_hook import paths
+from tiktok_hook import paths, ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import AuthtokenError, StoreError
@@ -44,8 +44,6 @@ from tiktok_hook.session.wiring import Wiring, as_typed, beside, ports_of, targe
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter, Store
 from tiktok_hook.tunnel import open_tunnel
-
-HOST = "127.0.0.1"
 
 Arguments = ParamSpec("Arguments")
 
@@ -175,7 +173,7 @@ class _ListenWiring(Wiring):
         if name is not None:
             await enter(beside(name.feed(relay)))
         state.target_up = relay.target_up
-        local_url = f"http://{HOST}:{port}"
+        local_url = ports.local_url(plan.host, port)
         public_url = await self._public_url(local_url)
         token = random.token_urlsafe(24)
         await self._receive(relay, sockets, token)
@@ -235,6 +233,7 @@ class _ListenWiring(Wiring):
         )
         self._announce(session.ready)
         remarks = (
+            *startup_notices.exposed(plan.host),
             *startup_notices.doubled_path(targets, plan.path),
             *startup_notices.doubtful(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tiktok_hook import filters
 from tiktok_hook.delivery import Notice
 from tiktok_hook.filters import DeliveryFilter
-from tiktok_hook.forward import join
+from tiktok_hook.forward import is_loopback, join
 from tiktok_hook.relay import Relay
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.store import QUEUE_MODES, HistoryReader
@@ -30,6 +30,18 @@ def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
             hint = f"Give --forward-to {base.removesuffix(own)}, or leave out --path."
             notices.append(Notice(text, hint))
     return notices
+
+
+def exposed(host: str) -> list[Notice]:
+    """A notice when the receiver listens where other machines reach it without the tunnel."""
+    if is_loopback(f"http://[{host}]" if ":" in host else f"http://{host}"):
+        return []
+    return [
+        Notice(
+            f"The receiver listens on {host}: other machines can reach it too.",
+            "Without --host it listens on this machine alone.",
+        )
+    ]
 
 
 def doubtful(options: RelayOptions, *others: DeliveryFilter) -> list[Notice]:
