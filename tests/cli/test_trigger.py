@@ -127,12 +127,13 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         delivery = await listener.wait_for("delivery")
         assert (delivery["source"], delivery["verdict"]["state"]) == ("trigger", "valid")
         refused = await trigger(FAILED, "--bad-signature")
-        assert refused.exit_code == 6
-        assert "correctly rejected" in refused.stderr
+        assert refused.exit_code == 0
+        assert "403 in " in refused.stdout
+        assert "rejected as it should be" in refused.stdout
         assert (await listener.wait_for("delivery", 2))["verdict"]["state"] == "invalid"
         assert (await trigger(FAILED, "--age", "10m")).exit_code == 0
         assert (await listener.wait_for("delivery", 3))["verdict"]["state"] == "stale"
-        assert (await trigger(FAILED, "--no-signature")).exit_code == 6
+        assert (await trigger(FAILED, "--no-signature")).exit_code == 0
         assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
 
 
@@ -150,7 +151,7 @@ async def test_an_app_that_wants_a_signature_asks_for_the_secret(app: App) -> No
     without = await trigger(FAILED, "--to", app.url, secret=None)
     assert "Set TIKTOK_CLIENT_SECRET" in without.stderr
     on_purpose = await trigger(FAILED, "--to", app.url, "--no-signature", secret=None)
-    assert "correctly rejected" in on_purpose.stderr
+    assert "rejected as it should be" in on_purpose.stdout
 
 
 async def test_in_json_a_run_is_one_object(app: App) -> None:
@@ -225,8 +226,33 @@ async def test_without_a_tunnel_there_is_no_way_through_one() -> None:
 
 async def test_an_app_that_accepts_a_forgery_is_reported(app: App) -> None:
     result = await trigger(FAILED, "--bad-signature", "--to", app.url)
-    assert result.exit_code == 0
+    assert result.exit_code == 6
+    assert f"{app.url} accepted a wrong signature" in result.stderr
     assert "does not verify" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "option", "code"),
+    [
+        (401, ["--bad-signature"], 0),
+        (401, ["--no-signature"], 0),
+        (400, ["--age", "10m"], 0),
+        (200, ["--age", "10m"], 0),
+        (200, ["--no-signature"], 6),
+        (500, ["--bad-signature"], 6),
+        (302, ["--bad-signature"], 6),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("count", ["1", "3"])
+async def test_of_what_an_app_should_reject_a_4xx_is_the_success(
+    app: App, status: int, option: list[str], code: int, count: str
+) -> None:
+    app.answer = http(status)
+    words = [FAILED, *option, "--to", app.url, "--count", count]
+    assert (await trigger(*words)).exit_code == code
+    result = await trigger(*words, "--format", "json")
+    assert (result.exit_code, json.loads(result.stdout)["passed"]) == (code, code == 0)
 
 
 @pytest.mark.parametrize(

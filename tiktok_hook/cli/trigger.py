@@ -182,24 +182,34 @@ class _Triggering:
     def _end_of_one(self, tally: "TriggerResults") -> None:
         self._tell_sum(tally)
         bad = tally.first_bad
+        if self._wants_rejection and tally.rejected:
+            took = _ms(tally.durations_ms[0])
+            status = next(iter(tally.outcomes))
+            self._say(f"{self._label} → {self._url}: {status} in {took}, rejected as it should be")
+            return
         if bad is not None:
             said = f"answered {bad.status}" if bad.status else f"did not answer: {bad.detail}"
             raise AppError(f"{self._url} {said}.", hint=self._hint(bad))
         self._say(f"{self._label} → {self._url}: 200 in {_ms(tally.durations_ms[0])}")
-        self._warn_of_accepted_forgery()
+        self._refuse_accepted_forgery()
 
     def _end_of_many(self, tally: "TriggerResults") -> None:
         self._sum_up(tally)
         if tally.outcomes["200"]:
-            self._warn_of_accepted_forgery()
-        if tally.first_bad is not None:
+            self._refuse_accepted_forgery()
+        if self._wants_rejection and tally.rejected == tally.sent:
+            self._say("All rejected as they should be.")
+        elif tally.first_bad is not None:
             raise AppError(
                 f"{self._url} did not answer 200 to {tally.bad} of {tally.sent}.",
                 hint=self._hint(tally.first_bad),
             )
 
     def _tell_sum(self, tally: "TriggerResults") -> None:
-        passed = tally.sent == self._planned and not tally.bad
+        good = tally.outcomes["200"]
+        if self._wants_rejection:
+            good = tally.rejected + (0 if self._is_judged_forgery else good)
+        passed = good == tally.sent == self._planned
         self._tell(passed=passed, planned=self._planned, **tally.as_json())
 
     def _sum_up(self, tally: "TriggerResults") -> None:
@@ -246,7 +256,7 @@ class _Triggering:
             if last.number > 1
             else "Accepted at the first delivery: TikTok would not retry."
         )
-        self._warn_of_accepted_forgery()
+        self._refuse_accepted_forgery()
 
     def _hint(self, reply: "Reply") -> str:
         from tiktok_hook.forward import explain
@@ -263,16 +273,33 @@ class _Triggering:
         )
         return "" if reply.status == 200 else explain(reply, target=self._url, verdict=verdict)
 
-    def _warn_of_accepted_forgery(self) -> None:
-        """Warn if the app of --to accepted a forgery.
+    @property
+    def _wants_rejection(self) -> bool:
+        """Whether the request was made for the target to reject: a 4xx is the success."""
+        given = self._given
+        return bool(given["bad_signature"] or given["no_signature"] or given["age"])
 
-        A listener is not judged: without a secret it accepts every signature.
+    @property
+    def _is_judged_forgery(self) -> bool:
+        """Whether a 200 is a failure: an app accepted what is forged.
+
+        A listener is not judged, since without a secret it accepts every signature. Neither is an
+        old signature that an app accepts: TikTok's retries may have one.
+        """
+        given = self._given
+        return given["to"] is not None and bool(given["bad_signature"] or given["no_signature"])
+
+    def _refuse_accepted_forgery(self) -> None:
+        """End with an error when the app of --to has accepted a forgery.
+
+        Raises:
+            AppError: It has.
         """
         from tiktok_hook import hints
 
-        forged = self._given["bad_signature"] or self._given["no_signature"]
-        if forged and self._given["to"] is not None:
-            click.echo(f"Hint: {hints.for_accepted_forgery()}", err=True)
+        if self._is_judged_forgery:
+            what = "a wrong signature" if self._is_signed else "a request without a signature"
+            raise AppError(f"{self._url} accepted {what}.", hint=hints.for_accepted_forgery())
 
 
 def _bodies(

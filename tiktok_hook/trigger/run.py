@@ -36,6 +36,13 @@ class TriggerResults:
         """How many were not answered 200."""
         return self.sent - self.outcomes["200"]
 
+    @property
+    def rejected(self) -> int:
+        """How many were answered with a 4xx."""
+        return sum(
+            number for name, number in self.outcomes.items() if len(name) == 3 and name[0] == "4"
+        )
+
     def add(self, reply: Reply) -> None:
         """Count a reply."""
         self.sent += 1

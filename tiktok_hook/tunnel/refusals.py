@@ -66,7 +66,7 @@ _TABLE = (
     ),
     _Words(
         (105,),
-        "What was given as ngrok authtoken does not look like one",
+        "The value given as ngrok authtoken does not look like one",
         f"{_COPY_TOKEN}: not an API key, whole, without quotes or line breaks.",
     ),
     _Words((106,), "The ngrok authtoken is of an old kind", f"{_COPY_TOKEN}."),
