@@ -16,7 +16,7 @@ from tiktok_hook import audit, trigger
 
 SECRET = "example-client-secret"
 SHOWN = [code for _, language, code in BLOCKS if language in {"js", "php"}]
-FILES = [file for file in sorted(EXAMPLES.rglob("*")) if file.is_file()]
+FILES = [file for file in sorted(EXAMPLES.rglob("*")) if file.suffix in {".js", ".mjs", ".php"}]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

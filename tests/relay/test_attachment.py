@@ -308,8 +308,11 @@ def short_lease(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"tiktok_hook.store.postgres.presence.{name}", value)
 
 
+@pytest.mark.realtime
 @pytest.mark.usefixtures("short_lease")
 class TestLease:
+    """On a machine that is too busy to renew it in time, such a lease is rightly lost."""
+
     async def test_a_handler_at_a_breakpoint_keeps_the_name(self, shared: str) -> None:
         async with (
             received(shared) as store,

@@ -233,18 +233,27 @@ function drawNow() {
   emit("drawn");
 }
 
+/** Where `anchor` has last put a row: browsers round what is scrolled to, and the errors of many
+ * draws would add up.
+ * @type {{id: string, place: number, scrolled: number} | null}
+ */
+let anchored = null;
+
 // Keeps the first visible row where it is, unless the list is at its top.
 function anchor() {
   const left = byId("left");
   if (left.scrollTop <= 0) return () => {};
-  const top = left.getBoundingClientRect().top;
+  const top = () => left.getBoundingClientRect().top;
   const items = [...byId("list").children];
-  const seen = items.find((item) => item.id && item.getBoundingClientRect().bottom > top + 1);
+  const seen = items.find((item) => item.id && item.getBoundingClientRect().bottom > top() + 1);
   if (!seen) return () => {};
-  const before = seen.getBoundingClientRect().top;
+  const unmoved = anchored?.id === seen.id && anchored.scrolled === left.scrollTop;
+  const place = unmoved ? anchored.place : seen.getBoundingClientRect().top - top();
   return () => {
     const now = byId(seen.id);
-    if (now) left.scrollTop += now.getBoundingClientRect().top - before;
+    if (!now) return;
+    left.scrollTop += now.getBoundingClientRect().top - top() - place;
+    anchored = { id: seen.id, place, scrolled: left.scrollTop };
   };
 }
 
