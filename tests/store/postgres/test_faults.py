@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tests import postgres
+from tests.deadline import DEADLINE
 from tests.postgres import PostgresServer, wait_for
 from tests.store.postgres.proxy import Proxy
 from tests.store.samples import TARGET, attempt, delivery, event_body
@@ -77,9 +78,9 @@ class TestRestart:
             await asyncio.to_thread(server.stop)
             with pytest.raises(StoreError, match="cannot be reached"):
                 other.newest_id()
+            seen = other.changes()  # before the start: a follower reconnects at once
             await asyncio.to_thread(server.start)
-            seen = other.changes()
-            assert other.wait_for_change(seen, 10.0) != seen
+            assert await asyncio.to_thread(other.wait_for_change, seen, DEADLINE) != seen
             await _until_stored(store)
             assert other.newest_id() == 2
 
