@@ -312,6 +312,14 @@ def _epoch(server: PostgresServer, database: str) -> object:
 
 
 class TestOtherProcesses:
+    async def test_one_that_is_closed_right_after_its_start_is_gone(
+        self, server: PostgresServer, database: str
+    ) -> None:
+        for _ in range(30):
+            with open_store(server.url(database)) as store:
+                store.changes()
+            assert server.execute("SELECT id FROM tiktok_hook.processes", database) == []
+
     async def test_the_attempts_of_one_that_is_gone_are_cut(
         self, server: PostgresServer, database: str
     ) -> None:

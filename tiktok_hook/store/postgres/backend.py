@@ -272,6 +272,7 @@ class PostgresBackend:
         if self._closed:
             return
         self._closed = True
+        self._presence.close()  # first, since its thread would register this process again
         with suppress(psycopg.Error, StoreError):
             self._presence.unregister(self._connected())
         self._disconnect()
