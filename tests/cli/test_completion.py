@@ -1,6 +1,7 @@
 """What a shell completes: in process, and by the shells themselves where they are installed."""
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -74,6 +75,43 @@ def test_the_paths_of_a_stored_delivery_are_completed(option: str, tmp_path: Pat
     end = "=" if option == "--set" else ""
     words = ["replay", "1", "--db", str(db), option]
     assert completed(*words, incomplete="own") == [f"own{end}", f"own.key{end}"]
+
+
+HOSTILE_KEYS = [
+    "key$(touch made)", "key`touch made`", "key;touch made", "key&", "key|sh", "key>made",
+    "key\nfile,", "key\x1b]0;T\x07", "key*", "{a,b}", "~root", "key!1", "key\\$x", "key'", 'key"',
+    "key\u202e", "key\u3000", "key#", "$HOME", "key\t", "key=(1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--set", "--unset"])
+def test_a_key_that_a_shell_would_expand_is_not_offered(option: str, tmp_path: Path) -> None:
+    end = "=" if option == "--set" else ""
+    content = json.dumps({"own": 1, **dict.fromkeys(HOSTILE_KEYS, 1)})
+    body = json.dumps({"event": "a.b", **dict.fromkeys(HOSTILE_KEYS, 1), "content": content})
+    db = stored(tmp_path / "history.db", delivery(body.encode()))
+    words = ["replay", "last", "--db", str(db), option]
+    assert completed(*words) == [f"{name}{end}" for name in ("event", "content", "content.own")]
+
+
+def test_bash_runs_no_command_from_a_key_of_a_stored_delivery(tmp_path: Path) -> None:
+    body = json.dumps({"event": "a.b", "own$(touch${IFS}made)": 1}).encode()
+    db = stored(tmp_path / "history.db", delivery(body))
+    script = """
+        eval "$(tiktok-hook completion bash)"
+        COMP_WORDS=(tiktok-hook replay last --db "$1" --set ow) COMP_CWORD=6
+        _tiktok_hook_completion tiktok-hook
+        echo "(${COMPREPLY[*]})"
+    """
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash", str(db)],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "()\n", done.stderr
 
 
 def test_where_there_is_nothing_nothing_is_offered(tmp_path: Path) -> None:

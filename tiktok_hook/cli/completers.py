@@ -1,9 +1,11 @@
 """What a shell offers for an argument or the value of an option.
 
 These run each time the user presses Tab: they import what they need, and offer nothing where
-something is missing or broken.
+something is missing or broken. bash inserts a word without quoting it, and the keys of a stored
+delivery were written by strangers: only plain words are offered.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,17 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 _OFFERED_IDS = 30
 
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/-]*=?", re.ASCII)
+"""What no shell expands, and what has no line break: completions are one per line."""
+
 
 def _items(words: Sequence[str], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+    """The plain words among some that begin with what was typed."""
+    return [
+        CompletionItem(word)
+        for word in words
+        if word.startswith(incomplete) and _PLAIN_WORD.fullmatch(word)
+    ]
 
 
 def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:
