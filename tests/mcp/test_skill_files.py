@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -105,6 +106,52 @@ def test_a_manifest_deletes_nothing_outside_of_the_folder(folder: Path, name: st
     assert skill_files.removable(folder) == ([], [])
     skill_files.remove(folder)
     assert outside.exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes of POSIX")
+@pytest.mark.parametrize(
+    "link",
+    [".claude", ".claude/skills", f".claude/skills/{NAME}", f".claude/skills/{NAME}/references"],
+)
+@pytest.mark.parametrize("action", ["install", "remove"])
+def test_a_link_of_a_project_leads_to_no_other_folder(
+    link: str, action: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, project = tmp_path / "outside", tmp_path / "project"
+    skill_files.install(outside / "skills" / NAME)
+    before = tree(outside)
+    (project / link).parent.mkdir(parents=True)
+    leads_to = {".claude": "", "skills": "skills", NAME: f"skills/{NAME}"}
+    place = leads_to.get(Path(link).name, f"skills/{NAME}/references")
+    (project / link).symlink_to(outside / place)
+    monkeypatch.chdir(project)
+    done = invoke("agent", action, "--client", "claude", "--project", "--yes")
+    assert done.exit_code == 2
+    assert "a symbolic link leads elsewhere" in done.stderr
+    assert tree(outside) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and pipes of POSIX")
+@pytest.mark.parametrize("name", ["SKILL.md", "references/audit.md"])
+@pytest.mark.parametrize("kind", ["device", "pipe", "large"])
+def test_only_regular_files_of_a_bounded_size_are_read(folder: Path, name: str, kind: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True)
+    if kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with path.open("wb") as stream:
+            stream.truncate(1 << 40)
+    with pytest.raises(UsageError, match=r"is not a regular file|is larger than"):
+        skill_files.plan(folder)
+
+
+def test_a_manifest_that_is_not_a_regular_file_counts_as_missing(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / MANIFEST).symlink_to("/dev/zero")
+    assert skill_files.removable(folder) == ([], [])
 
 
 def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:

@@ -64,25 +64,27 @@ def _folders(clients: Sequence[str], folder: Path | None, *, project: bool) -> l
     """The folders of the skill.
 
     Raises:
-        UsageError: No client and no folder was named, or both, or no home folder is known.
+        UsageError: No client and no folder was named, or both, or no home folder is known; or a
+            symbolic link leads out of the folder that was named.
     """
-    from tiktok_hook.mcp.skill_files import CLIENTS, NAME, PROJECT_FOLDERS
+    from tiktok_hook.mcp.skill_files import CLIENTS, PROJECT_FOLDERS, checked_folder
 
     if folder is not None:
         if clients or project:
             raise UsageError(
                 "--dir and --client or --project exclude each other.", hint="Give only one."
             )
-        return [folder / NAME]
+        return [checked_folder(folder, root=folder)]
     if not clients:
         raise UsageError(
             "No client was named.",
             hint=f"For instance --client claude; there are {', '.join(_CLIENTS)}. Others: --dir.",
         )
     if project:
-        return [Path(PROJECT_FOLDERS[each]) / NAME for each in clients]
+        project_folders = [Path(PROJECT_FOLDERS[each]) for each in clients]
+        return [checked_folder(each, root=Path()) for each in project_folders]
     home = expanded("~")
-    return [home / CLIENTS[each] / NAME for each in clients]
+    return [checked_folder(home / CLIENTS[each], root=home / CLIENTS[each]) for each in clients]
 
 
 def _install(folders: Sequence[Path], *, yes: bool) -> int:

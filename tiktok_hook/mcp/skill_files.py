@@ -3,6 +3,9 @@
 A skill is a folder with a SKILL.md and its references, which are pages of the docs. A manifest
 next to them holds the hash of each file as it was written: so a second installation changes
 nothing, a newer one replaces what the user has not edited, and removing leaves the user's edits.
+
+A project's folders may have come with a cloned repository, so what is there is a stranger's: only
+regular files are read, and no link leads out of the project.
 """
 
 import contextlib
@@ -18,6 +21,7 @@ from typing import Literal
 
 from tiktok_hook.errors import UsageError
 from tiktok_hook.mcp.pages import SITE, docs
+from tiktok_hook.text_files import read_bytes
 
 NAME = "tiktok-webhooks"
 MANIFEST = ".tiktok-hook.json"
@@ -39,6 +43,8 @@ CLIENTS: Mapping[str, str] = {
 PROJECT_FOLDERS: Mapping[str, str] = {**CLIENTS, "copilot": ".github/skills"}
 """Where clients look for skills in a project."""
 
+_MAX_BYTES = 1 << 20
+
 Change = Literal["new", "changed", "same", "edited"]
 
 
@@ -56,6 +62,31 @@ class PlannedFile:
     path: Path
     text: str
     change: Change
+
+
+def checked_folder(skills: Path, *, root: Path) -> Path:
+    """The skill's own folder in a folder of skills.
+
+    Args:
+        skills: A client's folder of skills.
+        root: The folder that no symbolic link below it may lead out of.
+
+    Raises:
+        UsageError: A link leads elsewhere, so that files there would be read, written or deleted.
+    """
+    folder = skills / NAME
+    allowed = root.resolve()
+    for each in (folder, folder / "references"):
+        try:
+            real = each.resolve()
+        except (OSError, RuntimeError):  # links that lead to each other
+            real = None
+        if real is None or not real.is_relative_to(allowed):
+            raise UsageError(
+                f"{each} is not in {allowed}: a symbolic link leads elsewhere.",
+                hint="Remove the link, or name the folder it leads to with --dir.",
+            )
+    return folder
 
 
 def skill_files() -> dict[str, str]:
@@ -148,13 +179,13 @@ def _linked(page: str) -> str:
 def _manifest(folder: Path) -> dict[str, str]:
     """Hashes by path; only paths inside the folder, since anyone may have written it."""
     try:
-        found = json.loads((folder / MANIFEST).read_text("utf-8"))["files"]
+        found = json.loads(_content(folder / MANIFEST))["files"]
         return {
             name: value
             for name, value in found.items()
             if isinstance(value, str) and re.fullmatch(r"(?:references/)?[A-Za-z-]+\.md", name)
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, UsageError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -166,16 +197,16 @@ def _hash_of(path: Path) -> str | None:
     """The hash of a file; None if there is none.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: It cannot be read, or is not a regular file of at most `_MAX_BYTES`.
     """
     try:
-        return _hash(path.read_bytes())
+        return _hash(_content(path))
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be read: {error.strerror}.", hint="Check its permissions."
-        ) from error
+
+
+def _content(path: Path) -> bytes:
+    return read_bytes(path, what="skill file", max_bytes=_MAX_BYTES)
 
 
 def _write(path: Path, text: str) -> None:
