@@ -6,7 +6,7 @@ cannot drift apart.
 """
 
 from tiktok_hook.delivery.bounded import bounded
-from tiktok_hook.delivery.cookies import OWN_COOKIE_PREFIX, without_own_cookies
+from tiktok_hook.delivery.cookies import without_own_cookies
 from tiktok_hook.delivery.records import (
     CUT,
     FORWARDED_HEADER,
@@ -55,7 +55,6 @@ from tiktok_hook.delivery.session_events import (
 __all__ = [
     "CUT",
     "FORWARDED_HEADER",
-    "OWN_COOKIE_PREFIX",
     "SELF_CHECKED_BY_ANOTHER",
     "SELF_CHECK_BODY",
     "SELF_CHECK_HEADER",

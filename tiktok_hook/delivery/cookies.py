@@ -1,10 +1,15 @@
 """Removes our own cookies from headers, so that they are never stored, forwarded or exported."""
 
+import re
+
 from tiktok_hook.delivery.records import Headers
 
-OWN_COOKIE_PREFIX = "tiktok_hook_"
-"""Reserved prefix of cookie names. The inspector sets no cookie, but a browser may still send an
-old one that contains its token: cookies ignore ports, so all servers on 127.0.0.1 receive them."""
+# Reserved names of cookies. The inspector sets no cookie, but a browser may still send an old one
+# that contains its token: cookies ignore ports, so all servers on 127.0.0.1 receive them.
+_NAME = r"(?:__(?:Host|Secure)-)?tiktok(?:_|%5F)hook(?:_|%5F)"
+_OWN = re.compile(rf"[ \t\"]*{_NAME}", re.IGNORECASE)
+_OWN_INSIDE = re.compile(rf"(?<![A-Za-z0-9_-]){_NAME}[^=;,\s]{{0,64}}=", re.IGNORECASE)
+"""Name and ``=`` after another separator than ``;``: a blank, a quote, a bracket, an ampersand."""
 
 
 def without_own_cookies(headers: Headers) -> Headers:
@@ -18,17 +23,14 @@ def without_own_cookies(headers: Headers) -> Headers:
         The same object if there is nothing to remove. Other cookies in the same header are kept.
         All other headers keep their bytes and order.
     """
-    if not any(OWN_COOKIE_PREFIX in value.lower() for _, value in headers):
+    if not any(_mentions_own(name, value) for name, value in headers):
         return headers
     kept: list[tuple[str, str]] = []
     for name, value in headers:
         key = name.lower()
-        if "cookie" not in key or OWN_COOKIE_PREFIX not in value.lower():
+        if not _mentions_own(name, value):
             kept.append((name, value))
-        elif "set-cookie" in key:
-            if not _is_own(value):
-                kept.append((name, value))
-        else:
+        elif "set-cookie" not in key:
             # RFC 6265 does not allow commas, but older clients and some proxies separate with them.
             others = [
                 rest
@@ -40,5 +42,12 @@ def without_own_cookies(headers: Headers) -> Headers:
     return tuple(kept)
 
 
+def _mentions_own(name: str, value: str) -> bool:
+    """Whether a header has such a cookie: one that begins like it, or another that contains it."""
+    if "cookie" not in name.lower() or "tiktok" not in value.lower():
+        return False
+    return any(map(_is_own, re.split("[;,]", value)))
+
+
 def _is_own(cookie: str) -> bool:
-    return cookie.strip(' \t"').lower().startswith(OWN_COOKIE_PREFIX)
+    return bool(_OWN.match(cookie) or _OWN_INSIDE.search(cookie))
