@@ -117,13 +117,14 @@ async def test_nothing_that_strangers_sent_is_run(tmp_path: Path) -> None:
     assert app.bodies == [each.body for each in sent]
 
 
-SHELLS = [
+PASTED_INTO = [
     pytest.param(
         name,
         marks=pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed"),
     )
-    for name in ("dash", "bash", "zsh")
+    for name in ("dash", "bash", "zsh", "fish")
 ]
+SHELLS = PASTED_INTO[:-1]  # fish cannot run a script for sh
 ESCAPES = [
     "\\033]0;PWNED\\007\\033[31mRED",
     "a\\cb",
@@ -231,15 +232,27 @@ COMMANDED = [
     *((ascii(name), delivery(name.encode(), headers=(("X-A", "\x9b\xe9'!"),))) for name in ESCAPES),
     ("tab", delivery(b'{"a":\t1}')),
     ("long", delivery(b"x" * 200_000)),
+    *(
+        (f"backslash {number}", delivery(text, headers=(("X-A", text.decode()),)))
+        for number, text in enumerate(
+            (
+                b"\\'; kill $fish_pid #",
+                b"\\",
+                b"a\\\\b",
+                b"\\\\\\'; kill $fish_pid #",
+                b"'\\",
+                b"'\\''",
+            )
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", PASTED_INTO)
 @pytest.mark.parametrize(("name", "sent"), COMMANDED, ids=[name for name, _ in COMMANDED])
 async def test_one_command_sends_the_same_request(
     tmp_path: Path, shell: str, name: str, sent: Delivery
 ) -> None:
-    del name
     async with running_app() as app:
         options = ReplayOptions(headers=[("X-Quote", 'it\'s "$HOME" `x` \\ %s')])
         made = prepare(sent, app.url, options, secrets=[SECRET], now=time.time())
@@ -257,6 +270,8 @@ async def test_one_command_sends_the_same_request(
     verdict = signature.check(sent_header, sent.body, SECRET, now=time.time())
     assert verdict.state is State.VALID
     assert header(app.requests[0], "X-Quote") == 'it\'s "$HOME" `x` \\ %s'
+    if name.startswith("backslash"):
+        assert header(app.requests[0], "X-A") == sent.body.decode()
 
 
 async def test_an_answer_that_is_not_200_ends_with_1(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 Everything that came from outside is quoted for POSIX shells. What is not plainly printable is
 written as octal escapes of `printf`, so that no terminal or editor obeys it, in dash, bash and zsh.
+A command to paste is the same in fish, where a backslash in quotes may escape what follows.
 """
 
+import re
 from collections.abc import Container, Iterable, Iterator
 from urllib.parse import urlsplit
 
@@ -23,6 +25,12 @@ _MAX_ARGUMENT = 100_000
 """Linux allows 128 KiB for one argument; longer bodies are piped."""
 
 _LINE_BYTES = 2048
+
+_FISH_READS_OTHERWISE = re.compile(rb"\\(?:['\\]|\Z)")
+"""A backslash that escapes what follows it in single quotes of fish, and nothing in POSIX shells.
+
+Source: https://fishshell.com/docs/current/language.html#quotes
+"""
 
 # In zsh, `path` and `status` are variables of the shell: no name of the script may be one of them.
 _HEAD = r"""#!/bin/sh
@@ -181,13 +189,15 @@ def _is_plain_text(body: bytes) -> bool:
         text = body.decode()
     except UnicodeDecodeError:
         return False
+    if _FISH_READS_OTHERWISE.search(body):
+        return False
     # A tab that is pasted completes a file name.
     return "\t" not in text and visible(text.replace("\n", "")) == text.replace("\n", "")
 
 
 def _word(data: bytes) -> str:
     """One word of a shell; with octal escapes where it is not printable ASCII."""
-    if all(0x20 <= byte < 0x7F for byte in data):
+    if all(0x20 <= byte < 0x7F for byte in data) and not _FISH_READS_OTHERWISE.search(data):
         return _quoted(data).decode()
     return f'"$(printf {_word_for_printf(data)})"'
 
