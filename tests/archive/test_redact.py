@@ -170,8 +170,22 @@ def test_redacting_what_is_redacted_already_changes_no_length() -> None:
         b'"user_id":"' + b"\\" * 800_000,
         b'"user_id":' * 80_000,
         b"a" * 800_000,
+        b"uid=1234567:" * 70_000,
+        b'name="uid"\r\n' * 70_000,
+        b"<uid " * 160_000,
+        b"uid=>1" * 130_000,
     ],
-    ids=["quotes", "backslashes", "open-end", "keys", "one-word"],
+    ids=[
+        "quotes",
+        "backslashes",
+        "open-end",
+        "keys",
+        "one-word",
+        "pairs",
+        "parts",
+        "elements",
+        "labels",
+    ],
 )
 @pytest.mark.realtime
 @pytest.mark.timeout(10)

@@ -164,6 +164,26 @@ def test_a_user_id_is_replaced_in_every_place_and_encoding(
         "openId=VALUE",
         '{"user_openid":"VALUE',
         'callback({"union_id" : "VALUE"})',
+        '{"tiktokOpenId":"VALUE"}',
+        '{"openIds":["VALUE"]}',
+        '{"open_id_list":["VALUE"]}',
+        '{"content":"{\\"fromUserId\\":\\"VALUE\\"}"}',
+        '{"sender_id":"VALUE"}',
+        '{"clientId":"VALUE"}',
+        '[{"key":"open_id","value":"VALUE"}]',
+        '[{"name":"user_id","value":"VALUE"}]',
+        "{'open_id': 'VALUE'}",
+        "{open_id:'VALUE'}",
+        'array("open_id" => "VALUE")',
+        '{:open_id=>"VALUE"}',
+        "event: a.b\nopen_id: VALUE\n",
+        "user[open_id]=VALUE&a=b",
+        "user%5Bopen_id%5D=VALUE",
+        "<user_openid>VALUE</user_openid>",
+        "<t:open-id type='x'><![CDATA[VALUE]]></t:open-id>",
+        '<user open_id="VALUE"/>',
+        '--x\r\nContent-Disposition: form-data; name="open_id"\r\n\r\nVALUE\r\n--x--',
+        '--x\nContent-Disposition: form-data; name="uid"\nContent-Type: text/plain\n\nVALUE\n--x--',
     ],
 )
 def test_a_value_is_learned_however_its_key_is_written(body: str) -> None:
@@ -171,6 +191,37 @@ def test_a_value_is_learned_however_its_key_is_written(body: str) -> None:
     sent = entry(delivery(body.replace("VALUE", value).encode(), path=f"/{value}"))
     (found,) = redacted(sent)
     assert value not in text_of(found)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["accessToken", "refreshToken", "clientSecret", "webhookSecret", "csrfToken", "privateKey",
+     "private_key", "access_key_id", "aws_secret_access_key", "bearer", "passphrase", "tokens"],
+)  # fmt: skip
+def test_a_credential_is_learned_however_its_key_is_written(key: str) -> None:
+    value = "s3cr3t-of-the-user"
+    for body in (json.dumps({key: value}), f"{key}: {value}\n", f"<{key}>{value}</{key}>"):
+        some = {"status": 500, "duration_ms": 1.0, "body": body.encode()}
+        (found,) = redacted(entry(delivery(path=f"/{value}"), 1, [some]))
+        assert value not in text_of(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "signature: sha256 expected",
+        "session: expired, token=none",
+        "Error: code: 12345678",
+        "user_id: unknown or missing",
+        "max_tokens=1000",
+        "<html><head><title>500 Server Error 12</title></head>",
+    ],
+)
+def test_words_of_a_sentence_are_not_taken_for_values(text: str) -> None:
+    words = " ".join(re.findall("[A-Za-z0-9]+", text))
+    some = {"status": 500, "duration_ms": 1.0, "body": text.encode()}
+    (found,) = redacted(entry(delivery(words.encode()), 1, [some]))
+    assert found.delivery.body == words.encode()
 
 
 def test_values_of_answers_and_of_replays_are_learned_too() -> None:
@@ -200,6 +251,12 @@ CREDENTIALS = [
     ("X-Secret", "hunter2"),
     ("X-Password", "\u00e9"),
     ("X-JWT", "a.b.c"),
+    ("X-Amzn-Oidc-Data", "a.b.c"),
+    ("X-Forwarded-User", "me"),
+    ("X-Remote-User", "me"),
+    ("Authentication-Info", 'nextnonce="1"'),
+    ("X-Passcode", "1234"),
+    ("X-Access", "x"),
 ]
 
 
@@ -215,8 +272,9 @@ def test_a_secretive_header_is_masked_whole_whatever_its_length(name: str, value
 
 @pytest.mark.parametrize(
     "name",
-    ["Content-Type", "Host", "Authority", "WWW-Authenticate", "Accept", "Content-Length", "Etag"],
-)
+    ["Content-Type", "Host", "Authority", "WWW-Authenticate", "Accept", "Content-Length", "Etag",
+     "Strict-Transport-Security", "Content-Security-Policy", "Access-Control-Allow-Origin"],
+)  # fmt: skip
 def test_other_headers_stay(name: str) -> None:
     (found,) = redacted(entry(delivery(headers=((name, "text/x; a=b"),))))
     assert found.delivery.headers == ((name, "text/x; a=b"),)
@@ -260,16 +318,29 @@ def test_secrets_in_the_target_are_masked(query: str) -> None:
         ("True-Client-Ip", "203.0.114.7"),
         ("X-Envoy-External-Address", "203.0.114.7"),
         ("X-Remote-Addr", "203.0.114.7"),
+        ("Via", "1.1 203.0.114.7"),
+        ("X-Azure-SocketIP", "203.0.114.7"),
+        ("CF-Connecting-IPv6", "2a01:4f8::1"),
+        ("X-Ip", "203.0.114.7"),
     ],
 )
 def test_addresses_are_replaced_in_every_carrier_and_in_bodies(name: str, value: str) -> None:
     body = b'{"event":"a.b","ip":"203.0.114.7","other":"2a01:4f8::1","version":"1.2.3.4"}'
-    sent = entry(delivery(body, headers=((name, value),), remote_addr="203.0.114.7"))
+    body += b" from 203.0.114.7"  # not JSON, so that only the header shows that it is a client's
+    sent = entry(delivery(body, headers=((name, value),)))
     text = text_of(*redacted(sent))
-    assert "203.0.114.7" not in text
+    assert ("203.0.114.7" in value) <= ("203.0.114.7" not in text)
     assert "1.2.3.4" in text
     if "2a01" in value:
         assert "2a01" not in text
+
+
+@pytest.mark.parametrize("key", ["ip", "client_ip", "clientIp", "ip_address", "remoteAddr"])
+def test_an_address_is_learned_from_its_key(key: str) -> None:
+    body = json.dumps({"event": "a.b", key: "203.0.114.7", "version": "203.0.114.8"})
+    text = text_of(*redacted(entry(delivery(body.encode(), path="/203.0.114.7"))))
+    assert "203.0.114.7" not in text
+    assert "203.0.114.8" in text
 
 
 @pytest.mark.parametrize("word", ["event", "content", "user_openid", "post.publish.complete"])

@@ -27,21 +27,27 @@ from tiktok_hook.delivery import Attempt, Delivery, Headers
 from tiktok_hook.events import CATALOGUE
 from tiktok_hook.exact_json import Json
 
+_LIST = r"(?:s|_?(?:list|array|set))?"
 _USER_KEYS = (
-    r"(?:\w*[_-])?(?:open[_-]?id|union[_-]?id|user[_-]?(?:open[_-]?)?id|creator[_-]?id"
-    r"|user[_-]?name|uid|unique[_-]?(?:identifier|name\w*)|open_id_of_\w+)"
+    r"(?:\w*_)?(?:open_?id|union_?id|user_?(?:open_?)?id"
+    r"|(?:creator|sender|recipient|receiver|author|owner|customer|advertiser|business)_?id"
+    r"|user_?name|uid|unique_?(?:identifier|name\w*)|open_id_of_\w+)" + _LIST
 )
-_APP_KEYS = r"(?:\w*[_-])?client[_-]?key"
+_APP_KEYS = r"(?:\w*_)?client_?(?:key|id)"
 _CREDENTIAL_KEYS = (
-    r"(?:\w*[_-])?(?:token|api[_-]?key|secret|password|passwd|pwd|sig|signature|hmac|jwt"
-    r"|authorization|session(?:[_-]?id)?|sid|credentials?)"
+    r"(?:\w*_)?(?:token|api_?key|(?:private|access|signing|encryption)_?key(?:_?id)?|secret"
+    r"|password|passwd|pwd|passphrase|passcode|sig|signature|hmac|jwt|bearer|csrf|xsrf|otp|cookie"
+    r"|authorization|session(?:_?id)?|sid|credential)" + _LIST
 )
 _SECRET_PARAMETERS = rf"(?:{_CREDENTIAL_KEYS}|key|auth|code|access)"
+"""Keys in ``snake_case``; `_kind_of` writes others so."""
 
 _USER = re.compile(_USER_KEYS, re.IGNORECASE)
 _APP = re.compile(_APP_KEYS, re.IGNORECASE)
 _SECRET = re.compile(_CREDENTIAL_KEYS, re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(_SECRET_PARAMETERS, re.IGNORECASE)
+_ADDRESS_KEY = re.compile(r"(?:\w*_)?(?:ip(?:_?addr(?:ess)?)?|remote_?addr)" + _LIST, re.IGNORECASE)
+_IN_CAMEL_CASE = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 
 _JSON_KEY = re.compile(rb'"([A-Za-z][A-Za-z0-9_-]{1,40})"\s*:\s*')
 _JSON_VALUE = re.compile(
@@ -53,19 +59,39 @@ _FORM_KEY = re.compile(rb"(?<![A-Za-z0-9_])([A-Za-z][A-Za-z0-9_-]{1,40})=")
 _FORM_VALUE = re.compile(rb"[^&\s\"';,<>#]+")
 """A key and its value in a query or a form; a value may hold further pairs."""
 
+_LABELLED = re.compile(
+    rb"(?<![A-Za-z0-9_-])([A-Za-z][A-Za-z0-9_-]{1,40})[\"'`\]]{0,2}[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}"
+    rb"[\"'`]?([^\s\"'`&;,<>(){}\[\]]{6,512})"
+)
+"""A key and its value as programs print them: ``open_id: v``, ``'open_id': 'v'``, ``[uid]=v``."""
+
+_MIN_LABELLED_SECRET = 12
+_MAX_NESTING_VALUE = 512
+
+_ELEMENT = re.compile(
+    rb"<(?:[\w-]{1,40}:)?([A-Za-z][\w-]{1,40})(?:\s[^<>]{0,200})?>(?:<!\[CDATA\[)?([^<>\]]{4,512})"
+)
+_FORM_PART = re.compile(
+    rb"name=\"([A-Za-z][\w-]{1,40})\"[^\r\n]{0,200}\r?\n(?:[^\r\n]{1,200}\r?\n){0,5}\r?\n"
+    rb"([^\r\n]{4,512})"
+)
+"""A key and its value as an element of XML, and as a part of a multipart form."""
+
 _DIGEST = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])")
 _TIKTOK_SIGNATURE = re.compile(r"\s*(?:[ts]=[0-9a-fA-F]*,?\s*)+")
 _ADDRESS = re.compile(
     rb"(?<![0-9A-Za-z.:])(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:]{0,45}:[0-9A-Fa-f:.]+)"
 )
 _SECRETIVE_HEADER = re.compile(
-    r"signature|auth(?!ority|enticate)|cookie|token|secret|api-?key|password|passwd|session"
-    r"|credential|csrf|xsrf|jwt|(?:^|-)(?:key|sig|sid|pwd)$",
+    r"signature|auth(?!ority|enticate$)|cookie|token|secret|api-?key|pass(?:word|wd|code|phrase)"
+    r"|session|credential|csrf|xsrf|jwt|oidc|bearer|(?:forwarded|remote)-user$"
+    r"|(?:^|-)(?:key|sig|sid|pwd|pat|otp|access)$",
     re.IGNORECASE,
 )
 _ADDRESS_HEADER = re.compile(
     r"forwarded(?!-(?:host|proto|port|ssl|server|prefix))|(?:client|real|connecting|remote|cluster"
-    r"|originating|peer|user|source|true)-?(?:client-?)?-?(?:ip|addr)|^x-(?:ip|addr)",
+    r"|originating|peer|user|source|true|socket|external)-?(?:client-?)?-?(?:ip|addr)"
+    r"|^via$|(?:^|-)(?:ips?|ipv[46]|addr(?:ess)?)$",
     re.IGNORECASE,
 )
 
@@ -157,6 +183,12 @@ class Redactor:
                 self._learn_value(key, _json_text(found["text"]) if number is None else number)
             for key, found in _form(view.data):
                 self._learn_value(key, unquote_to_bytes(found[0]))
+            for pattern in (_ELEMENT, _FORM_PART):
+                for found in pattern.finditer(view.data):
+                    self._learn_value(found[1], found[2].strip())
+            for found in _LABELLED.finditer(view.data):
+                if _is_labelled(found[1], found[2]):
+                    self._learn_value(found[1], found[2])
 
     def _learn_json(self, value: Json, depth: int) -> None:
         if depth > _MAX_DEPTH:
@@ -167,7 +199,10 @@ class Redactor:
                 if _kind_of(raw) is not None:
                     for scalar in _scalars(inner, nested=False):
                         self._learn_value(raw, scalar)
+                elif isinstance(inner, str) and _ADDRESS_KEY.fullmatch(_in_snake_case(key)):
+                    self._learn_addresses(inner)
                 self._learn_json(inner, depth + 1)
+            self._learn_pair(value)
         elif isinstance(value, list):
             for inner in value:
                 self._learn_json(inner, depth + 1)
@@ -176,6 +211,15 @@ class Redactor:
                 self._learn_json(lenient_decoder.decode(value), depth + 1)
             except (ValueError, RecursionError):
                 return
+
+    def _learn_pair(self, value: dict[str, Json]) -> None:
+        """Learn from ``{"name": KEY, "value": VALUE}``, as lists of headers and parameters are."""
+        for name in ("key", "name"):
+            key, inner = value.get(name), value.get("value")
+            if isinstance(key, str) and isinstance(inner, str):
+                self._learn_value(
+                    key.encode("utf-8", "surrogatepass"), inner.encode("utf-8", "surrogatepass")
+                )
 
     def _learn_value(self, key: bytes, value: bytes) -> None:
         kind = _kind_of(key)
@@ -348,17 +392,23 @@ def _in_json(data: bytes) -> Iterator[tuple[bytes, re.Match[bytes]]]:
 
 def _form(data: bytes) -> Iterator[tuple[bytes, re.Match[bytes]]]:
     """Keys of interest with their values, in text that has pairs like a query."""
-    for found in _FORM_KEY.finditer(data):
+    at = 0
+    while found := _FORM_KEY.search(data, at):
+        at = found.end()
         if _kind_of(found[1]) is not None:
-            value = _FORM_VALUE.match(data, found.end())
+            value = _FORM_VALUE.match(data, at)
             if value is not None:
                 yield found[1], value
+                # Pairs in a long value are part of it: reading each again to its end would take
+                # quadratic time.
+                if len(value[0]) > _MAX_NESTING_VALUE:
+                    at = value.end()
 
 
 @lru_cache(maxsize=1024)
 def _kind_of(key: bytes) -> str | None:
     """Whether a key names a user, an app or a secret; None for any other."""
-    text = key.decode("utf-8", "replace")
+    text = _in_snake_case(key.decode("utf-8", "replace"))
     if _APP.fullmatch(text):
         return "app"
     if _USER.fullmatch(text):
@@ -366,6 +416,20 @@ def _kind_of(key: bytes) -> str | None:
     if _SECRET.fullmatch(text) or _SECRET_PARAMETER.fullmatch(text):
         return "secret"
     return None
+
+
+def _in_snake_case(key: str) -> str:
+    return _IN_CAMEL_CASE.sub("_", key).replace("-", "_")
+
+
+def _is_labelled(key: bytes, value: bytes) -> bool:
+    """Whether the text after a key is its value, rather than a word of a sentence."""
+    kind = _kind_of(key)
+    if kind == "secret" and (
+        len(value) < _MIN_LABELLED_SECRET or not _SECRET.fullmatch(_in_snake_case(key.decode()))
+    ):
+        return False
+    return kind is not None and re.search(rb"[0-9]", value) is not None
 
 
 def _is_global(value: bytes) -> bool:
