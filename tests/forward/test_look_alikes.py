@@ -40,6 +40,9 @@ LOOK_ALIKES = (
     "Keep_Alive",
     "Tiktok_Hook_Forwarded",
     "Tiktok_Hook_Source",
+    "X_Forwarded_For",
+    "x_forwarded_proto",
+    "X_Real_IP",
 )
 
 
@@ -66,6 +69,11 @@ def test_a_look_alike_of_a_protected_header_is_not_forwarded(name: str) -> None:
 @pytest.mark.parametrize("name", ["X-Tiktok-Signature", "Tiktok_Signature_2", "X_Host", "_", "."])
 def test_a_name_that_is_read_as_itself_is_forwarded(name: str) -> None:
     assert (name, "evil") in build(delivery(name), "http://app").headers
+
+
+@pytest.mark.parametrize("name", ["Proxy", "PROXY", "proxy"])
+def test_no_header_sets_the_proxy_of_a_cgi_program(name: str) -> None:
+    assert name not in [sent for sent, _ in build(delivery(name), "http://app").headers]
 
 
 @pytest.mark.parametrize("text", ["Content_Length: 5", "transfer.encoding: chunked"])

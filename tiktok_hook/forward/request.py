@@ -21,6 +21,7 @@ _HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
+        "proxy",  # in no standard; a CGI program takes it for the variable HTTP_PROXY
         "proxy-authenticate",
         "proxy-authorization",
         "proxy-connection",
@@ -32,13 +33,15 @@ _HOP_BY_HOP = frozenset(
 )
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
-# Headers on which framing, routing or verification depend: no other name may be read as one.
+# Headers on which framing, routing, verification or access depend: no other name may pass as one.
 _PROTECTED = (
     _HOP_BY_HOP
     | _FRAMING
     | {"content-encoding", "content-type", "expect", "host"}
     | {SIGNATURE_HEADER.lower(), FORWARDED_HEADER.lower()}
     | {SOURCE_HEADER.lower(), SELF_CHECK_HEADER.lower()}
+    | {"authorization", "cookie", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+    | {"x-forwarded-port", "x-real-ip"}
 )
 _NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]")
 
