@@ -41,6 +41,19 @@ UNUSABLE = {
     "dashes": ("--next-option", "begins with --"),
     "yaml": ("client_secret:0123456789", "NAME=value"),
     "json": ('"client_secret":"0123456789"', "quotes"),
+    "yaml-in-capitals": ("TIKTOK_CLIENT_SECRET:0123456789", "NAME=value"),
+    "yaml-in-camel-case": ("clientSecret:0123456789", "NAME=value"),
+    "block-comment": ("/*production*/", "begins with /"),
+    "full-width-comment": ("\uff03production", "begins with"),
+    "password-manager": ("op://vault/item/field", "reference to a secret"),
+    "secrets-of-a-cloud": ("arn:aws:secretsmanager:eu-1:1:secret:x", "reference to a secret"),
+    "secrets-of-another-cloud": ("projects/1/secrets/x", "reference to a secret"),
+    "encrypted": ("ENC[AES256,data:0123]", "reference to a secret"),
+    "file": ("file:///run/secrets/tiktok", "reference to a secret"),
+    "the-word": ("PLACEHOLDER", "placeholder"),
+    "in-brackets": ("[REDACTED]", "placeholder"),
+    "counting": ("123456789", "placeholder"),
+    "curly-quotes": (f"\u201c{SECRET}\u201d", "quotes"),
     "short": ("abc", "too short"),
     "inner-space": ("two words", "whitespace"),
     "space-behind": (f"{SECRET} ", "whitespace"),
@@ -63,7 +76,17 @@ def test_a_text_that_cannot_be_a_secret_is_rejected_and_not_shown(text: str, pro
 
 @pytest.mark.parametrize(
     "text",
-    [SECRET, "s3cret", "0123456789abcdef0123456789abcdef", "a+b/c0==", "é-secret", "yours012345"],
+    [
+        SECRET,
+        "s3cret",
+        "0123456789abcdef0123456789abcdef",
+        "a+b/c0==",
+        "é-secret",
+        "yours012345",
+        "x:y0/z",
+        "keyless:9",
+        "example-7",
+    ],
 )
 def test_a_text_that_can_be_a_secret_is_returned_unchanged(text: str) -> None:
     assert checked_secret(text, where="--secret") == text

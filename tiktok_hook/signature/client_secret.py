@@ -15,16 +15,25 @@ MIN_CHARACTERS = 6
 _ASSIGNMENT = re.compile(
     r"(?:export\s+)?[A-Za-z_][\w.-]*\s*=\s*(?!=*$)"  # NAME=value, but not base64's padding
     r"|[A-Z][A-Z0-9]*_[A-Z0-9_]*=*$"  # NAME= without a value, or the name alone
-    r"|[A-Za-z_-]*(?:secret|key|token)[\"']?:"  # name: value, as in YAML and JSON
+    r"|(?i:[A-Za-z_-]*(?:secret|key|token))[\"']?:"  # name: value, as in YAML and JSON
 )
-_COMMENTS = ("#", "//", ";", "--")
+_COMMENTS = ("#", "\uff03", "//", "/*", ";", "--")
+_REFERENCE = re.compile(
+    r"[a-z][a-z0-9+.-]*://|(?:arn|vault|env|ref|secret|ssm):|enc\[|projects/[^/]+/secrets/",
+    re.IGNORECASE,
+)
+"""Where a secret is kept, as password managers and clouds write it."""
+
 _PLACEHOLDER = re.compile(
     r"\$\w|\$\{|\{\{|<|%+\w+%+$"  # a variable or a template
     r"|(.)\1*$"  # ******** and xxxxxxxx
     r"|(?:your|replace|insert|enter|put|paste)[-_].*"
+    r"|[\[({<]?(?:placeholder|redacted|example|password[0-9]*|not[-_]?set|changeit"
+    r"|replace[-_]?me|12345[0-9]*|abcdef|qwerty)[\])}>]?$"
     r"|(?:undefined|(?:client|app)[-_]?secret(?:[-_]?(?:key|here))?|change[-_]?me)$",
     re.IGNORECASE,
 )
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 _COPY = "Copy it from Credentials in the TikTok Developer Portal."
 
 
@@ -37,8 +46,8 @@ def checked_secret(text: str, *, where: str) -> str:
 
     Raises:
         UsageError: It is empty, shorter than `MIN_CHARACTERS`, a comment or an assignment of an env
-            file, a placeholder, or has whitespace, quotes or control characters. The message never
-            contains the text.
+            file, a reference to a secret, a placeholder, or has whitespace, quotes or control
+            characters. The message never contains the text.
     """
     problem, hint = _problem(text)
     if problem:
@@ -82,6 +91,11 @@ def _problem(text: str) -> tuple[str, str]:
             "looks like a line NAME=value of an env file",
             "Give only the value, without its name.",
         )
+    if _REFERENCE.match(stripped):
+        return (
+            "is a reference to a secret, not the secret",
+            "Let the program that knows the reference put the secret in its place.",
+        )
     if _PLACEHOLDER.match(stripped):
         return (
             "looks like a placeholder that was not filled in",
@@ -92,7 +106,7 @@ def _problem(text: str) -> tuple[str, str]:
             "has whitespace or control characters",
             "Copy it again without spaces or line breaks around or inside it.",
         )
-    if text[0] in "\"'`" or text[-1] in "\"'`":
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
         return "has quotes around it", "Give the secret itself, without the quotes."
     if len(text) < MIN_CHARACTERS:
         return (
