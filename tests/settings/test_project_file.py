@@ -146,3 +146,23 @@ def test_a_file_of_another_user_is_ignored_and_named(tmp_path: Path) -> None:
     read = found(tmp_path)
     assert read.content == {}
     assert "belongs to another user" in read.ignored
+
+
+LARGE = {
+    "dotted key": "a" + ".a" * 120_000 + " = 1",
+    "quoted dotted key": "a" + '."="' * 60_000 + " = 1",
+    "table": "[" + "a." * 120_000 + "a]",
+    "inline table": "keep = {" + "a." * 120_000 + "a = 1}",
+    "lists": "forward_to = " + "[" * 200_000,
+    "number": "keep = " + "9" * 200_000,
+    "tables": "".join(f"[[a{number}]]\n" for number in range(20_000)),
+}
+
+
+@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
+@pytest.mark.realtime
+@pytest.mark.timeout(20)
+def test_no_file_takes_long_or_much_memory(text: str, tmp_path: Path) -> None:
+    (tmp_path / "tiktok-hook.toml").write_text(text)
+    with pytest.raises(UsageError):
+        settings.find_project_file(tmp_path, commands=frozenset({"listen"}))

@@ -10,6 +10,10 @@ from tiktok_hook.text_files import read_text
 
 ENVIRONMENT_PREFIX = "TIKTOK_HOOK_"
 
+_MAX_DOTS = 256
+"""In one line: `tomllib` takes quadratic time and memory for a key of many parts, and the file may
+have come with a cloned repository. 250 kB took a minute and 4 GB."""
+
 
 def variable(option: str) -> str:
     """The environment variable of an option: ``--forward-to`` is ``TIKTOK_HOOK_FORWARD_TO``."""
@@ -47,9 +51,15 @@ def parse_toml(text: str, *, name: str) -> dict[str, Any]:
         name: How a message calls the file.
 
     Raises:
-        UsageError: It is not valid TOML.
+        UsageError: It is not valid TOML, or one of its lines has more than `_MAX_DOTS` dots.
     """
     import tomllib
+
+    if any(line.count(".") > _MAX_DOTS for line in text.split("\n")):
+        raise UsageError(
+            f"The {name} has a line with more than {_MAX_DOTS} dots.",
+            hint="Shorten its key, or write the list over several lines.",
+        )
 
     try:
         return tomllib.loads(text)
