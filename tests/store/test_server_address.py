@@ -32,6 +32,8 @@ def address(url: str) -> ServerAddress:
         ("postgresql://?service=hooks", "service hooks"),
         ("POSTGRESQL://anna:hidden@db.example.com/hooks", "db.example.com/hooks"),
         ("postgresql://h/d?user=anna&password=hidden&sslmode=disable", "h/d"),
+        ("postgresql://localhost/hooks?host=db.example.com", "db.example.com/hooks"),
+        ("postgresql://localhost/hooks?hostaddr=203.0.113.9", "203.0.113.9/hooks"),
     ],
 )
 def test_it_is_called_by_its_host_and_database(url: str, label: str) -> None:
@@ -103,6 +105,16 @@ def test_the_environment_may_name_another_machine(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert not address("postgresql:///hooks").is_local
+
+
+def test_an_address_of_the_environment_goes_before_the_host_of_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PGHOSTADDR", "203.0.113.9")
+    found = address("postgresql://localhost/hooks")
+    assert (found.is_local, found.tls_is_optional) == (False, False)
+    assert found.label == "203.0.113.9/hooks"
+    assert address("postgresql://localhost/hooks?hostaddr=127.0.0.1").is_local
 
 
 def test_the_url_or_the_environment_may_set_how_to_encrypt(monkeypatch: pytest.MonkeyPatch) -> None:

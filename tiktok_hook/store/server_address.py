@@ -54,7 +54,11 @@ def parse_server(url: str, *, where: str) -> ServerAddress:
     user_info, _, hosts = parts.netloc.rpartition("@")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     names = _host_names(hosts, options)
-    shown = unquote(hosts) or options.get("host") or ",".join(names) or "the local server"
+    address = options.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    # An option replaces the URL's own host, and an address replaces both: what is shown is where
+    # the connection goes.
+    shown = address or options.get("host") or unquote(hosts) or ",".join(names)
+    shown = shown or "the local server"
     service = options.get("service") or (not names and os.environ.get("PGSERVICE")) or ""
     if service and not hosts:
         shown = f"service {service}"
@@ -81,11 +85,12 @@ _URL = re.compile(
 
 def _host_names(hosts: str, options: dict[str, str]) -> list[str]:
     """The hosts: from the URL's own place for them, its options, or the environment."""
-    given = options.get("hostaddr") or options.get("host") or ""
+    # libpq reads PGHOSTADDR whenever there is no `hostaddr`, also if the URL names a host.
+    given = options.get("hostaddr") or os.environ.get("PGHOSTADDR") or options.get("host") or ""
     if not given:
         given = ",".join(_without_port(each) for each in hosts.split(","))
     if not given.strip(","):
-        given = os.environ.get("PGHOSTADDR") or os.environ.get("PGHOST") or ""
+        given = os.environ.get("PGHOST") or ""
     return [unquote(each) for each in given.split(",") if each]
 
 
