@@ -329,7 +329,8 @@ def test_addresses_are_replaced_in_every_carrier_and_in_bodies(name: str, value:
     body += b" from 203.0.114.7"  # not JSON, so that only the header shows that it is a client's
     sent = entry(delivery(body, headers=((name, value),)))
     text = text_of(*redacted(sent))
-    assert ("203.0.114.7" in value) <= ("203.0.114.7" not in text)
+    if "203.0.114.7" in value:
+        assert "203.0.114.7" not in text
     assert "1.2.3.4" in text
     if "2a01" in value:
         assert "2a01" not in text

@@ -40,7 +40,7 @@ _CREDENTIAL_KEYS = (
     r"|authorization|session(?:_?id)?|sid|credential)" + _LIST
 )
 _SECRET_PARAMETERS = rf"(?:{_CREDENTIAL_KEYS}|key|auth|code|access)"
-"""Keys in ``snake_case``; `_kind_of` writes others so."""
+"""Keys in ``snake_case``, into which `_kind_of` converts all others."""
 
 _USER = re.compile(_USER_KEYS, re.IGNORECASE)
 _APP = re.compile(_APP_KEYS, re.IGNORECASE)
