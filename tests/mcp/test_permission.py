@@ -153,7 +153,10 @@ async def test_a_dry_run_needs_no_permission(tmp_path: Path) -> None:
             assert not (await client.call_tool(tool, given)).is_error
 
 
-REMOTE = ["https://example.com/hook", "192.0.2.1:80", "169.254.169.254:80", "[2001:db8::1]:80"]
+REMOTE = [
+    "https://example.com/hook", "192.0.2.1:80", "169.254.169.254:80", "[2001:db8::1]:80",
+    "http://app.localhost:80", "http://ip6-localhost:80", "0.0.0.0:80",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("target", REMOTE)

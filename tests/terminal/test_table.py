@@ -5,7 +5,7 @@ import pytest
 
 from tests.cli.history import HOSTILE, deliveries
 from tests.store.samples import attempt, delivery
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, Delivery, Source
 from tiktok_hook.terminal.cells import columns, cut
 from tiktok_hook.terminal.table import Table, answer
 from tiktok_hook.terminal.theme import COLOURED, PLAIN
@@ -35,6 +35,12 @@ def test_columns_stand_under_their_headings() -> None:
     assert line[heading.index("VERDICT") :].startswith("valid")
     assert line[heading.index("ANSWER") :].startswith("500, app 200 in 3 ms")
     assert line[heading.index("SUMMARY") :].startswith("spam_risk")
+
+
+def test_a_valid_one_that_was_imported_is_marked() -> None:
+    found = deliveries()[1]
+    assert "imported" not in table(found).line(found, None)
+    assert " imported: " in table(found).line(replace(found, source=Source.IMPORT), None)
 
 
 def test_eighty_columns_leave_room_for_event_and_summary() -> None:

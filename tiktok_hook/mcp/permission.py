@@ -23,7 +23,7 @@ from mcp.types import (
 )
 
 from tiktok_hook.errors import HookError, UsageError
-from tiktok_hook.forward import local_port, parse_target
+from tiktok_hook.forward import is_loopback, parse_target
 from tiktok_hook.mcp.options import McpOptions
 from tiktok_hook.sanitize import visible
 
@@ -144,15 +144,15 @@ class Permissions:
     def checked_target(self, target: str) -> str:
         """The full URL of a target that may be sent to.
 
-        Only loopback addresses, localhost and the own host name count as this machine: another
-        name could be resolved to another address when the request is sent.
+        Only loopback addresses and localhost count as this machine: any other name may be resolved
+        to another address when the request is sent.
 
         Raises:
             DeniedError: It is not on this machine, and ``--allow-remote`` was not given.
             UsageError: It is not a target.
         """
         url = parse_target(target)
-        if local_port(url) is None and not self._options.allow_remote:
+        if not is_loopback(url) and not self._options.allow_remote:
             raise DeniedError(
                 f"{url} is not on this machine.",
                 hint="The user can allow other targets with --allow-remote.",

@@ -7,7 +7,7 @@ followed, where a row of rich's table takes 1 ms and has to wait for the last on
 import time
 from collections.abc import Sequence
 
-from tiktok_hook.delivery import Attempt, Delivery
+from tiktok_hook.delivery import Attempt, Delivery, Source
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.cells import columns, cut, cut_inside
@@ -93,6 +93,8 @@ class Table:
         if delivery.redelivery_of is not None:
             number, first = delivery.redelivery_number, delivery.redelivery_of
             summary = f"redelivery {number} of #{first}: {summary}"
+        if delivery.source is Source.IMPORT:
+            summary = f"imported: {summary}"
         return (
             time.strftime(self._time, time.localtime(delivery.received_at)),
             str(delivery.id),
