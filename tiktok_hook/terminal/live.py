@@ -19,6 +19,7 @@ from tiktok_hook.terminal.theme import Paint
 ERASE = "\r\x1b[J"
 """Clears the status line, wherever in it the terminal's folding left the cursor's row."""
 
+_STARTING = "starting"
 _APP_STYLES = {"up": "good", "down": "bad", "queueing": "caution", "paused": "caution"}
 
 
@@ -61,7 +62,7 @@ class StatusLine:
         self._tunnel: TunnelChanged | None = None
         self._target: str | None = None
         self._app = ""
-        self._ready = False
+        self._without_tunnel = _STARTING
         self._queue = QueueChanged(paused=False, waiting=0)
         self._handlers: dict[type, Handler] = {
             TunnelChanged: self._tunnel_changed,
@@ -80,7 +81,7 @@ class StatusLine:
         self._tunnel = event
 
     def _became_ready(self, event: Ready) -> None:
-        self._ready = True
+        self._without_tunnel = "listening" if event.attached is None else "attached"
         self._target = event.target
         if event.target_up is not None:
             self._app = "up" if event.target_up else "down"
@@ -99,8 +100,8 @@ class StatusLine:
             width: Columns of the terminal.
             counts: What has happened so far.
         """
-        if not (self._ready or self._tunnel):
-            return cut("starting", width - 1)
+        if self._without_tunnel == _STARTING and self._tunnel is None:
+            return cut(_STARTING, width - 1)
         paint = self._paint
         room = width - 1
         line = ""
@@ -135,7 +136,7 @@ class StatusLine:
     def _tunnel_part(self) -> tuple[str, str]:
         state = self._tunnel
         if state is None:
-            return "listening", ""
+            return self._without_tunnel, ""
         if state.state == "online":
             latency = "" if state.latency_ms is None else f" {state.latency_ms} ms"
             return f"● online{latency}", "good"

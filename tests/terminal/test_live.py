@@ -1,0 +1,26 @@
+"""The status line."""
+
+from dataclasses import replace
+
+import pytest
+
+from tiktok_hook.delivery import Ready
+from tiktok_hook.delivery.session_events import AttachedTo
+from tiktok_hook.terminal.live import SessionCounts, StatusLine
+from tiktok_hook.terminal.theme import PLAIN
+
+LISTENER = Ready(callback_url="http://127.0.0.1:3000", local_url="http://127.0.0.1:3000")
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (None, "starting"),
+        (LISTENER, "listening · 1 received"),
+        (replace(LISTENER, attached=AttachedTo("anna", "", 0)), "attached · 1 received"),
+    ],
+)
+def test_it_begins_with_what_the_session_does(event: Ready | None, shown: str) -> None:
+    line = StatusLine(PLAIN)
+    line.note(event)
+    assert line.text(80, SessionCounts(received=1)) == shown
