@@ -5,10 +5,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,7 @@ from tests.relay.samples import Published, delivery, eventually
 from tests.store.contract.conftest import LASTING_BACKENDS, new_location
 from tiktok_hook.delivery import AttemptEnded, DeliveryStored, Notice, Skipped, Source
 from tiktok_hook.errors import StoreError, UsageError
-from tiktok_hook.relay import attachment
-from tiktok_hook.relay.attachment import follow, starting_cursor
+from tiktok_hook.relay.attachment import IN_ORDER, follow, starting_cursor
 from tiktok_hook.relay.retry_policy import Delays
 from tiktok_hook.signature import State
 from tiktok_hook.store import ATTACHMENT, Attachment, Store, open_history, open_store
@@ -154,21 +154,21 @@ async def test_a_start_that_is_none_is_a_usage_error(location: str) -> None:
 
 
 async def test_while_the_app_is_down_a_bounded_number_waits_and_nothing_is_lost(
-    location: str, monkeypatch: pytest.MonkeyPatch
+    location: str,
 ) -> None:
-    monkeypatch.setattr(attachment, "IN_ORDER", 5)
+    received_numbers = range(IN_ORDER + 20)
     port = free_port()
     target = f"http://127.0.0.1:{port}"
     async with (
         received(location) as store,
         attached(location, target, delays=QUICK) as (relay, name),
     ):
-        await receive(store, *range(20))
-        await eventually(lambda: name.cursor == 5)
+        await asyncio.gather(*(receive(store, number) for number in received_numbers))
+        await eventually(lambda: name.cursor == IN_ORDER)
         async with running_app(port=port) as app:
-            await app.wait_for(20)
+            await app.wait_for(len(received_numbers))
             await eventually(lambda: relay.waiting == 0)
-    assert numbers(app) == list(range(20))
+    assert numbers(app) == list(received_numbers)
 
 
 async def test_what_the_app_fails_is_set_aside_and_the_next_one_follows(location: str) -> None:
@@ -207,6 +207,30 @@ async def test_what_retention_deleted_before_it_was_seen_is_reported_once(
     assert notice.message.startswith(f"6 deliveries were deleted before {APP} had looked at them")
     assert len(published.of(Notice)) == 1
     assert numbers(app) == [1, 8, 9, 10, 11]
+
+
+async def test_what_was_deleted_is_reported_once_the_history_can_be_written(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "history.db"
+    published = Published()
+    async with running_app() as app:
+        with open_store(file, keep=3) as store, closing(sqlite3.connect(file)) as other:
+            await receive(store, 1)
+            async with attached(str(file), app.url, start="start"):
+                await app.wait_for(1)
+            await receive(store, *range(2, 11))
+            other.execute(
+                "CREATE TRIGGER full BEFORE UPDATE OF cursor ON attachments "
+                "BEGIN SELECT raise(ABORT, 'it cannot be written'); END"
+            )
+            async with attached(str(file), app.url, published=published):
+                (failure,) = await published.until(Notice)
+                other.execute("DROP TRIGGER full")
+                await app.wait_for(4)
+                _, report = await published.until(Notice, 2)
+    assert failure.message.startswith("Reading waits: ")
+    assert report.message.startswith("6 deliveries were deleted")
 
 
 async def test_the_queue_of_a_target_goes_to_the_one_named_in_its_place(location: str) -> None:

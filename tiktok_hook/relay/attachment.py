@@ -21,7 +21,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tiktok_hook import moments, paths
@@ -52,7 +52,7 @@ _PAGE = 64
 """How many deliveries are in memory at once."""
 
 _ACCEPTED = (State.VALID, State.STALE, State.UNCHECKED)
-_LOOK_SECONDS = 0.25
+_POLL_SECONDS = 0.25
 """How long one wait for a change blocks a thread, and so the end of the program."""
 
 _STORE_PAUSE_SECONDS = 1.0
@@ -100,7 +100,6 @@ class AttachedApp:
         self._start = start
         self._publish = publish
         self._clock = clock
-        self._store_failed = False
 
     async def acquire(self) -> None:
         """Acquire the name, and record where it is attached.
@@ -148,7 +147,9 @@ class AttachedApp:
             if self._start != "now":
                 text = f"{self.app} continues after delivery {self.cursor}."
                 self._publish(Notice(text, "--from is for a name that is new.", "info"))
-        moved = known is not None and known.target not in self._targets
+        old_target = None
+        if known is not None and known.target not in self._targets:
+            old_target = known.target
         await self._store.attach(
             Attachment(
                 app=self.app,
@@ -160,7 +161,7 @@ class AttachedApp:
                 pid=os.getpid(),
                 missed=missed,
             ),
-            old_target=known.target if known is not None and moved else None,
+            old_target=old_target,
         )
 
     async def feed(self, relay: Relay) -> None:
@@ -169,53 +170,38 @@ class AttachedApp:
         Raises:
             StoreError: Another process took the name over, or the history was replaced.
         """
-        while True:
-            if self._lock.lost:
-                raise StoreError(
-                    f"{self.app} was taken over by another process.",
-                    hint="Its lease had ended: this process was stopped, or its machine slept, "
-                    "for more than 15 s. Start it again, with --as for a second one.",
-                )
-            seen = self._store.changes()
-            try:
-                more = self._lock.held and await self._step(relay)
-            except _ReplacedError:
-                raise
-            except StoreError as error:
-                if not self._store_failed:
-                    self._store_failed = True
-                    self._publish(Notice(f"Reading waits: {error}", error.hint, "error"))
-                await asyncio.sleep(_STORE_PAUSE_SECONDS)
-                continue
-            self._store_failed = False
-            if not more:
-                await _await_change(self._store, seen)
+        await _read_for_ever(self._store, lambda: self._step(relay), self._publish)
 
     async def _step(self, relay: Relay) -> bool:
         """Read one page; whether there may be more to read now."""
+        if self._lock.lost:
+            raise _DetachedError(
+                f"{self.app} was taken over by another process.",
+                hint="Its lease had ended: this process was stopped, or its machine slept, "
+                "for more than 15 s. Start it again, with --as for a second one.",
+            )
+        if not self._lock.held:
+            return False
         state = await self._store.read(lambda reader: reader.attachment())
         found = state.attachment
         if found is None:
-            raise _ReplacedError(
+            raise _DetachedError(
                 f"{self._store.label} has no record of {self.app} any more.",
                 hint="It was replaced, or the app was removed. Start attach again.",
             )
         if found.epoch != state.epoch:
             await self._record(state)
             return True
-        self.cursor = found.cursor
-        if found.missed:
-            self._notice_missed(found.missed)
+        self.cursor = moved_to = found.cursor
+        page: list[Delivery] = []
         waiting = state.in_order + state.set_aside
         room = min(IN_ORDER - state.in_order, IN_ALL - waiting, _PAGE)
-        if room <= 0 or state.newest_id <= self.cursor:
-            if found.missed:
-                await self._store.advance(self.cursor, self.cursor, noted=found.missed)
+        can_read = room > 0 and state.newest_id > self.cursor
+        if can_read:
+            page = await _read_page(self._store, self._match, self.cursor, room)
+            moved_to = page[-1].id if len(page) == room else _last(page, state.newest_id)
+        elif not found.missed:
             return False
-        page = await self._store.read(
-            lambda reader: reader.page(_filter(self._match), after=found.cursor, limit=room)
-        )
-        moved_to = page[-1].id if len(page) == room else _last(page, state.newest_id)
         wanted = [each for each in page if _is_for_apps(each)]
         deadline = self._clock() + relay.retry_for
         entries = [
@@ -225,9 +211,11 @@ class AttachedApp:
         ]
         if not await self._store.advance(self.cursor, moved_to, entries, noted=found.missed):
             return False
+        if found.missed:  # only now, so that a failed write does not publish it again and again
+            self._notice_missed(found.missed)
         self.cursor = moved_to
         relay.fed(wanted)
-        return True
+        return can_read
 
     def _notice_missed(self, number: int) -> None:
         deliveries = "delivery was" if number == 1 else "deliveries were"
@@ -284,27 +272,17 @@ async def follow(
         after: The newest id that is not shown.
         publish: Called with `DeliveryStored` and `DeliveryAnswered`.
     """
-    failed = False
-    while True:
-        seen = store.changes()
-        try:
-            start = after
-            page = await store.read(
-                lambda reader: reader.page(_filter(match), after=start, limit=_PAGE)  # noqa: B023 - it ends before the next turn
-            )
-        except StoreError as error:
-            if not failed:
-                failed = True
-                publish(Notice(f"Reading waits: {error}", error.hint, "error"))
-            await asyncio.sleep(_STORE_PAUSE_SECONDS)
-            continue
-        failed = False
+
+    async def step() -> bool:
+        nonlocal after
+        page = await _read_page(store, match, after, _PAGE)
         for each in filter(_is_for_apps, page):
             publish(DeliveryStored(each))
             publish(DeliveryAnswered(each))
         after = _last(page, after)
-        if len(page) < _PAGE:
-            await _await_change(store, seen)
+        return len(page) == _PAGE
+
+    await _read_for_ever(store, step, publish)
 
 
 def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
@@ -338,12 +316,47 @@ def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
     return first[0].id - 1 if first else newest
 
 
-class _ReplacedError(StoreError):
-    """The history is not the one any more that the app was attached to."""
+class _DetachedError(StoreError):
+    """The app is not attached any more, so that reading again would not help."""
 
 
-def _filter(match: DeliveryFilter | None) -> Filter:
-    return Filter(match=match, verdicts=_ACCEPTED)
+async def _read_for_ever(
+    store: Store, step: Callable[[], Awaitable[bool]], publish: Callable[[object], None]
+) -> None:
+    """Take a step, and another one when there is more to read or something has changed.
+
+    Args:
+        store: The history. While it fails, one notice is published and the step is tried again.
+        step: Reads; whether there may be more to read now.
+        publish: Called with `Notice`.
+
+    Raises:
+        _DetachedError: A step raised it.
+    """
+    failed = False
+    while True:
+        seen = store.changes()  # before the step, so that a change during it is not missed
+        try:
+            more = await step()
+        except _DetachedError:
+            raise
+        except StoreError as error:
+            if not failed:
+                publish(Notice(f"Reading waits: {error}", error.hint, "error"))
+            failed = True
+            await asyncio.sleep(_STORE_PAUSE_SECONDS)
+            continue
+        failed = False
+        if not more:
+            await asyncio.to_thread(store.history().wait_for_change, seen, _POLL_SECONDS)
+
+
+async def _read_page(
+    store: Store, match: DeliveryFilter | None, after: int, limit: int
+) -> list[Delivery]:
+    """Accepted deliveries that match, after an id, in order."""
+    where = Filter(match=match, verdicts=_ACCEPTED)
+    return await store.read(lambda reader: reader.page(where, after=after, limit=limit))
 
 
 def _is_for_apps(delivery: Delivery) -> bool:
@@ -353,10 +366,6 @@ def _is_for_apps(delivery: Delivery) -> bool:
 
 def _last(page: Sequence[Delivery], otherwise: int) -> int:
     return max(otherwise, page[-1].id) if page else otherwise
-
-
-async def _await_change(store: Store, seen: int) -> None:
-    await asyncio.to_thread(store.history().wait_for_change, seen, _LOOK_SECONDS)
 
 
 def _was_killed_here(known: Attachment | None) -> bool:

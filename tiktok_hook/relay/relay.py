@@ -246,7 +246,9 @@ class Relay:
         resolve their futures on this event loop in that order.
         """
         for each in deliveries:
-            if self._received.pop(each.id, each.id) is not None:
+            if each.id in self._received:
+                del self._received[each.id]
+            else:
                 self._publish(DeliveryStored(each))
                 self._publish(DeliveryAnswered(each))
             if not self.targets_of(each):
