@@ -245,15 +245,23 @@ def test_status_lists_who_is_there(team: Team) -> None:
     asyncio.run(_filled(team))
     with open_store(team.url(team.name("staging"))):
         shown = invoke("team", "status", team.url(team.name("ben")))
-        told = json.loads(invoke("team", "status", team.url(SUPERUSER), "--json").stdout)
+        status = json.loads(invoke("team", "status", team.url(SUPERUSER), "--json").stdout)
     assert shown.exit_code == 0, shown.output
     assert "connected directly" in shown.stdout
     assert re.search(rf"{ANNA} \({team.name('anna')}\): not running", shown.stdout)
     assert f"at #1, up to date, 1 queued; to {TARGET}" in shown.stdout
-    assert [each["kind"] for each in told["members"]] == ["listen", "attach"]
-    assert [each["running"] for each in told["members"]] == [True, False]
-    assert abs(told["members"][0]["clock_seconds"]) < 2
-    assert (told["deliveries"], told["newest_id"], told["keep"]) == (1, 1, 100_000)
+    assert [each["kind"] for each in status["members"]] == ["listen", "attach"]
+    assert [each["running"] for each in status["members"]] == [True, False]
+    assert abs(status["members"][0]["clock_seconds"]) < 2
+    assert (status["deliveries"], status["newest_id"], status["keep"]) == (1, 1, 100_000)
+
+
+def test_status_lists_a_listener_with_a_name_as_a_listener(team: Team) -> None:
+    with open_store(team.url(team.name("staging")), app="second@staging"):
+        status = json.loads(invoke("team", "status", team.url(SUPERUSER), "--json").stdout)
+    assert [(each["app"], each["kind"]) for each in status["members"]] == [
+        ("second@staging", "listen")
+    ]
 
 
 def test_leave_forgets_an_app_that_is_not_running(team: Team) -> None:

@@ -91,7 +91,8 @@ class PostgresBackend:
         prune: bool,
         app: str | None = None,
     ) -> None:
-        kind = "attach" if app is not None else "listen" if prune else "other"
+        # A listener may have a name as well, and is the one that prunes.
+        kind = "listen" if prune else "attach" if app is not None else "other"
         self._server = Server(address, kind)
         self._is_named = app is not None
         whose = rows.text(default_app_name()) if app is None else rows.text(app)
