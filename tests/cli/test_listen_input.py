@@ -45,6 +45,9 @@ def failed(result: Result, code: int) -> str:
         (["--insecure"], "--insecure needs a target"),
         (["--header", "X-Debug: 1"], "--header needs a target"),
         (["--forward-timeout", "3"], "--forward-timeout needs a target"),
+        (["--as", "anna"], "--as needs a target"),
+        (["--as", "anna", "-f", "3999"], "--as is for a shared history"),
+        (["--as", "anna", "-f", "3999", "--ephemeral"], "--as is for a shared history"),
         (["--public-url", "hooks.example.com"], "not a URL"),
         (["--ephemeral", "--db", "x.db"], "do not go together"),
         (["--serve-file", "no-such.txt"], "no-such.txt cannot be read"),
@@ -67,11 +70,19 @@ def test_an_option_without_a_target_shows_how_it_is_used() -> None:
     assert "tiktok-hook listen --forward-to 3000 --header 'NAME: VALUE'" in said
 
 
+def test_a_name_that_is_set_for_all_sessions_does_not_concern_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_AS", "anna")
+    assert invoke(*BASE, "--ephemeral", "--forward-to", "9").exit_code == 0
+
+
 def test_without_a_target_a_status_is_still_answered_and_settings_lie_idle(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TIKTOK_HOOK_HEADER", "X-Debug: 1")
     monkeypatch.setenv("TIKTOK_HOOK_INSECURE", "1")
+    monkeypatch.setenv("TIKTOK_HOOK_AS", "anna")
     assert invoke(*BASE, "--ephemeral", "--ack", "500").exit_code == 0
     monkeypatch.setenv("TIKTOK_HOOK_ACK", "first")
     assert invoke(*BASE, "--ephemeral").exit_code == 0

@@ -55,6 +55,19 @@ def test_no_secret_is_in_the_text_of_the_options() -> None:
         assert hidden not in text
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"forward_to": "3000", "ephemeral": True}, "--as is for a shared history"),
+        ({"db": "postgresql://db.example.com/hooks"}, "--as needs a target"),
+    ],
+    ids=["file", "no-target"],
+)
+def test_a_name_needs_a_shared_history_and_a_target(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        ListenOptions(attach_as="anna", **given)
+
+
 def test_a_route_is_a_target_and_needs_no_other() -> None:
     options = ListenOptions(routes=[("post.*", "3000"), ("else", "4000")], ack="first")
     assert [url.rpartition(":")[2] for url in options.targets] == ["3000", "4000"]

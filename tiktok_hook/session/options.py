@@ -62,9 +62,10 @@ class ListenOptions(
         self.check_tunnel()
         self.check_store()
         self.check_relay()
-        _ = self.app_name
         if not self.targets and self.app is None:
             self._check_without_target()
+        if self.attach_as is not None:
+            self._check_name()
         self._check_loop()
 
     @property
@@ -94,6 +95,7 @@ class ListenOptions(
     def _check_without_target(self) -> None:
         """Raise `UsageError` for an option that has no effect without a target."""
         given = {
+            "--as": self.attach_as is not None,
             "--pass": self.pass_through,
             "--ack": self.ack_mode in {"first", "hold"},
             "--header": self.headers,
@@ -102,6 +104,15 @@ class ListenOptions(
         for flag, is_given in given.items():
             if is_given:
                 raise UsageError(f"{flag} needs a target.", hint="Add --forward-to 3000.")
+
+    def _check_name(self) -> None:
+        """Raise `UsageError` for a name that cannot be used, or that nothing would keep."""
+        name = self.app_name
+        if not self._is_shared:
+            raise UsageError(
+                f"--as is for a shared history on a server, where {name} would have a cursor.",
+                hint="Leave it out, or give --db postgresql://USER@HOST/DATABASE.",
+            )
 
     def _check_loop(self) -> None:
         from tiktok_hook.forward import refuse_loop
