@@ -50,7 +50,7 @@ def command(words: tuple[str, ...], **given: Any) -> int:
         session.AttachOptions(
             match=" ".join(words),
             secret=found.values,
-            command=given["command_beside"],
+            command=given["app_command"],
             settings_from=(*run_listen.settings_from(), *([found.notice] if found.notice else [])),
             **arguments,
         ),

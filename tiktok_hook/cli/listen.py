@@ -25,7 +25,7 @@ class AppCommand(options.Command):
             at = args.index("--")
             args, alongside = args[:at], args[at + 1 :]
         left = super().parse_args(ctx, args)
-        ctx.params["command_beside"] = tuple(alongside)
+        ctx.params["app_command"] = tuple(alongside)
         return left
 
 

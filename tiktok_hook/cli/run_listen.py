@@ -34,7 +34,7 @@ def start(given: Mapping[str, Any]) -> int:
     """Run one session until it ends.
 
     Args:
-        given: The options of ``listen`` as click read them, and ``command_beside``.
+        given: The options of ``listen`` as click read them, and ``app_command``.
 
     Returns:
         The exit code.
@@ -58,7 +58,7 @@ def start(given: Mapping[str, Any]) -> int:
             return session.run(
                 session.ListenOptions(
                     secret=secrets,
-                    command=given["command_beside"],
+                    command=given["app_command"],
                     settings_from=tuple(sources),
                     **arguments,
                 ),

@@ -97,8 +97,8 @@ class RelayOptions:
             None is ``app``, and with a shared history ``first``.
         answers: Pairs of a filter and ``STATUS[xN][@DELAY]``: what TikTok is answered for accepted
             deliveries that match, N times for each event. The app is called all the same.
-        retry_for: How long after its receipt a queued delivery is tried again; TikTok's own retries
-            last 72 hours.
+        retry_for: How long a queued delivery is tried again: from its receipt on, and for an
+            attached app from the time it was queued. TikTok's own retries last 72 hours.
         pass_through: Forward non-webhook requests to the first target.
         headers: ``NAME: VALUE``, set on everything that is forwarded.
         insecure: Do not check the certificate of an https target.
@@ -137,7 +137,7 @@ class RelayOptions:
     )
     retry_for: Duration = option(
         "72h",
-        "How long after its receipt a queued delivery is tried again: 90m, 12h, 3d.",
+        "How long a queued delivery is tried again: 90m, 12h, 3d.",
         metavar="DURATION",
         needs_target=True,
     )

@@ -78,7 +78,7 @@ class QueueRunner:
         send: Makes one attempt with a delivery at the target; records and returns it.
         publish: Called with `AttemptEnded` and `Notice`.
         changed: Set when the number of waiting deliveries may have changed; None if that is unused.
-        retry_for: Seconds after its receipt at which a delivery is given up.
+        retry_for: Seconds after which a delivery is given up; its entry has the time.
         delays: When deliveries are tried again.
         patience: Seconds that another process may forward nothing before there is a notice.
         clock: Unix seconds.

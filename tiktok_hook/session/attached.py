@@ -12,7 +12,7 @@ from tiktok_hook.relay.attachment import attaching, follow, starting_cursor
 from tiktok_hook.session import startup_notices
 from tiktok_hook.session.options import AttachOptions
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.wiring import Wiring, as_typed, beside, targets_up
+from tiktok_hook.session.wiring import Wiring, as_typed, background_task, targets_up
 from tiktok_hook.store import open_history, open_store
 
 
@@ -80,12 +80,12 @@ class AttachWiring(Wiring):
             )
         if name is not None:
             cursor = name.cursor
-            await enter(beside(name.feed(relay)))
+            await enter(background_task(name.feed(relay)))
         else:
             cursor = await store.read(
                 lambda reader: starting_cursor(reader, plan.start, time.time())
             )
-            await enter(beside(follow(store, plan.filter, cursor, self.bus.publish)))
+            await enter(background_task(follow(store, plan.filter, cursor, self.bus.publish)))
         remarks = (
             *startup_notices.doubtful(plan, *([plan.filter] if plan.filter else [])),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),

@@ -10,6 +10,7 @@ from tiktok_hook.delivery import Notice
 from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.receiver import IncomingRequest, ReceiverResponse, serve
 from tiktok_hook.session.state import Session
+from tiktok_hook.session.wiring import background_task
 from tiktok_hook.signature import State
 
 SECRET = "demo-client-secret"  # noqa: S105 - protects nothing
@@ -29,17 +30,7 @@ def script(
             delivery.
         keys: Whether single keys work.
     """
-
-    @asynccontextmanager
-    async def beside(session: Session) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as group:
-            feeding = group.create_task(_feed(session, stays=stays, keys=keys))
-            try:
-                yield
-            finally:
-                feeding.cancel()
-
-    return beside
+    return lambda session: background_task(_feed(session, stays=stays, keys=keys))
 
 
 async def _feed(session: Session, *, stays: bool, keys: bool) -> None:

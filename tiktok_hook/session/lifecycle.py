@@ -40,7 +40,7 @@ from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.options import AttachOptions, ListenOptions
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.wiring import Wiring, as_typed, beside, ports_of, targets_up
+from tiktok_hook.session.wiring import Wiring, as_typed, background_task, ports_of, targets_up
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter, Store
 from tiktok_hook.tunnel import open_tunnel
@@ -171,7 +171,7 @@ class _ListenWiring(Wiring):
             )
         )
         if name is not None:
-            await enter(beside(name.feed(relay)))
+            await enter(background_task(name.feed(relay)))
         state.target_up = relay.target_up
         local_url = ports.local_url(plan.host, port)
         public_url = await self._public_url(local_url)
@@ -267,7 +267,7 @@ class _ListenWiring(Wiring):
         except AuthtokenError as error:
             source = f"The authtoken came from {ingress.authtoken_from}."
             raise AuthtokenError(f"{error} {source}", hint=error.hint) from error
-        await self.stack.enter_async_context(beside(tunnel.wait_closed()))
+        await self.stack.enter_async_context(background_task(tunnel.wait_closed()))
         return tunnel.url
 
     async def _receive(self, relay: Relay, sockets: Sequence[socket.socket], token: str) -> None:

@@ -1,4 +1,4 @@
-"""What a listener and an attached app open alike, each part with the session's exit stack."""
+"""Parts of a session that a listener and an attached app open in the same way."""
 
 import asyncio
 import time
@@ -104,8 +104,8 @@ def as_typed(label: str) -> str:
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run a background task until the block ends. If the task fails, the block is cancelled."""
+async def background_task(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run a task until the block ends. If the task fails, the block is cancelled."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         try:
