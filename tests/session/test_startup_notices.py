@@ -1,6 +1,12 @@
+import asyncio
+from pathlib import Path
+
 import pytest
 
-from tiktok_hook.session.startup_notices import doubled_path, exposed
+from tests.relay.attached import APP, attached
+from tests.relay.samples import delivery
+from tiktok_hook.session.startup_notices import doubled_path, exposed, left_waiting
+from tiktok_hook.store import QueueEntry, open_store
 
 
 @pytest.mark.parametrize(
@@ -50,3 +56,23 @@ def test_a_receiver_that_other_machines_can_reach_is_named(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_a_receiver_on_a_loopback_address_is_not_named(host: str) -> None:
     assert exposed(host) == []
+
+
+async def test_what_an_attached_app_has_left_is_named_with_what_forwards_it(tmp_path: Path) -> None:
+    location = str(tmp_path / "history.db")
+    named, other = "http://127.0.0.1:9", "http://127.0.0.1:10"
+    with open_store(location, app=APP) as store:
+        held = [QueueEntry("hold", named), QueueEntry("attached", other)]
+        await store.add(delivery(), queues=held)
+        async with attached(location, named) as (relay, _):
+            notices = await asyncio.to_thread(left_waiting, relay, store.history())
+    assert [(each.message, each.hint) for each in notices] == [
+        (
+            f"Queued for {other} since an earlier session: 1 delivery.",
+            "They are forwarded once this target is named again.",
+        ),
+        (
+            f"Queued for {named} since an earlier session: 1 delivery.",
+            "tiktok-hook replay --pending sends them.",
+        ),
+    ]

@@ -64,7 +64,7 @@ def left_waiting(relay: Relay, history: HistoryReader) -> list[Notice]:
             what = words.plural(waiting, "delivery", "deliveries")
             text = f"Queued for {target} since an earlier session: {what}."
             hint = "tiktok-hook replay --pending sends them."
-            if relay.queue_mode == "attached":
+            if relay.queue_mode == "attached" and target not in relay.targets:
                 hint = "They are forwarded once this target is named again."
             notices.append(Notice(text, hint, level="info"))
     return notices
