@@ -39,6 +39,7 @@ minis.trade_order.redeem.success
 minis.trade_order.redeem.refund_traceback
 minis.trade_order.redeem.refund_success
 minis.trade_order.redeem.refund_fail
+minis.trade_order.redeem.fail
 minis.subscription.create
 minis.subscription.renew
 minis.subscription.onhold
@@ -133,6 +134,7 @@ def test_content_that_is_not_an_object_is_named_in_the_summary(content: str, wor
         ("tiktok.ping", "seen", "seen"),
         ("authorization.removed", "documented", "documented"),
         ("minis.trade_order.redeem.refund_fail", "documented", "inferred"),
+        ("minis.trade_order.redeem.fail", "inferred", "inferred"),
         ("minis.subscription.renew", "documented", "inferred"),
         ("minis.subscription.cancel", "inferred", "inferred"),
     ],

@@ -150,6 +150,19 @@ class MinisTradeOrderRedeemRefundFailContent(TypedDict):
     """How it was paid."""
 
 
+class MinisTradeOrderRedeemFailContent(TypedDict):
+    """Content of `minis.trade_order.redeem.fail`."""
+
+    trade_order_id: str
+    """TikTok's order, TOID…."""
+    order_id: str
+    """Your own order."""
+    is_sandbox: NotRequired[bool]
+    """Whether it came from the Minis sandbox; may be missing."""
+    pay_type: NotRequired[str]
+    """How it was paid."""
+
+
 class MinisSubscriptionCreateContent(TypedDict):
     """Content of `minis.subscription.create`."""
 
@@ -538,6 +551,7 @@ CONTENTS: Mapping[str, type] = {
     "minis.trade_order.redeem.refund_traceback": MinisTradeOrderRedeemRefundTracebackContent,
     "minis.trade_order.redeem.refund_success": MinisTradeOrderRedeemRefundSuccessContent,
     "minis.trade_order.redeem.refund_fail": MinisTradeOrderRedeemRefundFailContent,
+    "minis.trade_order.redeem.fail": MinisTradeOrderRedeemFailContent,
     "minis.subscription.create": MinisSubscriptionCreateContent,
     "minis.subscription.renew": MinisSubscriptionRenewContent,
     "minis.subscription.onhold": MinisSubscriptionOnholdContent,

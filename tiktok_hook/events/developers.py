@@ -1,5 +1,7 @@
 """The events of TikTok for Developers. Samples are ours, with invented identifiers."""
 
+from dataclasses import replace
+
 from tiktok_hook.events.event_type import (
     Confidence,
     EventType,
@@ -409,6 +411,17 @@ EVENT_TYPES = (
         "a refund failed (TikTok does not send it at present)",
         "refund of {order_id} failed",
         mark="inferred",
+    ),
+    replace(
+        _trade("fail", "a purchase with Beans failed", "{order_id} was not paid", mark="inferred"),
+        mark="inferred",
+        quirks=(
+            Fact(
+                "TikTok's page does not list it. The name was read in public code that handles "
+                "Minis events; other code has `redeem.failed` in its place.",
+                "inferred",
+            ),
+        ),
     ),
     _subscription(
         "create", "the payment for a new subscription went through", "{subscription_id} began"
