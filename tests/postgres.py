@@ -25,16 +25,21 @@ SUPERUSER = "postgres"
 _numbers = count(1)
 
 
+_SMALL = "-c max_connections=50 -c shared_buffers=16MB"
+
+
 class PostgresServer:
     """One server.
 
     Args:
         folder: Empty; for data, socket and log.
         programs: Where ``initdb`` and ``pg_ctl`` are.
+        options: Its settings, as ``postgres`` takes them.
     """
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, options: str = _SMALL) -> None:
         self.folder = folder
+        self._options = options
         self._programs = programs
         self._data = folder / "data"
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -50,7 +55,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it; returns when it accepts connections."""
-        options = f"-p {self.port} -k {self.folder} -c max_connections=50 -c shared_buffers=16MB"
+        options = f"-p {self.port} -k {self.folder} {self._options}"
         self._run("pg_ctl", "start", "-w", "-o", options, "-l", str(self.folder / "log"))
 
     def stop(self, mode: str = "fast") -> None:

@@ -1,5 +1,6 @@
 """Records of a shared history's set-up and of those who use it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,7 @@ class Creation:
         made: Whether there was no history before.
         owner: The user who owns it.
         new_owner: The owner's login when it was created too.
+        roles: The role of the server for each of `ROLES`.
         keep: How many deliveries stay.
         keep_bytes: How many bytes they may take.
     """
@@ -40,6 +42,7 @@ class Creation:
     made: bool
     owner: str
     new_owner: Login | None
+    roles: Mapping[Role, str]
     keep: int
     keep_bytes: int
 

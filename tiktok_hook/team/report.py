@@ -15,11 +15,11 @@ CLOCK_SECONDS = 2.0
 def creation_lines(creation: "Creation", label: str) -> list[str]:
     """What `team create` did."""
     what = "Created the shared history at" if creation.made else "Brought up to date:"
-    name = label.rpartition("/")[2]
+    roles = {role: visible(name) for role, name in creation.roles.items()}
     lines = [
         f"{what} {label}, owned by {creation.owner}.",
         f"It keeps {_kept(creation.keep, creation.keep_bytes)}.",
-        f"Roles: {name}_listener receives, {name}_developer reads and attaches.",
+        f"Roles: {roles['listener']} receives, {roles['developer']} reads and attaches.",
     ]
     if creation.new_owner is not None:
         lines += ["", *login_lines(creation.new_owner, "owner")]

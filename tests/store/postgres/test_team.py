@@ -3,9 +3,12 @@
 import asyncio
 import json
 import re
+import uuid
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -385,3 +388,31 @@ async def test_a_developer_sees_only_the_users_that_a_policy_allows(team: Team) 
     with team.open("staging") as store:
         assert (await store.add(delivery())).id == 3
         assert [each.id for each in store.history().page()] == [3, 2, 1]
+
+
+@pytest.fixture
+def odd_database(server: PostgresServer) -> Iterator[str]:
+    """A database whose name is long, and has characters that a URL has to escape."""
+    name = f"hooks {uuid.uuid4().hex}: 100 % of a tëam @ wörk"[:61]
+    server.execute(f'CREATE DATABASE "{name}"')
+    yield name
+    server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def test_roles_and_addresses_of_a_database_with_an_odd_name_can_be_used(
+    server: PostgresServer, odd_database: str
+) -> None:
+    url = server.url(quote(odd_database, safe=""))
+    created = invoke("team", "create", url)
+    assert created.exit_code == 0, created.output
+    named = re.search(r"Roles: (.+) receives, (.+) reads", created.stdout)
+    assert named is not None
+    existing = {role for (role,) in server.execute("SELECT rolname FROM pg_roles")}
+    assert set(named.groups()) <= existing
+    user = f"anna_{uuid.uuid4().hex[:8]}"
+    added = invoke("team", "add", user, url, "--role", "developer")
+    assert added.exit_code == 0, added.output
+    address = re.search(r"--db (\S+)$", added.stdout, re.MULTILINE)
+    assert address is not None
+    with open_history(address[1]) as history:
+        assert history.newest_id() == 0

@@ -58,12 +58,9 @@ def open_reader(address: ServerAddress) -> PostgresReader:
         StoreError: There is none, or it cannot be reached.
     """
     server = Server(address, "reader")
-    with server.connect() as connection:
-        try:
-            schema.require(connection, server)
-            name = own_name(connection, rows.text(default_app_name()))
-        except psycopg.Error as error:
-            raise server.explain(error) from error
+    with server.connect() as connection, server.explaining():
+        schema.require(connection, server)
+        name = own_name(connection, rows.text(default_app_name()))
     presence = Presence(server, name, leased=False)
     return PostgresReader(server, QueryConnections(server), presence)
 
@@ -121,23 +118,24 @@ class PostgresBackend:
     def _open(self, keep: int | None, keep_bytes: int | None) -> Connection:
         connection = self._server.connect(writing=True)
         try:
-            schema.create(
-                connection, self._server, keep=keep or KEEP, keep_bytes=keep_bytes or KEEP_BYTES
-            )
-            if self._prune:
-                self._require_listener(connection)
-            if not self._is_named:
-                self._presence.app = own_name(connection, self._presence.app)
-            self._presence.register(connection)
-            connection.execute("SELECT tiktok_hook.end_abandoned_1(%s, %s)", (CUT, _CUT_HINT))
-            self._bounds = _set_bounds(connection, keep, keep_bytes)
-        except psycopg.Error as error:
-            connection.close()
-            raise self._server.explain(error) from error
+            with self._server.explaining():
+                self._prepare(connection, keep, keep_bytes)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _prepare(self, connection: Connection, keep: int | None, keep_bytes: int | None) -> None:
+        schema.create(
+            connection, self._server, keep=keep or KEEP, keep_bytes=keep_bytes or KEEP_BYTES
+        )
+        if self._prune:
+            self._require_listener(connection)
+        if not self._is_named:
+            self._presence.app = own_name(connection, self._presence.app)
+        self._presence.register(connection)
+        connection.execute("SELECT tiktok_hook.end_abandoned_1(%s, %s)", (CUT, _CUT_HINT))
+        self._bounds = _set_bounds(connection, keep, keep_bytes)
 
     def _require_listener(self, connection: Connection) -> None:
         """Check that this user may receive.

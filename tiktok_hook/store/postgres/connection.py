@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
@@ -94,20 +94,15 @@ class Server:
         Raises:
             StoreError: It cannot be reached, or does not let us in.
         """
-        try:
+        with self.explaining():
             connection = Connection.connect(
                 self._address.url, autocommit=True, **self.options(writing=writing)
             )
-        except psycopg.Error as error:
-            raise self.explain(error) from error
-        try:
-            self._check(connection)
-        except psycopg.Error as error:
-            connection.close()
-            raise self.explain(error) from error
-        except BaseException:
-            connection.close()
-            raise
+            try:
+                self._check(connection)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     def options(self, *, writing: bool) -> dict[str, Any]:
@@ -140,6 +135,14 @@ class Server:
             raise StoreError(
                 f"{self.label} is PostgreSQL {version}; {_OLDEST_VERSION} or newer is needed."
             )
+
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Raise a StoreError for the user in place of an error of psycopg from the block."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise self.explain(error) from error
 
     def explain(self, error: Exception) -> StoreError:
         """Translate an error of psycopg for the user."""

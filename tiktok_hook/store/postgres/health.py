@@ -3,8 +3,6 @@
 import time
 from dataclasses import dataclass
 
-import psycopg
-
 from tiktok_hook.store.api import Integrity
 from tiktok_hook.store.postgres import schema
 from tiktok_hook.store.postgres.connection import Connection, Server
@@ -25,13 +23,10 @@ def check(address: ServerAddress) -> Integrity:
         StoreError: It has another version, or cannot be opened or written.
     """
     server = Server(address, "doctor")
-    with server.connect(writing=True) as connection:
-        try:
-            schema.require(connection, server)
-            with connection.transaction(force_rollback=True):
-                connection.execute("UPDATE tiktok_hook.history SET version = version")
-        except psycopg.Error as error:
-            raise server.explain(error) from error
+    with server.connect(writing=True) as connection, server.explaining():
+        schema.require(connection, server)
+        with connection.transaction(force_rollback=True):
+            connection.execute("UPDATE tiktok_hook.history SET version = version")
     return Integrity("", complete=True)
 
 
@@ -75,21 +70,18 @@ def report(address: ServerAddress) -> ServerReport:
         StoreError: It cannot be reached.
     """
     server = Server(address, "doctor")
-    with server.connect() as connection, server.connect() as other:
-        try:
-            round_trip, ahead = _measured(connection)
-            found = connection.execute("SELECT current_setting('server_version')").fetchone()
-            return ServerReport(
-                version=str(found[0]).split()[0] if found else "",
-                encrypted=bool(connection.pgconn.ssl_in_use),
-                local=address.is_local or connection.info.host.startswith("/"),
-                round_trip_ms=round_trip * 1000,
-                clock_seconds=ahead,
-                hears=hears_notifications(connection, other),
-                direct=connection.is_direct,
-            )
-        except psycopg.Error as error:
-            raise server.explain(error) from error
+    with server.connect() as connection, server.connect() as other, server.explaining():
+        round_trip, ahead = _measured(connection)
+        found = connection.execute("SELECT current_setting('server_version')").fetchone()
+        return ServerReport(
+            version=str(found[0]).split()[0] if found else "",
+            encrypted=bool(connection.pgconn.ssl_in_use),
+            local=address.is_local or connection.info.host.startswith("/"),
+            round_trip_ms=round_trip * 1000,
+            clock_seconds=ahead,
+            hears=hears_notifications(connection, other),
+            direct=connection.is_direct,
+        )
 
 
 def _measured(connection: Connection) -> tuple[float, float]:

@@ -3,8 +3,8 @@
 import re
 import secrets
 from typing import Literal
+from urllib.parse import quote
 
-import psycopg
 from psycopg import sql
 
 from tiktok_hook.errors import NoHistoryError, StoreError, UsageError
@@ -27,6 +27,7 @@ _LISTENER = ("add_1", "set_status_1", "prune_1", "remove_1")
 
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,62}")
 _LONGEST_NAME = 63
+"""In bytes; the server cuts longer ones."""
 
 
 class Team:
@@ -48,7 +49,7 @@ class Team:
             keep: How many deliveries stay; None leaves it as it is.
             keep_bytes: How many bytes they may take; None as for `keep`.
         """
-        with self._connect() as connection, self._explained():
+        with self._connect() as connection, self._server.explaining():
             made, new_owner = False, None
             with connection.transaction():
                 schema.lock(connection)
@@ -69,7 +70,8 @@ class Team:
                 found = connection.execute(_HISTORY).fetchone()
             assert found is not None
             _, owner, kept, kept_bytes, _ = found
-            return Creation(made, owner, new_owner, kept, kept_bytes)
+            roles = {each: _group(connection, each) for each in ROLES}
+            return Creation(made, owner, new_owner, roles, kept, kept_bytes)
 
     def add(self, name: str, role: Role) -> Login:
         """Make a database user, or give the role to one that exists.
@@ -82,7 +84,7 @@ class Team:
                 f"{name!r} cannot be the name of a database user.",
                 hint="Use small letters, digits, _ . and -, as in anna or ci-build.",
             )
-        with self._connect() as connection, self._explained():
+        with self._connect() as connection, self._server.explaining():
             self._require(connection)
             group = _group(connection, role)
             if not _role_exists(connection, group):
@@ -108,7 +110,7 @@ class Team:
                 raise UsageError(
                     f"{app} is running on {each.host} (process {each.pid}).", hint="Stop it first."
                 )
-        with self._connect() as connection, self._explained():
+        with self._connect() as connection, self._server.explaining():
             known = connection.execute("SELECT true FROM tiktok_hook.apps WHERE app = %s", (app,))
             if known.fetchone() is None:
                 raise UsageError(f"There is no app {app}.", hint="tiktok-hook team status")
@@ -116,7 +118,7 @@ class Team:
 
     def upgrade(self) -> int:
         """Bring the tables to the version of this program, and the rights up to date; it."""
-        with self._connect() as connection, self._explained():
+        with self._connect() as connection, self._server.explaining():
             self._require(connection)
             with connection.transaction():
                 schema.lock(connection)
@@ -126,7 +128,11 @@ class Team:
 
     def overview(self) -> Overview:
         """Who listens and is attached, and what the history holds."""
-        with self._connect() as connection, self._server.connect() as other, self._explained():
+        with (
+            self._connect() as connection,
+            self._server.connect() as other,
+            self._server.explaining(),
+        ):
             self._require(connection)
             history = connection.execute(_HISTORY).fetchone()
             counted = connection.execute(_COUNTED).fetchone()
@@ -153,9 +159,6 @@ class Team:
 
     def _connect(self) -> Connection:
         return self._server.connect(writing=True)
-
-    def _explained(self) -> "_Explained":
-        return _Explained(self._server)
 
     def _require(self, connection: Connection) -> None:
         try:
@@ -208,23 +211,10 @@ class Team:
                     )
 
 
-class _Explained:
-    """Turns errors of psycopg into the user's words."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, psycopg.Error):
-            raise self._server.explain(error) from error
-
-
 def _group(connection: Connection, role: str) -> str:
     """The name of a role: roles belong to the whole server, so the database is part of it."""
-    return f"{connection.info.dbname[: _LONGEST_NAME - 10]}_{role}"
+    database = connection.info.dbname.encode()[: _LONGEST_NAME - 10].decode(errors="ignore")
+    return f"{database}_{role}"
 
 
 def _role_exists(connection: Connection, name: str) -> bool:
@@ -257,10 +247,11 @@ def _new_login(connection: Connection, name: str) -> Login:
 
 def _url(connection: Connection, user: str) -> str:
     info = connection.info
+    user, database = quote(user, safe=""), quote(info.dbname, safe="")
     if info.host.startswith("/"):
-        return f"postgresql://{user}@/{info.dbname}?host={info.host}&port={info.port}"
+        return f"postgresql://{user}@/{database}?host={quote(info.host)}&port={info.port}"
     host = f"[{info.host}]" if ":" in info.host else info.host
-    return f"postgresql://{user}@{host}:{info.port}/{info.dbname}"
+    return f"postgresql://{user}@{host}:{info.port}/{database}"
 
 
 def _run(connection: Connection, command: str, *names: str) -> None:
