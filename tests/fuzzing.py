@@ -33,7 +33,7 @@ def one_in(parts: int) -> settings:
     return settings(max_examples=settings().max_examples // parts)
 
 
-def sound(error: HookError, *, without: str = "") -> None:
+def check_error(error: HookError, *, without: str = "") -> None:
     """Check that an error has a message and a hint, and shows no secret."""
     assert str(error)
     assert error.hint

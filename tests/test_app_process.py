@@ -294,7 +294,7 @@ async def test_a_second_cancellation_kills_at_once() -> None:
     entered = asyncio.Event()
     pids: list[int] = []
 
-    async def beside() -> None:
+    async def alongside() -> None:
         command = python(TREE.format(child=STUBBORN, parent="time.sleep(60)"))
         async with running(command, on_line=output.take) as app:
             pids.extend(await pids_of(output, app.pid))
@@ -302,7 +302,7 @@ async def test_a_second_cancellation_kills_at_once() -> None:
 
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(beside())
+        task = group.create_task(alongside())
         await entered.wait()
         task.cancel()
     assert task.cancelled()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiktok_hook.hints import LISTENER_REFUSAL, LISTENER_RULES, for_accepted_forgery, for_answer
+from tiktok_hook.hints import LISTENER_REJECTION, LISTENER_RULES, for_accepted_forgery, for_answer
 from tiktok_hook.sanitize import visible
 
 TARGET = "http://127.0.0.1:3000/webhooks/tiktok"
@@ -41,8 +41,8 @@ def test_a_200_needs_no_hint() -> None:
     ],
 )
 def test_each_error_has_its_own_hint(error: str, words: list[str]) -> None:
-    said = hint(error=error)
-    assert all(word in said for word in words)
+    hint_text = hint(error=error)
+    assert all(word in hint_text for word in words)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_docker_is_mentioned_for_the_loopback_only(target: str, expected: bool) 
 def test_a_rejection_is_explained_by_the_signature(
     status: int, verdict: str | None, words: str
 ) -> None:
-    said = hint(status, verdict=verdict)
-    assert words in said
-    assert "your verifier" not in said  # nothing shows that it was the verifier
+    hint_text = hint(status, verdict=verdict)
+    assert words in hint_text
+    assert "your verifier" not in hint_text  # nothing shows that it was the verifier
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_the_verifier_is_named_if_the_app_speaks_of_it(body: bytes) -> None:
 
 
 def test_a_listener_that_rejects_a_valid_signature_is_recognised() -> None:
-    said = hint(403, verdict="valid", body=LISTENER_REFUSAL)
-    assert "the listener" in said
-    assert "--tolerance" in said
-    assert "verifier" not in said
-    assert "correctly rejected" in hint(403, verdict="invalid", body=LISTENER_REFUSAL)
+    hint_text = hint(403, verdict="valid", body=LISTENER_REJECTION)
+    assert "the listener" in hint_text
+    assert "--tolerance" in hint_text
+    assert "verifier" not in hint_text
+    assert "correctly rejected" in hint(403, verdict="invalid", body=LISTENER_REJECTION)
 
 
 def page(title: str, text: str) -> bytes:
@@ -186,9 +186,9 @@ CAUSES: dict[str, tuple[int, dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("name", CAUSES)
 def test_a_cause_is_named_that_the_answer_shows(name: str) -> None:
     status, more, words = CAUSES[name]
-    said = hint(status, **more)
-    assert all(word in said for word in words), said
-    assert "your verifier" not in said
+    hint_text = hint(status, **more)
+    assert all(word in hint_text for word in words), hint_text
+    assert "your verifier" not in hint_text
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_a_cause_is_named_that_the_answer_shows(name: str) -> None:
     ],
 )
 def test_no_cause_is_named_without_evidence(status: int, body: bytes) -> None:
-    said = hint(status, body=body)
-    assert not any(word in said for word in ("CSRF", "host name", "verifier", "TLS", "twice"))
-    assert "Its message: " in said
+    hint_text = hint(status, body=body)
+    assert not any(word in hint_text for word in ("CSRF", "host name", "verifier", "TLS", "twice"))
+    assert "Its message: " in hint_text
 
 
 @pytest.mark.parametrize(
@@ -231,9 +231,9 @@ def test_each_bad_status_has_its_own_hint_and_quotes_the_app(status: int, words:
 
 @pytest.mark.parametrize("status", [201, 202, 204])
 def test_other_successes_are_flagged(status: int) -> None:
-    said = hint(status)
-    assert "Answer exactly 200" in said
-    assert "72 h" in said
+    hint_text = hint(status)
+    assert "Answer exactly 200" in hint_text
+    assert "72 h" in hint_text
 
 
 @pytest.mark.parametrize(
@@ -257,9 +257,9 @@ def test_the_hint_for_a_redirect_names_its_address_and_what_to_change(
     location: str | None, target: str, words: str
 ) -> None:
     headers = [] if location is None else [("LOCATION", location)]
-    said = hint(301, headers=headers, target=target)
-    assert words in said
-    assert "Redirects are not followed" in said
+    hint_text = hint(301, headers=headers, target=target)
+    assert words in hint_text
+    assert "Redirects are not followed" in hint_text
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_any_answer_gives_a_harmless_hint(
     body: bytes,
     location: str | None,
 ) -> None:
-    said = for_answer(
+    hint_text = for_answer(
         status=status,
         error=error,
         verdict=verdict,
@@ -312,8 +312,8 @@ def test_any_answer_gives_a_harmless_hint(
         body=body,
         headers=[] if location is None else [("Location", location), ("Server", location)],
     )
-    assert visible(said) == said
-    assert len(said) < 1000
+    assert visible(hint_text) == hint_text
+    assert len(hint_text) < 1000
 
 
 @pytest.mark.parametrize("option", ["--ack", "--answer"])
@@ -321,6 +321,6 @@ def test_any_answer_gives_a_harmless_hint(
 def test_a_status_that_an_option_of_the_listener_set_is_not_blamed_on_the_app(
     option: str, status: int
 ) -> None:
-    said = hint(status, verdict="valid", body=LISTENER_RULES[option])
-    assert said.startswith(f"{option} of the listener set the {status}, not your app")
+    hint_text = hint(status, verdict="valid", body=LISTENER_RULES[option])
+    assert hint_text.startswith(f"{option} of the listener set the {status}, not your app")
     assert option not in hint(status, verdict="valid", body=b'{"ok":false}')

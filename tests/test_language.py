@@ -94,6 +94,57 @@ def test_names_and_docstrings_of_tests_use_the_terms_of_the_field() -> None:
     assert found == []
 
 
+IDENTIFIERS = re.compile(
+    "afresh|anew|beside|claim(s|ed|ing)?|doors?|doubtful|houses?|lies|linger(s|ing)?|mend(s|ed)?|nobody"
+    "|probes?|refus(e|es|ed|als?|ing)|said|say(s|ing)?|somebody|sound|tells?|telling|told|whoever"
+    "|wish(es|ed)?"
+)
+"""Words of no identifier. A connection is refused, as in `ECONNREFUSED`."""
+
+
+def identifiers(source: str) -> set[str]:
+    """Every name that a module defines: classes, functions, arguments, variables, attributes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.add(name)
+            case ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+                found.add(name)
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                found.add(name)
+    return found
+
+
+def banned_identifiers(source: str) -> set[str]:
+    words = {
+        name: re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name) for name in identifiers(source)
+    }
+    return {
+        name
+        for name, parts in words.items()
+        if any(IDENTIFIERS.fullmatch(part.lower()) for part in parts)
+        and not re.search(r"connections?_refused|refuse_connections|refused_by_app|STREAM_", name)
+    }
+
+
+def test_identifiers_use_the_terms_of_the_field() -> None:
+    found = {
+        str(path.relative_to(prose.ROOT)): sorted(names)
+        for folder in ("tiktok_hook", "tests")
+        for path in (prose.ROOT / folder).rglob("*.py")
+        if (names := banned_identifiers(path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
+def test_banned_words_are_found_in_identifiers() -> None:
+    source = (
+        "class RefusedError: ...\ndef tell_all(wish): said = self.house = connection_refused = 1"
+    )
+    assert banned_identifiers(source) == {"RefusedError", "tell_all", "wish", "said", "house"}
+
+
 def test_what_is_not_clean_yet_is_there() -> None:
     assert PLACES.keys() >= NOT_CLEAN_YET, "remove it from NOT_CLEAN_YET"
 

@@ -544,11 +544,11 @@ async def test_one_that_fails_does_not_keep_the_next_from_going(
     store: Store, replayer: Replayer
 ) -> None:
     stored = await store.add(delivery(id=0))
-    nobody = ReplayOptions(to=f"http://127.0.0.1:{free_port()}")
+    unreachable = ReplayOptions(to=f"http://127.0.0.1:{free_port()}")
 
     async def replays() -> AsyncIterator[PreparedReplay]:
         for _ in range(2):
-            yield await replayer.prepare(stored, nobody)
+            yield await replayer.prepare(stored, unreachable)
 
     errors = [each.error async for each in replayer.send_all(replays())]
     assert errors == ["refused", "refused"]

@@ -99,9 +99,9 @@ async def stream_of(base: str, token: str) -> bytes:
     head = f"GET /api/v1/stream?after=0 HTTP/1.1\r\nHost: {host}:{port}\r\n"
     writer.write(f"{head}Authorization: Bearer {token}\r\n\r\n".encode())
     async with asyncio.timeout(DEADLINE):
-        said = await reader.readuntil(b"id: 11\n")
+        received = await reader.readuntil(b"id: 11\n")
     writer.close()
-    return said
+    return received
 
 
 async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[str, bytes]:
@@ -157,7 +157,7 @@ async def ask_the_inspector(listener: Listener, forwarder: Forwarder) -> dict[st
     return answers
 
 
-async def run_commands_beside(db: Path, words: list[str]) -> dict[str, bytes]:
+async def run_commands_alongside(db: Path, words: list[str]) -> dict[str, bytes]:
     """What is printed by commands that find the running listener by its file."""
     account = ["--connect-url", words[1], "--connect-cas", words[3]]
     runs = {
@@ -225,7 +225,7 @@ async def test_no_secret_is_anywhere_after_a_busy_run(
             await service.wait_online(1)
             places.update(await ask_the_inspector(listener, forwarder))
             app.answer = http(200, b"ok")
-            places.update(await run_commands_beside(db, words))
+            places.update(await run_commands_alongside(db, words))
             files = files_below(home, db.parent)
             assert {"history.db", "history.db-wal"} <= {file.name for file in files}
             places.update({f"{file} while it runs": file.read_bytes() for file in files})
@@ -331,11 +331,11 @@ async def test_no_secret_is_in_what_a_bug_or_a_crash_prints(
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    said = printed.read_bytes()
-    assert b"Traceback" in said
-    assert b"Fatal Python error: Aborted" in said
-    assert found_in({"printed": said}, SECRETS) == []
-    [_, *later] = said.split(token.encode())  # the banner's own
+    received = printed.read_bytes()
+    assert b"Traceback" in received
+    assert b"Fatal Python error: Aborted" in received
+    assert found_in({"printed": received}, SECRETS) == []
+    [_, *later] = received.split(token.encode())  # the banner's own
     assert later[1:] == []
 
 

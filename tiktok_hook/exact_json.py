@@ -175,10 +175,10 @@ def _depth(value: Json) -> int:
     return deepest
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
 _CONTAINERS = {dict, list}
-_DECODER = json.JSONDecoder(parse_float=ExactFloat, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_float=ExactFloat, parse_constant=_reject)
 _FLOATS = json.JSONEncoder(allow_nan=False)

@@ -15,7 +15,7 @@ from tiktok_hook.sanitize import visible
 _RETRIES = "TikTok documents 200 as the only success and retries anything else for 72 h"
 _QUOTED_CHARS = 200
 
-LISTENER_REFUSAL = b'{"ok":false,"error":"signature refused"}'
+LISTENER_REJECTION = b'{"ok":false,"error":"signature rejected"}'
 """What `tiktok-hook listen` itself answers to a signature that it rejects."""
 
 LISTENER_RULES = {
@@ -108,17 +108,19 @@ def for_answer(
         return _for_redirect(status, target, named.get("location"))
     if status < 300:
         return f"{status} is not 200: {_RETRIES}. Answer exactly 200."
-    if body == LISTENER_REFUSAL and verdict == "valid":
+    if body == LISTENER_REJECTION and verdict == "valid":
         return (
             f"{status}: the listener rejects the signature. Either its client secret is not the "
             "one that signed, or its --tolerance is less than the signature's age."
         )
     plain = app_body.decoded(headers, body) or body
-    said = app_body.reason(plain)
+    app_text = app_body.reason(plain)
     shown = cause(status=status, target=target, headers=headers, body=body, evidence=evidence)
-    text = _for_status(status, verdict, target, said) if shown is None else f"{status}: {shown[1]}"
-    if said:
-        return f"{text} Its message: {visible(said)}"
+    text = (
+        _for_status(status, verdict, target, app_text) if shown is None else f"{status}: {shown[1]}"
+    )
+    if app_text:
+        return f"{text} Its message: {visible(app_text)}"
     return text if status in _STATUSES else f"{text} It gives no reason: see its log."
 
 
@@ -147,7 +149,7 @@ def cause(
     """
     headers = tuple(headers)
     named = {name.lower(): value for name, value in headers}
-    said = app_body.visible_text(app_body.decoded(headers, body) or body)
+    app_text = app_body.visible_text(app_body.decoded(headers, body) or body)
     if "airtunes" in named.get("server", "").lower():
         return "airplay", (
             "macOS's AirPlay receiver answered, not your app: it listens on ports 5000 and 7000. "
@@ -158,15 +160,15 @@ def cause(
             "two programs listen on this port, one at 127.0.0.1 and one at ::1, and localhost "
             "means both. Name the address of your app instead of localhost."
         )
-    if status in {400, 403, 421} and _BLOCKED_HOST.search(said):
-        fix = _host_fix(said)
+    if status in {400, 403, 421} and _BLOCKED_HOST.search(app_text):
+        fix = _host_fix(app_text)
         return "blocked-host", f"the app rejects the host name {_host(target)}. {fix}"
-    if status in {400, 401, 403, 419, 422} and _CSRF.search(said):
+    if status in {400, 401, 403, 419, 422} and _CSRF.search(app_text):
         return "csrf", (
             "CSRF protection rejected the POST. Exempt the webhook's route from it"
-            f"{_csrf_fix(said, named)}; the signature takes its place."
+            f"{_csrf_fix(app_text, named)}; the signature takes its place."
         )
-    if status in {400, 426, 497} and _PLAIN_TO_TLS.search(said):
+    if status in {400, 426, 497} and _PLAIN_TO_TLS.search(app_text):
         return "tls", f"the server at {_host(target)} speaks TLS: write https:// in the target."
     if "www-authenticate" in named and status >= 400:
         scheme = visible(named["www-authenticate"].split(" ")[0][:20])
@@ -182,9 +184,9 @@ def cause(
     return None
 
 
-def _for_status(status: int, verdict: str | None, target: str, said: str) -> str:
+def _for_status(status: int, verdict: str | None, target: str, app_text: str) -> str:
     if status in {401, 403}:
-        return _for_rejection(status, verdict, said)
+        return _for_rejection(status, verdict, app_text)
     fixed = _STATUSES.get(status)
     if fixed is not None:
         return fixed.format(path=_path(target), host=_host(target))
@@ -193,9 +195,9 @@ def _for_status(status: int, verdict: str | None, target: str, said: str) -> str
     return f"{status}: the app rejected it, and TikTok would retry for 72 h."
 
 
-def _for_rejection(status: int, verdict: str | None, said: str) -> str:
+def _for_rejection(status: int, verdict: str | None, app_text: str) -> str:
     if verdict == "valid":
-        if _SIGNATURE.search(said):
+        if _SIGNATURE.search(app_text):
             return (
                 f"{status}: your verifier rejects a good signature. Use the raw body, the client "
                 "secret of the same environment, and the header Tiktok-Signature."
@@ -272,19 +274,19 @@ def _docker(target: str) -> str:
     return ""
 
 
-def _host_fix(said: str) -> str:
+def _host_fix(app_text: str) -> str:
     """Where the framework that wrote this lists its hosts."""
     for pattern, fix in (
         (r"blocked hosts?", 'In Rails: config.hosts << "NAME" in config/environments.'),
         (r"allowedHosts|vite", "In Vite: server.allowedHosts in its configuration."),
         (r"http_host|disallowed|allowed_hosts", "In Django: add it to ALLOWED_HOSTS."),
     ):
-        if re.search(f"(?i){pattern}", said):
+        if re.search(f"(?i){pattern}", app_text):
             return f"{fix} Or send another name: --header 'Host: localhost'."
     return "Allow it there, or send another name: --header 'Host: localhost'."
 
 
-def _csrf_fix(said: str, headers: dict[str, str]) -> str:
+def _csrf_fix(app_text: str, headers: dict[str, str]) -> str:
     cookies = headers.get("set-cookie", "")
     for pattern, fix in (
         (r"csrf verification failed|csrfmiddlewaretoken|django", " (Django: @csrf_exempt)"),
@@ -292,7 +294,7 @@ def _csrf_fix(said: str, headers: dict[str, str]) -> str:
         (r"page expired|laravel", " (Laravel: validateCsrfTokens(except: …) in bootstrap/app.php)"),
         (r"csrf token is missing|csrf session token", " (Flask-WTF: csrf.exempt)"),
     ):
-        if re.search(f"(?i){pattern}", f"{said}\n{cookies}"):
+        if re.search(f"(?i){pattern}", f"{app_text}\n{cookies}"):
             return fix
     return ""
 

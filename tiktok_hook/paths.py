@@ -227,13 +227,13 @@ def _listener(path: Path) -> Listener | None:
         listener = Listener(**value)
     except (ValueError, TypeError, RecursionError):
         return None
-    sound = (
+    is_trusted = (
         isinstance(value["pid"], int)
         and isinstance(value["started_at"], int | float)
         and isinstance(value["local_url"], str)
         and path.stem == str(listener.pid)
     )
-    return listener if sound else None
+    return listener if is_trusted else None
 
 
 def _running(listener: Listener) -> bool:

@@ -25,7 +25,7 @@ from tiktok_hook.forward import (
     join,
     local_port,
     parse_target,
-    refuse_loop,
+    reject_loop,
     resolves_to_this_machine,
     with_header,
 )
@@ -240,7 +240,7 @@ class Replayer:
             target, is_whole = await asyncio.to_thread(
                 default_target, self.store.history(), delivery, self.targets()
             )
-        await self._refuse_loop(target)
+        await self._reject_loop(target)
         return prepare(
             delivery,
             target,
@@ -323,10 +323,10 @@ class Replayer:
                 return
             yield await self.send(prepared, dequeue=dequeue, timeout=timeout)
 
-    async def _refuse_loop(self, target: str) -> None:
+    async def _reject_loop(self, target: str) -> None:
         """Raise for a target that is a listener of ours, under whatever name it goes."""
         for own in self.targets().own:
-            refuse_loop(
+            reject_loop(
                 [target],
                 receiver_port=own.receiver_port,
                 inspector_port=own.inspector_port,
@@ -340,7 +340,7 @@ class Replayer:
             if host not in self._local_hosts:
                 self._local_hosts[host] = await resolves_to_this_machine(host)
             if self._local_hosts[host]:
-                refuse_loop(
+                reject_loop(
                     [f"http://localhost:{port}"],
                     receiver_port=own.receiver_port,
                     inspector_port=own.inspector_port,

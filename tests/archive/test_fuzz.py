@@ -103,7 +103,7 @@ async def test_any_file_is_imported_shown_and_exported_again_or_rejected_with_a_
     try:
         found = await imported(data)
     except UsageError as error:
-        fuzzing.sound(error)
+        fuzzing.check_error(error)
         return
     assert len(found) == archive.load(io.BytesIO(data), "FILE").deliveries
     for form in FORMATS:

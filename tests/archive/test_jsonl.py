@@ -193,13 +193,13 @@ async def test_a_failure_halfway_leaves_nothing_in_the_history() -> None:
     ],
     ids=str,
 )
-def test_the_verdict_in_a_file_is_not_adopted(claim: object) -> None:
-    (found,) = loaded(lines(minimal(verdict=claim, source="tiktok")))
+def test_the_verdict_in_a_file_is_not_adopted(stated: object) -> None:
+    (found,) = loaded(lines(minimal(verdict=stated, source="tiktok")))
     verdict = found.delivery.verdict
     assert (verdict.state, verdict.reason, verdict.secret) == (State.UNCHECKED, "imported", None)
     assert found.delivery.source is Source.IMPORT
-    told = isinstance(claim, dict) and isinstance(claim["state"], str)
-    assert ("Verdict in the file:" in verdict.hint) == told
+    reported = isinstance(stated, dict) and isinstance(stated["state"], str)
+    assert ("Verdict in the file:" in verdict.hint) == reported
 
 
 @pytest.mark.parametrize("claimed", [State.UNCHECKED, State.VALID, State.INVALID])
@@ -207,11 +207,11 @@ def test_the_verdict_in_a_file_is_not_adopted(claim: object) -> None:
     ("secret", "state"), [("secret-of-the-app", State.VALID), ("another-secret", State.INVALID)]
 )
 async def test_with_a_secret_each_signature_is_checked_as_of_its_time(
-    secret: str, state: State, claimed: State
+    secret: str, state: State, stated: State
 ) -> None:
     body = delivery().body
     headers = (("Tiktok-Signature", sign(body, "secret-of-the-app", timestamp=1_795_410_390)),)
-    sent = delivery(body, state=claimed, headers=headers)
+    sent = delivery(body, state=stated, headers=headers)
     with open_store(None) as store:
         options = archive.ImportOptions(secrets=[secret])
         capture = archive.load(io.BytesIO(exported([entry(sent)])), "FILE", options)

@@ -263,7 +263,7 @@ async def test_an_app_that_never_answers_fails() -> None:
             silent.url, secret=SECRET, cases=audit.select(["valid", "forged"]), timeout=0.2
         )
     assert outcomes(report) == {"valid": "fail", "forged": "fail"}
-    assert report.results[0].said == "gave no answer: no complete answer within 0.2 s"
+    assert report.results[0].observed == "gave no answer: no complete answer within 0.2 s"
 
 
 async def test_a_rejection_by_a_server_error_is_a_warning() -> None:
@@ -277,7 +277,7 @@ async def test_a_failure_like_that_of_the_plainest_delivery_gets_no_guess_of_its
         report = await audit.play(lost.url, secret=SECRET, cases=audit.select(["valid", "late"]))
     assert "the app failed" in report.results[0].likely
     assert report.results[1].likely == "The same as with the case valid."
-    assert not report.proves_refusals
+    assert not report.proves_rejections
 
 
 OBSTACLES = {
@@ -448,12 +448,15 @@ async def test_where_nothing_listens_the_audit_does_not_start() -> None:
 
 
 async def test_results_come_in_the_tables_order_also_when_played_side_by_side() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     async with app(good) as url:
         report = await audit.play(
-            url, secret=SECRET, concurrency=8, on_result=lambda result: told.append(result.case.id)
+            url,
+            secret=SECRET,
+            concurrency=8,
+            on_result=lambda result: reported.append(result.case.id),
         )
-    assert told == [case.id for case in audit.CASES]
+    assert reported == [case.id for case in audit.CASES]
     assert report.passed
 
 
@@ -529,7 +532,7 @@ async def test_the_junit_report_holds_every_case_and_what_failed() -> None:
     assert failed["valid"] is None
     failure = failed["forged"]
     assert failure is not None
-    assert failure.get("message") == "a made-up signature: answered 200, has to be refused"
+    assert failure.get("message") == "a made-up signature: answered 200, has to be rejected"
     assert "Anybody" in (failure.text or "")
 
 
@@ -569,7 +572,7 @@ async def test_the_example_of_the_readme_runs(capsys: pytest.CaptureFixture[str]
     async with app(good) as url:
         program = example.replace("http://localhost:3000/webhook", url)
         await asyncio.to_thread(exec, program, {})
-    said = capsys.readouterr().out
-    assert said.startswith("True []\n")
-    assert "\npass secret" in said
-    assert "\nfail authtoken Get a free one" in said
+    output = capsys.readouterr().out
+    assert output.startswith("True []\n")
+    assert "\npass secret" in output
+    assert "\nfail authtoken Get a free one" in output

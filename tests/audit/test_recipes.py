@@ -95,7 +95,7 @@ def spoilt(framework: str, seed: str) -> str:
 async def test_a_recipe_passes_every_case(framework: str) -> None:
     async with serving.running(framework, serving.source(framework)) as url:
         report = await audit.play(url, secret=SECRET)
-    wrong = [(each.case.id, each.said) for each in report.results if each.outcome != "pass"]
+    wrong = [(each.case.id, each.observed) for each in report.results if each.outcome != "pass"]
     assert wrong == []
     assert report.mistakes == ()
     assert len(report.results) == len(audit.CASES)

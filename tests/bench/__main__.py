@@ -44,7 +44,7 @@ def main() -> int:
     product.forget_settings()
     product.compile_modules()
     bench = Bench(
-        quick=chosen.quick, cores=Cores.choose(), peers=Peers.in_cache(), wanted=wanted, say=_say
+        quick=chosen.quick, cores=Cores.choose(), peers=Peers.in_cache(), wanted=wanted, log=_log
     )
     machine = Machine(bench.peers.folder, bench.cores)
     machine.look()
@@ -76,7 +76,7 @@ def _report(
         report.put(table)
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 

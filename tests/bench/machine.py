@@ -48,16 +48,16 @@ def _halves(core: int) -> set[int]:
 
 def fsync_ms(folder: Path, times: int = 50) -> float:
     """Median milliseconds of one fsync after a small write there."""
-    probe = folder / "fsync.probe"
+    trial = folder / "fsync.probe"
     taken = []
-    with probe.open("wb") as file:
+    with trial.open("wb") as file:
         for _ in range(times):
             file.write(b"x" * 4096)
             file.flush()
             begun = time.perf_counter()
             os.fsync(file.fileno())
             taken.append((time.perf_counter() - begun) * 1000)
-    probe.unlink()
+    trial.unlink()
     return statistics.median(taken)
 
 

@@ -53,7 +53,7 @@ async def make(path: Path, count: int) -> None:
             some: list[Delivery] = []
             while left and len(some) < SLICE:
                 some.append(next(made))
-                left -= not some[-1].verdict.refused
+                left -= not some[-1].verdict.rejected
             await store.add_many(some)
 
 

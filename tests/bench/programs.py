@@ -53,9 +53,9 @@ class Program:
 
 def free_port() -> int:
     """A port without a listener."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
         return port
 
 
@@ -130,8 +130,8 @@ def seconds_of(
             deadline.cancel()
             end(process)
     if process.returncode:
-        said = b"".join(tail).decode(errors="replace").strip()[-200:]
-        raise NotMeasuredError(f"{words[0]} ended with {process.returncode}: {said}")
+        output = b"".join(tail).decode(errors="replace").strip()[-200:]
+        raise NotMeasuredError(f"{words[0]} ended with {process.returncode}: {output}")
     return taken
 
 
@@ -191,8 +191,8 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, tail: list[bytes]) ->
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = b"".join(tail).decode(errors="replace")[-300:]
-            raise NotMeasuredError(f"{process.args!r} ended with {process.returncode}: {said}")
+            output = b"".join(tail).decode(errors="replace")[-300:]
+            raise NotMeasuredError(f"{process.args!r} ended with {process.returncode}: {output}")
         with (
             suppress(OSError),
             socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as asking,

@@ -78,8 +78,8 @@ class Peers:
         except subprocess.TimeoutExpired:
             self.missing[name] = f"{name} was not installed within {SECONDS} s"
         except (OSError, subprocess.CalledProcessError) as error:
-            said = getattr(error, "stderr", b"") or str(error).encode()
-            last = said.decode(errors="replace").strip().splitlines()[-1:]
+            output = getattr(error, "stderr", b"") or str(error).encode()
+            last = output.decode(errors="replace").strip().splitlines()[-1:]
             self.missing[name] = f"{name} could not be installed: {''.join(last)[:160]}"
         if name in self.missing:
             raise NotMeasuredError(self.missing[name])

@@ -76,7 +76,7 @@ class Bench:
     cores: Cores
     peers: Peers
     wanted: frozenset[str]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     samples: dict[str, list[float]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

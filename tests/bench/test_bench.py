@@ -114,7 +114,7 @@ def bench(tmp_path: Path) -> Bench:
         cores=Cores(None, None),
         peers=Peers(tmp_path),
         wanted=frozenset({"speed"}),
-        say=print,
+        log=print,
     )
 
 

@@ -99,8 +99,8 @@ def test_list_shows_the_cases_without_an_address_or_a_secret() -> None:
     done = invoke("audit", "--list", "--only", "stale*")
     assert done.exit_code == 0
     assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["stale", "refused"],
-        ["stale-week", "refused"],
+        ["stale", "rejected"],
+        ["stale-week", "rejected"],
     ]
 
 

@@ -219,9 +219,9 @@ def test_the_report_counts_what_is_left_out_and_why(tmp_path: Path) -> None:
         "Without the body, which is not in the file: entry 6. "
         "Unchecked; tiktok-hook show has the reason.",
     ]
-    refused = invoke("replay", "2", "--to", "3000")
-    assert refused.exit_code == 2
-    assert "does not contain its body (147 bytes were sent)" in refused.stderr
+    rejected = invoke("replay", "2", "--to", "3000")
+    assert rejected.exit_code == 2
+    assert "does not contain its body (147 bytes were sent)" in rejected.stderr
 
 
 @pytest.mark.parametrize("options", [["--url", "*/hook"], ["--signed-only"]])

@@ -66,8 +66,8 @@ def test_an_unusable_option_is_a_usage_error(options: list[str], words: str) -> 
 
 
 def test_an_option_without_a_target_shows_how_it_is_used() -> None:
-    said = failed(invoke(*BASE, "--header", "X-Debug: 1"), 2)
-    assert "tiktok-hook listen --forward-to 3000 --header 'NAME: VALUE'" in said
+    output = failed(invoke(*BASE, "--header", "X-Debug: 1"), 2)
+    assert "tiktok-hook listen --forward-to 3000 --header 'NAME: VALUE'" in output
 
 
 def test_a_name_that_is_set_for_all_sessions_does_not_concern_a_file(
@@ -115,16 +115,16 @@ def test_an_unknown_key_of_a_settings_file_names_the_file(tmp_path: Path) -> Non
 @pytest.mark.parametrize("value", ["many", "0"])
 def test_an_unusable_variable_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIKTOK_HOOK_KEEP", value)
-    said = failed(invoke(*BASE), 2)
-    assert said.startswith(f"Error: TIKTOK_HOOK_KEEP={value} cannot be used: ")
-    assert "unset TIKTOK_HOOK_KEEP" in said
+    output = failed(invoke(*BASE), 2)
+    assert output.startswith(f"Error: TIKTOK_HOOK_KEEP={value} cannot be used: ")
+    assert "unset TIKTOK_HOOK_KEEP" in output
 
 
 def test_an_unusable_setting_names_its_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("keep = 0\n")
-    said = failed(invoke(*BASE, "--config", str(file)), 2)
-    assert said.startswith(f"Error: keep in {file} cannot be used: ")
+    output = failed(invoke(*BASE, "--config", str(file)), 2)
+    assert output.startswith(f"Error: keep in {file} cannot be used: ")
 
 
 def test_only_a_file_is_served(tmp_path: Path) -> None:

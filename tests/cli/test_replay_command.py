@@ -325,9 +325,9 @@ async def test_a_delivery_that_another_process_forwards_is_left_to_it(
             await post(listener.local_url)
         with queue_lock(Path(db), app.url) as lock:
             assert lock.acquire()
-            refused = await replay(db, "--pending")
-            assert refused.exit_code == 2
-            assert f"queue of {app.url} is being forwarded by another process" in refused.stderr
+            rejected = await replay(db, "--pending")
+            assert rejected.exit_code == 2
+            assert f"queue of {app.url} is being forwarded by another process" in rejected.stderr
             assert (await replay(db, "--pending", "--dry-run")).exit_code == 0
         assert app.requests == []
         assert (await replay(db, "--pending")).exit_code == 0
@@ -377,9 +377,9 @@ async def test_a_replay_works_next_to_a_running_listener_and_never_sends_to_it(
     async with listening("--no-tunnel", "--db", db, "-f", app.url) as listener:
         await post(listener.local_url)
         assert (await replay(db, "last")).exit_code == 0
-        refused = await replay(db, "last", "--to", listener.local_url)
-        assert refused.exit_code == 2
-        assert "tiktok-hook's own receiver" in refused.stderr
+        rejected = await replay(db, "last", "--to", listener.local_url)
+        assert rejected.exit_code == 2
+        assert "tiktok-hook's own receiver" in rejected.stderr
     with open_history(Path(db)) as history:
         assert [each.replay for each in history.attempts(1)] == [False, True]
 
@@ -420,10 +420,10 @@ async def test_many_on_a_terminal_show_a_bar_and_not_each(tmp_path: Path, app: A
 
 async def test_a_certificate_of_ones_own_is_taken_when_asked_for(db: str) -> None:
     async with https_app() as url:
-        refused = await replay(db, "last", "--to", url)
+        rejected = await replay(db, "last", "--to", url)
         taken = await replay(db, "last", "--to", url, "--insecure")
-    assert refused.exit_code == 6
-    assert "--insecure" in refused.output
+    assert rejected.exit_code == 6
+    assert "--insecure" in rejected.output
     assert taken.exit_code == 0, taken.output
 
 
@@ -439,9 +439,9 @@ async def test_a_path_that_a_stranger_sent_cannot_control_the_terminal(
 
 
 async def test_what_to_do_again_names_the_target_that_was_asked_for(db: str) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}/hook?a=1&b"
-    result = await replay(db, "1", "--to", nobody)
-    assert result.stderr.endswith(f"Once it is fixed: tiktok-hook replay 1 --to '{nobody}'\n")
+    unreachable = f"http://127.0.0.1:{free_port()}/hook?a=1&b"
+    result = await replay(db, "1", "--to", unreachable)
+    assert result.stderr.endswith(f"Once it is fixed: tiktok-hook replay 1 --to '{unreachable}'\n")
 
 
 async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) -> None:

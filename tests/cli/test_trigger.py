@@ -126,10 +126,10 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (await trigger(FAILED)).exit_code == 0
         delivery = await listener.wait_for("delivery")
         assert (delivery["source"], delivery["verdict"]["state"]) == ("trigger", "valid")
-        refused = await trigger(FAILED, "--bad-signature")
-        assert refused.exit_code == 0
-        assert "403 in " in refused.stdout
-        assert "rejected as it should be" in refused.stdout
+        rejected = await trigger(FAILED, "--bad-signature")
+        assert rejected.exit_code == 0
+        assert "403 in " in rejected.stdout
+        assert "rejected as it should be" in rejected.stdout
         assert (await listener.wait_for("delivery", 2))["verdict"]["state"] == "invalid"
         assert (await trigger(FAILED, "--age", "10m")).exit_code == 0
         assert (await listener.wait_for("delivery", 3))["verdict"]["state"] == "stale"
@@ -189,12 +189,12 @@ async def test_in_json_the_catalogue_is_one_object() -> None:
 
 async def test_a_certificate_of_ones_own_is_taken_when_asked_for() -> None:
     async with https_app() as url:
-        refused = await trigger(FAILED, "--to", url)
+        rejected = await trigger(FAILED, "--to", url)
         taken = await trigger(FAILED, "--to", url, "--insecure")
         again = ["--insecure", "--retry-like-tiktok"]
         assert (await trigger(FAILED, "--to", url, *again)).exit_code == 0
-    assert refused.exit_code == 6
-    assert "--insecure" in refused.stderr
+    assert rejected.exit_code == 6
+    assert "--insecure" in rejected.stderr
     assert taken.exit_code == 0, taken.output
 
 
@@ -276,9 +276,9 @@ async def test_an_interrupted_run_prints_what_was_done_and_ends_with_0(
     assert b" of 1000." in err
     assert b"Traceback" not in err
     if form == "json":
-        told = json.loads(out)
-        assert (told["passed"], told["planned"]) == (False, 1000)
-        assert 2 <= told["sent"] < 1000
+        reported = json.loads(out)
+        assert (reported["passed"], reported["planned"]) == (False, 1000)
+        assert 2 <= reported["sent"] < 1000
     else:
         assert b"sent in " in out
 

@@ -86,15 +86,15 @@ async def test_all_checks_pass_where_nothing_is_missing(service: NgrokService, d
             inspect_port=0,
             targets=(target.url,),
         )
-        told: list[Finding] = []
-        report = await doctor.examine(subject, on_finding=told.append)
+        reported: list[Finding] = []
+        report = await doctor.examine(subject, on_finding=reported.append)
     # How much room this machine's disk has is no matter of the code.
     wrong = [each for each in report.findings if each.status != "pass" and each.id != "disk"]
     assert wrong == []
     assert report.passed
-    assert tuple(told) == report.findings
-    assert {each.id for each in told} >= {"ingress-dns", "ingress-tcp", "ingress-tls"}
-    words = " ".join(str(each) for each in told)
+    assert tuple(reported) == report.findings
+    assert {each.id for each in reported} >= {"ingress-dns", "ingress-tcp", "ingress-tls"}
+    words = " ".join(str(each) for each in reported)
     assert TOKEN not in words
     assert SECRET not in words
     assert TOKEN not in repr(subject)

@@ -465,27 +465,27 @@ def test_whatever_comes_is_read_and_described_without_a_raise(body: bytes) -> No
 def strictly(text: str | bytes) -> Any:
     """What the standard library reads, but for what it takes beyond JSON; None where it cannot."""
 
-    def refuse(name: str) -> None:
+    def reject(name: str) -> None:
         raise ValueError(name)
 
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=reject)
     except ValueError:
         return None
 
 
 @given(fuzzing.events)
 def test_an_envelope_has_the_values_that_the_standard_library_reads(body: bytes) -> None:
-    found, told = parse(body), strictly(body)
-    assert (found is None) == (told is None)
+    found, reported = parse(body), strictly(body)
+    assert (found is None) == (reported is None)
     if found is None:
         return
-    sent = told.get("content")
+    sent = reported.get("content")
     decoded = strictly(sent) if isinstance(sent, str) else None
     assert (found.name, found.content_text) == (
-        told["event"],
+        reported["event"],
         sent if isinstance(sent, str) else None,
     )
     assert found.content == (decoded if isinstance(decoded, dict | list) else sent)
-    assert list(found.envelope) == list(told)
-    assert {**found.envelope, "content": sent} == {**told, "content": sent}
+    assert list(found.envelope) == list(reported)
+    assert {**found.envelope, "content": sent} == {**reported, "content": sent}

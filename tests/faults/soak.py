@@ -103,10 +103,10 @@ async def kill_rounds(rounds: int, folder: Path) -> None:
             await listener.process.wait()  # a signal sent to it now would take its end from us
         with closing(sqlite3.connect(db)) as rows:
             bodies = rows.execute("SELECT body FROM deliveries").fetchall()
-            sound = rows.execute("PRAGMA quick_check").fetchone() == ("ok",)
+            intact = rows.execute("PRAGMA quick_check").fetchone() == ("ok",)
         lost = answered - {json.loads(body)["number"] for (body,) in bodies}
-        if lost or not sound:
-            raise SystemExit(f"killed {done} times: {len(lost)} lost, database sound: {sound}")
+        if lost or not intact:
+            raise SystemExit(f"killed {done} times: {len(lost)} lost, database sound: {intact}")
     print(f"killed {rounds} times under load: {len(answered)} answered 200, none lost", flush=True)
 
 
@@ -160,7 +160,7 @@ async def look(listener: Listener, end: float, replays: Counter[int | None]) -> 
     return 0
 
 
-async def refused(service: NgrokService) -> None:
+async def rejected(service: NgrokService) -> None:
     """Cut it and accept no agent for a while."""
     await service.refuse_connections()
     service.cut()
@@ -190,7 +190,7 @@ async def disturb(service: NgrokService, end: float, pause: float) -> list[float
         lambda service: plain(service.cut),
         lambda service: plain(service.go_away),
         lambda service: plain(service.send_garbage),
-        refused,
+        rejected,
         flapping,
         silent,
     )
@@ -210,25 +210,25 @@ async def disturb(service: NgrokService, end: float, pause: float) -> list[float
     return outages
 
 
-def count_tasks(process: psutil.Process, told: Path) -> int:
+def count_tasks(process: psutil.Process, reported: Path) -> int:
     """Ask the command how many tasks it has, and wait for its answer."""
-    told.unlink(missing_ok=True)
+    reported.unlink(missing_ok=True)
     process.send_signal(signal.SIGUSR2)
     deadline = time.monotonic() + 10
-    while not (told.exists() and told.read_text("ascii")):
+    while not (reported.exists() and reported.read_text("ascii")):
         assert time.monotonic() < deadline, "it did not tell its tasks"
         time.sleep(0.01)
-    return int(told.read_text("ascii"))
+    return int(reported.read_text("ascii"))
 
 
-async def watch(process: psutil.Process, seconds: float, told: Path) -> list[Usage]:
+async def watch(process: psutil.Process, seconds: float, reported: Path) -> list[Usage]:
     """Print what is held, at intervals."""
     print("seconds  " + "  ".join(field.name for field in fields(Usage)), flush=True)
     usages = []
     started = time.monotonic()
     for number in range(1, SAMPLES + 1):
         await asyncio.sleep(started + number * seconds / SAMPLES - time.monotonic())
-        tasks = await asyncio.to_thread(count_tasks, process, told)
+        tasks = await asyncio.to_thread(count_tasks, process, reported)
         usages.append(Usage.of(process, tasks))
         words = [f"{time.monotonic() - started:7.0f}"]
         for field, value in zip(fields(Usage), astuple(usages[-1]), strict=True):
@@ -260,12 +260,12 @@ async def soak(seconds: float, folder: Path) -> list[str]:
     async with NgrokService() as service, running_app() as app:
         words = ["--connect-url", service.connect_url, "--connect-cas", str(service.ca_file)]
         words += ["--db", str(folder / "soak.db"), "--keep", str(KEEP), "--forward-to", app.url]
-        told = folder / "tasks"
+        reported = folder / "tasks"
         environment = {
             "NGROK_AUTHTOKEN": TOKEN,
             "PYTHONPATH": f"{INSIDE}{os.pathsep}{ROOT}",
             "PYTHONWARNINGS": "default",
-            "TASKS_FILE": str(told),
+            "TASKS_FILE": str(reported),
         }
         async with listening(*words, environment=environment) as listener:
             end = time.monotonic() + seconds
@@ -275,7 +275,7 @@ async def soak(seconds: float, folder: Path) -> list[str]:
                 looks = group.create_task(look(listener, end, replays))
                 outages = group.create_task(disturb(service, end, max(5.0, seconds / 120)))
                 process = psutil.Process(listener.process.pid)
-                watching = group.create_task(watch(process, seconds, told))
+                watching = group.create_task(watch(process, seconds, reported))
                 tidying = group.create_task(forget(app))
                 await watching
                 tidying.cancel()

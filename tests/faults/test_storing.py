@@ -21,7 +21,7 @@ from tests.faults.waiting import until
 from tests.listener import Listener, listening, post
 from tiktok_hook.forward import Forwarder
 
-TOLD = "TikTok is answered 503"
+REPORTED = "TikTok is answered 503"
 
 
 @pytest.fixture
@@ -131,10 +131,10 @@ async def test_a_delivery_that_cannot_be_stored_is_answered_503_with_one_notice(
         for number in range(rounds):
             async with trouble(db, process):
                 assert await statuses(listener, forwarder, count) == [503] * count
-                await until(lambda: listener.errors.count(TOLD) > number)  # noqa: B023 - awaited here
+                await until(lambda: listener.errors.count(REPORTED) > number)  # noqa: B023 - awaited here
             assert await statuses(listener, forwarder, 4) == [200] * 4
         assert await listener.end() == 0
-    assert listener.errors.count(TOLD) == rounds
+    assert listener.errors.count(REPORTED) == rounds
     assert (".recover" in listener.errors) == (trouble is damaged), "what to do is said"
     assert "Traceback" not in listener.errors
     assert listener.of("summary")[0]["received"] == 4 * (rounds + 1)

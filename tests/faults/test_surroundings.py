@@ -124,9 +124,9 @@ async def test_a_pipe_into_head_ends_both_with_the_first_line_whole() -> None:
     async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
         group.create_task(load())
         out, err = await listener.communicate()
-    said = err.decode()
+    output = err.decode()
     assert out.decode().count("\n") == 1
     assert "post.publish.complete" in out.decode()
-    assert "ended with 0" in said
-    assert "Traceback" not in said
-    assert "BrokenPipe" not in said
+    assert "ended with 0" in output
+    assert "Traceback" not in output
+    assert "BrokenPipe" not in output

@@ -14,9 +14,9 @@ from tiktok_hook.forward import Forwarder, ForwardRequest
 
 def port_on_both_families() -> int | None:
     """A port that is free at 127.0.0.1 and ::1; None without IPv6."""
-    with suppress(OSError), socket(AF_INET6, SOCK_STREAM) as probe:
-        probe.bind(("::1", 0))
-        port: int = probe.getsockname()[1]
+    with suppress(OSError), socket(AF_INET6, SOCK_STREAM) as bound:
+        bound.bind(("::1", 0))
+        port: int = bound.getsockname()[1]
         return port
     return None
 

@@ -18,8 +18,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/net/tcp"
 
 def has_ipv6() -> bool:
     try:
-        with socket(AF_INET6, SOCK_STREAM) as probe:
-            probe.bind(("::1", 0))
+        with socket(AF_INET6, SOCK_STREAM) as bound:
+            bound.bind(("::1", 0))
     except OSError:
         return False
     return True

@@ -7,7 +7,7 @@ from tiktok_hook.forward import (
     join,
     local_port,
     parse_target,
-    refuse_loop,
+    reject_loop,
 )
 
 
@@ -108,7 +108,7 @@ def test_paths_are_joined_with_one_slash_and_queries_kept(
 )
 def test_a_target_that_is_our_own_receiver_is_rejected(target: str) -> None:
     with pytest.raises(UsageError, match="every delivery would come back") as caught:
-        refuse_loop(
+        reject_loop(
             [parse_target(target)],
             receiver_port=3000,
             inspector_port=4040,
@@ -119,7 +119,7 @@ def test_a_target_that_is_our_own_receiver_is_rejected(target: str) -> None:
 
 
 def test_other_targets_are_not_loops() -> None:
-    refuse_loop(
+    reject_loop(
         ["http://localhost:3001", "http://app:3000", "https://you.ngrok-free.app"],
         receiver_port=3000,
         inspector_port=None,

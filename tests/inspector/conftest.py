@@ -34,7 +34,7 @@ expect.set_options(timeout=BROWSER_DEADLINE_MS)
 
 
 @dataclass
-class House:
+class Served:
     """An inspector that is running, and the parts behind it."""
 
     port: int
@@ -98,7 +98,7 @@ class House:
 
 
 @asynccontextmanager
-async def running(**changes: Any) -> AsyncIterator[House]:
+async def running(**changes: Any) -> AsyncIterator[Served]:
     """An inspector; `changes` are for its status or its options, or `path` and `token`."""
     path = changes.pop("path", None)
     token = changes.pop("token", lambda: TOKEN)
@@ -117,10 +117,10 @@ async def running(**changes: Any) -> AsyncIterator[House]:
     feed = Bus()
     with open_store(path) as store:
         async with Forwarder() as forwarder:
-            house = House(port, store, feed, forwarder, replace(status, **changes))
+            served = Served(port, store, feed, forwarder, replace(status, **changes))
 
             def publish(item: object) -> None:
-                house.published.append(item)
+                served.published.append(item)
                 feed.publish(item)
 
             page = Inspector(
@@ -129,7 +129,7 @@ async def running(**changes: Any) -> AsyncIterator[House]:
                     store=store,
                     forwarder=forwarder,
                     secrets=(SECRET,),
-                    status=lambda: house.status,
+                    status=lambda: served.status,
                     publish=publish,
                 ),
                 options,
@@ -137,8 +137,8 @@ async def running(**changes: Any) -> AsyncIterator[House]:
                 token=token,
             )
             async with inspector.serving(page, sockets):
-                yield house
-                for writer in house.writers:
+                yield served
+                for writer in served.writers:
                     writer.close()
 
 
@@ -151,7 +151,7 @@ def skip_ids(path: Path, count: int = 1 << 40) -> int:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def served() -> AsyncIterator[Served]:
     async with running() as made:
         yield made
 

@@ -22,7 +22,7 @@ from pyngrok.ngrok import NgrokTunnel, api_request
 
 from tests.apps import App, running_app
 from tests.deadline import DEADLINE
-from tests.inspector.conftest import URL, House, running
+from tests.inspector.conftest import URL, Served, running
 from tests.listener import BODY, SECRET
 from tiktok_hook import signature
 from tiktok_hook.delivery import Attempt
@@ -38,24 +38,24 @@ async def app() -> AsyncIterator[App]:
 
 
 @pytest.fixture
-async def agent(app: App) -> AsyncIterator[House]:
+async def agent(app: App) -> AsyncIterator[Served]:
     """The look-alike with `--inspect-open`, since these clients send no token."""
     async with running(inspect_open=True, targets=(app.url,)) as made:
         yield made
 
 
-async def pyngrok(agent: House, path: str, method: str = "GET", **options: Any) -> Any:
+async def pyngrok(agent: Served, path: str, method: str = "GET", **options: Any) -> Any:
     """A call of pyngrok's own client."""
     return await asyncio.to_thread(api_request, agent.address + path, method, **options)
 
 
-async def captured(agent: House, **params: Any) -> list[CapturedRequest]:
+async def captured(agent: Served, **params: Any) -> list[CapturedRequest]:
     """As pyngrok's get_requests puts it together, newest first."""
     found = await pyngrok(agent, REQUESTS, params=params)
     return [CapturedRequest(each) for each in found["requests"]]
 
 
-async def shell(agent: House, line: str) -> str:
+async def shell(agent: Served, line: str) -> str:
     """What a one-liner prints; PORT in it is the inspector's."""
     process = await asyncio.create_subprocess_shell(
         line.replace("PORT", str(agent.port)), stdout=asyncio.subprocess.PIPE
@@ -66,14 +66,14 @@ async def shell(agent: House, line: str) -> str:
     return printed.decode().strip()
 
 
-async def test_pyngrok_reads_the_agents_status(agent: House) -> None:
+async def test_pyngrok_reads_the_agents_status(agent: Served) -> None:
     status = NgrokAgent(await pyngrok(agent, "/api/status"))
     assert status.status == "online"
     assert re.fullmatch(r"\d+\.\d+\.\d+", status.agent_version or "")
     assert status.session["legs"][0]["latency"] == "31ms"
 
 
-async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: House, app: App) -> None:
+async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: Served, app: App) -> None:
     await agent.receive()
     (found,) = (await pyngrok(agent, "/api/tunnels"))["tunnels"]
     tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
@@ -85,7 +85,7 @@ async def test_pyngrok_reads_the_tunnel_and_its_metrics(agent: House, app: App) 
     assert all(isinstance(each, int) for each in again["metrics"]["conns"].values())
 
 
-async def test_pyngrok_reads_the_endpoint(agent: House, app: App) -> None:
+async def test_pyngrok_reads_the_endpoint(agent: Served, app: App) -> None:
     (found,) = (await pyngrok(agent, "/api/endpoints"))["endpoints"]
     tunnel = NgrokTunnel(found, PyngrokConfig(), agent.address)
     assert tunnel.public_url == URL
@@ -161,14 +161,14 @@ async def test_what_is_raw_can_be_parsed(framing: list[tuple[str, str]]) -> None
     assert (response.status, read, response.headers["X-After"]) == (200, BODY, "1")
 
 
-async def test_pyngrok_lists_replays_and_deletes_requests(agent: House, app: App) -> None:
+async def test_pyngrok_lists_replays_and_deletes_requests(agent: Served, app: App) -> None:
     await agent.receive()
     (first,) = await captured(agent)
     assert base64.b64decode(first.request["raw"]).partition(b"\r\n\r\n")[2] == BODY
     assert first.request["headers"]["Tiktok-Signature"]
     assert first.tunnel_name == "command_line"
-    wish = {"id": first.id, "tunnel_name": None}
-    assert await pyngrok(agent, REQUESTS, "POST", data=wish) == {}
+    request_body = {"id": first.id, "tunnel_name": None}
+    assert await pyngrok(agent, REQUESTS, "POST", data=request_body) == {}
     await app.wait_for(1)
     head = re.search(rb"(?i)tiktok-signature: *([^\r]+)", app.requests[0])
     assert head is not None
@@ -183,7 +183,7 @@ async def test_pyngrok_lists_replays_and_deletes_requests(agent: House, app: App
     assert agent.store.history().newest_id() == 1
 
 
-async def test_pyngrok_asks_for_a_few_or_for_one_tunnel(agent: House) -> None:
+async def test_pyngrok_asks_for_a_few_or_for_one_tunnel(agent: Served) -> None:
     for _ in range(3):
         await agent.receive()
     assert len(await captured(agent, limit=2)) == 2
@@ -208,18 +208,18 @@ async def test_pyngrok_asks_for_a_few_or_for_one_tunnel(agent: House) -> None:
     ],
 )
 async def test_pyngrok_understands_every_error(
-    agent: House, method: str, path: str, status: int
+    agent: Served, method: str, path: str, status: int
 ) -> None:
     data = {"id": "nobody", "proto": "http", "addr": "80"} if method in {"POST", "PUT"} else None
-    with pytest.raises(PyngrokNgrokHTTPError) as refused:
+    with pytest.raises(PyngrokNgrokHTTPError) as rejected:
         await pyngrok(agent, path, method, data=data)
-    shape = json.loads(refused.value.body)
-    assert refused.value.status_code == status == shape["status_code"]
+    shape = json.loads(rejected.value.body)
+    assert rejected.value.status_code == status == shape["status_code"]
     assert shape.keys() == {"error_code", "status_code", "msg", "details"}
     assert shape["details"]["err"]
 
 
-async def test_a_request_that_is_not_answered_yet_has_a_null_response(agent: House) -> None:
+async def test_a_request_that_is_not_answered_yet_has_a_null_response(agent: Served) -> None:
     await agent.receive(status=None)
     assert (await captured(agent))[0].data["response"] is None
 
@@ -230,7 +230,7 @@ async def test_without_a_tunnel_the_list_is_empty() -> None:
         assert (await pyngrok(agent, "/api/endpoints"))["endpoints"] == []
 
 
-async def npm(agent: House) -> Any:
+async def npm(agent: Served) -> Any:
     """What the client of npm's ngrok package gives for one call of each kind."""
     node = shutil.which("node")
     folder = Path(sys.prefix) / "npm"
@@ -246,7 +246,7 @@ async def npm(agent: House) -> Any:
     return json.loads(printed)
 
 
-async def test_npms_client_gets_what_it_expects_of_an_agent(agent: House, app: App) -> None:
+async def test_npms_client_gets_what_it_expects_of_an_agent(agent: Served, app: App) -> None:
     await agent.receive()
     found = await npm(agent)
     assert [tunnel["public_url"] for tunnel in found["tunnels"]] == [URL]
@@ -256,9 +256,9 @@ async def test_npms_client_gets_what_it_expects_of_an_agent(agent: House, app: A
     assert found["detail"] == request
     assert (found["replayed"], found["deleted"], found["left"]) == (True, True, [])
     assert app.bodies == [BODY]
-    refusals = [found[each] for each in ("noTunnel", "noRequest", "stopped", "started")]
-    assert [each["status"] for each in refusals] == [404, 404, 501, 501]
-    assert all(each["name"] == "NgrokClientError" and each["message"] for each in refusals)
+    rejections = [found[each] for each in ("noTunnel", "noRequest", "stopped", "started")]
+    assert [each["status"] for each in rejections] == [404, 404, 501, 501]
+    assert all(each["name"] == "NgrokClientError" and each["message"] for each in rejections)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ async def test_one_liners_find_the_public_address(line: str, printed: str, host:
         assert await shell(agent, f"curl -sf -4 {host}:PORT/api/tunnels | {line}") == printed
 
 
-async def test_a_one_liner_with_the_token_reads_the_last_body(agent: House) -> None:
+async def test_a_one_liner_with_the_token_reads_the_last_body(agent: Served) -> None:
     if shutil.which("jq") is None or shutil.which("curl") is None:
         pytest.skip("there is no jq or curl here")
     await agent.receive()
@@ -295,7 +295,7 @@ async def test_a_one_liner_with_the_token_reads_the_last_body(agent: House) -> N
 
 @pytest.mark.parametrize("what", ["tunnels", "endpoints"])
 async def test_without_a_tunnel_a_look_for_the_one_by_name_is_an_error(what: str) -> None:
-    async with running(tunnel=None, callback_url=None) as house:
-        reply = await house.ask("GET", f"/api/{what}/command_line")
+    async with running(tunnel=None, callback_url=None) as served:
+        reply = await served.ask("GET", f"/api/{what}/command_line")
         assert reply.status == 404
         assert json.loads(reply.body)["details"]["err"] == "there is no tunnel now"

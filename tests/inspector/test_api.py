@@ -9,7 +9,7 @@ import pytest
 
 from tests.apps import http, running_app
 from tests.deadline import DEADLINE
-from tests.inspector.conftest import House, running, skip_ids
+from tests.inspector.conftest import Served, running, skip_ids
 from tests.listener import BODY, SECRET
 from tests.relay.samples import eventually
 from tiktok_hook import signature
@@ -22,12 +22,12 @@ from tiktok_hook.store import QueueEntry
 FORGED = Verdict(State.INVALID, reason="signature does not match")
 
 
-async def test_the_next_page_is_read_by_key(house: House) -> None:
+async def test_the_next_page_is_read_by_key(served: Served) -> None:
     for _ in range(5):
-        await house.receive()
-    first = await house.get("/api/v1/deliveries?limit=2")
-    second = await house.get(f"/api/v1/deliveries?limit=2&before={first['next']}")
-    last = await house.get(f"/api/v1/deliveries?limit=2&before={second['next']}")
+        await served.receive()
+    first = await served.get("/api/v1/deliveries?limit=2")
+    second = await served.get(f"/api/v1/deliveries?limit=2&before={first['next']}")
+    last = await served.get(f"/api/v1/deliveries?limit=2&before={second['next']}")
     ids = [[row["delivery"]["id"] for row in page["deliveries"]] for page in (first, second, last)]
     assert ids == [[5, 4], [3, 2], [1]]
     assert last["next"] is None
@@ -37,16 +37,16 @@ async def test_queues_and_routes_are_in_the_status_and_at_their_delivery() -> No
     target = "http://127.0.0.1:3001"
     async with running(
         targets=(target,), routes=(("post.*", target),), up={target: False}, paused=True
-    ) as house:
-        await house.receive()
+    ) as served:
+        await served.receive()
         entry = QueueEntry("first", target, deadline=1.8e9)
         queued = Delivery(received_at=1.7e9, body=BODY, headers=(), status=200)
-        stored = await house.store.add(queued, queues=[entry])
-        house.store.set_aside(stored.id, target, tries=2, next_try_at=1.75e9)
-        await eventually(lambda: house.store.history().queues_of(stored.id)[0].tries == 2)
-        whole = await house.get(f"/api/v1/deliveries/{stored.id}")
-        status = await house.get("/api/v1/status")
-        page = await house.get("/api/v1/deliveries?queued=1")
+        stored = await served.store.add(queued, queues=[entry])
+        served.store.set_aside(stored.id, target, tries=2, next_try_at=1.75e9)
+        await eventually(lambda: served.store.history().queues_of(stored.id)[0].tries == 2)
+        whole = await served.get(f"/api/v1/deliveries/{stored.id}")
+        status = await served.get("/api/v1/status")
+        page = await served.get("/api/v1/deliveries?queued=1")
     next_try_at = "2025-06-15T15:06:40.000000Z"
     assert whole["queue"] == [
         {
@@ -65,20 +65,20 @@ async def test_queues_and_routes_are_in_the_status_and_at_their_delivery() -> No
     ]
 
 
-async def test_a_delivery_carries_its_log_id_and_its_differences(house: House) -> None:
+async def test_a_delivery_carries_its_log_id_and_its_differences(served: Served) -> None:
     body = BODY.replace(b'"create_time"', b'"region":"eu","create_time"')
-    await house.receive(body, headers=(("X-Tt-Logid", "2026\u202e"),))
-    whole = await house.get("/api/v1/deliveries/1")
+    await served.receive(body, headers=(("X-Tt-Logid", "2026\u202e"),))
+    whole = await served.get("/api/v1/deliveries/1")
     assert whole["log_id"] == "2026\\u202e"
     assert whole["differences"] == [{"path": "region", "words": "a new key, a string"}]
-    await house.receive(headers=())
-    whole = await house.get("/api/v1/deliveries/2")
+    await served.receive(headers=())
+    whole = await served.get("/api/v1/deliveries/2")
     assert (whole["log_id"], whole["differences"]) == (None, [])
 
 
-async def test_a_delivery_has_the_one_shape(house: House) -> None:
-    delivery = await house.receive()
-    whole = await house.get("/api/v1/deliveries/1")
+async def test_a_delivery_has_the_one_shape(served: Served) -> None:
+    delivery = await served.receive()
+    whole = await served.get("/api/v1/deliveries/1")
     assert whole["delivery"] == json.loads(json.dumps(delivery_json(delivery)))
     assert whole["product"] == "Content Posting"
     assert whole["meanings"]["content.publish_type"] == "direct post"
@@ -100,14 +100,14 @@ async def test_a_delivery_has_the_one_shape(house: House) -> None:
         ("filter=key:awexampleclient1&status=403", [2]),
     ],
 )
-async def test_filters_narrow_the_list(house: House, filters: str, ids: list[int]) -> None:
-    await house.receive()
-    await house.receive(verdict=FORGED, status=403)
-    await house.receive(b'{"event":"authorization.removed","content":"{\\"reason\\":1}"}')
+async def test_filters_narrow_the_list(served: Served, filters: str, ids: list[int]) -> None:
+    await served.receive()
+    await served.receive(verdict=FORGED, status=403)
+    await served.receive(b'{"event":"authorization.removed","content":"{\\"reason\\":1}"}')
     content = json.dumps({"publish_id": "p1", "reason": "spam_risk"})
-    await house.receive(json.dumps({"event": "post.publish.failed", "content": content}).encode())
-    await house.receive()
-    page = await house.get(f"/api/v1/deliveries?{filters}")
+    await served.receive(json.dumps({"event": "post.publish.failed", "content": content}).encode())
+    await served.receive()
+    page = await served.get(f"/api/v1/deliveries?{filters}")
     assert [row["delivery"]["id"] for row in page["deliveries"]] == ids
 
 
@@ -117,16 +117,16 @@ async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(
     tmp_path: Path, query: str
 ) -> None:
     path = tmp_path / "history.db"
-    async with running(path=path) as house:
-        await house.receive(b'{"event":"x","content":"{\\"a\\":\\"needle\\"}"}')
+    async with running(path=path) as served:
+        await served.receive(b'{"event":"x","content":"{\\"a\\":\\"needle\\"}"}')
         skip_ids(path, 1_000_000)
-        await house.receive()
-        page = await house.get(f"/api/v1/deliveries?{query}")
+        await served.receive()
+        page = await served.get(f"/api/v1/deliveries?{query}")
         assert [row["delivery"]["id"] for row in page["deliveries"]] == [1]
         far = skip_ids(path)
-        await house.receive()
+        await served.receive()
         began = time.monotonic()
-        page = await house.get(f"/api/v1/deliveries?{query}")
+        page = await served.get(f"/api/v1/deliveries?{query}")
         assert time.monotonic() - began < 5
         assert page["deliveries"] == []
         assert 1_000_000 < page["next"] < far
@@ -145,61 +145,63 @@ async def test_a_rare_text_is_found_at_once_and_far_away_a_bit_at_a_time(
         "filter=post.publish.*+or+x",
     ],
 )
-async def test_an_unusable_filter_is_one_sentence(house: House, query: str) -> None:
-    reply = await house.ask("GET", f"/api/v1/deliveries?{query}")
+async def test_an_unusable_filter_is_one_sentence(served: Served, query: str) -> None:
+    reply = await served.ask("GET", f"/api/v1/deliveries?{query}")
     assert reply.status == 400
     assert json.loads(reply.body)["error"].endswith(".")
 
 
-async def test_a_filter_is_checked_without_being_applied(house: House) -> None:
-    checked = await house.get("/api/v1/filter?filter=post.publish.failled++user:a")
+async def test_a_filter_is_checked_without_being_applied(served: Served) -> None:
+    checked = await served.get("/api/v1/filter?filter=post.publish.failled++user:a")
     assert checked["filter"] == "post.publish.failled user:a"
     (doubt,) = checked["doubts"]
     assert doubt["message"] == "post.publish.failled matches no known event."
     assert "post.publish.failed" in doubt["hint"]
-    checked = await house.get("/api/v1/filter?filter=content.reason:")
+    checked = await served.get("/api/v1/filter?filter=content.reason:")
     assert checked["filter"] is None
     assert checked["error"]["message"] == "content.reason: has no value."
 
 
-async def test_an_export_takes_a_filter(house: House) -> None:
-    await house.receive()
-    await house.receive(b'{"event":"authorization.removed","content":"{}"}')
-    reply = await house.ask("GET", "/api/v1/export?format=jsonl&filter=authorization.*")
+async def test_an_export_takes_a_filter(served: Served) -> None:
+    await served.receive()
+    await served.receive(b'{"event":"authorization.removed","content":"{}"}')
+    reply = await served.ask("GET", "/api/v1/export?format=jsonl&filter=authorization.*")
     assert [
         json.loads(line)["id"] for line in reply.body.splitlines() if b'"delivery"' in line
     ] == [2]
 
 
 async def test_a_request_body_with_an_unknown_field_is_rejected_and_nothing_sent(
-    house: House,
+    served: Served,
 ) -> None:
-    await house.receive()
+    await served.receive()
     async with running_app() as app:
-        wish = {"target": app.url, "singing": "bad"}
-        reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=wish)
+        request_body = {"target": app.url, "singing": "bad"}
+        reply = await served.ask("POST", "/api/v1/deliveries/1/replay", body=request_body)
     assert reply.status == 400
     assert "'singing'" in json.loads(reply.body)["error"]
     assert not app.requests
 
 
-async def test_an_unknown_delivery_is_a_404(house: House) -> None:
-    assert (await house.ask("GET", "/api/v1/deliveries/7")).status == 404
+async def test_an_unknown_delivery_is_a_404(served: Served) -> None:
+    assert (await served.ask("GET", "/api/v1/deliveries/7")).status == 404
 
 
-async def test_a_19_digit_number_keeps_its_digits(house: House) -> None:
-    await house.receive(
+async def test_a_19_digit_number_keeps_its_digits(served: Served) -> None:
+    await served.receive(
         b'{"event":"x","content":"{\\"post_id\\":7545201234567890123,\\"f\\":1.10}"}'
     )
-    reply = await house.ask("GET", "/api/v1/deliveries/1")
+    reply = await served.ask("GET", "/api/v1/deliveries/1")
     assert b'"post_id":7545201234567890123,"f":1.10' in reply.body
 
 
-async def test_an_edited_replay_reaches_the_app_with_a_right_fresh_signature(house: House) -> None:
-    await house.receive()
+async def test_an_edited_replay_reaches_the_app_with_a_valid_signature(
+    served: Served,
+) -> None:
+    await served.receive()
     async with running_app() as app:
-        wish = {"target": app.url, "set": ["content.publish_id=v_edited"]}
-        answer = await house.post("/api/v1/deliveries/1/replay", wish)
+        request_body = {"target": app.url, "set": ["content.publish_id=v_edited"]}
+        answer = await served.post("/api/v1/deliveries/1/replay", request_body)
     head, _, body = app.requests[0].partition(b"\r\n\r\n")
     header = next(
         line.partition(b": ")[2].decode()
@@ -211,10 +213,10 @@ async def test_an_edited_replay_reaches_the_app_with_a_right_fresh_signature(hou
     assert b'\\"publish_id\\":\\"v_edited\\"' in body
     assert answer["attempt"]["status"] == 200
     assert answer["attempt"]["replay"]
-    assert [attempt["id"] for attempt in (await house.get("/api/v1/deliveries/1"))["attempts"]] == [
-        "1.1"
-    ]
-    assert house.published
+    assert [
+        attempt["id"] for attempt in (await served.get("/api/v1/deliveries/1"))["attempts"]
+    ] == ["1.1"]
+    assert served.published
 
 
 @pytest.mark.parametrize(
@@ -227,20 +229,20 @@ async def test_an_edited_replay_reaches_the_app_with_a_right_fresh_signature(hou
         ("as-is", State.VALID),
     ],
 )
-async def test_a_replay_is_signed_as_asked(house: House, signing: str, state: State) -> None:
-    delivery = await house.receive()
-    wish = {"target": "3999", "signing": signing, "dry_run": True}
-    request = (await house.post("/api/v1/deliveries/1/replay", wish))["request"]
+async def test_a_replay_is_signed_as_asked(served: Served, signing: str, state: State) -> None:
+    delivery = await served.receive()
+    request_body = {"target": "3999", "signing": signing, "dry_run": True}
+    request = (await served.post("/api/v1/deliveries/1/replay", request_body))["request"]
     headers = dict(request["headers"])
     found = signature.check(
         headers.get("Tiktok-Signature"), BODY, SECRET, now=delivery.received_at + 1
     )
     assert found.state is state
-    assert house.published == []
+    assert served.published == []
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_body",
     [
         {},
         {"target": 3},
@@ -257,50 +259,50 @@ async def test_a_replay_is_signed_as_asked(house: House, signing: str, state: St
     ids=str,
 )
 async def test_the_error_for_an_unusable_request_body_is_one_sentence(
-    house: House, wish: object
+    served: Served, request_body: object
 ) -> None:
-    await house.receive()
-    reply = await house.ask("POST", "/api/v1/deliveries/1/replay", body=wish)
+    await served.receive()
+    reply = await served.ask("POST", "/api/v1/deliveries/1/replay", body=request_body)
     assert reply.status == 400
     assert json.loads(reply.body)["error"]
-    assert house.published == []
+    assert served.published == []
 
 
-async def test_a_sample_is_sent_signed_to_the_receiver(house: House) -> None:
+async def test_a_sample_is_sent_signed_to_the_receiver(served: Served) -> None:
     async with running_app() as app:
         app.answer = http(200)
-        house.status = replace(house.status, local_url=app.url)
-        answer = await house.post("/api/v1/samples/authorization.removed", {})
+        served.status = replace(served.status, local_url=app.url)
+        answer = await served.post("/api/v1/samples/authorization.removed", {})
     assert answer == {"status": 200, "error": None}
     assert b"Tiktok-Hook-Source: trigger" in app.requests[0]
 
 
-async def test_an_unknown_sample_names_the_nearest(house: House) -> None:
-    reply = await house.ask("POST", "/api/v1/samples/authorisation.removed", body={})
+async def test_an_unknown_sample_names_the_nearest(served: Served) -> None:
+    reply = await served.ask("POST", "/api/v1/samples/authorisation.removed", body={})
     assert reply.status == 400
     assert "authorization.removed" in json.loads(reply.body)["hint"]
 
 
-async def test_clearing_empties_the_history(house: House) -> None:
-    await house.receive()
-    reply = await house.ask("DELETE", "/api/v1/deliveries")
+async def test_clearing_empties_the_history(served: Served) -> None:
+    await served.receive()
+    reply = await served.ask("DELETE", "/api/v1/deliveries")
     assert json.loads(reply.body) == {"removed": 1}
-    assert (await house.get("/api/v1/deliveries"))["deliveries"] == []
+    assert (await served.get("/api/v1/deliveries"))["deliveries"] == []
 
 
 @pytest.mark.parametrize("form", ["jsonl", "har", "curl", "pytest"])
-async def test_an_export_is_a_download(house: House, form: str) -> None:
-    await house.receive()
-    reply = await house.ask("GET", f"/api/v1/export?format={form}&ids=1")
+async def test_an_export_is_a_download(served: Served, form: str) -> None:
+    await served.receive()
+    reply = await served.ask("GET", f"/api/v1/export?format={form}&ids=1")
     assert reply.status == 200
     assert (reply.header("Content-Disposition") or "").startswith("attachment; filename=")
     assert b"publish.complete" in reply.body or form == "curl"
 
 
-async def test_the_timeline_counts_by_verdict(house: House) -> None:
-    await house.receive()
-    await house.receive(verdict=FORGED)
-    found = await house.get("/api/v1/timeline?buckets=3")
+async def test_the_timeline_counts_by_verdict(served: Served) -> None:
+    await served.receive()
+    await served.receive(verdict=FORGED)
+    found = await served.get("/api/v1/timeline?buckets=3")
     totals: dict[str, int] = {}
     for bucket in found["buckets"]:
         for state, count in bucket["verdicts"].items():
@@ -309,13 +311,13 @@ async def test_the_timeline_counts_by_verdict(house: House) -> None:
     assert totals == {"valid": 1, "invalid": 1}
 
 
-async def stream(house: House, *headers: tuple[str, str]) -> asyncio.StreamReader:
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
-    lines = ["GET /api/v1/stream HTTP/1.1", f"Host: 127.0.0.1:{house.port}"]
+async def stream(served: Served, *headers: tuple[str, str]) -> asyncio.StreamReader:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+    lines = ["GET /api/v1/stream HTTP/1.1", f"Host: 127.0.0.1:{served.port}"]
     lines += ["Authorization: Bearer a-token-of-this-test"]
     lines += [f"{name}: {value}" for name, value in headers]
     writer.write("\r\n".join([*lines, "", ""]).encode())
-    house.writers.append(writer)
+    served.writers.append(writer)
     await asyncio.wait_for(reader.readuntil(b"retry: 1000\n\n"), DEADLINE)
     return reader
 
@@ -328,44 +330,44 @@ async def event(reader: asyncio.StreamReader, name: str) -> bytes:
                 return text
 
 
-async def test_the_stream_has_deliveries_and_attempts(house: House) -> None:
-    reader = await stream(house)
-    await house.receive()
+async def test_the_stream_has_deliveries_and_attempts(served: Served) -> None:
+    reader = await stream(served)
+    await served.receive()
     text = await event(reader, "delivery")
     assert b"id: 1\n" in text
     async with running_app() as app:
-        await house.post("/api/v1/deliveries/1/replay", {"target": app.url})
+        await served.post("/api/v1/deliveries/1/replay", {"target": app.url})
         assert b'"id":"1.1"' in await event(reader, "attempt")
 
 
-async def test_the_stream_resumes_after_the_last_event(house: House) -> None:
+async def test_the_stream_resumes_after_the_last_event(served: Served) -> None:
     for _ in range(3):
-        await house.receive()
-    reader = await stream(house, ("Last-Event-ID", "1"))
+        await served.receive()
+    reader = await stream(served, ("Last-Event-ID", "1"))
     assert b"id: 2\n" in await event(reader, "delivery")
     assert b"id: 3\n" in await event(reader, "delivery")
 
 
-async def test_the_stream_has_what_another_process_wrote(house: House) -> None:
-    reader = await stream(house)
-    delivery = await house.receive()
+async def test_the_stream_has_what_another_process_wrote(served: Served) -> None:
+    reader = await stream(served)
+    delivery = await served.receive()
     await event(reader, "delivery")
-    await house.store.add(delivery)  # nobody tells the feed
+    await served.store.add(delivery)  # nobody tells the feed
     assert b"id: 2\n" in await event(reader, "delivery")
 
 
-async def test_the_document_names_every_route_and_no_other(house: House) -> None:
+async def test_the_document_names_every_route_and_no_other(served: Served) -> None:
     from tiktok_hook.inspector import Inspector, InspectorContext
 
     parts = InspectorContext(
-        history=house.store.history(),
-        store=house.store,
-        forwarder=house.forwarder,
+        history=served.store.history(),
+        store=served.store,
+        forwarder=served.forwarder,
         secrets=(),
-        status=lambda: house.status,
+        status=lambda: served.status,
         publish=lambda _: None,
     )
-    app = Inspector(parts, InspectorPageOptions(), feed=house.feed, token=lambda: "t").app
+    app = Inspector(parts, InspectorPageOptions(), feed=served.feed, token=lambda: "t").app
     routes = {
         (route.method.lower(), str(route.resource.canonical))
         for route in app.router.routes()
@@ -376,18 +378,18 @@ async def test_the_document_names_every_route_and_no_other(house: House) -> None
     document = openapi.document()
     described = {(method, path) for path, item in document["paths"].items() for method in item}
     assert described == routes
-    assert (await house.get("/api/v1/openapi.json")) == document
+    assert (await served.get("/api/v1/openapi.json")) == document
 
 
-async def test_a_sample_may_be_edited_and_wrongly_signed(house: House) -> None:
+async def test_a_sample_may_be_edited_and_wrongly_signed(served: Served) -> None:
     async with running_app() as app:
-        house.status = replace(house.status, local_url=app.url)
+        served.status = replace(served.status, local_url=app.url)
         path = "/api/v1/samples/post.publish.failed"
-        dry = await house.post(path, {"set": ["content.reason=spam_risk"], "dry_run": True})
+        dry = await served.post(path, {"set": ["content.reason=spam_risk"], "dry_run": True})
         assert "spam_risk" in dry["body"]
         body = dry["body"].replace("spam_risk", "internal")
         for signing in ("fresh", "age", "bad", "none"):
-            await house.post(path, {"body": body, "signing": signing})
+            await served.post(path, {"body": body, "signing": signing})
     found = []
     for request in app.requests:
         head, _, sent = request.partition(b"\r\n\r\n")
@@ -398,48 +400,48 @@ async def test_a_sample_may_be_edited_and_wrongly_signed(house: House) -> None:
     assert found == [State.VALID, State.STALE, State.INVALID, State.MISSING]
 
 
-async def test_a_scenario_sends_its_events_in_order(house: House) -> None:
-    names = {each["name"] for each in (await house.get("/api/v1/samples"))["scenarios"]}
+async def test_a_scenario_sends_its_events_in_order(served: Served) -> None:
+    names = {each["name"] for each in (await served.get("/api/v1/samples"))["scenarios"]}
     assert "publish" in names
     async with running_app() as app:
         app.answer = http(200)
-        house.status = replace(house.status, local_url=app.url)
-        found = await house.post("/api/v1/scenarios/publish", {})
+        served.status = replace(served.status, local_url=app.url)
+        found = await served.post("/api/v1/scenarios/publish", {})
     assert [each["status"] for each in found["sent"]] == [200, 200]
     assert b"publish.complete" in app.requests[0]
     assert b"publicly_available" in app.requests[1]
 
 
-async def test_the_count_is_of_what_matches(house: House) -> None:
-    await house.receive()
-    await house.receive(verdict=FORGED, status=403)
-    assert await house.get("/api/v1/count") == {"matching": 2}
-    assert await house.get("/api/v1/count?verdict=invalid&verdict=missing") == {"matching": 1}
+async def test_the_count_is_of_what_matches(served: Served) -> None:
+    await served.receive()
+    await served.receive(verdict=FORGED, status=403)
+    assert await served.get("/api/v1/count") == {"matching": 2}
+    assert await served.get("/api/v1/count?verdict=invalid&verdict=missing") == {"matching": 1}
 
 
-async def test_without_bounds_the_timeline_is_as_long_as_its_data(house: House) -> None:
+async def test_without_bounds_the_timeline_is_as_long_as_its_data(served: Served) -> None:
     now = time.time()
-    await house.receive(received_at=now - 90)
-    await house.receive(received_at=now - 3 * 86_400)
-    found = await house.get("/api/v1/timeline")
+    await served.receive(received_at=now - 90)
+    await served.receive(received_at=now - 3 * 86_400)
+    found = await served.get("/api/v1/timeline")
     assert found["since"] == pytest.approx(now - 90, abs=0.01)
     assert found["until"] == pytest.approx(now, abs=30)
 
 
-async def test_a_delivery_that_does_not_exist_is_named(house: House) -> None:
-    reply = await house.ask("GET", "/api/v1/deliveries/99999")
+async def test_a_delivery_that_does_not_exist_is_named(served: Served) -> None:
+    reply = await served.ask("GET", "/api/v1/deliveries/99999")
     assert reply.status == 404
     assert json.loads(reply.body) == {"error": "There is no delivery 99999.", "hint": ""}
 
 
 async def test_a_curl_command_goes_where_a_replay_goes() -> None:
     receiver, app = "http://127.0.0.1:3999", "http://127.0.0.1:3123/hook"
-    async with running(local_url=receiver, targets=(app,)) as house:
-        delivery = await house.receive()
-        reply = await house.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
-        missing = await house.ask("GET", "/api/v1/deliveries/99/curl")
-        house.status = replace(house.status, targets=())
-        without_target = await house.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
+    async with running(local_url=receiver, targets=(app,)) as served:
+        delivery = await served.receive()
+        reply = await served.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
+        missing = await served.ask("GET", "/api/v1/deliveries/99/curl")
+        served.status = replace(served.status, targets=())
+        without_target = await served.ask("GET", f"/api/v1/deliveries/{delivery.id}/curl")
     command = reply.body.decode()
     assert (reply.status, missing.status, without_target.status) == (200, 404, 200)
     assert command.startswith("curl -X 'POST' \\\n  'http://127.0.0.1:3123/hook")

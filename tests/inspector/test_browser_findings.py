@@ -72,11 +72,11 @@ async def test_rows_keep_their_place_when_others_arrive(view: View) -> None:
 async def test_the_keyboard_reaches_rows_beyond_the_page_with_one_tab_stop(
     browser: Browser,
 ) -> None:
-    async with running() as house:
+    async with running() as served:
         for _ in range(60):
-            await house.receive()
+            await served.receive()
         page = await browser.new_page()
-        await page.goto(f"{house.address}/#token={TOKEN}")
+        await page.goto(f"{served.address}/#token={TOKEN}")
         await expect(page.locator("#detail h1")).to_contain_text("#60 ")  # the newest
         assert await page.locator("#list [tabindex='0']").count() == 1
         for _ in range(55):
@@ -89,28 +89,28 @@ async def test_the_keyboard_reaches_rows_beyond_the_page_with_one_tab_stop(
 
 
 async def test_a_delivery_of_an_address_is_shown_in_the_list_too(browser: Browser) -> None:
-    async with running() as house:
+    async with running() as served:
         for _ in range(120):
-            await house.receive()
+            await served.receive()
         page = await browser.new_page()
-        await page.goto(f"{house.address}/?id=18#token={TOKEN}")
+        await page.goto(f"{served.address}/?id=18#token={TOKEN}")
         await expect(page.locator("#row-18")).to_have_class(re.compile("chosen"))
         await expect(page.locator("#pill")).to_contain_text("Newest")
         await page.keyboard.press("j")
         await expect(page.locator("#detail h1")).to_contain_text("#17 ")
         await page.click("#pill")
         await expect(page.locator("#row-120")).to_be_in_viewport()
-        await page.goto(f"{house.address}/?id=99999")
+        await page.goto(f"{served.address}/?id=99999")
         await expect(page.locator("#detail")).to_contain_text("There is no delivery 99999.")
         await page.close()
 
 
 async def test_other_requests_are_listed_by_method_and_path(browser: Browser) -> None:
-    async with running() as house:
-        await house.receive(b"log=admin", path="/wp-login.php")
-        await house.receive(b'{"event":"' + b"long." * 40 + b'"}')
+    async with running() as served:
+        await served.receive(b"log=admin", path="/wp-login.php")
+        await served.receive(b'{"event":"' + b"long." * 40 + b'"}')
         page = await browser.new_page()
-        await page.goto(f"{house.address}/#token={TOKEN}")
+        await page.goto(f"{served.address}/#token={TOKEN}")
         await expect(page.locator("#row-1")).to_contain_text("POST /wp-login.php")
         heights = "[...document.querySelectorAll('#list li')].map((each) => each.offsetHeight)"
         assert max(await page.evaluate(heights)) <= 36
@@ -118,20 +118,20 @@ async def test_other_requests_are_listed_by_method_and_path(browser: Browser) ->
 
 
 async def test_filters_are_counted_marked_and_reset(browser: Browser) -> None:
-    async with running() as house:
-        await house.receive()
-        await house.receive(FAILURE)
+    async with running() as served:
+        await served.receive()
+        await served.receive(FAILURE)
         page = await browser.new_page()
-        await page.goto(f"{house.address}/?event=post.publish.failed#token={TOKEN}")
+        await page.goto(f"{served.address}/?event=post.publish.failed#token={TOKEN}")
         await expect(page.locator("#matching")).to_have_text("1 of 2")
         await expect(page.locator("select[name=event]")).to_have_class("active")
         await page.get_by_role("button", name="0 rejected").click()
         await expect(page.locator("#empty")).to_contain_text("No match for these filters.")
         await page.get_by_role("button", name="Reset filters").click()
         await expect(page.locator(ROWS)).to_have_count(2)
-        await page.goto(f"{house.address}/?verdict=bogus")
+        await page.goto(f"{served.address}/?verdict=bogus")
         await expect(page.locator("#empty")).to_contain_text("verdict must be one of valid, ")
-        await page.goto(f"{house.address}/?filter=not")
+        await page.goto(f"{served.address}/?filter=not")
         for place in ("#empty", "#filter-trouble"):
             await expect(page.locator(place)).to_contain_text("not is not a term of a filter.")
         await page.get_by_role("button", name="Reset filters").click()
@@ -180,7 +180,7 @@ async def test_a_sample_can_be_edited_and_wrongly_signed_first(view: View) -> No
 async def test_a_scenario_can_be_sent(view: View) -> None:
     await view.page.click("#open-samples")
     await view.page.get_by_role("button", name="Send scenario publish", exact=True).click()
-    await expect(view.page.locator("#said")).to_have_text("Sent publish: 200, 200")
+    await expect(view.page.locator("#announcement")).to_have_text("Sent publish: 200, 200")
     await view.settle(2)
 
 
@@ -200,10 +200,10 @@ async def test_invalid_json_is_reported_while_it_is_typed_and_ctrl_enter_sends(v
 
 
 async def test_a_long_query_does_not_scroll_the_page_sideways(browser: Browser) -> None:
-    async with running() as house:
-        await house.receive(query="a=" + "b" * 3000)
+    async with running() as served:
+        await served.receive(query="a=" + "b" * 3000)
         page = await browser.new_page()
-        await page.goto(f"{house.address}/#token={TOKEN}")
+        await page.goto(f"{served.address}/#token={TOKEN}")
         await expect(page.locator("#detail .line").first).to_contain_text("bbb")
         wide = "document.querySelector('#detail').scrollWidth - innerWidth"
         assert await page.evaluate(wide) <= 0
@@ -211,11 +211,11 @@ async def test_a_long_query_does_not_scroll_the_page_sideways(browser: Browser) 
 
 
 async def test_a_header_in_utf_8_is_readable_and_times_have_24_hours(browser: Browser) -> None:
-    async with running() as house:
+    async with running() as served:
         name = "caf\u00e9 \U0001f3b5".encode().decode("latin-1")
-        await house.receive(headers=(("X-Name", name), ("X-Other", "\xff")), received_at=1.7e9)
+        await served.receive(headers=(("X-Name", name), ("X-Other", "\xff")), received_at=1.7e9)
         page = await browser.new_page(locale="en-US", timezone_id="America/New_York")
-        await page.goto(f"{house.address}/#token={TOKEN}")
+        await page.goto(f"{served.address}/#token={TOKEN}")
         await expect(page.locator("#detail")).to_contain_text("caf\u00e9 \U0001f3b5")
         await expect(page.locator("#detail")).to_contain_text("X-Other\u00ff")
         await expect(page.locator("#detail time")).to_have_text("Nov 14, 2023, 17:13:20")
@@ -251,7 +251,7 @@ async def test_copy_as_curl_is_one_command_to_the_app(view: View) -> None:
     await view.receive()
     await view.choose(1)
     await view.page.get_by_role("button", name="Copy as cURL").click()
-    await expect(view.page.locator("#said")).to_contain_text("cURL")
+    await expect(view.page.locator("#announcement")).to_contain_text("cURL")
     copied = await view.page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith("curl -X 'POST' \\\n")
     assert copied.count("curl") == 1
@@ -267,7 +267,7 @@ async def test_an_error_is_never_copied_as_curl(view: View) -> None:
         "**/api/v1/deliveries/1/curl", lambda route: route.fulfill(status=503, body="{}")
     )
     await view.page.get_by_role("button", name="Copy as cURL").click()
-    await expect(view.page.locator("#said")).to_contain_text("503")
+    await expect(view.page.locator("#announcement")).to_contain_text("503")
     assert await view.page.evaluate("navigator.clipboard.readText()") == "before"
     view.troubles.clear()  # the browser reports the 503
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.apps import http
-from tests.inspector.conftest import TOKEN as HOUSE_TOKEN
+from tests.inspector.conftest import TOKEN as INSPECTOR_TOKEN
 from tests.inspector.conftest import running, skip_ids
 from tests.inspector.views import FAILURE, View
 from tests.listener import TOKEN, listening
@@ -170,12 +170,12 @@ async def test_the_strip_shows_outages_from_before_the_page_was_opened(browser: 
 async def test_a_search_without_a_match_shows_how_far_it_has_looked(
     browser: Browser, tmp_path: Path
 ) -> None:
-    async with running(path=tmp_path / "history.db") as house:
-        await house.receive(FAILURE)
+    async with running(path=tmp_path / "history.db") as served:
+        await served.receive(FAILURE)
         far = skip_ids(tmp_path / "history.db")
-        await house.receive()
+        await served.receive()
         page = await browser.new_page()
-        await page.goto(f"{house.address}/?q=video_pull#token={HOUSE_TOKEN}")
+        await page.goto(f"{served.address}/?q=video_pull#token={INSPECTOR_TOKEN}")
         empty = page.locator("#empty")
         await expect(empty).to_contain_text(re.compile(r"No match down to #\d+ yet"))
         looked = re.search(r"#(\d+)", await empty.inner_text())
@@ -189,12 +189,12 @@ async def test_a_search_without_a_match_shows_how_far_it_has_looked(
 
 
 async def test_a_bar_of_the_timeline_narrows_the_list_to_its_time(browser: Browser) -> None:
-    async with running() as house:
+    async with running() as served:
         now = time.time()
         for age in (900, 899, 1):
-            await house.receive(FAILURE, received_at=now - age)
+            await served.receive(FAILURE, received_at=now - age)
         page = await browser.new_page()
-        await page.goto(f"{house.address}/#token={HOUSE_TOKEN}")
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
         bars = page.locator("#strip [role=button]")
         await expect(bars).to_have_count(2)
         await expect(bars.first).to_have_attribute("aria-label", re.compile(": 2 deliveries, 0 f"))

@@ -47,7 +47,7 @@ async def test_everything_can_be_done_with_the_keyboard(view: View) -> None:
     await expect(page.locator("#dialog kbd").first).to_be_visible()
     await page.keyboard.press("Escape")
     await page.keyboard.press("c")
-    await expect(page.locator("#said")).to_have_text("Callback URL copied.")
+    await expect(page.locator("#announcement")).to_have_text("Callback URL copied.")
     copied = await page.evaluate("navigator.clipboard.readText()")
     assert copied == view.listener.url
 

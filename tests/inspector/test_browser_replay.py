@@ -126,6 +126,6 @@ async def test_an_export_that_fails_is_reported_and_not_saved(view: View) -> Non
     await page.goto(page.url + "?since=never")
     await page.click("#open-export")
     await page.get_by_role("button", name="Download HAR").click()
-    await expect(page.locator("#said")).to_have_text("since must be a number, not 'never'.")
+    await expect(page.locator("#announcement")).to_have_text("since must be a number, not 'never'.")
     await page.goto("about:blank")  # where nothing is asked any more
     view.troubles.clear()  # the browser notes every refused request

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from tests.apps import App, http, running_app
 from tests.cli.runner import invoke
-from tests.inspector.conftest import TOKEN, House, running
+from tests.inspector.conftest import TOKEN, Served, running
 from tests.inspector.views import View
 from tests.listener import Listener, listening
 from tiktok_hook import paths
@@ -53,8 +53,8 @@ async def tab(context: Browser | BrowserContext, address: str) -> AsyncIterator[
         await page.close()  # an open stream would keep the inspector from ending
 
 
-def url_of(house: House) -> str:
-    return f"{house.address}/#token={TOKEN}"
+def url_of(served: Served) -> str:
+    return f"{served.address}/#token={TOKEN}"
 
 
 async def test_after_a_visit_no_cookie_exists_and_the_address_holds_no_token(view: View) -> None:
@@ -105,31 +105,31 @@ async def test_a_server_on_another_port_sees_nothing_that_opens_the_api(browser:
 async def test_a_reload_keeps_the_token_and_a_second_tab_gets_it_from_the_first(
     browser: Browser,
 ) -> None:
-    async with running() as house:
-        await house.receive()
+    async with running() as served:
+        await served.receive()
         context = await browser.new_context()
-        async with tab(context, f"{house.address}/?id=1#token={TOKEN}") as page:
+        async with tab(context, f"{served.address}/?id=1#token={TOKEN}") as page:
             await expect(page.locator("#detail h1")).to_contain_text("#1")
-            assert page.url == f"{house.address}/?id=1"
+            assert page.url == f"{served.address}/?id=1"
             await page.reload()
             await expect(page.locator("#detail h1")).to_contain_text("#1")
-            async with tab(context, f"{house.address}/") as second:
+            async with tab(context, f"{served.address}/") as second:
                 await expect(second.locator(ROWS)).to_have_count(1)
         await context.close()
 
 
 async def test_without_a_token_the_page_offers_a_field_for_it(browser: Browser) -> None:
-    async with running() as house:
-        await house.receive()
+    async with running() as served:
+        await served.receive()
         context = await browser.new_context()
-        async with tab(context, f"{house.address}/?id=1") as page:
+        async with tab(context, f"{served.address}/?id=1") as page:
             field = page.get_by_label("Token or address")
             await expect(field).to_be_focused()
             await expect(page.locator(ROWS)).to_have_count(0)
             await field.fill("not-the-token")
             await page.keyboard.press("Enter")
             await expect(page.get_by_role("alert")).to_contain_text("The token is wrong")
-            await field.fill(f"  {url_of(house)} ")
+            await field.fill(f"  {url_of(served)} ")
             await page.keyboard.press("Enter")
             await expect(page.locator("#detail h1")).to_contain_text("#1")
             await expect(page.locator(ROWS)).to_have_count(1)
@@ -137,9 +137,9 @@ async def test_without_a_token_the_page_offers_a_field_for_it(browser: Browser) 
 
 
 async def test_the_token_alone_is_accepted_in_the_field_too(browser: Browser) -> None:
-    async with running() as house:
+    async with running() as served:
         context = await browser.new_context()
-        async with tab(context, house.address) as page:
+        async with tab(context, served.address) as page:
             await page.get_by_label("Token or address").fill(TOKEN)
             await page.keyboard.press("Enter")
             await expect(page.locator("#head")).to_contain_text("received")
@@ -147,25 +147,25 @@ async def test_the_token_alone_is_accepted_in_the_field_too(browser: Browser) ->
 
 
 async def test_with_open_access_the_page_asks_for_no_token(browser: Browser) -> None:
-    async with running(inspect_open=True) as house:
-        await house.receive()
+    async with running(inspect_open=True) as served:
+        await served.receive()
         context = await browser.new_context()
-        async with tab(context, house.address) as page:
+        async with tab(context, served.address) as page:
             await expect(page.locator(ROWS)).to_have_count(1)
         await context.close()
 
 
 async def test_a_link_on_another_site_opens_the_page(browser: Browser) -> None:
-    async with running() as house, running_app() as other:
-        await house.receive()
-        link = f'<a href="{url_of(house)}">open</a>'.encode()
+    async with running() as served, running_app() as other:
+        await served.receive()
+        link = f'<a href="{url_of(served)}">open</a>'.encode()
         answer = http(200, link).replace(b"\r\n", b"\r\nContent-Type: text/html\r\n", 1)
         other.answer = answer
         context = await browser.new_context()
         async with tab(context, f"http://localhost:{other.port}/") as page:
             await page.click("a")
             await expect(page.locator(ROWS)).to_have_count(1)
-            assert page.url == f"{house.address}/"
+            assert page.url == f"{served.address}/"
         await context.close()
 
 
@@ -173,25 +173,25 @@ async def test_a_replaced_token_is_asked_for_and_the_new_address_opens_every_tab
     browser: Browser,
 ) -> None:
     tokens = [TOKEN]
-    async with running(token=lambda: tokens[-1]) as house:
+    async with running(token=lambda: tokens[-1]) as served:
         context = await browser.new_context()
-        async with tab(context, url_of(house)) as page:
+        async with tab(context, url_of(served)) as page:
             await expect(page.locator("#head")).to_contain_text("received")
             tokens.append("another-token")
             await page.reload()
             await expect(page.get_by_role("alert")).to_contain_text("it was replaced")
             await page.reload()
             await expect(page.get_by_role("alert")).to_contain_text("it was replaced")
-            async with tab(context, f"{house.address}/#token=another-token") as second:
+            async with tab(context, f"{served.address}/#token=another-token") as second:
                 await expect(second.locator("#head")).to_contain_text("received")
                 await expect(page.locator("#head")).to_contain_text("received")
             # An address opened over the page changes only the fragment; the page reloads itself.
             tokens.append("third-token")
             await page.evaluate("document.body.dataset.document = 'old'")
-            await page.goto(f"{house.address}/#token=third-token")
+            await page.goto(f"{served.address}/#token=third-token")
             await expect(page.locator("body")).not_to_have_attribute("data-document", "old")
             await expect(page.locator("#head")).to_contain_text("received")
-            assert page.url == f"{house.address}/"
+            assert page.url == f"{served.address}/"
         await context.close()
 
 

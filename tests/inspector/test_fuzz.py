@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests import fuzzing
 from tests.apps import free_port, running_app
 from tests.deadline import DEADLINE
-from tests.inspector.conftest import House, running
+from tests.inspector.conftest import Served, running
 from tiktok_hook.forward import Reply
 from tiktok_hook.inspector.access_control import HEADERS
 
@@ -71,12 +71,12 @@ CALLERS = st.lists(
 Ask = Callable[..., Reply]
 
 
-async def beside(house: House, test: Callable[[Ask], None]) -> None:
+async def alongside(served: Served, test: Callable[[Ask], None]) -> None:
     """Run generated cases in a thread, with a way to ask the inspector from there."""
     loop = asyncio.get_running_loop()
 
     def ask(*arguments: Any, **options: Any) -> Reply:
-        asked = house.ask(*arguments, **options)
+        asked = served.ask(*arguments, **options)
         return asyncio.run_coroutine_threadsafe(asked, loop).result(timeout=DEADLINE)
 
     await asyncio.to_thread(test, ask)
@@ -84,7 +84,7 @@ async def beside(house: House, test: Callable[[Ask], None]) -> None:
 
 @pytest.mark.hypothesis
 async def test_whatever_is_asked_of_the_look_alike_is_answered_without_a_failure() -> None:
-    nobody = f"http://127.0.0.1:{free_port()}"
+    unreachable = f"http://127.0.0.1:{free_port()}"
 
     def attack(ask: Ask) -> None:
         @fuzzing.one_in(4)
@@ -99,9 +99,9 @@ async def test_whatever_is_asked_of_the_look_alike_is_answered_without_a_failure
 
         calls()
 
-    async with running(targets=(nobody,)) as house:
-        await house.receive()
-        await beside(house, attack)
+    async with running(targets=(unreachable,)) as served:
+        await served.receive()
+        await alongside(served, attack)
 
 
 @pytest.mark.hypothesis
@@ -129,11 +129,11 @@ async def test_without_the_token_no_spelling_of_an_address_and_no_header_shows_t
 
         calls()
 
-    async with running() as house:
-        await house.receive(PRIVATE.encode(), path=f"/{PRIVATE}")
-        await beside(house, attack)
-        assert house.published == []
-        assert len(house.store.history().page()) == 1
+    async with running() as served:
+        await served.receive(PRIVATE.encode(), path=f"/{PRIVATE}")
+        await alongside(served, attack)
+        assert served.published == []
+        assert len(served.store.history().page()) == 1
 
 
 HOSTILE = st.text(max_size=6) | st.sampled_from(
@@ -146,7 +146,7 @@ def assigned(name: str) -> st.SearchStrategy[str]:
     return HOSTILE.map(f"{name}=".__add__)
 
 
-WISHES = st.fixed_dictionaries(
+REQUEST_BODIES = st.fixed_dictionaries(
     {},
     optional={
         "method": st.sampled_from(["POST", "PUT", "get", "P OST", "\ud800"]),
@@ -169,17 +169,19 @@ async def test_any_replay_request_is_done_or_rejected_with_a_message() -> None:
         @fuzzing.one_in(4)
         @given(
             number=st.sampled_from([1, 1, 2, 2, 3]),
-            wish=WISHES,
+            request_body=REQUEST_BODIES,
             more=st.sampled_from([{}, {}, {"set": 1}, {"path": [1]}]),
         )
-        def calls(number: int, wish: dict[str, Any], more: dict[str, Any]) -> None:
-            reply = ask("POST", f"/api/v1/deliveries/{number}/replay", body={**wish, **more})
+        def calls(number: int, request_body: dict[str, Any], more: dict[str, Any]) -> None:
+            reply = ask(
+                "POST", f"/api/v1/deliveries/{number}/replay", body={**request_body, **more}
+            )
             assert reply.status in {200, 400, 404}, reply
             assert reply.truncated or isinstance(json.loads(reply.body), dict)
 
         calls()
 
-    async with running_app() as app, running(targets=(app.url,)) as house:
-        await house.receive()
-        await house.receive(b"\xff\x00", path="/\ud800", headers=(("X\r\nY", "a\r\nb"),))
-        await beside(house, attack)
+    async with running_app() as app, running(targets=(app.url,)) as served:
+        await served.receive()
+        await served.receive(b"\xff\x00", path="/\ud800", headers=(("X\r\nY", "a\r\nb"),))
+        await alongside(served, attack)

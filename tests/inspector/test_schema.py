@@ -11,7 +11,7 @@ from schemathesis.specs.openapi import checks
 
 from tests import fuzzing
 from tests.apps import free_port
-from tests.inspector.conftest import TOKEN, House, running
+from tests.inspector.conftest import TOKEN, Served, running
 from tests.page_tools import api_types
 from tiktok_hook.inspector import openapi
 
@@ -38,19 +38,19 @@ SETTINGS = settings(
 )
 
 
-def attack(house: House, method: str, path: str, mode: GenerationMode) -> None:
+def attack(served: Served, method: str, path: str, mode: GenerationMode) -> None:
     """Send generated calls of one operation and judge each answer."""
     operation = schemathesis.openapi.from_dict(DOCUMENT)[path][method]
-    nobody = f"http://127.0.0.1:{free_port()}"
+    unreachable = f"http://127.0.0.1:{free_port()}"
 
     @SETTINGS
     @given(case=operation.as_strategy(generation_mode=mode))
     def calls(case: Case[Any]) -> None:
         if isinstance(case.body, dict) and isinstance(case.body.get("target"), str):
-            case.body["target"] = nobody  # a generated name would be looked up on the network
+            case.body["target"] = unreachable  # a generated name would be looked up on the network
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        answer = case.call(base_url=house.address, headers=headers, timeout=10)
-        if len(answer.request.url or "") - len(house.address) > LONGEST_TARGET:
+        answer = case.call(base_url=served.address, headers=headers, timeout=10)
+        if len(answer.request.url or "") - len(served.address) > LONGEST_TARGET:
             assert answer.status_code == 400  # by aiohttp's parser, in words of its own
             return
         case.validate_response(answer, checks=HELD_TO)
@@ -64,23 +64,23 @@ def attack(house: House, method: str, path: str, mode: GenerationMode) -> None:
 async def test_generated_calls_are_answered_as_the_document_describes(
     method: str, path: str, mode: GenerationMode
 ) -> None:
-    async with running() as house:
+    async with running() as served:
         for body in (b'{"event":"post.publish.complete","content":"{}"}', b"\x00\xff", b""):
-            await house.receive(body)
-        await asyncio.to_thread(attack, house, method, path, mode)
+            await served.receive(body)
+        await asyncio.to_thread(attack, served, method, path, mode)
 
 
-async def test_the_status_has_the_properties_that_the_document_names(house: House) -> None:
+async def test_the_status_has_the_properties_that_the_document_names(served: Served) -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    found = await house.get("/api/v1/status")
+    found = await served.get("/api/v1/status")
     assert found.keys() == schemas["Status"]["properties"].keys()
     assert found["history"].keys() == schemas["Counts"]["properties"].keys()
 
 
 @pytest.mark.parametrize(("length", "status"), [(LONGEST_TARGET, 200), (LONGEST_TARGET + 1, 400)])
-async def test_an_address_is_read_up_to_a_length(house: House, length: int, status: int) -> None:
+async def test_an_address_is_read_up_to_a_length(served: Served, length: int, status: int) -> None:
     path = "/api/v1/deliveries?q="
-    reply = await house.ask("GET", path + "a" * (length - len(path)))
+    reply = await served.ask("GET", path + "a" * (length - len(path)))
     assert reply.status == status
 
 

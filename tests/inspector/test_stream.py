@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.deadline import DEADLINE
-from tests.inspector.conftest import TOKEN, URL, House, running
+from tests.inspector.conftest import TOKEN, URL, Served, running
 from tests.listener import BODY
 from tiktok_hook.delivery import (
     AppChanged,
@@ -68,8 +68,8 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(house: House, last_id: int | None = None) -> AsyncIterator[Listening]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port, limit=1 << 24)
+async def listening(served: Served, last_id: int | None = None) -> AsyncIterator[Listening]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1 << 24)
     resumed = f"Last-Event-ID: {last_id}\r\n" if last_id is not None else ""
     writer.write(
         f"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
@@ -87,20 +87,20 @@ async def listening(house: House, last_id: int | None = None) -> AsyncIterator[L
         await writer.wait_closed()
 
 
-async def attempt(house: House, delivery: Delivery, **outcome: Any) -> Attempt:
+async def attempt(served: Served, delivery: Delivery, **outcome: Any) -> Attempt:
     """Record an attempt; ended when it has an outcome."""
-    begun = await house.store.begin_attempt(
+    begun = await served.store.begin_attempt(
         Attempt(delivery_id=delivery.id, started_at=1.0, target="http://127.0.0.1:9/")
     )
     if outcome:
         begun = replace(begun, **outcome)
-        await house.store.end_attempt(begun)
+        await served.store.end_attempt(begun)
     return begun
 
 
-async def test_a_delivery_is_sent_as_a_row_of_the_list(house: House) -> None:
-    async with listening(house) as events:
-        stored = await house.receive()
+async def test_a_delivery_is_sent_as_a_row_of_the_list(served: Served) -> None:
+    async with listening(served) as events:
+        stored = await served.receive()
         row = await events.next("delivery")
         assert row["delivery"]["id"] == stored.id
         assert row["delivery"]["event"]["event"] == "post.publish.complete"
@@ -108,12 +108,12 @@ async def test_a_delivery_is_sent_as_a_row_of_the_list(house: House) -> None:
         await events.wait_for_id(stored.id)
 
 
-async def test_an_attempt_published_before_its_row_is_not_lost(house: House) -> None:
-    async with listening(house) as events:
-        stored = await house.store.add(Delivery(received_at=1.0, body=BODY, status=500))
-        done = await attempt(house, stored, status=500, duration_ms=3.0)
-        house.feed.publish(AttemptEnded(done))
-        house.feed.publish(DeliveryAnswered(stored))
+async def test_an_attempt_published_before_its_row_is_not_lost(served: Served) -> None:
+    async with listening(served) as events:
+        stored = await served.store.add(Delivery(received_at=1.0, body=BODY, status=500))
+        done = await attempt(served, stored, status=500, duration_ms=3.0)
+        served.feed.publish(AttemptEnded(done))
+        served.feed.publish(DeliveryAnswered(stored))
         shown: dict[str, Any] | None = None  # as a page would: attempts without a row are nothing
         async with asyncio.timeout(DEADLINE):
             while shown is None or (shown["last_attempt"] or {}).get("status") != 500:
@@ -125,40 +125,40 @@ async def test_an_attempt_published_before_its_row_is_not_lost(house: House) -> 
 
 
 async def test_a_row_sent_while_the_app_works_is_sent_again_when_it_is_answered(
-    house: House,
+    served: Served,
 ) -> None:
-    async with listening(house) as events:
-        waiting = await house.store.add(Delivery(received_at=1.0, body=BODY))
+    async with listening(served) as events:
+        waiting = await served.store.add(Delivery(received_at=1.0, body=BODY))
         row = await events.next("delivery")
         assert row["delivery"]["status"] is None
-        house.feed.publish(DeliveryAnswered(waiting.replace(status=200)))
+        served.feed.publish(DeliveryAnswered(waiting.replace(status=200)))
         row = await events.next("delivery")
         assert (row["delivery"]["id"], row["delivery"]["status"]) == (waiting.id, 200)
 
 
-async def test_nothing_is_sent_twice_without_a_change(house: House) -> None:
-    async with listening(house) as events:
+async def test_nothing_is_sent_twice_without_a_change(served: Served) -> None:
+    async with listening(served) as events:
         for number in range(1, 4):
-            await house.receive()
+            await served.receive()
             await events.wait_for_id(number)
-        fourth = await house.receive()
+        fourth = await served.receive()
         assert (await events.next("delivery"))["delivery"]["id"] == fourth.id
 
 
-async def test_the_stream_resumes_after_the_last_id(house: House) -> None:
+async def test_the_stream_resumes_after_the_last_id(served: Served) -> None:
     for _ in range(4):
-        await house.receive()
-    async with listening(house, 2) as events:
-        told = [(await events.next("delivery"))["delivery"]["id"] for _ in range(2)]
-        assert told == [3, 4]
+        await served.receive()
+    async with listening(served, 2) as events:
+        reported = [(await events.next("delivery"))["delivery"]["id"] for _ in range(2)]
+        assert reported == [3, 4]
         await events.wait_for_id(4)
 
 
-async def test_an_id_never_passes_a_delivery_that_was_not_sent(house: House) -> None:
-    async with listening(house) as events:
-        first = await house.store.add(Delivery(received_at=1.0, body=BODY))
-        second = await house.store.add(Delivery(received_at=1.0, body=BODY, status=200))
-        house.feed.publish(DeliveryAnswered(second))
+async def test_an_id_never_passes_a_delivery_that_was_not_sent(served: Served) -> None:
+    async with listening(served) as events:
+        first = await served.store.add(Delivery(received_at=1.0, body=BODY))
+        second = await served.store.add(Delivery(received_at=1.0, body=BODY, status=200))
+        served.feed.publish(DeliveryAnswered(second))
         sent: set[int] = set()
         while sent < {first.id, second.id}:
             sent.add((await events.next("delivery"))["delivery"]["id"])
@@ -166,27 +166,27 @@ async def test_an_id_never_passes_a_delivery_that_was_not_sent(house: House) -> 
         await events.wait_for_id(second.id)
 
 
-async def test_a_rejected_body_is_sent_cut(house: House) -> None:
+async def test_a_rejected_body_is_sent_cut(served: Served) -> None:
     long = b'{"event":"' + b"a" * (1 << 20) + b'"}'
     forged = Verdict(State.INVALID, "wrong")
-    async with listening(house) as events:
-        stored = await house.receive(long, verdict=forged, status=403)
+    async with listening(served) as events:
+        stored = await served.receive(long, verdict=forged, status=403)
         sent = (await events.next("delivery"))["delivery"]
     assert sent["id"] == stored.id
     assert len(sent["body"]) == 16 * 1024
     assert sent["body_bytes"] == len(long)
 
 
-async def is_full(house: House) -> bool:
+async def is_full(served: Served) -> bool:
     """Whether another stream is rejected, because those that are open are as many as may be."""
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    url = f"{house.address}/api/v1/stream"
+    url = f"{served.address}/api/v1/stream"
     async with ClientSession(headers=headers) as client, client.get(url) as response:
         return response.status == 503
 
 
 async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "WRITE_SECONDS", 0.5)
     monkeypatch.setattr(stream, "MAX_STREAMS", 1)
@@ -195,7 +195,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
     with socket.socket() as client:
         client.setblocking(False)  # noqa: FBT003 - its signature
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        await loop.sock_connect(client, ("127.0.0.1", house.port))
+        await loop.sock_connect(client, ("127.0.0.1", served.port))
         await loop.sock_sendall(
             client,
             b"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\n"
@@ -207,27 +207,27 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
                 head += await loop.sock_recv(client, 4096)
         tracemalloc.start()
         for _ in range(150):
-            await house.receive(body)
+            await served.receive(body)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         async with asyncio.timeout(DEADLINE):
-            while await is_full(house):
+            while await is_full(served):
                 pass
     assert peak < 40 << 20
 
 
-async def test_a_client_that_missed_too_much_is_asked_to_start_again(house: House) -> None:
+async def test_a_client_that_missed_too_much_is_asked_to_start_again(served: Served) -> None:
     for _ in range(stream.CATCH_UP + 1):
-        await house.receive(b"")
-    async with listening(house, 0) as events:
+        await served.receive(b"")
+    async with listening(served, 0) as events:
         assert await events.next("reset") == {}
-        stored = await house.receive()
+        stored = await served.receive()
         assert (await events.next("delivery"))["delivery"]["id"] == stored.id
 
 
 async def test_what_another_process_does_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    async with running(path=path) as house, listening(house) as events:
+    async with running(path=path) as served, listening(served) as events:
         with open_store(path) as other:
             stored = await other.add(Delivery(received_at=1.0, body=BODY))
             assert (await events.next("delivery"))["delivery"]["status"] is None
@@ -237,44 +237,46 @@ async def test_what_another_process_does_is_sent(tmp_path: Path) -> None:
                 Attempt(delivery_id=stored.id, started_at=1.0, target="http://a/", replay=True)
             )
             await other.end_attempt(replace(begun, status=204, duration_ms=1.0))
-            while (told := await events.next("attempt"))["status"] is None:
+            while (reported := await events.next("attempt"))["status"] is None:
                 pass
-            assert (told["id"], told["status"], told["replay"]) == ("1.1", 204, True)
+            assert (reported["id"], reported["status"], reported["replay"]) == ("1.1", 204, True)
 
 
-async def test_attempts_the_tunnel_and_the_app_are_sent(house: House) -> None:
-    stored = await house.receive()
-    async with listening(house) as events:
-        house.feed.publish(AttemptEnded(await attempt(house, stored, status=200, duration_ms=1.0)))
+async def test_attempts_the_tunnel_and_the_app_are_sent(served: Served) -> None:
+    stored = await served.receive()
+    async with listening(served) as events:
+        served.feed.publish(
+            AttemptEnded(await attempt(served, stored, status=200, duration_ms=1.0))
+        )
         assert (await events.next("attempt"))["id"] == "1.1"
-        house.feed.publish(TunnelChanged("reconnecting", URL, 1.0, error="lost"))
+        served.feed.publish(TunnelChanged("reconnecting", URL, 1.0, error="lost"))
         assert await events.next("tunnel") == {
             "state": "reconnecting",
             "url": URL,
             "since": "1970-01-01T00:00:01.000000Z",
             "error": "lost",
         }
-        house.feed.publish(AppChanged("down", target="http://127.0.0.1:9"))
+        served.feed.publish(AppChanged("down", target="http://127.0.0.1:9"))
         assert (await events.next("app"))["state"] == "down"
 
 
-async def test_a_payload_cannot_break_out_of_its_event(house: House) -> None:
-    async with listening(house) as events:
-        await house.receive(b'\n\nevent: reset\ndata: {}\n\n\r\r\xe2\x80\xa8"')
+async def test_a_payload_cannot_break_out_of_its_event(served: Served) -> None:
+    async with listening(served) as events:
+        await served.receive(b'\n\nevent: reset\ndata: {}\n\n\r\r\xe2\x80\xa8"')
         row = await events.next("delivery")
         assert row["delivery"]["body"].startswith("\n\nevent: reset")
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1e3", "9" * 30, "٣"])
-async def test_a_last_id_that_is_none_begins_now(house: House, last: str) -> None:
-    await house.receive()
-    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+async def test_a_last_id_that_is_none_begins_now(served: Served, last: str) -> None:
+    await served.receive()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(
         f"GET /api/v1/stream HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
         f"Last-Event-ID: {last}\r\n\r\n".encode()
     )
     await reader.readuntil(b"retry: 1000\n\n")
-    stored = await house.receive()
+    stored = await served.receive()
     async with asyncio.timeout(DEADLINE):
         row = await Listening(reader).next("delivery")
     assert row["delivery"]["id"] == stored.id
@@ -282,15 +284,15 @@ async def test_a_last_id_that_is_none_begins_now(house: House, last: str) -> Non
     await writer.wait_closed()
 
 
-async def test_streams_of_pages_that_left_make_room(house: House) -> None:
+async def test_streams_of_pages_that_left_make_room(served: Served) -> None:
     for _ in range(stream.MAX_STREAMS):
-        async with listening(house):
+        async with listening(served):
             pass
     async with asyncio.timeout(DEADLINE):
         while True:
             try:
-                async with listening(house) as events:
-                    await house.receive()
+                async with listening(served) as events:
+                    await served.receive()
                     await events.next("delivery")
                     return
             except AssertionError:
@@ -298,25 +300,25 @@ async def test_streams_of_pages_that_left_make_room(house: House) -> None:
 
 
 async def test_a_history_that_cannot_be_read_ends_the_stream_without_a_traceback(
-    house: House, caplog: pytest.LogCaptureFixture
+    served: Served, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with listening(house) as page:
-        house.store.history().close()
+    async with listening(served) as page:
+        served.store.history().close()
         async with asyncio.timeout(DEADLINE):
             await page.reader.read()
     assert caplog.records == []
 
 
-async def test_an_attempt_carries_whether_and_when_it_is_tried_again(house: House) -> None:
-    async with listening(house) as client:
-        stored = await house.receive()
+async def test_an_attempt_carries_whether_and_when_it_is_tried_again(served: Served) -> None:
+    async with listening(served) as client:
+        stored = await served.receive()
         await client.next("delivery")
-        ended = await attempt(house, stored, status=503, duration_ms=1.0)
+        ended = await attempt(served, stored, status=503, duration_ms=1.0)
         begun = replace(ended, status=None, duration_ms=None)
-        house.feed.publish(AttemptStarted(begun))  # read when its end is stored already
-        house.feed.publish(AttemptEnded(ended, will_retry=True, next_try_at=0.0))
+        served.feed.publish(AttemptStarted(begun))  # read when its end is stored already
+        served.feed.publish(AttemptEnded(ended, will_retry=True, next_try_at=0.0))
         while not (seen := await client.next("attempt"))["will_retry"]:
             pass  # the history, which does not know of it, may be read first
         assert seen["next_try_at"] == "1970-01-01T00:00:00.000000Z"
-        house.feed.publish(QueueChanged(paused=True, waiting=2))
+        served.feed.publish(QueueChanged(paused=True, waiting=2))
         assert await client.next("queue") == {"paused": True, "waiting": 2}

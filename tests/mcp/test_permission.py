@@ -130,7 +130,7 @@ async def test_a_client_that_cannot_ask_is_denied(
     assert option in json.loads(text(result))["hint"]
     assert app.requests == []
     assert status["listeners"] == []
-    assert status["permissions"]["send"] == status["permissions"]["listen"] == "refused"
+    assert status["permissions"]["send"] == status["permissions"]["listen"] == "denied"
 
 
 async def test_an_option_allows_its_own_actions_only(tmp_path: Path, app: App) -> None:

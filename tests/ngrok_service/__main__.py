@@ -16,7 +16,7 @@ from tests.ngrok_service.registry import Tunnel
 from tests.ngrok_service.service import NgrokService
 
 
-def _tell(**happening: object) -> None:
+def _print_event(**happening: object) -> None:
     print(json.dumps(happening), flush=True)
 
 
@@ -26,9 +26,11 @@ async def _report(service: NgrokService) -> None:
     while True:
         now = {tunnel.id: tunnel for tunnel in service.online}
         for gone in known.keys() - now.keys():
-            _tell(type="offline", url=known[gone].url)
+            _print_event(type="offline", url=known[gone].url)
         for new in now.keys() - known.keys():
-            _tell(type="online", url=now[new].url, forwards_to=now[new].request["ForwardsTo"])
+            _print_event(
+                type="online", url=now[new].url, forwards_to=now[new].request["ForwardsTo"]
+            )
         known = now
         await service.next_change()
 
@@ -48,13 +50,13 @@ async def _obey(service: NgrokService, command: str) -> None:
         case "garbage":
             service.send_garbage()
         case "stop":
-            _tell(type="answers", answers=await service.stop_agents())
+            _print_event(type="answers", answers=await service.stop_agents())
         case "restart":
-            _tell(type="answers", answers=await service.restart_agents())
+            _print_event(type="answers", answers=await service.restart_agents())
         case "update":
-            _tell(type="answers", answers=await service.update_agents())
+            _print_event(type="answers", answers=await service.update_agents())
         case _:
-            _tell(type="unknown", command=command)
+            _print_event(type="unknown", command=command)
 
 
 async def _commands() -> asyncio.StreamReader:
@@ -76,7 +78,7 @@ async def _run(args: argparse.Namespace) -> None:
         ) as service,
         asyncio.TaskGroup() as group,
     ):
-        _tell(
+        _print_event(
             type="ready",
             connect_url=service.connect_url,
             ca_file=str(service.ca_file),

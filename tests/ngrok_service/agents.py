@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from tests.ngrok_service.muxado import Session, Stream
-from tests.ngrok_service.registry import Json, RefusedError, Registry, Tunnel
+from tests.ngrok_service.registry import Json, Registry, RejectedError, Tunnel
 
 MAX_MESSAGE_BYTES = 1 << 20
 ANSWER_TIMEOUT = 10.0
@@ -157,8 +157,8 @@ class Agent:
             if kind is Request.BIND:
                 return self._bind(request)
             self._registry.unbind(request["Id"])
-        except RefusedError as refused:
-            return {"Error": refused.text}
+        except RejectedError as rejected:
+            return {"Error": rejected.text}
         return {}
 
     def _authenticate(self, request: Json) -> Json:

@@ -137,7 +137,7 @@ class Stream:
         self._pending.clear()
         if not self._received_fin:  # else all that was to come is there to be read
             self._reader.set_exception(error)
-        self._tell_flushed()
+        self._notify_flushed()
         self._session.forget(self.id)
 
     def _flush(self) -> None:
@@ -149,7 +149,7 @@ class Stream:
             self._send_data(body)
         if self._pending:
             return
-        self._tell_flushed()
+        self._notify_flushed()
         if self._finishing and not self._sent_fin and self._error is None:
             self._sent_fin = True
             self._send_data(b"", FIN)
@@ -159,7 +159,7 @@ class Stream:
         self._session.send(encode(Kind.DATA, self.id, body, flags | self._opening))
         self._opening = 0
 
-    def _tell_flushed(self) -> None:
+    def _notify_flushed(self) -> None:
         if self._flushed is not None:
             self._flushed.set_result(None)
             self._flushed = None

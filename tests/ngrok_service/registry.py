@@ -9,7 +9,7 @@ Json = dict[str, Any]
 """A message of the agent protocol; the SDK's own field names, nothing parsed away."""
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """An error response, with one of ngrok's codes or without."""
 
     def __init__(self, code: str | None, message: str) -> None:
@@ -73,8 +73,8 @@ class Account:
     session_limit: int | None = None
     webhooks_allowed: bool = True
     providers: Collection[str] = ("tiktok",)
-    refusing_auth: RefusedError | None = None
-    refusing_bind: RefusedError | None = None
+    rejecting_auth: RejectedError | None = None
+    rejecting_bind: RejectedError | None = None
 
     def admit(self, token: str, sessions: int) -> None:
         """Let an agent in or raise RefusedError.
@@ -83,31 +83,31 @@ class Account:
             token: The authtoken it showed.
             sessions: How many other sessions the account has.
         """
-        if self.refusing_auth is not None:
-            raise self.refusing_auth
+        if self.rejecting_auth is not None:
+            raise self.rejecting_auth
         if not token:
-            raise RefusedError("ERR_NGROK_4018", "An authtoken of a verified account is required.")
+            raise RejectedError("ERR_NGROK_4018", "An authtoken of a verified account is required.")
         if not re.fullmatch(r"[A-Za-z0-9_-]+", token):
-            raise RefusedError("ERR_NGROK_105", f"This does not look like an authtoken: {token}")
+            raise RejectedError("ERR_NGROK_105", f"This does not look like an authtoken: {token}")
         if self.tokens is not None and token not in self.tokens:
-            raise RefusedError(
+            raise RejectedError(
                 "ERR_NGROK_107", f"The authtoken is revoked or wrong.\nYours: {token}"
             )
         if self.session_limit is not None and sessions >= self.session_limit:
-            raise RefusedError(
+            raise RejectedError(
                 "ERR_NGROK_108",
                 f"The account is limited to {self.session_limit} agent sessions at a time.",
             )
 
     def permit(self, opts: Json) -> None:
         """Agree to what a Bind asks for or raise RefusedError."""
-        if self.refusing_bind is not None:
-            raise self.refusing_bind
+        if self.rejecting_bind is not None:
+            raise self.rejecting_bind
         asked = opts.get("WebhookVerification")
         if asked and asked["provider"] not in self.providers:
-            raise RefusedError("ERR_NGROK_364", f"Unknown webhook provider: {asked['provider']}")
+            raise RejectedError("ERR_NGROK_364", f"Unknown webhook provider: {asked['provider']}")
         if asked and not self.webhooks_allowed:
-            raise RefusedError("ERR_NGROK_9016", "The account's plan has no webhook verification.")
+            raise RejectedError("ERR_NGROK_9016", "The account's plan has no webhook verification.")
 
 
 @dataclass(kw_only=True)
@@ -179,7 +179,7 @@ class Registry:
         )
         rivals = [other for other in self.tunnels if other.host == host and other.id != tunnel.id]
         if rivals and not all(other.pooling for other in [tunnel, *rivals]):
-            raise RefusedError(
+            raise RejectedError(
                 "ERR_NGROK_334",
                 f"The endpoint {rivals[0].url} is already online. Either stop it first, "
                 "or start both with pooling.",
@@ -195,7 +195,7 @@ class Registry:
         """Take an endpoint offline; raises RefusedError when there is none of that id."""
         gone = [tunnel for tunnel in self.tunnels if tunnel.id == id_]
         if not gone:
-            raise RefusedError(None, f"There is no endpoint with the id {id_}.")
+            raise RejectedError(None, f"There is no endpoint with the id {id_}.")
         self.tunnels.remove(gone[0])
         self.changed()
 

@@ -23,14 +23,14 @@ class Pooling(Protocol):
     def pooling_enabled(self, pooling_enabled: Literal[True]) -> ngrok.HttpListenerBuilder: ...
 
 
-def tell(**happening: object) -> None:
+def report(**happening: object) -> None:
     sys.stdout.write(json.dumps(happening) + "\n")
     sys.stdout.flush()
 
 
 def beat(*latency_ms: int) -> None:
     """Called with the latency for an answered heartbeat, with nothing for a missed one."""
-    tell(type="beat" if latency_ms else "missed")
+    report(type="beat" if latency_ms else "missed")
 
 
 async def run(args: argparse.Namespace) -> None:
@@ -38,9 +38,9 @@ async def run(args: argparse.Namespace) -> None:
     builder = builder.client_info("sdk-agent", "1.0").metadata("about the session")
     builder = builder.heartbeat_interval(args.heartbeat).heartbeat_tolerance(args.heartbeat * 2)
     builder = builder.handle_heartbeat(beat)
-    builder = builder.handle_disconnection(lambda *told: tell(type="lost", error=told[-1]))
+    builder = builder.handle_disconnection(lambda *args: report(type="lost", error=args[-1]))
     if args.stoppable:
-        builder = builder.handle_stop_command(lambda: tell(type="stop"))
+        builder = builder.handle_stop_command(lambda: report(type="stop"))
     session = await builder.authtoken(args.authtoken).connect()
     endpoint = session.http_endpoint().metadata("about the listener")
     if args.domain:
@@ -50,7 +50,7 @@ async def run(args: argparse.Namespace) -> None:
     if args.webhook_secret is not None:
         endpoint = endpoint.webhook_verification(args.webhook_provider, args.webhook_secret)
     listener = await endpoint.listen_and_forward(args.forward_to)
-    tell(type="online", url=listener.url())
+    report(type="online", url=listener.url())
 
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
@@ -63,7 +63,7 @@ async def run(args: argparse.Namespace) -> None:
     threading.Thread(target=read_lines, daemon=True).start()
     while await lines.get() == "close":
         await listener.close()
-        tell(type="closed")
+        report(type="closed")
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def main() -> int:
     try:
         asyncio.run(run(parser.parse_args()))
     except ValueError as error:  # the only kind of exception the SDK has
-        tell(type="error", args=error.args)
+        report(type="error", args=error.args)
         return 1
     return 0
 

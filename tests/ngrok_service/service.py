@@ -16,7 +16,7 @@ from tests.ngrok_service.agents import Agent, Request
 from tests.ngrok_service.certificates import Authority
 from tests.ngrok_service.edge import Edge
 from tests.ngrok_service.muxado import Session, Stream
-from tests.ngrok_service.registry import Account, Json, RefusedError, Registry, Tunnel
+from tests.ngrok_service.registry import Account, Json, Registry, RejectedError, Tunnel
 
 GOODBYE_SECONDS = 0.2
 """From a GOAWAY to the end of the connection, which the SDK would leave open."""
@@ -167,17 +167,17 @@ class NgrokService:
 
     # How it says no.
 
-    def refuse_auth(self, code: str | None, message: str) -> None:
+    def reject_auth(self, code: str | None, message: str) -> None:
         """Reject every agent from now on, reconnecting ones included."""
-        self.account.refusing_auth = RefusedError(code, message)
+        self.account.rejecting_auth = RejectedError(code, message)
 
-    def refuse_bind(self, code: str | None, message: str) -> None:
+    def reject_bind(self, code: str | None, message: str) -> None:
         """Reject every endpoint from now on, those of reconnecting agents included."""
-        self.account.refusing_bind = RefusedError(code, message)
+        self.account.rejecting_bind = RejectedError(code, message)
 
-    def stop_refusing(self) -> None:
+    def stop_rejecting(self) -> None:
         """Go back to the account's own rules."""
-        self.account.refusing_auth = self.account.refusing_bind = None
+        self.account.rejecting_auth = self.account.rejecting_bind = None
 
     # How it misbehaves.
 
@@ -287,7 +287,7 @@ class NgrokService:
             try:
                 listening = _listening(host, self.public_port)
             except OSError as error:
-                raise RefusedError(None, f"cannot listen on {host}: {error}") from error
+                raise RejectedError(None, f"cannot listen on {host}: {error}") from error
             self._public_hosts.add(host)
             self._start(self._serve_public(listening))
         return host, f"http://{host}:{self.public_port}"

@@ -22,7 +22,7 @@ from tests.deadline import DEADLINE
 from tests.ngrok_service import NgrokService, Request
 from tests.ngrok_service.certificates import Authority
 from tests.ngrok_service.frames import SYN, Code, Decoder, Frame, FrameError, Kind, encode
-from tests.ngrok_service.registry import Account, RefusedError, Registry
+from tests.ngrok_service.registry import Account, Registry, RejectedError
 
 SDK_AGENT = Path(__file__).with_name("sdk_agent.py")
 SDK = tuple(int(part) for part in importlib.metadata.version("ngrok").split(".")[:2])
@@ -36,7 +36,7 @@ class Agent:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
-    async def told(self, kind: str) -> dict[str, Any]:
+    async def reported(self, kind: str) -> dict[str, Any]:
         """Return the next event of that kind that the child prints."""
         assert self.process.stdout is not None
         async with asyncio.timeout(DEADLINE):
@@ -48,11 +48,11 @@ class Agent:
 
     async def online(self) -> str:
         """Return the URL once the endpoint is up."""
-        return str((await self.told("online"))["url"])
+        return str((await self.reported("online"))["url"])
 
-    async def refused(self) -> list[str]:
+    async def rejected(self) -> list[str]:
         """Return the arguments of the exception that the SDK raised."""
-        return list((await self.told("error"))["args"])
+        return list((await self.reported("error"))["args"])
 
     def close(self) -> None:
         """Have the endpoint closed, as by ``listener.close()``."""
@@ -467,7 +467,7 @@ async def test_a_closed_listener_is_offline_and_its_domain_free(service: NgrokSe
     async with agent_of(service, "--domain", "localhost") as agent:
         url = await agent.online()
         agent.close()
-        await agent.told("closed")
+        await agent.reported("closed")
         assert (await post(url)).status == 404
         async with agent_of(service, "--domain", "localhost") as next_agent:
             assert await next_agent.online() == url
@@ -526,7 +526,7 @@ def test_pooled_endpoints_take_turns_and_others_are_kept_out() -> None:
     pooled = {"Opts": {"Hostname": "h"}, "Proto": "https", "Extra": {"PoolingEnabled": True}}
     tunnels = [registry.bind(Client(), pooled) for _ in range(2)]
     assert registry.route("H:80") is not registry.route("h")
-    with pytest.raises(RefusedError, match="already online") as caught:
+    with pytest.raises(RejectedError, match="already online") as caught:
         registry.bind(Client(), pooled | {"Extra": None})
     assert caught.value.code == "ERR_NGROK_334"
     registry.unbind(tunnels[0].id)
@@ -535,7 +535,7 @@ def test_pooled_endpoints_take_turns_and_others_are_kept_out() -> None:
 
 # Refusals.
 
-REFUSALS: dict[str, tuple[dict[str, Any], Sequence[str], str]] = {
+REJECTIONS: dict[str, tuple[dict[str, Any], Sequence[str], str]] = {
     "no-token": ({}, ["--authtoken", ""], "ERR_NGROK_4018"),
     "no-such-shape": ({}, ["--authtoken", "not a token"], "ERR_NGROK_105"),
     "wrong-token": ({"tokens": ["other"]}, [], "ERR_NGROK_107"),
@@ -549,13 +549,13 @@ REFUSALS: dict[str, tuple[dict[str, Any], Sequence[str], str]] = {
 }
 
 
-@pytest.mark.parametrize(("rules", "options", "code"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize(("rules", "options", "code"), REJECTIONS.values(), ids=REJECTIONS)
 async def test_what_the_account_may_not_do_is_an_ngrok_error(
     rules: dict[str, Any], options: Sequence[str], code: str
 ) -> None:
     async with NgrokService(**rules) as service, agent_of(service, *options) as agent:
-        refused = await agent.refused()
-    assert refused[2] == code
+        rejected = await agent.rejected()
+    assert rejected[2] == code
     assert service.online == []
 
 
@@ -564,14 +564,14 @@ async def test_the_error_for_a_wrong_token_repeats_it() -> None:
         NgrokService(tokens=["other"]) as service,
         agent_of(service, "--authtoken", "wrong_token") as agent,
     ):
-        assert "wrong_token" in (await agent.refused())[1]
+        assert "wrong_token" in (await agent.rejected())[1]
 
 
 async def test_a_host_that_is_online_cannot_be_opened_by_others(service: NgrokService) -> None:
     async with agent_of(service, "--domain", "localhost") as agent:
         await agent.online()
         async with agent_of(service, "--domain", "localhost") as other:
-            assert (await other.refused())[2] == "ERR_NGROK_334"
+            assert (await other.rejected())[2] == "ERR_NGROK_334"
 
 
 @pytest.mark.parametrize(
@@ -580,11 +580,11 @@ async def test_a_host_that_is_online_cannot_be_opened_by_others(service: NgrokSe
     ids=["auth", "bind"],
 )
 async def test_any_ngrok_error_can_be_ordered(service: NgrokService, kind: str, text: str) -> None:
-    refuse = service.refuse_auth if kind == "auth" else service.refuse_bind
-    refuse("ERR_NGROK_9999", "No more today.")
+    reject = service.reject_auth if kind == "auth" else service.reject_bind
+    reject("ERR_NGROK_9999", "No more today.")
     async with agent_of(service) as agent:
-        assert await agent.refused() == [text, "No more today.", "ERR_NGROK_9999"]
-    service.stop_refusing()
+        assert await agent.rejected() == [text, "No more today.", "ERR_NGROK_9999"]
+    service.stop_rejecting()
     async with agent_of(service) as agent:
         await agent.online()
 
@@ -594,19 +594,19 @@ async def test_an_authority_that_is_not_trusted_fails_the_handshake(
 ) -> None:
     other = Authority().write(tmp_path / "other.pem")
     async with sdk_agent(service.connect_url, other) as agent:
-        assert await agent.refused() == ["failed to connect session", "tls handshake error"]
+        assert await agent.rejected() == ["failed to connect session", "tls handshake error"]
 
 
 async def test_a_name_that_is_not_in_the_certificate_fails_the_handshake() -> None:
     async with NgrokService(names=["elsewhere.example"]) as service, agent_of(service) as agent:
-        assert await agent.refused() == ["failed to connect session", "tls handshake error"]
+        assert await agent.rejected() == ["failed to connect session", "tls handshake error"]
 
 
 async def test_a_port_without_tls_fails_the_handshake(service: NgrokService) -> None:
     # Every port of the public side is such a port.
     without_tls = f"127.0.0.1:{service.public_port}"
     async with sdk_agent(without_tls, service.ca_file) as agent:
-        assert await agent.refused() == ["failed to connect session", "tls handshake error"]
+        assert await agent.rejected() == ["failed to connect session", "tls handshake error"]
 
 
 # Misbehaviour.
@@ -634,7 +634,7 @@ async def test_an_agent_is_back_under_its_url_after_a_loss(
     async with agent_of(service, "--forward-to", app.url) as agent:
         url = await agent.online()
         lose(service)
-        await agent.told("lost")
+        await agent.reported("lost")
         await service.wait_for(lambda: len(service.binds) == 2)
         await service.wait_for(lambda: service.connections == 1)
         assert [tunnel.url for tunnel in service.online] == [url]
@@ -650,7 +650,7 @@ async def test_a_closed_port_gives_connection_refused_and_opens_again_with_its_n
         await service.refuse_connections()
         async with agent_of(service) as agent:
             text = "failed to establish tcp connection"
-            assert await agent.refused() == ["failed to connect session", text]
+            assert await agent.rejected() == ["failed to connect session", text]
         assert len(service.online) == 1
         await service.accept_again()
         assert service.connect_url == connect_url
@@ -663,9 +663,9 @@ async def test_a_silent_session_holds_its_host_until_it_is_forgotten() -> None:
     async with NgrokService(tolerance=60) as service, agent_of(service, *options) as agent:
         url = await agent.online()
         service.go_silent()
-        await agent.told("missed")
+        await agent.reported("missed")
         async with agent_of(service, "--domain", "localhost") as early:
-            assert (await early.refused())[2] == "ERR_NGROK_334"
+            assert (await early.rejected())[2] == "ERR_NGROK_334"
         service.go_silent(forget_after=0.0)
         await service.wait_offline("localhost")
         assert (await post(url)).error_code == "ERR_NGROK_3200"
@@ -706,7 +706,7 @@ async def test_an_agent_with_a_handler_is_asked_to_stop(service: NgrokService) -
         await agent.online()
         assert service.auths[0]["Extra"]["StopUnsupportedError"] == ""
         assert not any(answer.get("Error") for answer in await service.stop_agents())
-        await agent.told("stop")
+        await agent.reported("stop")
 
 
 async def test_a_stopped_tunnel_is_offline(service: NgrokService) -> None:

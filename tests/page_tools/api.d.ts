@@ -41,7 +41,7 @@ declare namespace Api {
     received: number;
     valid: number;
     stale: number;
-    refused: number;
+    rejected: number;
     unchecked: number;
     redeliveries: number;
     failed: number;
@@ -206,7 +206,7 @@ declare namespace Api {
     ack: string | null;
     started_at: string | null;
     received: number;
-    refused: number;
+    rejected: number;
     failed_attempts: number;
     outages: number;
     offline: (Outage)[];

@@ -35,7 +35,7 @@ class Listening:
     now: float = NOW
     deliveries: list[Delivery] = field(default_factory=list)
     statuses: list[int | None] = field(default_factory=list)
-    probes: list[NonWebhookRequest] = field(default_factory=list)
+    non_webhook_requests: list[NonWebhookRequest] = field(default_factory=list)
     answered: list[tuple[Delivery, ReceiverResponse]] = field(default_factory=list)
     unstored: list[NotStored] = field(default_factory=list)
     bugs: list[Exception] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Listening:
         """Keep what the receiver reports."""
         match event:
             case NonWebhookRequest():
-                self.probes.append(event)
+                self.non_webhook_requests.append(event)
             case NotStored():
                 self.unstored.append(event)
             case BugFound(error):

@@ -102,7 +102,7 @@ async def test_a_malformed_chunk_is_rejected_at_once_however_it_arrives(
         assert (reply.status, reply.headers["connection"]) == (400, "close")
         assert await client.rest() == b""
     assert not seen.deliveries
-    assert [probe.status for probe in seen.probes] == [400]
+    assert [request.status for request in seen.non_webhook_requests] == [400]
     assert not seen.bugs
 
 
@@ -136,7 +136,7 @@ async def test_too_many_requests_at_once_are_cut_off() -> None:
         await client.send(get() * 5000)
         answers = (await client.rest()).count(b"HTTP/1.1 200")
     assert 1 <= answers <= 33
-    assert sum(probe.count for probe in seen.probes) == answers
+    assert sum(request.count for request in seen.non_webhook_requests) == answers
 
 
 async def test_a_client_that_never_reads_is_not_read_from() -> None:
@@ -237,7 +237,7 @@ async def test_half_open_requests_keep_no_real_delivery_out(sent: bytes) -> None
         assert (await seen.ask(post())).status == 200
         assert time.monotonic() - began < 1
     assert len(seen.deliveries) == 1
-    assert any("evicted" in probe.reason for probe in seen.probes)
+    assert any("evicted" in request.reason for request in seen.non_webhook_requests)
 
 
 async def test_the_oldest_incomplete_request_is_evicted_first() -> None:
@@ -299,7 +299,7 @@ async def test_an_error_echoes_nothing(request_bytes: bytes) -> None:
     assert response.startswith(b"HTTP/1.1 ")
     assert b"leak-me" not in response
     assert b"Server: tiktok-hook\r\n" in response
-    assert not any("leak-me" in probe.reason for probe in seen.probes)
+    assert not any("leak-me" in request.reason for request in seen.non_webhook_requests)
 
 
 @pytest.mark.parametrize("expected", ["100-continue", "100-Continue", "else"])
@@ -409,9 +409,9 @@ async def test_a_malformed_request_is_answered_reported_and_its_connection_close
         assert (reply.status, reply.headers["connection"]) == (status, "close")
         assert await client.rest() == b""
         assert (await seen.ask(post(signed=False))).status == 200
-    (probe,) = seen.probes
-    assert probe.status == status
-    assert reason in probe.reason
+    (request,) = seen.non_webhook_requests
+    assert request.status == status
+    assert reason in request.reason
     assert len(seen.deliveries) == 1
     assert not caplog.records
 
@@ -432,7 +432,7 @@ async def test_a_body_in_too_small_chunks_is_rejected() -> None:
     ):
         await client.send(LINES + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 59_000)
         assert (await client.answer()).status == 400
-    assert [probe.reason for probe in seen.probes] == ["chunks too small"]
+    assert [request.reason for request in seen.non_webhook_requests] == ["chunks too small"]
 
 
 async def test_garbage_behind_a_request_being_handled_ends_the_connection_after_it() -> None:
@@ -447,17 +447,17 @@ async def test_garbage_behind_a_request_being_handled_ends_the_connection_after_
         assert (reply.status, reply.headers["connection"]) == (400, "close")
         assert await client.rest() == b""
     assert len(seen.deliveries) == 1
-    assert [probe.status for probe in seen.probes] == [400]
+    assert [request.status for request in seen.non_webhook_requests] == [400]
 
 
 async def test_a_body_shorter_than_its_length_is_not_a_delivery() -> None:
     async with listening() as seen:
         async with seen.connect() as client:
             await client.send(post()[:-1])
-        await until(lambda: seen.probes)
-    (probe,) = seen.probes
-    assert (probe.method, probe.path) == ("POST", "/hook")
-    assert "broken off" in probe.reason
+        await until(lambda: seen.non_webhook_requests)
+    (request,) = seen.non_webhook_requests
+    assert (request.method, request.path) == ("POST", "/hook")
+    assert "broken off" in request.reason
     assert not seen.deliveries
 
 
@@ -496,7 +496,7 @@ async def test_a_client_that_leaves_does_not_stop_its_delivery() -> None:
             await until(lambda: gate.held)
         gate.open.set()
         await until(lambda: finished)
-    assert not seen.probes
+    assert not seen.non_webhook_requests
 
 
 async def test_a_client_that_vanishes_behind_its_garbage_does_no_harm() -> None:
@@ -534,7 +534,7 @@ async def test_a_slow_loris_is_ended_at_the_deadline(at_once: int) -> None:
             slow.cancel()
         assert 0.35 < time.monotonic() - began < 2
     assert not seen.deliveries
-    assert [probe.status for probe in seen.probes] == [408]
+    assert [request.status for request in seen.non_webhook_requests] == [408]
 
 
 @pytest.mark.parametrize("first", [b"", get()], ids=["unused", "used"])
@@ -544,7 +544,7 @@ async def test_an_idle_connection_is_closed(first: bytes) -> None:
             await client.send(first)
             await client.answer()
         assert await client.rest() == b""
-    assert len(seen.probes) == bool(first)
+    assert len(seen.non_webhook_requests) == bool(first)
 
 
 async def test_handling_may_take_longer_than_sending() -> None:
@@ -576,15 +576,15 @@ async def test_connections_far_beyond_the_limit_are_cut_off_at_once() -> None:
     async with (
         listening(limits=limits) as seen,
         seen.connect() as served,
-        seen.connect() as refused,
+        seen.connect() as turned_away,
     ):
         await served.send(get())
         assert (await served.answer()).status == 200
         async with seen.connect() as cut_off, asyncio.timeout(DEADLINE):
             with contextlib.suppress(ConnectionError):
                 assert await cut_off.rest() == b""
-        await refused.send(get())
-        assert (await refused.answer()).status == 503
+        await turned_away.send(get())
+        assert (await turned_away.answer()).status == 503
 
 
 @pytest.mark.realtime
@@ -665,12 +665,12 @@ async def test_memory_stays_flat_under_a_flood(
 ) -> None:
     async with listening(secrets=[]) as seen:
         await flood(seen)
-        seen.probes.clear()
+        seen.non_webhook_requests.clear()
         tracemalloc.start()
         try:
             before = held()
             await flood(seen)
-            seen.probes.clear()
+            seen.non_webhook_requests.clear()
             await until(lambda: held() - before < 1 << 20)
         finally:
             tracemalloc.stop()
@@ -751,7 +751,9 @@ async def test_stopping_does_not_wait_for_half_a_request() -> None:
             await asyncio.sleep(0.05)
             began = time.monotonic()
         assert time.monotonic() - began < 3
-    assert [probe.reason for probe in seen.probes] == ["broken off before it was whole"]
+    assert [request.reason for request in seen.non_webhook_requests] == [
+        "broken off before it was whole"
+    ]
 
 
 async def test_a_failure_inside_the_block_closes_everything() -> None:

@@ -45,7 +45,7 @@ async def test_a_signed_post_gets_the_response_of_the_delivery_handler() -> None
     assert seen.statuses == [None]
     assert delivery.received_at == NOW
     assert [(each.body, answer.status) for each, answer in seen.answered] == [(BODY, 418)]
-    assert not seen.probes
+    assert not seen.non_webhook_requests
 
 
 async def test_the_default_answer_is_a_short_json_200() -> None:
@@ -129,7 +129,7 @@ async def test_the_verdict_decides(request_bytes: bytes, state: State, status: i
     assert delivery.verdict.state is state
     assert reply.status == status
     assert delivery.status is None
-    assert seen.statuses == [status if delivery.verdict.refused else None]
+    assert seen.statuses == [status if delivery.verdict.rejected else None]
 
 
 async def test_an_older_signature_than_the_tolerance_is_rejected() -> None:
@@ -267,8 +267,13 @@ async def test_a_get_learns_to_post_and_nothing_else(accept: str, content_type: 
     assert reply.headers["content-type"] == content_type
     assert b"tiktok-hook is listening" in reply.body
     assert not seen.deliveries
-    (probe,) = seen.probes
-    assert (probe.method, probe.path, probe.status, probe.at) == ("GET", "/any/where", 200, NOW)
+    (request,) = seen.non_webhook_requests
+    assert (request.method, request.path, request.status, request.at) == (
+        "GET",
+        "/any/where",
+        200,
+        NOW,
+    )
 
 
 async def test_a_head_gets_the_same_without_a_body() -> None:
@@ -285,7 +290,9 @@ async def test_other_methods_are_not_allowed(method: str) -> None:
     async with listening() as seen:
         reply = await seen.ask(get(method=method))
     assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD, POST")
-    assert [(probe.method, probe.status) for probe in seen.probes] == [(method, 405)]
+    assert [(request.method, request.status) for request in seen.non_webhook_requests] == [
+        (method, 405)
+    ]
     assert not seen.deliveries
 
 
@@ -295,7 +302,7 @@ async def test_the_self_check_is_answered_and_leaves_no_trace() -> None:
         assert reply.status == 200
         assert json.loads(reply.body) == {"ok": True, "self_check": "one-time"}
     assert not seen.deliveries
-    assert not seen.probes
+    assert not seen.non_webhook_requests
     assert not seen.answered
 
 
@@ -315,7 +322,7 @@ async def test_the_self_check_of_a_listener_that_shares_the_url_leaves_no_trace(
         changed = post("/", f"{SELF_CHECK_HEADER}: another", body=SELF_CHECK_BODY + b" ")
         assert (await seen.ask(changed)).status == 200
     assert [each.body for each in seen.deliveries] == [SELF_CHECK_BODY + b" "]
-    assert not seen.probes
+    assert not seen.non_webhook_requests
 
 
 async def test_without_a_self_check_an_empty_token_opens_nothing() -> None:
@@ -328,7 +335,7 @@ async def test_the_token_works_for_post_only() -> None:
     async with listening(self_check_token="one-time") as seen:
         reply = await seen.ask(get("/", f"{SELF_CHECK_HEADER}: one-time"))
     assert b"self_check" not in reply.body
-    assert len(seen.probes) == 1
+    assert len(seen.non_webhook_requests) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
@@ -337,7 +344,7 @@ async def test_what_we_forwarded_is_a_loop(method: str) -> None:
     async with listening(secrets=[]) as seen:
         assert (await seen.ask(request)).status == 508
     assert not seen.deliveries
-    assert "loop" in seen.probes[0].reason
+    assert "loop" in seen.non_webhook_requests[0].reason
 
 
 async def test_a_triggered_sample_has_another_source_than_tiktoks() -> None:
@@ -382,8 +389,8 @@ async def test_a_served_file_is_read_at_each_request(path: str, tmp_path: Path) 
         assert reply.headers["content-type"] == "text/plain; charset=utf-8"
         await client.send(get("/other.txt"))
         assert b"is listening" in (await client.answer()).body
-    assert [probe.status for probe in seen.probes] == [404, 200, 200]
-    assert "cannot read" in seen.probes[0].reason
+    assert [request.status for request in seen.non_webhook_requests] == [404, 200, 200]
+    assert "cannot read" in seen.non_webhook_requests[0].reason
 
 
 async def test_a_served_file_that_is_too_long_is_not_here(tmp_path: Path) -> None:
@@ -419,9 +426,9 @@ async def test_what_is_not_a_post_is_forwarded_with_pass() -> None:
         b"\x00\xffz",
     )
     assert request.headers[0] == tuple(HOST.split(": "))
-    assert [(probe.method, probe.status, probe.reason) for probe in seen.probes] == [
-        ("PUT", 302, "forwarded to the app: why")
-    ]
+    assert [
+        (request.method, request.status, request.reason) for request in seen.non_webhook_requests
+    ] == [("PUT", 302, "forwarded to the app: why")]
     assert len(seen.deliveries) == 1
 
 

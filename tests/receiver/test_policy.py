@@ -72,7 +72,7 @@ def test_what_does_not_verify_is_rejected(headers: Headers, body: bytes, status:
     assert isinstance(decision, Reject)
     assert decision.status == status
     assert decision.delivery.status is None
-    assert decision.delivery.verdict.refused
+    assert decision.delivery.verdict.rejected
 
 
 def test_beyond_the_tolerance_a_right_signature_is_rejected() -> None:

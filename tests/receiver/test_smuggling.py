@@ -59,7 +59,7 @@ async def test_an_ambiguous_request_is_rejected(rest: bytes, size: int) -> None:
         with contextlib.suppress(ConnectionError):
             assert await client.rest() == b""
     assert not seen.deliveries
-    assert [probe.status for probe in seen.probes] == [400]
+    assert [request.status for request in seen.non_webhook_requests] == [400]
     assert not seen.bugs
 
 

@@ -47,7 +47,7 @@ async def test_a_recipe_passes_the_audit_and_stores_each_event_once(
     inbox = tmp_path / "inbox"
     async with programs.serving(name, tmp_path, secret=SECRET) as url:
         report = await audit.play(url, secret=SECRET)
-        wrong = [(each.case.id, each.said) for each in report.results if each.outcome != "pass"]
+        wrong = [(each.case.id, each.observed) for each in report.results if each.outcome != "pass"]
         assert wrong == [], (tmp_path / "printed").read_text("utf-8")
         before = {*inbox.iterdir()}
         tally = await trigger.run([first, spaced, first, other], url, secret=SECRET)

@@ -266,7 +266,7 @@ async def test_the_child_app_is_awaited_shown_and_ended(leave: str, unused_port:
     assert listener.errors.splitlines()[:2] == ["app │ no token", "app │ seen"]
 
 
-TOLD = """
+REPORTED = """
 import os, signal, socket, sys
 def told(number, _):
     print("told", signal.Signals(number).name, flush=True)
@@ -283,7 +283,7 @@ async def test_the_child_app_gets_the_signal_that_ended_us(
     number: signal.Signals, unused_port: int
 ) -> None:
     async with listening(
-        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", TOLD
+        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", REPORTED
     ) as listener:
         assert await listener.end(number) == 0
     assert listener.errors.splitlines() == [f"app │ told {number.name}"]
@@ -293,9 +293,9 @@ async def test_the_child_app_gets_the_signal_that_ended_us(
 def unused_port() -> int:
     import socket
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
     return port
 
 

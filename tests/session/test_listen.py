@@ -120,7 +120,7 @@ async def test_two_listeners_that_pool_a_domain_share_its_deliveries(service: Ng
 async def test_an_ngrok_error_is_one_sentence_a_hint_and_exit_code_3(
     service: NgrokService, code: str, words: str
 ) -> None:
-    service.refuse_auth(code, f"The authtoken {TOKEN} is not good.")
+    service.reject_auth(code, f"The authtoken {TOKEN} is not good.")
     process = await asyncio.create_subprocess_exec(
         *command(*tunnelled(service), form="compact"),
         stdout=asyncio.subprocess.PIPE,

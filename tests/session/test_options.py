@@ -78,5 +78,5 @@ def test_a_mistyped_filter_of_a_route_or_an_answer_is_noticed() -> None:
     options = ListenOptions(
         routes=[("post.publish.failde", "3000")], answers=[("video.*", "500")], forward_to="3001"
     )
-    (notice,) = startup_notices.doubtful(options)
+    (notice,) = startup_notices.warnings(options)
     assert "post.publish.failde matches no known event" in notice.message

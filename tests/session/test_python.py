@@ -23,9 +23,9 @@ from tiktok_hook.delivery import (
     AttemptStarted,
     DeliveryAnswered,
     DeliveryStored,
-    FailedBeside,
     Notice,
     Ready,
+    SecondaryFailures,
     Skipped,
     Summary,
 )
@@ -88,7 +88,9 @@ async def test_what_is_known_of_the_app_is_about_the_first_target() -> None:
         assert session.state.app is None
     summary = session.summary()
     assert (summary.pending, summary.pending_at) == (1, missing)
-    assert (summary.failed, summary.failed_beside) == ((), ()), "it waits, and may get through yet"
+    assert (summary.failed, summary.secondary_failures) == ((), ()), (
+        "it waits, and may get through yet"
+    )
 
 
 async def test_what_a_pause_left_waiting_is_not_offered_to_be_sent_again_one_by_one() -> None:
@@ -114,7 +116,7 @@ async def test_failures_of_a_secondary_target_are_counted_apart_from_those_of_th
         assert (await post(session.local_url)).status == 200
     summary = session.summary()
     assert summary.failed == ()
-    assert summary.failed_beside == (FailedBeside(missing, (1,), 1),)
+    assert summary.secondary_failures == (SecondaryFailures(missing, (1,), 1),)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +139,10 @@ time.sleep(60)
 
 
 async def test_a_delivery_that_waits_for_a_slow_app_is_reported(tmp_path: Path) -> None:
-    port, told, bus = free_port(), [], Bus()
+    port, reported, bus = free_port(), [], Bus()
 
     def noticed(notice: Notice) -> None:
-        told.append(notice)
+        reported.append(notice)
         (tmp_path / "go").touch()
 
     command = [sys.executable, "-c", LATE, str(tmp_path / "go")]
@@ -148,21 +150,21 @@ async def test_a_delivery_that_waits_for_a_slow_app_is_reported(tmp_path: Path) 
         with bus.connect({Notice: noticed}):
             async with local(forward_to=str(port), command=command, bus=bus) as session:
                 assert session.relay.target_up
-    assert told[0] == Notice(f"Waiting for the app to listen on port {port}.", level="info")
+    assert reported[0] == Notice(f"Waiting for the app to listen on port {port}.", level="info")
 
 
 async def test_an_earlier_run_of_the_app_is_not_taken_for_the_one_that_is_started() -> None:
-    told: list[Notice] = []
+    reported: list[Notice] = []
     bus = Bus()
     command = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with bus.connect({Notice: told.append}):
+    with bus.connect({Notice: reported.append}):
         async with (
             asyncio.timeout(DEADLINE),
             running_app() as earlier,
             local(forward_to=earlier.url, command=command, bus=bus),
         ):
             pass
-    (notice,) = told
+    (notice,) = reported
     assert notice.message.startswith(f"Port {earlier.port} is already in use")
 
 
@@ -362,7 +364,7 @@ async def test_an_ngrok_error_that_ends_a_running_session_is_one_plain_error(
             connect_url=service.connect_url,
             connect_cas=str(service.ca_file),
         ) as session:
-            service.refuse_auth("ERR_NGROK_105", "The authtoken is not good.")
+            service.reject_auth("ERR_NGROK_105", "The authtoken is not good.")
             service.cut()
             async for _ in session:
                 pass

@@ -7,7 +7,7 @@ from tiktok_hook.delivery import (
     AttemptEnded,
     Delivery,
     DeliveryAnswered,
-    FailedBeside,
+    SecondaryFailures,
     TunnelChanged,
 )
 from tiktok_hook.session.tally import Tally
@@ -42,21 +42,21 @@ def test_each_delivery_is_counted_as_one_thing_only() -> None:
     ):
         add(tally, Delivery(received_at=1.0, verdict=Verdict(state), status=status))
     counts = tally.total()
-    assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.refused) == (
+    assert (counts.received, counts.valid, counts.stale, counts.unchecked, counts.rejected) == (
         6, 2, 1, 1, 2,
     )  # fmt: skip
 
 
 def test_outages_are_kept_with_their_start_and_end() -> None:
     tally = Tally(started_at=0.0)
-    told: list[tuple[Literal["online", "reconnecting"], float]] = [
+    reported: list[tuple[Literal["online", "reconnecting"], float]] = [
         ("online", 1.0),
         ("reconnecting", 5.0),
         ("reconnecting", 6.0),
         ("online", 9.0),
     ]
     for number in range(300):
-        for state, since in told:
+        for state, since in reported:
             add(tally, TunnelChanged(state, None, number * 10 + since))
     add(tally, TunnelChanged("reconnecting", None, 3000.0))
     assert len(tally.outages) == 101
@@ -88,7 +88,7 @@ def test_failures_of_a_secondary_target_are_counted_apart() -> None:
     add(tally, attempt(1, "http://localhost:9999/", status=200))  # edited and sent elsewhere
     counts = tally.total()
     assert (counts.target, counts.failed, counts.failed_attempts) == (FIRST, (2,), 202)
-    assert counts.failed_beside == (FailedBeside(SECOND, tuple(range(101, 200)), 200),)
+    assert counts.secondary_failures == (SecondaryFailures(SECOND, tuple(range(101, 200)), 200),)
 
 
 def test_deliveries_queued_for_an_app_that_is_down_have_not_failed() -> None:

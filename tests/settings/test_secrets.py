@@ -99,7 +99,7 @@ def test_any_secret_file_holds_a_secret_that_can_be_one_or_is_not_shown(
         secret = settings.secret_from_file(place)
     except UsageError as error:
         text = content.decode("utf-8", "replace").strip()
-        fuzzing.sound(error, without=text if len(text) > 4 else "")
+        fuzzing.check_error(error, without=text if len(text) > 4 else "")
     else:
         assert secret.isprintable()
         assert not any(character.isspace() for character in secret)

@@ -95,7 +95,7 @@ def test_vectors_are_signed_and_found_valid(
 def test_wrong_recipes_are_invalid(hexdigits: str) -> None:
     verdict = judge(f"t={T},s={hexdigits}")
     assert verdict.state is State.INVALID
-    assert verdict.refused
+    assert verdict.rejected
     assert verdict.reason == "signature does not match"
     assert verdict.secret is None
     assert verdict.age_seconds == 9
@@ -175,7 +175,7 @@ def test_a_header_that_tiktok_would_not_send_is_rejected(
 ) -> None:
     verdict = judge(header)
     assert verdict.state is state
-    assert verdict.refused
+    assert verdict.rejected
     assert verdict.reason.startswith(reason)
 
 
@@ -222,7 +222,7 @@ def test_age_and_validity_are_reported_separately(
 ) -> None:
     verdict = check(RIGHT, BODY, SECRET, now=T + age, tolerance=tolerance)
     assert verdict.state is state
-    assert not verdict.refused
+    assert not verdict.rejected
     assert verdict.secret == 1
     assert verdict.age_seconds == pytest.approx(age, nan_ok=True)
 
@@ -257,7 +257,7 @@ def test_several_secrets_are_tried_and_the_verdict_names_the_one_that_matched(
 def test_without_a_secret_nothing_is_checked(header: str | None) -> None:
     verdict = check(header, BODY, (), now=T)
     assert verdict.state is State.UNCHECKED
-    assert not verdict.refused
+    assert not verdict.rejected
     assert verdict.secret is None
 
 

@@ -11,7 +11,7 @@ import sys
 import termios
 
 
-def say(what: str) -> None:
+def report(what: str) -> None:
     line_mode = bool(termios.tcgetattr(0)[3] & termios.ICANON)
     echo = bool(termios.tcgetattr(0)[3] & termios.ECHO)
     blocking = "" if os.get_blocking(0) else ", NOT BLOCKING"
@@ -29,7 +29,7 @@ def main() -> None:
     job = subprocess.Popen(sys.argv[2:], process_group=0)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # as shells do, to be able to take it back
     if in_background:
-        say("in background")
+        report("in background")
         sys.stdin.readline()
     foreground(job.pid)
     while True:
@@ -37,11 +37,11 @@ def main() -> None:
         os.tcsetpgrp(0, os.getpgrp())
         if not os.WIFSTOPPED(status):
             break
-        say("stopped")
+        report("stopped")
         sys.stdin.readline()
         foreground(job.pid)
     job.returncode = os.waitstatus_to_exitcode(status)
-    say(f"ended with {job.returncode}")
+    report(f"ended with {job.returncode}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.terminal.drawn import drawn
-from tiktok_hook.delivery import FailedBeside, Ready, SelfCheck, Summary
+from tiktok_hook.delivery import Ready, SecondaryFailures, SelfCheck, Summary
 from tiktok_hook.terminal.banner import banner, summary
 from tiktok_hook.terminal.theme import COLOURED, PLAIN, bare
 
@@ -22,7 +22,7 @@ def test_the_callback_url_is_alone_on_its_line_and_never_wrapped(paint: Any, wid
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"memory": "first"}, "5. Save changes (in a sandbox: Apply changes)"),
         ({"memory": "same"}, "Same URL as last time."),
@@ -91,12 +91,12 @@ def test_the_callback_url_is_alone_on_its_line_and_never_wrapped(paint: Any, wid
         ({}, "Ctrl-C stops."),
     ],
 )
-def test_the_banner_shows_the_state_of_the_session(changes: dict[str, Any], said: str) -> None:
-    assert said in drawn(banner(ready(**changes), width=200))
+def test_the_banner_shows_the_state_of_the_session(changes: dict[str, Any], expected: str) -> None:
+    assert expected in drawn(banner(ready(**changes), width=200))
 
 
 @pytest.mark.parametrize(
-    ("keys", "history", "said"),
+    ("keys", "history", "expected"),
     [
         (True, "x.db", "forwarded on p or tiktok-hook replay --pending"),
         (True, None, "forwarded on p"),
@@ -106,10 +106,10 @@ def test_the_banner_shows_the_state_of_the_session(changes: dict[str, Any], said
     ids=["both", "key", "command", "neither"],
 )
 def test_deliveries_on_hold_name_the_ways_to_release_them(
-    *, keys: bool, history: str | None, said: str
+    *, keys: bool, history: str | None, expected: str
 ) -> None:
     one = ready(target="http://127.0.0.1:3001", ack="hold", history=history)
-    assert f"200 at once; {said}\n" in drawn(banner(one, keys=keys))
+    assert f"200 at once; {expected}\n" in drawn(banner(one, keys=keys))
 
 
 def test_the_portal_s_steps_are_there_on_the_first_run_only() -> None:
@@ -133,7 +133,7 @@ def test_the_banner_keeps_to_80_columns() -> None:
 
 def test_the_summary_counts_and_names_the_command_that_replays_failed_ones() -> None:
     found = Summary(
-        seconds=125, received=1240, valid=1200, stale=3, refused=30, unchecked=7, redeliveries=2,
+        seconds=125, received=1240, valid=1200, stale=3, rejected=30, unchecked=7, redeliveries=2,
         unstored=1, attempts=1203, failed=(12, 15), failed_attempts=4, pending=5, p95_ms=12.3,
         outages=1, offline_seconds=134, dropped_lines=900,
     )  # fmt: skip
@@ -164,9 +164,9 @@ def test_a_history_that_is_gone_is_not_offered_for_sending_again() -> None:
 def test_the_hint_for_a_secondary_target_replays_to_that_target() -> None:
     found = Summary(
         received=9, attempts=18, failed=(4,), failed_attempts=9, target="http://localhost:3000",
-        failed_beside=(
-            FailedBeside("http://localhost:3001/a&b", (9, 1, 2, 3, 5), 6),
-            FailedBeside("http://localhost:3002", (), 2),
+        secondary_failures=(
+            SecondaryFailures("http://localhost:3001/a&b", (9, 1, 2, 3, 5), 6),
+            SecondaryFailures("http://localhost:3002", (), 2),
         ),
         pending=3, pending_at="http://localhost:3001/a&b",
     )  # fmt: skip

@@ -32,7 +32,7 @@ def test_a_block_shows_event_verdict_and_body() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         (
             {"verdict": Verdict(State.STALE, "old", "", 840, 1)},
@@ -65,8 +65,8 @@ def test_a_block_shows_event_verdict_and_body() -> None:
         "unknown", "no event",
     ],
 )  # fmt: skip
-def test_a_block_shows_what_is_special(changes: dict[str, Any], said: str) -> None:
-    assert said in drawn(delivery_block(delivery(first_received_at=AT - 840, **changes)))
+def test_a_block_shows_what_is_special(changes: dict[str, Any], expected: str) -> None:
+    assert expected in drawn(delivery_block(delivery(first_received_at=AT - 840, **changes)))
 
 
 @pytest.mark.parametrize("name", sorted(events.CATALOGUE))

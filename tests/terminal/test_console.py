@@ -152,17 +152,17 @@ def test_the_diagnosis_of_a_forged_delivery_is_printed_once_in_compact_form_too(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("verdict", "expected"),
     [
         (Verdict(State.VALID), "verified"),
         (Verdict(State.UNCHECKED), "not checked"),
     ],
     ids=["valid", "unchecked"],
 )
-def test_the_portal_s_test_shows_once_what_to_press_next(verdict: Verdict, said: str) -> None:
+def test_the_portal_s_test_shows_once_what_to_press_next(verdict: Verdict, expected: str) -> None:
     pings = [delivery(number, "tiktok.ping", verdict=verdict) for number in (1, 2)]
     _, err = printed("compact", *pings)
-    assert err == f"Test URL: Passed, signature {said}. Now press Save changes.\n"
+    assert err == f"Test URL: Passed, signature {expected}. Now press Save changes.\n"
 
 
 def test_a_ping_that_does_not_verify_completes_nothing() -> None:

@@ -29,7 +29,7 @@ POSTED = "posted v_pub_file~v2-1.7545200000000000001"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({}, f"valid     post.publish.complete    {POSTED} 200"),
         (
@@ -57,8 +57,8 @@ POSTED = "posted v_pub_file~v2-1.7545200000000000001"
     ],
     ids=["valid", "stale", "invalid", "missing", "no event", "redelivery", "unanswered"],
 )
-def test_a_delivery_is_one_line(changes: dict[str, Any], said: str) -> None:
-    assert lines.delivery_line(delivery(**changes), PLAIN) == f"{CLOCK} #12   {said}"
+def test_a_delivery_is_one_line(changes: dict[str, Any], expected: str) -> None:
+    assert lines.delivery_line(delivery(**changes), PLAIN) == f"{CLOCK} #12   {expected}"
 
 
 def test_a_delivery_and_its_attempt_share_a_line() -> None:
@@ -127,7 +127,7 @@ def test_markup_of_any_kind_is_only_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({}, f"  → #12.1 {TARGET} 200 in 3 ms"),
         ({"status": 500}, f"  → #12.1 {TARGET} 500 in 3 ms"),
@@ -141,8 +141,8 @@ def test_markup_of_any_kind_is_only_text() -> None:
     ],
     ids=["ok", "bad", "replay", "timeout", "half", "running"],
 )
-def test_an_attempt_is_one_line(changes: dict[str, Any], said: str) -> None:
-    assert PLAIN.join(lines.attempt_line(attempt(**changes))) == said
+def test_an_attempt_is_one_line(changes: dict[str, Any], expected: str) -> None:
+    assert PLAIN.join(lines.attempt_line(attempt(**changes))) == expected
 
 
 def test_an_attempt_that_is_repeated_shows_when() -> None:
@@ -174,7 +174,7 @@ def test_an_outage_is_never_of_no_length() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "expected"),
     [
         (AppChanged("up", TARGET), f"{TARGET} is up"),
         (AppChanged("down", TARGET, detail="refused"), f"{TARGET} is down: refused"),
@@ -187,16 +187,16 @@ def test_an_outage_is_never_of_no_length() -> None:
     ],
     ids=lambda value: value.state if isinstance(value, AppChanged) else "",
 )
-def test_the_app_s_state_is_a_sentence(state: AppChanged, said: str) -> None:
-    assert lines.app_line(state, PLAIN) == said
+def test_the_app_s_state_is_a_sentence(state: AppChanged, expected: str) -> None:
+    assert lines.app_line(state, PLAIN) == expected
 
 
 def test_a_late_answer_is_one_line_with_the_delivery_s_id() -> None:
     late = attempt(duration_ms=3200.0)
     assert lines.answer_line(delivery(), late, PLAIN) == "#12 → 200 in 3.2 s"
     assert lines.answer_line(delivery(), None, PLAIN) == "#12 → 200"
-    refused = lines.answer_line(delivery(status=502), refused_by_app(), PLAIN)
-    assert refused == "#12 → connection refused, 0.4 ms, answered 502"
+    line = lines.answer_line(delivery(status=502), refused_by_app(), PLAIN)
+    assert line == "#12 → connection refused, 0.4 ms, answered 502"
 
 
 def test_a_long_name_is_cut_in_its_middle() -> None:

@@ -39,11 +39,11 @@ def test_only_the_mark_is_coloured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "said"),
+    ("counts", "expected"),
     [
         ([("pass", 2), ("fail", 0)], "2 passed, 0 failed.\n"),
         ([("pass", 0), ("warn", 1), ("fail", 3)], "0 passed, 1 warned, 3 failed.\n"),
     ],
 )
-def test_counts_are_put_in_words(counts: list[tuple[str, int]], said: str) -> None:
-    assert REPORT.counts(counts) == said
+def test_counts_are_put_in_words(counts: list[tuple[str, int]], expected: str) -> None:
+    assert REPORT.counts(counts) == expected

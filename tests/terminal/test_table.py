@@ -88,7 +88,7 @@ def test_a_date_is_shown_only_when_a_row_is_of_another_day(ago: float, form: str
 
 
 @pytest.mark.parametrize(
-    ("status", "last", "said"),
+    ("status", "last", "expected"),
     [
         (200, None, "200"),
         (200, attempt(1), "200, app waiting"),
@@ -103,9 +103,9 @@ def test_a_date_is_shown_only_when_a_row_is_of_another_day(ago: float, form: str
     ids=["none", "runs", "good", "other", "same", "error", "nothing", "waiting", "not sent"],
 )
 def test_the_answer_is_shown_once_and_the_app_s_where_it_differs(
-    status: int | None, last: Attempt | None, said: str
+    status: int | None, last: Attempt | None, expected: str
 ) -> None:
-    assert answer(replace(deliveries()[0], status=status), last) == said
+    assert answer(replace(deliveries()[0], status=status), last) == expected
 
 
 def test_a_narrow_terminal_has_no_empty_column() -> None:

@@ -6,7 +6,7 @@ from tiktok_hook.terminal import words
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "expected"),
     [
         (0, "0 s"),
         (59.4, "59 s"),
@@ -21,26 +21,26 @@ from tiktok_hook.terminal import words
         (-30, "30 s"),
     ],
 )
-def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: float, expected: str) -> None:
+    assert words.duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.42, "0.4 ms"), (3.2, "3 ms"), (999, "999 ms"), (2400, "2.4 s")]
+    ("value", "expected"), [(0.42, "0.4 ms"), (3.2, "3 ms"), (999, "999 ms"), (2400, "2.4 s")]
 )
-def test_milliseconds_are_rounded_to_what_matters(value: float, said: str) -> None:
-    assert words.milliseconds(value) == said
+def test_milliseconds_are_rounded_to_what_matters(value: float, expected: str) -> None:
+    assert words.milliseconds(value) == expected
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(1, "1 delivery"), (0, "0 deliveries"), (1240, "1 240 deliveries")]
+    ("number", "expected"), [(1, "1 delivery"), (0, "0 deliveries"), (1240, "1 240 deliveries")]
 )
-def test_counts_agree_with_their_word(number: int, said: str) -> None:
-    assert words.plural(number, "delivery", "deliveries") == said
+def test_counts_agree_with_their_word(number: int, expected: str) -> None:
+    assert words.plural(number, "delivery", "deliveries") == expected
 
 
 @pytest.mark.parametrize(
-    ("verdict", "said"),
+    ("verdict", "expected"),
     [
         (VALID, "valid"),
         (Verdict(State.VALID, secret=2), "valid (secret 2)"),
@@ -52,8 +52,8 @@ def test_counts_agree_with_their_word(number: int, said: str) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else value.state.value,
 )
-def test_a_verdict_is_one_clause(verdict: Verdict, said: str) -> None:
-    assert words.verdict(verdict) == said
+def test_a_verdict_is_one_clause(verdict: Verdict, expected: str) -> None:
+    assert words.verdict(verdict) == expected
 
 
 def test_a_redelivery_shows_its_number_and_how_much_later_it_came() -> None:

@@ -280,7 +280,7 @@ def test_an_app_that_takes_too_long_is_an_error(tiktok_webhook: TiktokWebhook) -
 def test_a_disconnect_is_sent_once_the_response_is_complete_and_not_before(
     tiktok_webhook: TiktokWebhook,
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     async def curious(scope: Message, receive: Receive, send: SendMessage) -> None:
         if scope["type"] != "http":
@@ -290,10 +290,10 @@ def test_a_disconnect_is_sent_once_the_response_is_complete_and_not_before(
             await asyncio.wait_for(receive(), 0.01)
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body"})
-        told.append((await receive())["type"])
+        reported.append((await receive())["type"])
 
     tiktok_webhook(curious, secret=SECRET, path=PATH)(BODY)
-    assert told == ["http.disconnect"]
+    assert reported == ["http.disconnect"]
 
 
 async def test_an_app_that_listens_somewhere_gets_it_over_the_network(

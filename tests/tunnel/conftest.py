@@ -33,7 +33,7 @@ class Log:
     states: list[TunnelChanged] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     beats: list[TunnelChanged] = field(default_factory=list)
-    _told: asyncio.Event = field(default_factory=asyncio.Event)
+    _reported: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(self, event: TunnelChanged | Notice) -> None:
         if isinstance(event, Notice):
@@ -47,13 +47,13 @@ class Log:
         self._wake()
 
     def _wake(self) -> None:
-        told, self._told = self._told, asyncio.Event()
-        told.set()
+        reported, self._reported = self._reported, asyncio.Event()
+        reported.set()
 
     async def until(self, condition: Callable[["Log"], bool], within: float = 10.0) -> None:
         async with asyncio.timeout(within):
             while not condition(self):
-                await self._told.wait()
+                await self._reported.wait()
 
     async def online(self, times: int, within: float = 10.0) -> TunnelChanged:
         """Wait until it has been online `times` times; the last of these states."""
@@ -77,8 +77,8 @@ class Open(Protocol):
 def asyncio_knows_its_children(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fails a test in which a child was reaped behind asyncio's back, which users would see."""
     yield
-    told = [record.getMessage() for record in caplog.get_records("call")]
-    assert not [message for message in told if "Unknown child process" in message]
+    reported = [record.getMessage() for record in caplog.get_records("call")]
+    assert not [message for message in reported if "Unknown child process" in message]
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from tiktok_hook.tunnel.protocol import (
     Missed,
     Online,
     Order,
-    Refused,
+    Rejected,
     RemoteCommand,
 )
 
@@ -131,11 +131,11 @@ async def test_it_leaves_orderly_and_cleanly_10_times(order: Order, service: Ngr
 async def test_the_child_reports_an_ngrok_error_without_token_or_secret(
     order: Order, service: NgrokService
 ) -> None:
-    service.refuse_auth("ERR_NGROK_107", f"The token {TOKEN} and the secret {SECRET} are bad.")
+    service.reject_auth("ERR_NGROK_107", f"The token {TOKEN} and the secret {SECRET} are bad.")
     async with raw(replace(order, webhook_secret=SECRET)) as child:
-        refused = await child.until(Refused)
+        rejected = await child.until(Rejected)
         assert await child.end() == (0, b"")
-    assert refused == Refused(
+    assert rejected == Rejected(
         "failed to connect session",
         "The token [hidden] and the secret [hidden] are bad.",
         "ERR_NGROK_107",
@@ -145,11 +145,11 @@ async def test_the_child_reports_an_ngrok_error_without_token_or_secret(
 async def test_a_message_longer_than_a_line_may_be_is_cut(
     order: Order, service: NgrokService
 ) -> None:
-    service.refuse_auth("ERR_NGROK_1", "x" * 100_000)
+    service.reject_auth("ERR_NGROK_1", "x" * 100_000)
     async with raw(order) as child:
-        refused = await child.until(Refused)
-    assert isinstance(refused, Refused)
-    assert refused.message == "x" * 4000
+        rejected = await child.until(Rejected)
+    assert isinstance(rejected, Rejected)
+    assert rejected.message == "x" * 4000
 
 
 async def test_it_leaves_the_sdk_no_back_off_after_a_loss(

@@ -11,7 +11,7 @@ from tiktok_hook.tunnel.protocol import (
     Missed,
     Online,
     Order,
-    Refused,
+    Rejected,
     RemoteCommand,
 )
 
@@ -20,8 +20,8 @@ from tiktok_hook.tunnel.protocol import (
     "message",
     [
         Online("https://x.ngrok.app"),
-        Refused("stage", "two\nlines", "ERR_NGROK_105", None),
-        Refused("stage", "no", None, "dns"),
+        Rejected("stage", "two\nlines", "ERR_NGROK_105", None),
+        Rejected("stage", "no", None, "dns"),
         Beat(31),
         Missed(),
         Lost("transport error"),

@@ -135,12 +135,12 @@ async def test_our_dead_sessions_hold_on_the_host_is_waited_out(
     open_quick: Open, service: NgrokService, log: Log
 ) -> None:
     async with open_quick() as tunnel:
-        service.refuse_bind("ERR_NGROK_334", "already online")
+        service.reject_bind("ERR_NGROK_334", "already online")
         service.cut()
         await log.until(lambda log: "is already online" in (log.states[-1].error or ""))
         host = tunnel.url.removeprefix("http://").rpartition(":")[0]
         assert str(tunnel.state.error).startswith(host)
-        service.stop_refusing()
+        service.stop_rejecting()
         await healed(tunnel, service, log)
 
 
@@ -206,10 +206,10 @@ async def test_a_temporary_ngrok_error_is_retried_once_it_was_online(
     open_quick: Open, service: NgrokService, log: Log, code: int
 ) -> None:
     async with open_quick() as tunnel:
-        service.refuse_auth(f"ERR_NGROK_{code}", "not now")
+        service.reject_auth(f"ERR_NGROK_{code}", "not now")
         service.cut()
         await log.until(lambda log: f"(ERR_NGROK_{code})" in (log.states[-1].error or ""))
-        service.stop_refusing()
+        service.stop_rejecting()
         await healed(tunnel, service, log)
 
 
@@ -218,7 +218,7 @@ async def test_a_permanent_ngrok_error_ends_the_tunnel(
     open_quick: Open, service: NgrokService, log: Log, code: int
 ) -> None:
     async with open_quick() as tunnel:
-        service.refuse_auth(f"ERR_NGROK_{code}", f"no: {TOKEN}")
+        service.reject_auth(f"ERR_NGROK_{code}", f"no: {TOKEN}")
         service.cut()
         with pytest.raises(TunnelError, match=f"ERR_NGROK_{code}") as caught:
             async with asyncio.timeout(DEADLINE):
@@ -236,11 +236,11 @@ async def test_a_host_that_ngrok_does_not_give_twice_is_replaced_with_a_notice(
     def publish(event: TunnelChanged | Notice) -> None:
         log.publish(event)
         if isinstance(event, TunnelChanged) and "ERR_NGROK_320" in (event.error or ""):
-            service.stop_refusing()
+            service.stop_rejecting()
 
     async with open_quick(publish=publish) as tunnel:
         before = tunnel.url
-        service.refuse_bind("ERR_NGROK_320", "not yours")
+        service.reject_bind("ERR_NGROK_320", "not yours")
         service.cut()
         state = await log.online(2)
         assert tunnel.url == state.url != before
@@ -254,7 +254,7 @@ async def test_a_domain_that_was_chosen_is_not_replaced(
     open_quick: Open, service: NgrokService
 ) -> None:
     async with open_quick(domain="127.9.8.6") as tunnel:
-        service.refuse_bind("ERR_NGROK_320", "not yours")
+        service.reject_bind("ERR_NGROK_320", "not yours")
         service.cut()
         with pytest.raises(TunnelError, match=r"127\.9\.8\.6 belongs to another"):
             async with asyncio.timeout(DEADLINE):
@@ -298,25 +298,25 @@ async def test_update_from_the_dashboard_is_declined_with_a_sentence(
 # The first connection.
 
 
-def refused_by(service: NgrokService, code: int) -> None:
+def rejecting(service: NgrokService, code: int) -> None:
     if code < 300 or code == 4018:
-        service.refuse_auth(f"ERR_NGROK_{code}", f"No.\nYours: {TOKEN} and {SECRET}")
+        service.reject_auth(f"ERR_NGROK_{code}", f"No.\nYours: {TOKEN} and {SECRET}")
     else:
-        service.refuse_bind(f"ERR_NGROK_{code}", f"No.\nYours: {TOKEN} and {SECRET}")
+        service.reject_bind(f"ERR_NGROK_{code}", f"No.\nYours: {TOKEN} and {SECRET}")
 
 
 @pytest.mark.parametrize("code", [105, 107, 4018, 108, 334, 364, 9016, 2201, 5555])
 async def test_an_ngrok_error_at_the_start_is_one_sentence_and_a_hint(
     open_quick: Open, service: NgrokService, code: int
 ) -> None:
-    refused_by(service, code)
+    rejecting(service, code)
     with pytest.raises(TunnelError, match=f"ERR_NGROK_{code}") as caught:
         await open_quick(domain="127.9.8.5", verify_secret=SECRET).__aenter__()
-    said = f"{caught.value} {caught.value.hint}"
+    shown = f"{caught.value} {caught.value.hint}"
     assert caught.value.hint
     assert "\n" not in str(caught.value)
-    assert TOKEN not in said
-    assert SECRET not in said
+    assert TOKEN not in shown
+    assert SECRET not in shown
     assert psutil.Process().children() == []
 
 
@@ -447,9 +447,9 @@ async def test_token_and_secret_are_in_no_argument_or_variable_of_the_child(
         monkeypatch.setenv(name, SECRET)
     async with open_quick(verify_secret=SECRET) as tunnel:
         child = psutil.Process(tunnel.child_pid)
-        told = f"{child.cmdline()} {child.environ()}"
-    assert TOKEN not in told
-    assert SECRET not in told
+        reported = f"{child.cmdline()} {child.environ()}"
+    assert TOKEN not in reported
+    assert SECRET not in reported
 
 
 @posix

@@ -34,7 +34,7 @@ def loads(text: bytes) -> Json:
     return value
 
 
-def _refuse(constant: str) -> NoReturn:
+def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -44,7 +44,7 @@ def _integer(text: str) -> int | float:
 
 
 _MAX_DIGITS = 4000
-_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_int=_integer)
+_DECODER = json.JSONDecoder(parse_constant=_reject, parse_int=_integer)
 
 lenient_decoder = json.JSONDecoder(parse_constant=lambda _: None, parse_int=_integer)
 """Reads what other programs write: NaN and Infinity are null."""

@@ -43,14 +43,14 @@ def test_a_delivery_is_answered_200(tiktok_webhook, path, body):
     assert send(body).status == 200
 """
 
-_REFUSED = """
+_REJECTED = """
 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
 {cases}    ],
 )
-def test_a_forged_delivery_is_refused(tiktok_webhook, path, body):
+def test_a_forged_delivery_is_rejected(tiktok_webhook, path, body):
     send = tiktok_webhook(APP, secret=SECRET, path=path)
     status = send(body, bad_signature=True).status
     assert status != 404, f"there is no route at {path}"
@@ -73,13 +73,13 @@ def write(entries: Iterable[Entry], name: str = "test_tiktok_webhooks.py") -> It
     """
     yield _HEAD.replace("{name}", visible(name).replace("\\", "/").replace('"', "")).encode()
     genuine: list[Entry] = []
-    refused: list[Entry] = []
+    rejected: list[Entry] = []
     routes: dict[str, str] = {}
     for entry in entries:
-        (refused if entry.delivery.verdict.refused else genuine).append(entry)
+        (rejected if entry.delivery.verdict.rejected else genuine).append(entry)
         if _was_forwarded(entry):
             routes.setdefault(target_of(entry.delivery), _route(entry.attempts[0]))
-    for some, template in ((genuine, _GENUINE), (refused, _REFUSED)):
+    for some, template in ((genuine, _GENUINE), (rejected, _REJECTED)):
         if some:
             cases = (_case(entry, routes) for entry in some)
             yield template.replace("{cases}", "".join(cases)).encode()

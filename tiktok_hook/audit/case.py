@@ -23,7 +23,7 @@ class Expected(StrEnum):
 
     ACCEPTED = "accepted"
     """Answer 200, exactly."""
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """Answer with any status but a success."""
     IGNORED = "ignored"
     """Not a delivery: nothing is demanded, only looked at."""

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from tiktok_hook.audit.accepted import ACCEPTED, BUSINESS
 from tiktok_hook.audit.case import Case, Expected
-from tiktok_hook.audit.refused import REFUSED
+from tiktok_hook.audit.rejected import REJECTED
 from tiktok_hook.errors import UsageError
 
 CHALLENGE = "tiktok-hook-challenge-7302"
@@ -40,7 +40,7 @@ IGNORED: tuple[Case, ...] = (
     ),
 )
 
-CASES: tuple[Case, ...] = (*ACCEPTED, *REFUSED, *IGNORED)
+CASES: tuple[Case, ...] = (*ACCEPTED, *REJECTED, *IGNORED)
 """What is run if no case is named."""
 
 ALL_CASES: tuple[Case, ...] = (*CASES, *BUSINESS)

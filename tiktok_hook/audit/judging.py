@@ -29,7 +29,7 @@ class Result:
         outcome: How it went.
         status: The app's, of the answer that decided; None when it did not answer.
         duration_ms: Of that answer.
-        said: What the app did, in a few words: ``answered 202``.
+        observed: What the app did, in a few words: ``answered 202``.
         means: What that means in production; empty when it passed.
         likely: The likely mistake; empty when it passed or nothing is known.
         echoed: Whether the answer held the challenge that was sent.
@@ -39,7 +39,7 @@ class Result:
     outcome: Outcome
     status: int | None
     duration_ms: float
-    said: str
+    observed: str
     means: str = ""
     likely: str = ""
     echoed: bool = False
@@ -69,8 +69,8 @@ def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> 
         )
     if case.expected is Expected.ACCEPTED:
         return _accepted(case, replies, target=target, slow=slow)
-    if case.expected is Expected.REFUSED:
-        return _refused(case, replies)
+    if case.expected is Expected.REJECTED:
+        return _rejected(case, replies)
     return _ignored(case, replies)
 
 
@@ -82,17 +82,17 @@ def is_limited(reply: Reply) -> bool:
 def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
     wrong = next((reply for reply in replies if reply.status != 200), None)
     if wrong is not None:
-        told = explain(wrong, target=target, verdict=State.VALID)
+        explanation = explain(wrong, target=target, verdict=State.VALID)
         # A 4xx is about the case itself; a 202, a redirect or silence is explained by its hint.
         ours = wrong.status is not None and wrong.status >= 400 and case.likely
-        return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else told)
+        return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else explanation)
     slowest = max(replies, key=lambda reply: reply.duration_ms)
     if slowest.duration_ms > slow * 1000:
         return _result(
             case,
             Outcome.WARN,
             slowest,
-            said=f"took {slowest.duration_ms / 1000:.1f} s to answer 200",
+            observed=f"took {slowest.duration_ms / 1000:.1f} s to answer 200",
             means="TikTok wants its answer at once; how long it waits is not documented. What it "
             "gives up on it counts as failed and delivers again.",
             likely="The work is done before the answer: answer 200 first, then work.",
@@ -100,7 +100,7 @@ def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float)
     return _result(case, Outcome.PASS, slowest)
 
 
-def _refused(case: Case, replies: Sequence[Reply]) -> Result:
+def _rejected(case: Case, replies: Sequence[Reply]) -> Result:
     reply = replies[-1]
     if reply.status is None:
         return _result(
@@ -131,7 +131,7 @@ def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
             case,
             Outcome.FAIL,
             reply,
-            said=f"answered {reply.status} with the challenge",
+            observed=f"answered {reply.status} with the challenge",
             means=case.means,
             likely=case.likely,
             echoed=True,
@@ -154,13 +154,13 @@ def _result(
     outcome: Outcome,
     reply: Reply,
     *,
-    said: str = "",
+    observed: str = "",
     means: str | None = None,
     likely: str = "",
     echoed: bool = False,
 ) -> Result:
-    if not said:
-        said = f"answered {reply.status}" if reply.status else f"gave no answer: {reply.detail}"
+    if not observed:
+        observed = f"answered {reply.status}" if reply.status else f"gave no answer: {reply.detail}"
     if means is None:
         means = "" if outcome is Outcome.PASS else case.means
-    return Result(case, outcome, reply.status, reply.duration_ms, said, means, likely, echoed)
+    return Result(case, outcome, reply.status, reply.duration_ms, observed, means, likely, echoed)

@@ -40,18 +40,18 @@ def junit(report: AuditReport) -> bytes:
             time=f"{result.duration_ms / 1000:.3f}",
         )
         text = _fit("\n".join(part for part in (result.means, result.likely) if part))
-        message = _fit(f"{result.case.title}: {result.said}, has to be {result.case.expected}")
+        message = _fit(f"{result.case.title}: {result.observed}, has to be {result.case.expected}")
         if result.outcome is Outcome.FAIL:
             failure = ElementTree.SubElement(
                 case, "failure", message=message, type=result.case.expected.value
             )
             failure.text = text
         elif result.outcome is Outcome.SKIP:
-            ElementTree.SubElement(case, "skipped", message=_fit(f"{result.said}: {text}"))
+            ElementTree.SubElement(case, "skipped", message=_fit(f"{result.observed}: {text}"))
         elif result.outcome is Outcome.WARN:
             ElementTree.SubElement(
                 case, "system-out"
-            ).text = f"warning: {_fit(result.said)}\n{text}"
+            ).text = f"warning: {_fit(result.observed)}\n{text}"
     whole = ElementTree.Element("testsuites")
     whole.append(suite)
     ElementTree.indent(whole)

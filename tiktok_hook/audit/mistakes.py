@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tiktok_hook.audit.case import Expected
 from tiktok_hook.audit.frameworks import Framework
 from tiktok_hook.audit.judging import Outcome, Result
-from tiktok_hook.audit.refused import X_HEADER
+from tiktok_hook.audit.rejected import X_HEADER
 from tiktok_hook.audit.searching import Trial
 from tiktok_hook.signature import HEADER
 
@@ -211,7 +211,7 @@ NAMES = tuple(name for name, _, _ in _RULES)
 _UNEXPLAINED = {"crash", "other-secret-or-login"}
 """The remaining explanations for a valid delivery that is not accepted."""
 
-_WHY_REFUSED = {"wrong-header", *_OF_RECIPE.values()}
+_WHY_REJECTED = {"wrong-header", *_OF_RECIPE.values()}
 
 
 def mistakes(
@@ -230,7 +230,7 @@ def mistakes(
         names |= {"wrong-header"} if way.header != HEADER else set()
         names |= {_OF_RECIPE[way.recipe]} if way.recipe else set()
         names |= {"no-freshness-check"} if way.takes_old else set()
-    if names & _WHY_REFUSED:
+    if names & _WHY_REJECTED:
         names -= _UNEXPLAINED
     words = {name: words for name, words, _ in _RULES}
     if way is not None:

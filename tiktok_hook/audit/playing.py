@@ -194,14 +194,14 @@ def _obstacle(url: str, case: Case, reply: Reply) -> tuple[str, str]:
 def _baffling(results: Sequence[Result]) -> bool:
     """True if the plainest delivery was rejected and the answer does not show why."""
     first = results[0]
-    refused = first.status is not None and (first.status in {400, 401, 403} or first.status >= 500)
-    return first.case.id == "valid" and refused
+    rejected = first.status is not None and (first.status in {400, 401, 403} or first.status >= 500)
+    return first.case.id == "valid" and rejected
 
 
 def _plainer(result: Result, first: Result) -> Result:
     """The result without a guess of its own if the plainest delivery failed in the same way."""
-    same = result.outcome is Outcome.FAIL and result.said == first.said
-    if result.accepted and result.case.expected is Expected.REFUSED:
+    same = result.outcome is Outcome.FAIL and result.observed == first.observed
+    if result.accepted and result.case.expected is Expected.REJECTED:
         return result  # a forgery answered 202 is not about the status
     if first.case.id == "valid" and first.outcome is Outcome.FAIL and same:
         return replace(result, means=first.means, likely="The same as with the case valid.")

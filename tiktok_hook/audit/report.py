@@ -68,7 +68,7 @@ class AuditReport:
         )
 
     @property
-    def proves_refusals(self) -> bool:
+    def proves_rejections(self) -> bool:
         """Whether a rejection means anything: not in an app that rejects valid ones as well."""
         good = [each for each in self.results if each.case.expected is Expected.ACCEPTED]
         return not good or any(each.accepted for each in good)
@@ -91,7 +91,7 @@ class AuditReport:
                     "outcome": each.outcome.value,
                     "status": each.status,
                     "duration_ms": round(each.duration_ms, 2),
-                    "said": each.said,
+                    "observed": each.observed,
                     "means": each.means,
                     "likely": each.likely,
                 }

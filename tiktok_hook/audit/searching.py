@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tiktok_hook.audit.case import RequestFactory
-from tiktok_hook.audit.refused import WEEK, X_HEADER
+from tiktok_hook.audit.rejected import WEEK, X_HEADER
 from tiktok_hook.audit.wrong_signatures import WRONG, Signed, right
 from tiktok_hook.forward import ForwardRequest
 from tiktok_hook.signature import HEADER

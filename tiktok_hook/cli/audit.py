@@ -164,9 +164,9 @@ class AuditView:
         new = {what: text for what, text in texts.items() if text and text not in self._explained}
         self._explained.update(new.values())
         if new:
-            said = [f"Sent: {result.case.title}. Your app {result.said}."]
-            said += [f"{what}: {text}" for what, text in new.items()]
-            click.echo(self._lines.below(*said), nl=False)
+            lines = [f"Sent: {result.case.title}. Your app {result.observed}."]
+            lines += [f"{what}: {text}" for what, text in new.items()]
+            click.echo(self._lines.below(*lines), nl=False)
 
     def end(self, report: "AuditReport") -> None:
         """Show the conclusions from all cases, and the totals."""
@@ -181,7 +181,7 @@ class AuditView:
         left = self._total - len(report.results)
         if left:
             click.echo(f"Stopped: {left} of {self._total} cases were not run.")
-        elif not report.stopped and not report.proves_refusals:
+        elif not report.stopped and not report.proves_rejections:
             click.echo("It accepted no valid delivery, so its rejections prove nothing yet.")
         slowest = f" Slowest answer to a valid delivery: {report.slowest_ms:.0f} ms."
         counts = list(report.counts.items())
@@ -195,7 +195,7 @@ class AuditView:
 
 _HEADINGS = {
     "accepted": "Must be answered 200",
-    "refused": "Must be rejected",
+    "rejected": "Must be rejected",
     "ignored": "Not deliveries",
 }
 

@@ -61,7 +61,7 @@ def command(
         forward_to=forward_to,
         insecure=given["insecure"],
     )
-    session.run_page(page, say=click.echo, open_browser=given["open_page"])
+    session.run_page(page, announce=click.echo, open_browser=given["open_page"])
 
 
 def _rotate_token() -> None:

@@ -428,7 +428,7 @@ def _signing(given: dict[str, Any], *, signed: bool) -> "Signing | None":
 
     signature_options.validate(given)
     if not signed:
-        signature_options.refuse_without_secret(given)
+        signature_options.require_secret(given)
     if given["age"]:
         return Signing(Mode.AGED, signature_options.seconds(given["age"]))
     for name, mode in (

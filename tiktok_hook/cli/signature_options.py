@@ -43,7 +43,7 @@ def validate(given: Mapping[str, Any]) -> None:
         seconds(given["age"])
 
 
-def refuse_without_secret(given: Mapping[str, Any]) -> None:
+def require_secret(given: Mapping[str, Any]) -> None:
     """Reject the options that need a client secret.
 
     Raises:

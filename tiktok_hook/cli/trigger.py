@@ -83,7 +83,7 @@ def command(
         _list(as_json=given["form"] == "json")
         return
     if event is None and given["body"] is None and given["scenario"] is None:
-        trigger_options.refuse_without_event(context)
+        trigger_options.require_event(context)
         _list(as_json=given["form"] == "json")
         return
     trigger_options.validate(event, given)
@@ -118,7 +118,7 @@ class _Triggering:
             signing = trigger.signing_listener(through_tunnel=through)
         self._lacks_secret = needs_secret and signing is None
         if self._lacks_secret:
-            signature_options.refuse_without_secret(given)
+            signature_options.require_secret(given)
             click.echo("Sent without a signature: no client secret was given.", err=True)
         self._is_signed = not (given["no_signature"] or self._lacks_secret)
         self._how: dict[str, Any] = {
@@ -136,11 +136,11 @@ class _Triggering:
         else:
             self._send()
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         if not self._as_json:
             click.echo(line)
 
-    def _tell(self, **found: Any) -> None:
+    def _report(self, **found: Any) -> None:
         """Print the single object of ``--format json``."""
         if self._as_json:
             click.echo(json.dumps({"target": self._url, **found}))
@@ -151,11 +151,11 @@ class _Triggering:
         tally = trigger.TriggerResults()
         bar = _bar(self._planned)
 
-        def told(body: bytes, reply: "Reply") -> None:
+        def on_result(body: bytes, reply: "Reply") -> None:
             if bar is not None:
                 bar.advance()
             elif 1 < self._planned <= _LINES:
-                self._say(f"{_name(body)} → {_answer(reply)}")
+                self._print(f"{_name(body)} → {_answer(reply)}")
 
         work = trigger.run(
             self._bodies,
@@ -165,7 +165,7 @@ class _Triggering:
             rate=self._given["rate"],
             concurrency=self._given["concurrency"],
             tally=tally,
-            on_reply=told,
+            on_reply=on_result,
         )
         try:
             with bar or nullcontext():
@@ -180,83 +180,85 @@ class _Triggering:
             self._end_of_many(tally)
 
     def _end_of_one(self, tally: "TriggerResults") -> None:
-        self._tell_sum(tally)
+        self._report_totals(tally)
         bad = tally.first_bad
         if self._wants_rejection and tally.rejected:
             took = _ms(tally.durations_ms[0])
             status = next(iter(tally.outcomes))
-            self._say(f"{self._label} → {self._url}: {status} in {took}, rejected as it should be")
+            self._print(
+                f"{self._label} → {self._url}: {status} in {took}, rejected as it should be"
+            )
             return
         if bad is not None:
-            said = f"answered {bad.status}" if bad.status else f"did not answer: {bad.detail}"
-            raise AppError(f"{self._url} {said}.", hint=self._hint(bad))
-        self._say(f"{self._label} → {self._url}: 200 in {_ms(tally.durations_ms[0])}")
-        self._refuse_accepted_forgery()
+            outcome = f"answered {bad.status}" if bad.status else f"did not answer: {bad.detail}"
+            raise AppError(f"{self._url} {outcome}.", hint=self._hint(bad))
+        self._print(f"{self._label} → {self._url}: 200 in {_ms(tally.durations_ms[0])}")
+        self._fail_on_accepted_forgery()
 
     def _end_of_many(self, tally: "TriggerResults") -> None:
         self._sum_up(tally)
         if tally.outcomes["200"]:
-            self._refuse_accepted_forgery()
+            self._fail_on_accepted_forgery()
         if self._wants_rejection and tally.rejected == tally.sent:
-            self._say("All rejected as they should be.")
+            self._print("All rejected as they should be.")
         elif tally.first_bad is not None:
             raise AppError(
                 f"{self._url} did not answer 200 to {tally.bad} of {tally.sent}.",
                 hint=self._hint(tally.first_bad),
             )
 
-    def _tell_sum(self, tally: "TriggerResults") -> None:
+    def _report_totals(self, tally: "TriggerResults") -> None:
         good = tally.outcomes["200"]
         if self._wants_rejection:
             good = tally.rejected + (0 if self._is_judged_forgery else good)
         passed = good == tally.sent == self._planned
-        self._tell(passed=passed, planned=self._planned, **tally.as_json())
+        self._report(passed=passed, planned=self._planned, **tally.as_json())
 
     def _sum_up(self, tally: "TriggerResults") -> None:
-        self._tell_sum(tally)
+        self._report_totals(tally)
         if not tally.sent:
             return
         rate = tally.sent / tally.seconds if tally.seconds else 0.0
         outcomes = ", ".join(f"{name}: {number}" for name, number in tally.outcomes.most_common())
-        self._say(f"{tally.sent} sent in {tally.seconds:.1f} s ({rate:.0f}/s). {outcomes}")
+        self._print(f"{tally.sent} sent in {tally.seconds:.1f} s ({rate:.0f}/s). {outcomes}")
         marks = [(each, tally.percentile(each)) for each in (50, 95, 99)]
         known = [f"p{each} {_ms(ms)}" for each, ms in marks if ms is not None]
         if known:
-            self._say(", ".join(known))
+            self._print(", ".join(known))
 
     def _retry(self, body: bytes) -> None:
         from tiktok_hook import trigger
 
         tries: list[Try] = []
 
-        def told(each: "Try") -> None:
+        def on_result(each: "Try") -> None:
             tries.append(each)
             when = "at once" if each.number == 1 else f"after {_duration(each.after_seconds)}"
-            self._say(f"{each.number}. {when}: {_answer(each.reply)}")
+            self._print(f"{each.number}. {when}: {_answer(each.reply)}")
 
         speed = self._given["speed"] or 3600.0
-        work = trigger.retry(body, self._url, **self._how, speed=speed, on_try=told)
+        work = trigger.retry(body, self._url, **self._how, speed=speed, on_try=on_result)
         try:
             asyncio.run(work)
         except KeyboardInterrupt:
-            self._tell(accepted=False, given_up=False, deliveries=_as_json(tries))
+            self._report(accepted=False, given_up=False, deliveries=_as_json(tries))
             click.echo(f"Stopped after {len(tries)} deliveries.", err=True)
             raise
         last = tries[-1]
         accepted = last.reply.status == 200
-        self._tell(accepted=accepted, given_up=not accepted, deliveries=_as_json(tries))
+        self._report(accepted=accepted, given_up=not accepted, deliveries=_as_json(tries))
         if not accepted:
             raise AppError(
                 f"TikTok would have given up: no 200 in {last.number} deliveries within 72 hours.",
                 hint=self._hint(last.reply),
             )
-        self._say(
+        self._print(
             f"Accepted at delivery {last.number}, in production about "
             f"{_duration(last.after_seconds)} after the first."
             if last.number > 1
             else "Accepted at the first delivery: TikTok would not retry."
         )
-        self._refuse_accepted_forgery()
+        self._fail_on_accepted_forgery()
 
     def _hint(self, reply: "Reply") -> str:
         from tiktok_hook.forward import explain
@@ -289,7 +291,7 @@ class _Triggering:
         given = self._given
         return given["to"] is not None and bool(given["bad_signature"] or given["no_signature"])
 
-    def _refuse_accepted_forgery(self) -> None:
+    def _fail_on_accepted_forgery(self) -> None:
         """End with an error when the app of --to has accepted a forgery.
 
         Raises:
@@ -412,8 +414,8 @@ def _list(*, as_json: bool) -> None:
     if as_json:
         fields = ("name", "product", "meaning", "mark")
         known = [{field: getattr(kind, field) for field in fields} for kind in kinds]
-        told = [{"name": name, "meaning": story.meaning} for name, story in stories]
-        click.echo(json.dumps({"events": known, "scenarios": told}))
+        listed = [{"name": name, "meaning": story.meaning} for name, story in stories]
+        click.echo(json.dumps({"events": known, "scenarios": listed}))
         return
     product = ""
     for kind in kinds:

@@ -117,7 +117,7 @@ def _one_of(names: list[str]) -> None:
         )
 
 
-def refuse_without_event(context: click.Context) -> None:
+def require_event(context: click.Context) -> None:
     """Reject a command line without EVENT that has options for sending.
 
     Raises:

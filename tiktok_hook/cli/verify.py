@@ -69,7 +69,7 @@ def command(
         stored = _stored(word, db)
         found, headers = stored.header(signature.HEADER), list(stored.headers)
         payload, now = stored.body, stored.received_at
-        rejected = stored.id if stored.refused else None
+        rejected = stored.id if stored.rejected else None
     elif header is None or body is None:
         raise UsageError(
             "verify needs --header and --body, or the ID of a stored delivery.",

@@ -18,7 +18,7 @@ def bounded(delivery: Delivery) -> Delivery:
     Truncating the body also changes the event that is parsed from it. `Delivery.body_bytes` of the
     copy is the original length of the body.
     """
-    if not delivery.verdict.refused:
+    if not delivery.verdict.rejected:
         return delivery
     headers: list[tuple[str, str]] = []
     room = MAX_HEADERS_CHARS

@@ -169,7 +169,7 @@ class Delivery:
         return None if self.event is None else fingerprint(self.event)
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """Whether we answered 403 because of the signature; an app's own 403 does not count."""
         return self.status == 403 and self.verdict.state not in {State.VALID, State.UNCHECKED}
 

@@ -251,7 +251,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedBeside:
+class SecondaryFailures:
     """Failures at a secondary target, whose responses do not affect the answer to TikTok.
 
     Attributes:
@@ -276,16 +276,16 @@ class Summary:
         received: Number of stored deliveries.
         valid: Deliveries with a valid signature and a current timestamp.
         stale: Deliveries with a valid signature whose timestamp is too old or too new.
-        refused: Deliveries that were answered 403 because of their signature.
+        rejected: Deliveries that were answered 403 because of their signature.
         unchecked: Deliveries that were received without a secret to verify them.
         redeliveries: Stored deliveries that repeat an earlier event.
         unstored: Deliveries that were answered 503 because they could not be stored.
-        probes: Number of non-webhook requests.
+        non_webhook_requests: Number of non-webhook requests.
         attempts: Number of forwarding attempts that ended.
         failed: Ids of the deliveries whose last attempt at the primary target did not get 200 (the
             newest 100).
         failed_attempts: Number of attempts at all targets that did not get 200.
-        failed_beside: Failures at each secondary target that had any.
+        secondary_failures: Failures at each secondary target that had any.
         target: The primary target if there are several targets, otherwise None.
         pending: Deliveries still queued; with several targets, the length of the longest queue.
         pending_at: Address of the target with the longest queue; None with fewer than two targets.
@@ -300,15 +300,15 @@ class Summary:
     received: int = 0
     valid: int = 0
     stale: int = 0
-    refused: int = 0
+    rejected: int = 0
     unchecked: int = 0
     redeliveries: int = 0
     unstored: int = 0
-    probes: int = 0
+    non_webhook_requests: int = 0
     attempts: int = 0
     failed: tuple[int, ...] = ()
     failed_attempts: int = 0
-    failed_beside: tuple[FailedBeside, ...] = ()
+    secondary_failures: tuple[SecondaryFailures, ...] = ()
     target: str | None = None
     pending: int = 0
     pending_at: str | None = None

@@ -3,7 +3,7 @@
 import re
 
 from tiktok_hook import credentials, ngrok_config, settings
-from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
+from tiktok_hook.doctor.finding import Finding, bad, good, warning
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.errors import UsageError
 from tiktok_hook.ngrok_config import NgrokConfig
@@ -30,13 +30,13 @@ async def config_file(subject: Subject) -> list[Finding]:
     try:
         found = ngrok_config.read()
     except UsageError as error:
-        grave = doubtful if subject.authtoken else bad
+        grave = warning if subject.authtoken else bad
         return [grave("ngrok.yml", str(error).removesuffix("."), error.hint)]
     if found.path is None:
         return [good("ngrok.yml", "none; it is not needed")]
     if found.proxy:
         words = f"{found.path} names a proxy, which is not used here"
-        return [doubtful("ngrok.yml", words, "Set HTTPS_PROXY if ngrok is reached through it.")]
+        return [warning("ngrok.yml", words, "Set HTTPS_PROXY if ngrok is reached through it.")]
     return [good("ngrok.yml", f"{found.path} can be read")]
 
 
@@ -72,7 +72,7 @@ async def authtoken(subject: Subject) -> list[Finding]:
         return [bad("authtoken", f"{where} holds an empty one", f"Copy it again from {_PAGE}")]
     if not _SHAPE.fullmatch(token):
         return [
-            doubtful(
+            warning(
                 "authtoken",
                 f"{where} holds one that does not look like ngrok's ({len(token)} characters)",
                 f"Copy it again, whole and without quotes or spaces, from {_PAGE}. An API key is "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tiktok_hook import client_keys, signature
 from tiktok_hook.delivery import Delivery
-from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
+from tiktok_hook.doctor.finding import Finding, bad, good, warning
 from tiktok_hook.doctor.received import newest
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
@@ -23,7 +23,7 @@ async def secret(subject: Subject) -> list[Finding]:
         return [bad("secret", str(problem).removesuffix("."), problem.hint)]
     if not subject.secrets:
         return [
-            doubtful(
+            warning(
                 "secret",
                 "none was given: deliveries are received, but not verified",
                 f"Set TIKTOK_CLIENT_SECRET. {_COPY}",
@@ -33,7 +33,7 @@ async def secret(subject: Subject) -> list[Finding]:
     for number, words in enumerate(odd, 1):
         if words:
             which = "it" if len(odd) == 1 else f"number {number}"
-            return [doubtful("secret", f"{which} {words}", _COPY)]
+            return [warning("secret", f"{which} {words}", _COPY)]
     received = await in_thread(lambda: newest(subject))
     return [_fits(subject.secrets, received)]
 
@@ -59,7 +59,7 @@ def _fits(secrets: Sequence[str], received: Sequence[Delivery]) -> Finding:
         )
         if verdict.state in {State.VALID, State.STALE}:
             return good("secret", f"{given}; it verifies delivery {delivery.id}")
-    return doubtful(
+    return warning(
         "secret",
         f"{given}, but it verifies none of the {len(signed)} newest signed deliveries",
         f"Is it of another app or environment, or was it renewed? {_COPY}",
@@ -87,7 +87,7 @@ async def client_key(subject: Subject) -> list[Finding]:
     if client_keys.environment(key) == "production":
         return [good("client-key", f"of production ({where})")]
     return [
-        doubtful(
+        warning(
             "client-key",
             f"{visible(key[:40])!r} ({where}) is shaped like neither a sandbox's nor production's",
             "A sandbox's has 18 characters and begins with sbaw, production's 16 with aw.",

@@ -4,7 +4,7 @@ import time
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
+from tiktok_hook.doctor.finding import Finding, bad, good, warning
 from tiktok_hook.doctor.received import newest
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, in_thread, resolve
@@ -30,7 +30,7 @@ async def clock(subject: Subject) -> list[Finding]:
     known = await in_thread(lambda: _by_deliveries(subject))
     if known is not None:
         return [known]
-    return [doubtful("clock", asked, "Compare the clock with a time server's by hand.")]
+    return [warning("clock", asked, "Compare the clock with a time server's by hand.")]
 
 
 async def _date_header(url: str | None) -> Finding | str:
@@ -51,11 +51,11 @@ async def _date_header(url: str | None) -> Finding | str:
         reply = await forwarder.send(request, timeout=_SECONDS)
     middle = (before + time.time()) / 2
     try:
-        told = parsedate_to_datetime(reply.header("Date") or "").timestamp()
+        server_time = parsedate_to_datetime(reply.header("Date") or "").timestamp()
     except ValueError:
         why = reply.detail or "its answer has no Date header"
         return f"{target} did not report the time: {why}"
-    return _judged(middle - told, f"than {target} reports")
+    return _judged(middle - server_time, f"than {target} reports")
 
 
 async def _named(target: str) -> None:
@@ -82,5 +82,5 @@ def _judged(ahead: float, whose: str) -> Finding:
         return good("clock", "right to within 5 s")
     words = f"{abs(ahead):.0f} s {'later' if ahead > 0 else 'earlier'} {whose}"
     if abs(ahead) <= _TOO_MUCH_SECONDS:
-        return doubtful("clock", words, f"{_SET_IT}.")
+        return warning("clock", words, f"{_SET_IT}.")
     return bad("clock", words, f"{_SET_IT}: signatures count as stale when it is 300 s off.")

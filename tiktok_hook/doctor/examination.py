@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from tiktok_hook.doctor import account, app, clock, history, ingress, machine
-from tiktok_hook.doctor.finding import Finding, bad, doubtful
+from tiktok_hook.doctor.finding import Finding, bad, warning
 from tiktok_hook.doctor.report import DoctorReport
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.errors import HookError
@@ -54,7 +54,7 @@ async def examine(
                 return await check(subject)
         except TimeoutError:
             words = f"no result within {seconds:g} s"
-            return [doubtful(name, words, "Something there is stuck; try once more.")]
+            return [warning(name, words, "Something there is stuck; try once more.")]
         except HookError as error:  # no home folder is known, for instance
             return [bad(name, str(error).removesuffix("."), error.hint)]
 

@@ -34,7 +34,7 @@ def good(name: str, found: str) -> Finding:
     return Finding(name, CheckStatus.PASS, found)
 
 
-def doubtful(name: str, found: str, next_step: str) -> Finding:
+def warning(name: str, found: str, next_step: str) -> Finding:
     """Worth a look."""
     return Finding(name, CheckStatus.WARN, found, next_step)
 

@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tiktok_hook import paths
-from tiktok_hook.doctor.finding import CheckStatus, Finding, bad, doubtful, good
+from tiktok_hook.doctor.finding import CheckStatus, Finding, bad, good, warning
 from tiktok_hook.doctor.machine import existing
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
@@ -42,10 +42,10 @@ def _server(location: "Location") -> list[Finding]:
     findings = []
     if not (found.encrypted or found.local):
         hint = "Append ?sslmode=verify-full to the URL, and turn TLS on there."
-        findings.append(doubtful("database-server", place, hint))
+        findings.append(warning("database-server", place, hint))
     elif found.is_far:
         hint = "TikTok waits for it with every delivery; use a server that is nearer."
-        findings.append(doubtful("database-server", place, hint))
+        findings.append(warning("database-server", place, hint))
     else:
         findings.append(good("database-server", place))
     if found.hears:
@@ -53,7 +53,7 @@ def _server(location: "Location") -> list[Finding]:
     else:
         why = "does not pass notifications on" if found.direct else "is a pooler's"
         findings.append(
-            doubtful(
+            warning(
                 "database-changes",
                 f"the address {why}: new deliveries are seen up to 5 s late",
                 "Use the server's direct address.",
@@ -61,7 +61,7 @@ def _server(location: "Location") -> list[Finding]:
         )
     if found.clock_is_off:
         findings.append(
-            doubtful(
+            warning(
                 "database-clock",
                 f"this machine's clock is {found.clock_seconds:+.1f} s from the server's",
                 "Let both machines set their clocks by themselves (NTP).",

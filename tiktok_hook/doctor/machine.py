@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tiktok_hook import paths
-from tiktok_hook.doctor.finding import Finding, bad, doubtful, good
+from tiktok_hook.doctor.finding import Finding, bad, good, warning
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, resolve
 from tiktok_hook.errors import HookError, ListenError
@@ -86,7 +86,7 @@ async def descriptors(_subject: Subject) -> list[Finding]:
     words = f"at most {soft} open files"
     if soft < _WANTED_DESCRIPTORS:
         return [
-            doubtful(
+            warning(
                 "descriptors",
                 f"{words}: more than {max(soft // 3, 1)} deliveries at once may fail",
                 "Raise the limit before listen: ulimit -n 4096; LimitNOFILE=4096 in a systemd "
@@ -161,7 +161,7 @@ async def disk(subject: Subject) -> list[Finding]:
     if free < _NEEDED_BYTES:
         return [bad("disk", words, "Free some space, or name another disk with --db PATH.")]
     if free < _WANTED_BYTES:
-        return [doubtful("disk", words, "Free some space, or keep less: listen --keep-bytes N.")]
+        return [warning("disk", words, "Free some space, or keep less: listen --keep-bytes N.")]
     return [good("disk", words)]
 
 
@@ -180,7 +180,7 @@ async def terminal(_subject: Subject) -> list[Finding]:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     if encoding not in {"utf8", "cp65001"}:
         return [
-            doubtful(
+            warning(
                 "terminal",
                 f"stdout speaks {sys.stdout.encoding}, not UTF-8",
                 "Set PYTHONUTF8=1, or LC_ALL to a UTF-8 locale such as C.UTF-8.",

@@ -15,7 +15,7 @@ from tiktok_hook.forward.target import (
     join,
     local_port,
     parse_target,
-    refuse_loop,
+    reject_loop,
 )
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "parse_header",
     "parse_target",
     "reachable",
-    "refuse_loop",
+    "reject_loop",
     "resolves_to_this_machine",
     "with_header",
 ]

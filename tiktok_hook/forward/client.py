@@ -34,7 +34,7 @@ _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Lone surrogates outside `surrogateescape`, which stand for no byte; JSON may hold them."""
 
-_REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
+_REJECTED_METHODS = frozenset({"TRACE", "CONNECT"})
 """TRACE echoes every header to its sender; CONNECT asks for a tunnel through the app."""
 
 Origin = tuple[str, str, int]
@@ -167,7 +167,7 @@ class Forwarder:
     async def _send(
         self, request: ForwardRequest, keep_bytes: int, deadline: Deadline
     ) -> AppResponse:
-        if request.method.upper() in _REFUSED_METHODS:
+        if request.method.upper() in _REJECTED_METHODS:
             raise FailedError("method", f"{request.method} requests are not forwarded")
         address = split(request.url)
         message = _message(request, address)

@@ -195,7 +195,7 @@ def local_port(target: str) -> int | None:
     return address.port if is_local(address.host) else None
 
 
-def refuse_loop(
+def reject_loop(
     targets: Iterable[str],
     *,
     receiver_port: int | None = None,

@@ -240,10 +240,10 @@ class AgentApi:
     async def replay(self, request: web.Request) -> web.Response:
         """Re-sign a captured request and send it again to the forwarding target."""
         try:
-            wish = json.loads((await request.read()).decode("utf-8"))
+            body = json.loads((await request.read()).decode("utf-8"))
         except (ValueError, RecursionError):
             return _error(400, "invalid request", "the body is not valid JSON")
-        name = wish.get("id") if isinstance(wish, dict) else None
+        name = body.get("id") if isinstance(body, dict) else None
         found = self._by_id(name) if isinstance(name, str) else None
         delivery = (
             None if found is None else await asyncio.to_thread(self._history.get, found.delivery_id)

@@ -208,7 +208,7 @@ class CountsShape(TypedDict):
     received: int
     valid: int
     stale: int
-    refused: int
+    rejected: int
     unchecked: int
     redeliveries: int
     failed: int
@@ -246,7 +246,7 @@ class SessionStatusShape(TypedDict):
     ack: str | None
     started_at: Timestamp | None
     received: int
-    refused: int
+    rejected: int
     failed_attempts: int
     outages: int
     offline: list[OutageShape]
@@ -384,7 +384,7 @@ def session_json(status: Status) -> SessionStatusShape:
         "ack": status.ack,
         "started_at": timestamp(status.started_at) if status.started_at else None,
         "received": 0 if counts is None else counts.received,
-        "refused": 0 if counts is None else counts.refused,
+        "rejected": 0 if counts is None else counts.rejected,
         "failed_attempts": 0 if counts is None else counts.failed_attempts,
         "outages": 0 if counts is None else counts.outages,
         "offline": [
@@ -408,7 +408,7 @@ def counts_json(counts: Counts) -> CountsShape:
         "received": counts.received,
         "valid": counts.valid,
         "stale": counts.stale,
-        "refused": counts.rejected,
+        "rejected": counts.rejected,
         "unchecked": counts.unchecked,
         "redeliveries": counts.redeliveries,
         "failed": counts.failed,

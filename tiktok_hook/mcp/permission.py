@@ -64,12 +64,12 @@ class Permissions:
 
     def state(
         self, action: Action, context: ServerRequestContext[Any]
-    ) -> Literal["allowed", "asks", "refused"]:
-        """What would happen now: ``refused`` where the client cannot ask its user."""
+    ) -> Literal["allowed", "asks", "denied"]:
+        """What would happen now: ``denied`` where the client cannot ask its user."""
         allowed = self._options.allow_listen if action == "listen" else self._options.allow_send
         if allowed:
             return "allowed"
-        return "asks" if _can_ask(context) else "refused"
+        return "asks" if _can_ask(context) else "denied"
 
     async def require(
         self,
@@ -93,7 +93,7 @@ class Permissions:
         state = self.state(action, context)
         if state == "allowed":
             return
-        if state == "refused":
+        if state == "denied":
             raise DeniedError(
                 f"{params.name} needs permission, and this client cannot ask its user for it.",
                 hint=f"The user can start the server with --allow-{action}.",

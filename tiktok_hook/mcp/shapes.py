@@ -48,9 +48,9 @@ class ListenerShape(TypedDict):
 class PermissionsShape(TypedDict):
     """What the user allows."""
 
-    listen: Annotated[Literal["allowed", "asks", "refused"], "start_listener, stop_listener"]
+    listen: Annotated[Literal["allowed", "asks", "denied"], "start_listener, stop_listener"]
     send: Annotated[
-        Literal["allowed", "asks", "refused"], "trigger_event, replay_delivery, audit_handler"
+        Literal["allowed", "asks", "denied"], "trigger_event, replay_delivery, audit_handler"
     ]
     remote: Annotated[bool, "Whether targets off this machine are allowed."]
     headers: Annotated[Literal["masked", "shown"], "Credentials and signatures in headers."]
@@ -202,11 +202,11 @@ class AuditCaseShape(TypedDict):
 
     id: str
     title: str
-    expected: Literal["accepted", "refused", "ignored"]
+    expected: Literal["accepted", "rejected", "ignored"]
     outcome: str
     status: int | None
     duration_ms: float
-    said: Annotated[str, "What the app answered."]
+    observed: Annotated[str, "What the app answered."]
     means: Annotated[str, "What a failure means in production."]
     likely: Annotated[str, "The likely mistake."]
 

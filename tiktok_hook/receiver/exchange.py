@@ -114,7 +114,7 @@ class GuardedRequestHandler(web.RequestHandler):
         else:
             if isinstance(exc, Exception) and not isinstance(exc, ConnectionError):
                 self.guard.reports.bug(exc)
-            self.guard.refuse(INTERNAL_ERROR, "internal error")
+            self.guard.reject(INTERNAL_ERROR, "internal error")
         return _never_sent()
 
 
@@ -214,11 +214,11 @@ class HttpExchange:
             method = target = ""
         if guard.begin(method, target, payload, task, chunked=message.chunked):
             if method == "CONNECT":
-                guard.refuse(METHOD_NOT_ALLOWED, "CONNECT: this is not a proxy")
+                guard.reject(METHOD_NOT_ALLOWED, "CONNECT: this is not a proxy")
             elif message.version not in _VERSIONS:
-                guard.refuse(VERSION_NOT_SUPPORTED, "HTTP version not supported")
+                guard.reject(VERSION_NOT_SUPPORTED, "HTTP version not supported")
             elif guard.may_exceed_head and _head_bytes(message) > self._limits.head_bytes:
-                guard.refuse(HEAD_TOO_LARGE, "headers too large")
+                guard.reject(HEAD_TOO_LARGE, "headers too large")
             else:
                 return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
         raise asyncio.CancelledError
@@ -230,7 +230,7 @@ class HttpExchange:
         # At its end the body is all here, so that nothing has to be waited for.
         body = content.read_nowait() if content.is_eof() else await self._read_body(request, guard)
         if body is not None and len(body) > self._limits.body_bytes:
-            guard.refuse(BODY_TOO_LARGE, f"body of {len(body)} bytes")
+            guard.reject(BODY_TOO_LARGE, f"body of {len(body)} bytes")
         if body is None or not guard.whole():
             return _never_sent()
         is_old = message.version == HttpVersion10
@@ -284,7 +284,7 @@ class HttpExchange:
         content, limit = request.content, self._limits.body_bytes
         length = request.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > limit:
-            guard.refuse(BODY_TOO_LARGE, f"body of {int(length)} bytes")
+            guard.reject(BODY_TOO_LARGE, f"body of {int(length)} bytes")
             return None
         if request.version == HttpVersion11:  # 1.0 has no such expectation
             expected = request.headers.get("Expect")
@@ -307,13 +307,13 @@ class HttpExchange:
                 parts.append(data)
                 size += len(data)
                 if size > limit:
-                    guard.refuse(BODY_TOO_LARGE, f"body of more than {limit} bytes")
+                    guard.reject(BODY_TOO_LARGE, f"body of more than {limit} bytes")
                     return None
         except (OSError, web.RequestPayloadError) as failure:
             # The connection is lost, or aiohttp found the body malformed. The body keeps the error,
             # whose traceback would keep this frame, and with it all that was received.
             failure.__traceback__ = None
-            guard.refuse(MALFORMED, "malformed body")
+            guard.reject(MALFORMED, "malformed body")
             return None
 
 

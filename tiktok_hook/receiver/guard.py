@@ -143,7 +143,7 @@ class ConnectionGuard(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            if self._state is not _IDLE and self._refuses(data):
+            if self._state is not _IDLE and self._rejects(data):
                 return
             self._count(data)
             if self._pieces or self._request_bytes + len(data) > PIECE_BYTES:
@@ -225,7 +225,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._method, self._target = method, target
         if self._kept_after_chunks:
             # See `ends_connection`: its head may hold trailers of the request before it.
-            self.refuse(MALFORMED, "sent together with a chunked request")
+            self.reject(MALFORMED, "sent together with a chunked request")
             return False
         self._body = body
         self._task = task
@@ -248,7 +248,7 @@ class ConnectionGuard(asyncio.Protocol):
             self._break_off()
             return False
         if self._chunked and self._http_failed():
-            self.refuse(MALFORMED, "malformed chunks")
+            self.reject(MALFORMED, "malformed chunks")
             return False
         self._acknowledge()
         self._waiting = True
@@ -308,7 +308,7 @@ class ConnectionGuard(asyncio.Protocol):
         if self._clogged_since is None:
             self._resume()
 
-    def refuse(self, response: ReceiverResponse, reason: str) -> None:
+    def reject(self, response: ReceiverResponse, reason: str) -> None:
         """Answer a request that is not handled, end the connection, and report it."""
         if self._transport is None or self._state is _DRAINING:
             return
@@ -318,7 +318,7 @@ class ConnectionGuard(asyncio.Protocol):
 
     def malformed(self, response: ReceiverResponse, reason: str) -> None:
         """Answer what could not be parsed; its first byte may show that it is TLS."""
-        self.refuse(response, "TLS spoken to a plain HTTP port" if self._tls else reason)
+        self.reject(response, "TLS spoken to a plain HTTP port" if self._tls else reason)
 
     def drain(self) -> None:
         """End our side and discard what still comes, so that the client can read the response."""
@@ -356,10 +356,10 @@ class ConnectionGuard(asyncio.Protocol):
                 self.abort()
         elif state is _TURNED_AWAY:
             if waited > limits.drain_seconds:
-                self.refuse(FULL, "too many connections")
+                self.reject(FULL, "too many connections")
         elif state is _RECEIVING:
             if waited > limits.request_seconds:
-                self.refuse(TOO_SLOW, f"not whole after {limits.request_seconds:g} s")
+                self.reject(TOO_SLOW, f"not whole after {limits.request_seconds:g} s")
         elif state is _IDLE:
             unused = self._group is self._capacity.unused
             if waited > (limits.unused_seconds if unused else limits.idle_seconds):
@@ -368,7 +368,7 @@ class ConnectionGuard(asyncio.Protocol):
     def evict(self) -> None:
         """Give the place to another connection."""
         if self._state is _RECEIVING:
-            self.refuse(FULL, "evicted: the oldest incomplete request of too many")
+            self.reject(FULL, "evicted: the oldest incomplete request of too many")
         else:
             self.close_if_idle()
 
@@ -414,10 +414,10 @@ class ConnectionGuard(asyncio.Protocol):
         self._http.connection_made(cast("asyncio.BaseTransport", self._guarded))
         return True
 
-    def _refuses(self, data: bytes) -> bool:
+    def _rejects(self, data: bytes) -> bool:
         """Whether `data` is not to be delegated: there is no place for it, or it is too late."""
         if self._state is _TURNED_AWAY and not self._admit():
-            self.refuse(FULL, "too many connections")
+            self.reject(FULL, "too many connections")
         if self._state is not _DRAINING and self._state is not _CLOSED:
             return False
         self._discarded_bytes += len(data)
@@ -443,7 +443,7 @@ class ConnectionGuard(asyncio.Protocol):
     def _queue(self, data: bytes) -> None:
         """Let `data` wait for its turn in pieces, and take no more until it has been delegated."""
         if self._state is _RECEIVING and self._capacity.held_bytes > self._limits.held_bytes:
-            self.refuse(FULL, "too many bytes at once")
+            self.reject(FULL, "too many bytes at once")
             return
         if not self._pieces:
             self._input_queue.add(self)
@@ -475,9 +475,9 @@ class ConnectionGuard(asyncio.Protocol):
         """
         limits = self._limits
         if self._capacity.held_bytes > limits.held_bytes:
-            self.refuse(FULL, "too many bytes at once")
+            self.reject(FULL, "too many bytes at once")
         elif self._request_bytes > limits.request_bytes:
-            self.refuse(MALFORMED, "chunks too small")
+            self.reject(MALFORMED, "chunks too small")
         elif body is None:
             if self.may_exceed_head:
                 self._settle()
@@ -485,7 +485,7 @@ class ConnectionGuard(asyncio.Protocol):
                 self._acknowledge()
         elif self._waiting and body.total_bytes == taken and not body.is_eof():
             if self._chunked and self._http_failed():
-                self.refuse(MALFORMED, "malformed chunks")
+                self.reject(MALFORMED, "malformed chunks")
             else:
                 self._acknowledge()
 
@@ -507,7 +507,7 @@ class ConnectionGuard(asyncio.Protocol):
                 if self._body is None or not self._body.is_eof():
                     self._break_off()
             elif self._body is None and self.may_exceed_head:
-                self.refuse(HEAD_TOO_LARGE, "headers too large")
+                self.reject(HEAD_TOO_LARGE, "headers too large")
 
     def _break_off(self) -> None:
         """End half a request whose client sends no more."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.delivery.bounded import MAX_BODY_BYTES
 from tiktok_hook.errors import StoreError
-from tiktok_hook.hints import LISTENER_REFUSAL
+from tiktok_hook.hints import LISTENER_REJECTION
 from tiktok_hook.receiver.messages import (
     INTERNAL_ERROR,
     OK,
@@ -37,7 +37,7 @@ DIAGNOSES_PER_SECOND = 12
 LARGE_BODY_BYTES = 64 << 10
 """Requests with more are decided one at a time: verifying 1 MiB takes 3 ms."""
 
-_FORGED = ReceiverResponse(403, LISTENER_REFUSAL)
+_FORGED = ReceiverResponse(403, LISTENER_REJECTION)
 _NOT_STORED = busy("cannot be stored now")
 _NO_FILE = error(404, "not here")
 
@@ -122,7 +122,7 @@ class WebhookHandler:
 
     async def _reject(self, decision: Reject, now: float) -> ReceiverResponse:
         delivery, status = decision
-        if delivery.verdict.refused and self._may_diagnose(now):
+        if delivery.verdict.rejected and self._may_diagnose(now):
             async with self._costly:
                 await asyncio.sleep(0)
                 delivery = self._policy.diagnose(delivery, now)

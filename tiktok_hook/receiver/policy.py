@@ -140,7 +140,7 @@ class Policy:
         This takes up to 20 ms, so the caller limits how often it is done.
         """
         body = delivery.body
-        if not delivery.verdict.refused or len(body) > MAX_DIAGNOSED_BYTES:
+        if not delivery.verdict.rejected or len(body) > MAX_DIAGNOSED_BYTES:
             return delivery
         values = [value for name, value in delivery.headers if name.lower() == _SIGNATURE]
         header = ",".join(values) if values else None
@@ -169,7 +169,7 @@ class Policy:
             verdict=verdict,
         )
         stale = verdict.state is State.STALE and self.options.tolerance is not None
-        if not (verdict.refused or stale):
+        if not (verdict.rejected or stale):
             return Accept(delivery)
         if b"tiktok.ping" in request.body:  # parsing is what a flood of forgeries must not cost
             event = delivery.event

@@ -361,7 +361,7 @@ async def _read_page(
 
 def _is_for_apps(delivery: Delivery) -> bool:
     """Whether an accepted delivery is forwarded; what a file brought is not."""
-    return delivery.source is not Source.IMPORT and not delivery.refused
+    return delivery.source is not Source.IMPORT and not delivery.rejected
 
 
 def _last(page: Sequence[Delivery], otherwise: int) -> int:

@@ -49,7 +49,7 @@ class HealthCheck:
         self._hangs_up = False
         self._connected()
 
-    def refused(self) -> None:
+    def connection_failed(self) -> None:
         """Record that no connection could be made."""
         self._hangs_up = False
         if self._state != "paused":
@@ -69,7 +69,7 @@ class HealthCheck:
     async def check(self) -> None:
         """Check once whether the target accepts connections."""
         if not await reachable(self._target):
-            self.refused()
+            self.connection_failed()
         elif not self._hangs_up:
             self._connected()
 

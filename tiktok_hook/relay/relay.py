@@ -397,7 +397,7 @@ class Relay:
         self._publish(DeliveryStored(stored))
         self._publish(DeliveryAnswered(stored))
         status = stored.status or 200
-        if stored.refused or stored.verdict.refused:
+        if stored.rejected or stored.verdict.rejected:
             return _plain(status)
         return _set_by("--ack", status)
 
@@ -443,7 +443,7 @@ class Relay:
         if retry_policy.responded(attempt):
             self._health_checks[target].responded()
         elif outcome is retry_policy.AttemptOutcome.UNREACHED:
-            self._health_checks[target].refused()
+            self._health_checks[target].connection_failed()
         elif attempt.error == "reset":
             self._health_checks[target].hung_up()
 

@@ -46,6 +46,6 @@ class FailureReports:
     def _stored(self, event: DeliveryStored) -> None:
         # Rejected deliveries have their own limits: storing one does not prove that accepted
         # deliveries can be stored.
-        if self._cannot_store and not event.delivery.verdict.refused:
+        if self._cannot_store and not event.delivery.verdict.rejected:
             self._cannot_store = False
             self._publish(Notice("Deliveries are stored again.", level="info"))

@@ -129,14 +129,14 @@ async def inspect(
 def run_page(
     page: AbstractAsyncContextManager[str],
     *,
-    say: Callable[[str], None],
+    announce: Callable[[str], None],
     open_browser: bool = False,
 ) -> None:
     """Serve a page until Ctrl-C, SIGTERM or SIGHUP.
 
     Args:
         page: The context manager that `inspect` returns.
-        say: Called with the URL once the page is served.
+        announce: Called with the URL once the page is served.
         open_browser: Open the URL in the user's browser.
     """
 
@@ -144,7 +144,7 @@ def run_page(
         stopping = asyncio.Event()
         with signals(lambda _number, **_: stopping.set()):
             async with page as url:
-                say(url)
+                announce(url)
                 if open_browser:
                     browser.open_page(url, lambda: None)
                 await stopping.wait()

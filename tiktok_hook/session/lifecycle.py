@@ -21,7 +21,7 @@ from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import AuthtokenError, StoreError
 from tiktok_hook.forward import (
     Forwarder,
-    refuse_loop,
+    reject_loop,
 )
 from tiktok_hook.receiver import (
     Limits,
@@ -179,7 +179,7 @@ class _ListenWiring(Wiring):
         await self._receive(relay, sockets, token)
         callback_url = _joined(public_url or local_url, plan.path)
         receiver_url = _joined(local_url, plan.path)
-        refuse_loop(
+        reject_loop(
             targets,
             receiver_port=port,
             inspector_port=plan.inspect_port if plan.inspect else None,
@@ -235,7 +235,7 @@ class _ListenWiring(Wiring):
         remarks = (
             *startup_notices.exposed(plan.host),
             *startup_notices.doubled_path(targets, plan.path),
-            *startup_notices.doubtful(plan),
+            *startup_notices.warnings(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
         return self._begin(session, *remarks)

@@ -115,9 +115,9 @@ class ListenOptions(
             )
 
     def _check_loop(self) -> None:
-        from tiktok_hook.forward import refuse_loop
+        from tiktok_hook.forward import reject_loop
 
-        refuse_loop(
+        reject_loop(
             self.targets,
             receiver_port=self.port or None,
             inspector_port=self.inspect_port or None,

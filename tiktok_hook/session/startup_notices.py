@@ -44,7 +44,7 @@ def exposed(host: str) -> list[Notice]:
     ]
 
 
-def doubtful(options: RelayOptions, *others: DeliveryFilter) -> list[Notice]:
+def warnings(options: RelayOptions, *others: DeliveryFilter) -> list[Notice]:
     """One notice per filter of a route, an answer rule or `others` that is probably mistyped."""
     routes = [each.match for each in options.parsed_routes]
     used = [*others, *routes, *(each.match for each in options.parsed_answers)]

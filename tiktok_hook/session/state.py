@@ -126,7 +126,7 @@ class Session:
                 async for delivery in deliveries:
                     if not _is_wanted(delivery, wanted):
                         continue
-                    if delivery.verdict.refused:
+                    if delivery.verdict.rejected:
                         rejected[delivery.id] = delivery
                     elif delivery.id not in self._waited_for:
                         self._waited_for.add(delivery.id)

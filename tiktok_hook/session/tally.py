@@ -11,9 +11,9 @@ from tiktok_hook.delivery import (
     Attempt,
     AttemptEnded,
     DeliveryAnswered,
-    FailedBeside,
     NonWebhookRequest,
     NotStored,
+    SecondaryFailures,
     Source,
     Summary,
     TunnelChanged,
@@ -76,7 +76,7 @@ class Tally:
         }
 
     def _add_non_webhook_request(self, event: NonWebhookRequest) -> None:
-        self.summary.probes += event.count
+        self.summary.non_webhook_requests += event.count
 
     def _add_not_stored(self, _event: NotStored) -> None:
         self.summary.unstored += 1
@@ -88,8 +88,8 @@ class Tally:
         counts = self.summary
         counts.received += 1
         state = delivery.verdict.state
-        if delivery.refused:
-            counts.refused += 1
+        if delivery.rejected:
+            counts.rejected += 1
         elif state is State.VALID:
             counts.valid += 1
         elif state is State.STALE:
@@ -109,16 +109,16 @@ class Tally:
             if event.will_retry:
                 return
             counts.failed_attempts += 1
-            failures = self._failures.setdefault(self._beside(attempt), _Failures())
+            failures = self._failures.setdefault(self._secondary_target(attempt), _Failures())
             failures.attempts += 1
             failures.ids[attempt.delivery_id] = None
             if len(failures.ids) > _FAILED:
                 failures.ids.popitem(last=False)
         elif counts.failed_attempts:
-            failures = self._failures.get(self._beside(attempt)) or _Failures()
+            failures = self._failures.get(self._secondary_target(attempt)) or _Failures()
             failures.ids.pop(attempt.delivery_id, None)
 
-    def _beside(self, attempt: Attempt) -> str | None:
+    def _secondary_target(self, attempt: Attempt) -> str | None:
         """The secondary target of an attempt; None for the primary target or any other URL."""
         for target in self._targets[1:]:
             base = target.partition("?")[0].removesuffix("/")
@@ -146,8 +146,8 @@ class Tally:
         counts = self.summary
         counts.seconds = self._clock() - self._began
         counts.failed = tuple(self._failures[None].ids)
-        counts.failed_beside = tuple(
-            FailedBeside(target, tuple(found.ids), found.attempts)
+        counts.secondary_failures = tuple(
+            SecondaryFailures(target, tuple(found.ids), found.attempts)
             for target, found in self._failures.items()
             if target is not None
         )

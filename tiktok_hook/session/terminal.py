@@ -166,7 +166,7 @@ class _Run:
                     session.open_inspector()
                 reached = await self._until_the_end(session)
             loop = asyncio.get_running_loop()
-            patience = loop.call_later(_PATIENCE_SECONDS, self._say_what_lasts, console)
+            patience = loop.call_later(_PATIENCE_SECONDS, self._name_what_lasts, console)
         patience.cancel()
         if session.exit_code is not None:
             return session.exit_code
@@ -193,7 +193,7 @@ class _Run:
             self._session.app_process.interrupt()
         self._stopping.set()
 
-    def _say_what_lasts(self, console: Console) -> None:
+    def _name_what_lasts(self, console: Console) -> None:
         if console.live:
             message = (
                 "Shutting down: waiting up to 5 s for requests in progress. "
@@ -238,6 +238,6 @@ def _counts(event: DeliveryAnswered) -> bool:
     Without a client secret nothing is verified, and every other delivery counts.
     """
     delivery = event.delivery
-    if event.skipped or delivery.refused or delivery.verdict.refused:
+    if event.skipped or delivery.rejected or delivery.verdict.rejected:
         return False
     return delivery.event is None or delivery.event.name != "tiktok.ping"

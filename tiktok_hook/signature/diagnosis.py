@@ -117,7 +117,7 @@ def explain(
 
     Unchanged if it is not rejected, has a hint already, or no known mistake matches.
     """
-    if not verdict.refused or verdict.hint:
+    if not verdict.rejected or verdict.hint:
         return verdict
     found = diagnose(header, body, secrets, now=now, headers=headers)
     return verdict if found is None else replace(verdict, reason=found.reason, hint=found.hint)

@@ -66,7 +66,7 @@ class Verdict:
         return self.state is State.VALID
 
     @property
-    def refused(self) -> bool:
+    def rejected(self) -> bool:
         """True when the delivery must not be acted on: forged, malformed or unsigned."""
         return self.state is State.INVALID or self.state is State.MISSING
 

@@ -25,7 +25,7 @@ _CUT_CHARS = 160
 
 def is_rejected(delivery: Delivery) -> bool:
     """Whether it belongs with the rejected ones, which anybody can send without the secret."""
-    return delivery.verdict.refused and delivery.source is not Source.IMPORT
+    return delivery.verdict.rejected and delivery.source is not Source.IMPORT
 
 
 def as_kept(delivery: Delivery) -> Delivery:

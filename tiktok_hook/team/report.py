@@ -125,14 +125,14 @@ def _process(member: "Member") -> str:
     place = f"{visible(member.host)}, process {member.pid}"
     if not member.running:
         return f"{name}: not running for {words.duration(member.silent_seconds)}, was on {place}"
-    said = f"{name}: on {place}, tiktok-hook {visible(member.program or '')}"
+    line = f"{name}: on {place}, tiktok-hook {visible(member.program or '')}"
     if member.direct is False:
-        said += ", through a pooler"
+        line += ", through a pooler"
     if member.clock_seconds is not None:
-        said += f", clock {member.clock_seconds:+.1f} s"
+        line += f", clock {member.clock_seconds:+.1f} s"
         if abs(member.clock_seconds) > CLOCK_SECONDS:
-            said += " (wrong)"
-    return said
+            line += " (wrong)"
+    return line
 
 
 def _kept(number: int, size: int) -> str:

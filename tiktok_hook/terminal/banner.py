@@ -200,7 +200,7 @@ def _counts(found: Summary, *, kept: bool) -> Iterator[Sequence[Part]]:
     kinds = [
         (found.valid, "valid"),
         (found.stale, "stale"),
-        (found.refused, "rejected"),
+        (found.rejected, "rejected"),
         (found.unchecked, "unchecked"),
     ]
     counted = [f"{words.count(number)} {word}" for number, word in kinds if number]
@@ -229,11 +229,11 @@ def _counts(found: Summary, *, kept: bool) -> Iterator[Sequence[Part]]:
 
 def _failed(found: Summary, *, kept: bool) -> Iterator[Sequence[Part]]:
     """Yield for each target what was not answered 200, and the command that sends it again."""
-    elsewhere = sum(each.attempts for each in found.failed_beside)
+    elsewhere = sum(each.attempts for each in found.secondary_failures)
     own = found.failed_attempts - elsewhere
     if own or found.failed:
         yield _failed_at(found.failed, own, found.target, kept=kept)
-    for each in found.failed_beside:
+    for each in found.secondary_failures:
         where = f" at {visible(each.target)}"
         yield _failed_at(each.ids, each.attempts, each.target, kept=kept, where=where)
 

@@ -117,9 +117,9 @@ def _title(delivery: Delivery) -> Text:
 def _verdict(delivery: Delivery, width: int, waiting_for: str | None) -> Iterator[Text]:
     found = delivery.verdict
     mark = {"valid": "✓", "stale": "✓", "unchecked": "·"}.get(found.state.value, "✗")
-    said = f"{mark} signature {words.verdict(found)}"
+    words_of_verdict = f"{mark} signature {words.verdict(found)}"
     if found.state == "unchecked" and not found.hint:
-        said += ": no client secret given"
+        words_of_verdict += ": no client secret given"
     if waiting_for is not None:
         answer = (f"waiting for {lines.shown(waiting_for)}", "caution")
     elif delivery.status is None:
@@ -127,7 +127,7 @@ def _verdict(delivery: Delivery, width: int, waiting_for: str | None) -> Iterato
     else:
         answer = (f"answered {delivery.status}", lines.status_style(delivery.status))
     style = lines.state_style(found.state)
-    body = line((lines.shown(said), style), " · ", answer)
+    body = line((lines.shown(words_of_verdict), style), " · ", answer)
     yield from hanging(_INDENT, body, width=width, indent=len(_INDENT) + 2)
     yield from hint_lines(found.hint, width, indent=4)
 

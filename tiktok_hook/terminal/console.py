@@ -167,7 +167,7 @@ class Console:
     def _stored(self, event: DeliveryStored) -> None:
         delivery = event.delivery
         self._received += 1
-        if delivery.verdict.refused:
+        if delivery.verdict.rejected:
             return  # shown with its answer, as far as the allowance goes
         if delivery.status is None:
             self._unanswered[delivery.id] = time.monotonic()
@@ -181,11 +181,11 @@ class Console:
         delivery = event.delivery
         if self._unanswered.pop(delivery.id, None) is not None:
             self._note_waiting()
-        self._rejected_count += delivery.refused
+        self._rejected_count += delivery.rejected
         if delivery.id in self._answers_due:  # each delivery line has its answer line
             self._answers_due.discard(delivery.id)
             self._printer.put(event, vital=True)
-        elif delivery.verdict.refused:  # an unverified tiktok.ping is one, too, and answered 200
+        elif delivery.verdict.rejected:  # an unverified tiktok.ping is one, too, and answered 200
             self._put_limited(self._rejected, DeliveryAnswered(bounded(delivery)))
         else:
             self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES)

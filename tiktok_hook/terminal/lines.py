@@ -102,9 +102,9 @@ def delivery_line(
         width: Columns that it should fit; name and words are cut for it. None cuts for none.
     """
     verdict = delivery.verdict
-    said = verdict.reason if verdict.refused else delivery.summary
+    summary = verdict.reason if verdict.rejected else delivery.summary
     if delivery.redelivery_of is not None:
-        said = f"{words.redelivery(delivery)}: {said}"
+        summary = f"{words.redelivery(delivery)}: {summary}"
     style = status_style(delivery.status)
     tail = str(delivery.status) if delivery.status is not None else "waiting for the app"
     if attempt is not None:
@@ -117,7 +117,7 @@ def delivery_line(
     arrow = "→ " if attempt is not None or skipped else ""
     head = f"{words.clock(delivery.received_at)} {f'#{delivery.id}':<{_ID_COLUMNS}} "
     state = f"{verdict.state.value:<{_STATE_COLUMNS}}"
-    name, text = delivery_name(delivery), shown(said)
+    name, text = delivery_name(delivery), shown(summary)
     if width is not None:
         room = width - len(head) - len(state) - len(arrow) - columns(tail) - 3
         name = cut_inside(name, max(min(room, MAX_NAME), _LEAST_NAME_COLUMNS))
@@ -145,13 +145,13 @@ def answer_line(
     """
     where = ""
     if attempt is None:
-        said, style = str(delivery.status), status_style(delivery.status)
+        summary, style = str(delivery.status), status_style(delivery.status)
     else:
-        said, style = outcome(attempt), attempt_style(attempt)
+        summary, style = outcome(attempt), attempt_style(attempt)
         if delivery.status != attempt.status:
-            said = f"{said}, answered {delivery.status}"
+            summary = f"{summary}, answered {delivery.status}"
         where = f"{shown(attempt.target)} " if with_target else ""
-    return f"{paint.strong}#{delivery.id}{paint.off} → {where}{paint.styled(said, style)}"
+    return f"{paint.strong}#{delivery.id}{paint.off} → {where}{paint.styled(summary, style)}"
 
 
 def attempt_line(

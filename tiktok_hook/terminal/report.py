@@ -70,9 +70,9 @@ class Report:
         for mark, number in counts:
             if not number and mark == "skip":
                 continue
-            said = f"{number} {_COUNTED[mark]}"
+            counted = f"{number} {_COUNTED[mark]}"
             parts += [", "] if parts else []
-            parts.append((said, _STYLES[mark]) if number and mark != "pass" else said)
+            parts.append((counted, _STYLES[mark]) if number and mark != "pass" else counted)
         return render([line(*parts, f".{after}")], self._paint)
 
     def _rendered(self, lead: Text, text: str) -> str:

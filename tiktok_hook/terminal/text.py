@@ -208,7 +208,7 @@ class Text:
         delivery = known.delivery
         if delivery.status is None:
             return False
-        expects_attempt = self._answered_by_app and not delivery.verdict.refused
+        expects_attempt = self._answered_by_app and not delivery.verdict.rejected
         return bool(known.attempts or known.skipped) or not expects_attempt
 
     def _incomplete(self, known: _Open) -> bool:
@@ -247,7 +247,7 @@ class Text:
         if delivery.source is not Source.IMPORT:
             yield from self._new_day(delivery.received_at)
         width = self._out_width()
-        if self.form != "compact" and not delivery.verdict.refused and self._room_for_block():
+        if self.form != "compact" and not delivery.verdict.rejected and self._room_for_block():
             from tiktok_hook.terminal import blocks
 
             waits = delivery.status is None
@@ -270,7 +270,7 @@ class Text:
                 width=width,
             )
             yield out(line + "\n")
-            hint = delivery.verdict.hint if delivery.verdict.refused else ""
+            hint = delivery.verdict.hint if delivery.verdict.rejected else ""
             hint = skipped.reason if skipped is not None else hint
             yield from self._hint(attempt.hint if attempt is not None else hint)
             for each in known.attempts[1:]:
@@ -345,7 +345,7 @@ class Text:
         if self._ping_passed or delivery.source is not Source.TIKTOK or delivery.status != 200:
             return
         verdict = delivery.verdict
-        if verdict.refused:
+        if verdict.rejected:
             if self._unverified_ping_shown:
                 return
             self._unverified_ping_shown = True

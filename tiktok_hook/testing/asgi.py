@@ -121,20 +121,20 @@ async def lifespan(app: AsgiApp) -> AsyncIterator[dict[str, Any]]:
         AppError: It could not start, or failed at its end.
     """
     state: dict[str, Any] = {}
-    tell: asyncio.Queue[Message] = asyncio.Queue()
+    to_app: asyncio.Queue[Message] = asyncio.Queue()
     heard: asyncio.Queue[Message] = asyncio.Queue()
 
     async def live() -> None:
         try:
             scope = {"type": "lifespan", "asgi": dict(_ASGI), "state": state}
-            await app(scope, tell.get, heard.put)
+            await app(scope, to_app.get, heard.put)
         except Exception as error:  # noqa: BLE001 - an app may fail in any way
             await heard.put({"type": "raised", "message": repr(error)})
         else:
             await heard.put({"type": "ended"})
 
-    async def say(word: str) -> Message:
-        await tell.put({"type": f"lifespan.{word}"})
+    async def send_lifespan(word: str) -> Message:
+        await to_app.put({"type": f"lifespan.{word}"})
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 return await heard.get()
@@ -145,13 +145,13 @@ async def lifespan(app: AsgiApp) -> AsyncIterator[dict[str, Any]]:
     failure = ""
     async with asyncio.TaskGroup() as group:
         living = group.create_task(live())
-        answer = await say("startup")
+        answer = await send_lifespan("startup")
         if answer["type"] == "lifespan.startup.failed":
             failure = f"The app could not start: {_reason(answer)}"
         else:
             yield state
         if answer["type"] == "lifespan.startup.complete":
-            answer = await say("shutdown")
+            answer = await send_lifespan("shutdown")
             if answer["type"] in {"lifespan.shutdown.failed", "raised"}:
                 failure = f"The app could not shut down: {_reason(answer)}"
         living.cancel()

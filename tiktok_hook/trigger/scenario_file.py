@@ -179,16 +179,16 @@ def planned(
     """
     own = [_own_sets(step, now) for step in steps]
     for text in sets:
-        refused: list[EditError] = []
+        failed: list[EditError] = []
         for step, kept in zip(steps, own, strict=True):
             try:
                 body_of(step.event, sets=[*kept, text], now=now)
             except EditError as error:
-                refused.append(error)
+                failed.append(error)
             else:
                 kept.append(text)
-        if len(refused) == len(steps):
-            raise refused[0]
+        if len(failed) == len(steps):
+            raise failed[0]
     return list(_bodies(steps, own, now))
 
 

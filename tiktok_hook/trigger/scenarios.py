@@ -77,16 +77,16 @@ def scenario(name: str, *, sets: Sequence[str] = (), now: float) -> list[bytes]:
     number = f"{int(now * 1_000_000_000):019d}"
     own = [[text.replace("{id}", number) for text in texts] for _, _, texts in steps]
     for text in sets:
-        refused: list[EditError] = []
+        failed: list[EditError] = []
         for (event, _, _), kept in zip(steps, own, strict=True):
             try:
                 body_of(event, sets=[*kept, text], now=now)
             except EditError as error:
-                refused.append(error)
+                failed.append(error)
             else:
                 kept.append(text)
-        if len(refused) == len(steps):
-            raise refused[0]
+        if len(failed) == len(steps):
+            raise failed[0]
     return [
         body_of(event, sets=kept, now=now - before)
         for (event, before, _), kept in zip(steps, own, strict=True)

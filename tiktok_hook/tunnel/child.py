@@ -28,36 +28,36 @@ from tiktok_hook.tunnel.protocol import (
     Missed,
     Online,
     Order,
-    Refused,
+    Rejected,
     RemoteCommand,
 )
-from tiktok_hook.tunnel.refusals import redact
+from tiktok_hook.tunnel.rejections import redact
 
 CLOSE_SECONDS = 1.0
 """How long an orderly close may take: it hangs while the connection is silent."""
 LEAVE_SECONDS = 1.5
 """After the end of stdin the process is gone within this time, whatever the SDK does."""
-PROBE_SECONDS = 3.0
+DIAL_SECONDS = 3.0
 MESSAGE_CHARACTERS = 4000
 """What is passed on of a foreign message: a line must fit the parent's buffer of 64 KiB."""
 
 
 class _Wire:
-    """The child's side of the pipe; `tell` may be called from any thread."""
+    """The child's side of the pipe; `send` may be called from any thread."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.leave = asyncio.Event()
         self.online = False
 
-    def tell(self, message: protocol.Message) -> None:
+    def send(self, message: protocol.Message) -> None:
         """Hand a message to the event loop: the SDK's threads must not wait for a full pipe."""
         self.loop.call_soon_threadsafe(_write, message)
 
     def end(self, message: protocol.Message) -> None:
         """Report why, then exit; there is nothing left to close."""
         self.online = False
-        self.tell(message)
+        self.send(message)
         self.loop.call_soon_threadsafe(self.leave.set)
 
     # The SDK calls what follows on threads of its own.
@@ -69,17 +69,17 @@ class _Wire:
 
     def beat(self, *latency_ms: int) -> None:
         """Called without an argument for a heartbeat that was missed."""
-        self.tell(Beat(latency_ms[0]) if latency_ms else Missed())
+        self.send(Beat(latency_ms[0]) if latency_ms else Missed())
 
     def stop(self) -> None:
-        self.tell(RemoteCommand("stop"))
+        self.send(RemoteCommand("stop"))
 
     def restart(self) -> None:
-        self.tell(RemoteCommand("restart"))
+        self.send(RemoteCommand("restart"))
 
     def update(self, *_version: object) -> None:
         """Raising is how an error is answered."""
-        self.tell(RemoteCommand("update"))
+        self.send(RemoteCommand("update"))
         raise NotImplementedError("tiktok-hook is updated with pip, not from here")
 
 
@@ -111,21 +111,21 @@ def _follow_stdin(wire: _Wire) -> None:
     os._exit(0)
 
 
-def _refusal(error: ValueError, order: Order) -> Refused:
+def _rejection(error: ValueError, order: Order) -> Rejected:
     """ngrok's or the SDK's no; all of them are a ValueError with two or three arguments."""
     stage, message, code = (*(str(part) for part in error.args), "", "", "")[:3]
     message = redact(message, (order.authtoken, order.webhook_secret))[:MESSAGE_CHARACTERS]
     cause = None
     if "tcp connection" in message and not code:
-        cause = _probe(order.server_addr or protocol.NGROK_SERVER)
-    return Refused(stage, message, code or None, cause)
+        cause = _dial(order.server_addr or protocol.NGROK_SERVER)
+    return Rejected(stage, message, code or None, cause)
 
 
-def _probe(address: str) -> Cause:
+def _dial(address: str) -> Cause:
     """Find out why no connection could be made: the SDK does not distinguish a name from a port."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=PROBE_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=DIAL_SECONDS).close()
     except socket.gaierror:
         return "dns"
     except ConnectionRefusedError:
@@ -183,12 +183,12 @@ async def _serve(order: Order) -> int:
     wire = _Wire()
     threading.Thread(target=_follow_stdin, args=(wire,), daemon=True).start()
     if order.pooling and not hasattr(ngrok.HttpListenerBuilder, "pooling_enabled"):
-        _write(Refused("pooling", "this SDK has no pooling_enabled", protocol.NO_POOLING))
+        _write(Rejected("pooling", "this SDK has no pooling_enabled", protocol.NO_POOLING))
         return 0
     try:
         listener = await _connect(order, wire)
     except ValueError as error:
-        _write(_refusal(error, order))
+        _write(_rejection(error, order))
         return 0
     wire.online = True
     _write(Online(listener.url()))

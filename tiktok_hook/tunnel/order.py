@@ -12,7 +12,7 @@ from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.tunnel.options import TunnelOptions
 from tiktok_hook.tunnel.protocol import Order
-from tiktok_hook.tunnel.refusals import TOKEN_PAGE
+from tiktok_hook.tunnel.rejections import TOKEN_PAGE
 from tiktok_hook.tunnel.timing import Timing
 
 # What the SDK and a resolver take: labels of letters, digits, hyphens and underscores.

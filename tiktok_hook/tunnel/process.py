@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from tiktok_hook.tunnel import protocol
 from tiktok_hook.tunnel.protocol import Message, Order
-from tiktok_hook.tunnel.refusals import NotOnlineError, Refusal, redact
+from tiktok_hook.tunnel.rejections import NotOnlineError, Rejection, redact
 
 STDERR_BYTES = 8192
 """How much of the end of the child's stderr is kept, to explain a crash."""
@@ -131,7 +131,7 @@ async def running(order: Order, *, patience: float) -> AsyncIterator[Child]:
         )
     except OSError as error:
         message = f"The tunnel's process could not be started: {error}."
-        raise NotOnlineError(Refusal(message, "Is this machine short of something?")) from error
+        raise NotOnlineError(Rejection(message, "Is this machine short of something?")) from error
     child = Child(process, order)
     try:
         assert process.stdin is not None

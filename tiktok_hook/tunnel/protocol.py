@@ -64,7 +64,7 @@ class Online:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """No session or no endpoint: the child ends after this.
 
     Attributes:
@@ -74,7 +74,7 @@ class Refused:
         cause: Why no connection could be made; None when that was not the trouble.
     """
 
-    type: ClassVar = "refused"
+    type: ClassVar = "rejected"
     stage: str
     message: str
     code: str | None = None
@@ -112,10 +112,10 @@ class RemoteCommand:
     name: Literal["stop", "restart", "update"]
 
 
-Message = Online | Refused | Beat | Missed | Lost | RemoteCommand
+Message = Online | Rejected | Beat | Missed | Lost | RemoteCommand
 
 _KINDS: dict[str, type[Message]] = {
-    kind.type: kind for kind in (Online, Refused, Beat, Missed, Lost, RemoteCommand)
+    kind.type: kind for kind in (Online, Rejected, Beat, Missed, Lost, RemoteCommand)
 }
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tiktok_hook.delivery import Notice, TunnelChanged
 from tiktok_hook.errors import AuthtokenError, HookError, TunnelError, UsageError
-from tiktok_hook.tunnel import refusals
+from tiktok_hook.tunnel import rejections
 from tiktok_hook.tunnel.options import TunnelOptions
 from tiktok_hook.tunnel.order import make_order
 from tiktok_hook.tunnel.process import Child, running
@@ -24,10 +24,10 @@ from tiktok_hook.tunnel.protocol import (
     Missed,
     Online,
     Order,
-    Refused,
+    Rejected,
     RemoteCommand,
 )
-from tiktok_hook.tunnel.refusals import NotOnlineError, Refusal
+from tiktok_hook.tunnel.rejections import NotOnlineError, Rejection
 from tiktok_hook.tunnel.timing import Timing
 
 
@@ -134,7 +134,7 @@ class Tunnel:
             try:
                 lasted = await self._one_life()
             except NotOnlineError as failure:
-                wait = self._after_failure(failure.refusal, tries)
+                wait = self._after_failure(failure.rejection, tries)
                 tries += 1
             else:
                 # One that is lost again and again at once is not replaced without a pause.
@@ -147,23 +147,27 @@ class Tunnel:
         waits = self._timing.waits
         return waits[min(tries, len(waits) - 1)] * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
 
-    def _after_failure(self, refusal: Refusal, tries: int) -> float:
+    def _after_failure(self, rejection: Rejection, tries: int) -> float:
         """The wait before the next try, or the error that makes trying again useless."""
         if self.state.url is None:
             # The first one is the user's to see, whatever it is.
-            raise _error(refusal)
+            raise _error(rejection)
         wait = self._wait(tries + 1)
-        if refusal.code in refusals.DOMAIN_CODES and not self._domain_chosen and self._order.domain:
+        if (
+            rejection.code in rejections.DOMAIN_CODES
+            and not self._domain_chosen
+            and self._order.domain
+        ):
             # ngrok does not give the host of its own choice twice: take what comes.
             self._order = replace(self._order, domain=None)
-        elif not refusal.heals:
-            raise _error(refusal)
-        elif refusal.code in refusals.TAKEN:
+        elif not rejection.heals:
+            raise _error(rejection)
+        elif rejection.code in rejections.TAKEN:
             wait = min(wait, self._timing.taken)
-        elif refusal.code in refusals.TOO_FAST:
+        elif rejection.code in rejections.TOO_FAST:
             wait = self._timing.waits[-1]
-        if self.state.error != refusal.message:
-            self._set(replace(self.state, error=refusal.message))
+        if self.state.error != rejection.message:
+            self._set(replace(self.state, error=rejection.message))
         return wait
 
     async def _one_life(self) -> float:
@@ -185,7 +189,7 @@ class Tunnel:
                     return time.monotonic() - begun
         finally:
             self.child_pid = None
-        raise NotOnlineError(refusals.ended(*child.last_words()))
+        raise NotOnlineError(rejections.ended(*child.last_words()))
 
     async def _connected(self, child: Child) -> Online | None:
         """Wait for the URL; None when the child ended without a word.
@@ -199,16 +203,16 @@ class Tunnel:
                 while (message := await child.next()) is not None:
                     if isinstance(message, Online):
                         return message
-                    if isinstance(message, Refused):
+                    if isinstance(message, Rejected):
                         raise NotOnlineError(self._explained(message, server))
         except TimeoutError:
             child.orderly = False
-            raise NotOnlineError(refusals.silent(server, self._timing.connect)) from None
+            raise NotOnlineError(rejections.silent(server, self._timing.connect)) from None
         return None
 
-    def _explained(self, refused: Refused, server: str) -> Refusal:
-        return refusals.explain(
-            refused,
+    def _explained(self, rejected: Rejected, server: str) -> Rejection:
+        return rejections.explain(
+            rejected,
             domain=self._order.domain,
             server=server,
             cas=self._order.cas,
@@ -259,7 +263,7 @@ class Tunnel:
             case Missed():
                 return _Loss("The connection to ngrok went silent.", well)
             case Lost(error):
-                return _Loss(refusals.lost(error), self._clock(), hung=False)
+                return _Loss(rejections.lost(error), self._clock(), hung=False)
             case RemoteCommand():
                 return self._commanded(message)
             case None:
@@ -307,11 +311,11 @@ class Tunnel:
         self._publish(state)
 
 
-def _error(refusal: Refusal) -> HookError:
-    if refusal.code in refusals.TOKEN_CODES:
-        return AuthtokenError(refusal.message, hint=refusal.hint)
-    kind = UsageError if refusal.code == NO_POOLING else TunnelError
-    return kind(refusal.message, hint=refusal.hint)
+def _error(rejection: Rejection) -> HookError:
+    if rejection.code in rejections.TOKEN_CODES:
+        return AuthtokenError(rejection.message, hint=rejection.hint)
+    kind = UsageError if rejection.code == NO_POOLING else TunnelError
+    return kind(rejection.message, hint=rejection.hint)
 
 
 def _proxy_variable() -> str | None:

@@ -39,7 +39,7 @@ def measure(bench: Bench) -> None:
                 for number in range(bench.repetitions):
                     seen = bench.in_turn(number, rates)
                     bench.add(MITMDUMP, seen["ours"] / seen["theirs"])
-                    bench.say(
+                    bench.log(
                         f"chain {number + 1}: tiktok-hook {seen['ours']:.0f}, "
                         f"mitmdump {seen['theirs']:.0f} a second"
                     )
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> None:
             for number in range(bench.repetitions):
                 took = bench.in_turn(number, times)
                 bench.add(ADDED, took["through"] - took["direct"])
-                bench.say(
+                bench.log(
                     f"one by one {number + 1}: {took['through']:.2f} ms, "
                     f"direct {took['direct']:.2f} ms"
                 )

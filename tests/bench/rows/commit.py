@@ -38,7 +38,7 @@ def _compare(bench: Bench, row: Row, variables: dict[str, str]) -> None:
         for number in range(bench.repetitions):
             seen = bench.in_turn(number, rates)
             bench.add(row, seen["together"] / seen["each"])
-            bench.say(
+            bench.log(
                 f"{row.name} {number + 1}: together {seen['together']:.0f}, "
                 f"each {seen['each']:.0f} a second"
             )

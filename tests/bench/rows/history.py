@@ -45,7 +45,7 @@ def measure(bench: Bench) -> None:
 def _history(bench: Bench) -> Path:
     folder = bench.peers.folder
     if not bench.quick or million.path_for(folder, COUNT).exists():
-        bench.say(f"history: {COUNT} deliveries, made once")
+        bench.log(f"history: {COUNT} deliveries, made once")
         return million.file_for(folder, COUNT)
     bench.note(f"The history had {QUICK_COUNT} deliveries only.")
     return million.file_for(folder, QUICK_COUNT)
@@ -70,7 +70,7 @@ def _pages(bench: Bench, path: Path) -> None:
             bench.add(rows[0], newest[warmth])
             bench.add(rows[1], deep[warmth] / newest[warmth])
             bench.add(rows[2], seen[slowest][warmth])
-            bench.say(
+            bench.log(
                 f"history {number + 1}, {warmth}: newest {newest[warmth]:.2f} ms, "
                 f"deep {deep[warmth]:.2f} ms, {slowest} {seen[slowest][warmth]:.2f} ms"
             )
@@ -89,7 +89,7 @@ def _events(bench: Bench, path: Path) -> None:
                     seconds.append(seconds_of(words, core=bench.cores.server, environment=homes))
             ours, theirs = map(statistics.median, taken.values())
             bench.add(EVENTS, ours / theirs)
-            bench.say(
+            bench.log(
                 f"events {number + 1}: {ours * 1000:.0f} ms, "
                 f"`http --version` {theirs * 1000:.0f} ms"
             )

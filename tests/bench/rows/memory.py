@@ -37,7 +37,7 @@ def measure(bench: Bench) -> None:
             ).count
             held.append(listener.resident_bytes())
         bench.add(MEMORY, held[1] / held[0])
-        bench.say(f"memory: {held[0] >> 20} MiB, after {sent} deliveries {held[1] >> 20} MiB")
+        bench.log(f"memory: {held[0] >> 20} MiB, after {sent} deliveries {held[1] >> 20} MiB")
         if sent < MANY:
             bench.note(f"Memory was looked at after {sent} deliveries, not after a million.")
 

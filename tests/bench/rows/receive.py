@@ -44,8 +44,8 @@ def measure(bench: Bench) -> None:
                     bench.add(row, reached / rates[name])
             if express:
                 bench.add(MEMORY, ours.resident_bytes() / express.resident_bytes())
-            said = ", ".join(f"{name} {rates[name]:.0f}" for name in measures)
-            bench.say(f"receiving {number + 1}: {said} a second")
+            output = ", ".join(f"{name} {rates[name]:.0f}" for name in measures)
+            bench.log(f"receiving {number + 1}: {output} a second")
 
 
 def _product(bench: Bench, stack: ExitStack, command: Command) -> Program:

@@ -137,7 +137,7 @@ def _repeat(bench: Bench, row: Row, once_ms: Callable[[], float]) -> None:
             time.sleep(_APART)
             taken.append(once_ms())
         bench.add(row, statistics.median(taken))
-        bench.say(
+        bench.log(
             f"{row.name} {number + 1}: median {statistics.median(taken):.1f} ms, "
             f"{min(taken):.1f} to {max(taken):.1f}"
         )

@@ -56,13 +56,13 @@ def _help(bench: Bench, home: Path) -> None:
         medians = {name: statistics.median(each) for name, each in taken.items() if each}
         base, helped = medians.pop("import click"), medians.pop("")
         bench.add(HELP, helped / base)
-        said = f"`import click` {base * 1000:.0f} ms, `--help` {helped * 1000:.0f} ms"
+        output = f"`import click` {base * 1000:.0f} ms, `--help` {helped * 1000:.0f} ms"
         if medians:
             slowest = max(medians, key=lambda name: medians[name])
             bench.add(COMMAND, medians[slowest] / base)
             bench.note(f"The slowest `COMMAND --help` was that of `{slowest}`.")
-            said += f", `{slowest} --help` {medians[slowest] * 1000:.0f} ms"
-        bench.say(f"starting {number + 1}: {said}")
+            output += f", `{slowest} --help` {medians[slowest] * 1000:.0f} ms"
+        bench.log(f"starting {number + 1}: {output}")
 
 
 def _accepting(bench: Bench) -> None:
@@ -80,7 +80,7 @@ def _accepting(bench: Bench) -> None:
                 theirs.append(express.start_seconds)
         mine, other = statistics.median(ours), statistics.median(theirs)
         bench.add(ACCEPTING, mine / other)
-        bench.say(
+        bench.log(
             f"accepting {number + 1}: tiktok-hook {mine * 1000:.0f} ms, "
             f"Express {other * 1000:.0f} ms"
         )

@@ -44,8 +44,8 @@ class Service:
         line = self._process.stdout.readline()
         if not line:
             raise NotMeasuredError("the stand-in of ngrok's service ended")
-        said: dict[str, object] = json.loads(line)
-        return said
+        output: dict[str, object] = json.loads(line)
+        return output
 
 
 def measure(bench: Bench) -> None:
@@ -66,7 +66,7 @@ def measure(bench: Bench) -> None:
             for number in range(bench.repetitions):
                 seen = bench.in_turn(number, rates)
                 bench.add(TUNNEL, seen["through"] / seen["direct"])
-                bench.say(
+                bench.log(
                     f"tunnel {number + 1}: through it {seen['through']:.0f}, "
                     f"direct {seen['direct']:.0f} a second"
                 )

@@ -479,20 +479,22 @@ class TestRetention:
     async def test_deliveries_queued_for_a_secondary_target_are_deleted_with_the_oldest(
         self, location: str
     ) -> None:
-        beside = QueueEntry("first", "http://else/", secondary=True)
+        alongside = QueueEntry("first", "http://else/", secondary=True)
         with open_store(location, keep=3) as store:
             for number in range(1, 11):
-                await store.add(delivery(), queues=[FIRST, beside] if number == 4 else [beside])
+                await store.add(
+                    delivery(), queues=[FIRST, alongside] if number == 4 else [alongside]
+                )
             history = store.history()
             assert [each.id for each in history.walk()] == [4, 9, 10]
             assert [each.id for each in history.pending("http://else/")] == [4, 9, 10]
-            assert history.queues_of(4) == [FIRST, beside]
+            assert history.queues_of(4) == [FIRST, alongside]
 
     async def test_rejected_deliveries_have_a_bound_of_their_own(self, location: str) -> None:
         with open_store(location, keep=5) as store:
             real = await store.add(delivery())
-            refused = [delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 20)]
-            await asyncio.gather(*(store.add(each) for each in refused))
+            rejected = [delivery(state=State.INVALID) for _ in range(MAX_REJECTED + 20)]
+            await asyncio.gather(*(store.add(each) for each in rejected))
             found = [each.id for each in store.history().walk()]
             assert found[0] == real.id
             assert found[1:] == list(range(22, MAX_REJECTED + 22))

@@ -35,12 +35,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Connection, "deadline_seconds", 1.0)
 
 
-async def _add_for_ever(store: Store, acknowledged: set[int], refused: list[float]) -> None:
+async def _add_for_ever(store: Store, acknowledged: set[int], rejected: list[float]) -> None:
     while True:
         try:
             acknowledged.add((await store.add(delivery())).id)
         except StoreError:
-            refused.append(time.monotonic())
+            rejected.append(time.monotonic())
             await asyncio.sleep(0.01)
 
 
@@ -50,15 +50,15 @@ class TestRestart:
         self, server: PostgresServer, database: str, mode: str
     ) -> None:
         acknowledged: set[int] = set()
-        refused: list[float] = []
+        rejected: list[float] = []
         with open_store(server.url(database)) as store:
             senders = [
-                asyncio.ensure_future(_add_for_ever(store, acknowledged, refused))  # noqa: TID251 - ended below
+                asyncio.ensure_future(_add_for_ever(store, acknowledged, rejected))  # noqa: TID251 - ended below
                 for _ in range(8)
             ]
             await _until(lambda: len(acknowledged) > 200)
             await asyncio.to_thread(server.stop, mode)
-            await _until(lambda: len(refused) > 0)
+            await _until(lambda: len(rejected) > 0)
             await asyncio.to_thread(server.start)
             before = len(acknowledged)
             await _until(lambda: len(acknowledged) > before + 200)
@@ -325,8 +325,8 @@ class TestOtherProcesses:
     ) -> None:
         with open_store(server.url(database)) as gone:
             stored = await gone.add(delivery(), attempt=attempt(0))
-            with open_store(server.url(database)) as beside:
-                assert not beside.history().attempts(stored.id)[0].ended
+            with open_store(server.url(database)) as alongside:
+                assert not alongside.history().attempts(stored.id)[0].ended
             server.execute("UPDATE tiktok_hook.processes SET held_until = now()", database)
             with open_store(server.url(database)) as other:
                 (ended,) = other.history().attempts(stored.id)

@@ -271,8 +271,8 @@ def test_leave_forgets_an_app_that_is_not_running(team: Team) -> None:
     asyncio.run(_filled(team))
     url = team.url(SUPERUSER)
     with team.open("anna", ANNA):
-        refused = invoke("team", "leave", ANNA, url)
-        assert (refused.exit_code, "is running on" in refused.stderr) == (2, True)
+        rejected = invoke("team", "leave", ANNA, url)
+        assert (rejected.exit_code, "is running on" in rejected.stderr) == (2, True)
     assert invoke("team", "leave", ANNA, team.url(team.name("ben"))).exit_code == 5
     assert invoke("team", "leave", ANNA, url).exit_code == 0
     assert invoke("team", "leave", ANNA, url).exit_code == 2
@@ -325,10 +325,10 @@ def test_without_the_right_to_make_tables_the_way_is_named(
     with pytest.raises(StoreError, match="may not create") as caught:
         open_store(server.url(database, user=user))
     assert "team create" in caught.value.hint
-    refused = invoke("team", "create", server.url(database, user=user))
-    assert refused.exit_code == 5
-    assert "create no roles" in refused.stderr
-    assert f'CREATE ROLE "{database}_developer" NOLOGIN' in refused.stderr
+    rejected = invoke("team", "create", server.url(database, user=user))
+    assert rejected.exit_code == 5
+    assert "create no roles" in rejected.stderr
+    assert f'CREATE ROLE "{database}_developer" NOLOGIN' in rejected.stderr
 
 
 def test_a_user_without_superuser_s_rights_makes_a_team_too(

@@ -18,7 +18,7 @@ from tiktok_hook.signature import State
 from tiktok_hook.store import check_creatable, open_history, open_store
 from tiktok_hook.store.sqlite.database import APPLICATION_ID, VERSION, Database
 
-NOBODY = 65534
+OTHER_USER = 65534
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def as_anybody() -> Iterator[Path]:
             yield folder
             folder.chmod(0o755)
             return
-        os.chown(folder, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
+        os.chown(folder, OTHER_USER, OTHER_USER)
+        os.seteuid(OTHER_USER)
         try:
             yield folder
         finally:

@@ -88,8 +88,8 @@ asyncio.run(main())
 """
     path = tmp_path / "history.db"
     environment = {"LD_PRELOAD": str(shim), "FULL_FILE": str(tmp_path / "full")}
-    said, seconds, readable, after, errors = json.loads(run(code, path, environment=environment))
-    assert said == [f"The disk is full: {path} cannot grow."]
+    reasons, seconds, readable, after, errors = json.loads(run(code, path, environment=environment))
+    assert reasons == [f"The disk is full: {path} cannot grow."]
     assert errors == 20
     assert seconds < 2
     assert readable == [1]

@@ -147,11 +147,11 @@ async def test_a_lock_of_another_program_is_waited_for_five_seconds(
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
-        said = await asyncio.gather(
+        reasons = await asyncio.gather(
             *(store.add(delivery()) for _ in range(40)), return_exceptions=True
         )
         assert 4 < time.monotonic() - started < 8
-        assert {str(each) for each in said} == {
+        assert {str(each) for each in reasons} == {
             f"{path} has been locked by another program for 5 s."
         }
         # Reading goes on all the while.
@@ -185,9 +185,9 @@ async def test_more_than_may_wait_are_rejected_at_once(store: Store, path: Path)
             adding = [group.create_task(add()) for _ in range(4500)]
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            refused = {each.result() for each in adding if each.done()}
+            rejected = {each.result() for each in adding if each.done()}
             other.execute("ROLLBACK")
-    assert refused == {f"4096 writes wait for {path} already."}
+    assert rejected == {f"4096 writes wait for {path} already."}
     results = [each.result() for each in adding]
     assert results.count("") >= 4096
     assert store.history().counts().received == results.count("")

@@ -75,15 +75,15 @@ export const byId = (id) => document.getElementById(id);
 
 // An open dialog hides the rest of the page, also from screen readers, so the live region moves
 // into the dialog.
-const said = byId("said");
-byId("dialog").addEventListener("close", () => document.body.append(said));
+const announcement = byId("announcement");
+byId("dialog").addEventListener("close", () => document.body.append(announcement));
 let quiet;
 export function say(words) {
-  if (byId("dialog").open && !byId("dialog").contains(said)) byId("dialog").append(said);
-  said.textContent = words;
+  if (byId("dialog").open && !byId("dialog").contains(announcement)) byId("dialog").append(announcement);
+  announcement.textContent = words;
   clearTimeout(quiet);
   quiet = setTimeout(() => {
-    said.textContent = "";
+    announcement.textContent = "";
   }, 4000);
 }
 

@@ -143,7 +143,7 @@ export function drawHead(status, tools, changed) {
       "span",
       { class: "counts" },
       count(counts.received, "received", {}, "", changed),
-      count(counts.refused, "rejected", { verdict: "rejected" }, "bad", changed),
+      count(counts.rejected, "rejected", { verdict: "rejected" }, "bad", changed),
       count(counts.failed, "failed in your app", { failed: "1" }, "bad", changed),
       counts.pending || status.waiting
         ? count(counts.pending || status.waiting, "queued", { queued: "1" }, "warn", changed)

@@ -207,7 +207,7 @@ class PostgresBackend:
                 return batch.results(found, self._presence.app)
             # Nothing was written, since not everything may wait: again without what may not.
             has_room = counted_bytes < self._bounds.queued_bytes
-            batch.refuse_beyond(
+            batch.reject_beyond(
                 max(self._bounds.queued - counted, 0) if has_room else 0,
                 StoreError(
                     f"{counted} deliveries ({counted_bytes / 1e6:.0f} MB) wait for the app, "

@@ -40,7 +40,7 @@ class Batch:
     removed: list[int] = field(default_factory=list)
     others: list[jobs.Clear | jobs.Attach | jobs.Advance] = field(default_factory=list)
     skipped: set[Job] = field(default_factory=set)
-    refused: dict[Job, StoreError] = field(default_factory=dict)
+    rejected: dict[Job, StoreError] = field(default_factory=dict)
     added: list[rows.Row] = field(default_factory=list)
     attempt_bytes: int = 0
     newest: int | None = None
@@ -76,11 +76,11 @@ class Batch:
         sizes = [each.size for each in self.adds if each.waits]
         return len(sizes), sum(sizes)
 
-    def refuse_beyond(self, number: int, error: StoreError) -> None:
+    def reject_beyond(self, number: int, error: StoreError) -> None:
         """Leave out those that would wait, but for the first few, with an error as their result."""
-        refused = [each for each in self.adds if each.waits][number:]
-        self.refused.update(dict.fromkeys(refused, error))
-        self.adds = [each for each in self.adds if each not in self.refused]
+        rejected = [each for each in self.adds if each.waits][number:]
+        self.rejected.update(dict.fromkeys(rejected, error))
+        self.adds = [each for each in self.adds if each not in self.rejected]
 
     def statement(
         self, app: str, owner: str, queue_bounds: tuple[int | None, int | None]
@@ -160,7 +160,7 @@ class Batch:
         for job in self.batch:
             match job:
                 case Add():
-                    results.append(self.refused.get(job) or next(stored))
+                    results.append(self.rejected.get(job) or next(stored))
                 case jobs.AddMany():
                     some = [] if job in self.skipped else [next(stored) for _ in job.adds]
                     job.assigned = [each.id for each in some]

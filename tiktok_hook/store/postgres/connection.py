@@ -186,7 +186,7 @@ class Server:
         )
 
 
-def _says(text: str) -> Callable[[Exception], str]:
+def _stating(text: str) -> Callable[[Exception], str]:
     return lambda _: text
 
 
@@ -205,24 +205,24 @@ _LOCK_HINT = (
 _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], Callable[[Exception], str], str], ...] = (
     (
         (DeadlinePassedError,),
-        _says(f"did not answer within {DEADLINE_SECONDS:.0f} s"),
+        _stating(f"did not answer within {DEADLINE_SECONDS:.0f} s"),
         _CONNECT_HINT,
     ),
-    ((errors.LockNotAvailable,), _says("has been locked for 5 s"), _LOCK_HINT),
+    ((errors.LockNotAvailable,), _stating("has been locked for 5 s"), _LOCK_HINT),
     (
         (errors.ReadOnlySqlTransaction,),
-        _says("is read-only: a standby, or set so"),
+        _stating("is read-only: a standby, or set so"),
         "Use the address of the primary server.",
     ),
-    ((errors.DiskFull,), _says("has a full disk"), "Free some space there."),
+    ((errors.DiskFull,), _stating("has a full disk"), "Free some space there."),
     (
         (errors.TooManyConnections,),
-        _says("has no connection left"),
+        _stating("has no connection left"),
         "Close some programs that use it, or raise max_connections.",
     ),
     (
         (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName),
-        _says("holds no history of this version any more"),
+        _stating("holds no history of this version any more"),
         "Check whether it was replaced or upgraded, then start again.",
     ),
 )

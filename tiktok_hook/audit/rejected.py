@@ -32,7 +32,7 @@ def _case(
     return Case(
         id=name,
         title=title,
-        expected=Expected.REFUSED,
+        expected=Expected.REJECTED,
         build=lambda kit: [build(kit)],
         means=means,
         likely=likely,
@@ -73,7 +73,7 @@ def _sandbox(kit: RequestFactory) -> ForwardRequest:
     return kit.signed(dumps(envelope).encode(), secret="a-sandbox-has-its-own-secret")  # noqa: S106 - no app's
 
 
-REFUSED: tuple[Case, ...] = (
+REJECTED: tuple[Case, ...] = (
     _case(
         "missing-header",
         f"no {HEADER} header",

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.tunnel.conftest import SECRET, TOKEN
-from tiktok_hook.tunnel import refusals
-from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Refused
-from tiktok_hook.tunnel.refusals import Refusal
+from tiktok_hook.tunnel import rejections
+from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Rejected
+from tiktok_hook.tunnel.rejections import Rejection
 
 SERVER = "connect.example.com:443"
 
@@ -18,9 +18,9 @@ def explain(
     domain: str | None = None,
     cas: str | None = None,
     proxy: str | None = None,
-) -> Refusal:
-    refused = Refused("failed to connect session", message, code, cause)
-    return refusals.explain(refused, domain=domain, server=SERVER, cas=cas, proxy=proxy)
+) -> Rejection:
+    rejected = Rejected("failed to connect session", message, code, cause)
+    return rejections.explain(rejected, domain=domain, server=SERVER, cas=cas, proxy=proxy)
 
 
 KNOWN = {
@@ -62,11 +62,11 @@ KNOWN = {
 @pytest.mark.parametrize("number", KNOWN)
 def test_a_known_code_has_a_sentence_a_hint_and_whether_it_heals(number: int) -> None:
     message, hint, heals = KNOWN[number]
-    refusal = explain("what ngrok says", code=f"ERR_NGROK_{number}")
-    assert message in refusal.message
-    assert refusal.message.endswith(f"(ERR_NGROK_{number}).")
-    assert hint in refusal.hint
-    assert refusal.heals is heals
+    rejection = explain("what ngrok says", code=f"ERR_NGROK_{number}")
+    assert message in rejection.message
+    assert rejection.message.endswith(f"(ERR_NGROK_{number}).")
+    assert hint in rejection.hint
+    assert rejection.heals is heals
 
 
 @pytest.mark.parametrize("number", [334, 6030, 313, 319, 320, 9036])
@@ -75,16 +75,16 @@ def test_a_rejected_domain_is_named(number: int) -> None:
 
 
 def test_a_domain_that_ngrok_chose_is_named_as_ngrok_writes_it() -> None:
-    said = "The endpoint 'https://dev-one.ngrok-free.app' is already online."
-    message = explain(said, code="ERR_NGROK_334").message
+    reason = "The endpoint 'https://dev-one.ngrok-free.app' is already online."
+    message = explain(reason, code="ERR_NGROK_334").message
     assert message.startswith("dev-one.ngrok-free.app is already online")
     assert explain(code="ERR_NGROK_334").message.startswith("The account's domain is")
 
 
 @pytest.mark.parametrize("number", [105, 106, 107])
 def test_ngroks_words_about_a_token_are_never_repeated(number: int) -> None:
-    refusal = explain(f"The token {TOKEN} is bad.", code=f"ERR_NGROK_{number}")
-    assert TOKEN not in f"{refusal.message}{refusal.hint}"
+    rejection = explain(f"The token {TOKEN} is bad.", code=f"ERR_NGROK_{number}")
+    assert TOKEN not in f"{rejection.message}{rejection.hint}"
 
 
 def test_what_is_wrong_with_a_traffic_policy_is_repeated() -> None:
@@ -93,17 +93,17 @@ def test_what_is_wrong_with_a_traffic_policy_is_repeated() -> None:
 
 @pytest.mark.parametrize("code", ["ERR_NGROK_77777", "ERR_NGROK_x", "ERR_NGROK_²", "ODD"])
 def test_an_unknown_code_shows_ngroks_words_and_its_page(code: str) -> None:
-    refusal = explain("Something new.\nIn two lines.", code=code)
-    assert refusal.message == f"ngrok rejected the tunnel: Something new. In two lines ({code})."
-    assert refusal.hint == f"See https://ngrok.com/docs/errors/{code.lower()}"
-    assert refusal.heals
+    rejection = explain("Something new.\nIn two lines.", code=code)
+    assert rejection.message == f"ngrok rejected the tunnel: Something new. In two lines ({code})."
+    assert rejection.hint == f"See https://ngrok.com/docs/errors/{code.lower()}"
+    assert rejection.heals
 
 
 def test_hostile_words_are_made_visible_and_bounded() -> None:
-    refusal = explain("\x1b[31m\u202e" + "x" * 5000, code="ERR_NGROK_77777")
-    assert "\x1b" not in refusal.message
-    assert "\u202e" not in refusal.message
-    assert len(refusal.message) < 400
+    rejection = explain("\x1b[31m\u202e" + "x" * 5000, code="ERR_NGROK_77777")
+    assert "\x1b" not in rejection.message
+    assert "\u202e" not in rejection.message
+    assert len(rejection.message) < 400
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_hostile_words_are_made_visible_and_bounded() -> None:
     ],
 )
 def test_each_cause_of_no_connection_has_its_words(cause: Cause, words: str) -> None:
-    refusal = explain("failed to establish tcp connection", cause=cause)
-    assert refusal.message == words
-    assert refusal.hint
-    assert refusal.heals
+    rejection = explain("failed to establish tcp connection", cause=cause)
+    assert rejection.message == words
+    assert rejection.hint
+    assert rejection.heals
 
 
 def test_a_proxy_variable_is_named_when_there_is_no_connection() -> None:
@@ -137,9 +137,9 @@ def test_a_proxy_variable_is_named_when_there_is_no_connection() -> None:
     ],
 )
 def test_a_tls_failure_names_what_was_trusted(cas: str | None, words: str) -> None:
-    refusal = explain("tls handshake error", cas=cas)
-    assert f"not trusted ({words})" in refusal.message
-    assert "--connect-cas" in refusal.hint
+    rejection = explain("tls handshake error", cas=cas)
+    assert f"not trusted ({words})" in rejection.message
+    assert "--connect-cas" in rejection.hint
 
 
 def test_a_hang_up_while_signing_in_is_reported() -> None:
@@ -152,9 +152,9 @@ def test_an_unknown_failure_keeps_the_sdks_words() -> None:
 
 
 def test_an_sdk_without_pooling_cannot_heal() -> None:
-    refusal = explain(code=NO_POOLING)
-    assert "Python 3.12" in refusal.hint
-    assert not refusal.heals
+    rejection = explain(code=NO_POOLING)
+    assert "Python 3.12" in rejection.hint
+    assert not rejection.heals
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,9 @@ def test_an_sdk_without_pooling_cannot_heal() -> None:
 def test_a_crash_shows_its_last_words(
     code: int | None, stderr: str, message: str, hint: str
 ) -> None:
-    refusal = refusals.ended(code, stderr)
-    assert message in refusal.message
-    assert refusal.hint == hint
+    rejection = rejections.ended(code, stderr)
+    assert message in rejection.message
+    assert rejection.hint == hint
 
 
 @pytest.mark.parametrize(
@@ -188,22 +188,22 @@ def test_a_crash_shows_its_last_words(
     ],
 )
 def test_a_loss_is_one_sentence(error: str, words: str) -> None:
-    assert refusals.lost(error) == words
+    assert rejections.lost(error) == words
 
 
 @pytest.mark.parametrize(
     "text", [f"a {SECRET} b", f"{TOKEN}{SECRET}", repr(f'"{SECRET}"')], ids=["in", "both", "quoted"]
 )
 def test_secrets_are_hidden_wherever_they_stand(text: str) -> None:
-    hidden = refusals.redact(text, (TOKEN, SECRET, None, ""))
+    hidden = rejections.redact(text, (TOKEN, SECRET, None, ""))
     assert SECRET not in hidden
     assert TOKEN not in hidden
     assert "[hidden]" in hidden
 
 
 def test_a_secret_with_a_line_break_is_hidden_as_a_literal_too() -> None:
-    assert refusals.redact(repr("in se\ncret"), ("se\ncret",)) == "'in [hidden]'"
+    assert rejections.redact(repr("in se\ncret"), ("se\ncret",)) == "'in [hidden]'"
 
 
 def test_text_without_a_secret_stays() -> None:
-    assert refusals.redact("nothing here", (TOKEN, None, "")) == "nothing here"
+    assert rejections.redact("nothing here", (TOKEN, None, "")) == "nothing here"

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tiktok_hook.sanitize import visible
-from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Refused
+from tiktok_hook.tunnel.protocol import NO_POOLING, Cause, Rejected
 
 DASHBOARD = "https://dashboard.ngrok.com"
 TOKEN_PAGE = f"{DASHBOARD}/get-started/your-authtoken"
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """What to show the user.
 
     Attributes:
@@ -38,9 +38,9 @@ TOO_FAST = frozenset({"ERR_NGROK_349", "ERR_NGROK_351"})
 class NotOnlineError(Exception):
     """A try that brought no URL, in words."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.message)
+        self.rejection = rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ class _Words:
 _COPY_TOKEN = f"Copy the token again from {TOKEN_PAGE}"
 _DOMAINS = f"Leave out --domain for your dev domain, or see {DASHBOARD}/domains"
 _LOCALLY = "Leave out --verify-webhook: with a secret the signature is checked here anyway."
-_POLICY = "Correct the document given with --traffic-policy: {said}"
+_POLICY = "Correct the document given with --traffic-policy: {reason}"
 
-# {domain} is the domain asked for, {said} ngrok's own message. Tokens are never quoted, so neither
-# is ngrok's message about them: it repeats the token.
+# {domain} is the domain asked for, {reason} ngrok's own message. Tokens are never quoted, so
+# neither is ngrok's message about them: it repeats the token.
 _TABLE = (
     _Words(
         (4018,),
@@ -198,61 +198,61 @@ TAKEN = frozenset({"ERR_NGROK_334", "ERR_NGROK_6030"})
 
 
 def explain(
-    refused: Refused,
+    rejected: Rejected,
     *,
     domain: str | None,
     server: str,
     cas: str | None,
     proxy: str | None = None,
-) -> Refusal:
+) -> Rejection:
     """Put ngrok's or the SDK's no into words.
 
     Args:
-        refused: What the child reported.
+        rejected: What the child reported.
         domain: The host that was asked for; None when none was.
         server: ``host:port`` that was connected to.
         cas: What certificates were trusted; None for ngrok's own.
         proxy: Name of a proxy variable that is set; the SDK cannot use one.
     """
-    said = one_line(refused.message)
-    if refused.code == NO_POOLING:
-        return Refusal(
+    reason = one_line(rejected.message)
+    if rejected.code == NO_POOLING:
+        return Rejection(
             "This version of ngrok's SDK cannot pool endpoints.",
             "Use Python 3.12 or newer, where pip installs one that can; or leave out --pooling.",
             NO_POOLING,
             heals=False,
         )
-    if refused.code is not None:
-        return _by_code(refused.code, said, domain)
-    if refused.cause is not None:
-        return _unreachable(refused.cause, server, proxy)
-    if "tls" in said:
+    if rejected.code is not None:
+        return _by_code(rejected.code, reason, domain)
+    if rejected.cause is not None:
+        return _unreachable(rejected.cause, server, proxy)
+    if "tls" in reason:
         return _untrusted(server, cas)
-    if "rpc response" in said:
-        return Refusal(
+    if "rpc response" in reason:
+        return Rejection(
             f"{server} hung up while signing in.",
             "Try again; if it stays so, see https://status.ngrok.com",
         )
-    return Refusal(f"No tunnel: {said or refused.stage}.", "Try again in a moment.")
+    return Rejection(f"No tunnel: {reason or rejected.stage}.", "Try again in a moment.")
 
 
-def _by_code(code: str, said: str, domain: str | None) -> Refusal:
+def _by_code(code: str, reason: str, domain: str | None) -> Rejection:
     number = code.removeprefix("ERR_NGROK_")
     words = _BY_CODE.get(int(number)) if number.isascii() and number.isdigit() else None
     if words is None:
-        return Refusal(
-            f"ngrok rejected the tunnel: {said or 'no reason given'} ({visible(code)}).",
+        return Rejection(
+            f"ngrok rejected the tunnel: {reason or 'no reason given'} ({visible(code)}).",
             f"See https://ngrok.com/docs/errors/{visible(code).lower()}",
             code,
         )
-    if domain is None and (named := _URL.search(said)) is not None:
+    if domain is None and (named := _URL.search(reason)) is not None:
         domain = named[1]
-    values = {"domain": domain or "The account's domain", "said": said}
+    values = {"domain": domain or "The account's domain", "reason": reason}
     message = f"{words.message.format_map(values)} ({code})."
-    return Refusal(message, words.hint.format_map(values), code, words.heals)
+    return Rejection(message, words.hint.format_map(values), code, words.heals)
 
 
-def _unreachable(cause: Cause, server: str, proxy: str | None) -> Refusal:
+def _unreachable(cause: Cause, server: str, proxy: str | None) -> Rejection:
     host = server.rpartition(":")[0]
     message = {
         "dns": f"The name {host} cannot be found (DNS).",
@@ -269,32 +269,32 @@ def _unreachable(cause: Cause, server: str, proxy: str | None) -> Refusal:
         hint = "Try again in a moment."
     else:
         hint = f"Check the network and the firewall: TLS to {server} must be let out."
-    return Refusal(message, hint)
+    return Rejection(message, hint)
 
 
-def _untrusted(server: str, cas: str | None) -> Refusal:
+def _untrusted(server: str, cas: str | None) -> Rejection:
     trusted = {None: "ngrok's own", "trusted": "ngrok's own", "host": "this system's"}
     trust = trusted.get(cas, cas)
-    return Refusal(
+    return Rejection(
         f"{server} showed a certificate that is not trusted ({trust}), or does not speak TLS.",
         "Where a firewall opens TLS, give its CA: --connect-cas host, or a PEM file.",
     )
 
 
-def silent(server: str, seconds: float) -> Refusal:
+def silent(server: str, seconds: float) -> Rejection:
     """Nothing came back within the deadline."""
-    return Refusal(
+    return Rejection(
         f"{server} did not answer within {seconds:g} s.",
         "Check the network and the firewall, and https://status.ngrok.com",
     )
 
 
-def ended(code: int | None, stderr: str) -> Refusal:
+def ended(code: int | None, stderr: str) -> Rejection:
     """The child ended without a word to us: a crash or panic of the SDK, or it was killed."""
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     last = [line.strip() for line in stderr.splitlines() if line.strip()][-1:]
     hint = f"Its last words: {one_line(last[0])}" if last else "Try again."
-    return Refusal(f"The tunnel's process ended unexpectedly ({how}).", hint)
+    return Rejection(f"The tunnel's process ended unexpectedly ({how}).", hint)
 
 
 _URL = re.compile(r"https?://([\w.-]+\w)", re.ASCII)
