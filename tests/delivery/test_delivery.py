@@ -128,6 +128,10 @@ class TestDelivery:
         assert copy.fingerprint == original.fingerprint
         assert copy == delivery(id=7, status=200)
 
+    def test_a_copy_has_no_field_that_the_class_lacks(self) -> None:
+        with pytest.raises(TypeError, match="Delivery has no state"):
+            delivery().replace(state="valid")
+
     def test_a_copy_with_another_body_is_parsed_again(self) -> None:
         original = delivery()
         assert original.event is not None

@@ -42,6 +42,10 @@ class State(StrEnum):
     UNCHECKED = "unchecked"
 
 
+# `State.VALID` calls a function of the enum module in Python 3.11, several times a delivery.
+_VALID, _INVALID, _MISSING = State.VALID, State.INVALID, State.MISSING
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What the signature check found.
@@ -63,12 +67,12 @@ class Verdict:
     @property
     def ok(self) -> bool:
         """True if the delivery may be acted on: ``valid``, and nothing else."""
-        return self.state is State.VALID
+        return self.state is _VALID
 
     @property
     def rejected(self) -> bool:
         """True when the delivery must not be acted on: forged, malformed or unsigned."""
-        return self.state is State.INVALID or self.state is State.MISSING
+        return self.state is _INVALID or self.state is _MISSING
 
 
 class MalformedError(ValueError):
@@ -94,7 +98,7 @@ def sign(body: bytes, secret: str, *, timestamp: int) -> str:
         ``t=…,s=…`` with lower-case hex.
     """
     text = str(timestamp)
-    return f"t={text},s={digest(key_of(secret), text, body).hex()}"
+    return f"t={text},s={_digest(_keyed(secret), text, body).hex()}"
 
 
 def with_wrong_digit(header: str) -> str:
@@ -148,8 +152,12 @@ def check(
         return _mismatch(secrets, age)
     # Asked this way round, a NaN on either side is stale and never valid.
     if abs(age) <= tolerance:
-        return Verdict(State.VALID, age_seconds=age, secret=number)
+        return Verdict(_VALID, age_seconds=age, secret=number)
     return _stale(found.timestamp, age, tolerance, number)
+
+
+_BYTES = (bytes, bytearray, memoryview)
+_SEQUENCES = (tuple, list, Sequence)  # asking for the usual ones first spares the slow look
 
 
 def _checked(header: object, body: object, secret: object) -> Sequence[str]:
@@ -158,7 +166,7 @@ def _checked(header: object, body: object, secret: object) -> Sequence[str]:
     Raises:
         TypeError: With what to pass instead; never with the value itself.
     """
-    if not isinstance(body, bytes | bytearray | memoryview):
+    if not isinstance(body, _BYTES):
         name = type(body).__name__
         raise TypeError(
             f"body must be the raw bytes of the request, not {name}: read them before anything "
@@ -167,21 +175,21 @@ def _checked(header: object, body: object, secret: object) -> Sequence[str]:
     if header is not None and not isinstance(header, str):
         raise TypeError(f"header must be a str or None, not {type(header).__name__}")
     secrets = (secret,) if isinstance(secret, str) else secret
-    if secrets is None or isinstance(secrets, bytes) or not isinstance(secrets, Sequence):
+    if isinstance(secrets, bytes) or not isinstance(secrets, _SEQUENCES):
         name = type(secret).__name__
         raise TypeError(f"secret must be a str or a sequence of str, not {name}: is it set?")
-    if not all(isinstance(each, str) for each in secrets):
-        raise TypeError("every secret must be a str: is one of them not set?")
+    for each in secrets:
+        if not isinstance(each, str):
+            raise TypeError("every secret must be a str: is one of them not set?")
     return secrets
 
 
 def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | None:
     """Number of the first secret that made one of the signatures, from 1; None if none did."""
     for number, secret in enumerate(secrets, 1):
-        # Everybody knows a blank secret, and the comment sign of an env file.
-        if not secret or secret.isspace() or secret.lstrip().startswith("#"):
+        if _is_public(secret):
             continue
-        expected = digest(key_of(secret), found.timestamp, body)
+        expected = _digest(_keyed(secret), found.timestamp, body)
         for given in found.digests:
             if hmac.compare_digest(expected, given):
                 return number
@@ -222,17 +230,23 @@ def take_apart(header: str | None) -> Signature:
     return Signature(timestamp, tuple(digests))
 
 
-def digest(key: bytes, timestamp: str, body: bytes) -> bytes:
+def _digest(keyed: hmac.HMAC, timestamp: str, body: bytes) -> bytes:
     """The 32 bytes that TikTok would send as ``s`` (in hex) for this timestamp and body."""
     # `hmac.digest` in one call releases the GIL each time, and waits to acquire it again.
-    keyed = _keyed(key).copy()
-    keyed.update(b"%b.%b" % (timestamp.encode(), body))
-    return keyed.digest()
+    copy = keyed.copy()
+    copy.update(b"%b.%b" % (timestamp.encode(), body))
+    return copy.digest()
 
 
 @lru_cache(maxsize=16)
-def _keyed(key: bytes) -> hmac.HMAC:
-    return hmac.new(key, digestmod="sha256")
+def _keyed(secret: str) -> hmac.HMAC:
+    return hmac.new(key_of(secret), digestmod="sha256")
+
+
+@lru_cache(maxsize=16)
+def _is_public(secret: str) -> bool:
+    """Whether everybody knows it: a blank secret, and the comment sign of an env file."""
+    return not secret or secret.isspace() or secret.lstrip().startswith("#")
 
 
 def key_of(secret: str) -> bytes:
