@@ -78,7 +78,9 @@ class Add(Job):
     @property
     def waits(self) -> bool:
         """Whether it waits for a primary target, so that it counts against the queue's bound."""
-        return any(not each.secondary and each.mode != "attached" for each in self.queues)
+        return bool(self.queues) and any(
+            not each.secondary and each.mode != "attached" for each in self.queues
+        )
 
 
 class AddMany(Job):

@@ -95,7 +95,7 @@ def link(delivery: Delivery) -> bytes | None:
     if fingerprint is None or delivery.event is None:
         return None
     at = min(max(delivery.event.create_time or 0, 0), (1 << 64) - 1)
-    group = f"{delivery.source.value[:2]}{int(is_rejected(delivery))}"
+    group = f"{delivery.source[:2]}{int(is_rejected(delivery))}"
     return at.to_bytes(8, "big") + fingerprint + group.encode()
 
 

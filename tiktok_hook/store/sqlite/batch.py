@@ -105,7 +105,8 @@ def _add_all(
     inserts, begun = [], []
     enqueued: list[tuple[int, QueueEntry]] = []
     for add in adds:
-        if add.waits and counters.queue_full:
+        waits = add.waits
+        if waits and counters.queue_full:
             results.append(_full(counters))
             continue
         counters.last_id = delivery_id = counters.last_id + 1
@@ -129,10 +130,11 @@ def _add_all(
         else:
             counters.kept += 1
             counters.kept_bytes += size
-        if add.waits:
+        if waits:
             counters.queued += 1
             counters.queued_bytes += size
-        enqueued += [(delivery_id, each) for each in add.queues]
+        if add.queues:
+            enqueued += [(delivery_id, each) for each in add.queues]
         if add.attempt is not None:
             begun.append(rows.numbered(add.attempt, delivery_id, 1))
         inserts.append(row)

@@ -72,15 +72,29 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
         found_by: Its `searchable_columns`.
     """
     verdict = delivery.verdict
-    remote_addr, method = storable(delivery.remote_addr), storable(delivery.method)
-    path, query = encode(delivery.path), encode(delivery.query)
-    http_version = storable(delivery.http_version)
+    given = (
+        delivery.remote_addr,
+        delivery.method,
+        delivery.path,
+        delivery.query,
+        delivery.http_version,
+        verdict.reason,
+        verdict.hint,
+    )
+    texts: tuple[str | bytes, ...] = given
+    joined = "".join(given)
+    size = len(delivery.body) + len(joined)
+    if not joined.isascii():
+        path, query = map(encode, given[2:4])
+        texts = (*map(storable, given[:2]), path, query, *map(storable, given[4:]))
+        size = len(delivery.body) + sum(map(_bytes, texts))
+    remote_addr, method, path, query, http_version, reason, hint = texts
     headers = headers_text(delivery.headers)
-    reason, hint = storable(verdict.reason), storable(verdict.hint)
-    texts = (remote_addr, method, path, query, http_version, headers, reason, hint, *found_by)
-    in_row = len(delivery.body) + sum(map(_bytes, texts))
+    event, user_openid, publish_id, summary = found_by
+    indexed = _bytes(event) + _bytes(user_openid) + _bytes(publish_id)
+    size += _bytes(headers) + indexed + _bytes(summary)
     # Index entries come in any order, so their pages are two thirds full.
-    in_indexes = sum(map(_bytes, found_by[:3])) * 3 // 2
+    in_indexes = indexed * 3 // 2
     return (
         delivery.id,
         delivery.received_at,
@@ -105,10 +119,12 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
         delivery.body_state.value,
         delivery.scheme,
         int(is_rejected(delivery)),
-        on_disk(in_row) + in_indexes + ROW_BYTES,
-        *found_by[:3],
+        on_disk(size) + in_indexes + ROW_BYTES,
+        event,
+        user_openid,
+        publish_id,
         key,
-        found_by[3],
+        summary,
     )
 
 
