@@ -4,7 +4,7 @@ The thread and the event loops that submit to it share no lock, because a lock w
 ten thousand times a second. These are the states of the thread, and the flag that is set in each:
 
     writing    (no flag)      commits what was gathered
-    expecting  _expected > 0  waits `_patience` for the next writes of those just answered
+    expecting  _expected > 0  waits a little for the next writes of those just answered
     napping    _napping       waits `_delay` for the time of unawaited writes
     asleep     _asleep        waits without a deadline
 
@@ -43,7 +43,7 @@ MAX_PENDING = 4096
 """Maximum number of pending writes; more fail, as the disk is slower than what comes in."""
 
 _SEVERAL = 4
-_PATIENCE_SECONDS = 0.002
+_PATIENCE_SECONDS = 0.01
 """After a batch with at least `_SEVERAL` waiters, wait up to this long for their next write."""
 
 DELAY_SECONDS = 0.02
@@ -74,7 +74,7 @@ class Store:
         self._napping = False
         self._closing = False
         self._expected = 0  # size of `_urgent` at which the expecting thread resumes
-        self._patience = 0.0
+        self._left_over = 0  # size of `_urgent` when the last batch was answered
         self._delay = DELAY_SECONDS
         self._thread = threading.Thread(target=self._run, name="history writer", daemon=True)
         self._thread.start()
@@ -352,15 +352,14 @@ class Store:
         """Wait a little for those who were just answered, where several write at once.
 
         Otherwise what came during a commit would be the next batch, and those who were answered
-        the one after it: two halves that never meet, at the price of two commits. A commit costs
-        as much as waiting for as long as one takes.
+        the one after it: two halves that never meet, at the price of two commits. Answering a batch
+        and reading the next one takes the event loop up to twice as long as its commit took.
         """
         answered = sum(1 for job in batch if job.future is not None)
         if answered >= _SEVERAL:
-            self._patience = min(seconds, _PATIENCE_SECONDS)
-            self._expected = answered + len(self._urgent)
+            self._expected = answered + self._left_over
             if len(self._urgent) < self._expected and not self._closing:
-                self._sleep(self._patience)
+                self._sleep(min(2 * seconds, _PATIENCE_SECONDS))
             self._expected = 0
 
     def _wait(self) -> None:
@@ -420,7 +419,7 @@ class Store:
                     self._write([job])
         else:
             self._delay = DELAY_SECONDS
-            _resolve_all(
+            self._answer(
                 [
                     (job, None, result) if isinstance(result, StoreError) else (job, result, None)
                     for job, result in zip(batch, results, strict=True)
@@ -433,12 +432,17 @@ class Store:
         self._delay = RETRY_SECONDS
         if not self._closing:
             self._later.extendleft(job for job in reversed(batch) if job.future is None)
-        _resolve_all([(job, None, reason) for job in batch])
+        self._answer([(job, None, reason) for job in batch])
 
     def _drop(self, job: Job, cause: Exception) -> None:
         reason = StoreError(f"{self.label} cannot take this: {cause}.")
         reason.__cause__ = cause
-        _resolve_all([(job, None, reason)])
+        self._answer([(job, None, reason)])
+
+    def _answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Resolve futures. What is in `_urgent` by then is not from those who are answered here."""
+        self._left_over = len(self._urgent)
+        _resolve_all(outcomes)
 
 
 def _slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
