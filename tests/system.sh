@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a few tests need beside Python: a C compiler for the slowed fsync, a browser for the
 # inspector's page, curl, jq and zsh for one-liners and scripts, a validator for HAR, npm with two of its packages, PHP,
-# PostgreSQL, whose server the tests start themselves.
+# PostgreSQL and PgBouncer, which the tests start themselves.
 # Programs only as root on Debian, and only what is missing; elsewhere those tests skip and say why,
 # except with CI=true, where they fail.
 set -eu
@@ -34,7 +34,9 @@ if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
     [ -e /etc/postgresql-common/createcluster.conf ] \
         || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
 fi
+command -v pgbouncer >/dev/null || missing="$missing pgbouncer"
 [ -n "$missing" ] || exit 0
+# Debian's package starts a service where there is an init system; the tests have their own.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086
