@@ -153,8 +153,8 @@ class Server:
                 return StoreError(f"{self.label} {message(error)}.", hint=hint)
         words = " ".join(str(error).split())
         for sign, message_text, hint in _CONNECT_MEANINGS:
-            if sign in words:
-                return StoreError(f"{self.label} {message_text}.", hint=hint)
+            if found := re.search(sign, words):
+                return StoreError(f"{self.label} {found.expand(message_text)}.", hint=hint)
         reason = _reason(words)
         if isinstance(error, psycopg.OperationalError):
             return StoreError(
@@ -251,6 +251,28 @@ _CONNECT_MEANINGS = (
         "remaining connection slots",
         "has no connection left",
         "Close some programs that use it, or raise max_connections.",
+    ),
+    (
+        "certificate verify failed",
+        "has a certificate that cannot be trusted",
+        "Give the certificate of the CA that signed it: sslrootcert=FILE in the URL.",
+    ),
+    (
+        r"server certificate for (.+?) does not match host name",
+        r"has a certificate of another name, \1",
+        "Use a name of the certificate as the host, as in @localhost or @db.example.com.",
+    ),
+    (
+        r'root certificate file "(.+?)" does not exist',
+        r"cannot be checked: the root certificate \1 does not exist",
+        "Put the certificate of the server's CA there, or name its file: sslrootcert=FILE in the "
+        "URL. For a public CA that is the system's list, such as "
+        "/etc/ssl/certs/ca-certificates.crt.",
+    ),
+    (
+        r"(invalid \w+ value: \".*?\")",
+        r"cannot be used: \1",
+        "Correct it in the URL, as in sslmode=verify-full.",
     ),
     (
         "server does not support SSL",
