@@ -397,7 +397,7 @@ class TestLease:
             await eventually(lambda: relay.waiting == 0)
         assert set(numbers(app)) == {1, 2, 3, 4}
 
-    async def test_after_a_restore_it_begins_with_what_arrives_from_then_on(
+    async def test_in_another_epoch_it_continues_at_the_cursor_with_a_notice(
         self, server: PostgresServer, database: str, shared: str
     ) -> None:
         published = Published()
@@ -409,12 +409,12 @@ class TestLease:
             server.execute(restored, database)
             async with attached(shared, app.url, published=published):
                 await receive(store, 3)
-                await app.wait_for(2)
+                await app.wait_for(3)
                 server.execute(restored, database)
                 await published.until(Notice, 2)
                 await receive(store, 4)
-                await app.wait_for(3)
-        assert numbers(app) == [1, 3, 4]
+                await app.wait_for(4)
+        assert numbers(app) == [1, 2, 3, 4]
         assert "restored from a dump" in published.of(Notice)[0].message
 
 

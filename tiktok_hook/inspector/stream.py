@@ -202,6 +202,7 @@ class _Connection:
         self._subscription = subscription
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
         self._complete = 0  # every delivery up to this id has been sent
+        self._restored = history.restored()
         self._dropped = 0
 
     async def run(self, known: int | None, gone: Callable[[], bool]) -> None:
@@ -234,11 +235,20 @@ class _Connection:
                 now = await asyncio.to_thread(self._history.changes)
                 if now != changes:
                     changes = now
+                    if self._history.restored() != self._restored:
+                        await self._begin_again()
                     await self._send_changes_of_recent_rows()
                     await self._catch_up()
             if time.monotonic() - wrote >= HEARTBEAT_SECONDS:
                 wrote = time.monotonic()
                 await self._write(b": connected\n\n")
+
+    async def _begin_again(self) -> None:
+        """Let the client load the list again: a dump was restored, so ids may mean others now."""
+        self._restored = self._history.restored()
+        self._sent.clear()
+        self._complete = await asyncio.to_thread(self._history.newest_id)
+        await self._event("reset", {})
 
     async def _catch_up(self) -> None:
         """Send stored deliveries that were not sent yet. Ids are committed in ascending order."""

@@ -41,6 +41,7 @@ from tiktok_hook.store import (
     QueueLock,
     Store,
 )
+from tiktok_hook.store.change_feed import require_same
 
 IN_ORDER = 256
 """How many deliveries of an attached app wait in order before it reads no further."""
@@ -128,7 +129,11 @@ class AttachedApp:
             self._store.make_due(target, self._clock())
 
     async def _record(self, state: AttachmentState) -> None:
-        """Record the app at its cursor, which another epoch of the history moves to the end."""
+        """Record the app at its cursor.
+
+        A dump has the cursor of the time when it was made, and the deliveries of that time, so an
+        app of a restored history continues there.
+        """
         known = state.attachment
         missed = 0
         if known is None:
@@ -136,12 +141,16 @@ class AttachedApp:
                 lambda reader: starting_cursor(reader, self._start, self._clock())
             )
         elif known.epoch != state.epoch:
-            self.cursor = state.newest_id
+            self.cursor, missed = min(known.cursor, state.newest_id), known.missed
             text = (
-                f"The history was restored from a dump, so its ids may mean other deliveries: "
-                f"{self.app} begins with what arrives from now on."
+                f"The history was restored from a dump: {self.app} continues after delivery "
+                f"{self.cursor}, where it was then."
             )
-            self._publish(Notice(text, "tiktok-hook replay --since 1h sends earlier ones again."))
+            hint = (
+                "It gets again what it got since the dump was made; what was received since then "
+                "and is not in the dump is lost."
+            )
+            self._publish(Notice(text, hint))
         else:
             self.cursor, missed = known.cursor, known.missed
             if self._start != "now":
@@ -271,10 +280,18 @@ async def follow(
         match: Which deliveries; None matches everything.
         after: The newest id that is not shown.
         publish: Called with `DeliveryStored` and `DeliveryAnswered`.
+
+    Raises:
+        StoreError: A dump was restored in place of the history.
     """
+    restored = store.history().restored()
 
     async def step() -> bool:
         nonlocal after
+        try:
+            require_same(store.history(), restored)
+        except StoreError as error:
+            raise _DetachedError(str(error), hint=error.hint) from error
         page = await _read_page(store, match, after, _PAGE)
         for each in filter(_is_for_apps, page):
             publish(DeliveryStored(each))

@@ -53,6 +53,14 @@ class ChangeFeed(Protocol):
         """Block until `changes` differs from `seen`, at most `seconds`; its new value."""
         ...
 
+    def restored(self) -> int:
+        """How often a dump was restored in place of the history since it was opened; no query.
+
+        The same ids may mean other deliveries then, so who remembers one has to begin again. It is
+        noticed within 5 s, as a change.
+        """
+        ...
+
 
 class HistoryReader(ChangeFeed, Protocol):
     """Queries over a history, from any thread. A context manager.

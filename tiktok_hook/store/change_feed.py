@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tiktok_hook.delivery import CUT, Attempt, Delivery
+from tiktok_hook.errors import StoreError
 from tiktok_hook.store.api import HistoryReader
 from tiktok_hook.store.filter import Filter
 
@@ -69,8 +70,9 @@ def follow(
         Each delivery once, with its last attempt when that has ended; later ones by themselves.
 
     Raises:
-        StoreError: The history cannot be read.
+        StoreError: The history cannot be read, or a dump was restored in its place.
     """
+    restored = history.restored()
     end = None if seconds is None else time.monotonic() + seconds
     news = _News(history, where, after, hold)
     seen = None
@@ -79,11 +81,29 @@ def follow(
         over = end is not None and time.monotonic() >= end
         if version != seen or over or news.due:
             seen = version
+            require_same(history, restored)
             yield from news.look(all_held=over)
         if over:
             return
         left = POLL_SECONDS if end is None else min(POLL_SECONDS, end - time.monotonic())
         history.wait_for_change(seen, max(left, 0.0))
+
+
+def require_same(history: HistoryReader, restored: int) -> None:
+    """Check that ids still mean what they did.
+
+    Args:
+        history: Open.
+        restored: What `HistoryReader.restored` was then.
+
+    Raises:
+        StoreError: A dump was restored since.
+    """
+    if history.restored() != restored:
+        raise StoreError(
+            f"{history.label} was restored from a dump, so its ids may mean other deliveries now.",
+            hint="Start this again: tiktok-hook events lists what is there.",
+        )
 
 
 class _News:

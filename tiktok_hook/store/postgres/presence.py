@@ -20,6 +20,7 @@ from typing import Protocol
 import psycopg
 
 from tiktok_hook.errors import StoreError
+from tiktok_hook.store.postgres import schema
 from tiktok_hook.store.postgres.connection import Connection, Server
 
 CHANNEL = "tiktok_hook"
@@ -73,6 +74,8 @@ class Presence:
         self._held: dict[str, Leased] = {}
         self._valid_until = 0.0
         self._snapshot: str | None = None
+        self._origin: str | None = None
+        self._restored = 0
         self._closed = False
         self._waker, self._wakened = socket.socketpair()
         self._waker.settimeout(0)
@@ -110,6 +113,12 @@ class Presence:
         self.start()
         with self._condition:
             return self._changes
+
+    @property
+    def restored(self) -> int:
+        """How often a dump was restored in place of the history since we began to follow it."""
+        with self._condition:
+            return self._restored
 
     def changed(self) -> None:
         """Count a change."""
@@ -209,8 +218,6 @@ class Presence:
             self._wait(connection, min(renew_at, look_at) - time.monotonic())
             now = time.monotonic()
             if now >= renew_at:
-                # Without a lease it is asked all the same: a connection that died without a word
-                # is found out only by using it.
                 self._renew(connection)
                 renew_at = now + RENEW_SECONDS
             if now >= look_at:
@@ -247,14 +254,36 @@ class Presence:
                 self._condition.notify_all()
         return moved
 
+    def _was_restored(self, connection: Connection) -> bool:
+        """Whether a dump was restored here since this was asked last; it is counted."""
+        origin = schema.origin(connection)
+        known, self._origin = self._origin, origin
+        if known is None or origin == known:
+            return False
+        if self._leased:
+            schema.renew_epoch(connection)
+        with self._condition:
+            self._restored += 1
+            self._changes += 1
+            self._condition.notify_all()
+        return True
+
     def _renew(self, connection: Connection) -> None:
         if not self._leased:
-            connection.execute("SELECT")
+            # Asked all the same: a connection that died without a word is found out only by using
+            # it.
+            self._was_restored(connection)
             return
         since = time.monotonic()
         self._register(connection)
-        found = connection.execute(_OURS, (self.id,)).fetchall()
-        ours = {target for (target,) in found}
+        ours = self._ours(connection)
+        if self._was_restored(connection):  # asked last, since it may have happened just now
+            self._register(connection)
+            with self._condition:
+                held = list(self._held)
+            for target in held:  # the dump may have been made before these were ours
+                connection.execute(ACQUIRE, {"app": self.app, "target": target, "id": self.id})
+            ours = self._ours(connection)
         # The lease counts only once what was taken over meanwhile is known to be lost.
         with self._condition:
             lost = [each for target, each in self._held.items() if target not in ours]
@@ -262,6 +291,10 @@ class Presence:
                 del self._held[each.target]
                 each.lose()
             self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
+
+    def _ours(self, connection: Connection) -> set[str]:
+        """The targets of the queue locks that this process has."""
+        return {target for (target,) in connection.execute(_OURS, (self.id,)).fetchall()}
 
     def _self_test(self, connection: Connection) -> bool:
         """Whether a notification from another connection arrives here."""
@@ -302,5 +335,8 @@ _REGISTER = (
     "SELECT tiktok_hook.register_1(%(id)s::uuid, %(app)s::text, %(kind)s::text, %(program)s::text, "
     "%(host)s::text, %(pid)s::int4, %(direct)s, %(ahead)s::float8, %(seconds)s::float8)"
 )
+ACQUIRE = "SELECT tiktok_hook.acquire_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"
+"""Acquires a queue lock; whether it is ours then."""
+
 _OURS = "SELECT target FROM tiktok_hook.queue_locks WHERE holder = %s"
 _UNREGISTER = "SELECT tiktok_hook.unregister_1(%s::uuid, %s::text)"

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.postgres.connections import QueryConnections
-from tiktok_hook.store.postgres.presence import Presence
+from tiktok_hook.store.postgres.presence import ACQUIRE, Presence
 
 
 class LeaseQueueLock:
@@ -50,7 +50,7 @@ class LeaseQueueLock:
         self._held = False
         since = time.monotonic()
         values = {"app": self._presence.app, "target": self.target, "id": self._presence.id}
-        ((acquired,),) = await asyncio.to_thread(self._ask, _ACQUIRE, values)
+        ((acquired,),) = await asyncio.to_thread(self._ask, ACQUIRE, values)
         if acquired:
             self._held, self.lost = True, False
             self._presence.hold(self, since)
@@ -77,5 +77,4 @@ class LeaseQueueLock:
         return self._connections.all(query, values)
 
 
-_ACQUIRE = "SELECT tiktok_hook.acquire_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"
 _RELEASE = "SELECT tiktok_hook.release_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"

@@ -10,7 +10,7 @@ from tiktok_hook.store import encoding
 from tiktok_hook.store.api import SEARCH_WINDOW
 from tiktok_hook.store.encoding import is_glob
 from tiktok_hook.store.filter import ANY_APP, EVERYTHING, Filter
-from tiktok_hook.store.postgres import rows, schema
+from tiktok_hook.store.postgres import rows
 from tiktok_hook.store.postgres.conditions import (
     ANY_NAME,
     QUEUED_IDS,
@@ -160,10 +160,6 @@ class PostgresReader:
     def newest_id(self) -> int:
         """The newest id there is; 0 when there is none."""
         return self._bounds()[1]
-
-    def epoch(self) -> str:
-        """Which life of the history this is: another one after it was restored from a dump."""
-        return str(self._all(schema.EPOCH)[0][0])
 
     def attachment(self) -> AttachmentState:
         """The attached app of this name, in one query."""
@@ -331,6 +327,10 @@ class PostgresReader:
     def changes(self) -> int:
         """The change counter; no query."""
         return self._presence.changes()
+
+    def restored(self) -> int:
+        """How often a dump was restored in its place; noticed within 5 s."""
+        return self._presence.restored
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
         """Wait for a notification."""

@@ -6,8 +6,6 @@ from typing import Any
 from tiktok_hook.errors import NoHistoryError, StoreError
 from tiktok_hook.store.postgres.connection import Connection, Server
 
-EPOCH = "SELECT epoch FROM tiktok_hook.history"
-
 VERSION = 1
 """The version that this program writes."""
 
@@ -72,9 +70,19 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
                     (VERSION, keep, keep_bytes),
                 )
     require(connection, server)
+    renew_epoch(connection)
+
+
+def renew_epoch(connection: Connection) -> None:
+    """Give the history an epoch of its own if it is a restored copy that has none yet."""
     restored = f"FROM tiktok_hook.history WHERE origin <> {_ORIGIN}"
     if connection.execute(f"SELECT true {restored}").fetchone():
         connection.execute(f"SELECT tiktok_hook.renew_epoch_1({_ORIGIN})")
+
+
+def origin(connection: Connection) -> str:
+    """Cluster, database and table: not the same after a dump was restored."""
+    return str(_one(connection, f"SELECT {_ORIGIN}"))
 
 
 def lock(connection: Connection) -> None:

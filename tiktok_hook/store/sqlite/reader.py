@@ -310,6 +310,10 @@ class SQLiteReader:
         """The change counter."""
         return self._readers.changes()
 
+    def restored(self) -> int:
+        """Never: a file that was replaced is another one."""
+        return 0
+
     def wait_for_change(self, seen: int, seconds: float) -> int:
         """Poll the change counter until it moves."""
         deadline = time.monotonic() + seconds

@@ -1,0 +1,169 @@
+"""A dump is restored, elsewhere or in place, while others know ids of before."""
+
+import asyncio
+import json
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import postgres
+from tests.apps import running_app
+from tests.deadline import DEADLINE
+from tests.postgres import PostgresServer, wait_for
+from tests.relay.attached import attached
+from tests.relay.samples import Published, eventually
+from tests.relay.samples import delivery as numbered
+from tests.store.samples import delivery
+from tiktok_hook.delivery import DeliveryStored, Notice
+from tiktok_hook.errors import StoreError
+from tiktok_hook.relay import attachment
+from tiktok_hook.store import Filter, Store, open_history, open_store
+from tiktok_hook.store.change_feed import Arrival, follow
+
+
+@pytest.fixture(autouse=True)
+def quick_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore is noticed within 0.2 s in place of 5 s."""
+    monkeypatch.setattr("tiktok_hook.store.postgres.presence.RENEW_SECONDS", 0.2)
+
+
+@pytest.fixture
+def url(server: PostgresServer, database: str) -> str:
+    """The address of a history that is dumped and restored."""
+    open_store(server.url(database)).close()
+    return server.url(database)
+
+
+def _run(program: str, *arguments: str) -> None:
+    found = postgres.programs()
+    assert found is not None
+    subprocess.run([found / program, *arguments], check=True, timeout=60)
+
+
+def _dump(url: str, folder: Path) -> str:
+    file = str(folder / "history.dump")
+    _run("pg_dump", "--format=custom", f"--file={file}", url)
+    return file
+
+
+def _restore(url: str, file: str) -> None:
+    _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", file)
+
+
+async def _receive(store: Store, *numbers: int) -> None:
+    for number in numbers:
+        await store.add(numbered(number=number).replace(status=200))
+
+
+def _numbers(bodies: list[bytes]) -> list[int]:
+    return [json.loads(body)["create_time"] for body in bodies]
+
+
+async def test_an_app_continues_in_a_copy_where_it_was_in_the_dump(
+    server: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    published = Published()
+    async with running_app() as app:
+        with open_store(url) as store:
+            await _receive(store, 1)
+            async with attached(url, app.url, start="start") as (relay, _):
+                await app.wait_for(1)
+                await eventually(lambda: relay.waiting == 0)
+            await _receive(store, 2, 3)  # the app is not running: they are behind its cursor
+            file = await asyncio.to_thread(_dump, url, tmp_path)
+            await _receive(store, 4)
+        copy = server.url(server.new_database())
+        await asyncio.to_thread(_restore, copy, file)
+        with open_store(copy) as store:
+            await _receive(store, 5)
+            async with attached(copy, app.url, published=published) as (relay, _):
+                await app.wait_for(4)
+                await eventually(lambda: relay.waiting == 0)
+    assert _numbers(app.bodies) == [1, 2, 3, 5]
+    (notice,) = published.of(Notice)
+    assert "was restored from a dump: anna@laptop continues after delivery 1" in notice.message
+    assert "is lost" in notice.hint
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["name in the dump", "lease not in the dump"])
+async def test_listener_and_app_continue_when_a_dump_is_restored_in_place(
+    url: str, tmp_path: Path, *, known: bool
+) -> None:
+    published = Published()
+    async with running_app() as app:
+        with open_store(url) as store:
+            await _receive(store, 1)
+            if not known:
+                async with attached(url, app.url, start="start"):
+                    await app.wait_for(1)
+                file = await asyncio.to_thread(_dump, url, tmp_path)
+            async with attached(url, app.url, start="start", published=published) as (relay, name):
+                await app.wait_for(1)
+                await eventually(lambda: relay.waiting == 0 and name.cursor == 1)
+                if known:
+                    file = await asyncio.to_thread(_dump, url, tmp_path)
+                await _receive(store, 2, 3)
+                await app.wait_for(3)
+                await eventually(lambda: relay.waiting == 0)
+                await asyncio.to_thread(_restore, url, file)
+                await _receive(store, 4, 5, 6)  # ids 2, 3 and 4
+                await app.wait_for(6)
+                await eventually(lambda: relay.waiting == 0)
+            assert [each.id for each in store.history().page()] == [4, 3, 2, 1]
+    assert _numbers(app.bodies) == [1, 2, 3, 4, 5, 6]
+    assert "was restored from a dump" in published.of(Notice)[-1].message
+
+
+def _followed(url: str, ids: list[int]) -> None:
+    with open_history(url) as history:
+        for each in follow(history, Filter(), 0):
+            assert isinstance(each, Arrival)
+            ids.append(each.delivery.id)
+
+
+def _shown(url: str, ids: list[int]) -> None:
+    published = Published()
+
+    def show(event: object) -> None:
+        published.take(event)
+        ids[:] = sorted({each.delivery.id for each in published.of(DeliveryStored)})
+
+    async def run() -> None:
+        with open_store(url, prune=False) as store:
+            await attachment.follow(store, None, 0, show)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("following", [_followed, _shown], ids=["events", "attach"])
+def test_who_follows_ends_with_an_error_when_a_dump_is_restored(
+    url: str, tmp_path: Path, following: Callable[[str, list[int]], None]
+) -> None:
+    """Its newest id means another delivery, so the next ones would be left out in silence."""
+    file = _dump(url, tmp_path)
+    with open_store(url) as store:
+        for _ in range(3):
+            asyncio.run(_add(store))
+    seen: list[int] = []
+    errors: list[StoreError] = []
+
+    def run() -> None:
+        try:
+            following(url, seen)
+        except StoreError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    wait_for(lambda: seen == [1, 2, 3])
+    _restore(url, file)
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert "was restored from a dump" in str(errors[0])
+
+
+async def _add(store: Store) -> None:
+    await store.add(delivery(status=200))
