@@ -14,6 +14,7 @@ from tiktok_hook.terminal import words
 
 if TYPE_CHECKING:
     from tiktok_hook.store import Location
+    from tiktok_hook.store.postgres.health import ServerReport
 
 _SECONDS = 4.0
 
@@ -48,6 +49,8 @@ def _server(location: "Location") -> list[Finding]:
         findings.append(warning("database-server", place, hint))
     else:
         findings.append(good("database-server", place))
+    if found.rights is not None:
+        findings.append(_rights(found))
     if found.hears:
         findings.append(good("database-changes", "new deliveries are seen at once"))
     else:
@@ -68,6 +71,20 @@ def _server(location: "Location") -> list[Finding]:
             )
         )
     return findings
+
+
+def _rights(report: "ServerReport") -> Finding:
+    """What the database user may do."""
+    user = visible(report.user)
+    if report.rights == "none":
+        hint = "Let the owner run: tiktok-hook team add"
+        return warning("database-rights", f"{user} has no role in this history", hint)
+    allowed = {
+        "owner": "owns the history, and may do everything",
+        "listener": "may receive, import, attach and replay (role listener)",
+        "developer": "may read, attach and replay, and not receive (role developer)",
+    }
+    return good("database-rights", f"{user} {allowed[report.rights or 'none']}")
 
 
 def _database(location: "Location") -> Finding:

@@ -137,6 +137,7 @@ async def test_doctor_checks_the_server(url: str) -> None:
     assert [(each.id, each.status) for each in found] == [
         ("database", "pass"),
         ("database-server", "pass"),
+        ("database-rights", "pass"),
         ("database-changes", "pass"),
     ]
     assert "writable, 6 deliveries" in found[0].found

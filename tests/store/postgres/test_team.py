@@ -18,6 +18,7 @@ from tests.postgres import SUPERUSER, PostgresServer
 from tests.store.samples import TARGET, attempt, delivery, event_body
 from tiktok_hook.cli.team import _ROLES
 from tiktok_hook.delivery import Source
+from tiktok_hook.doctor import Subject, history
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import (
     ATTACHMENT,
@@ -226,6 +227,31 @@ async def test_a_listener_adds_and_prunes_and_deletes_nothing_else(team: Team) -
     allowed = {"remove", "prune", "change a status"}
     found = {what for what, sql in FORBIDDEN.items() if team.may("staging", sql)}
     assert found == allowed
+
+
+@pytest.mark.parametrize(
+    ("who", "line"),
+    [
+        ("anna", "may read, attach and replay, and not receive (role developer)"),
+        ("staging", "may receive, import, attach and replay (role listener)"),
+    ],
+)
+async def test_doctor_names_the_rights_of_a_member(team: Team, who: str, line: str) -> None:
+    before = team.server.execute("SELECT * FROM tiktok_hook.apps", team.database)
+    found = {each.id: each for each in await history.database(Subject(db=team.url(team.name(who))))}
+    assert {each.status for each in found.values()} == {"pass"}
+    assert "writable, 0 deliveries" in found["database"].found
+    assert found["database-rights"].found == f"{team.name(who)} {line}"
+    assert team.server.execute("SELECT * FROM tiktok_hook.apps", team.database) == before
+
+
+async def test_doctor_names_a_user_who_has_no_role(team: Team) -> None:
+    stranger = team.name("stranger")
+    team.server.execute(f"CREATE ROLE {stranger} LOGIN")
+    (finding,) = await history.database(Subject(db=team.url(stranger)))
+    assert finding.status == "fail"
+    assert "permission denied for schema tiktok_hook" in finding.found
+    assert "team add" in finding.next_step
 
 
 def test_two_users_of_one_machine_have_apps_of_their_own(team: Team) -> None:

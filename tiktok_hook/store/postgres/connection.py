@@ -182,7 +182,8 @@ class Server:
                 hint="Use another name, or let the history's owner free it: tiktok-hook team leave",
             )
         return StoreError(
-            f"{self.label} does not allow that: {words}.", hint="Use a user who owns the history."
+            f"{self.label} does not allow that: {words}.",
+            hint="Use a user of the team (tiktok-hook team add), or the owner of the history.",
         )
 
 

@@ -2,19 +2,24 @@
 
 import time
 from dataclasses import dataclass
+from typing import Literal
 
 from tiktok_hook.store.api import Integrity
-from tiktok_hook.store.postgres import schema
+from tiktok_hook.store.app_name import default_app_name
+from tiktok_hook.store.postgres import rows, schema
+from tiktok_hook.store.postgres.backend import own_name
 from tiktok_hook.store.postgres.connection import Connection, Server
 from tiktok_hook.store.postgres.presence import hears_notifications
 from tiktok_hook.store.server_address import ServerAddress
+
+Rights = Literal["owner", "listener", "developer", "none"]
 
 _FAR_MS = 50.0
 _CLOCK_SECONDS = 2.0
 
 
 def check(address: ServerAddress) -> Integrity:
-    """Check that a history can be written; it stays as it was.
+    """Check that a history can be written with the rights of any member; it stays as it was.
 
     The server checks its pages itself, so they are not read here.
 
@@ -25,8 +30,9 @@ def check(address: ServerAddress) -> Integrity:
     server = Server(address, "doctor")
     with server.connect(writing=True) as connection, server.explaining():
         schema.require(connection, server)
+        name = own_name(connection, rows.text(default_app_name()))
         with connection.transaction(force_rollback=True):
-            connection.execute("UPDATE tiktok_hook.history SET version = version")
+            connection.execute(_REGISTER, (name,))
     return Integrity("", complete=True)
 
 
@@ -42,6 +48,8 @@ class ServerReport:
         clock_seconds: How far our clock is ahead of the server's.
         hears: Whether notifications of one connection arrive at another.
         direct: Whether no pooler is in between.
+        user: The database user that we are.
+        rights: What this user may do in the history; None where there is no history.
     """
 
     version: str
@@ -51,6 +59,8 @@ class ServerReport:
     clock_seconds: float
     hears: bool
     direct: bool
+    user: str
+    rights: Rights | None
 
     @property
     def is_far(self) -> bool:
@@ -81,7 +91,21 @@ def report(address: ServerAddress) -> ServerReport:
             clock_seconds=ahead,
             hears=hears_notifications(connection, other),
             direct=connection.is_direct,
+            user=connection.info.user,
+            rights=_rights(connection),
         )
+
+
+def _rights(connection: Connection) -> Rights | None:
+    """What our user may do, by the functions that it may call."""
+    allowed = dict(connection.execute(_ALLOWED).fetchall())
+    if not allowed:
+        return None
+    if allowed["clear_1"]:
+        return "owner"
+    if allowed["add_1"]:
+        return "listener"
+    return "developer" if allowed["register_1"] else "none"
 
 
 def _measured(connection: Connection) -> tuple[float, float]:
@@ -96,3 +120,15 @@ def _measured(connection: Connection) -> tuple[float, float]:
         if found is not None and took < best:
             best, ahead = took, before + took / 2 - found[0]
     return best, ahead
+
+
+_REGISTER = (
+    "SELECT tiktok_hook.register_1(gen_random_uuid(), %s, 'other', '', '', 0, true, NULL, 0)"
+)
+"""Writes a row that every member may write."""
+
+_ALLOWED = (
+    "SELECT p.proname, has_function_privilege(p.oid, 'EXECUTE') FROM pg_proc p "
+    "JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'tiktok_hook' "
+    "AND p.proname IN ('clear_1', 'add_1', 'register_1')"
+)
