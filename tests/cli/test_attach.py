@@ -111,3 +111,13 @@ def test_the_name_is_this_user_on_this_machine() -> None:
     assert checked_app_name(None) == default_app_name()
     assert default_app_name().endswith(f"@{socket.gethostname()}")
     assert checked_app_name(" anna@laptop ") == "anna@laptop"
+
+
+def test_leave_forgets_an_app_of_a_file(db: str) -> None:
+    with open_store(db, app="anna") as store:
+        asyncio.run(store.attach(Attachment(app="anna", target="http://localhost:3000")))
+    left = invoke("team", "leave", "anna", "--db", db)
+    assert (left.exit_code, left.stdout) == (0, "Forgot anna: its cursor and its queue are gone.\n")
+    again = invoke("team", "leave", "anna", "--db", db)
+    assert again.exit_code == 2
+    assert "There is no app anna" in again.stderr

@@ -8,6 +8,7 @@ import click
 
 from tiktok_hook.cli import options, selection
 from tiktok_hook.errors import UsageError
+from tiktok_hook.sanitize import visible
 
 if TYPE_CHECKING:
     from tiktok_hook.store import Location
@@ -58,14 +59,18 @@ def command(
     create makes the tables and the roles, and changes how much is kept. add NAME makes a database
     user of a role, and prints the address and the password to hand out. status lists listeners and
     attached apps, how far each is behind and since when it is silent. leave NAME forgets an
-    attached app. upgrade brings the tables to the version of this program. URL is the database's
-    address, as for --db; create, add and upgrade need its owner.
+    attached app, also one of a history in a file. upgrade brings the tables to the version of this
+    program. URL is the database's address, as for --db; create, add and upgrade need its owner.
     """
-    from tiktok_hook.store import open_team
+    from tiktok_hook.store import forget_app, open_team
     from tiktok_hook.team import report
 
     name, location = _named(action, words, db)
     _check(action, role=role, keep=keep, keep_bytes=keep_bytes, as_json=as_json)
+    if action == "leave":
+        forget_app(location, name)
+        click.echo(f"Forgot {visible(name)}: its cursor and its queue are gone.")
+        return
     team = open_team(location)
     lines: Sequence[str]
     if action == "create":
@@ -73,9 +78,6 @@ def command(
     elif action == "add":
         assert role is not None
         lines = report.login_lines(team.add(name, role), role)
-    elif action == "leave":
-        team.leave(name)
-        lines = [f"Forgot {name}: its cursor and its queue are gone."]
     elif action == "upgrade":
         lines = [f"{location.label} is of version {team.upgrade()}, as this tiktok-hook needs it."]
     elif as_json:
@@ -103,7 +105,7 @@ def _named(action: str, words: Sequence[str], db: "Location | None") -> "tuple[s
             hint=f"tiktok-hook {form}",
         )
     location = selection.located(urls[0] if urls else db)
-    if location.server is None:
+    if location.server is None and action != "leave":
         raise UsageError(
             f"{location.label} is a file; a team shares a database on a PostgreSQL server.",
             hint="Give its address: postgresql://USER@HOST/DATABASE",

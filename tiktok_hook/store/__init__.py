@@ -52,6 +52,7 @@ __all__ = [
     "as_filter",
     "check_creatable",
     "check_integrity",
+    "forget_app",
     "locate",
     "open_history",
     "open_store",
@@ -165,6 +166,23 @@ def open_team(location: Location) -> "Team":
 
     assert location.server is not None
     return Team(location.server)
+
+
+def forget_app(location: Location | str | Path, app: str) -> None:
+    """Delete the cursor and the queue of an attached app that is not running.
+
+    Raises:
+        NoHistoryError: There is no history.
+        StoreError: It cannot be written, or the app belongs to another user.
+        UsageError: There is no app of this name, or it is running.
+    """
+    found = parse_location(location)
+    if found.server is not None:
+        open_team(found).leave(app)
+    else:
+        from tiktok_hook.store.sqlite.attachments import forget
+
+        forget(_existing(found), app)
 
 
 def check_creatable(location: Location | str | Path) -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from tests.store.samples import TARGET, delivery
 from tiktok_hook.delivery import Delivery
+from tiktok_hook.errors import UsageError
 from tiktok_hook.store import (
     ATTACHMENT,
     Attachment,
@@ -12,6 +15,7 @@ from tiktok_hook.store import (
     QueueEntry,
     QueueMode,
     Store,
+    forget_app,
     open_store,
 )
 
@@ -183,3 +187,26 @@ async def test_the_queue_of_an_attached_app_never_keeps_a_listener_from_storing(
         await store.flush()
         assert queue(store) == [2, 3]
         assert len(store.history().page(Filter(queued=True))) == 3
+
+
+async def test_an_app_that_is_not_running_can_be_forgotten(location: str) -> None:
+    with open_store(location) as listener:
+        await added(listener, 3)
+        with open_store(location, app=APP) as store:
+            lock = store.queue_lock(ATTACHMENT)
+            assert await lock.acquire()
+            epoch = store.history().attachment().epoch
+            await store.attach(Attachment(app=APP, target=TARGET, epoch=epoch))
+            assert await store.advance(0, 3, [(2, ENTRY)])
+            with pytest.raises(UsageError, match=f"{APP} is running"):
+                await asyncio.to_thread(forget_app, location, APP)
+            assert queue(store) == [2]
+            await lock.close()
+        with pytest.raises(UsageError, match="There is no app ben"):
+            await asyncio.to_thread(forget_app, location, "ben")
+        await asyncio.to_thread(forget_app, location, APP)
+        with open_store(location, app=APP) as store:
+            assert queue(store) == []
+            assert store.history().attachment().attachment is None
+            assert [each.id for each in store.history().page()] == [3, 2, 1]
+        assert (await listener.add(delivery())).id == 4
