@@ -15,10 +15,18 @@ from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, listening, post
 from tests.listener import run as words_of
 from tests.pty_terminal import Terminal
+from tests.store.contract.conftest import LASTING_BACKENDS, new_location
 from tests.store.samples import attempt, delivery, event_body
 from tiktok_hook import signature
 from tiktok_hook.signature import State
-from tiktok_hook.store import Filter, QueueEntry, open_history, open_store
+from tiktok_hook.store import (
+    ATTACHMENT,
+    Attachment,
+    Filter,
+    QueueEntry,
+    open_history,
+    open_store,
+)
 from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
@@ -335,6 +343,34 @@ async def test_a_delivery_that_another_process_forwards_is_left_to_it(
             assert lock.acquire()
     assert len(app.requests) == 2
     assert listener.of("summary")[0]["pending"] == 0
+
+
+@pytest.mark.parametrize("backend", LASTING_BACKENDS)
+async def test_the_queue_of_an_attached_app_is_sent_unless_it_is_running(
+    tmp_path: Path, app: App, backend: str
+) -> None:
+    db = new_location(backend, tmp_path, shared=True)
+    name = "anna@laptop"
+    with open_store(db, app=name) as store:
+        stored = await store.add(delivery(event_body(), status=200))
+        async with store.queue_lock(ATTACHMENT) as lock:
+            assert await lock.acquire()
+            epoch = store.history().attachment().epoch
+            await store.attach(Attachment(app=name, target=app.url, epoch=epoch))
+            assert await store.advance(0, stored.id, [(stored.id, QueueEntry("attached", app.url))])
+            rejected = await replay(db, "--pending", "--as", name)
+            assert rejected.exit_code == 2
+            assert f"{name} is attached, and forwards its queue by itself" in rejected.stderr
+        assert "No delivery waits" in (await replay(db, "--pending", "--as", "ben")).stderr
+        app.answer = http(500)
+        failed = await replay(db, "--pending", "--as", name)
+        assert failed.stderr.endswith(f"replay {stored.id} --as {name}\n")
+        app.answer = http(200)
+        with open_history(db) as history:
+            assert [each.status for each in history.attempts(stored.id)] == [500]
+        assert (await replay(db, str(stored.id), "--as", name)).exit_code == 0
+        assert store.history().pending_count() == 0
+    assert len(app.requests) == 2
 
 
 async def filled(path: Path, count: int) -> str:

@@ -62,6 +62,12 @@ changing = options.together(
 @selection.filters
 @option("--pending", is_flag=True, help="Only deliveries that wait for the app.")
 @option(
+    "--as",
+    "attach_as",
+    metavar="NAME",
+    help="The attached app whose queue --pending sends, and whose attempts these are.",
+)
+@option(
     "--to",
     metavar="TARGET",
     help="Send it there.  [default: where it was sent before, then the listener's target]",
@@ -155,6 +161,7 @@ class _ReplayCommand:
         self._still_queued = False
         self._hint = ""
         self._where: Filter | None = None
+        self._app = _app_name(given["attach_as"])
 
     async def run(self, words: tuple[str, ...]) -> None:
         from tiktok_hook.forward import Forwarder
@@ -165,7 +172,7 @@ class _ReplayCommand:
         setting = next(iter(self._given["forward_to"]), None)
         # Replaying never prunes. What left the queue is durable before its lock is released.
         async with AsyncExitStack() as stack:
-            store = stack.enter_context(open_store(self._location, prune=False))
+            store = stack.enter_context(open_store(self._location, prune=False, app=self._app))
             if self._given["pending"] and not self._given["dry_run"]:
                 await self._lock_queues(store, stack)
                 stack.push_async_callback(store.flush)
@@ -223,17 +230,27 @@ class _ReplayCommand:
 
     async def _lock_queues(self, store: "Store", stack: AsyncExitStack) -> None:
         """Acquire the queue of every target; another process gets some time to release it."""
-        for target in store.history().queue_targets():
+        from tiktok_hook.store import ATTACHMENT
+
+        names = [ATTACHMENT] if self._app is not None else []
+        for target in (*names, *store.history().queue_targets()):
             lock = await stack.enter_async_context(store.queue_lock(target))
             deadline = time.monotonic() + _LOCK_SECONDS
             while not await lock.acquire():
                 if time.monotonic() > deadline:
-                    raise UsageError(
-                        f"The queue of {target} is being forwarded by another process.",
-                        hint="A listener with --ack first does so by itself; if it is paused, "
-                        "press p there.",
-                    )
+                    raise self._locked(target)
                 await asyncio.sleep(_LOCK_SECONDS / 50)
+
+    def _locked(self, target: str) -> UsageError:
+        if not target:
+            return UsageError(
+                f"{self._app} is attached, and forwards its queue by itself.",
+                hint="If it is paused, press p there.",
+            )
+        return UsageError(
+            f"The queue of {target} is being forwarded by another process.",
+            hint="A listener with --ack first does so by itself; if it is paused, press p there.",
+        )
 
     def _chosen(self, history: "HistoryReader", words: tuple[str, ...]) -> "list[_Series]":
         """What is to be sent; what arrives meanwhile is not included."""
@@ -386,7 +403,15 @@ class _ReplayCommand:
         else:
             which = " ".join(str(number) for number in self._failed_ids)
         to = self._given["to"]
-        return f"tiktok-hook replay {which}" + (f" --to {visible(shlex.quote(to))}" if to else "")
+        name = f" --as {visible(shlex.quote(self._app))}" if self._app is not None else ""
+        to = f" --to {visible(shlex.quote(to))}" if to else ""
+        return f"tiktok-hook replay {which}{name}{to}"
+
+
+def _app_name(given: str | None) -> str | None:
+    from tiktok_hook.store.app_name import checked_app_name
+
+    return None if given is None else checked_app_name(given)
 
 
 def _waiting(
