@@ -25,6 +25,7 @@ from tiktok_hook.store import (
     open_store,
 )
 from tiktok_hook.store.postgres.connection import Connection
+from tiktok_hook.store.postgres.presence import Presence
 
 FIRST = QueueEntry("first", TARGET)
 
@@ -357,6 +358,27 @@ class TestOtherProcesses:
                 assert await lock.acquire()
                 await _until(lambda: not second.held)
                 assert lock.held
+
+    async def test_a_lock_is_not_lost_by_being_acquired_while_the_lease_is_renewed(
+        self, server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tiktok_hook.store.postgres.presence.RENEW_SECONDS", 0.0)
+        asked = Presence._ours
+
+        def ours(presence: Presence, connection: Connection) -> set[str]:
+            """As on a busy machine: the thread goes on some time after the server's answer."""
+            found = asked(presence, connection)
+            time.sleep(0.01)
+            return found
+
+        monkeypatch.setattr(Presence, "_ours", ours)
+        with open_store(server.url(database)) as store:
+            async with store.queue_lock(TARGET) as lock:
+                for _ in range(20):
+                    assert await lock.acquire()
+                    await asyncio.sleep(0.02)
+                    assert not lock.lost
+                    await lock.release()
 
     async def test_a_process_that_was_taken_over_cannot_move_the_cursor(
         self, server: PostgresServer, database: str

@@ -52,6 +52,13 @@ class Leased(Protocol):
         ...
 
 
+class _Hold:
+    """A lock from when it was acquired to when it is released; the next time is another object."""
+
+    def __init__(self, leased: Leased) -> None:
+        self.leased = leased
+
+
 class Presence:
     """This process at one history.
 
@@ -71,7 +78,7 @@ class Presence:
         self._ahead_seconds: float | None = None
         self._condition = threading.Condition()
         self._changes = -1
-        self._held: dict[str, Leased] = {}
+        self._held: dict[str, _Hold] = {}
         self._valid_until = 0.0
         self._snapshot: str | None = None
         self._origin: str | None = None
@@ -142,7 +149,7 @@ class Presence:
             since: `time.monotonic` before the server was asked for it.
         """
         with self._condition:
-            self._held[leased.target] = leased
+            self._held[leased.target] = _Hold(leased)
             self._valid_until = max(self._valid_until, since + LEASE_SECONDS - _MARGIN_SECONDS)
 
     def drop(self, leased: Leased) -> None:
@@ -275,21 +282,22 @@ class Presence:
             self._was_restored(connection)
             return
         since = time.monotonic()
+        # Before the server is asked: what is acquired meanwhile is not in its answer.
+        with self._condition:
+            held = dict(self._held)
         self._register(connection)
         ours = self._ours(connection)
         if self._was_restored(connection):  # asked last, since it may have happened just now
             self._register(connection)
-            with self._condition:
-                held = list(self._held)
             for target in held:  # the dump may have been made before these were ours
                 connection.execute(ACQUIRE, {"app": self.app, "target": target, "id": self.id})
             ours = self._ours(connection)
         # The lease counts only once what was taken over meanwhile is known to be lost.
         with self._condition:
-            lost = [each for target, each in self._held.items() if target not in ours]
-            for each in lost:
-                del self._held[each.target]
-                each.lose()
+            for target in held.keys() - ours:
+                if self._held.get(target) is held[target]:  # and not released and acquired again
+                    del self._held[target]
+                    held[target].leased.lose()
             self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
 
     def _ours(self, connection: Connection) -> set[str]:
