@@ -13,10 +13,10 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar newest lock wheel system format reference pictures next-python fuzz corpus next-js soak flood bench clean
+.PHONY: help demo test lint types unit calendar postgres-18 newest lock wheel system format reference pictures next-python fuzz corpus next-js soak flood bench clean
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -63,6 +63,9 @@ calendar: $(VENV)/development system ## the tests under every date, zone, locale
 
 next-python: $(VENV)/development ## the tunnel's tests on a newer Python and SDK, as root on Debian
 	bash tests/next_python.sh $(RUN)
+
+postgres-18: $(VENV)/development system ## the tests of shared histories on PostgreSQL 18, from a wheel
+	bash tests/postgres_18.sh $(RUN) $(JOBS)
 
 newest: $(VENV)/development ## the newest release of every dependency under the receiver, forward, tunnel and command tests
 	bash tests/newest.sh $(PYTHON) $(JOBS)

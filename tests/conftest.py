@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import conditions, fuzzing
+from tests.store.contract.conftest import BACKENDS
 
 fuzzing.register()
 
@@ -22,6 +23,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     conditions.configure(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print on how many backends the store's contract was checked, and with how many tests."""
+    passed = [
+        each.nodeid
+        for each in terminalreporter.getreports("passed")
+        if each.when == "call" and each.nodeid.startswith("tests/store/contract/")
+    ]
+    counts = {each: sum(f"[{each}" in name for name in passed) for each in BACKENDS}
+    if passed:
+        words = ", ".join(f"{backend} {number}" for backend, number in counts.items())
+        terminalreporter.write_line(f"The store's contract, tests passed: {words}")
 
 
 @pytest.fixture(autouse=True)

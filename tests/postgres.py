@@ -2,7 +2,8 @@
 
 It is initialised in a temporary folder by a user that is not root, which PostgreSQL insists on,
 with fsync on, and listens on 127.0.0.1 and a Unix socket. Where it is not installed tests skip,
-except with CI=true, where they fail.
+except with CI=true, where they fail. POSTGRES_PROGRAMS names the folder of another version's
+programs.
 """
 
 import atexit
@@ -23,6 +24,7 @@ import pytest
 
 SUPERUSER = "postgres"
 _numbers = count(1)
+_GIVEN = os.environ.get("POSTGRES_PROGRAMS")  # read before a test cleans the environment
 
 
 _SMALL = "-c max_connections=50 -c shared_buffers=16MB"
@@ -116,6 +118,8 @@ _EMPTY = """
 
 def programs() -> Path | None:
     """Where the server's programs are; None when it is not installed."""
+    if _GIVEN:
+        return Path(_GIVEN)
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if found:
         return found[-1].parent
