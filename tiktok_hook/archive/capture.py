@@ -135,7 +135,14 @@ def _checked(delivery: Delivery, secrets: Sequence[str]) -> Delivery:
     header, now = delivery.header(signature.HEADER), delivery.received_at
     verdict = signature.check(header, delivery.body, secrets, now=now)
     verdict = signature.explain(
-        verdict, header, delivery.body, secrets, now=now, headers=delivery.headers
+        verdict,
+        header,
+        delivery.body,
+        secrets,
+        now=now,
+        headers=delivery.headers,
+        method=delivery.method,
+        target=delivery.target,
     )
     return delivery.replace(verdict=verdict)
 

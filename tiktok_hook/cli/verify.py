@@ -60,6 +60,7 @@ def command(
     """
     known = options.required_secrets(secrets, secret_files)
     rejected = None
+    method, target = "POST", ""
     if word is not None:
         if header is not None or body is not None:
             raise UsageError(
@@ -69,6 +70,7 @@ def command(
         stored = _stored(word, db)
         found, headers = stored.header(signature.HEADER), list(stored.headers)
         payload, now = stored.body, stored.received_at
+        method, target = stored.method, stored.target
         rejected = stored.id if stored.rejected else None
     elif header is None or body is None:
         raise UsageError(
@@ -79,7 +81,9 @@ def command(
         found, headers = read_pasted(header)
         payload, now = options.read_body(body), time.time()
     verdict = signature.check(found, payload, known, now=now, tolerance=tolerance)
-    verdict = signature.explain(verdict, found, payload, known, now=now, headers=headers)
+    verdict = signature.explain(
+        verdict, found, payload, known, now=now, headers=headers, method=method, target=target
+    )
     words = verdict.state.value
     if verdict.state is State.VALID and len(known) > 1:
         words += f" (secret {verdict.secret})"

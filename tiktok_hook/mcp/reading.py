@@ -223,13 +223,19 @@ class ReadingTools:
             header, body = delivery.header(signature.HEADER), delivery.body
             headers: Sequence[tuple[str, str]] = delivery.headers
             now = delivery.received_at
+            method, target = delivery.method, delivery.target
         else:
             header, headers = read_pasted(asked.header) if asked.header is not None else (None, ())
             body, now = _given_body(asked), time.time()
+            method, target = "POST", ""
         known = self._options.secrets
         verdict = signature.check(header, body, known, now=now, tolerance=asked.tolerance)
-        found = signature.diagnose(header, body, known, now=now, headers=headers)
-        explained = signature.explain(verdict, header, body, known, now=now, headers=headers)
+        found = signature.diagnose(
+            header, body, known, now=now, headers=headers, method=method, target=target
+        )
+        explained = verdict
+        if found is not None and verdict.rejected and not verdict.hint:
+            explained = replace(verdict, reason=found.reason, hint=found.hint)
         return {
             "verdict": verdict_json(explained),
             "diagnosis": None

@@ -31,7 +31,7 @@ from tiktok_hook.receiver.reports import ReceiverReports
 MAX_FILE_BYTES = 1 << 20
 """Of the file of ``--serve-file``."""
 
-DIAGNOSES_PER_SECOND = 12
+DIAGNOSES_PER_SECOND = 10
 """Rejected deliveries beyond that get the bare verdict: a diagnosis takes up to 20 ms."""
 
 LARGE_BODY_BYTES = 64 << 10

@@ -145,7 +145,14 @@ class Policy:
         values = [value for name, value in delivery.headers if name.lower() == _SIGNATURE]
         header = ",".join(values) if values else None
         verdict = signature.explain(
-            delivery.verdict, header, body, self.secrets, now=now, headers=delivery.headers
+            delivery.verdict,
+            header,
+            body,
+            self.secrets,
+            now=now,
+            headers=delivery.headers,
+            method=delivery.method,
+            target=delivery.target,
         )
         return delivery.replace(verdict=verdict)
 

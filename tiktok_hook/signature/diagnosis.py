@@ -1,18 +1,24 @@
 """Explains why a signature is rejected: the mistake by name, and its fix."""
 
+import hmac
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from tiktok_hook import client_keys
-from tiktok_hook.signature.pasted import Candidate, candidate, candidates, from_base64
+from tiktok_hook.signature import clocks, header_forms
+from tiktok_hook.signature.header_forms import HeaderReading
+from tiktok_hook.signature.parts import Part
+from tiktok_hook.signature.pasted import Candidate, candidates, nonce_in
 from tiktok_hook.signature.recipes import (
     MAX_THOROUGH_BYTES,
     MAX_TRIED_BYTES,
     Diagnosis,
+    OtherSigned,
     envelope_of,
     recognise,
 )
+from tiktok_hook.signature.request_texts import of_request
 from tiktok_hook.signature.scheme import (
     HEADER,
     MAX_HEADER_CHARS,
@@ -21,6 +27,7 @@ from tiktok_hook.signature.scheme import (
     Signature,
     Verdict,
     is_milliseconds,
+    key_of,
     matching,
     take_apart,
     words_for,
@@ -39,6 +46,8 @@ def diagnose(
     *,
     now: float,
     headers: Sequence[tuple[str, str]] = (),
+    method: str = "POST",
+    target: str = "",
 ) -> Diagnosis | None:
     """Name the mistake behind a signature that `check` does not find valid.
 
@@ -49,6 +58,8 @@ def diagnose(
         now: Current time in Unix seconds.
         headers: All headers of the request, for a signature under another name, and for a
             timestamp or nonce in a header of its own.
+        method: Of the request.
+        target: Its path and query, which a signature may contain; empty if they are unknown.
 
     Returns:
         The mistake and its fix; None for a valid signature, and if no known mistake gives this
@@ -56,23 +67,91 @@ def diagnose(
         ones get three tries, bodies over 1 MiB none.
     """
     secrets = (secrets,) if isinstance(secrets, str) else secrets
+    given = _Given(header, body, secrets, headers, method, target)
     if header is None or not header.strip():
-        return _missing(header, body, secrets, headers)
+        return _missing(given)
     try:
         found = take_apart(header)
     except MalformedError as error:
-        return _malformed(header.strip(), str(error), body, secrets)
+        return _malformed(header.strip(), str(error), given)
     if matching(found, body, secrets) is not None:
         return _untimely(found.timestamp, now)
-    recipe = recognise(found.timestamp, found.digests, body, secrets)
-    if recipe is not None and recipe.mistake in _OTHER_T:
-        return _with_another_t(recipe)
-    return (
-        recipe or _with_companions(header, found, body, secrets, headers) or _another_secret(body)
-    )
+    recipe = given.recognise(found.timestamp, found.digests)
+    return _another_secret(body) if recipe is None else recipe[0]
 
 
-_OTHER_T = {"t-changed": "one second away", "create-time": "that of create_time"}
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is known of a request."""
+
+    header: str | None
+    body: bytes
+    secrets: Sequence[str]
+    headers: Sequence[tuple[str, str]]
+    method: str
+    target: str
+
+    def recognise(
+        self, timestamp: str | None, digests: Collection[bytes], *, share: float = 1.0
+    ) -> tuple[Diagnosis, bytes] | None:
+        """The mistake that gives one of the digests, and that digest; see `recipes.recognise`."""
+        path, _, query = self.target.partition("?")
+        evidence = OtherSigned(
+            nonce=nonce_in(self.headers),
+            clocks=tuple(text for _, text in clocks.of_headers(self.headers)),
+            request=of_request(self.method, path, query, self.headers) if self.target else None,
+        )
+        found = recognise(
+            timestamp, digests, self.body, self.secrets, evidence=evidence, share=share
+        )
+        if found is None or found[0].mistake not in clocks.WHICH:
+            return found
+        return _with_another_t(found[0]), found[1]
+
+    def right(self, readings: Sequence[HeaderReading]) -> HeaderReading | None:
+        """The first reading whose digest is the right one for its t."""
+        if len(self.body) > MAX_TRIED_BYTES:
+            return None
+        for reading in readings:
+            for timestamp in reading.timestamps:
+                found = Signature(timestamp, (reading.digest,))
+                if matching(found, self.body, self.secrets) is not None:
+                    return reading
+        return None
+
+    def recognise_any(
+        self, readings: Sequence[HeaderReading]
+    ) -> tuple[Diagnosis, HeaderReading] | None:
+        """The first mistake that explains one of the readings.
+
+        All readings together cost what one does: those with one timestamp are compared at once,
+        and two timestamps share the budget.
+        """
+        groups: dict[str | None, list[HeaderReading]] = {}
+        for reading in readings:
+            plain = (each for each in reading.timestamps if each.isdigit() and len(each) <= 20)
+            groups.setdefault(next(plain, None), []).append(reading)
+        chosen = list(groups.items())[:_MAX_TIMESTAMPS]
+        for timestamp, group in chosen:
+            found = self.recognise(
+                timestamp, {reading.digest for reading in group}, share=1 / len(chosen)
+            )
+            if found is not None:
+                return found[0], next(each for each in group if each.digest == found[1])
+        return None
+
+    def sent_secret(self) -> str | None:
+        """Name of the header that contains one of the secrets; None if there is none."""
+        for name, value in ((HEADER, self.header or ""), *self.headers):
+            for secret in self.secrets:
+                bare = secret.strip()
+                if len(bare) >= _MIN_SECRET_CHARS and bare in value:
+                    return name
+        return None
+
+
+_MAX_TIMESTAMPS = 2
+_MIN_SECRET_CHARS = 8
 
 
 def _with_another_t(recipe: Diagnosis) -> Diagnosis:
@@ -81,27 +160,13 @@ def _with_another_t(recipe: Diagnosis) -> Diagnosis:
     A forger who changes t of a captured header leaves the same bytes as a signer who used the wrong
     t, so neither may be called the cause.
     """
-    which = _OTHER_T[recipe.mistake]
+    which = clocks.WHICH[recipe.mistake]
     return Diagnosis(
-        recipe.mistake,
+        "create-time" if recipe.mistake == "create-time" else "t-changed",
         "signature does not match: it belongs to another t",
         f"It is right for a t {which}: the header was forged or altered, or the signer used the "
         f"wrong t. {recipe.hint}",
     )
-
-
-def _with_companions(
-    header: str,
-    found: Signature,
-    body: bytes,
-    secrets: Sequence[str],
-    headers: Sequence[tuple[str, str]],
-) -> Diagnosis | None:
-    """A recipe with a nonce that came in a header of its own."""
-    nonce = candidate(HEADER, header, headers).nonce
-    if nonce is None:
-        return None
-    return recognise(found.timestamp, found.digests, body, secrets, nonce=nonce)
 
 
 def explain(
@@ -112,6 +177,8 @@ def explain(
     *,
     now: float,
     headers: Sequence[tuple[str, str]] = (),
+    method: str = "POST",
+    target: str = "",
 ) -> Verdict:
     """The verdict with the diagnosis as its reason and hint.
 
@@ -119,46 +186,88 @@ def explain(
     """
     if not verdict.rejected or verdict.hint:
         return verdict
-    found = diagnose(header, body, secrets, now=now, headers=headers)
+    found = diagnose(header, body, secrets, now=now, headers=headers, method=method, target=target)
     return verdict if found is None else replace(verdict, reason=found.reason, hint=found.hint)
 
 
-def _missing(
-    header: str | None,
-    body: bytes,
-    secrets: Sequence[str],
-    headers: Sequence[tuple[str, str]],
-) -> Diagnosis:
-    if _is_shop_body(body):
+def _missing(given: _Given) -> Diagnosis:
+    if _is_shop_body(given.body):
         return _SHOP
-    named = [_under_another_name(found, body, secrets) for found in candidates(headers)]
-    if named:
-        # Prefer one whose value was recognised to one that only has the name of a signature.
-        return next((each for each in named if each.mistake != "wrong-header-name"), named[0])
-    if _has_shop_header(headers):
+    found = candidates(given.headers)
+    proven = _proven_elsewhere(found, given)
+    if proven is not None:
+        return proven
+    if (name := given.sent_secret()) is not None:
+        return _secret_sent(name)
+    named = next((each for each in found if each.is_named), None)
+    if named is not None:
+        return Diagnosis("wrong-header-name", *_other_header(named))
+    if _has_shop_header(given.headers):
         return _SHOP
-    if header is not None:
+    if given.header is not None:
         hint = f"A proxy removed its value, or the signer sent nothing. The form is {_SHAPE}"
         return Diagnosis("empty-header", "empty header", hint)
     hint = "TikTok signs what it sends: this came from elsewhere, or a proxy removed the header."
     return Diagnosis("no-header", f"no {HEADER} header", hint)
 
 
-def _under_another_name(found: Candidate, body: bytes, secrets: Sequence[str]) -> Diagnosis:
-    """What a signature under another header's name was made of, companions included."""
-    shown = "-".join(part[:1].upper() + part[1:] for part in found.name.split("-"))
-    reason = f"signed under {_NAMES.get(found.name.lower(), shown)}"
-    hint = f"TikTok sends {HEADER}, without X- in front: sign and read that name."
+def _secret_sent(name: str) -> Diagnosis:
+    hint = (
+        "Everybody who sees the request knows it now: create a new one in the portal. Send an "
+        f"HMAC made with it: {_SHAPE}"
+    )
+    return Diagnosis("secret-sent", f"the client secret itself is in {_shown(name)}", hint)
+
+
+def _proven_elsewhere(found: Sequence[Candidate], given: _Given) -> Diagnosis | None:
+    """A signature under other headers' names whose value is right, or is explained by a recipe."""
+    for each in found:
+        reading = given.right(each.readings)
+        if reading is not None:
+            reason, hint = _other_header(each)
+            how = [part for part in reading.how if part not in header_forms.GENERAL]
+            return _in_form("wrong-header-name", reason, hint, how, "its value is right")
+    recognised = given.recognise_any([reading for each in found for reading in each.readings])
+    if recognised is None:
+        return None
+    recipe, reading = recognised
+    header = next(each for each in found if reading in each.readings)
+    reason, hint = _other_header(header)
+    how = [part for part in reading.how if part not in header_forms.GENERAL]
+    return _together(_in_form("wrong-header-name", reason, hint, how), recipe)
+
+
+def _other_header(found: Candidate) -> tuple[str, str]:
+    """Reason and hint for a signature that came under another header's name."""
+    reason = f"signed under {_shown(found.name)}"
     if found.companion:
         reason += f", with t in {found.companion}"
-        hint = f"TikTok sends one header for both: {_SHAPE}"
-    if _is_right(found, body, secrets):
-        return Diagnosis("wrong-header-name", f"{reason}; its value is right", hint)
-    recipe = recognise(found.timestamp, found.digests, body, secrets, nonce=found.nonce)
-    if recipe is None:
-        return Diagnosis("wrong-header-name", reason, hint)
+        return reason, f"TikTok sends one header for both: {_SHAPE}"
+    return reason, f"TikTok sends {HEADER}, without X- in front: sign and read that name."
+
+
+def _shown(name: str) -> str:
+    usual = "-".join(part[:1].upper() + part[1:] for part in name.split("-"))
+    return _NAMES.get(name.lower(), usual)
+
+
+def _in_form(
+    mistake: str, reason: str, hint: str, how: Sequence[Part], value: str = ""
+) -> Diagnosis:
+    """A diagnosis with what is unusual about the form of the value."""
+    for part in how:
+        if part.name not in mistake.split("+"):
+            mistake += f"+{part.name}"
+            reason += f", {part.words}"
+            hint += f" {part.fix}"
+    return Diagnosis(mistake, f"{reason}; {value}" if value else reason, hint)
+
+
+def _together(first: Diagnosis, second: Diagnosis) -> Diagnosis:
     return Diagnosis(
-        f"wrong-header-name+{recipe.mistake}", f"{reason}, {recipe.reason}", f"{hint} {recipe.hint}"
+        f"{first.mistake}+{second.mistake}",
+        f"{first.reason}, {second.reason}",
+        f"{first.hint} {second.hint}",
     )
 
 
@@ -168,12 +277,6 @@ _NAMES = {
     for name in ("X-TikTok-Signature", "TikTok-Webhook-Signature", "X-TikTok-Webhook-Signature",
                  "X-TikTok-Shop-Signature", "X-TikTok-Sign", "TikTok_Signature")
 }  # fmt: skip
-
-
-def _is_right(found: Candidate, body: bytes, secrets: Sequence[str]) -> bool:
-    if found.timestamp is None or len(body) > MAX_TRIED_BYTES:
-        return False
-    return matching(Signature(found.timestamp, found.digests), body, secrets) is not None
 
 
 _SHOP = Diagnosis(
@@ -237,26 +340,73 @@ def _another_secret(body: bytes) -> Diagnosis | None:
     return Diagnosis("another-secret", "signature does not match", hint)
 
 
-def _malformed(header: str, error: str, body: bytes, secrets: Sequence[str]) -> Diagnosis:
+def _malformed(header: str, error: str, given: _Given) -> Diagnosis:
     shape = _misshapen(header, error)
-    if len(header) > MAX_HEADER_CHARS or shape.mistake in _WITHOUT_VALUE:
+    if len(header) > MAX_HEADER_CHARS or shape.mistake == "header-twice":
         return shape
-    found = candidate(HEADER, header)
-    if found.timestamp is not None and len(found.timestamp) > MAX_TIMESTAMP_DIGITS:
+    found = header_forms.readings(header)
+    reading = given.right(found)
+    if reading is not None:
+        return _of_form(shape, reading.how, "its value is right")
+    if shape.mistake == "timestamp-format" and _has_long_timestamp(found):
         return shape
-    if _is_right(found, body, secrets):
-        return replace(shape, reason=f"{shape.reason}; its value is right")
-    recipe = recognise(found.timestamp, found.digests, body, secrets)
-    if recipe is None:
-        return shape
-    return Diagnosis(
-        f"{shape.mistake}+{recipe.mistake}",
-        f"{shape.reason}, {recipe.reason}",
-        f"{shape.hint} {recipe.hint}",
+    recognised = given.recognise_any(found)
+    if recognised is not None:
+        recipe, reading = recognised
+        return _together(_of_form(shape, reading.how), recipe)
+    if given.sent_secret() is not None:
+        return _secret_sent(HEADER)
+    cut = _cut_signature(header, given)
+    if cut is not None:
+        return cut
+    how = found[0].how if found else header_forms.has_parts(header)
+    return _of_form(shape, how) if shape.mistake in _VAGUE else shape
+
+
+_VAGUE = {"malformed-header", "no-t", "no-s"}
+
+
+def _of_form(shape: Diagnosis, how: Sequence[Part], value: str = "") -> Diagnosis:
+    """The shape with the form of its value, or the form alone where it is more precise."""
+    if not how or shape.mistake not in _VAGUE:
+        more = [part for part in how if part not in header_forms.GENERAL]
+        return _in_form(shape.mistake, shape.reason, shape.hint, more, value)
+    first, *more = how
+    return _in_form(first.name, first.words, first.fix, more, value)
+
+
+def _has_long_timestamp(found: Sequence[HeaderReading]) -> bool:
+    return any(
+        len(timestamp) > MAX_TIMESTAMP_DIGITS for each in found for timestamp in each.timestamps
     )
 
 
-_WITHOUT_VALUE = {"header-too-long", "header-twice", "malformed-header", "other-hash"}
+_CUT = re.compile(r"(?:^|[,;\s])s=[\"']?([0-9a-fA-F]{16,127})[\"']?(?:[,;\s]|\Z)")
+_OTHER_HASHES = ("sha1", "md5", "sha224", "sha384", "sha512")
+
+
+def _cut_signature(header: str, given: _Given) -> Diagnosis | None:
+    """What a hex of another length than 64 is: the right one cut, or another hash's."""
+    text, t = _CUT.search(header), re.search(r"(?:^|[,;\s])t=(\d{1,20})(?:\D|\Z)", header)
+    if text is None or t is None or len(given.body) > MAX_TRIED_BYTES:
+        return None
+    digits = text[1].lower()
+    message = b"%b.%b" % (t[1].encode(), given.body)
+    for secret in given.secrets:
+        if not secret.strip():
+            continue
+        key = key_of(secret)
+        right = hmac.digest(key, message, "sha256").hex()
+        if right != digits and (
+            right.startswith(digits) or right.endswith(digits) or right.lstrip("0") == digits
+        ):
+            reason = f"{len(digits)} of the 64 hex digits; they are right"
+            return Diagnosis("hex-cut", reason, "Send all 32 bytes as 64 hex digits.")
+        for name in _OTHER_HASHES:
+            if hmac.digest(key, message, name).hex() == digits:
+                reason = f"made with HMAC-{name.upper().replace('SHA', 'SHA-')}"
+                return Diagnosis("other-hash", reason, "TikTok's is HMAC-SHA256, in hex.")
+    return None
 
 
 def _misshapen(header: str, error: str) -> Diagnosis:
@@ -273,6 +423,10 @@ def _misshapen(header: str, error: str) -> Diagnosis:
             both = "It was set twice, or by two programs on the way: send it once."
             return Diagnosis("header-twice", "the header came twice (two t=)", both)
         parts[key] = value
+    if _HEX_64.fullmatch(parts.get("t", "")) and parts.get("s", "").isdigit():
+        return Diagnosis(*header_forms.SWAPPED)
+    if _NOT_INSERTED.fullmatch(header):
+        return Diagnosis("no-signature", "a word or variable in place of the signature", hint)
     return _bad_part(parts) or Diagnosis("malformed-header", error, hint)
 
 
@@ -311,12 +465,21 @@ def _bad_signature(given: str) -> Diagnosis | None:
         return Diagnosis("sha256-prefix", "sha256= in front of the hex", hint)
     if len(given) == 66 and given[0] == given[-1] and given[0] in "\"'":
         return Diagnosis("quoted-signature", "quotes around the signature", hint)
-    other = {128: "SHA-512", 96: "SHA-384", 40: "SHA-1", 32: "MD5"}.get(len(given))
+    other = {128: "SHA-512", 96: "SHA-384", 56: "SHA-224", 40: "SHA-1", 32: "MD5"}.get(len(given))
     if other and re.fullmatch(r"[0-9a-fA-F]+", given):
         return Diagnosis("other-hash", f"as long as {other}", "TikTok's is HMAC-SHA256, in hex.")
-    if from_base64(given) is not None:
-        return Diagnosis("base64", "base64 in place of hex", "Send the 32 bytes as hex.")
+    if header_forms.from_base64(given) is not None:
+        return Diagnosis(*header_forms.BASE64)
+    if _NOT_INSERTED.fullmatch(given):
+        return Diagnosis("no-signature", "a word or variable in place of the signature", hint)
     return None
+
+
+_NOT_INSERTED = re.compile(
+    r"""(?ix)\s*(?: ""|'' | undefined|null|none|nil|nan|true|false|promise.* | \[object\ \w+\]
+    | \$?\{{0,2}[\w.\ -]+\}{1,2} | \$\w+ | %s | <\w+> )?\s*"""
+)
+"""What is there if nothing was inserted: a word, or the name of the variable."""
 
 
 def _bad_timestamp(timestamp: str) -> Diagnosis:

@@ -1,26 +1,23 @@
 """Finds signatures in text and headers that do not have TikTok's form."""
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tiktok_hook.signature import clocks
+from tiktok_hook.signature.header_forms import MAX_CHARS, HeaderReading, readings
 from tiktok_hook.signature.scheme import HEADER
 
 _MAX_CHARS = 20_000
 _SIGNATURE_NAME = re.compile(
     r"(?i)(?:^|[-_])(?:sign|signatures?|sig|hmac|tiktoksignature)(?:[-_](?:256|sha256|v1|v3))?$"
 )
-_TIMESTAMP_NAME = re.compile(r"(?i)(?:^|[-_])(?:timestamp|ts|time)$")
+_TIMESTAMP_NAME = re.compile(r"(?i)(?:^|[-_])(?:timestamp|ts|time|date)$")
 _NONCE_NAME = re.compile(
     r"(?i)(?:^|[-_])(?:nonce|(?:svix|webhook|request|message|msg|event|delivery)[-_]?id)$"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}")
-_TIMESTAMP = re.compile(
-    r"""(?:^|[^A-Za-z0-9_])(?:t|T|ts|timestamp)["']?\s*[=:]\s*["']?(\d{1,20})\b"""
-)
 _HEX = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{43}(?:=|(?![A-Za-z0-9+/_=-]))")
 _VALUE = re.compile(
     r"""(?<![A-Za-z0-9_])t\s*[=:]\s*["']?[^,;&\s"']{1,40}["']?\s*[,;&]\s*s\s*[=:]\s*["']?"""
     r"""[0-9A-Za-z+/=_-]{0,200}["']?(?:,s=[0-9A-Fa-f]{1,200})*"""
@@ -28,35 +25,47 @@ _VALUE = re.compile(
 _EXACT_VALUE = re.compile(r"(?<![A-Za-z0-9_])t=\d{1,20},s=[0-9a-fA-F]{64}(?![0-9A-Za-z])")
 
 
+MAX_CANDIDATES = 8
+"""How many headers of a request are looked at as signatures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What could be a signature.
+    """A header that could be a signature.
 
     Attributes:
-        name: Of the header in which it was found.
-        timestamp: ``t`` as its text; None if none was found.
-        digests: Every value of 32 bytes.
+        name: Of the header.
+        readings: Every way to read it; those without a timestamp have that of another header.
+        is_named: Whether the header is named like a signature.
         companion: The header that held the timestamp, if it was another one.
-        nonce: The value of a header of that name; None without one.
     """
 
     name: str
-    timestamp: str | None
-    digests: tuple[bytes, ...]
+    readings: tuple[HeaderReading, ...]
+    is_named: bool = True
     companion: str = ""
-    nonce: str | None = None
 
 
 def candidates(headers: Sequence[tuple[str, str]]) -> list[Candidate]:
-    """Signatures under any header that is named like one.
+    """Headers other than TikTok's that may be signatures: those named like one come first.
 
-    The timestamp and the nonce may be in headers of their own, as in ``X-TikTok-Timestamp``.
+    The timestamp may be in a header of its own, as in ``X-TikTok-Timestamp``. At most
+    `MAX_CANDIDATES`.
     """
-    found = []
+    named: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
     for name, value in headers:
-        if _SIGNATURE_NAME.search(name) and _NAME.fullmatch(name) and not is_own(name):
-            found.append(candidate(name, value, headers))
-    return found
+        if is_own(name) or not _NAME.fullmatch(name):
+            continue
+        is_named = _SIGNATURE_NAME.search(name) is not None or _is_scheme(name, value)
+        if is_named or _may_hold_digest(name, value):
+            (named if is_named else others).append((name, value))
+    found = [(name, value, True) for name, value in named]
+    found += [(name, value, False) for name, value in others]
+    return [
+        _candidate(name, value, headers, is_named=is_named)
+        for name, value, is_named in found[:MAX_CANDIDATES]
+    ]
 
 
 def is_own(name: str) -> bool:
@@ -64,33 +73,51 @@ def is_own(name: str) -> bool:
     return name.lower() == HEADER.lower()
 
 
-def candidate(name: str, value: str, headers: Sequence[tuple[str, str]] = ()) -> Candidate:
-    """What one value holds, however it is written."""
-    value = value[:_MAX_CHARS]
-    digests = [bytes.fromhex(each) for each in _HEX.findall(value)]
-    digests += [raw for each in _BASE64.findall(value) if (raw := from_base64(each)) is not None]
-    timestamp = _TIMESTAMP.search(value)
+_SCHEME = re.compile(r"(?i)(?:hmac|signature|tiktok|hawk|aws4)")
+
+
+def _is_scheme(name: str, value: str) -> bool:
+    """Whether an Authorization header has a scheme with a signature."""
+    return name.lower() == "authorization" and _SCHEME.match(value.strip()) is not None
+
+
+_NEVER = re.compile(
+    r"(?i)^(?:cookie|(?:content|repr|want)-.*|digest|etag|if-.*|trace.*|x-tt-logid)$"
+)
+
+
+def _may_hold_digest(name: str, value: str) -> bool:
+    return 40 <= len(value) <= MAX_CHARS and _NEVER.match(name) is None
+
+
+def _candidate(
+    name: str, value: str, headers: Sequence[tuple[str, str]], *, is_named: bool
+) -> Candidate:
+    found = tuple(readings(value))
+    if any(reading.timestamps for reading in found):
+        return Candidate(name, found, is_named)
+    companion, timestamp = next(
+        (
+            (key, text.strip())
+            for key, text in headers
+            if _TIMESTAMP_NAME.search(key) and re.fullmatch(r"[0-9]{1,20}", text.strip())
+        ),
+        next(iter(clocks.of_headers(headers)), ("", "")),
+    )
+    if not timestamp:
+        return Candidate(name, found, is_named)
+    return Candidate(
+        name,
+        tuple(replace(reading, timestamps=(timestamp,)) for reading in found),
+        is_named,
+        companion,
+    )
+
+
+def nonce_in(headers: Sequence[tuple[str, str]]) -> str | None:
+    """The value of a header that is named like a nonce or an id; None without one."""
     nonce = next((text.strip() for key, text in headers if _NONCE_NAME.search(key)), None)
-    nonce = nonce if nonce is not None and len(nonce) <= 200 and nonce.isascii() else None
-    if timestamp is not None:
-        return Candidate(name, timestamp[1], tuple(digests), nonce=nonce)
-    for key, text in headers:
-        if _TIMESTAMP_NAME.search(key) and re.fullmatch(r"[0-9]{1,20}", text.strip()):
-            return Candidate(name, text.strip(), tuple(digests), key, nonce)
-    return Candidate(name, None, tuple(digests), nonce=nonce)
-
-
-def from_base64(text: str) -> bytes | None:
-    """32 bytes written as base64, either alphabet, padded or not; None for anything else."""
-    bare = text.rstrip("=")
-    if len(bare) != 43:
-        return None
-    for alphabet in (b"-_", None):
-        try:
-            return base64.b64decode(f"{bare}=", altchars=alphabet, validate=True)
-        except ValueError:
-            continue
-    return None
+    return nonce if nonce is not None and len(nonce) <= 200 and nonce.isascii() else None
 
 
 def read_pasted(text: str) -> tuple[str | None, list[tuple[str, str]]]:

@@ -70,7 +70,7 @@ CONSTANTS = (
     "rawBody", "raw_body", "payload", "data", "json", "req.body", "request.body", "{body}",
     "${body}", "$body", "#{body}", "{{body}}", "{payload}", "${payload}", "$payload", "%s", "{}\n",
     "None\n", "null\n", "[object Object]\n", "map[]", "Optional.empty", "Hash", "HASH",
-    "Dictionary",
+    "Dictionary", "System.Collections.Generic.Dictionary`2[System.String,System.Object]",
     "function () { [native code] }",
 )  # fmt: skip
 """What a body prints as that is not there, not read yet, or not inserted."""
@@ -154,6 +154,8 @@ def _joined(
     for before, after in ((b"", b"."), (b".", b""), (b"", b"\n"), (b'"', b'"'), (b"{", b"}")):
         yield parts.SEPARATOR, before + t + b"." + body + after
     yield parts.SEPARATOR, b"." + body
+    for codec in ("utf-16-le", "utf-16-be"):
+        yield parts.ENCODING, (t + b"." + body).decode("utf-8", "replace").encode(codec)
     for form in _forms_of_t(t):
         for mark in (b".", b""):
             yield _T_FORM, form + mark + body
@@ -201,7 +203,13 @@ def _forms_of_t(t: bytes) -> Iterator[bytes]:
     yield from (t + zeros for zeros in (b".0", b".000", b"000000", b"000000000", b"Z", b"s"))
     yield from (str(number // unit).encode() for unit in (60, 1000, 3600))
     yield from (f"{number:x}".encode(), f"{number:X}".encode(), f"0x{number:x}".encode())
-    yield from (b"'" + t + b"'", b"b'" + t + b"'", b"(" + t + b",)", b"['" + t + b"']")
+    yield from (
+        b'"' + t + b'"',
+        b"'" + t + b"'",
+        b"b'" + t + b"'",
+        b"(" + t + b",)",
+        b"['" + t + b"']",
+    )
     if number < 2**32:
         yield from (number.to_bytes(8, "big"), number.to_bytes(8, "little"))
         yield from (number.to_bytes(4, "big"), number.to_bytes(4, "little"))

@@ -7,12 +7,13 @@ Nothing here accepts a delivery, so digests need not be compared in constant tim
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiktok_hook.signature import parts, rare_keys, rare_texts
+from tiktok_hook.signature import clocks, parts, rare_keys, rare_texts, request_texts
 from tiktok_hook.signature.parts import RIGHT, Part
+from tiktok_hook.signature.request_texts import RequestParts
 from tiktok_hook.signature.scheme import key_of
 
 MAX_THOROUGH_BYTES = 64 * 1024
@@ -27,8 +28,8 @@ MAX_TRIED_BYTES = 1024 * 1024
 MAX_SECRETS = 8
 """How many of the given secrets are tried with every recipe."""
 
-_BUDGET = 10_000.0
-_BUDGET_OF_SHORT = 16_000.0
+_BUDGET = 11_500.0
+_BUDGET_OF_SHORT = 24_500.0
 """Work for one signature, in microseconds of the machine on which it was measured: at most 20 ms
 for a body of 64 KiB. Counted instead of timed, so that the result never depends on the load. What
 hashes little may count more, since its time is that of the calls, which is measured better."""
@@ -39,7 +40,7 @@ _COMMON_TEXTS = 5
 """How many of the first texts are tried with every wrong key."""
 
 _COST_OF_DIGEST = 4.0
-_COST_OF_BYTE = 0.003
+_COST_OF_BYTE = 0.0035
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,13 @@ class _SpentError(Exception):
     """The budget is used up."""
 
 
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+Try = tuple[tuple[Part, ...], bytes]
+"""What was done wrong, and the digest that it gives."""
+
+
 class _Work:
     """Counts what is spent, and computes digests with prepared keys.
 
@@ -80,13 +88,15 @@ class _Work:
 
     def digest(self, key: bytes, message: bytes) -> bytes:
         """HMAC-SHA256."""
-        self.spend(len(message))
+        self._left -= _COST_OF_DIGEST + len(message) * _COST_OF_BYTE
+        if self._left < 0:
+            raise _SpentError
         states = self._states.get(key)
         if states is None:
             block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
             states = (
-                hashlib.sha256(bytes(byte ^ 0x36 for byte in block)),
-                hashlib.sha256(bytes(byte ^ 0x5C for byte in block)),
+                hashlib.sha256(block.translate(_INNER)),
+                hashlib.sha256(block.translate(_OUTER)),
             )
             self._states[key] = states
         inner, outer = states[0].copy(), states[1].copy()
@@ -96,14 +106,33 @@ class _Work:
         return result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSigned:
+    """What a signature may have been made of, next to t and the body.
+
+    Attributes:
+        nonce: From a header of that name; None without one.
+        clocks: Times in other headers, in Unix seconds as text, that may have been signed as t.
+        request: The parts of the request that may have been signed; None if they are unknown.
+    """
+
+    nonce: str | None = None
+    clocks: tuple[str, ...] = ()
+    request: RequestParts | None = None
+
+
+_NOTHING_ELSE = OtherSigned()
+
+
 def recognise(
     timestamp: str | None,
     digests: Collection[bytes],
     body: bytes,
     secrets: Sequence[str],
     *,
-    nonce: str | None = None,
-) -> Diagnosis | None:
+    evidence: OtherSigned = _NOTHING_ELSE,
+    share: float = 1.0,
+) -> tuple[Diagnosis, bytes] | None:
     """Find the mistake that gives one of these signatures; None if no known one does.
 
     Args:
@@ -111,13 +140,22 @@ def recognise(
         digests: The signatures that came, 32 bytes each.
         body: As received.
         secrets: The app's own; blank ones are left out.
-        nonce: From a header of that name.
+        evidence: What else may have been signed.
+        share: The part of the budget that may be used, up to 1.
+
+    Returns:
+        The diagnosis, and the signature that it explains.
     """
     if len(body) > MAX_TRIED_BYTES or not digests:
         return None
-    usable = [secret for secret in secrets if secret.strip()][:MAX_SECRETS]
-    found = _find(timestamp, frozenset(digests), body, usable, nonce)
-    return None if found is None else combined(found)
+    wanted = frozenset(digests)
+    try:
+        for wrong, digest in _Tries(timestamp, body, secrets, evidence, share).every():
+            if digest in wanted:
+                return combined(wrong), digest
+    except _SpentError:
+        pass
+    return None
 
 
 def combined(found: Sequence[Part]) -> Diagnosis:
@@ -143,66 +181,136 @@ def envelope_of(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _find(
-    timestamp: str | None,
-    digests: frozenset[bytes],
-    body: bytes,
-    secrets: Sequence[str],
-    nonce: str | None,
-) -> tuple[Part, ...] | None:
-    thorough = len(body) <= MAX_THOROUGH_BYTES
-    t = None if timestamp is None else timestamp.encode()
-    work = _Work(_budget(len(body)))
-    own = [key_of(secret) for secret in secrets]
+class _Tries:
+    """Every digest that a known mistake gives, the commonest first."""
 
-    def tried(
-        tries: Iterator[tuple[tuple[Part, ...], bytes, Sequence[bytes]]],
-    ) -> tuple[Part, ...] | None:
-        for wrong, message, keys in tries:
-            for key in keys:
-                if work.digest(key, message) in digests:
-                    return wrong
-        return None
+    def __init__(
+        self,
+        timestamp: str | None,
+        body: bytes,
+        secrets: Sequence[str],
+        evidence: OtherSigned,
+        share: float,
+    ) -> None:
+        self._secrets = [secret for secret in secrets if secret.strip()][:MAX_SECRETS]
+        self._own = [key_of(secret) for secret in self._secrets]
+        self._t = None if timestamp is None else timestamp.encode()
+        self._body = body
+        self._envelope = envelope_of(body)
+        self._evidence = evidence
+        self._nonce = None if evidence.nonce is None else evidence.nonce.encode()
+        self._share = share
+        self._work = _Work(_budget(len(body)) * share)
 
-    if not thorough:
-        return tried(_cheap(t, body, own))
-    envelope = envelope_of(body)
-    templates = list(parts.templates(t, envelope, nonce=None if nonce is None else nonce.encode()))
-    right = _right(t)
-    other_keys = list(parts.keys(secrets, envelope.get("client_key")))
-    try:
-        found = tried(((part,), template(body), own) for part, template in templates)
-        if found or right is None:
-            return found or tried(_texts_by_templates(work, body, envelope, templates, own))
-        found = tried(((part,), right(body), [key]) for part, key in other_keys)
-        found = found or _by_construction(work, right(body), own, digests)
-        found = found or tried(
-            ((part,), template(body), [key])
-            for key in own
-            for part, template in parts.with_secret(t or b"", key)
-        )
-        texts = list(_made(work, body, envelope))
-        found = found or tried(((part,), right(text), own) for part, text in texts)
-        # Two mistakes at once: the commonest with every wrong key.
-        found = found or tried(
-            ((template_part, key_part), template(body), [key])
-            for template_part, template in templates[:3]
-            for key_part, key in other_keys
-        )
-        found = found or tried(
-            ((text_part, key_part), right(text), [key])
-            for key_part, key in other_keys
-            for text_part, text in texts[:_COMMON_TEXTS]
-        )
-        found = found or _by_rare_parts(work, t or b"", body, envelope, own, digests, nonce)
+    def every(self) -> Iterator[Try]:
+        """Every try.
+
+        Raises:
+            _SpentError: The budget is used up.
+        """
+        if len(self._body) > MAX_THOROUGH_BYTES:
+            yield from self._cheap()
+            return
+        templates = list(parts.templates(self._t, self._envelope, nonce=self._nonce))
+        for part, template in templates:
+            yield from self._signed((part,), template(self._body))
+        if self._t is None:
+            request = self._evidence.request
+            for part, message in request_texts.messages(request, None, self._body):
+                yield from self._signed((part,), message)
+            texts = list(self._texts())
+        else:
+            yield from self._with_t(self._t)
+            other_keys = list(parts.keys(self._secrets, self._envelope.get("client_key")))
+            yield from self._with_other_keys(self._t, other_keys)
+            texts = list(self._texts())
+            yield from self._with_texts(self._t, texts, templates, other_keys)
+            yield from self._rare(self._t)
         # The commonest templates first, with every text.
-        return found or tried(
-            ((text_part, part), template(text), own)
-            for part, template in templates
-            for text_part, text in texts
-        )
-    except _SpentError:
-        return None
+        for part, template in templates:
+            for text_part, text in texts:
+                yield from self._signed((text_part, part), template(text))
+        if self._t is not None and len(self._body) <= _SHORT_BYTES:
+            for part, other in clocks.within_second(self._t):
+                yield from self._signed((part,), b"%b.%b" % (other, self._body))
+
+    def _signed(self, wrong: tuple[Part, ...], message: bytes) -> Iterator[Try]:
+        for key in self._own:
+            yield wrong, self._work.digest(key, message)
+
+    def _cheap(self) -> Iterator[Try]:
+        for part, template in list(parts.templates(self._t, {}))[:2]:
+            yield from self._signed((part,), template(self._body))
+        stripped = self._body.strip()
+        if self._t is not None and stripped != self._body:
+            yield from self._signed((parts.STRIPPED,), b"%b.%b" % (self._t, stripped))
+
+    def _with_t(self, t: bytes) -> Iterator[Try]:
+        """The right text with a t that is not the header's."""
+        for part, other in clocks.others(t, self._envelope, self._evidence.clocks):
+            yield from self._signed((part,), b"%b.%b" % (other, self._body))
+
+    def _with_other_keys(self, t: bytes, other_keys: Sequence[tuple[Part, bytes]]) -> Iterator[Try]:
+        right = b"%b.%b" % (t, self._body)
+        for part, key in other_keys:
+            yield (part,), self._work.digest(key, right)
+        for key in self._own:
+            for part, digest in parts.constructions(right, key):
+                self._work.spend(len(right))
+                yield (part,), digest
+            for part, template in parts.with_secret(t, key):
+                yield (part,), self._work.digest(key, template(self._body))
+
+    def _texts(self) -> Iterator[tuple[Part, bytes]]:
+        """The texts that apply to this body; making one costs about as much as a digest of it."""
+        for part, make in parts.texts(self._body, self._envelope):
+            self._work.spend(len(self._body))
+            text = make()
+            if text is not None:
+                yield part, text
+
+    def _with_texts(
+        self,
+        t: bytes,
+        texts: Sequence[tuple[Part, bytes]],
+        templates: Sequence[parts.Template],
+        other_keys: Sequence[tuple[Part, bytes]],
+    ) -> Iterator[Try]:
+        for part, text in texts:
+            yield from self._signed((part,), b"%b.%b" % (t, text))
+        # Two mistakes at once: the commonest with every wrong key.
+        for template_part, template in templates[:3]:
+            message = template(self._body)
+            for key_part, key in other_keys:
+                yield (template_part, key_part), self._work.digest(key, message)
+        for text_part, text in texts[:_COMMON_TEXTS]:
+            message = b"%b.%b" % (t, text)
+            for key_part, key in other_keys:
+                yield (text_part, key_part), self._work.digest(key, message)
+
+    def _rare(self, t: bytes) -> Iterator[Try]:
+        """One rare mistake by itself."""
+        body, envelope, work = self._body, self._envelope, self._work
+        right = b"%b.%b" % (t, body)
+        extras = () if self._nonce is None else (self._nonce,)
+        for part, key in rare_keys.keys(self._own, t, envelope):
+            yield (part,), work.digest(key, right)
+        for key in self._own:
+            for part, digest in rare_keys.digests(t, body, key, envelope, extras=extras):
+                work.spend(len(body))
+                yield (part,), digest
+        for part, message in request_texts.messages(self._evidence.request, t, body):
+            yield from self._signed((part,), message)
+        tried: set[bytes] = set()
+        for part, make, cost in rare_texts.messages(t, body, envelope, extras=extras):
+            work.spend(len(body), times=cost)
+            try:
+                message = make()
+            except (ValueError, RecursionError, TypeError):  # as in `parts`: it does not apply
+                continue
+            if message not in tried:
+                tried.add(message)
+                yield from self._signed((part,), message)
 
 
 def _budget(size: int) -> float:
@@ -211,89 +319,4 @@ def _budget(size: int) -> float:
     return _BUDGET if size > _SHORT_BYTES else _BUDGET_OF_SHORT
 
 
-def _right(t: bytes | None) -> Callable[[bytes], bytes] | None:
-    if t is None:
-        return None
-    return lambda text: b"%b.%b" % (t, text)
-
-
-def _cheap(
-    t: bytes | None, body: bytes, own: Sequence[bytes]
-) -> Iterator[tuple[tuple[Part, ...], bytes, Sequence[bytes]]]:
-    for part, template in list(parts.templates(t, {}))[:2]:
-        yield (part,), template(body), own
-    stripped = body.strip()
-    if t is not None and stripped != body:
-        yield (parts.STRIPPED,), b"%b.%b" % (t, stripped), own
-
-
-def _made(work: _Work, body: bytes, envelope: dict[str, Any]) -> Iterator[tuple[Part, bytes]]:
-    """The texts that apply to this body; making one costs about as much as a digest of it."""
-    for part, make in parts.texts(body, envelope):
-        work.spend(len(body))
-        text = make()
-        if text is not None:
-            yield part, text
-
-
-def _texts_by_templates(
-    work: _Work,
-    body: bytes,
-    envelope: dict[str, Any],
-    templates: Sequence[parts.Template],
-    own: Sequence[bytes],
-) -> Iterator[tuple[tuple[Part, ...], bytes, Sequence[bytes]]]:
-    texts = list(_made(work, body, envelope))
-    for part, template in templates:
-        for text_part, text in texts:
-            yield (text_part, part), template(text), own
-
-
-def _by_rare_parts(
-    work: _Work,
-    t: bytes,
-    body: bytes,
-    envelope: dict[str, Any],
-    own: Sequence[bytes],
-    digests: frozenset[bytes],
-    nonce: str | None,
-) -> tuple[Part, ...] | None:
-    """One rare mistake by itself."""
-    right = b"%b.%b" % (t, body)
-    extras = () if nonce is None else (nonce.encode(),)
-    for part, key in rare_keys.keys(own, t, envelope):
-        if work.digest(key, right) in digests:
-            return (part,)
-    for key in own:
-        for part, digest in rare_keys.digests(t, body, key, envelope, extras=extras):
-            work.spend(len(body))
-            if digest in digests:
-                return (part,)
-    tried: set[bytes] = set()
-    for part, make, cost in rare_texts.messages(t, body, envelope, extras=extras):
-        work.spend(len(body), times=cost)
-        try:
-            message = make()
-        except (ValueError, RecursionError, TypeError):  # as in `parts`: it does not apply
-            continue
-        if message in tried:
-            continue
-        tried.add(message)
-        for key in own:
-            if work.digest(key, message) in digests:
-                return (part,)
-    return None
-
-
-def _by_construction(
-    work: _Work, message: bytes, own: Sequence[bytes], digests: frozenset[bytes]
-) -> tuple[Part, ...] | None:
-    for key in own:
-        for part, digest in parts.constructions(message, key):
-            work.spend(len(message))
-            if digest in digests:
-                return (part,)
-    return None
-
-
-__all__ = ["RIGHT", "Diagnosis", "combined", "envelope_of", "recognise"]
+__all__ = ["RIGHT", "Diagnosis", "OtherSigned", "combined", "envelope_of", "recognise"]
