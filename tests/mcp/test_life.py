@@ -61,7 +61,7 @@ class Wire:
 
 
 @contextmanager
-def served(home: Path, *options: str) -> Iterator[Wire]:
+def served(home: Path, *options: str, capabilities: dict[str, Any] | None = None) -> Iterator[Wire]:
     """A server of its own, with a client that has initialized."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tiktok_hook", "mcp", *options],
@@ -74,7 +74,7 @@ def served(home: Path, *options: str) -> Iterator[Wire]:
         wire.send(
             "initialize",
             protocolVersion="2025-06-18",
-            capabilities={},
+            capabilities=capabilities or {},
             clientInfo={"name": "by hand", "version": "1"},
         )
         assert wire.answer()["serverInfo"]["name"] == "tiktok-hook"

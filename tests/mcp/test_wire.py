@@ -67,7 +67,9 @@ def test_blank_lines_are_not_answered(wire: Wire) -> None:
         ("null", None),
         ('"text"', None),
         ("[]", None),
-        ('[{"jsonrpc":"2.0","id":3,"method":"ping"}]', None),
+        ("[[]]", None),
+        ("[5]", None),
+        ("[" + ",".join(['{"jsonrpc":"2.0","id":3,"method":"ping"}'] * 101) + "]", None),
         ("{}", None),
         ('{"jsonrpc":"2.0","id":9}', 9),
         ('{"jsonrpc":"1.0","id":"a","method":"ping"}', "a"),
@@ -86,6 +88,35 @@ def test_json_that_is_not_a_message_is_answered_as_an_invalid_request(
     wire: Wire, message: str, number: Any
 ) -> None:
     (found,) = answers(wire, message.encode())
+    assert (found["id"], found["error"]["code"]) == (number, INVALID_REQUEST)
+
+
+def test_a_batch_is_answered_message_by_message(wire: Wire) -> None:
+    batch = [
+        {"jsonrpc": "2.0", "id": "a", "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"},
+        {"jsonrpc": "2.0", "id": "b", "method": 5},
+        {"jsonrpc": "2.0", "id": "c", "method": "nonsense"},
+    ]
+    found = answers(wire, json.dumps(batch).encode(), "a", "b", "c")
+    codes = {each["id"]: each["error"]["code"] for each in found if "error" in each}
+    assert codes == {"b": INVALID_REQUEST, "c": METHOD_NOT_FOUND}
+    assert {each["id"] for each in found} == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("number", [77, "x[", 'a"id":5'])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_request_that_is_nested_too_deeply_is_answered_under_its_id(
+    wire: Wire,
+    number: Any,
+    first: bool,  # noqa: FBT001 a case of a table
+) -> None:
+    arguments = '{"id":1,"x":' + "[" * 300 + "]" * 300 + "}"
+    params = f'"params":{{"name":"status","arguments":{arguments}}}'
+    own = f'"id" : {json.dumps(number)}'
+    fields = ['"jsonrpc":"2.0"', '"method":"tools/call"']
+    line = "{" + ",".join([own, *fields, params] if first else [*fields, params, own]) + "}"
+    (found,) = answers(wire, line.encode(), number)
     assert (found["id"], found["error"]["code"]) == (number, INVALID_REQUEST)
 
 
@@ -112,6 +143,42 @@ def test_a_request_is_answered_under_its_id(
     message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     (found,) = answers(wire, json.dumps(message).encode(), number)
     assert found["error"]["code"] == (code or INVALID_PARAMS)
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    """A server whose client declares that it can ask its user."""
+    folder = tmp_path_factory.mktemp("asking")
+    options = ("--db", str(folder / "history.db"))
+    with served(folder, *options, capabilities={"elicitation": {}}) as wire:
+        yield wire
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"result": None},
+        {"result": 5},
+        {"result": {}},
+        {"result": {"action": "perhaps"}},
+        {"error": {"code": METHOD_NOT_FOUND, "message": "no"}},
+        {"error": "no"},
+    ],
+    ids=json.dumps,
+)
+def test_an_answer_that_is_none_is_a_denial(asking: Wire, answer: dict[str, Any]) -> None:
+    assert asking.process.stdin is not None
+    assert asking.process.stdout is not None
+    arguments = {"event": "tiktok.ping", "to": "http://127.0.0.1:9/"}
+    asking.send("tools/call", name="trigger_event", arguments=arguments)
+    question = json.loads(asking.process.stdout.readline())
+    assert question["method"] == "elicitation/create"
+    reply = {"jsonrpc": "2.0", "id": question["id"], **answer}
+    asking.process.stdin.write(json.dumps(reply).encode() + b"\n")
+    asking.process.stdin.flush()
+    result = asking.answer()
+    assert result["isError"]
+    assert "did not ask its user" in result["content"][0]["text"]
 
 
 READING = ("status", "list_deliveries", "get_delivery", "list_attempts", "diagnose_signature")

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from mcp.types import (
     CallToolRequestParams,
     ElicitRequest,
@@ -21,6 +22,7 @@ from mcp.types import (
     ElicitResult,
     InputRequiredResult,
 )
+from pydantic import ValidationError
 
 from tiktok_hook.errors import HookError, UsageError
 from tiktok_hook.forward import is_loopback, parse_target
@@ -102,9 +104,7 @@ class Permissions:
         if context.protocol_version >= _ASKING_BY_RESULT:
             answer = self._answer(question, params)
         else:
-            answer = await context.session.elicit_form(
-                question, _FORM, related_request_id=context.request_id
-            )
+            answer = await _asked_now(question, context, params.name)
         if answer.action != "accept":
             raise DeniedError(
                 f"The user did not allow {params.name}.",
@@ -168,6 +168,23 @@ class Permissions:
         except UsageError:
             return True  # nothing is sent to it
         return True
+
+
+async def _asked_now(question: str, context: ServerRequestContext[Any], tool: str) -> ElicitResult:
+    """The answer to a question that the client is asked while the call waits.
+
+    Raises:
+        DeniedError: The client answered with an error, or not as the protocol has it.
+    """
+    try:
+        return await context.session.elicit_form(
+            question, _FORM, related_request_id=context.request_id
+        )
+    except (MCPError, ValidationError) as error:
+        raise DeniedError(
+            f"The client did not ask its user whether {tool} is allowed.",
+            hint="It answered the question with an error, or not as the protocol has it.",
+        ) from error
 
 
 def _can_ask(context: ServerRequestContext[Any]) -> bool:
