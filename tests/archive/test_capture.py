@@ -436,6 +436,28 @@ def test_our_own_shape_is_read_from_one_document_too() -> None:
         (BODY, "FILE looks like the body of one TikTok event."),
         (b'{\n "a": 1\n}', "FILE is JSON in a format that is not known here (its keys: a)."),
         (b"[1, 2]", "FILE is a JSON list with 2 items"),
+        (b"\xac\xed\0\5sr", "FILE is a session of Charles"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "FILE is a raw HTTP response."),
+        (b"### ping\nPOST https://a/\n\n{}", "FILE is a request to send (.http)."),
+        (b"#!/bin/sh\ncurl a", "FILE is a script."),
+        (b'var har = {"log": {}}', "FILE is a program, not JSON."),
+        (b'callback({"log": {}})', "FILE is a program, not JSON."),
+        (b"{'log': {'entries': []}}", "way to print an object, not JSON."),
+        (b'::1 - - [27/Nov/2026:10:00:00 +0000] "POST / HTTP/1.1" 200', "FILE is an access log."),
+        (b"From: a@example.com\nSubject: b\n", "FILE is an e-mail."),
+        (b"openapi: 3.0.0\ninfo:\n  title: x\n", "FILE is a YAML document."),
+        (b"id,method,url\n1,POST,http://a\n", "FILE is a CSV table."),
+        (b'{"collections":[],"environments":[]}', "FILE is an export of Postman."),
+        (b'{"client":"Thunder Client","collectionName":"a"}', "a collection of Thunder Client."),
+        (b'{"v":2,"folders":[],"requests":[]}', "FILE is a collection of Hoppscotch."),
+        (b'{"headers":{},"requestContext":{},"body":""}', "FILE is an event of AWS Lambda."),
+        (b'{"type":1,"tts_notification_id":"7"}', "body of one TikTok Shop event"),
+        (b'[{"_source":{"layers":{}}}]', "FILE is a list of packets"),
+        (
+            b'[{"scheme":"https","host":"a","path":"/","request":{}}]',
+            "a session of Charles (JSON).",
+        ),
+        (b'[{"event":"a","content":"{}"}]', "bodies of TikTok events without their headers."),
         (b"[]", "FILE is a JSON list with 0 items"),
         (b'{"log":{}}', "FILE has no entries."),
         (b'{"log":5}', "FILE is JSON in a format that is not known here (its keys: log)."),
@@ -446,6 +468,13 @@ def test_our_own_shape_is_read_from_one_document_too() -> None:
 )
 def test_what_cannot_be_imported_is_named(data: bytes, message: str) -> None:
     assert message in str(error_of(data))
+
+
+@pytest.mark.parametrize("form", ["entries", "list", "one"])
+def test_the_entries_of_a_har_are_imported_without_what_is_around_them(form: str) -> None:
+    one = sent(BODY)
+    document = {"entries": {"entries": [one]}, "list": [one], "one": one}[form]
+    assert only(load(json.dumps(document, indent=1).encode())).body == BODY
 
 
 def test_a_zip_archive_may_hold_bodies_next_to_its_har_file() -> None:

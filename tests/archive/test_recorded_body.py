@@ -9,6 +9,7 @@ from tiktok_hook.archive.recorded_body import (
     choose,
     of_base64,
     of_parameters,
+    of_parsed,
     of_text,
 )
 from tiktok_hook.delivery import BodyState
@@ -31,6 +32,12 @@ MOJIBAKE = CAFE.encode().decode("latin-1")
         ('{"event":"a"}', "", b'{"event":"a"}\n'),
         ("\udcff\udc80{", "", b"\xff\x80{"),
         ("\u00ff\u00fe\u0000", "", b"\xff\xfe\x00"),
+        ("\u20ac", "text/plain; charset=iso-8859-1", b"\x80"),
+        ("abc", "text/plain; charset=utf-16le", b"a\0b\0c\0"),
+        ("YWJjZGVmZ2g=", "", b"abcdefgh"),
+        ("6162636465666768", "", b"abcdefgh"),
+        ('"{\\"a\\":1}"', "application/json", b'{"a":1}'),
+        ('"{\\"a\\":1}"', "application/json", b'"{\\"a\\":1}"'),
     ],
     ids=[
         "utf-8",
@@ -44,6 +51,12 @@ MOJIBAKE = CAFE.encode().decode("latin-1")
         "last-newline",
         "surrogate-escapes",
         "binary-as-latin-1",
+        "charset-as-browsers-read-it",
+        "utf-16",
+        "base64-without-a-note",
+        "hex-without-a-note",
+        "json-in-a-json-string",
+        "a-json-string",
     ],
 )
 def test_the_length_decides_between_the_readings_of_a_text(
@@ -104,6 +117,13 @@ def test_the_length_decides_how_parameters_were_written(
         (of_text("abc"), Evidence(content_length=9), BodyState.ALTERED, "3 bytes of the body"),
         (of_text("abc"), Evidence(), BodyState.EXACT, ""),
         (of_text("a\nb"), Evidence(content_length=4), BodyState.ALTERED, "and 4 were sent"),
+        (
+            of_text("abc"),
+            Evidence(content_length=9, recorded_size=3),
+            BodyState.ALTERED,
+            "its Content-Length is 9",
+        ),
+        (of_text("YWJj", "application/json"), Evidence(), BodyState.ALTERED, "does not show"),
     ],
     ids=[
         "missing",
@@ -115,6 +135,8 @@ def test_the_length_decides_how_parameters_were_written(
         "other-length",
         "no-evidence",
         "two-guesses",
+        "two-lengths",
+        "no-json",
     ],
 )
 def test_bytes_that_nothing_confirms_are_marked(
@@ -124,6 +146,16 @@ def test_bytes_that_nothing_confirms_are_marked(
     assert found.state is state
     assert reason in found.reason
     assert bool(found.reason) == (state is not BodyState.EXACT)
+
+
+@pytest.mark.parametrize("written", ['{"a":[1,"é"]}', '{"a": [1, "\\u00e9"]}', '{"a": [1, "é"]}'])
+def test_the_length_decides_how_parsed_json_was_written(written: str) -> None:
+    readings = of_parsed({"a": [1, "é"]})
+    note = "the file has the parsed body, not its bytes"
+    found = choose(readings, Evidence(content_length=len(written.encode())), note=note)
+    assert (found.data, found.state) == (written.encode(), BodyState.EXACT)
+    unknown = choose(readings, Evidence(), note=note)
+    assert (unknown.state, unknown.reason) == (BodyState.ALTERED, note)
 
 
 def test_compressed_bytes_are_exact_where_the_file_has_them() -> None:

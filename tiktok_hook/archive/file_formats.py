@@ -46,6 +46,10 @@ _MAGIC: tuple[tuple[bytes, FileFormat], ...] = (
     (b"\xfd7zXZ\0", FileFormat("an xz file", "Unpack it first: unxz FILE")),
     (b"\x28\xb5\x2f\xfd", FileFormat("a zstd file", "Unpack it first: unzstd FILE")),
     (b"7z\xbc\xaf\x27\x1c", FileFormat("a 7z file", "Unpack it first.")),
+    (
+        b"\xac\xed",
+        FileFormat("a session of Charles, or another Java object", "In Charles, export it as HAR."),
+    ),
     (b"%PDF-", FileFormat("a PDF")),
     (b"\x89PNG", FileFormat("a PNG image")),
     (b"\xff\xd8\xff", FileFormat("a JPEG image")),
@@ -73,6 +77,46 @@ _TEXT: tuple[tuple[re.Pattern[bytes], FileFormat], ...] = (
             "Save its body alone, and give its headers: --header 'Tiktok-Signature: …'",
         ),
     ),
+    (
+        re.compile(rb"HTTP/[0-9.]+ [0-9]{3}[ \r\n]"),
+        FileFormat(
+            "a raw HTTP response", "Deliveries are requests: record with tiktok-hook listen."
+        ),
+    ),
+    (
+        re.compile(rb"(###[^\n]*\n)*\s*(POST|GET|PUT|PATCH|DELETE) https?://"),
+        FileFormat("a request to send (.http)", "Record what is received: tiktok-hook listen."),
+    ),
+    (re.compile(rb"#!"), FileFormat("a script")),
+    (
+        re.compile(
+            rb"(var|let|const|import|export|function|module\.exports|[\w.]{1,40}\()[\s\w.{'\"]"
+        ),
+        FileFormat("a program, not JSON", "Save the JSON alone."),
+    ),
+    (
+        re.compile(rb"[{\[]\s*[{\[]?\s*'"),
+        FileFormat(
+            "Python's or JavaScript's way to print an object, not JSON", "Write it as JSON."
+        ),
+    ),
+    (
+        re.compile(rb"\S+ \S+ \S+ \[[^\]]{10,40}\] \"[A-Z]{3,10} "),
+        FileFormat("an access log", "It has no bodies. Record with tiktok-hook listen."),
+    ),
+    (
+        re.compile(rb"(Received|From|Subject|Date|MIME-Version|Delivered-To): "),
+        FileFormat("an e-mail"),
+    ),
+    (
+        re.compile(rb"Method: [A-Z]+\r?\n|URL: http"),
+        FileFormat("a trace file of Charles", "Export HAR."),
+    ),
+    (
+        re.compile(rb"(---\r?\n)?[A-Za-z_]\w*:( [^\n]*)?\r?\n\s*[\w-]+:"),
+        FileFormat("a YAML document"),
+    ),
+    (re.compile(rb"\w+( \w+)?(,\"?\w[^,\n]*){2,}\r?\n"), FileFormat("a CSV table")),
     (
         re.compile(rb"(\$ )?curl\s"),
         FileFormat("a curl command", "Run it against `tiktok-hook listen --no-tunnel`."),
@@ -102,6 +146,9 @@ def entries_of(value: Json) -> tuple[str, list[Json]] | None:
         if isinstance(log, dict) and isinstance(log.get("entries", []), list):
             entries = log.get("entries", [])
             return "har", entries if isinstance(entries, list) else []
+        entries = value.get("entries")
+        if isinstance(entries, list) and _list_of(entries) == "har":
+            return "har", entries
         for key in ("requests", "data"):
             inner = value.get(key)
             if isinstance(inner, list) and (found := _list_of(inner)):
@@ -121,6 +168,8 @@ def _list_of(values: list[Json]) -> str | None:
         request = value.get("request")
         if isinstance(request, dict) and "raw" in request:
             return "ngrok"
+        if isinstance(request, dict) and {"method", "url"} <= request.keys():
+            return "har"
         if {"uuid", "method", "url"} <= value.keys() and "content" in value:
             return "webhook.site"
         if value.get("type") in {"delivery", "attempt"}:
@@ -128,33 +177,63 @@ def _list_of(values: list[Json]) -> str | None:
     return None
 
 
+_TO_SEND = "It holds requests to send, not received ones. Record with tiktok-hook listen."
+_AS_HAR = "In Charles, export it as HAR."
+_HEADERS = "Give the headers that came with it: --header 'Tiktok-Signature: t=…,s=…'"
+
+_BY_KEYS: tuple[tuple[frozenset[str], FileFormat], ...] = tuple(
+    (frozenset(keys.split()), found)
+    for keys, found in (
+        ("info item", FileFormat("is a Postman collection", _TO_SEND)),
+        ("collections environments", FileFormat("is an export of Postman", _TO_SEND)),
+        ("order requests", FileFormat("is an export of Postman", _TO_SEND)),
+        ("_postman_variable_scope", FileFormat("is a Postman environment")),
+        ("client collectionName", FileFormat("is a collection of Thunder Client", _TO_SEND)),
+        ("v folders requests", FileFormat("is a collection of Hoppscotch", _TO_SEND)),
+        ("_type resources", FileFormat("is an Insomnia export", _TO_SEND)),
+        ("openapi", FileFormat("is an OpenAPI document")),
+        ("swagger", FileFormat("is an OpenAPI document")),
+        (
+            "constants events",
+            FileFormat("is a network log of Chrome (NetLog)", "Save a HAR in the network panel."),
+        ),
+        (
+            "tts_notification_id",
+            FileFormat("looks like the body of one TikTok Shop event, another platform"),
+        ),
+        ("headers requestContext", FileFormat("is an event of AWS Lambda", _HEADERS)),
+        ("event content", FileFormat("looks like the body of one TikTok event", _HEADERS)),
+        ("client_key event", FileFormat("looks like the body of one TikTok event", _HEADERS)),
+    )
+)
+"""Formats by some of their keys, the first that has them all."""
+
+
 def of_json(value: Json) -> FileFormat:
     """The name of a JSON document that has no importable records."""
     if isinstance(value, list):
-        return FileFormat(f"is a JSON list with {len(value)} items, not a recording of requests")
+        return _of_list(value)
     if not isinstance(value, dict):
         return FileFormat("is a single JSON value, not a recording of requests")
-    keys = value.keys()
-    info = value.get("info")
-    if isinstance(info, dict) and "item" in value:
-        return FileFormat(
-            "is a Postman collection",
-            "It holds requests to send, not received ones. Record with tiktok-hook listen.",
-        )
-    if "_postman_variable_scope" in keys:
-        return FileFormat("is a Postman environment")
-    if "_type" in keys and "resources" in keys:
-        return FileFormat("is an Insomnia export")
-    if "openapi" in keys or "swagger" in keys:
-        return FileFormat("is an OpenAPI document")
-    if "constants" in keys and "events" in keys:
-        return FileFormat("is a network log of Chrome (NetLog)", "Save a HAR in the network panel.")
-    if {"event", "content"} <= keys or {"client_key", "event"} <= keys:
-        return FileFormat(
-            "looks like the body of one TikTok event",
-            "Give the headers that came with it: --header 'Tiktok-Signature: t=…,s=…'",
-        )
+    for keys, found in _BY_KEYS:
+        if keys <= value.keys():
+            return found
     if isinstance(value.get("log"), dict):
         return FileFormat("is a HAR without a list of entries")
-    shown = ", ".join(sorted(str(key)[:20] for key in list(keys)[:5])) or "none"
+    shown = ", ".join(sorted(str(key)[:20] for key in list(value)[:5])) or "none"
     return FileFormat(f"is JSON in a format that is not known here (its keys: {shown})")
+
+
+def _of_list(values: list[Json]) -> FileFormat:
+    first = values[0] if values and isinstance(values[0], dict) else {}
+    items = "1 item" if len(values) == 1 else f"{len(values)} items"
+    if "_source" in first:
+        return FileFormat("is a list of packets, as Wireshark exports them", _PCAP.hint)
+    if {"scheme", "host", "path", "request"} <= first.keys():
+        return FileFormat("is a session of Charles (JSON)", _AS_HAR)
+    if {"event", "content"} <= first.keys():
+        return FileFormat(
+            f"is a JSON list with {items}, bodies of TikTok events without their headers",
+            "Save one body in a file of its own, and give its headers with --header.",
+        )
+    return FileFormat(f"is a JSON list with {items}, not a recording of requests")

@@ -15,7 +15,7 @@ from tiktok_hook.archive.foreign import (
     time_of,
 )
 from tiktok_hook.archive.har import EXTENSION
-from tiktok_hook.archive.recorded_body import Reading, of_base64, of_parameters, of_text
+from tiktok_hook.archive.recorded_body import Reading, of_base64, of_parameters, of_parsed, of_text
 from tiktok_hook.archive.shapes import attempt_from, delivery_from
 from tiktok_hook.delivery import Attempt, Headers
 from tiktok_hook.exact_json import Json
@@ -118,6 +118,9 @@ def _own_body(message: Fields, place: str, encoding: str) -> bytes:
     return data.base64("text") if data.get(encoding) == "base64" else data.encoded("text")
 
 
+_NOT_BASE64 = "the file gives base64 as its encoding, and it is not"
+
+
 def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[list[Reading], str]:
     """The readings of a request body, and a note on why it may be missing or different."""
     note = ""
@@ -132,8 +135,12 @@ def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[list[Reading], 
         text = place.get("text")
         if isinstance(text, str) and text:
             encoding = _text(place.get("_encoding")) or _text(place.get("encoding"))
-            found = of_base64(text) if encoding.lower() == "base64" else []
-            return found or of_text(text, media_type), ""
+            if encoding.lower() != "base64":
+                return of_text(text, media_type), ""
+            found = of_base64(text)
+            return (found, "") if found else (of_text(text, media_type), _NOT_BASE64)
+        if text is not None and not isinstance(text, str):
+            return of_parsed(text), "the file has the parsed body, not its bytes"
         # Playwright and Chrome's tools store large bodies in files of their own.
         file = place.get("_file")
         if isinstance(file, str) and file:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from tiktok_hook.delivery import BodyState
+from tiktok_hook.exact_json import Json, dumps
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -96,12 +97,12 @@ def choose(readings: Sequence[Reading], evidence: Evidence, *, note: str = "") -
     if not readings and evidence.verifies(b""):
         return RecordedBody(b"")
     best = readings[0].data if readings else b""
-    for size in evidence.sizes:
-        is_header = size == evidence.content_length
-        confirmed = _of_size(readings, size, bytes_are_counted=is_header)
+    sent = next(iter(evidence.sizes), None)
+    if sent is not None:
+        counted = sent == evidence.content_length
+        confirmed = _of_size(readings, sent, bytes_are_counted=counted)
         if confirmed is not None:
             return RecordedBody(confirmed)
-    sent = next(iter(evidence.sizes), None)
     if not best:
         return _without_body(evidence, sent, note)
     if evidence.content_encoding:
@@ -113,9 +114,26 @@ def choose(readings: Sequence[Reading], evidence: Evidence, *, note: str = "") -
         )
     if sent is None and not note:
         if readings[0].is_unsure:
-            reason = "the file does not show in which encoding the body was sent"
+            reason = "the file does not show whether the body was sent in this encoding and form"
             return RecordedBody(best, BodyState.ALTERED, reason=reason)
         return RecordedBody(best)
+    return _differing(readings, best, evidence, sent, note)
+
+
+def _differing(
+    readings: Sequence[Reading], best: bytes, evidence: Evidence, sent: int | None, note: str
+) -> RecordedBody:
+    """A body of another length than was sent."""
+    recorded = evidence.recorded_size
+    if evidence.content_length is not None and recorded is not None:
+        # The header was sent; the size only shows which reading the recording program had.
+        agreed = _of_size(readings, recorded, bytes_are_counted=False)
+        if agreed is not None:
+            reason = (
+                f"the file contains {len(agreed)} bytes of the body, and its Content-Length is "
+                f"{evidence.content_length}"
+            )
+            return RecordedBody(agreed, BodyState.ALTERED, reason=reason)
     reason = note or f"the file contains {len(best)} bytes of the body, and {sent} were sent"
     is_cut = sent is not None and len(best) < sent and not _is_json(best)
     return RecordedBody(best, BodyState.ALTERED, sent if is_cut else None, reason)
@@ -159,6 +177,22 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
+_LATIN1 = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
+
+
+def of_parsed(value: Json) -> list[Reading]:
+    """The readings of a body that is recorded as the JSON that it was parsed to."""
+    writers: tuple[Callable[[Json], str], ...] = (
+        dumps,
+        json.dumps,
+        lambda value: json.dumps(value, ensure_ascii=False),
+        lambda value: json.dumps(value, ensure_ascii=False, indent=2),
+        lambda value: json.dumps(value, ensure_ascii=False, indent=4),
+    )
+    found = dict.fromkeys(_utf8(write(value)) for write in writers)
+    return [Reading(data, is_guess=True) for data in found]
+
+
 def of_text(text: str, media_type: str = "") -> list[Reading]:
     """The readings of a body that is recorded as text.
 
@@ -176,6 +210,8 @@ def of_text(text: str, media_type: str = "") -> list[Reading]:
     charset = _CHARSET.search(media_type)
     if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
         add(_encoded(text, charset[1]))
+        if charset[1].lower() in _LATIN1:  # as browsers read it
+            add(_encoded(text, "cp1252"))
     utf8 = _utf8(text)
     add(utf8)
     latin1 = None
@@ -185,17 +221,37 @@ def of_text(text: str, media_type: str = "") -> list[Reading]:
         # and its size counts characters.
         add(latin1, is_guess=latin1 is not None and not _is_utf8(latin1))
         add(_encoded(text, "cp1252"), is_guess=True)
-    for base in (utf8,):
-        if b"\r\n" in base:
-            add(base.replace(b"\r\n", b"\n"), is_guess=True)
-        elif b"\n" in base:
-            add(base.replace(b"\n", b"\r\n"), is_guess=True)
-        add(base + b"\n", is_guess=True)
-        if not base.startswith(b"\xef\xbb\xbf"):
-            add(b"\xef\xbb\xbf" + base, is_guess=True)
+    if b"\r\n" in utf8:
+        add(utf8.replace(b"\r\n", b"\n"), is_guess=True)
+    elif b"\n" in utf8:
+        add(utf8.replace(b"\n", b"\r\n"), is_guess=True)
+    add(utf8 + b"\n", is_guess=True)
+    if b"\r\n" in utf8 or b"\n" not in utf8:
+        add(utf8 + b"\r\n", is_guess=True)
+    if not utf8.startswith(b"\xef\xbb\xbf"):
+        add(b"\xef\xbb\xbf" + utf8, is_guess=True)
+    for data in _encoded_without_mark(text):
+        add(data, is_guess=True)
     # Browsers write one character for each byte of what is not UTF-8, and U+FFFD for lost bytes.
     is_unsure = latin1 is not None or "\ufffd" in text
+    # What is not the JSON that it should be was cut, or encoded without a note of it.
+    is_unsure = is_unsure or ("json" in media_type.lower() and not _is_json(utf8))
     return [Reading(data, is_guess, is_unsure) for data, is_guess in found.items()]
+
+
+def _encoded_without_mark(text: str) -> Iterator[bytes]:
+    """What a text decodes to that the recording program encoded without a note of it."""
+    if len(text) >= 8 and re.fullmatch(r"[A-Za-z0-9+/_-]+={0,2}\s*", text):
+        yield from (reading.data for reading in of_base64(text))
+    if len(text) >= 8 and len(text) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", text):
+        yield bytes.fromhex(text)
+    if text[:1] == text[-1:] == '"' and len(text) > 2:
+        try:
+            inner = json.loads(text)
+        except ValueError:
+            return
+        if isinstance(inner, str):
+            yield _utf8(inner)
 
 
 _NODE_BUFFER = re.compile(r'\s*\{\s*"type"\s*:\s*"Buffer"\s*,\s*"data"\s*:\s*\[[0-9,\s]*\]\s*\}\s*')
