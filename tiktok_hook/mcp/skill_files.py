@@ -27,8 +27,8 @@ NAME = "tiktok-webhooks"
 MANIFEST = ".tiktok-hook.json"
 
 REFERENCES = (
-    "agents", "audit", "events", "filters", "recipes", "replay", "scripts", "signature", "testing",
-    "trigger", "troubleshooting",
+    "agents", "attach", "audit", "events", "filters", "recipes", "replay", "scripts", "signature",
+    "team", "testing", "trigger", "troubleshooting",
 )  # fmt: skip
 
 CLIENTS: Mapping[str, str] = {
@@ -167,13 +167,13 @@ def remove(folder: Path) -> None:
 
 
 def _linked(page: str) -> str:
-    """A page whose links to pages that are not references lead to the site."""
+    """A page whose links to files that are not references lead to the site."""
 
     def target(found: re.Match[str]) -> str:
         name = found[1]
         return found[0] if name.partition(".md")[0] in REFERENCES else f"]({SITE}{name}"
 
-    return re.sub(r"\]\(((?:\.\./)*[A-Za-z][\w./-]*\.md)(?=[)#])", target, page)
+    return re.sub(r"\]\(((?:\.\./)*[A-Za-z][\w./-]*\.[a-z]+)(?=[)#])", target, page)
 
 
 def _manifest(folder: Path) -> dict[str, str]:
