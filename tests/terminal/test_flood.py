@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.deadline import DEADLINE
 from tests.terminal.samples import AT, delivery, events_of
 from tiktok_hook.delivery import Delivery, NonWebhookRequest
 from tiktok_hook.signature import State, Verdict
@@ -50,10 +51,12 @@ def forged(number: int = 1, fill: str = "e", chars: int = 340_000) -> Delivery:
 
 def printed(form: console.Format, *items: object) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
-    with console.make(form, out=out, err=err) as screen:
+    # A stopped clock: no allowance grows while a busy machine prints.
+    with console.make(form, out=out, err=err, clock=Clock()) as screen:
         for item in items:
             for event in events_of(item):
                 screen.show(event)
+        assert screen.flush(DEADLINE)  # closing gives a busy machine 2 s only
     return out.getvalue(), err.getvalue()
 
 

@@ -1,5 +1,6 @@
 """The console of a session: subscribes to its events and shows them in one of four formats."""
 
+import math
 import os
 import re
 import sys
@@ -28,6 +29,7 @@ from tiktok_hook.delivery import (
     TunnelChanged,
     bounded,
 )
+from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import words
 from tiktok_hook.terminal.flood import FloodGate
 from tiktok_hook.terminal.jsonl import JsonLines
@@ -57,6 +59,9 @@ ALLOWANCES = {
     True: {"rejected": (100, 1.0), "requests": (100, 1.0)},
 }
 """What is shown of that which strangers can send without end; the rest is counted."""
+
+UNKNOWN_KEY_SECONDS = 1.0
+"""Time in which a second line about an unknown key is left out: somebody types, or leans on it."""
 
 _RECORD_BYTES = 500
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
@@ -96,7 +101,9 @@ class Console:
         limit: int,
         for_programs: bool,
         on_closed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._colours = colours
         self._received = 0
         self._has_routes = False
@@ -109,12 +116,13 @@ class Console:
         self.keys = keys
         self._for_programs = for_programs
         self._answers_due: set[int] = set()
+        self._unknown_key_at = -math.inf
         self._attempt_weight = 1 if for_programs else 0
         self.live = status is not None
         self._view = view
         allowances = ALLOWANCES[for_programs]
-        self._rejected = FloodGate("rejected", *allowances["rejected"])
-        self._requests = FloodGate("requests", *allowances["requests"])
+        self._rejected = FloodGate("rejected", *allowances["rejected"], clock=clock)
+        self._requests = FloodGate("requests", *allowances["requests"], clock=clock)
         self._screen = Screen(
             view,
             out,
@@ -170,7 +178,7 @@ class Console:
         if delivery.verdict.rejected:
             return  # shown with its answer, as far as the allowance goes
         if delivery.status is None:
-            self._unanswered[delivery.id] = time.monotonic()
+            self._unanswered[delivery.id] = self._clock()
             self._note_waiting()
         # Not counted when it is dropped: its answer is shown, or counted, all the same.
         taken = self._printer.put(event, size=len(delivery.body) + _RECORD_BYTES, weight=0)
@@ -238,6 +246,16 @@ class Console:
     def details(self, delivery: Delivery, attempts: Sequence[Attempt]) -> None:
         """Show a delivery with its headers and attempts, whatever the format."""
         self._printer.put(Details(delivery, tuple(attempts)), vital=True)
+
+    def unknown_key(self, key: str) -> None:
+        """Name the keys in one line, because `key` is none; at most one such line a second."""
+        now = self._clock()
+        if now - self._unknown_key_at < UNKNOWN_KEY_SECONDS:
+            return
+        self._unknown_key_at = now
+        name = "Space" if key == " " else visible(key)
+        line = f"{name} is not a key. Keys: v d r f p o c q; ? explains them.\n"
+        self._printer.put(line, vital=True)
 
     def next_view(self) -> None:
         """Switch to the next format for people, and show its name."""
@@ -324,6 +342,7 @@ def make(
     width: int | None = None,
     keys: bool | None = None,
     on_closed: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Console:
     """Make the console of a session.
 
@@ -336,6 +355,7 @@ def make(
         keys: Whether single keys work, so that they are mentioned; None when stdin and the screen
             are terminals.
         on_closed: Called on the printing thread, once, when the reader of `out` has left.
+        clock: Monotonic seconds.
     """
     out_sink = Sink(sys.stdout if out is None else out)
     err_sink = Sink(sys.stderr if err is None else err)
@@ -351,7 +371,7 @@ def make(
         if keys is None:
             keys = can_erase and Sink(sys.stdin).is_terminal
         if can_erase:
-            status = StatusLine(err_paint, keys=keys)
+            status = StatusLine(err_paint, keys=keys, clock=clock)
         view = Text(
             form=chosen,
             out_paint=_paint(out_sink, color=color),
@@ -360,6 +380,7 @@ def make(
             err_width=lambda: width or err_sink.width,
             height=lambda: out_sink.height,
             keys=keys,
+            clock=clock,
         )
     on_screen = out_sink.is_terminal and chosen != "json"
     return Console(
@@ -372,6 +393,7 @@ def make(
         limit=SCREEN_LIMIT if on_screen else PIPE_LIMIT,
         for_programs=chosen == "json",
         on_closed=on_closed,
+        clock=clock,
     )
 
 
