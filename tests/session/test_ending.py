@@ -213,6 +213,9 @@ async def test_keys_show_details_switch_the_view_and_replay_the_last_failure(
         await asyncio.to_thread(screen.read_until, "#1.2 replay re-signed")
         screen.type("v")
         await asyncio.to_thread(screen.read_until, "View: full.")
+        screen.type("x")
+        line = "x is not a key. Keys: v d r f p o c q; ? explains them."
+        await asyncio.to_thread(screen.read_until, line)
         screen.type("q")
         assert await asyncio.to_thread(screen.end) == 0
 

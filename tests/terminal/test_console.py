@@ -334,3 +334,25 @@ def test_output_of_an_app_that_prints_without_end_is_counted_apart_from_deliveri
     assert lines[-1] == "the end"
     assert counted > 0
     assert sum(line.startswith("x") for line in lines) == 200 - counted
+
+
+def test_unknown_keys_are_answered_with_one_line_a_second_that_names_the_keys() -> None:
+    now, err = [1000.0], io.StringIO()
+    with console.make("normal", out=io.StringIO(), err=err, clock=lambda: now[0]) as screen:
+        for key in ("x", "ü", "y"):
+            screen.unknown_key(key)
+        now[0] += 1.0
+        screen.unknown_key(" ")
+    first, second = err.getvalue().splitlines()
+    assert first == "x is not a key. Keys: v d r f p o c q; ? explains them."
+    assert second.startswith("Space is not a key.")
+
+
+def test_the_line_about_an_unknown_key_names_the_keys_of_the_list() -> None:
+    err = io.StringIO()
+    with console.make("normal", out=io.StringIO(), err=err) as screen:
+        screen.help()
+        screen.unknown_key("x")
+    *listed, line = err.getvalue().splitlines()
+    for each in listed:
+        assert each.split()[0] in line.split("Keys: ")[1]

@@ -20,7 +20,8 @@ async def keyboard(
     ``v`` switches the view, ``d`` shows the last delivery's details, ``r`` replays the last
     delivery and ``f`` the last failed one, ``p`` pauses or resumes forwarding, ``o`` opens the
     inspector, ``c`` copies the Callback URL, ``?`` lists the keys, ``q`` quits. Return prints an
-    empty line to separate the output.
+    empty line to separate the output, Ctrl-L draws the status line again, and any other character
+    is answered with one line that names the keys.
     """
     if not console.keys:
         yield
@@ -42,6 +43,10 @@ async def keyboard(
                 session.open_inspector()
             elif key in "drfp":
                 group.create_task(_act(session, console, key))
+            elif key == "\f":  # Ctrl-L
+                console.resized()
+            elif key.isprintable():
+                console.unknown_key(key)
 
         async with keys.read(pressed, console):
             yield

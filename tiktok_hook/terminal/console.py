@@ -61,7 +61,7 @@ ALLOWANCES = {
 """What is shown of that which strangers can send without end; the rest is counted."""
 
 UNKNOWN_KEY_SECONDS = 1.0
-"""Time in which a second line about an unknown key is left out: somebody types, or leans on it."""
+"""Time in which a second line about an unknown key is left out: the user types, or leans on it."""
 
 _RECORD_BYTES = 500
 _COLOUR = re.compile("\x1b\\[[0-9;:]*m")
