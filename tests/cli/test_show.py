@@ -98,7 +98,7 @@ def test_curl_is_one_command_to_where_it_was_forwarded(db: str) -> None:
     assert "Tiktok-Signature: t=" in shown.stdout
     assert "a-secret-of-the-app" not in shown.stdout
     unsigned = invoke("show", "2", "--curl", "--db", db)
-    assert "carries the stored signature" in unsigned.stderr
+    assert "has the stored signature" in unsigned.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

@@ -8,7 +8,7 @@ from tiktok_hook import events, exact_json
 from tiktok_hook.delivery import Source
 from tiktok_hook.signature import State, Verdict
 from tiktok_hook.terminal import words
-from tiktok_hook.terminal.blocks import Detail, attempt_block, delivery_block
+from tiktok_hook.terminal.blocks import Detail, delivery_block
 from tiktok_hook.terminal.theme import COLOURED, bare
 
 
@@ -20,7 +20,7 @@ def test_a_block_shows_event_verdict_and_body() -> None:
     assert rest.split("\n\n")[0].split("\n") == [
         "  posted v_pub_file~v2-1.7545200000000000001",
         "  ✓ signature valid · answered 200",
-        "  → #12.1 http://127.0.0.1:3000/hook 200 in 3 ms",
+        f"  → {words.clock(AT)} #12.1 http://127.0.0.1:3000/hook 200 in 3 ms",
     ]
     assert rest.split("\n\n")[1].split("\n") == [
         "  POST /hook?a=1 HTTP/1.1 from 203.0.113.7",
@@ -119,12 +119,36 @@ def test_a_delivery_without_an_answer_names_the_app_it_waits_for() -> None:
 
 
 def test_a_hint_is_wrapped_under_the_attempt_it_explains() -> None:
-    text = drawn_lines(attempt_block(attempt(status=500, hint="word " * 40), 60))
-    first, *hint = text
-    assert first.endswith("500 in 3 ms")
+    failed = attempt(status=500, hint="word " * 40)
+    text = drawn_lines(delivery_block(delivery(), attempts=[failed], width=60))
+    at = next(number for number, each in enumerate(text) if "500 in 3 ms" in each)
+    hint = text[at + 1 : at + 5]
+    assert text[at + 5] == ""
     assert len(hint) == 4
     assert hint[0].startswith("    hint: word")
     assert all(line.startswith("      word") and len(line) <= 60 for line in hint[1:])
+
+
+def test_the_outcome_of_an_attempt_is_on_a_line_of_its_own_where_the_target_is_long() -> None:
+    url = f"{TARGET}/{'path' * 7}"
+    block = drawn_lines(delivery_block(delivery(), attempts=[attempt(target=url)], width=80))
+    at = next(number for number, each in enumerate(block) if url in each)
+    assert block[at].endswith(url)
+    assert block[at + 1] == "    200 in 3 ms"
+
+
+@pytest.mark.parametrize(
+    ("seconds_later", "time"),
+    [(0, words.clock(AT)), (86400, words.date_and_time(AT + 86400))],
+    ids=["same day", "next day"],
+)
+def test_each_attempt_has_its_time_where_everything_is_shown(
+    seconds_later: float, time: str
+) -> None:
+    tried = attempt(started_at=AT + seconds_later)
+    assert f"→ {time} #12.1 {TARGET}" in drawn(delivery_block(delivery(), attempts=[tried]))
+    arriving = drawn(delivery_block(delivery(), attempts=[tried], detail=Detail()))
+    assert f"→ #12.1 {TARGET}" in arriving
 
 
 def test_colour_changes_nothing_but_the_colour() -> None:

@@ -79,6 +79,14 @@ def test_an_answer_that_differs_from_the_app_s_is_shown() -> None:
     assert line.endswith("→ connection refused, 0.4 ms, answered 502")
 
 
+@pytest.mark.parametrize("error", [*words.ERRORS, "x" * 400])
+def test_a_failed_delivery_is_not_wider_than_80_columns(error: str) -> None:
+    failed = attempt(status=None, error=error)
+    line = lines.delivery_line(delivery(status=502), PLAIN, attempt=failed, width=80)
+    assert len(line) <= 80
+    assert "valid     post" in line
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
 def test_a_line_is_cut_to_fit_but_keeps_id_and_status(width: int) -> None:
     long = {"event": "x" * 300, "content": "{}"}

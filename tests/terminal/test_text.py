@@ -4,17 +4,38 @@ from dataclasses import replace
 
 import pytest
 
-from tests.terminal.samples import TARGET, answered, attempt, delivery, events_of, refused_by_app
+from tests.terminal.samples import (
+    AT,
+    TARGET,
+    answered,
+    attempt,
+    delivery,
+    events_of,
+    refused_by_app,
+)
 from tiktok_hook import exact_json
-from tiktok_hook.delivery import AttemptStarted, Delivery, Ready
+from tiktok_hook.delivery import (
+    AppChanged,
+    AttemptEnded,
+    AttemptStarted,
+    Delivery,
+    DeliveryAnswered,
+    NonWebhookRequest,
+    Notice,
+    Ready,
+    Skipped,
+    TunnelChanged,
+)
 from tiktok_hook.signature import State, Verdict
+from tiktok_hook.terminal import words
+from tiktok_hook.terminal.flood import LeftOut
 from tiktok_hook.terminal.text import (
     BLOCKS_AT_ONCE,
     BLOCKS_PER_SECOND,
     Form,
     Text,
 )
-from tiktok_hook.terminal.theme import PLAIN
+from tiktok_hook.terminal.theme import COLOURED, PLAIN
 from tiktok_hook.terminal.view import Details
 
 FORWARDED = Ready(callback_url="", local_url="", target=TARGET, ack="app")
@@ -215,3 +236,60 @@ def test_attempts_of_several_targets_stay_with_their_delivery() -> None:
 def test_what_was_left_out_is_a_count() -> None:
     text = "… 1 240 not shown here (too fast): tiktok-hook events\n"
     assert draw(view(Clock()), dropped=1240) == text
+
+
+LONG = "http://localhost:3000/webhooks/tiktok/production"
+WIDE_EVENTS = [
+    AttemptEnded(
+        attempt(target=LONG, status=None, error="reset"), will_retry=True, next_try_at=AT
+    ),
+    AttemptEnded(refused_by_app().replace(target=LONG, replay=True, variant="wrong signature"),
+                 will_retry=True),
+    AppChanged("paused", LONG, detail="It accepts connections and hangs up."),
+    NonWebhookRequest("PROPFIND", "/path" * 50, 405, AT, "answered GET only"),
+    LeftOut("rejected", 123_456),
+    TunnelChanged("online", "https://x.example", AT, outage_seconds=4000),
+    TunnelChanged("reconnecting", None, AT, "the connection to ngrok's edge was reset by the peer"),
+    Skipped(delivery(), "no --route matches it, and none of them has the filter else"),
+    Notice("word " * 40, "then do " * 20),
+    DeliveryAnswered(
+        delivery(status=403, verdict=Verdict(State.INVALID, "reason " * 30, "hint " * 40))
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["compact", "normal", "full"])
+@pytest.mark.parametrize("event", WIDE_EVENTS, ids=lambda event: type(event).__name__)
+def test_nothing_but_a_long_word_is_wider_than_the_terminal(form: Form, event: object) -> None:
+    text = view(Clock(), form=form)
+    if not isinstance(event, TunnelChanged) or event.state == "online":
+        draw(text, TunnelChanged("reconnecting", None, AT))
+    drawn = draw(text, event) + "".join(rest(text))
+    assert drawn
+    for line in drawn.splitlines():
+        assert len(line) <= 80 or " " not in line.strip(), line
+
+
+def test_a_late_attempt_that_is_too_wide_has_its_outcome_on_a_line_of_its_own() -> None:
+    first, second = draw(view(Clock()), WIDE_EVENTS[0]).splitlines()
+    assert first == f"  → #12.1 {LONG}"
+    assert second == f"    connection reset, 3 ms, next try {words.clock(AT)}"
+
+
+def test_without_a_terminal_a_record_is_one_line() -> None:
+    text = Text(
+        form="compact", out_paint=PLAIN, err_paint=PLAIN, out_width=lambda: None,
+        err_width=lambda: None,
+    )  # fmt: skip
+    for event in (WIDE_EVENTS[0], *WIDE_EVENTS[2:5]):
+        assert draw(text, event).count("\n") == 1
+
+
+def test_a_wrapped_line_keeps_its_colours() -> None:
+    text = Text(
+        form="compact", out_paint=COLOURED, err_paint=COLOURED, out_width=lambda: 80,
+        err_width=lambda: 80,
+    )  # fmt: skip
+    drawn = draw(text, AppChanged("paused", LONG, detail="It accepts connections and hangs up."))
+    assert drawn.count("\n") == 2
+    assert f"{COLOURED.bad}is down{COLOURED.off}" in drawn

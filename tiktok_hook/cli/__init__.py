@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from tiktok_hook.cli import color
+from tiktok_hook.cli import color, prose
 from tiktok_hook.cli.error_format import ErrorFormat, asks_for_json
 from tiktok_hook.cli.group import LazyGroup, ReaderLeft
 from tiktok_hook.errors import HookError, UsageError
@@ -198,6 +198,6 @@ def report(error: HookError, *, as_json: bool = False) -> None:
         shape = {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
         click.echo(json.dumps(shape), err=True)  # ASCII, so nothing that a terminal would obey
         return
-    click.echo(f"Error: {visible(str(error), keep_newlines=True)}", err=True)
+    prose.note(f"Error: {visible(str(error), keep_newlines=True)}")
     if error.hint:
-        click.echo(f"Hint: {visible(error.hint, keep_newlines=True)}", err=True)
+        prose.note(f"Hint: {visible(error.hint, keep_newlines=True)}")

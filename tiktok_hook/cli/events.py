@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import color, completers, options, selection
+from tiktok_hook.cli import color, completers, options, prose, selection
 from tiktok_hook.errors import NoHistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def command(
     except NoHistoryError:
         if not follow and db is not None:
             raise
-        click.echo(f"No history yet: tiktok-hook listen creates {location.label}.", err=True)
+        prose.note(f"No history yet: tiktok-hook listen creates {location.label}.")
         if not follow:
             return
         opened = selection.awaited(location)
@@ -98,7 +98,7 @@ def _show_none(fitting: "Filter") -> None:
     """Show that nothing matches, and what may be mistyped."""
     none = selection.nothing_fits(fitting)
     doubt = "" if fitting.match is None else f" {none.hint}"
-    click.echo(f"{none}{doubt}", err=True)
+    prose.note(f"{none}{doubt}")
 
 
 def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None:

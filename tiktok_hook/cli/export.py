@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import completers, options, selection
+from tiktok_hook.cli import completers, options, prose, selection
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def command(
             done = "nothing was written" if to_file else f"{counted.words} were begun"
             click.echo(f"\nInterrupted: {done}.", err=True)
             raise
-        click.echo(f"Exported {counted.words}{f' to {output}' if to_file else ''}.", err=True)
+        prose.note(f"Exported {counted.words}{f' to {output}' if to_file else ''}.")
 
 
 class _Counted:

@@ -8,7 +8,7 @@ import click
 
 from tiktok_hook import archive
 from tiktok_hook.archive import Capture, ImportResult
-from tiktok_hook.cli import completers, options, selection
+from tiktok_hook.cli import completers, options, prose, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.store import Location, open_store
@@ -84,7 +84,7 @@ def command(
             click.echo("\nInterrupted: nothing was imported.", err=True)
             raise
     for line in _report(result, capture):
-        click.echo(line, err=True)
+        prose.note(line)
 
 
 def _report(result: ImportResult, capture: Capture) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from tiktok_hook import settings
-from tiktok_hook.cli import color, completers, config_layers
+from tiktok_hook.cli import color, completers, config_layers, prose
 from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
@@ -236,7 +236,7 @@ def resolve_secrets(given: Sequence[str], files: Sequence[Path]) -> tuple[str, .
     """
     found = find_secrets(given, files)
     if found.notice:
-        click.echo(visible(found.notice), err=True)
+        prose.note(visible(found.notice))
     return found.values
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tiktok_hook.cli import completers, editing, options, selection, signature_options
+from tiktok_hook.cli import completers, editing, options, prose, selection, signature_options
 from tiktok_hook.errors import AppError, UsageError
 from tiktok_hook.sanitize import visible
 
@@ -311,9 +311,8 @@ class _ReplayCommand:
                 body = editing.edited(delivery.body)
                 if body is None:
                     self._unedited += 1
-                    click.echo(
-                        f"Delivery {delivery.id} was not sent: nothing was changed in the editor.",
-                        err=True,
+                    prose.note(
+                        f"Delivery {delivery.id} was not sent: nothing was changed in the editor."
                     )
                     continue
                 wanted = replace(wanted, body=body)
@@ -323,7 +322,7 @@ class _ReplayCommand:
                 if self._planned == 1 or self._given["edit"]:
                     raise
                 self._not_possible += 1
-                click.echo(f"Delivery {delivery.id} was not sent: {error}", err=True)
+                prose.note(f"Delivery {delivery.id} was not sent: {error}")
                 continue
             yield prepared
 
@@ -376,16 +375,15 @@ class _ReplayCommand:
         if shown and attempt.hint != self._hint and hints:
             self._hint = attempt.hint
             if attempt.hint:
-                click.echo(f"    {attempt.hint}", err=True)
+                prose.note(f"    {attempt.hint}")
 
     def _sum_up(self) -> None:
         if self._planned == 1 and not self._unedited:
             return
         if self._unedited and not self._sent:
-            click.echo(
+            prose.note(
                 "Nothing was sent. An editor that returns before you save needs an option to "
-                'wait: EDITOR="code --wait".',
-                err=True,
+                'wait: EDITOR="code --wait".'
             )
             return
         if not self._failed and self._sent == self._planned:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook import credentials, settings
-from tiktok_hook.cli import color, config_layers, options
+from tiktok_hook.cli import color, config_layers, options, prose
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
@@ -23,8 +23,9 @@ from tiktok_hook.sanitize import visible
 if TYPE_CHECKING:
     from tiktok_hook.session import Session
 
+_AND_THEN = ", then NGROK_AUTHTOKEN"
 THREE_WAYS = (
-    "1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken, then NGROK_AUTHTOKEN; "
+    f"1. a free one: https://dashboard.ngrok.com/get-started/your-authtoken{_AND_THEN}; "
     "2. without an account: tiktok-hook demo; "
     "3. without a tunnel: tiktok-hook listen --no-tunnel"
 )
@@ -73,7 +74,7 @@ def start(given: Mapping[str, Any]) -> int:
             # A token of an option or a variable would win over the one that is typed and kept.
             if not (prompt.possible and arguments["authtoken_from"] not in prompt.wins):
                 raise
-            click.echo(f"Error: {error}\nHint: {error.hint}", err=True)
+            prose.note(f"Error: {error}\nHint: {error.hint}")
             arguments |= prompt.ask()
 
 
@@ -225,10 +226,10 @@ def _asked(prompt: "_AuthtokenPrompt", problem: str) -> dict[str, Any]:
             hint=THREE_WAYS,
         )
     if problem:
-        click.echo(f"{visible(problem)}.", err=True)
-    click.echo("The tunnel needs an ngrok authtoken. You have three options:", err=True)
-    for way in THREE_WAYS.split("; "):
-        click.echo(f"  {way}", err=True)
+        prose.note(f"{visible(problem)}.")
+    prose.note("The tunnel needs an ngrok authtoken. You have three options:")
+    for way in THREE_WAYS.replace(_AND_THEN, "").split("; "):
+        prose.note(f"  {way}")
     return prompt.ask()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import color, completers, options, selection
+from tiktok_hook.cli import color, completers, options, prose, selection
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,10 +87,8 @@ def _curl(
     except NoTargetError:
         target, is_whole = curl.DEFAULT_TARGET, False
     if not secrets:
-        click.echo(
-            "Without a client secret the command carries the stored signature, which may be too "
-            "old.",
-            err=True,
+        prose.note(
+            "Without a client secret the command has the stored signature, which may be too old."
         )
     prepared = prepare(
         entry.delivery,

@@ -10,7 +10,7 @@ from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.body import ARRIVING, WHOLE, BodyLimits, body_lines
 from tiktok_hook.terminal.cells import MAX_NAME
-from tiktok_hook.terminal.drawing import hanging, line, rule
+from tiktok_hook.terminal.drawing import fits, hanging, line, rule
 from tiktok_hook.terminal.theme import Parts
 
 MAX_HEADER_CHARS = 400
@@ -30,14 +30,16 @@ class Detail:
         headers: Whether the request line and the headers are shown.
         body: Limits of the body.
         whole: Whether headers and body are complete, as for ``tiktok-hook show``.
+        times: Whether each attempt has its time.
     """
 
     headers: bool = True
     body: BodyLimits = ARRIVING
     whole: bool = False
+    times: bool = False
 
 
-EVERYTHING = Detail(body=WHOLE, whole=True)
+EVERYTHING = Detail(body=WHOLE, whole=True, times=True)
 
 
 def delivery_block(
@@ -68,9 +70,12 @@ def delivery_block(
     if delivery.redelivery_of is not None:
         yield line(_INDENT, ("↻", "caution"), " ", words.redelivery(delivery))
     for attempt in attempts:
-        yield from attempt_block(attempt, width, name_app=name_apps)
+        after = delivery.received_at if detail.times else None
+        about = lines.attempt_line(attempt, name_app=name_apps, after=after)
+        yield from attempt_lines(about, width)
+        yield from hint_lines(attempt.hint, width, indent=4)
     if skipped is not None:
-        yield line(lines.skipped_line(skipped))
+        yield from hanging("", lines.skipped_line(skipped), width=width, indent=4)
     if detail.headers:
         yield line()
         target = delivery.target if detail.whole else lines.shown(delivery.target)
@@ -85,12 +90,19 @@ def delivery_block(
     yield ()
 
 
-def attempt_block(
-    attempt: Attempt, width: int = 80, *, name_app: bool = False
-) -> Iterator[Text | Parts]:
-    """Yield an attempt's line and, under it, the hint about a bad answer."""
-    yield lines.attempt_line(attempt, name_app=name_app)
-    yield from hint_lines(attempt.hint, width, indent=4)
+def attempt_lines(parts: Parts, width: int | None) -> Iterator[Text | Parts]:
+    """Yield an attempt's line; if it is too wide its outcome is on a line of its own.
+
+    Args:
+        parts: Of `lines.attempt_line`: what was tried, then what came of it.
+        width: Columns of the terminal; None if there is none.
+    """
+    if fits(parts, width):
+        yield parts
+        return
+    tried, *outcome = parts
+    yield from hanging("", tried, width=width or 80, indent=4)
+    yield from hanging(" " * 4, line(*outcome), width=width or 80, indent=4)
 
 
 def hint_lines(text: str, width: int, *, indent: int) -> Iterator[Text]:

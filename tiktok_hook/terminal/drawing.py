@@ -18,6 +18,7 @@ from rich.style import Style as RichStyle
 from rich.text import Text
 from rich.theme import Theme
 
+from tiktok_hook.terminal.cells import columns
 from tiktok_hook.terminal.theme import STYLES, Paint, Part, Parts, Style
 
 _WORD = re.compile(r"\S+\s*|\s+")
@@ -29,6 +30,24 @@ MIN_PROSE_COLUMNS = 30
 def line(*parts: Part | Text) -> Text:
     """Compose a line of parts."""
     return Text.assemble(*parts, no_wrap=True, overflow="ignore", end="")
+
+
+def fits(parts: Parts, width: int | None) -> bool:
+    """Return whether a line has room in so many columns; None is no limit."""
+    if width is None:
+        return True
+    return sum(columns(each if isinstance(each, str) else each[0]) for each in parts) <= width
+
+
+def wrapped(painted: str, *, width: int, indent: int) -> list[Text]:
+    """Wrap a line that has the colours of the theme already.
+
+    Args:
+        painted: Without a newline.
+        width: Columns of the terminal.
+        indent: Columns before the lines that follow the first.
+    """
+    return hanging("", Text.from_ansi(painted), width=width, indent=indent)
 
 
 def hanging(

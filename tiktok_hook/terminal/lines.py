@@ -31,6 +31,8 @@ _ID_COLUMNS = 5
 _STATE_COLUMNS = 9
 _NAME_COLUMNS = 24
 _LEAST_NAME_COLUMNS = 12
+_LEAST_TAIL_COLUMNS = 3
+_LEAST_PATH_COLUMNS = 20
 
 
 def shown(text: str, limit: int = MAX_TEXT) -> str:
@@ -119,6 +121,8 @@ def delivery_line(
     state = f"{verdict.state.value:<{_STATE_COLUMNS}}"
     name, text = delivery_name(delivery), shown(summary)
     if width is not None:
+        least = len(head) + len(state) + _LEAST_NAME_COLUMNS + len(arrow) + 2
+        tail = cut(tail, max(width - least, _LEAST_TAIL_COLUMNS))
         room = width - len(head) - len(state) - len(arrow) - columns(tail) - 3
         name = cut_inside(name, max(min(room, MAX_NAME), _LEAST_NAME_COLUMNS))
         text = cut(text, max(room - max(columns(name), _NAME_COLUMNS), 0))
@@ -155,7 +159,11 @@ def answer_line(
 
 
 def attempt_line(
-    attempt: Attempt, *, ended: AttemptEnded | None = None, name_app: bool = False
+    attempt: Attempt,
+    *,
+    ended: AttemptEnded | None = None,
+    name_app: bool = False,
+    after: float | None = None,
 ) -> Parts:
     """Return an attempt in one line: ``→ #12.1 http://… 200 in 3 ms``.
 
@@ -163,7 +171,14 @@ def attempt_line(
         attempt: As recorded.
         ended: The event that it came with, which knows of the next try.
         name_app: Whether to name the app, where a shared history has several.
+        after: When its delivery was received, in Unix seconds, to show the attempt's own time:
+            with the date if it was on another day. None shows no time.
     """
+    at = ""
+    if after is not None:
+        same_day = words.midnight(attempt.started_at) == words.midnight(after)
+        shown_time = words.clock if same_day else words.date_and_time
+        at = f"{shown_time(attempt.started_at)} "
     marks = " replay" if attempt.replay else ""
     if attempt.variant:
         marks += f" ({shown(attempt.variant, MAX_NAME)})"
@@ -173,10 +188,10 @@ def attempt_line(
         marks += f" {shown(attempt.app, MAX_NAME)}"
     again = ""
     if ended is not None and ended.will_retry:
-        at = ended.next_try_at
-        again = ", queued until the app is up" if at is None else f", next try {words.clock(at)}"
+        due = ended.next_try_at
+        again = ", queued until the app is up" if due is None else f", next try {words.clock(due)}"
     return (
-        f"  → #{attempt.id}{marks} {shown(attempt.target)} ",
+        f"  → {at}#{attempt.id}{marks} {shown(attempt.target)} ",
         (outcome(attempt), attempt_style(attempt)),
         again,
     )
@@ -187,10 +202,18 @@ def skipped_line(event: Skipped) -> str:
     return f"  → #{event.delivery.id} not forwarded: {shown(event.reason)}"
 
 
-def request_line(request: NonWebhookRequest) -> str:
-    """Return a request that is not a delivery in one line: ``GET / 200``."""
+def request_line(request: NonWebhookRequest, *, width: int | None = None) -> str:
+    """Return a request that is not a delivery in one line: ``GET / 200``.
+
+    Args:
+        request: What came.
+        width: Columns that it should fit; the path is cut for it. None cuts for none.
+    """
     reason = f" ({shown(request.reason)})" if request.reason else ""
-    what = f"{shown(request.method, MAX_NAME)} {shown(request.path)}".strip()
+    path = shown(request.path)
+    if width is not None:
+        path = cut(path, max(width - len(request.method) - len(reason) - 20, _LEAST_PATH_COLUMNS))
+    what = f"{shown(request.method, MAX_NAME)} {path}".strip()
     if request.count > 1:
         what = f"{words.count(request.count)} requests {what}".rstrip()
     return f"{words.clock(request.at)} {what or 'a request'} {request.status}{reason}"

@@ -24,8 +24,9 @@ from tiktok_hook.delivery import (
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import State
 from tiktok_hook.terminal import lines, words
+from tiktok_hook.terminal.cells import columns
 from tiktok_hook.terminal.flood import LeftOut
-from tiktok_hook.terminal.theme import Paint, Parts
+from tiktok_hook.terminal.theme import Paint, Parts, bare
 from tiktok_hook.terminal.view import Details, Piece, Raw, err, out
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class Text:
     def _skipped(self, event: Skipped) -> Iterator[Piece]:
         known = self._open.get(event.delivery.id)
         if known is None:
-            yield out(lines.skipped_line(event) + "\n")
+            yield out(self._fitted(lines.skipped_line(event), self._out_width(), self._out_paint))
             return
         known.skipped = event
         if self._complete(known):
@@ -236,7 +237,7 @@ class Text:
         line = lines.answer_line(
             known.delivery, attempt, self._out_paint, with_target=self._has_routes
         )
-        yield out(line + "\n")
+        yield out(self._fitted(line, self._out_width(), self._out_paint))
         yield from self._hint("" if attempt is None else attempt.hint)
         for each in known.attempts[1:]:
             yield from self._late_attempt(each)
@@ -293,7 +294,13 @@ class Text:
     def _late_attempt(self, event: AttemptEnded) -> Iterator[Piece]:
         """An attempt by itself; in the compact format its hint only if it differs from the last."""
         attempt = event.attempt
-        yield out(self._out_paint.join(lines.attempt_line(attempt, ended=event)) + "\n")
+        parts, width = lines.attempt_line(attempt, ended=event), self._out_width()
+        text = self._out_paint.join(parts) + "\n"
+        if width is not None and columns(bare(text)) > width:
+            from tiktok_hook.terminal import blocks
+
+            text = self._drawn(blocks.attempt_lines(parts, width), self._out_paint)
+        yield out(text)
         if attempt.hint and (self.form != "compact" or attempt.hint != self._last_attempt_hint):
             yield from self._hint_lines(attempt.hint)
         self._last_attempt_hint = attempt.hint
@@ -318,7 +325,7 @@ class Text:
             details.delivery,
             attempts=details.attempts,
             width=self._out_width() or 80,
-            detail=blocks.Detail(body=BodyLimits(lines=200, chars=40_000)),
+            detail=blocks.Detail(body=BodyLimits(lines=200, chars=40_000), times=True),
         )
         yield out(self._drawn(block, self._out_paint))
 
@@ -364,23 +371,26 @@ class Text:
     # Everything else.
 
     def _request(self, request: NonWebhookRequest) -> Iterator[Piece]:
-        yield err(lines.request_line(request) + "\n")
+        width = self._err_width()
+        line = lines.request_line(request, width=width)
+        yield err(self._fitted(line, width, self._err_paint))
 
     def _left_out(self, left_out: LeftOut) -> Iterator[Piece]:
-        yield err(lines.left_out_line(left_out) + "\n")
+        line = lines.left_out_line(left_out)
+        yield err(self._fitted(line, self._err_width(), self._err_paint))
 
     def _tunnel_changed(self, state: TunnelChanged) -> Iterator[Piece]:
         before, self._tunnel = self._tunnel, state.state
         # The same state comes again with every heartbeat, and the banner reports the first.
         if state.state != before and (before, state.state) != ("connecting", "online"):
-            line = lines.tunnel_line(state, self._err_paint)
-            if line:
-                yield err(line + "\n")
+            for line in lines.tunnel_line(state, self._err_paint).splitlines():
+                yield err(self._fitted(line, self._err_width(), self._err_paint))
 
     def _app_changed(self, state: AppChanged) -> Iterator[Piece]:
         if self._apps.get(state.target) != state.state:
             self._apps[state.target] = state.state
-            yield err(lines.app_line(state, self._err_paint) + "\n")
+            line = lines.app_line(state, self._err_paint)
+            yield err(self._fitted(line, self._err_width(), self._err_paint))
 
     def _notice(self, notice: Notice) -> Iterator[Piece]:
         label, style = lines.notice_style(notice)
@@ -422,6 +432,15 @@ class Text:
         drawn += [(each,) for each in more]
         drawn += hint_lines(hint, width, indent=2)
         yield err(self._drawn(drawn, self._err_paint))
+
+    @classmethod
+    def _fitted(cls, line: str, width: int | None, paint: Paint) -> str:
+        """A line with its newline; wrapped below itself if the terminal is too narrow for it."""
+        if width is None or columns(bare(line)) <= width:
+            return line + "\n"
+        from tiktok_hook.terminal.drawing import wrapped
+
+        return cls._drawn(wrapped(line, width=width, indent=4), paint)
 
     @staticmethod
     def _drawn(text: "Iterable[RichText | Parts]", paint: Paint) -> str:

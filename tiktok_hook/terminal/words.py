@@ -9,7 +9,7 @@ from tiktok_hook.signature import State, Verdict
 ERRORS = {
     "refused": "connection refused",
     "timeout": "timeout",
-    "reset": "connection reset before the answer was complete",
+    "reset": "connection reset",
     "dns": "host not found",
     "tls": "TLS failed",
     "protocol": "the answer is not HTTP",
