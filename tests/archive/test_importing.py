@@ -2,7 +2,9 @@
 
 import io
 
-from tests.archive.samples import ATTEMPTS, entry, everything, exported, lines, minimal
+import pytest
+
+from tests.archive.samples import ATTEMPTS, AWKWARD, entry, everything, exported, lines, minimal
 from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.archive import ImportResult
@@ -23,12 +25,18 @@ async def test_importing_twice_adds_nothing() -> None:
         assert len(everything(store)) == 3
 
 
-async def test_an_export_adds_nothing_to_the_history_it_came_from() -> None:
+@pytest.mark.parametrize("form", ["jsonl", "har"])
+async def test_an_export_adds_nothing_to_the_history_it_came_from(form: archive.Format) -> None:
+    # A clock's float is finer than the microseconds of a file, which may round it either way.
+    times = (1.5, 1795410390.123456, 1795410390.1234567, 1795410390.1234563, 1795410390.9999999)
     with open_store(None) as store:
-        for body in (b"1", b"2"):
-            await store.add(delivery(body))
-        data = exported(everything(store))
-        assert (await add(store, data)).duplicates == 2
+        for at in times:
+            await store.add(delivery(received_at=at))
+        for each in AWKWARD.values():
+            await store.add(each)
+        data = b"".join(archive.write(everything(store), form))
+        result = await add(store, data)
+        assert (result.deliveries, result.duplicates) == (0, len(times) + len(AWKWARD))
 
 
 async def test_what_differs_in_time_body_or_path_is_added() -> None:
@@ -36,7 +44,7 @@ async def test_what_differs_in_time_body_or_path_is_added() -> None:
         one = minimal()
         await add(store, lines(one))
         others = lines(
-            {**one, "received_at": "2026-11-23T08:00:00.000001Z"},
+            {**one, "received_at": "2026-11-23T08:00:00.000005Z"},
             {**one, "body": "other"},
             {**one, "path": "/other"},
             {**one, "query": "a=b"},

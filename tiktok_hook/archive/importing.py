@@ -17,6 +17,9 @@ CHUNK = 1024
 
 _MAX_AT_ONE_TIME = 100_000
 
+_SAME_SECONDS = 1e-6
+"""Files have times in microseconds, a history has what the clock gave: up to four times as fine."""
+
 Identity = tuple[str, str, str, bytes]
 
 
@@ -86,7 +89,8 @@ class _Known:
     def _of(self, delivery: Delivery) -> set[Identity]:
         at = delivery.received_at
         if at not in self._at:
-            same_time = Filter(since=at, until=math.nextafter(at, math.inf))
+            until = math.nextafter(at + _SAME_SECONDS, math.inf)
+            same_time = Filter(since=at - _SAME_SECONDS, until=until)
             found = self._history.page(same_time, limit=_MAX_AT_ONE_TIME)
             self._at[at] = {_identity(each) for each in found if each.id <= self._newest}
         return self._at[at]
