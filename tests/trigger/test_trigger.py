@@ -2,7 +2,10 @@
 
 import asyncio
 import itertools
+import json
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -81,6 +84,28 @@ def test_a_change_is_made_in_the_events_of_a_scenario_that_have_the_path() -> No
     assert b"spam" not in complete
     with pytest.raises(UsageError):
         trigger.scenario("publish-failed", sets=["content.no_such=1"], now=NOW)
+
+
+REWRITERS: dict[str, Callable[[Any], str]] = {
+    "JSON.stringify": lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False),
+    "json.dumps": json.dumps,
+    "json.dumps, sorted": lambda value: json.dumps(value, sort_keys=True),
+    "json_encode": lambda value: json.dumps(value, separators=(",", ":")).replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("rewrite", REWRITERS.values(), ids=REWRITERS)
+def test_a_verifier_that_writes_the_body_again_has_other_bytes_in_one_spelling(
+    rewrite: Callable[[Any], str],
+) -> None:
+    bodies = trigger.scenario("spelling", now=NOW)
+    assert any(rewrite(json.loads(body)).encode() != body for body in bodies)
+
+
+def test_the_spellings_of_an_event_mean_the_same() -> None:
+    found = [events.parse(body) for body in trigger.scenario("spelling", now=NOW)]
+    assert len({event.publish_id for event in found if event is not None}) == 1
+    assert all(event is not None and event.name == "post.publish.complete" for event in found)
 
 
 def test_an_unknown_scenario_is_a_usage_error() -> None:

@@ -1,6 +1,7 @@
 """Stories of several events that belong together: ids agree, times follow each other."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tiktok_hook.edits import EditError
@@ -16,10 +17,27 @@ class Scenario:
         meaning: What happens in it, in words.
         steps: Event, seconds before the last one, and ``PATH=VALUE`` each with ``{id}`` for 19
             digits that are the same all through one story and differ from story to story.
+        spellings: How the JSON of each step is written; empty writes all as TikTok does.
     """
 
     meaning: str
     steps: tuple[tuple[str, int, tuple[str, ...]], ...]
+    spellings: tuple[Callable[[bytes], bytes], ...] = ()
+
+
+def _compact(body: bytes) -> bytes:
+    """The body as it is: TikTok's deliveries that were seen in public are compact."""
+    return body
+
+
+def _spaced(body: bytes) -> bytes:
+    """The same values with blanks after colons and commas, as Python's ``json.dumps`` writes."""
+    return json.dumps(json.loads(body), ensure_ascii=False).encode()
+
+
+def _escaped(body: bytes) -> bytes:
+    r"""The same values with ``~`` as ``\u007e``, as any JSON writer may."""
+    return body.replace(b"~", b"\\u007e")
 
 
 _DIRECT = ("content.publish_id=v_pub_url~v2-1.{id}",)
@@ -55,6 +73,16 @@ SCENARIOS: Mapping[str, Scenario] = {
             ("minis.trade_order.redeem.refund_traceback", 0, _ORDER),
         ),
     ),
+    "spelling": Scenario(
+        "three posts, each written in another way: a handler that verifies anything but the "
+        "bytes as received rejects at least one",
+        (
+            ("post.publish.complete", 2, _DIRECT),
+            ("post.publish.complete", 1, _DIRECT),
+            ("post.publish.complete", 0, _DIRECT),
+        ),
+        (_compact, _spaced, _escaped),
+    ),
 }
 
 
@@ -87,7 +115,9 @@ def scenario(name: str, *, sets: Sequence[str] = (), now: float) -> list[bytes]:
                 kept.append(text)
         if len(failed) == len(steps):
             raise failed[0]
-    return [
+    bodies = [
         body_of(event, sets=kept, now=now - before)
         for (event, before, _), kept in zip(steps, own, strict=True)
     ]
+    spellings = SCENARIOS[name].spellings or (_compact,) * len(steps)
+    return [spelled(body) for spelled, body in zip(spellings, bodies, strict=True)]
