@@ -379,6 +379,26 @@ def test_clearing_deletes_what_came_before(history: tiktok_hook.History) -> None
     assert list(history) == []
 
 
+def test_clearing_deletes_what_a_filter_matches(history: tiktok_hook.History) -> None:
+    assert history.clear("no.such.event") == 0
+    oldest, _, newest = history
+    assert history.clear(tiktok_hook.Filter(ids=newest.id)) == 1
+    assert history.clear(tiktok_hook.Filter(until=0.5), before="2030-01-01") == 0
+    assert oldest.event is not None
+    assert history.clear(oldest.event.name, before=oldest.received_at) == 0
+    assert history.clear(oldest.event.name) == 1
+    assert len(history) == 1
+
+
+def test_clearing_what_an_empty_list_of_ids_names_deletes_nothing(
+    history: tiktok_hook.History,
+) -> None:
+    for empty in (tiktok_hook.Filter(ids=[]), ""):
+        with pytest.raises(tiktok_hook.UsageError, match=r"no condition|filter is empty"):
+            history.clear(empty)
+    assert len(history) == 3
+
+
 def test_a_history_that_is_made_is_empty_and_one_that_is_there_stays(
     path: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -323,20 +324,32 @@ class History:
             )
             return run(store(capture))
 
-    def clear(self, *, before: Moment | None = None) -> int:
+    def clear(self, where: Filter | str | None = None, *, before: Moment | None = None) -> int:
         """Delete deliveries and their attempts for good; their ids are not given again.
 
         Args:
-            before: Only what was received before this: Unix seconds, a `datetime`, a `timedelta`
-                (that long ago) or text such as ``2d``; None is everything.
+            where: Which: a filter such as ``"post.publish.*"``, or ``Filter(ids=12)``; None is all.
+            before: Of those only what was received before this: Unix seconds, a `datetime`, a
+                `timedelta` (that long ago) or text such as ``2d``; None is no limit.
 
         Returns:
             How many.
+
+        Raises:
+            UsageError: The filter or the time cannot be read, or the filter has no condition.
         """
+        fitting = EVERYTHING if where is None else as_filter(where)
+        if where is not None and fitting == EVERYTHING:  # as from ids=[], which meant none
+            raise UsageError(
+                "The filter has no condition, so nothing was deleted.",
+                hint="clear() without a filter deletes everything.",
+            )
+        limits = [each.until for each in (fitting, Filter(until=before)) if each.until is not None]
+        fitting = replace(fitting, until=min(limits, default=None))
 
         async def clear() -> int:
             with self._open_store() as store:
-                return await store.clear(before=Filter(until=before).until)
+                return await store.clear(fitting)
 
         return run(clear())
 

@@ -30,7 +30,7 @@ COMMANDS = {
     "replay": "Send stored deliveries to your app again.",
     "export": "Write deliveries to a file.",
     "import": "Add deliveries from a file to the history.",
-    "clear": "Empty the history.",
+    "clear": "Delete deliveries, or the whole history.",
     "team": "Set up a shared history for a team, and show who uses it.",
     "sign": "Print the signature header for a body.",
     "verify": "Check a signature header against a body, offline.",

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, prose, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import NoHistoryError, UsageError
@@ -16,7 +18,10 @@ _ANSWER_SECONDS = 2.0
 """How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
 
 
-@click.command(cls=options.Command, example="tiktok-hook clear --before 30d")
+@click.command(cls=options.Command, example="tiktok-hook clear 12 15-17")
+@click.argument(
+    "words", metavar="[ID|FILTER]...", nargs=-1, shell_complete=completers.ids_or_filter
+)
 @options.option(
     "--before",
     metavar="WHEN",
@@ -26,22 +31,28 @@ _ANSWER_SECONDS = 2.0
 @options.db_option
 @options.config_option
 def command(
+    words: tuple[str, ...],
     before: str | None,
     yes: bool,  # noqa: FBT001 - click passes it by name
     db: Location | None,
     config: Path | None,  # noqa: ARG001 - read before the options are
 ) -> int:
-    """Empty the history.
+    """Delete deliveries, or the whole history.
+
+    Without ID and FILTER everything goes. An ID is 12, 3-7, last or last-2; the other words are one
+    filter, as in "post.publish.* user:OPEN_ID".
 
     Deletes deliveries and their attempts for good, after asking. Their ids are not given again.
     Exits with 1 when you answer no.
     """
+    from tiktok_hook.terminal.words import plural
+
     until = None
     if before is not None:
         until = selection.moment(before, option="--before", now=time.time())
     location = selection.located(db)
     try:
-        count = _count(location, until)
+        where, newest, count, queued = _found(location, words, Filter(until=until))
     except NoHistoryError:
         if db is not None:
             raise
@@ -49,27 +60,39 @@ def command(
         return 0
     what = counted(count, None)
     if not count:
-        click.echo("There is nothing to delete.", err=True)
+        doubt = "" if where.match is None else f" {selection.nothing_fits(where)}"
+        prose.note(f"There is nothing to delete.{doubt}")
         return 0
+    if queued and not yes:
+        prose.note(f"{queued} of them {'waits' if queued == 1 else 'wait'} for your app.")
     if not yes and not _confirmed(f"Delete {what} from {location.label} for good?"):
         click.echo("Nothing was deleted.", err=True)
         return 1
     try:
-        gone = asyncio.run(_clear(location, until))
+        gone = asyncio.run(_clear(location, where, newest))
     except KeyboardInterrupt:
-        left = _count(location, until)
+        with selection.opened(location) as history:
+            left = history.counts(where).received
         click.echo(f"\nInterrupted: {left} of {what} left.", err=True)
         raise
-    from tiktok_hook.terminal import words
-
-    click.echo(f"Deleted {words.plural(gone, 'delivery', 'deliveries')}.", err=True)
+    click.echo(f"Deleted {plural(gone, 'delivery', 'deliveries')}.", err=True)
     return 0
 
 
-def _count(location: Location, until: float | None) -> int:
+def _found(
+    location: Location, words: Sequence[str], fitting: Filter
+) -> tuple[Filter, int, int, int]:
+    """What is meant, the newest id there is, how many match, and how many of those are queued.
 
+    Raises:
+        UsageError: A word is neither an id nor part of a filter, or there is no such delivery.
+    """
     with selection.opened(location) as history:
-        return history.counts(Filter(until=until)).received
+        where = selection.chosen(history, words, fitting)
+        newest = history.newest_id()
+        count = history.counts(where).received
+        queued = history.counts(replace(where, queued=True)).received if count else 0
+        return where, newest, count, queued
 
 
 def _confirmed(question: str) -> bool:
@@ -90,8 +113,8 @@ def _confirmed(question: str) -> bool:
     )
 
 
-async def _clear(location: Location, until: float | None) -> int:
+async def _clear(location: Location, where: Filter, newest: int) -> int:
 
     # Nothing else is pruned.
     with open_store(location, prune=False) as store:
-        return await store.clear(before=until)
+        return await store.clear(where, up_to=newest)

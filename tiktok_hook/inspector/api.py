@@ -21,7 +21,6 @@ from tiktok_hook.inspector.openapi import Operation
 from tiktok_hook.inspector.requests import (
     MAX_ID,
     CheckQuery,
-    ClearQuery,
     ExportQuery,
     FilterQuery,
     PageQuery,
@@ -386,9 +385,9 @@ class Api:
         ]
         return b"".join(archive.write(entries, query.format))
 
-    async def clear(self, _: web.Request, query: ClearQuery) -> RemovedShape:
-        """Delete all deliveries, or those received before a time."""
-        return {"removed": await self._parts.store.clear(before=query.until)}
+    async def clear(self, _: web.Request, query: FilterQuery) -> RemovedShape:
+        """Delete the matching deliveries; without a filter all of them."""
+        return {"removed": await self._parts.store.clear(query.conditions())}
 
     async def document(self, _: web.Request, __: None) -> Mapping[str, Any]:
         """The OpenAPI document."""

@@ -47,8 +47,8 @@ OPERATIONS = (
         response=give.PageShape, summary="A page of deliveries, newest first.",
     ),
     Operation(
-        method="DELETE", path="/deliveries", handler="clear", query=ask.ClearQuery,
-        response=give.RemovedShape, summary="Delete all deliveries, or those before a time.",
+        method="DELETE", path="/deliveries", handler="clear", query=ask.FilterQuery,
+        response=give.RemovedShape, summary="Delete the matching deliveries; all without a filter.",
     ),
     Operation(
         method="GET", path="/count", handler="count", query=ask.FilterQuery,

@@ -93,13 +93,6 @@ class CheckQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClearQuery:
-    """What to delete."""
-
-    until: Annotated[float | None, "Unix seconds: received before this; all without it."] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineQuery:
     """The time that is summed up."""
 

@@ -276,6 +276,16 @@ class Clear(Job):
         self.newest = newest
 
 
+class ClearIds(Job):
+    """Delete one slice of what is to be cleared, by id; results in how many there were."""
+
+    __slots__ = ("ids",)
+
+    def __init__(self, ids: Sequence[int]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
 class Shrink(Job):
     """Return the space that a clearing freed, when that is nearly everything."""
 

@@ -25,6 +25,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any, Self, TypeVar
 
@@ -32,6 +33,7 @@ from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import jobs
 from tiktok_hook.store.api import HistoryReader, QueueLock, WriteBackend
+from tiktok_hook.store.filter import EVERYTHING, Filter
 from tiktok_hook.store.jobs import Job
 from tiktok_hook.store.records import Attachment, QueueEntry
 
@@ -266,13 +268,14 @@ class Store:
         """
         await self._submit(jobs.Flush())
 
-    async def clear(self, *, before: float | None = None) -> int:
+    async def clear(self, where: Filter = EVERYTHING, *, up_to: int | None = None) -> int:
         """Delete deliveries and their attempts; their ids are not given again.
 
         What comes in meanwhile stays, and does not have to wait long: it is done in slices.
 
         Args:
-            before: Only those received before this, in Unix seconds; None for all.
+            where: Which.
+            up_to: The highest id that it concerns; None is the newest that is stored by now.
 
         Returns:
             How many there were.
@@ -281,12 +284,25 @@ class Store:
             StoreError: They could not be deleted, or not all.
         """
         await self.flush()
-        newest = await self.read(lambda reader: reader.newest_id())
+        newest = up_to
+        if newest is None:
+            newest = await self.read(lambda reader: reader.newest_id())
         total = 0
-        while count := await self._submit(jobs.Clear(before, newest)):
-            total += count
+        if replace(where, until=None) == EVERYTHING:
+            while count := await self._submit(jobs.Clear(where.until, newest)):
+                total += count
+        else:
+            after = 0
+            while ids := await self._ids(where, after, newest):
+                total += await self._submit(jobs.ClearIds(ids))
+                after = ids[-1]
         await self._submit(jobs.Shrink())
         return total
+
+    async def _ids(self, where: Filter, after: int, newest: int) -> list[int]:
+        """The next slice of what matches, in order."""
+        found = await self.read(lambda reader: reader.page(where, after=after, limit=BATCH_ROWS))
+        return [each.id for each in found if each.id <= newest]
 
     def history(self) -> HistoryReader:
         """The reading side; the same one every time, closed with the store."""

@@ -90,7 +90,7 @@ async def test_what_is_cleared_while_it_is_held_does_not_come(store: Store) -> N
     feed = follow(store.history(), Filter(), 0, hold=0.5)
 
     async def clear() -> None:
-        await store.clear(before=2.0)
+        await store.clear(Filter(until=2.0))
         await store.add(delivery(received_at=3.0, status=200))
 
     _, found = await asyncio.gather(clear(), first(feed))

@@ -538,8 +538,30 @@ class TestClear:
     async def test_only_what_came_before_goes(self, store: Store) -> None:
         for at in (10.0, 20.0, 30.0):
             await store.add(delivery(received_at=at))
-        assert await store.clear(before=30.0) == 2
+        assert await store.clear(Filter(until=30.0)) == 2
         assert [each.id for each in store.history().page()] == [3]
+
+    async def test_only_what_matches_goes_with_all_that_belongs_to_it(self, store: Store) -> None:
+        for name in ("post.publish.failed", "authorization.removed", "post.publish.complete"):
+            await store.add(delivery(event_body(name)), queues=[FIRST], attempt=attempt(0))
+        assert await store.clear(Filter(match="post.publish.*")) == 2
+        history = store.history()
+        assert [each.id for each in history.page()] == [2]
+        assert [each.id for each in history.pending()] == [2]
+        assert (history.attempts(1), len(history.attempts(2))) == ([], 1)
+        assert await store.clear(Filter(ids=(1, 2, 3))) == 1
+
+    async def test_what_is_newer_than_the_given_id_stays(self, store: Store) -> None:
+        await store.add_many([delivery() for _ in range(4)])
+        assert await store.clear(Filter(events="post.*"), up_to=3) == 3
+        assert await store.clear(up_to=3) == 0
+        assert [each.id for each in store.history().page()] == [4]
+
+    async def test_more_than_one_slice_of_what_matches_goes(self, store: Store) -> None:
+        await store.add_many([delivery() for _ in range(1200)])
+        await store.add(delivery(event_body("authorization.removed")))
+        assert await store.clear(Filter(events="post.*")) == 1200
+        assert [each.id for each in store.history().page()] == [1201]
 
     async def test_more_than_one_slice_goes(self, store: Store) -> None:
         await store.add_many([delivery() for _ in range(1200)])

@@ -202,6 +202,8 @@ async def test_a_developer_cannot_receive_import_or_clear(team: Team) -> None:
                 await attempted
         with pytest.raises(StoreError, match="only its owner may"):
             await store.clear()
+        with pytest.raises(StoreError, match="only its owner may"):
+            await store.clear(Filter(ids=(1,)))
     cleared = await asyncio.to_thread(invoke, "clear", "--yes", "--db", team.url(team.name("ben")))
     assert cleared.exit_code == 5
     assert "only its owner may delete" in cleared.stderr
@@ -217,8 +219,9 @@ async def test_a_listener_adds_and_prunes_and_deletes_nothing_else(team: Team) -
         store.set_status(2, 200)
         (imported,) = await store.add_many([delivery(source=Source.IMPORT)])
         assert await store.remove([1, 2, imported.id]) == 1
-        with pytest.raises(StoreError, match="only its owner may"):
-            await store.clear()
+        for where in (Filter(), Filter(ids=(1,)), Filter(source=Source.TIKTOK)):
+            with pytest.raises(StoreError, match="only its owner may"):
+                await store.clear(where)
         assert [each.id for each in store.history().page()] == [2, 1]
     team.server.execute("UPDATE tiktok_hook.history SET keep = 1", team.database)
     with open_store(team.url(team.name("staging"))) as store:

@@ -15,7 +15,7 @@ import pytest
 from tests.store.samples import delivery, event_body
 from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State
-from tiktok_hook.store import check_creatable, open_history, open_store
+from tiktok_hook.store import Filter, check_creatable, open_history, open_store
 from tiktok_hook.store.sqlite.database import APPLICATION_ID, VERSION, Database
 
 OTHER_USER = 65534
@@ -320,10 +320,13 @@ async def test_cleared_bytes_are_gone_from_the_disk(tmp_path: Path) -> None:
     assert len(on_disk) < 200_000
 
 
-async def test_cleared_bytes_of_some_are_gone_from_the_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "where", [Filter(until=15.0), Filter(ids=(1,)), Filter(match="content.publish_id:find-me")]
+)
+async def test_cleared_bytes_of_some_are_gone_from_the_disk(where: Filter, tmp_path: Path) -> None:
     with open_store(tmp_path / "history.db") as store:
         await store.add(delivery(event_body(publish_id="find-me"), received_at=10.0))
         await store.add_many([delivery(received_at=20.0) for _ in range(300)])
-        await store.clear(before=15.0)
+        await store.clear(where)
         on_disk = bytes_of(tmp_path)
     assert b"find-me" not in on_disk

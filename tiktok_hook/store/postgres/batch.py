@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from tiktok_hook.delivery import Delivery, Source
 from tiktok_hook.errors import StoreError
@@ -16,6 +16,9 @@ KEPT_ATTEMPTS = 10
 
 SLICE = 512
 """Maximum number of rows that one transaction clears, so that none takes long."""
+
+_Other: TypeAlias = jobs.Clear | jobs.ClearIds | jobs.Attach | jobs.Advance
+"""Jobs that are a function call each."""
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Batch:
     ends: list[jobs.EndAttempt] = field(default_factory=list)
     queue_changes: list[rows.Row] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
-    others: list[jobs.Clear | jobs.Attach | jobs.Advance] = field(default_factory=list)
+    others: list[_Other] = field(default_factory=list)
     skipped: set[Job] = field(default_factory=set)
     rejected: dict[Job, StoreError] = field(default_factory=dict)
     added: list[rows.Row] = field(default_factory=list)
@@ -66,7 +69,7 @@ class Batch:
                     self.removed += job.ids
                 case jobs.UndoImport():
                     self.removed += job.added.ids
-                case jobs.Clear() | jobs.Attach() | jobs.Advance():
+                case jobs.Clear() | jobs.ClearIds() | jobs.Attach() | jobs.Advance():
                     self.others.append(job)
                 case _:
                     self.queue_changes += _queue_change(job)
@@ -173,6 +176,8 @@ class Batch:
                     results.append(len(removed.intersection(job.added.ids)))
                 case jobs.Clear() | jobs.Advance():
                     results.append(found[f"result_{self.others.index(job)}"])
+                case jobs.ClearIds():
+                    results.append(len(found[f"result_{self.others.index(job)}"]))
                 case _:
                     results.append(None)
         return results
@@ -214,13 +219,14 @@ def _queue_change(job: Job) -> list[rows.Row]:
             return []
 
 
-def _call_of(
-    job: jobs.Clear | jobs.Attach | jobs.Advance, app: str, owner: str
-) -> tuple[str, list[Any], Sequence[str]]:
+def _call_of(job: _Other, app: str, owner: str) -> tuple[str, list[Any], Sequence[str]]:
     """The function that does a job, its values and their types."""
     match job:
         case jobs.Clear():
             return "clear_1", [job.before, job.newest, SLICE], ("float8", "int8", "int4")
+        case jobs.ClearIds():
+            # Not remove_1: listeners may call that for what they imported, and clear nothing.
+            return "delete_1", [list(job.ids)], ("int8[]",)
         case jobs.Attach():
             given = job.attachment
             texts = [app, rows.text(given.target), rows.text(given.match)]

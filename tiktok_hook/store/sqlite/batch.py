@@ -279,6 +279,11 @@ def _clear(connection: sqlite3.Connection, job: jobs.Clear, counters: Counters) 
     return delete(connection, [each for (each,) in found], counters)
 
 
+def _clear_ids(connection: sqlite3.Connection, job: jobs.ClearIds, counters: Counters) -> int:
+    connection.execute("PRAGMA secure_delete = ON")
+    return delete(connection, job.ids, counters)
+
+
 def _insert_attempts(
     connection: sqlite3.Connection,
     attempts: Sequence[Attempt],
@@ -313,6 +318,7 @@ _RUN: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters], Any]] = {
     jobs.Shrink: _flush,  # what it does, it does after the commit
     jobs.Remove: _remove,
     jobs.Clear: _clear,
+    jobs.ClearIds: _clear_ids,
 }
 
 _RUN_FOR_APP: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters, str], Any]] = {
