@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiktok_hook.hints import LISTENER_REJECTION, LISTENER_RULES, for_accepted_forgery, for_answer
+from tiktok_hook.hints import (
+    LISTENER_FAILURE,
+    LISTENER_REJECTION,
+    LISTENER_RULES,
+    for_accepted_forgery,
+    for_answer,
+)
 from tiktok_hook.sanitize import visible
 
 TARGET = "http://127.0.0.1:3000/webhooks/tiktok"
@@ -324,3 +330,17 @@ def test_a_status_that_an_option_of_the_listener_set_is_not_blamed_on_the_app(
     hint_text = hint(status, verdict="valid", body=LISTENER_RULES[option])
     assert hint_text.startswith(f"{option} of the listener set the {status}, not your app")
     assert option not in hint(status, verdict="valid", body=b'{"ok":false}')
+
+
+@pytest.mark.parametrize(
+    "error", ["refused", "timeout", "reset", "dns", "tls", "protocol", "descriptors", "method"]
+)
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_failure_that_the_listener_reports_is_not_blamed_on_a_proxy(
+    error: str, status: int
+) -> None:
+    hint_text = hint(status, verdict="valid", body=LISTENER_FAILURE % error.encode())
+    assert hint_text.startswith(f"{status}: the listener ")
+    assert "proxy" not in hint_text
+    assert "tiktok-hook show last" in hint_text
+    assert "proxy" in hint(status, verdict="valid", body=b'{"ok":false,"error":"app gone"}x')

@@ -23,6 +23,11 @@ LISTENER_RULES = {
 }
 """What it answers when one of these options set a status other than 200."""
 
+LISTENER_FAILURE = b'{"ok":false,"error":"app %s"}'
+"""What it answers when the app gave it no answer; takes the error of the attempt."""
+
+_LISTENER_FAILED = re.compile(re.escape(LISTENER_FAILURE).replace(b"%s", b"([a-z_]+)"))
+
 _ERRORS = {
     "dns": "No address is known for {host}: check the spelling of the name.",
     "protocol": "What came back is not HTTP: another kind of server listens at {host}.",
@@ -31,6 +36,16 @@ _ERRORS = {
     "descriptors": "This process has no free file descriptor: raise the limit with ulimit -n 4096.",
     "method": "TRACE and CONNECT are never forwarded: they are meant for proxies, not for an app.",
     "loop": "The target is this listener itself: forward to the app's own port.",
+}
+
+_LISTENER_ERRORS = {
+    "refused": "is up, but nothing listens where it forwards to: start your app",
+    "timeout": "waited for your app, which gave no complete answer in time",
+    "reset": "reached your app, which closed the connection before its answer was complete",
+    "dns": "knows no address for the host of its target",
+    "tls": "could not agree on TLS with your app",
+    "protocol": "got something from its target that is not HTTP",
+    "descriptors": "has no free file descriptor: raise its limit with ulimit -n 4096",
 }
 
 _STATUSES = {
@@ -102,6 +117,9 @@ def for_answer(
                 f"{option} of the listener set the {status}, not your app: tiktok-hook show last "
                 "has what your app answered."
             )
+    if failed := _LISTENER_FAILED.fullmatch(body):
+        what = _LISTENER_ERRORS.get(failed[1].decode(), "could not reach your app")
+        return f"{status}: the listener {what}. tiktok-hook show last has the attempt and a hint."
     headers = tuple(headers)
     named = {name.lower(): value for name, value in headers}
     if 300 <= status < 400:

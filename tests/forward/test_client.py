@@ -474,3 +474,29 @@ async def test_a_ctrl_c_in_the_middle_of_waking_cancels_and_no_more(step: int) -
         finally:
             sys.settrace(before)
     assert waiting.cancelled()
+
+
+async def test_no_more_requests_run_at_a_time_than_it_may_have_sockets() -> None:
+    running = most = 0
+    free = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        if running == 2:
+            free.set()
+        await free.wait()
+        await asyncio.sleep(0.05)
+        running -= 1
+        writer.write(OK)
+        writer.close()
+
+    async with running_app() as app, Forwarder(at_once=2) as forwarder:
+        app.answer = answer
+        request = ForwardRequest(method="POST", url=app.url, headers=(), body=b"x")
+        replies = await asyncio.gather(
+            *(forwarder.send(request, timeout=DEADLINE) for _ in "12345")
+        )
+    assert most == 2
+    assert [each.status for each in replies] == [200] * 5

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tiktok_hook import paths
+from tiktok_hook.descriptors import open_files_limit, shares
 from tiktok_hook.doctor.finding import Finding, bad, good, warning
 from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import UnresolvedError, resolve
@@ -25,9 +26,6 @@ RECEIVER_PORT = 3000
 INSPECTOR_PORT = 4040
 
 _NEEDED_BYTES = 64 << 20
-_WANTED_DESCRIPTORS = 1024
-"""256 connections and 256 attempts at once, each with a socket, and the history's files."""
-
 _WANTED_BYTES = 2 << 30
 """Twice what the history keeps of bodies by default."""
 
@@ -76,19 +74,17 @@ async def sdk(_subject: Subject) -> list[Finding]:
 
 async def descriptors(_subject: Subject) -> list[Finding]:
     """Whether this process may open as many files as many deliveries at once need."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return []
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
+    limit = open_files_limit()
+    if limit is None:
         return [good("descriptors", "no limit")]
-    words = f"at most {soft} open files"
-    if soft < _WANTED_DESCRIPTORS:
+    words = f"at most {limit} open files"
+    few = shares(limit)
+    if few.attempts is not None:
         return [
             warning(
                 "descriptors",
-                f"{words}: more than {max(soft // 3, 1)} deliveries at once may fail",
+                f"{words}: listen receives {few.connections} deliveries at a time and forwards "
+                f"{few.attempts}",
                 "Raise the limit before listen: ulimit -n 4096; LimitNOFILE=4096 in a systemd "
                 "unit; docker run --ulimit nofile=4096.",
             )

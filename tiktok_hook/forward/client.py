@@ -5,10 +5,13 @@ import re
 import ssl
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
 from tiktok_hook.delivery import Headers
+from tiktok_hook.descriptors import open_files_limit
+from tiktok_hook.descriptors import sockets as sockets_available
 from tiktok_hook.forward import sockets
 from tiktok_hook.forward.connection import AppConnection, EndedError
 from tiktok_hook.forward.deadline import Deadline
@@ -93,10 +96,14 @@ class Forwarder:
 
     Args:
         insecure: Accept any certificate of an https target.
+        at_once: Requests under way at a time, beyond which `send` waits for a place, without
+            limit and before its timeout begins; None takes as many as files may be open.
     """
 
-    def __init__(self, *, insecure: bool = False) -> None:
+    def __init__(self, *, insecure: bool = False, at_once: int | None = None) -> None:
         self._insecure = insecure
+        places = sockets_available(open_files_limit()) if at_once is None else at_once
+        self._places = nullcontext() if places is None else asyncio.Semaphore(places)
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[Origin, list[AppConnection]] = defaultdict(list)
         self._sweep: asyncio.TimerHandle | None = None
@@ -133,6 +140,10 @@ class Forwarder:
             timeout: Seconds for the whole exchange, connecting included.
             keep_bytes: Body bytes to keep of the response.
         """
+        async with self._places:
+            return await self._reply(request, timeout, keep_bytes)
+
+    async def _reply(self, request: ForwardRequest, timeout: float, keep_bytes: int) -> Reply:
         started = time.perf_counter()
         response: AppResponse | None = None
         error, detail = None, ""

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from tiktok_hook.descriptors import CONNECTIONS, open_files_limit, shares
 from tiktok_hook.receiver.options import ReceiverOptions
 
 
@@ -27,8 +28,8 @@ class Limits:
         evict_idle_after_seconds: The same for a connection that was answered and is idle.
     """
 
-    connections: int = 256
-    in_flight: int = 256
+    connections: int = CONNECTIONS
+    in_flight: int = CONNECTIONS
     body_bytes: int = 1 << 20
     head_bytes: int = 64 << 10
     held_bytes: int = 64 << 20
@@ -41,8 +42,9 @@ class Limits:
 
     @classmethod
     def of(cls, options: ReceiverOptions) -> Self:
-        """The limits that follow from what the user chose."""
-        return cls(body_bytes=options.max_body_bytes)
+        """The limits that follow from what the user chose, and from how many files may be open."""
+        places = shares(open_files_limit()).connections
+        return cls(connections=places, in_flight=places, body_bytes=options.max_body_bytes)
 
     @property
     def request_bytes(self) -> int:

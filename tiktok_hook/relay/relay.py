@@ -22,7 +22,7 @@ from tiktok_hook.delivery import (
 )
 from tiktok_hook.errors import StoreError
 from tiktok_hook.forward import Forwarder, Reply, compose, join
-from tiktok_hook.hints import LISTENER_RULES
+from tiktok_hook.hints import LISTENER_FAILURE, LISTENER_RULES
 from tiktok_hook.receiver import OK, IncomingRequest, ReceiverResponse
 from tiktok_hook.relay import retry_policy
 from tiktok_hook.relay.health_check import HealthCheck
@@ -546,9 +546,7 @@ def _from_app(reply: Reply) -> ReceiverResponse:
     """The app's answer as TikTok gets it, as through a bare tunnel."""
     if reply.status is None:
         status = 504 if reply.error == "timeout" else 502
-        return ReceiverResponse(
-            status, b'{"ok":false,"error":"app %s"}' % (reply.error or "").encode()
-        )
+        return ReceiverResponse(status, LISTENER_FAILURE % (reply.error or "").encode())
     coding = reply.header("content-encoding")
     headers: Headers = () if coding is None else (("Content-Encoding", coding),)
     return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", headers)

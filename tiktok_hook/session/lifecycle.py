@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Literal, ParamSpec
 
-from tiktok_hook import paths, ports
+from tiktok_hook import descriptors, paths, ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import AuthtokenError, StoreError
@@ -138,7 +138,8 @@ class _ListenWiring(Wiring):
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
         store = self.stack.enter_context(plan.open_store(app=plan.attach_as and plan.app_name))
-        forwarder = await enter(Forwarder(insecure=plan.insecure))
+        few = descriptors.shares(descriptors.open_files_limit())
+        forwarder = await enter(Forwarder(insecure=plan.insecure, at_once=few.attempts))
         if plan.app is not None:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
         targets = plan.targets
