@@ -15,6 +15,7 @@ from click.shell_completion import ShellComplete
 from tests.pty_terminal import Terminal
 from tests.store.samples import delivery
 from tiktok_hook.cli import group
+from tiktok_hook.cli.completion import Bash
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.store import open_store
 
@@ -51,6 +52,25 @@ def completed(*words: str, incomplete: str = "") -> list[str]:
         (["trigger", "--scenario"], "publish-", ["publish-failed"]),
         (["trigger", "post.publish.failed", "--set"], "content.r", ["content.reason="]),
         (["trigger", "authorization.removed", "--set"], "content.p", []),
+        (
+            ["trigger", "post.publish.failed", "--set"],
+            "content.reason=frame",
+            ["content.reason=frame_rate_check_failed"],
+        ),
+        (
+            ["trigger", "post.publish.failed", "--set"],
+            "content.publish_type=",
+            ["content.publish_type=DIRECT_PUBLISH", "content.publish_type=INBOX_SHARE"],
+        ),
+        (["trigger", "authorization.removed", "--set"], "content.reason=5", ["content.reason=5"]),
+        (
+            ["trigger", "authorization.removed", "--set"],
+            "event=post.publish.f",
+            ["event=post.publish.failed"],
+        ),
+        (["trigger", "post.publish.failed", "--set"], "content.publish_id=", []),
+        (["trigger", "post.publish.failed", "--unset"], "content.reason=f", []),
+        (["trigger", "post.publish.failed", "--set"], "content.no_such=", []),
         (["config", "show"], "trig", ["trigger"]),
         (["help"], "doc", ["doctor"]),
         (["completion"], "", ["bash", "zsh", "fish"]),
@@ -114,6 +134,35 @@ def test_bash_runs_no_command_from_a_key_of_a_stored_delivery(tmp_path: Path) ->
     assert done.stdout == "()\n", done.stderr
 
 
+def test_values_of_a_stored_delivery_are_those_of_its_event(tmp_path: Path) -> None:
+    db = stored(tmp_path / "history.db", delivery())
+    words = ["replay", "last", "--db", str(db), "--set"]
+    offered = completed(*words, incomplete="content.publish_type=")
+    assert offered == ["content.publish_type=DIRECT_PUBLISH", "content.publish_type=INBOX_SHARE"]
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        (["--set", "content.publish_type", "="], "DIRECT_PUBLISH\nINBOX_SHARE"),
+        (["--set", "content.publish_type", "=", "I"], "INBOX_SHARE"),
+        (["--set", "content.publish_type=I"], "content.publish_type=INBOX_SHARE"),
+        (["--set", "a", "=", "b", "--set", "content.publish_type", "=", "I"], "INBOX_SHARE"),
+        (["--set", "content.publish_t"], "content.publish_type="),
+        (["--scenario", "=", "spel"], "spelling"),
+    ],
+    ids=["equals", "begun", "not broken", "second", "path", "option"],
+)
+def test_bash_gets_what_follows_the_equals_sign_at_which_it_breaks_words(
+    line: list[str], offered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["tiktok-hook", "trigger", "post.publish.failed", *line]
+    monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    complete = Bash(group, {}, "tiktok-hook", "_TIKTOK_HOOK_COMPLETE")
+    assert complete.complete() == "\n".join(f"plain,{each}" for each in offered.split())
+
+
 def test_where_there_is_nothing_nothing_is_offered(tmp_path: Path) -> None:
     assert completed("show", "--db", str(tmp_path / "none.db")) == []
 
@@ -150,9 +199,13 @@ def test_bash_completes_at_the_tab_key(tmp_path: Path) -> None:
         terminal.type('eval "$(tiktok-hook completion bash)"; echo re"ady"\n')
         terminal.read_until("ready")
         terminal.type(
-            "echo : tiktok-hook; tiktok-hook trigger post.publish.f\t--set content.rea\tx"
+            "echo : tiktok-hook; tiktok-hook trigger post.publish.f\t--set content.rea\tfram\t"
+            "--set content.publish_type=D\tx"
         )
-        terminal.read_until("post.publish.failed --set content.reason=x")
+        terminal.read_until(
+            "post.publish.failed --set content.reason=frame_rate_check_failed "
+            "--set content.publish_type=DIRECT_PUBLISH x"
+        )
     finally:
         terminal.close()
         terminal.process.kill()

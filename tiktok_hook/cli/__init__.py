@@ -85,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     _raise_descriptor_limit()
     _end_as_by_ctrl_c()
+    _prepare_completion()
     sys.exit(run(arguments))
 
 
@@ -137,6 +138,14 @@ def _end_as_by_ctrl_c() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def _prepare_completion() -> None:
+    """Have click use our completion for bash when a shell asks at the Tab key."""
+    if "_TIKTOK_HOOK_COMPLETE" in os.environ:
+        from tiktok_hook.cli import completion
+
+        completion.register()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

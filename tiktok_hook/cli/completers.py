@@ -22,7 +22,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 _OFFERED_IDS = 30
 
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/-]*=?", re.ASCII)
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@/-]*(=[A-Za-z0-9_.@/-]*)?", re.ASCII)
 """What no shell expands, and what has no line break: completions are one per line."""
 
 
@@ -104,14 +104,39 @@ def ids_or_filter(context: click.Context, parameter: click.Parameter, incomplete
 
 
 def body_paths(context: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    """The paths of the event's body, for ``--set PATH=VALUE`` and ``--unset PATH``."""
+    """The paths of the event's body, for ``--set PATH=VALUE`` and ``--unset PATH``.
+
+    After the equals sign the known values of the path.
+    """
     from tiktok_hook import edits
 
+    path, equals, _ = incomplete.partition("=")
+    if equals and parameter.name == "sets":
+        return _values(context, path, incomplete)
     end = "=" if parameter.name == "sets" else ""
     paths: dict[str, None] = {}
     for body in _bodies(context):
         paths.update(dict.fromkeys(edits.paths(body)))
     return _items([f"{path}{end}" for path in paths], incomplete)
+
+
+def _values(context: click.Context, path: str, incomplete: str) -> list[CompletionItem]:
+    """``PATH=VALUE`` for the values that the catalogue lists for a path, with their meaning."""
+    from tiktok_hook import events
+
+    known: dict[str, str] = {}
+    if path == "event":
+        known = {name: kind.meaning for name, kind in events.CATALOGUE.items()}
+    for body in _bodies(context):
+        event = events.parse(body)
+        for field in () if event is None or event.kind is None else event.kind.fields:
+            if path == f"content.{field.name}":
+                known |= {text: value.meaning for text, value in field.values.items()}
+    return [
+        CompletionItem(f"{path}={text}", help=meaning)
+        for text, meaning in known.items()
+        if f"{path}={text}".startswith(incomplete) and _PLAIN_WORD.fullmatch(f"{path}={text}")
+    ]
 
 
 def _bodies(context: click.Context) -> Sequence[bytes]:
