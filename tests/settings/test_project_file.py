@@ -30,7 +30,7 @@ USER_ONLY = frozenset(
         "color", "cursor", "dry-run", "duplicate",
         "edit", "event", "exit-after", "failed", "follow", "from", "har", "headers", "json",
         "app", "limit", "list", "listener", "method", "no-signature", "only", "pending",
-        "publish-id", "rate", "raw", "role",
+        "publish-id", "quiet", "rate", "raw", "role",
         "redact", "redeliveries", "replayed", "retry-like-tiktok", "scenario", "search", "seed",
         "set", "shuffle",
         "signed-only", "since", "slow", "source", "speed", "status", "timeout", "timestamp",

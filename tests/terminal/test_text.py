@@ -35,7 +35,7 @@ from tiktok_hook.terminal.text import (
     Form,
     Text,
 )
-from tiktok_hook.terminal.theme import COLOURED, PLAIN
+from tiktok_hook.terminal.theme import COLOURED, PLAIN, bare
 from tiktok_hook.terminal.view import Details
 
 FORWARDED = Ready(callback_url="", local_url="", target=TARGET, ack="app")
@@ -293,3 +293,84 @@ def test_a_wrapped_line_keeps_its_colours() -> None:
     drawn = draw(text, AppChanged("paused", LONG, detail="It accepts connections and hangs up."))
     assert drawn.count("\n") == 2
     assert f"{COLOURED.bad}is down{COLOURED.off}" in drawn
+
+
+PAGE = "http://127.0.0.1:4040/#token=abc"
+LINKED = "\x1b]8;;http://127.0.0.1:4040/?id=12#token=abc\x1b\\#12\x1b]8;;\x1b\\"
+
+
+def linking(form: Form) -> Text:
+    text = Text(
+        form=form, out_paint=COLOURED, err_paint=COLOURED, out_width=lambda: 80,
+        err_width=lambda: 80, links=True,
+    )  # fmt: skip
+    draw(text, replace(FORWARDED, inspector_url=PAGE))
+    return text
+
+
+def test_the_id_of_a_line_leads_to_the_inspector() -> None:
+    text = linking("compact")
+    line = draw(text, delivery(), attempt())
+    assert LINKED in line
+    assert len(bare(line).rstrip()) <= 80
+    draw(text, delivery(13, status=None))
+    rest(text)
+    late = draw(text, answered(13), attempt(13))
+    assert "?id=13#token=abc" in late
+    assert bare(late).startswith("#13 → ")
+
+
+def test_the_id_of_a_block_leads_to_the_inspector() -> None:
+    block = draw(linking("normal"), delivery(), attempt())
+    assert "http://127.0.0.1:4040/?id=12#token=abc\x1b\\" in block
+    assert len(bare(block).splitlines()[0]) == 80
+
+
+def test_without_an_inspector_an_id_leads_nowhere() -> None:
+    text = linking("compact")
+    draw(text, FORWARDED)
+    assert "\x1b]8" not in draw(text, delivery(), attempt())
+
+
+def quiet(form: Form = "normal") -> Text:
+    text = Text(
+        form=form, out_paint=PLAIN, err_paint=PLAIN, out_width=lambda: 80, err_width=lambda: 80,
+        quiet=True,
+    )  # fmt: skip
+    assert draw(text, replace(FORWARDED, callback_url="https://x.example/")) == (
+        "\nCallback URL\nhttps://x.example/\n\n"
+    )
+    return text
+
+
+@pytest.mark.parametrize("form", ["compact", "normal", "full"])
+def test_quietly_only_what_failed_or_was_rejected_is_shown(form: Form) -> None:
+    text = quiet(form)
+    assert draw(text, delivery(1), attempt(1), delivery(2), attempt(2)) == ""
+    assert draw(text, NonWebhookRequest("GET", "/", 200, AT), LeftOut("requests", 9)) == ""
+    failed = draw(text, delivery(3, status=502), refused_by_app(3))
+    assert "#3 " in failed
+    assert "connection refused" in failed
+    rejected = delivery(4, status=403, verdict=Verdict(State.MISSING, "no header"))
+    assert "#4 " in draw(text, rejected)
+    assert "#5 " in draw(text, delivery(5, status=500), attempt(5, status=500))
+    assert rest(text) == []
+
+
+def test_quietly_a_delivery_that_waits_is_shown_once_it_failed() -> None:
+    text = quiet()
+    assert draw(text, delivery(1, status=None)) == ""
+    assert not text.holds
+    assert rest(text) == []
+    assert "timeout" in draw(
+        text, attempt(1, status=None, error="timeout"), answered(1, status=504)
+    )
+    assert draw(text, delivery(2, status=None)) == ""
+    assert draw(text, attempt(2), answered(2)) == ""
+
+
+def test_quietly_a_replay_and_a_success_after_a_failure_are_shown() -> None:
+    text = quiet()
+    assert draw(text, attempt(1)) == ""
+    assert "200 in 3 ms" in draw(text, attempt(1, number=2))
+    assert "replay" in draw(text, attempt(1, replay=True))

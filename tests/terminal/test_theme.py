@@ -6,7 +6,17 @@ import pty
 import pytest
 
 from tiktok_hook.terminal.drawing import line, render
-from tiktok_hook.terminal.theme import COLOURED, PLAIN, STYLES, Style, bare, paint_for, wants_color
+from tiktok_hook.terminal.theme import (
+    COLOURED,
+    PLAIN,
+    STYLES,
+    Style,
+    bare,
+    hyperlink,
+    knows_links,
+    paint_for,
+    wants_color,
+)
 
 LEAST_CONTRAST = 4.5
 """WCAG 2.1, success criterion 1.4.3: https://www.w3.org/TR/WCAG21/#contrast-minimum"""
@@ -150,3 +160,45 @@ def test_the_colours_of_a_stream_are_those_of_where_it_leads(
         assert paint_for(terminal) is COLOURED
         assert paint_for(nowhere) is PLAIN
     os.close(ours)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TERM": "xterm-kitty"},
+        {"TERM": "foot-extra"},
+        {"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"},
+        {"TERM": "xterm-256color", "VTE_VERSION": "6800"},
+        {"TERM": "xterm-256color", "WT_SESSION": "1"},
+        {"TERM": "xterm-256color", "FORCE_HYPERLINK": "1"},
+    ],
+    ids=str,
+)
+def test_links_are_for_terminals_that_are_known_to_show_them(environ: dict[str, str]) -> None:
+    assert knows_links(environ)
+    assert not knows_links({**environ, "FORCE_HYPERLINK": "0"})
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"TERM": "linux"},
+        {"TERM": "xterm-256color"},
+        {"TERM": "xterm-256color", "TERM_PROGRAM": "Apple_Terminal"},
+        {"TERM": "xterm-256color", "VTE_VERSION": "4601"},
+        {"TERM": "dumb", "TERM_PROGRAM": "vscode"},
+        {"TERM": "screen-256color", "TMUX": "/tmp/t", "VTE_VERSION": "6800"},
+        {"TERM": "screen", "STY": "1.pts", "WT_SESSION": "1"},
+    ],
+    ids=str,
+)
+def test_other_terminals_get_no_links(environ: dict[str, str]) -> None:
+    assert not knows_links(environ)
+
+
+def test_a_link_is_left_out_of_the_bare_text() -> None:
+    assert (
+        bare(f"{COLOURED.strong}{hyperlink('#12', 'http://x/?id=12#t=a')}{COLOURED.off}!") == "#12!"
+    )
+    assert hyperlink("#12", "") == "#12"

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import color, options
+from tiktok_hook.cli import options
 from tiktok_hook.cli.derived import options_of
-from tiktok_hook.cli.listen import AppCommand, inspecting, showing
+from tiktok_hook.cli.listen import AppCommand, inspecting, screen_arguments, showing
 from tiktok_hook.relay.options import FORWARDING, AppNameOptions, AttachmentOptions, RelayOptions
 
 
@@ -54,9 +54,6 @@ def command(words: tuple[str, ...], **given: Any) -> int:
             settings_from=(*run_listen.settings_from(), *([found.notice] if found.notice else [])),
             **arguments,
         ),
-        format=given["form"],
-        color=color.wanted(),
-        exit_after=given["exit_after"],
-        timeout=given["timeout"],
+        **screen_arguments(given),
         open_page=given["open_page"],
     )

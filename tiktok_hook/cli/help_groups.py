@@ -20,7 +20,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "--inspect", "--inspect-port", "--inspect-host", "--inspect-allow-host", "--inspect-open",
         "--open",
     ),
-    "Output": ("--format", "--color", "--exit-after", "--timeout"),
+    "Output": ("--format", "--quiet", "--color", "--exit-after", "--timeout"),
 }  # fmt: skip
 
 MANY = 20

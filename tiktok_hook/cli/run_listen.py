@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tiktok_hook import credentials, settings
-from tiktok_hook.cli import color, config_layers, options, prose
+from tiktok_hook.cli import config_layers, options, prose
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
@@ -44,6 +44,7 @@ def start(given: Mapping[str, Any]) -> int:
         HookError: The session could not start, or it failed while it ran.
     """
     from tiktok_hook import session
+    from tiktok_hook.cli.listen import screen_arguments
 
     found = _secrets(given)
     secrets = found.values
@@ -52,6 +53,7 @@ def start(given: Mapping[str, Any]) -> int:
     arguments = _arguments(given)
     sources = [*settings_from(), *([found.notice] if found.notice else [])]
     prompt = _AuthtokenPrompt()
+    screen = screen_arguments(given)
     if given["tunnel"]:
         arguments |= _tunnel_arguments(given, sources, prompt)
     while True:
@@ -63,10 +65,7 @@ def start(given: Mapping[str, Any]) -> int:
                     settings_from=tuple(sources),
                     **arguments,
                 ),
-                format=given["form"],
-                color=color.wanted(),
-                exit_after=given["exit_after"],
-                timeout=given["timeout"],
+                **screen,
                 open_page=given["open_page"],
                 script=prompt.keep_typed if prompt.keeps else None,
             )

@@ -34,6 +34,7 @@ def run(
     *,
     format: Format | None = None,  # noqa: A002 - named as the option is
     color: bool | None = None,
+    quiet: bool = False,
     exit_after: int | None = None,
     timeout: float | None = None,
     open_page: bool = False,
@@ -46,6 +47,7 @@ def run(
         format: Output format of deliveries; None means ``normal`` on a terminal and ``compact``
             otherwise.
         color: Whether to use colors; None decides by terminal and environment.
+        quiet: Show only deliveries that failed or were rejected.
         exit_after: Number of deliveries after which the session ends; None means no limit.
         timeout: Seconds after which the session ends; None means no limit.
         open_page: Open the inspector in a browser once it is ready.
@@ -63,6 +65,7 @@ def run(
                 options,
                 format=format,
                 color=color,
+                quiet=quiet,
                 exit_after=exit_after,
                 timeout=timeout,
                 open_page=open_page,
@@ -98,6 +101,7 @@ class _Run:
         *,
         format: Format | None,  # noqa: A002 - named as the option is
         color: bool | None,
+        quiet: bool,
         exit_after: int | None,
         timeout: float | None,
         open_page: bool,
@@ -114,6 +118,7 @@ class _Run:
         self._bus = Bus()
         self._format = format
         self._color = color
+        self._quiet = quiet
 
     async def main(self) -> int:
         loop = asyncio.get_running_loop()
@@ -122,8 +127,9 @@ class _Run:
             """End the session when the reader of our output closes the pipe."""
             loop.call_soon_threadsafe(self._stopping.set)
 
+        made = consoles.make(self._format, color=self._color, quiet=self._quiet, on_closed=closed)
         with (
-            consoles.make(self._format, color=self._color, on_closed=closed) as console,
+            made as console,
             self._bus.connect(console.handlers()),
             self._bus.connect(self._counting()),
         ):

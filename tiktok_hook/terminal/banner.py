@@ -9,7 +9,7 @@ from tiktok_hook.delivery import AttachedTo, Ready, Summary
 from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import words
 from tiktok_hook.terminal.blocks import hint_lines
-from tiktok_hook.terminal.drawing import hanging, line
+from tiktok_hook.terminal.drawing import hanging, line, linked
 from tiktok_hook.terminal.theme import Part
 
 _LABEL_COLUMNS = 15
@@ -28,7 +28,9 @@ PORTAL_STEPS = (
 )
 
 
-def banner(ready: Ready, *, width: int = 80, keys: bool = False) -> Iterator[Text]:
+def banner(
+    ready: Ready, *, width: int = 80, keys: bool = False, links: bool = False
+) -> Iterator[Text]:
     """Yield the lines of the banner.
 
     The Callback URL is alone on its line and never wrapped, so that it can be copied whole.
@@ -37,21 +39,28 @@ def banner(ready: Ready, *, width: int = 80, keys: bool = False) -> Iterator[Tex
         ready: What the session found.
         width: Columns of the terminal.
         keys: Whether single keys work.
+        links: Whether the terminal shows hyperlinks.
     """
-    yield line()
+    yield from title(ready, width)
     if ready.attached is None:
-        yield line(("Callback URL", "strong"))
-        yield line((visible(ready.callback_url), "url"))
-        yield line()
         yield from _portal(ready, width)
-    else:
-        yield from _attached(ready.attached, width)
-    yield line()
-    for name, value, hint in _facts(ready, keys=keys):
+        yield line()
+    for name, value, hint in _facts(ready, keys=keys, links=links):
         yield from hanging(f"  {name:<{_LABEL_COLUMNS - 2}}", value, width=width)
         yield from hint_lines(hint, width, indent=_LABEL_COLUMNS)
     yield line()
     yield line("  Ctrl-C stops. ? shows the keys." if keys else "  Ctrl-C stops.")
+    yield line()
+
+
+def title(ready: Ready, width: int) -> Iterator[Text]:
+    """Yield the Callback URL, or what is attached, between empty lines."""
+    yield line()
+    if ready.attached is None:
+        yield line(("Callback URL", "strong"))
+        yield line((visible(ready.callback_url), "url"))
+    else:
+        yield from _attached(ready.attached, width)
     yield line()
 
 
@@ -80,7 +89,7 @@ def _attached(attached: AttachedTo, width: int) -> Iterator[Text]:
     yield from hanging("  ", f"After delivery {attached.cursor}: {what}", width=width)
 
 
-def _facts(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:
+def _facts(ready: Ready, *, keys: bool, links: bool) -> Iterator[tuple[str, Text, str]]:
     """Yield name, value and hint of everything that is good to know."""
     if ready.attached is None:
         yield _signatures(ready)
@@ -89,7 +98,8 @@ def _facts(ready: Ready, *, keys: bool) -> Iterator[tuple[str, Text, str]]:
     yield from _app(ready, keys=keys)
     for number, each in enumerate(ready.settings_from):
         yield "" if number else "Settings", line(visible(each)), ""
-    yield "Inspector", line(visible(ready.inspector_url or "none")), ""
+    page = ready.inspector_url or ""
+    yield "Inspector", linked(visible(page) or "none", page if links else ""), ""
     if ready.attached is None:
         yield "Receiver", line(visible(ready.local_url) + _way_in(ready)), ""
     history = "in memory only (--ephemeral)" if ready.history is None else ready.history

@@ -10,7 +10,7 @@ from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import lines, words
 from tiktok_hook.terminal.body import ARRIVING, WHOLE, BodyLimits, body_lines
 from tiktok_hook.terminal.cells import MAX_NAME
-from tiktok_hook.terminal.drawing import fits, hanging, line, rule
+from tiktok_hook.terminal.drawing import fits, hanging, line, linked, rule
 from tiktok_hook.terminal.theme import Parts
 
 MAX_HEADER_CHARS = 400
@@ -51,6 +51,7 @@ def delivery_block(
     detail: Detail = EVERYTHING,
     waiting_for: str | None = None,
     name_apps: bool = False,
+    link: str = "",
 ) -> Iterator[Text | Parts]:
     """Yield the lines of a delivery, the last of them empty.
 
@@ -62,8 +63,9 @@ def delivery_block(
         detail: How much of it.
         waiting_for: The target that has not answered yet; None if nothing is awaited.
         name_apps: Whether to name the apps of a shared history.
+        link: URL that the id leads to; empty for none.
     """
-    yield rule(_title(delivery), width=width)
+    yield rule(_title(delivery, link), width=width)
     if delivery.summary:
         yield from hanging(_INDENT, lines.shown(delivery.summary), width=width)
     yield from _verdict(delivery, width, waiting_for)
@@ -112,14 +114,14 @@ def hint_lines(text: str, width: int, *, indent: int) -> Iterator[Text]:
         yield from hanging(lead, visible(text), width=width, indent=indent + 2)
 
 
-def _title(delivery: Delivery) -> Text:
+def _title(delivery: Delivery, link: str) -> Text:
     event = delivery.event
     product = ""
     if event is not None:
         product = "  unknown event" if event.kind is None else f"  {event.kind.product}"
     return line(
         f"{words.clock(delivery.received_at)}  ",
-        (f"#{delivery.id}", "strong"),
+        linked((f"#{delivery.id}", "strong"), link),
         "  ",
         (lines.delivery_name(delivery), "strong"),
         product,

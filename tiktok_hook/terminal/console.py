@@ -38,7 +38,7 @@ from tiktok_hook.terminal.printer import Printer
 from tiktok_hook.terminal.screen import Control, Screen
 from tiktok_hook.terminal.sink import Sink
 from tiktok_hook.terminal.text import Form, Text
-from tiktok_hook.terminal.theme import COLOURED, PLAIN, Paint, wants_color
+from tiktok_hook.terminal.theme import COLOURED, PLAIN, Paint, knows_links, wants_color
 from tiktok_hook.terminal.view import Details, Raw, View
 
 Format: TypeAlias = Literal["compact", "normal", "full", "json"]
@@ -341,6 +341,7 @@ def make(
     color: bool | None = None,
     width: int | None = None,
     keys: bool | None = None,
+    quiet: bool = False,
     on_closed: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Console:
@@ -354,6 +355,7 @@ def make(
         width: Columns; None asks the terminal each time, and cuts nothing where there is none.
         keys: Whether single keys work, so that they are mentioned; None when stdin and the screen
             are terminals.
+        quiet: Show only deliveries that failed or were rejected; without effect on ``json``.
         on_closed: Called on the printing thread, once, when the reader of `out` has left.
         clock: Monotonic seconds.
     """
@@ -362,6 +364,7 @@ def make(
     chosen: Format = format or ("normal" if out_sink.is_terminal else "compact")
     status = None
     view: View
+    out_paint = _paint(out_sink, color=color)
     err_paint = _paint(err_sink, color=color)
     if chosen == "json":
         view = JsonLines()
@@ -374,12 +377,14 @@ def make(
             status = StatusLine(err_paint, keys=keys, clock=clock)
         view = Text(
             form=chosen,
-            out_paint=_paint(out_sink, color=color),
+            out_paint=out_paint,
             err_paint=err_paint,
             out_width=lambda: width or out_sink.width,
             err_width=lambda: width or err_sink.width,
             height=lambda: out_sink.height,
             keys=keys,
+            links=out_sink.is_terminal and out_paint.enabled and knows_links(os.environ),
+            quiet=quiet,
             clock=clock,
         )
     on_screen = out_sink.is_terminal and chosen != "json"

@@ -32,8 +32,16 @@ def line(*parts: Part | Text) -> Text:
     return Text.assemble(*parts, no_wrap=True, overflow="ignore", end="")
 
 
+def linked(part: Part, url: str) -> Text:
+    """Make a part a link that a terminal opens at a click (OSC 8); no link where `url` is empty."""
+    text = line(part)
+    if url:
+        text.stylize(RichStyle(link=url))
+    return text
+
+
 def fits(parts: Parts, width: int | None) -> bool:
-    """Return whether a line has room in so many columns; None is no limit."""
+    """Return whether a line has room in a number of columns; None sets no limit."""
     if width is None:
         return True
     return sum(columns(each if isinstance(each, str) else each[0]) for each in parts) <= width

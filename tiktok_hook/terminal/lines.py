@@ -19,7 +19,7 @@ from tiktok_hook.signature import State
 from tiktok_hook.terminal import words
 from tiktok_hook.terminal.cells import MAX_NAME, MAX_TEXT, columns, cut, cut_inside
 from tiktok_hook.terminal.flood import LeftOut
-from tiktok_hook.terminal.theme import Paint, Parts
+from tiktok_hook.terminal.theme import Paint, Parts, hyperlink
 
 RETRY_SECONDS = 72 * 3600
 """How long TikTok repeats a delivery that was not answered 200.
@@ -93,6 +93,7 @@ def delivery_line(
     attempt: Attempt | None = None,
     skipped: bool = False,
     width: int | None = None,
+    link: str = "",
 ) -> str:
     """Return a delivery in one line without a newline: time, id, verdict, event, words, answer.
 
@@ -102,6 +103,7 @@ def delivery_line(
         attempt: What the app made of it, when known.
         skipped: Whether it is not forwarded.
         width: Columns that it should fit; name and words are cut for it. None cuts for none.
+        link: URL that the id leads to; empty for none.
     """
     verdict = delivery.verdict
     summary = verdict.reason if verdict.rejected else delivery.summary
@@ -130,6 +132,9 @@ def delivery_line(
     name += " " * (_NAME_COLUMNS - columns(name)) if text else ""
     mark = state_style(verdict.state)
     shown_state = f"{paint.styled(state.rstrip(), mark)}{' ' * (len(state) - len(state.rstrip()))}"
+    if link:
+        number = f"#{delivery.id}"
+        head = head.replace(number, hyperlink(number, link))
     return (
         f"{head}{shown_state} {paint.strong}{name}{paint.off} {text}"
         f"{arrow}{paint.styled(tail, style)}"
@@ -137,7 +142,12 @@ def delivery_line(
 
 
 def answer_line(
-    delivery: Delivery, attempt: Attempt | None, paint: Paint, *, with_target: bool = False
+    delivery: Delivery,
+    attempt: Attempt | None,
+    paint: Paint,
+    *,
+    with_target: bool = False,
+    link: str = "",
 ) -> str:
     """Return the late answer to a delivery that is on the screen: ``#12 → 200 in 3.2 s``.
 
@@ -146,6 +156,7 @@ def answer_line(
         attempt: The attempt that the answer was made of; None without one.
         paint: Colours.
         with_target: Name the app that answered: there are several.
+        link: URL that the id leads to; empty for none.
     """
     where = ""
     if attempt is None:
@@ -155,7 +166,8 @@ def answer_line(
         if delivery.status != attempt.status:
             summary = f"{summary}, answered {delivery.status}"
         where = f"{shown(attempt.target)} " if with_target else ""
-    return f"{paint.strong}#{delivery.id}{paint.off} → {where}{paint.styled(summary, style)}"
+    number = hyperlink(f"#{delivery.id}", link)
+    return f"{paint.strong}{number}{paint.off} → {where}{paint.styled(summary, style)}"
 
 
 def attempt_line(

@@ -73,6 +73,10 @@ class _Open:
     skipped: Skipped | None = None
 
 
+def _succeeded(event: AttemptEnded) -> bool:
+    return lines.attempt_style(event.attempt) == "good"
+
+
 class Text:
     """The view behind ``--format compact``, ``normal`` and ``full``.
 
@@ -84,6 +88,8 @@ class Text:
         err_width: Returns the columns of stderr, likewise.
         height: Returns the rows of the terminal; None if there is none.
         keys: Whether single keys work.
+        links: Whether the terminal shows hyperlinks; ids lead to the inspector then.
+        quiet: Show only deliveries that failed or were rejected, and of the banner the URL.
         clock: Monotonic seconds.
     """
 
@@ -97,9 +103,14 @@ class Text:
         err_width: Callable[[], int | None],
         height: Callable[[], int | None] = lambda: None,
         keys: bool = False,
+        links: bool = False,
+        quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.form: Form = form
+        self._links = links
+        self._page = ""
+        self._quiet = quiet
         self._out_paint = out_paint
         self._err_paint = err_paint
         self._out_width = out_width
@@ -197,6 +208,8 @@ class Text:
 
     def _skipped(self, event: Skipped) -> Iterator[Piece]:
         known = self._open.get(event.delivery.id)
+        if known is None and self._quiet:
+            return
         if known is None:
             yield out(self._fitted(lines.skipped_line(event), self._out_width(), self._out_paint))
             return
@@ -214,7 +227,13 @@ class Text:
 
     def _incomplete(self, known: _Open) -> bool:
         """Whether it becomes due by time alone; what is shown as waiting only waits."""
-        return not known.shown or known.delivery.status is not None
+        return known.delivery.status is not None or not (known.shown or self._quiet)
+
+    def _is_left_out(self, known: _Open) -> bool:
+        """Whether it went well, and only what did not is shown."""
+        delivery = known.delivery
+        is_good = delivery.status == 200 and not delivery.verdict.rejected
+        return self._quiet and is_good and all(map(_succeeded, known.attempts))
 
     def _overdue(self, now: float) -> Iterator[Piece]:
         """Show what was held long enough."""
@@ -230,12 +249,18 @@ class Text:
     def _finish(self, known: _Open) -> Iterator[Piece]:
         """Show a delivery with its answer, or only the answer where it is on the screen already."""
         del self._open[known.delivery.id]
+        if self._is_left_out(known):
+            return
         if not known.shown:
             yield from self._block_or_line(known)
             return
         attempt = known.attempts[0].attempt if known.attempts else None
         line = lines.answer_line(
-            known.delivery, attempt, self._out_paint, with_target=self._has_routes
+            known.delivery,
+            attempt,
+            self._out_paint,
+            with_target=self._has_routes,
+            link=self._link(known.delivery),
         )
         yield out(self._fitted(line, self._out_width(), self._out_paint))
         yield from self._hint("" if attempt is None else attempt.hint)
@@ -259,6 +284,7 @@ class Text:
                 width=width or 80,
                 detail=self._detail(),
                 waiting_for=(known.target or self._target) if waits else None,
+                link=self._link(delivery),
             )
             yield out(self._drawn(block, self._out_paint))
         else:
@@ -269,6 +295,7 @@ class Text:
                 attempt=attempt,
                 skipped=skipped is not None,
                 width=width,
+                link=self._link(delivery),
             )
             yield out(line + "\n")
             hint = delivery.verdict.hint if delivery.verdict.rejected else ""
@@ -278,6 +305,11 @@ class Text:
                 yield from self._late_attempt(each)
         if delivery.event is not None and delivery.event.name == "tiktok.ping":
             yield from self._ping(delivery)
+
+    def _link(self, delivery: Delivery) -> str:
+        """The address of a delivery in the inspector; empty without links or inspector."""
+        page, mark, token = self._page.partition("#")
+        return f"{page}?id={delivery.id}{mark}{token}" if page else ""
 
     def _detail(self) -> "Detail":
         from tiktok_hook.terminal.blocks import Detail
@@ -294,6 +326,9 @@ class Text:
     def _late_attempt(self, event: AttemptEnded) -> Iterator[Piece]:
         """An attempt by itself; in the compact format its hint only if it differs from the last."""
         attempt = event.attempt
+        is_usual = attempt.number == 1 and not attempt.replay
+        if self._quiet and is_usual and _succeeded(event):
+            return
         parts, width = lines.attempt_line(attempt, ended=event), self._out_width()
         text = self._out_paint.join(parts) + "\n"
         if width is not None and columns(bare(text)) > width:
@@ -326,6 +361,7 @@ class Text:
             attempts=details.attempts,
             width=self._out_width() or 80,
             detail=blocks.Detail(body=BodyLimits(lines=200, chars=40_000), times=True),
+            link=self._link(details.delivery),
         )
         yield out(self._drawn(block, self._out_paint))
 
@@ -371,11 +407,15 @@ class Text:
     # Everything else.
 
     def _request(self, request: NonWebhookRequest) -> Iterator[Piece]:
+        if self._quiet:
+            return
         width = self._err_width()
         line = lines.request_line(request, width=width)
         yield err(self._fitted(line, width, self._err_paint))
 
     def _left_out(self, left_out: LeftOut) -> Iterator[Piece]:
+        if self._quiet and left_out.subject == "requests":
+            return
         line = lines.left_out_line(left_out)
         yield err(self._fitted(line, self._err_width(), self._err_paint))
 
@@ -406,11 +446,16 @@ class Text:
         self._target = "the app" if self._has_routes else ready.target
         self._answered_by_app = ready.target is not None and ready.ack == "app"
         self._history_stays = ready.history is not None
+        self._page = (ready.inspector_url or "") if self._links else ""
         if ready.target is not None and ready.target_up is not None:
             # The banner shows it, so only a change is news.
             self._apps[ready.target] = "up" if ready.target_up else "down"
         self._apps |= {url: "up" if up else "down" for url, up in ready.others}
-        text = banner.banner(ready, width=self._err_width() or 80, keys=self._keys)
+        width = self._err_width() or 80
+        if self._quiet:
+            text = banner.title(ready, width)
+        else:
+            text = banner.banner(ready, width=width, keys=self._keys, links=self._links)
         yield err(self._drawn(text, self._err_paint))
 
     def _summary(self, summary: Summary) -> Iterator[Piece]:

@@ -12,7 +12,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TextIO, TypeAlias
 
-_CODES = re.compile("\x1b\\[[0-9;]+m")
+_CODES = re.compile("\x1b\\[[0-9;]+m|\x1b\\]8;[^\x1b]*\x1b\\\\")
+
+_LINKING_TERMS = ("alacritty", "contour", "foot", "xterm-ghostty", "xterm-kitty", "wezterm")
+_LINKING_PROGRAMS = {"ghostty", "Hyper", "iTerm.app", "rio", "Tabby", "vscode", "WezTerm"}
+_LINKING_VTE = 5000
+"""VTE 0.50; older ones of GNOME Terminal and its kin had defects in it, one of them a crash.
+
+Source: https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda
+"""
 
 
 Part: TypeAlias = str | tuple[str, str]
@@ -96,8 +104,40 @@ COLOURED = Paint(enabled=True)
 
 
 def bare(text: str) -> str:
-    """Return the text without the codes of `Paint`."""
+    """Return the text without the codes of `Paint` and of `hyperlink`."""
     return _CODES.sub("", text)
+
+
+def hyperlink(text: str, url: str) -> str:
+    """Return the text as a link that a terminal opens at a click (OSC 8); no link without `url`.
+
+    Args:
+        text: Harmless already.
+        url: ASCII without blanks and control characters.
+    """
+    return f"\x1b]8;;{url}\x1b\\{text}\x1b]8;;\x1b\\" if url else text
+
+
+def knows_links(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal is known to show hyperlinks; ``FORCE_HYPERLINK`` decides first.
+
+    Others should ignore the sequence, and some print it instead. Inside tmux and screen the
+    terminal around them is not known.
+    """
+    forced = environ.get("FORCE_HYPERLINK")
+    if forced:
+        return forced != "0"
+    term = environ.get("TERM", "")
+    if term == "dumb" or "TMUX" in environ or "STY" in environ:
+        return False
+    vte = environ.get("VTE_VERSION", "")
+    return (
+        term.startswith(_LINKING_TERMS)
+        or environ.get("TERM_PROGRAM") in _LINKING_PROGRAMS
+        or "WT_SESSION" in environ
+        or "KONSOLE_VERSION" in environ
+        or (vte.isdigit() and int(vte) >= _LINKING_VTE)
+    )
 
 
 def wants_color(*, is_terminal: bool, color: bool | None = None) -> bool:
