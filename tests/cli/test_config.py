@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.in_process import run
+from tiktok_hook import cli
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +105,34 @@ def test_a_mistyped_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("config", "show")
     assert result.exit_code == 0
     assert "TIKTOK_HOOK_FROWARD_TO sets no option. Did you mean FORWARD_TO" in (result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        ("postgresql://anna:hunter2@db.example.com/hooks", "postgresql://db.example.com/hooks"),
+        ("/data/hooks.db", "/data/hooks.db"),
+    ],
+    ids=["server", "file"],
+)
+def test_the_history_is_shown_as_it_is_given_without_its_password(
+    given: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOK_HOOK_DB", given)
+    assert shown()["db"] == {"option": "db", "value": value, "source": "TIKTOK_HOOK_DB"}
+
+
+def test_on_a_terminal_a_long_source_is_on_a_line_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = home / ".config" / "tiktok-hook" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("keep = 7\n")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert cli.run(["config", "show"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("keep "))
+    assert lines[at].split() == ["keep", "7"]
+    assert lines[at + 1].strip() == str(config)
+    assert all(len(line) <= 60 or str(config) in line for line in lines)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -137,6 +138,8 @@ def _value(key: str, value: Any) -> Any:
         return [_value(key, each) for each in value]
     if value is None or isinstance(value, bool | int | float):
         return value
+    if key == "db":
+        return value.identity
     text = str(value)
     if key in _SECRETS:
         return HIDDEN
@@ -167,11 +170,17 @@ def _files(layers: Layers) -> Mapping[str, str | None]:
 
 
 def _show(found: list[Setting], files: Mapping[str, str | None], warnings: list[str]) -> None:
+    from tiktok_hook.terminal.cells import terminal_width
+
     rows = [(each.option, visible(_written(each.value)), visible(each.source)) for each in found]
     name_columns = max(len(name) for name, _, _ in rows)
     value_columns = min(40, max(len(value) for _, value, _ in rows))
+    width = terminal_width(sys.stdout)
     for name, value, source in rows:
-        click.echo(f"{name:<{name_columns}}  {value:<{value_columns}}  {source}".rstrip())
+        line = f"{name:<{name_columns}}  {value:<{value_columns}}  {source}".rstrip()
+        if width is not None and len(line) > width:
+            line = f"{name:<{name_columns}}  {value}\n{'':<{name_columns}}  {source}"
+        click.echo(line)
     click.echo()
     labels = {"config": "settings", "project": "project", "env": ".env"}
     for key, path in files.items():
