@@ -207,3 +207,12 @@ async def test_a_listener_that_is_gone_is_one_sentence() -> None:
 
 def test_the_token_is_not_in_its_repr() -> None:
     assert "hunter2" not in repr(trigger.ListenerApi("http://127.0.0.1/", "hunter2"))
+
+
+async def test_another_secret_than_the_listeners_is_named_and_that_it_would_sign(
+    session: Session,
+) -> None:
+    result = await cli(FAILED, "--secret", "another-client-secret")
+    assert result.exit_code == 6
+    assert "the listener has another client secret than the one given here" in result.stderr
+    assert "it signs the event itself" in result.stderr

@@ -118,6 +118,15 @@ def test_a_delivery_without_an_answer_names_the_app_it_waits_for() -> None:
     assert f"✓ signature valid · waiting for {TARGET}" in block
 
 
+def test_a_delivery_that_was_cut_off_waits_for_nothing() -> None:
+    cut = attempt(status=None, error="cut")
+    block = drawn(delivery_block(delivery(status=None), attempts=[cut]))
+    assert "✓ signature valid · TikTok got no answer" in block
+    trying = attempt(status=None, duration_ms=None)
+    block = drawn(delivery_block(delivery(status=None), attempts=[trying]))
+    assert "waiting for the app" in block
+
+
 def test_a_hint_is_wrapped_under_the_attempt_it_explains() -> None:
     failed = attempt(status=500, hint="word " * 40)
     text = drawn_lines(delivery_block(delivery(), attempts=[failed], width=60))

@@ -262,11 +262,17 @@ class _Triggering:
 
     def _hint(self, reply: "Reply") -> str:
         from tiktok_hook.forward import explain
+        from tiktok_hook.hints import LISTENER_REJECTION
 
         if self._lacks_secret and reply.status in {401, 403}:
             return (
                 f"{reply.status}: the target requires a signature. Set TIKTOK_CLIENT_SECRET, or "
                 "give --secret-file FILE, to sign the event."
+            )
+        if reply.body == LISTENER_REJECTION and self._given["to"] is None and self._is_signed:
+            return (
+                f"{reply.status}: the listener has another client secret than the one given here. "
+                "Without --secret and TIKTOK_CLIENT_SECRET it signs the event itself."
             )
         verdict = signature_options.verdict(
             signed=self._is_signed,

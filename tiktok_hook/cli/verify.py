@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tiktok_hook import signature
-from tiktok_hook.cli import completers, options
+from tiktok_hook.cli import completers, options, prose
 from tiktok_hook.errors import UsageError
 from tiktok_hook.signature import State
 from tiktok_hook.signature.pasted import read_pasted
@@ -89,12 +89,11 @@ def command(
         words += f" (secret {verdict.secret})"
     click.echo(f"{words}: {verdict.reason}" if verdict.reason else words)
     if verdict.hint:
-        click.echo(f"Hint: {verdict.hint}", err=True)
+        prose.note(f"Hint: {verdict.hint}")
     if rejected is not None and verdict.state in {State.VALID, State.STALE}:
-        click.echo(
+        prose.note(
             f"Delivery {rejected} was rejected when it arrived: tiktok-hook replay {rejected} "
-            "--secret - sends it to your app.",
-            err=True,
+            "--secret - sends it to your app."
         )
     return 0 if verdict.state is State.VALID else 1
 

@@ -68,7 +68,8 @@ def delivery_block(
     yield rule(_title(delivery, link), width=width)
     if delivery.summary:
         yield from hanging(_INDENT, lines.shown(delivery.summary), width=width)
-    yield from _verdict(delivery, width, waiting_for)
+    is_over = bool(attempts) and all(each.ended for each in attempts)
+    yield from _verdict(delivery, width, waiting_for, is_over=is_over)
     if delivery.redelivery_of is not None:
         yield line(_INDENT, ("↻", "caution"), " ", words.redelivery(delivery))
     for attempt in attempts:
@@ -128,7 +129,9 @@ def _title(delivery: Delivery, link: str) -> Text:
     )
 
 
-def _verdict(delivery: Delivery, width: int, waiting_for: str | None) -> Iterator[Text]:
+def _verdict(
+    delivery: Delivery, width: int, waiting_for: str | None, *, is_over: bool
+) -> Iterator[Text]:
     found = delivery.verdict
     mark = {"valid": "✓", "stale": "✓", "unchecked": "·"}.get(found.state.value, "✗")
     words_of_verdict = f"{mark} signature {words.verdict(found)}"
@@ -136,6 +139,8 @@ def _verdict(delivery: Delivery, width: int, waiting_for: str | None) -> Iterato
         words_of_verdict += ": no client secret given"
     if waiting_for is not None:
         answer = (f"waiting for {lines.shown(waiting_for)}", "caution")
+    elif delivery.status is None and is_over:
+        answer = ("TikTok got no answer", "bad")
     elif delivery.status is None:
         answer = ("waiting for the app", "caution")
     else:
