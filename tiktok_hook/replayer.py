@@ -23,10 +23,8 @@ from tiktok_hook.forward import (
     compose,
     ended,
     join,
-    local_port,
     parse_target,
-    reject_loop,
-    resolves_to_this_machine,
+    reject_resolved_loop,
     with_header,
 )
 from tiktok_hook.signature import State
@@ -220,7 +218,6 @@ class Replayer:
     forwarder: Forwarder
     secrets: Sequence[str] = field(repr=False)
     targets: Callable[[], ReplayTargets] = ReplayTargets
-    _local_hosts: dict[str, bool] = field(default_factory=dict, init=False)
 
     async def prepare(
         self, delivery: Delivery, options: ReplayOptions = ReplayOptions()
@@ -324,27 +321,18 @@ class Replayer:
             yield await self.send(prepared, dequeue=dequeue, timeout=timeout)
 
     async def _reject_loop(self, target: str) -> None:
-        """Raise for a target that is a listener of ours, under whatever name it goes."""
+        """Raise for a target that is a listener of ours, under whatever name it goes.
+
+        Which of its addresses a listener listens on is not known here, so its port on any address
+        of this machine counts.
+        """
         for own in self.targets().own:
-            reject_loop(
+            await reject_resolved_loop(
                 [target],
                 receiver_port=own.receiver_port,
                 inspector_port=own.inspector_port,
                 callback_url=own.callback_url,
             )
-            parts = urlsplit(target)
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            if port not in {own.receiver_port, own.inspector_port} or local_port(target):
-                continue
-            host = parts.hostname or ""
-            if host not in self._local_hosts:
-                self._local_hosts[host] = await resolves_to_this_machine(host)
-            if self._local_hosts[host]:
-                reject_loop(
-                    [f"http://localhost:{port}"],
-                    receiver_port=own.receiver_port,
-                    inspector_port=own.inspector_port,
-                )
 
 
 _ACCEPTED_LATE = (

@@ -9,8 +9,9 @@ app closed it. Responses are parsed by httptools.
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply
 from tiktok_hook.forward.outcome import begun, ended, explain
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
-from tiktok_hook.forward.sockets import reachable, resolves_to_this_machine
+from tiktok_hook.forward.sockets import reachable, reject_resolved_loop
 from tiktok_hook.forward.target import (
+    is_local,
     is_loopback,
     join,
     local_port,
@@ -28,6 +29,7 @@ __all__ = [
     "compose",
     "ended",
     "explain",
+    "is_local",
     "is_loopback",
     "join",
     "local_port",
@@ -35,6 +37,6 @@ __all__ = [
     "parse_target",
     "reachable",
     "reject_loop",
-    "resolves_to_this_machine",
+    "reject_resolved_loop",
     "with_header",
 ]

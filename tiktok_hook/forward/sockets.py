@@ -5,12 +5,20 @@ import errno
 import ipaddress
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tiktok_hook.forward.target import Address, is_local, split
+from tiktok_hook.forward.target import (
+    INSPECTOR,
+    RECEIVER,
+    Address,
+    is_local,
+    loop_error,
+    reject_loop,
+    split,
+)
 
 AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """One entry of what `socket.getaddrinfo` returns."""
@@ -18,6 +26,11 @@ AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 _NEXT_ADDRESS_SECONDS = 0.25
 """Head start of one address over the next; the value that RFC 8305 recommends."""
 
+ANY_ADDRESS = "::"
+"""What a program listens on that is reached by every address of its machine."""
+
+_LOOKUP_SECONDS = 2.0
+_DISCARD_PORT = 9
 _LISTEN = "0A"
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
@@ -43,7 +56,12 @@ async def resolve(host: str, port: int) -> list[AddressInfo]:
         OSError: The name is unknown, or no descriptor was free to ask for it.
     """
     loop = asyncio.get_running_loop()
-    found: list[AddressInfo] = list(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    found: list[AddressInfo]
+    if "%" in host:  # uvloop drops the scope, without which no link-local address is reached
+        numeric = socket.AI_NUMERICHOST
+        found = list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric))
+    else:
+        found = list(await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     if host == "localhost":
         known = {str(endpoint[0]) for *_, endpoint in found}
         found += [info for ip, info in _loopback(port) if ip not in known]
@@ -55,15 +73,90 @@ async def resolve(host: str, port: int) -> list[AddressInfo]:
     return mixed
 
 
-async def resolves_to_this_machine(host: str) -> bool:
-    """True if one of a name's addresses is a loopback one; False for an unknown name."""
-    if is_local(host):
-        return True
+async def reject_resolved_loop(
+    targets: Iterable[str],
+    *,
+    listening: str = ANY_ADDRESS,
+    receiver_port: int | None = None,
+    inspector_port: int | None = None,
+    callback_url: str | None = None,
+) -> None:
+    """Raise for targets that lead to this listener, under whatever name or address.
+
+    A name is looked up only where its port is one of ours.
+
+    Args:
+        targets: As `parse_target` returned them.
+        listening: Address that the receiver listens on. `ANY_ADDRESS` is every address of this
+            machine; use it where the address is not known.
+        receiver_port: Of our receiver; None without one.
+        inspector_port: Of our inspector, which listens on a loopback address; None without one.
+        callback_url: Our public URL; None without one.
+
+    Raises:
+        UsageError: A target leads to one of these addresses.
+    """
+    for target in targets:
+        reject_loop(
+            [target],
+            receiver_port=receiver_port if is_local(listening) else None,
+            inspector_port=inspector_port,
+            callback_url=callback_url,
+        )
+        address = split(target)
+        if address.port == receiver_port and await _reaches(address.host, listening):
+            raise loop_error(target, RECEIVER)
+        if address.port == inspector_port and await _reaches(address.host, "127.0.0.1"):
+            raise loop_error(target, INSPECTOR)
+
+
+async def _reaches(host: str, listening: str) -> bool:
+    """True if a connection to a host may arrive at what listens on an address of this machine."""
     try:
-        addresses = await resolve(host, 0)
-    except (OSError, UnicodeError):
+        async with asyncio.timeout(_LOOKUP_SECONDS):
+            found = await resolve(host, 0)
+    except (OSError, UnicodeError):  # TimeoutError is an OSError
         return False
-    return any(is_local(str(address[0])) for *_, address in addresses)
+    if _is_wildcard(listening):
+        families = {4} if _ip(listening).version == 4 else {4, 6}
+        return any(
+            _is_of_this_machine(info)
+            for info in found
+            if _ip(str(info[4][0])).version in families or is_local(str(info[4][0]))
+        )
+    if is_local(listening):
+        return any(is_local(str(endpoint[0])) for *_, endpoint in found)
+    wanted = _ip(listening)
+    return any(_ip(str(endpoint[0])) == wanted for *_, endpoint in found)
+
+
+def _is_of_this_machine(info: AddressInfo) -> bool:
+    """True for a loopback address, and for one that an interface of this machine has.
+
+    Connecting a datagram socket sends nothing: it makes the system choose the address that it
+    would send from, which is the same one for an address of its own.
+    """
+    family, _, _, _, endpoint = info
+    if is_local(str(endpoint[0])):
+        return True
+    with suppress(OSError, OverflowError), socket.socket(family, socket.SOCK_DGRAM) as chosen:
+        chosen.connect((endpoint[0], _DISCARD_PORT, *endpoint[2:]))
+        return _ip(str(chosen.getsockname()[0])) == _ip(str(endpoint[0]))
+    return False
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An address without its scope, and as IPv4 where it stands for one."""
+    found = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found
+
+
+def _is_wildcard(address: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(address).is_unspecified
+    return False
 
 
 async def connect(addresses: Sequence[AddressInfo]) -> socket.socket:

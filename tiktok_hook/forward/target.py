@@ -12,6 +12,9 @@ from tiktok_hook.errors import UsageError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+RECEIVER = "tiktok-hook's own receiver"
+INSPECTOR = "tiktok-hook's own inspector"
+
 _FORMS = "Use a port (3000), 3000/path, host:port or a URL like http://localhost:3000/webhook."
 _URL = re.compile(
     r"(?i)(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL
@@ -202,11 +205,13 @@ def reject_loop(
     inspector_port: int | None = None,
     callback_url: str | None = None,
 ) -> None:
-    """Raise for targets that would send every delivery back to this listener.
+    """Raise for targets that are spelled as this listener, without looking up any name.
+
+    `reject_resolved_loop` looks them up as well.
 
     Args:
         targets: As `parse_target` returned them.
-        receiver_port: Of our receiver on this machine; None if not known yet.
+        receiver_port: Of our receiver on a loopback address; None if not known yet.
         inspector_port: Of our inspector on this machine; None without one.
         callback_url: Our public URL; None if not known yet.
 
@@ -218,15 +223,27 @@ def reject_loop(
         address = split(target)
         local = address.port if is_local(address.host) else None
         if local is not None and local == receiver_port:
-            ours, flag = "tiktok-hook's own receiver", "--port"
-        elif local is not None and local == inspector_port:
-            ours, flag = "tiktok-hook's own inspector", "--inspect-port"
-        elif public is not None and (address.host, address.port) == (public.host, public.port):
-            ours, flag = "the Callback URL itself", ""
-        else:
-            continue
-        move = f", or move ours with {flag}" if flag else ""
-        raise UsageError(
-            f"The target {target} is {ours}: every delivery would come back.",
-            hint=f"Name the address your app listens on{move}.",
-        )
+            raise loop_error(target, RECEIVER)
+        if local is not None and local == inspector_port:
+            raise loop_error(target, INSPECTOR)
+        if public is not None and _place(address) == _place(public):
+            raise loop_error(target, "the Callback URL itself")
+
+
+def loop_error(target: str, ours: str) -> UsageError:
+    """The error for a target that is this listener itself.
+
+    Args:
+        target: As the user gave it.
+        ours: `RECEIVER`, `INSPECTOR`, or another of our addresses in words.
+    """
+    flag = {RECEIVER: "--port", INSPECTOR: "--inspect-port"}.get(ours)
+    move = f", or move ours with {flag}" if flag else ""
+    return UsageError(
+        f"The target {target} is {ours}: every delivery would come back.",
+        hint=f"Name the address your app listens on{move}.",
+    )
+
+
+def _place(address: Address) -> tuple[str, int]:
+    return address.host.rstrip("."), address.port

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import AttachedTo, Ready
-from tiktok_hook.forward import Forwarder, reject_loop
+from tiktok_hook.forward import Forwarder, reject_resolved_loop
 from tiktok_hook.relay import open_relay
 from tiktok_hook.relay.attachment import attaching, follow, starting_cursor
 from tiktok_hook.session import startup_notices
@@ -67,7 +67,9 @@ class AttachWiring(Wiring):
             )
         )
         state.target_up = relay.target_up
-        reject_loop(targets, inspector_port=plan.inspect_port if plan.inspect else None)
+        await reject_resolved_loop(
+            targets, inspector_port=plan.inspect_port if plan.inspect else None
+        )
         inspector_url = None
         if plan.inspect:
             from tiktok_hook import inspector

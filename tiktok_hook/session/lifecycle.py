@@ -19,10 +19,7 @@ from tiktok_hook import descriptors, paths, ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice, Ready, SelfCheck, Source
 from tiktok_hook.errors import AuthtokenError, StoreError
-from tiktok_hook.forward import (
-    Forwarder,
-    reject_loop,
-)
+from tiktok_hook.forward import Forwarder, reject_loop, reject_resolved_loop
 from tiktok_hook.receiver import (
     Limits,
     Policy,
@@ -147,7 +144,13 @@ class _ListenWiring(Wiring):
         sockets = plan.bind(ports_of(targets))
         for each in sockets:
             self.stack.callback(each.close)
-        port = sockets[0].getsockname()[1]
+        listening, port = sockets[0].getsockname()[:2]
+        await reject_resolved_loop(
+            targets,
+            listening=listening,
+            receiver_port=port,
+            inspector_port=plan.inspect_port if plan.inspect else None,
+        )
         process = await self._start_app(plan.command, targets[0]) if plan.command else None
         name = None
         if plan.is_attached:
@@ -180,12 +183,7 @@ class _ListenWiring(Wiring):
         await self._receive(relay, sockets, token)
         callback_url = _joined(public_url or local_url, plan.path)
         receiver_url = _joined(local_url, plan.path)
-        reject_loop(
-            targets,
-            receiver_port=port,
-            inspector_port=plan.inspect_port if plan.inspect else None,
-            callback_url=callback_url,
-        )
+        reject_loop(targets, callback_url=callback_url)
         inspector_url = None
         if plan.inspect:
             from tiktok_hook import inspector

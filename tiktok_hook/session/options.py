@@ -115,11 +115,11 @@ class ListenOptions(
             )
 
     def _check_loop(self) -> None:
-        from tiktok_hook.forward import reject_loop
+        from tiktok_hook.forward import is_local, reject_loop
 
         reject_loop(
             self.targets,
-            receiver_port=self.port or None,
+            receiver_port=(self.port or None) if is_local(self.host) else None,
             inspector_port=self.inspect_port or None,
             callback_url=self.public_url,
         )
