@@ -1,3 +1,5 @@
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.store.samples import delivery
@@ -42,3 +44,8 @@ def test_the_address_of_an_imported_delivery_comes_from_its_headers(
 
 def test_the_address_of_an_attempt_keeps_its_brackets() -> None:
     assert valid_url("http://[::1]:3000/a b?c=%") == "http://[::1]:3000/a%20b?c=%25"
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[x]/a", "http://x\x1b[31m/", "//[", "[", "]:"])
+def test_an_address_that_is_none_is_made_one_that_readers_take(url: str) -> None:
+    assert urlsplit(valid_url(url)).port is None

@@ -1,7 +1,7 @@
 """Addresses that other programs accept, made from what was received."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tiktok_hook.delivery import Delivery
 
@@ -30,5 +30,13 @@ def url_of(delivery: Delivery) -> str:
 
 
 def valid_url(url: str) -> str:
-    """An address in characters that every reader of addresses takes."""
-    return _LONE_PERCENT.sub("%25", quote(url, safe=_SAFE + "[]#", errors="surrogatepass"))
+    """An address that every reader of addresses takes, in characters that it takes.
+
+    What files and teammates recorded may be anything, such as ``http://[`` or ``http://[x]``.
+    """
+    safe = _SAFE + "[]#"
+    try:
+        urlsplit(url)
+    except ValueError:
+        safe = _SAFE + "#"
+    return _LONE_PERCENT.sub("%25", quote(url, safe=safe, errors="surrogatepass"))

@@ -124,9 +124,9 @@ def command(request: ForwardRequest) -> str:
 
 
 def base_and_path(entry: Entry) -> tuple[str, str]:
-    """Where a delivery was first forwarded, in two parts; never an address in an imported file."""
+    """Where a delivery was first forwarded, in two parts; never what a file or a teammate says."""
     received = target_of(entry.delivery)
-    forwarded = [each for each in entry.attempts if not each.replay]
+    forwarded = [each for each in entry.own_attempts if not each.replay]
     if entry.delivery.source is Source.IMPORT or not forwarded:
         return DEFAULT_TARGET, received
     url = urlsplit(valid_url(forwarded[0].target))

@@ -9,10 +9,35 @@ from tiktok_hook.store import Filter, HistoryReader
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A delivery and its attempts, in order."""
+    """A delivery and its attempts, in order.
+
+    Attributes:
+        delivery: As stored.
+        attempts: Of every app.
+        of_others: The numbers of the attempts that other apps of a shared history made. Nothing
+            that sends may take its address from them: it was written by a teammate, and would get
+            a request that is signed here.
+    """
 
     delivery: Delivery
     attempts: tuple[Attempt, ...] = ()
+    of_others: frozenset[int] = frozenset()
+
+    @classmethod
+    def read(cls, history: HistoryReader, delivery: Delivery) -> "Entry":
+        """A stored delivery with its attempts.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        attempts = tuple(history.attempts(delivery.id))
+        others = frozenset(each.number for each in attempts if each.app != history.app)
+        return cls(delivery, attempts, others)
+
+    @property
+    def own_attempts(self) -> list[Attempt]:
+        """The attempts of this history's own app."""
+        return [each for each in self.attempts if each.number not in self.of_others]
 
     def without_own_cookies(self) -> "Entry":
         """Remove our own cookies, which neither a file nor a history may pass on.
@@ -29,6 +54,7 @@ class Entry:
                 )
                 for attempt in self.attempts
             ),
+            self.of_others,
         )
 
 
@@ -39,4 +65,4 @@ def entries(history: HistoryReader, where: Filter) -> Iterator[Entry]:
         StoreError: The history cannot be read.
     """
     for delivery in history.walk(where):
-        yield Entry(delivery, tuple(history.attempts(delivery.id)))
+        yield Entry.read(history, delivery)

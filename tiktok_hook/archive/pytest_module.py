@@ -78,7 +78,7 @@ def write(entries: Iterable[Entry], name: str = "test_tiktok_webhooks.py") -> It
     for entry in entries:
         (rejected if entry.delivery.verdict.rejected else genuine).append(entry)
         if _was_forwarded(entry):
-            routes.setdefault(target_of(entry.delivery), _route(entry.attempts[0]))
+            routes.setdefault(target_of(entry.delivery), _route(entry.own_attempts[0]))
     for some, template in ((genuine, _GENUINE), (rejected, _REJECTED)):
         if some:
             cases = (_case(entry, routes) for entry in some)
@@ -105,14 +105,14 @@ def _path(entry: Entry, routes: Mapping[str, str]) -> str:
     What was never forwarded, such as forged ones, goes where others with the same path went.
     """
     if _was_forwarded(entry):
-        return _route(entry.attempts[0])
+        return _route(entry.own_attempts[0])
     received = target_of(entry.delivery)
     return routes.get(received, received)
 
 
 def _was_forwarded(entry: Entry) -> bool:
     """Whether its first attempt shows the app's route; an imported file is not believed that."""
-    return bool(entry.attempts) and entry.delivery.source is not Source.IMPORT
+    return bool(entry.own_attempts) and entry.delivery.source is not Source.IMPORT
 
 
 def _route(attempt: Attempt) -> str:

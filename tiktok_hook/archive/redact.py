@@ -151,6 +151,7 @@ class Redactor:
         return Entry(
             self._delivery(entry.delivery),
             tuple(self._attempt(each) for each in entry.attempts),
+            entry.of_others,
         )
 
     # Learning.

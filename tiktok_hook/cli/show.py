@@ -57,7 +57,7 @@ def command(
 
     with selection.opened(db) as history:
         delivery = selection.one(history, word)
-        entry = archive.Entry(delivery, tuple(history.attempts(delivery.id)))
+        entry = archive.Entry.read(history, delivery)
         if parts:
             if parts[0] == "curl":
                 known = options.resolve_secrets(secrets, secret_files)

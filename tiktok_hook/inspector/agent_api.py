@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from tiktok_hook.archive.addresses import valid_url
 from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import (
     Attempt,
@@ -331,7 +332,7 @@ class AgentApi:
             )
             if attempt is None:
                 return None
-            parts = urlsplit(attempt.target)
+            parts = urlsplit(valid_url(attempt.target))
             uri = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             method, headers = attempt.request_method, attempt.request_headers
             body = delivery.body if attempt.request_body is None else attempt.request_body

@@ -379,10 +379,7 @@ class Api:
                         f"That is more than {MAX_EXPORT} deliveries.",
                         hint="Narrow the filters, or use `tiktok-hook export`.",
                     )
-        entries = [
-            archive.Entry(delivery, tuple(self._history.attempts(delivery.id)))
-            for delivery in found
-        ]
+        entries = [archive.Entry.read(self._history, delivery) for delivery in found]
         return b"".join(archive.write(entries, query.format))
 
     async def clear(self, _: web.Request, query: FilterQuery) -> RemovedShape:

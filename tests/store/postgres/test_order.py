@@ -12,7 +12,7 @@ from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import open_history, open_store
 
-_LOCK = "PERFORM pg_advisory_xact_lock(1414416491, 1);"
+_LOCK = "LOCK TABLE adding IN EXCLUSIVE MODE;"
 
 # As a disk that is sometimes slow: some commits take long, after the ids were given.
 _UNEVEN_COMMITS = """

@@ -26,10 +26,12 @@ from tiktok_hook.store import (
     Filter,
     QueueEntry,
     Store,
+    locate,
     open_history,
     open_store,
+    open_team,
 )
-from tiktok_hook.store.team_records import ROLES
+from tiktok_hook.store.team_records import ROLES, Role
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -61,6 +63,10 @@ class Team:
         """The history as one of them writes it."""
         return open_store(self.url(self.name(who)), app=app, prune=False)
 
+    def filled_in(self, sql: str) -> str:
+        """SQL with the names of this team's roles and users, which end in its database's."""
+        return sql.replace("{database}", self.database)
+
     def execute(self, who: str, sql: str) -> list[tuple[object, ...]]:
         """SQL as one of them."""
         with psycopg.connect(self.url(self.name(who)), autocommit=True) as connection:
@@ -76,15 +82,18 @@ class Team:
         return True
 
 
+_MEMBERS: dict[str, Role] = {"anna": "developer", "ben": "developer", "staging": "listener"}
+
+
 @pytest.fixture
 def team(server: PostgresServer, database: str) -> Team:
     """A team with an empty history."""
     made = Team(server, database)
     url = server.url(database)
-    assert invoke("team", "create", url).exit_code == 0
-    for who, role in (("anna", "developer"), ("ben", "developer"), ("staging", "listener")):
-        added = invoke("team", "add", made.name(who), url, "--role", role)
-        assert added.exit_code == 0, added.output
+    owner = open_team(locate(url, where=""))
+    owner.create(keep=None, keep_bytes=None)
+    for who, role in _MEMBERS.items():
+        owner.add(made.name(who), role)
     return made
 
 
@@ -150,6 +159,31 @@ FORBIDDEN = {
     "lock for another": f"SELECT tiktok_hook.acquire_1(gen_random_uuid(), '{ANNA}', '')",
     "release for another": f"SELECT tiktok_hook.release_1(gen_random_uuid(), '{ANNA}', '')",
     "end another's process": f"SELECT tiktok_hook.unregister_1(gen_random_uuid(), '{ANNA}')",
+    "use another's name": f"SELECT tiktok_hook.own_1('{ANNA}')",
+    "hold a lock": "SELECT tiktok_hook.lock_changes_1()",
+    "lock rows": "SELECT * FROM tiktok_hook.deliveries FOR KEY SHARE",
+    "become the owner": "SET ROLE {database}_owner",
+    "become a listener": "SET ROLE {database}_listener",
+    "become a teammate": "SET ROLE anna_{database}",
+    "log on as a teammate": "SET SESSION AUTHORIZATION anna_{database}",
+    "make oneself a listener": "GRANT {database}_listener TO ben_{database}",
+    "change a teammate's path": "ALTER ROLE anna_{database} SET search_path = pg_temp",
+    "change a teammate's password": "ALTER ROLE anna_{database} PASSWORD 'x'",
+    "change everyone's path": "ALTER DATABASE {database} SET search_path = pg_temp",
+    "make a schema": "CREATE SCHEMA ben",
+    "change a function's path": "ALTER FUNCTION tiktok_hook.own_1(text) SET search_path = pg_temp",
+    "own a function": "ALTER FUNCTION tiktok_hook.own_1(text) OWNER TO CURRENT_USER",
+    "drop a function": "DROP FUNCTION tiktok_hook.own_1(text)",
+    "drop everything": "DROP SCHEMA tiktok_hook CASCADE",
+    "make a cast": "CREATE CAST (text AS integer) WITH INOUT",
+    "make a trigger": "CREATE TRIGGER t BEFORE INSERT ON tiktok_hook.deliveries "
+    "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "make a rule": "CREATE RULE r AS ON INSERT TO tiktok_hook.deliveries DO INSTEAD NOTHING",
+    "make a policy": "CREATE POLICY p ON tiktok_hook.deliveries USING (true)",
+    "make an index": "CREATE INDEX ON tiktok_hook.deliveries (pg_sleep(1))",
+    "publish": "CREATE PUBLICATION p FOR ALL TABLES",
+    "run a program": "COPY tiktok_hook.deliveries TO PROGRAM 'id'",
+    "read passwords": "SELECT rolpassword FROM pg_authid",
 }
 """What a developer tries at the data of another, in SQL; each has to be an error."""
 
@@ -157,8 +191,107 @@ FORBIDDEN = {
 async def test_a_developer_cannot_touch_what_is_not_theirs(team: Team) -> None:
     await _filled(team)
     before = _rows(team)
-    assert [what for what, sql in FORBIDDEN.items() if team.may("ben", sql)] == []
+    allowed = [what for what, sql in FORBIDDEN.items() if team.may("ben", team.filled_in(sql))]
+    assert allowed == []
     assert _rows(team) == before
+
+
+async def test_what_a_developer_names_like_ours_is_not_used_by_our_functions(team: Team) -> None:
+    await _filled(team)
+    before = _rows(team)
+    with psycopg.connect(team.url(team.name("ben")), autocommit=True) as connection:
+        connection.execute("CREATE TEMP TABLE apps (app text, role text)")
+        connection.execute("INSERT INTO apps VALUES (%s, session_user)", (ANNA,))
+        connection.execute("CREATE DOMAIN pg_temp.text AS varchar")
+        connection.execute(
+            "CREATE FUNCTION pg_temp.pg_has_role(name, oid, text) RETURNS boolean "
+            "LANGUAGE sql AS 'SELECT true'"
+        )
+        connection.execute("SET search_path = pg_temp, tiktok_hook, pg_catalog")
+        for sql in (FORBIDDEN["forget another"], FORBIDDEN["dequeue for another"]):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(sql.encode())
+    assert _rows(team) == before
+
+
+async def test_nothing_that_a_developer_locks_stops_receiving_or_retention(team: Team) -> None:
+    with psycopg.connect(team.url(team.name("ben"))) as ben:
+        for number in range(5):
+            ben.execute("SELECT pg_advisory_lock(1414416491, %s)", (number,))
+        ben.commit()
+        for table in ("adding", "pruning", "deliveries"):
+            ben.execute(f"SELECT FROM tiktok_hook.{table}".encode())
+            ben.execute(f"LOCK TABLE tiktok_hook.{table} IN ACCESS SHARE MODE".encode())
+        with team.open("staging") as store:
+            assert (await store.add(delivery())).id == 1
+        ((kept,),) = team.execute("staging", "SELECT kept FROM tiktok_hook.prune_1(9, 9, 9)")
+        assert kept == 1
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            ben.execute("LOCK TABLE tiktok_hook.adding IN ROW EXCLUSIVE MODE")
+
+
+_BEGIN = (
+    "SELECT tiktok_hook.begin_attempts_1('ben@desk', gen_random_uuid(), 10, '{{1}}', "
+    "'{{{start}}}', '{{f}}', '{{f}}', '{{f}}', ARRAY[E'http://x\\x1b[31m'], ARRAY[E'\\x1b'], "
+    "ARRAY[E'P\\x1b'], "
+    "ARRAY[$${headers}$$], ARRAY[NULL]::bytea[], '{{{size}}}')"
+)
+_END = (
+    "SELECT tiktok_hook.end_attempts_1('ben@desk', '{{1}}', '{{2}}', '{{t}}', '{{f}}', "
+    "'{{{status}}}', ARRAY[$${headers}$$], ARRAY['x'::bytea], '{{f}}', '{{{ms}}}', "
+    "ARRAY[E'\\x1b'], ARRAY[E'\\x1b]0;H\\x07'], '{{{size}}}')"
+)
+
+
+async def test_a_developer_cannot_mislead_retention_readers_or_attached_apps(team: Team) -> None:
+    """A size of 2 GB in one call had a listener delete the oldest deliveries.
+
+    With another epoch the cursors of all apps are void.
+    """
+    await _filled(team)
+    before = _rows(team)
+    team.execute("ben", "SELECT tiktok_hook.renew_epoch_1()")
+    with pytest.raises(psycopg.errors.UndefinedFunction):
+        team.execute("ben", "SELECT tiktok_hook.renew_epoch_1('elsewhere')")
+    for start, size in (("1", 2_000_000_000), ("1", -1), ("NaN", 9), ("Infinity", 9), ("-9", 9)):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            team.execute("ben", _BEGIN.format(start=start, headers="[]", size=size))
+    assert _rows(team) == before
+    team.execute("ben", _BEGIN.format(start="1", headers="[]", size=9))
+    before = _rows(team)
+    for status, duration, size in (
+        (-5, "1", 9),
+        (200, "NaN", 9),
+        (200, "1", -10),
+        (200, "1", 5000),
+    ):
+        with pytest.raises(psycopg.errors.CheckViolation):
+            team.execute("ben", _END.format(status=status, headers="[]", ms=duration, size=size))
+    assert _rows(team) == before
+
+
+async def test_whatever_a_teammate_wrote_a_delivery_can_be_read(team: Team) -> None:
+    await _filled(team)
+    team.execute("ben", _BEGIN.format(start="1", headers="garbage", size=9))
+    team.execute("ben", _END.format(status=200, headers='[["a"]]', ms="1", size=9))
+    url = team.url(team.name("anna"))
+    for words in (["show", "1"], ["show", "1", "--json"], ["export", "1", "--format", "har"]):
+        shown = invoke(*words, "--db", url)
+        assert shown.exit_code == 0, shown.output
+        assert "\x1b" not in shown.output
+
+
+async def test_no_exported_script_sends_to_an_address_that_a_teammate_recorded(team: Team) -> None:
+    with team.open("staging") as store:
+        await store.add(delivery(event_body()))
+    team.execute(
+        "ben", _BEGIN.format(start="1", headers="[]", size=9).replace("x\\x1b[31m", "evil")
+    )
+    url = team.url(team.name("anna"))
+    for words in (["--format", "curl"], ["--format", "pytest"], ["--format", "curl", "--redact"]):
+        exported = invoke("export", "1", *words, "--db", url)
+        assert exported.exit_code == 0, exported.output
+        assert "evil" not in exported.stdout
 
 
 async def test_a_developer_cannot_end_the_attempt_of_another(team: Team) -> None:
@@ -227,8 +360,8 @@ async def test_a_listener_adds_and_prunes_and_deletes_nothing_else(team: Team) -
     with open_store(team.url(team.name("staging"))) as store:
         await store.add(delivery(status=200))
         await store.flush()
-    allowed = {"remove", "prune", "change a status"}
-    found = {what for what, sql in FORBIDDEN.items() if team.may("staging", sql)}
+    allowed = {"remove", "prune", "change a status", "become a listener"}
+    found = {what for what, sql in FORBIDDEN.items() if team.may("staging", team.filled_in(sql))}
     assert found == allowed
 
 

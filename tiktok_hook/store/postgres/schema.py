@@ -12,13 +12,6 @@ VERSION = 1
 _LOCK = "SELECT pg_advisory_xact_lock(1414416491, 0)"
 """Held while the schema is made or changed, so that of several starters one does it."""
 
-# What a dump that was restored elsewhere does not have in common with its original. A number of
-# the table itself is enough within one cluster, the cluster's number distinguishes two clusters.
-_ORIGIN = (
-    "(SELECT concat_ws('/', system_identifier, 'tiktok_hook.history'::regclass::oid, "
-    "(SELECT oid FROM pg_database WHERE datname = current_database())) FROM pg_control_system())"
-)
-
 
 def require(connection: Connection, server: Server) -> None:
     """Check that there is a history of this version.
@@ -66,7 +59,7 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
                 connection.execute(script)
                 connection.execute(
                     "INSERT INTO tiktok_hook.history (version, epoch, origin, keep, keep_bytes) "
-                    f"VALUES (%s, gen_random_uuid(), {_ORIGIN}, %s, %s)",
+                    "VALUES (%s, gen_random_uuid(), tiktok_hook.origin_1(), %s, %s)",
                     (VERSION, keep, keep_bytes),
                 )
     require(connection, server)
@@ -75,14 +68,13 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
 
 def renew_epoch(connection: Connection) -> None:
     """Give the history an epoch of its own if it is a restored copy that has none yet."""
-    restored = f"FROM tiktok_hook.history WHERE origin <> {_ORIGIN}"
-    if connection.execute(f"SELECT true {restored}").fetchone():
-        connection.execute(f"SELECT tiktok_hook.renew_epoch_1({_ORIGIN})")
+    if connection.execute(_RESTORED).fetchone():
+        connection.execute("SELECT tiktok_hook.renew_epoch_1()")
 
 
 def origin(connection: Connection) -> str:
     """Cluster, database and table: not the same after a dump was restored."""
-    return str(_one(connection, f"SELECT {_ORIGIN}"))
+    return str(_one(connection, "SELECT tiktok_hook.origin_1()"))
 
 
 def lock(connection: Connection) -> None:
@@ -117,6 +109,7 @@ def _version(connection: Connection) -> int | None:
     return None if found is None else int(found)
 
 
+_RESTORED = "SELECT true FROM tiktok_hook.history WHERE origin <> tiktok_hook.origin_1()"
 _EXISTS = (
     "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = 'tiktok_hook' AND c.relname = 'history'"

@@ -3,11 +3,17 @@
 -- Functions end in the version that they came with, so that programs of the version before still
 -- find theirs during an upgrade. They are the only way to write for everyone but the owner: they run
 -- with the owner's rights, and check by `session_user` that an app belongs to who calls. Locks, in the order in which one transaction takes them:
---   1  whoever adds deliveries: held from the moment the whole batch is on the server until it is
---      committed, so ids become visible in their order and redeliveries are numbered exactly
---   2  whoever changes attempts, marks or queues, or deletes: so that no two wait for each other
+--   adding    whoever adds deliveries: held from the moment the whole batch is on the server until it
+--             is committed, so ids become visible in their order and redeliveries are numbered exactly
+--   changing  whoever changes attempts, marks or queues, or deletes: so that no two wait for each other
+-- They are locks of tables and not advisory ones, which any user of the database could take and keep:
+-- who may only read a table cannot take a lock of it that conflicts with EXCLUSIVE.
 CREATE SCHEMA IF NOT EXISTS tiktok_hook;
 SET LOCAL search_path = tiktok_hook, pg_temp;
+
+CREATE TABLE adding ();
+CREATE TABLE changing ();
+CREATE TABLE pruning ();            -- held by the one process that deletes what is beyond the bounds
 
 -- One row that hardly ever changes: a row that every commit updated would keep a dead version for
 -- each of them while any transaction of the cluster is open.
@@ -20,7 +26,7 @@ CREATE TABLE history (
     keep_bytes bigint NOT NULL
 );
 
-CREATE SEQUENCE delivery_ids;       -- drawn from only under lock 1
+CREATE SEQUENCE delivery_ids;       -- drawn from only under the lock `adding`
 
 CREATE TABLE deliveries (
     id bigint PRIMARY KEY,
@@ -112,6 +118,13 @@ CREATE TABLE attempts (
     hint text NOT NULL,
     headers text NOT NULL,
     body bytea NOT NULL,
+    -- Teammates write these. What no clock shows and no app answers would break who reads it, and a
+    -- size that is not true would have deliveries deleted, or kept for ever.
+    CHECK (started_at BETWEEN 0 AND 1e11),
+    CHECK (duration_ms BETWEEN 0 AND 1e12),
+    CHECK (status BETWEEN 100 AND 999),
+    CHECK (size BETWEEN 0 AND 1000 + octet_length(request_headers) + octet_length(hint)
+           + coalesce(octet_length(request_body), 0) + octet_length(headers) + octet_length(body)),
     PRIMARY KEY (delivery_id, number)
 ) WITH (fillfactor = 60);
 CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
@@ -249,11 +262,21 @@ BEGIN
     DELETE FROM queue_locks WHERE app = by_app AND target = of_target AND holder = process;
 END $release$;
 
--- Another epoch for a history that a dump was restored into; any process that opens it calls this.
-CREATE FUNCTION renew_epoch_1(its_origin text) RETURNS void LANGUAGE sql
+-- What a dump that was restored elsewhere does not have in common with its original. A number of the
+-- table itself is enough within one cluster, the cluster's number distinguishes two clusters.
+CREATE FUNCTION origin_1() RETURNS text LANGUAGE sql STABLE
 SET search_path = tiktok_hook, pg_temp
 AS $$
-    UPDATE history SET epoch = gen_random_uuid(), origin = its_origin WHERE origin <> its_origin
+    SELECT concat_ws('/', system_identifier, 'tiktok_hook.history'::regclass::oid,
+        (SELECT oid FROM pg_database WHERE datname = current_database())) FROM pg_control_system()
+$$;
+
+-- Another epoch for a history that a dump was restored into; any process that opens it calls this. It
+-- takes no origin from its caller: with another epoch all cursors of attached apps are void.
+CREATE FUNCTION renew_epoch_1() RETURNS void LANGUAGE sql
+SET search_path = tiktok_hook, pg_temp
+AS $$
+    UPDATE history SET epoch = gen_random_uuid(), origin = origin_1() WHERE origin <> origin_1()
 $$;
 
 -- Forgets an app: its cursor, its queue, and whose its name is. What it was sent stays.
@@ -297,7 +320,7 @@ AS $add$
 DECLARE total integer := cardinality(add_1.received_at);
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM pg_advisory_xact_lock(1414416491, 1);
+    LOCK TABLE adding IN EXCLUSIVE MODE;
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
@@ -391,7 +414,7 @@ CREATE FUNCTION lock_changes_1() RETURNS void LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $lock$
 BEGIN
-    PERFORM pg_advisory_xact_lock(1414416491, 2);
+    LOCK TABLE changing IN EXCLUSIVE MODE;
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
@@ -674,7 +697,10 @@ DECLARE
     going int8[];
     going_bytes bigint;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(1414416491, 3) THEN RETURN; END IF;
+    BEGIN
+        LOCK TABLE pruning IN EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN RETURN;
+    END;
     SELECT keep, keep_bytes INTO keep_max, keep_bytes_max FROM history;
     SELECT coalesce(max(id), 0) INTO newest FROM deliveries;
     SELECT count(*), coalesce(sum(size), 0) INTO kept, kept_bytes FROM deliveries

@@ -16,7 +16,8 @@ from tiktok_hook.store.server_address import ServerAddress
 from tiktok_hook.store.team_records import ROLES, Creation, Login, Member, Overview, Role
 
 _DEVELOPER = (
-    *("own_1", "register_1", "unregister_1", "acquire_1", "release_1", "renew_epoch_1"),
+    *("own_1", "register_1", "unregister_1", "acquire_1", "release_1", "origin_1"),
+    "renew_epoch_1",
     *("end_abandoned_1", "begin_attempts_1", "end_attempts_1", "change_queue_1"),
     *("attach_1", "advance_1", "leave_1"),
 )
