@@ -1,10 +1,25 @@
 """Requests that two programs could read differently: one reading, or none."""
 
 import contextlib
+import itertools
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
+import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.receiver.listening import HOST, listening
+from tests import fuzzing
+from tests.apps import App, running_app
+from tests.receiver.listening import HOST, Listening, listening
+from tests.receiver.smuggling import INNER as BEHIND
+from tests.receiver.smuggling import READINGS, cases, single_cases
+from tiktok_hook.delivery import Delivery
+from tiktok_hook.forward import Forwarder, build, compose
+from tiktok_hook.receiver import IncomingRequest, Limits, ReceiverResponse
 
 HEAD = f"POST /outer HTTP/1.1\r\n{HOST}\r\n".encode()
 INNER = f"POST /inner HTTP/1.1\r\n{HOST}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -124,3 +139,103 @@ async def test_a_body_that_looks_like_a_request_is_a_body(split: tuple[int, int]
         await client.send(data[:start], data[start:end], data[end:])
         assert (await client.answer()).status == 200
     assert [(delivery.path, delivery.body) for delivery in seen.deliveries] == [("/outer", INNER)]
+
+
+CASES = list(cases())
+
+
+@dataclass
+class Chain:
+    """A receiver that forwards everything it accepts to an app.
+
+    Attributes:
+        seen: The receiver.
+        app: The app.
+        accepted: Target and body of each request that the receiver accepted.
+    """
+
+    seen: Listening
+    app: App
+    accepted: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    async def check(self, data: bytes, pieces: Sequence[bytes]) -> None:
+        """Send what a connection carries, and compare what was accepted, answered, forwarded."""
+        self.accepted.clear()
+        self.app.requests.clear()
+        received = b""
+        async with self.seen.connect() as client:
+            with contextlib.suppress(OSError):
+                await client.send(*pieces)
+                client.writer.write_eof()
+            with contextlib.suppress(ConnectionError):
+                received = await client.rest()
+        accepted = self.accepted
+        assert not self.seen.bugs
+        answered = len(re.findall(rb"HTTP/1\.[01] 200 ", received))
+        assert answered == len(accepted) == len(self.app.requests)
+        sent = b"".join(self.app.requests)
+        for reading in READINGS:
+            assert [body for _, body in reading.read(sent)] == [body for _, body in accepted]
+            if reading.hyphens != b"-" or data.startswith(b"TRACE"):
+                continue  # no proxy frames by other names; TRACE is answered and not accepted
+            in_front = [(_path(target), body) for target, body in reading.read(data)]
+            both = min(len(in_front), len(accepted))
+            assert in_front[:both] == accepted[:both], reading
+
+
+@asynccontextmanager
+async def chain() -> AsyncIterator[Chain]:
+    """A receiver and an app until the block ends."""
+    async with running_app() as app, Forwarder() as forwarder:
+        accepted: list[tuple[bytes, bytes]] = []
+
+        async def handle(delivery: Delivery) -> ReceiverResponse:
+            accepted.append((delivery.target.encode("latin-1"), delivery.body))
+            reply = await forwarder.send(build(delivery, app.url))
+            return ReceiverResponse(reply.status or 502)
+
+        async def pass_on(request: IncomingRequest) -> ReceiverResponse:
+            accepted.append((request.target.encode("latin-1"), request.body))
+            path = request.target if request.target.startswith("/") else f"/{request.target}"
+            reply = await forwarder.send(
+                compose(request.method, app.url + path, request.headers, request.body)
+            )
+            return ReceiverResponse(reply.status or 502)
+
+        limits = Limits(request_seconds=2.0)
+        async with listening(
+            handle, secrets=[], pass_through=pass_on, limits=limits, drain_seconds=0.1
+        ) as seen:
+            yield Chain(seen, app, accepted)
+
+
+async def test_what_is_unusual_is_read_in_one_way_by_all() -> None:
+    """By the receiver, by an app behind it, and by programs in front, whatever their liberties."""
+    async with chain() as tried:
+        for name, data in single_cases():
+            carried = data + BEHIND
+            try:
+                await tried.check(carried, [carried])
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {carried!r}") from error
+
+
+@fuzzing.one_in(4)
+@given(case=st.sampled_from(CASES), cuts=st.lists(st.floats(0, 1), max_size=4))
+def test_combinations_are_read_in_one_way_by_all(
+    case: tuple[str, bytes], cuts: list[float]
+) -> None:
+    data = case[1] + BEHIND
+    places = [0, *sorted(int(cut * len(data)) for cut in cuts), len(data)]
+
+    async def exchange() -> None:
+        async with chain() as tried:
+            pieces = [data[start:end] for start, end in itertools.pairwise(places)]
+            await tried.check(data, pieces)
+
+    uvloop.run(exchange())
+
+
+def _path(target: bytes) -> bytes:
+    """A target without the host of an absolute URL, as a delivery has it."""
+    return re.sub(rb"(?i)\A[a-z]+://[^/?]*", b"", target) or b"/"
