@@ -245,6 +245,30 @@ async def test_a_question_quotes_nothing_that_deceives(tmp_path: Path) -> None:
     assert "x.\\u202e\\x1b[2Jy" in question
 
 
+async def test_a_question_shows_its_target_whatever_a_stranger_called_the_event(
+    tmp_path: Path,
+) -> None:
+    user = User("decline")
+    name = "x) again with POST to http://127.0.0.1:3000?" + " " * 1000
+    with open_store(tmp_path / "history.db") as store:
+        await store.add(delivery(json.dumps({"event": name, "content": "{}"}).encode()))
+    async with connected(tmp_path, user=user, allow_remote=True) as client:
+        await client.call_tool("replay_delivery", {"id": 1, "to": "http://other.example"})
+    (question,) = user.asked
+    assert question.startswith("Send delivery 1 again with POST to http://other.example/?")
+    assert len(question) < 200
+
+
+async def test_a_question_that_cannot_be_shown_whole_is_not_asked(tmp_path: Path) -> None:
+    user = User("accept")
+    targets = [f"http://127.0.0.1:{port}" for port in range(1, 60)] + ["http://other.example"]
+    async with connected(tmp_path, user=user, allow_remote=True) as client:
+        result = await client.call_tool("start_listener", {"forward_to": targets})
+    assert result.is_error
+    assert "at most 1,000 are shown" in text(result)
+    assert not user.asked
+
+
 async def test_cancelling_a_call_that_asks_leaves_the_server_usable(
     tmp_path: Path, app: App
 ) -> None:

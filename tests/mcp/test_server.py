@@ -321,3 +321,23 @@ def test_the_history_that_a_listener_fills_is_the_one_that_is_read(
 ) -> None:
     assert received(agent, receiver, b'{"event":"x.read"}')["event"] == {"event": "x.read"}
     assert (agent_home / "history.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("list_events", {"event": "A" * 10_000_000}),
+        ("list_events", {"event": "A" * 2_000_000}),
+        ("trigger_event", {"event": "A" * 2_000_000}),
+        ("replay_delivery", {"id": 1, "to": "A" * 2_000_000}),
+        ("audit_handler", {"url": "9", "only": ["A" * 2_000_000]}),
+    ],
+    ids=["10-MB", "event", "sample", "target", "case"],
+)
+def test_long_arguments_are_errors_of_a_few_words(
+    agent: Agent, tool: str, arguments: dict[str, Any]
+) -> None:
+    began = time.monotonic()
+    error = agent.error(tool, **arguments)
+    assert len(error["message"]) < 4100
+    assert time.monotonic() - began < 30, "some took two minutes"

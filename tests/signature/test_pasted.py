@@ -1,5 +1,7 @@
 """A signature header is read in whatever form people copy it."""
 
+import time
+
 import pytest
 
 from tests.signature.vectors import BODY, RIGHT, SECRET, T
@@ -69,3 +71,15 @@ def test_what_is_wrong_with_it_is_named(text: str, mistake: str) -> None:
     found = diagnose(value, BODY, [SECRET], now=T, headers=headers)
     assert found is not None
     assert found.mistake.split("+")[0] == mistake
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A" * 20_000, "A: " + "'" * 20_000 + "x", "A: '" + " " * 20_000 + "x", "sign" * 5_000],
+    ids=["name", "quotes", "blanks", "words"],
+)
+def test_a_long_text_is_read_in_linear_time(text: str) -> None:
+    """One took two minutes, during which a server of an agent answered nothing."""
+    began = time.process_time()
+    read_pasted(text)
+    assert time.process_time() - began < 2

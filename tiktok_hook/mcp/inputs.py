@@ -11,6 +11,9 @@ MAX_WAIT_SECONDS = 50.0
 
 MAX_EXPORTED = 50
 
+MAX_GLOB_CHARS = 1000
+"""Of a glob for names of events or cases: making a pattern of 10 MB takes two minutes."""
+
 Id = Annotated[int, "Id of a delivery, such as 12.", keywords(minimum=1, maximum=MAX_ID)]
 Texts = tuple[str, ...]
 VerdictName = Literal["valid", "stale", "invalid", "missing", "unchecked"]

@@ -36,6 +36,7 @@ _ASKING_BY_RESULT = "2026-07-28"
 
 _KEY = "permission"
 _MAX_QUESTIONS = 100
+_MAX_QUESTION_CHARS = 1000
 _FORM: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -90,6 +91,7 @@ class Permissions:
 
         Raises:
             DeniedError: The user declined, or the client cannot ask.
+            UsageError: The question is too long to be shown.
             QuestionNeeded: The client has to ask, and to repeat the call.
         """
         state = self.state(action, context)
@@ -100,7 +102,13 @@ class Permissions:
                 f"{params.name} needs permission, and this client cannot ask its user for it.",
                 hint=f"The user can start the server with --allow-{action}.",
             )
-        question = visible(question)[:1000]
+        question = visible(question)
+        if len(question) > _MAX_QUESTION_CHARS:
+            raise UsageError(
+                f"The question to the user would have {len(question):,} characters; at most "
+                f"{_MAX_QUESTION_CHARS:,} are shown, and nothing of it may be left out.",
+                hint="Give fewer or shorter targets.",
+            )
         if context.protocol_version >= _ASKING_BY_RESULT:
             answer = self._answer(question, params)
         else:

@@ -132,12 +132,13 @@ class SendingTools:
                         }
                     }
                 event = delivery.event
-                name = "not a TikTok event" if event is None else event.name
+                name = "not a TikTok event" if event is None else repr(event.name[:60])
                 how = f", {prepared.variant}" if prepared.variant else ""
+                # A stranger may have written the name: it comes last, where it hides nothing.
                 await call.require(
                     "send",
-                    f"Send delivery {delivery.id} ({name}) again with {prepared.request.method} "
-                    f"to {url}{how}?",
+                    f"Send delivery {delivery.id} again with {prepared.request.method} to "
+                    f"{url}{how}? Its event: {name}.",
                 )
                 attempt = await replayer.send(prepared)
         return result | {"attempt": self._made.attempt(attempt)}
@@ -148,6 +149,11 @@ class SendingTools:
             raise UsageError(
                 "The server has no client secret to sign with.",
                 hint="The user can set TIKTOK_CLIENT_SECRET for it: that of the handler.",
+            )
+        if (longest := max(map(len, asked.only), default=0)) > inputs.MAX_GLOB_CHARS:
+            raise UsageError(
+                f"A glob for cases has {longest:,} characters; at most "
+                f"{inputs.MAX_GLOB_CHARS:,} are read."
             )
         cases = audit.select(list(asked.only))
         target = call.permissions.checked_target(asked.url)

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from tiktok_hook.mcp.permission import Permissions
     from tiktok_hook.mcp.reading import ReadingTools
 
+MAX_ARGUMENT_BYTES = 3 << 20
+"""Of the arguments of one call, as JSON; a body of 1 MiB in base64 is within it."""
+
+MAX_MESSAGE_CHARS = 4000
+"""Of an error's message, which may quote an argument."""
+
 INSTRUCTIONS = """\
 Tools for TikTok webhooks on the user's machine: receive them, look at them, find out why a \
 signature does not match, send samples and replays to the user's app, and prove a webhook handler.
@@ -177,7 +183,13 @@ class Backend:
         await asyncio.to_thread(self._load)
         assert self._permissions is not None
         try:
-            asked: Any = decode_body(json.dumps(params.arguments or {}).encode(), tool.input)
+            given = json.dumps(params.arguments or {}).encode()
+            if len(given) > MAX_ARGUMENT_BYTES:
+                raise UsageError(
+                    f"The arguments have {len(given):,} bytes; at most {MAX_ARGUMENT_BYTES:,} "
+                    "are read."
+                )
+            asked: Any = decode_body(given, tool.input)
             call = ToolCall(context, params, self._permissions)
             result = await self._handlers[tool.name](asked, call)
         except QuestionNeeded as question:
@@ -195,7 +207,10 @@ class Backend:
         return CallToolResult(content=[content], structured_content=shape)
 
     def _error(self, error: HookError) -> CallToolResult:
-        shape = {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
+        message = str(error)  # it may quote an argument
+        if len(message) > MAX_MESSAGE_CHARS:
+            message = f"{message[:MAX_MESSAGE_CHARS]}…"
+        shape = {"message": message, "hint": error.hint, "exit_code": error.exit_code}
         text = json.dumps(self.output.harmless(shape), ensure_ascii=False)
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
 
