@@ -1,6 +1,7 @@
 """What a session has answered, for readers that come later."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -50,3 +51,24 @@ async def test_the_oldest_are_forgotten_and_what_was_cleared_is_left_out(
         await store.clear()
         add(DeliveryAnswered(await store.add(delivery(status=200))))
         assert [each.id for each in await first(log, 1)] == [8]
+
+
+async def test_every_waiting_reader_gets_what_comes_next() -> None:
+    with open_store(":memory:") as store:
+        log = AnsweredLog(store.history(), asyncio.Event())
+        add = log.handlers()[DeliveryAnswered]
+        readers = [log.read() for _ in range(2)]
+        seen: list[int] = []
+
+        async def read(reader: AsyncGenerator[Delivery, None]) -> None:
+            seen.append((await anext(reader)).id)
+
+        for number in (1, 2):
+            async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+                for reader in readers:
+                    group.create_task(read(reader))
+                await asyncio.sleep(0)  # each looks once and waits
+                add(DeliveryAnswered(await store.add(delivery(status=200))))
+            assert seen == [1, 1, 2, 2][: 2 * number]
+        for reader in readers:
+            await reader.aclose()

@@ -186,14 +186,15 @@ def meaning(event: Event, path: str) -> str | None:
     return None
 
 
-class _Words(dict[str, str]):
+class _Words:
     """Values of an event's content for a summary, looked up when a template asks."""
 
+    __slots__ = ("_event",)
+
     def __init__(self, event: Event) -> None:
-        super().__init__()
         self._event = event
 
-    def __missing__(self, key: str) -> str:
+    def __getitem__(self, key: str) -> str:
         value = self._event.post_id if key == "post_id" else None
         value = value or _text(self._event._of_content(key))  # noqa: SLF001 - its own module
         if not value:

@@ -89,6 +89,9 @@ Decision: TypeAlias = Accept | Reject | Respond | ServeFile | PassThrough
 
 _DEFAULTS = ReceiverOptions()
 
+# Members of an enum are looked up by a function of its module in Python 3.11.
+_TRIGGER, _TIKTOK, _STALE = Source.TRIGGER, Source.TIKTOK, State.STALE
+
 _RECEIVED = Delivery(received_at=0.0)
 """What deliveries are copied from: the constructor of a frozen class takes twice as long."""
 
@@ -163,7 +166,7 @@ class Policy:
         verdict = self._check(watched.get(_SIGNATURE), request.body, now)
         delivery = _RECEIVED.replace(
             received_at=now,
-            source=Source.TRIGGER if watched.get(_SOURCE) == "trigger" else Source.TIKTOK,
+            source=_TRIGGER if watched.get(_SOURCE) == "trigger" else _TIKTOK,
             remote_addr=_remote_address(request.peer, watched),
             method=request.method,
             path=path,
@@ -175,7 +178,7 @@ class Policy:
             body=request.body,
             verdict=verdict,
         )
-        stale = verdict.state is State.STALE and self.options.tolerance is not None
+        stale = verdict.state is _STALE and self.options.tolerance is not None
         if not (verdict.rejected or stale):
             return Accept(delivery)
         if b"tiktok.ping" in request.body:  # parsing is what a flood of forgeries must not cost

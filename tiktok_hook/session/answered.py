@@ -12,8 +12,13 @@ from tiktok_hook.store import HistoryReader
 MAX_ENTRIES = 100_000
 """How many deliveries are remembered; of more, the oldest are forgotten."""
 
+MAX_RECENT = 256
 MAX_RECENT_BYTES = 4 << 20
-"""How many bytes of bodies are kept in memory; older deliveries are read from the history."""
+"""How many deliveries, and bytes of bodies, are kept in memory; older ones are read from disk.
+
+The fewer these are, the more of what a delivery allocates is still in the processor's cache when it
+is freed: with 1 000 each delivery took 5 % longer.
+"""
 
 
 class AnsweredEntry(NamedTuple):
@@ -27,8 +32,9 @@ class AnsweredEntry(NamedTuple):
 class AnsweredLog:
     """The deliveries that were answered, in order. Runs on one event loop.
 
-    Positions count from the session's beginning. Invariant: the entry at position p is
-    ``_entries[p - _first]``.
+    Positions count from the session's beginning. Invariants: the entry at position p is
+    ``_entries[p - _first]``. `_news` exists only while a reader waits, and no reader waits if
+    `_changes` has grown since it began to look.
 
     Args:
         history: Where the older ones are read from.
@@ -42,7 +48,8 @@ class AnsweredLog:
         self._entries: list[AnsweredEntry] = []
         self._recent: OrderedDict[int, Delivery] = OrderedDict()
         self._recent_bytes = 0
-        self._news = asyncio.Event()
+        self._changes = 0
+        self._news: asyncio.Event | None = None
 
     def handlers(self) -> Mapping[type[Any], Handler]:
         """The handlers for `Bus.connect`; after those that set `ended`."""
@@ -52,7 +59,7 @@ class AnsweredLog:
         """Every delivery from the session's beginning on; ends when the session ends by itself."""
         position = 0
         while True:
-            news = self._news
+            changes = self._changes
             while (position := max(position, self._first)) < self._first + len(self._entries):
                 found = await self._delivery(self._entries[position - self._first])
                 position += 1
@@ -60,8 +67,10 @@ class AnsweredLog:
                     yield found
             if self._ended.is_set():
                 return
-            if news is self._news:
-                await news.wait()
+            if changes == self._changes:
+                if self._news is None:
+                    self._news = asyncio.Event()
+                await self._news.wait()
 
     async def _delivery(self, entry: AnsweredEntry) -> Delivery | None:
         recent = self._recent.get(entry.id)
@@ -85,12 +94,14 @@ class AnsweredLog:
         while self._recent_bytes > MAX_RECENT_BYTES:
             _, oldest = self._recent.popitem(last=False)
             self._recent_bytes -= len(oldest.body)
-        if len(self._recent) > MAX_ENTRIES // 100:
+        if len(self._recent) > MAX_RECENT:
             _, oldest = self._recent.popitem(last=False)
             self._recent_bytes -= len(oldest.body)
         self._wake()
 
     def _wake(self) -> None:
         """Wake every reader; each then looks for itself."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changes += 1
+        if self._news is not None:
+            self._news.set()
+            self._news = None

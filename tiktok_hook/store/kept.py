@@ -4,6 +4,7 @@ Pure, and the same for every backend.
 """
 
 import hashlib
+from itertools import chain
 from typing import Any
 
 from tiktok_hook.delivery import Delivery, Headers, Source
@@ -107,7 +108,7 @@ def payload_bytes(delivery: Delivery) -> int:
 
 def headers_bytes(headers: Headers) -> int:
     """What headers take, about."""
-    return sum(len(name) + len(value) + 8 for name, value in headers)
+    return sum(map(len, chain.from_iterable(headers))) + 8 * len(headers)
 
 
 def storable(text: str) -> str:
