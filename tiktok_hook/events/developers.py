@@ -57,6 +57,7 @@ _PUBLISH_TYPE = Field(
     {
         "DIRECT_PUBLISH": Value("direct post", "seen", _LOGGED),
         "INBOX_SHARE": Value("upload to the creator's inbox, posted from there"),
+        "DIRECT_POST": Value("direct post, as some public code spells it", "inferred"),
     },
 )
 _POST_ID = Field(
