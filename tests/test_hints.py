@@ -178,6 +178,30 @@ CAUSES: dict[str, tuple[int, dict[str, Any], list[str]]] = {
         ["/webhooks/tiktok twice"],
     ),
     "doubled-path-behind-another": (404, {"target": "http://a/x/hook/hook"}, ["/hook twice"]),
+    "django-content": (
+        500,
+        {
+            "body": page(
+                "TypeError at /hook", "string indices must be integers, not &#x27;str&#x27;"
+            )
+        },
+        ["json.loads(event[", "Its message: TypeError"],
+    ),
+    "python-content": (
+        500,
+        {"body": b"AttributeError: 'str' object has no attribute 'get'"},
+        ["a string that holds JSON"],
+    ),
+    "php-content": (
+        500,
+        {"body": b"Cannot access offset of type string on string in hook.php"},
+        ["a string that holds JSON"],
+    ),
+    "ruby-content": (
+        500,
+        {"body": b"no implicit conversion of String into Integer (TypeError)"},
+        ["a string that holds JSON"],
+    ),
     "gzip": (
         403,
         {

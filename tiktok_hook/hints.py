@@ -78,6 +78,11 @@ _PLAIN_TO_TLS = re.compile(
     r"(?i)plain http request was sent to https port|sent an http request to an https server"
     r"|speaking plain http to an ssl-enabled server|requires tls"
 )
+_CONTENT_AS_OBJECT = re.compile(
+    r"(?i)string indices must be integers|'str' object has no attribute 'get'"
+    r"|illegal string offset|cannot access offset of type \S+ on string"
+    r"|no implicit conversion of (?:string|symbol) into integer"
+)
 _SIGNATURE = re.compile(r"(?i)signature|hmac|timestamp|tolerance|verif")
 
 
@@ -137,6 +142,11 @@ def for_answer(
     text = (
         _for_status(status, verdict, target, app_text) if shown is None else f"{status}: {shown[1]}"
     )
+    if status in {400, 500} and _CONTENT_AS_OBJECT.search(app_body.visible_text(plain)):
+        text = (
+            f"{status}: the app took text for an object. TikTok's content is a string that holds "
+            'JSON: parse it once more, as in json.loads(event["content"]).'
+        )
     if app_text:
         return f"{text} Its message: {visible(app_text)}"
     return text if status in _STATUSES else f"{text} It gives no reason: see its log."

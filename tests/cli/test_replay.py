@@ -493,3 +493,21 @@ async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) 
     with open_store(path) as store:
         assert len(store.history().attempts(1)) == 1
         assert len(store.history().attempts(2)) == 2
+
+
+async def test_one_whose_recorded_target_is_our_receiver_does_not_keep_the_others_back(
+    app: App, tmp_path: Path
+) -> None:
+    db = str(tmp_path / "history.db")
+    async with listening("--no-tunnel", "--db", db) as listener:
+        with open_store(Path(db)) as store:
+            for to in (listener.local_url, app.url):
+                stored = await store.add(delivery(status=500))
+                begun = await store.begin_attempt(attempt(stored.id, target=f"{to}/hook"))
+                await store.end_attempt(begun.replace(status=500, duration_ms=1.0))
+        result = await replay(db, "--failed")
+    assert result.exit_code == 2
+    assert "Delivery 1 was not sent: The target" in result.stderr
+    assert "tiktok-hook's own receiver" in result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["2.2"]
+    assert len(app.requests) == 1

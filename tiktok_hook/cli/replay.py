@@ -300,6 +300,11 @@ class _ReplayCommand:
             await replayer.prepare(delivery, replace(self._options, to=target))
         except EditError as error:
             raise EditError(f"Delivery {delivery.id}: {error}", hint=error.hint) from error
+        except UsageError as error:
+            # Recorded with this delivery, as a target that is our own receiver by now: the others
+            # may have another one.
+            if target is not None or type(error) is not UsageError:
+                raise
 
     async def _prepared(
         self, replayer: "Replayer", series: _Series
