@@ -366,7 +366,7 @@ class TestOtherProcesses:
         asked = Presence._ours
 
         def ours(presence: Presence, connection: Connection) -> set[str]:
-            """As on a busy machine: the thread goes on some time after the server's answer."""
+            """As on a busy machine: the thread continues some time after the server's answer."""
             found = asked(presence, connection)
             time.sleep(0.01)
             return found
