@@ -76,6 +76,38 @@ async def test_news_leave_older_rows_of_a_filtered_list_in_place(view: View) -> 
     await expect(page.locator("#older")).to_be_hidden()
 
 
+async def test_a_new_row_is_inserted_and_the_others_are_left_as_they_are(view: View) -> None:
+    page = view.page
+    for _ in range(3):
+        await view.receive()
+    await view.settle(3)
+    await page.evaluate("for (const row of document.querySelectorAll('#list li')) row.kept = true")
+    await view.receive(FAILURE)
+    await view.settle(4)
+    ids = await page.evaluate("[...document.querySelectorAll('#list li')].map(row => row.id)")
+    assert ids == ["row-4", "row-3", "row-2", "row-1"]
+    # Answered rows are drawn again, each by itself; these were answered before.
+    kept = "[...document.querySelectorAll('#list li')].map(row => row.kept ?? false)"
+    assert await page.evaluate(kept) == [False, True, True, True]
+    assert await page.locator("#list [tabindex='0']").count() == 1
+
+
+async def test_the_list_keeps_the_newest_600_rows_in_order(browser: Browser) -> None:
+    async with running() as served:
+        page = await browser.new_page()
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#empty")).to_be_visible()
+        for _ in range(605):
+            await served.receive(FAILURE)
+        await expect(page.locator("#list li").first).to_have_attribute("id", "row-605")
+        await expect(page.locator("#list li")).to_have_count(600)
+        ids = await page.evaluate("[...document.querySelectorAll('#list li')].map(row => row.id)")
+        assert ids == [f"row-{number}" for number in range(605, 5, -1)]
+        await expect(page.locator("#empty")).to_be_hidden()
+        await expect(page.locator("#older")).to_be_visible()
+        await page.close()
+
+
 async def test_any_answer_can_be_filtered_for(view: View) -> None:
     view.app.answer = answering(418)
     await view.receive()

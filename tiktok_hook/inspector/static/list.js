@@ -49,8 +49,10 @@ export async function reload({ keep = false, around = null } = {}) {
     if (mine !== asked) return;
     failure = null;
     const before = state.rows;
+    const detached = around !== null && (await hasNewer(page.deliveries[0]));
+    if (mine !== asked) return;
     state.rows = new Map(page.deliveries.map((row) => [row.delivery.id, merged(row, before)]));
-    state.detached = around !== null && (await hasNewer());
+    state.detached = detached;
     if (keep && loaded && page.next !== null) {
       for (const [id, row] of before) if (id < page.next) state.rows.set(id, row);
       if (next !== null) next = Math.min(next, page.next);
@@ -85,11 +87,11 @@ function merged(row, before) {
   return row;
 }
 
-async function hasNewer() {
-  const first = state.rows.keys().next().value;
+/** @param {Api.Row | undefined} first */
+async function hasNewer(first) {
   if (first === undefined) return false;
   const query = apiFilters();
-  query.set("after", String(first));
+  query.set("after", String(first.delivery.id));
   query.set("limit", "1");
   return (await call(`deliveries?${query}`)).deliveries.length > 0;
 }
@@ -197,6 +199,7 @@ function renew(id) {
 }
 
 let pending = null;
+let isStale = false; // whether more has changed than that the rows of `fresh` have arrived
 const fresh = new Set();
 /** @returns {Promise<void>} */
 const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
@@ -207,7 +210,8 @@ const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => res
  * @returns {Promise<void>}
  */
 function draw(id) {
-  if (id !== undefined) fresh.add(id);
+  if (id === undefined) isStale = true;
+  else fresh.add(id);
   pending ??= nextFrame().then(() => {
     pending = null;
     drawNow();
@@ -217,13 +221,10 @@ function draw(id) {
 export { draw as drawList };
 
 function drawNow() {
-  const rows = [...state.rows.values()];
-  const whole = next === null && !state.detached && ![...filters()].length;
   const restore = anchor();
-  const items = grouping()
-    ? grouped(rows, rowOf, { whole, redraw: () => draw() })
-    : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)));
-  fill(byId("list"), ...items);
+  if (isStale || grouping()) drawRows();
+  else insertFresh();
+  isStale = false;
   fresh.clear();
   restore();
   setTabStop();
@@ -231,6 +232,29 @@ function drawNow() {
   drawMore();
   drawPill();
   emit("drawn");
+}
+
+function drawRows() {
+  const rows = [...state.rows.values()];
+  const whole = next === null && !state.detached && ![...filters()].length;
+  const items = grouping()
+    ? grouped(rows, rowOf, { whole, redraw: () => draw() })
+    : rows.map((row) => rowOf(row, fresh.has(row.delivery.id)));
+  fill(byId("list"), ...items);
+}
+
+// Inserts the rows that have arrived, and removes those that `shorten` has: to draw hundreds of
+// rows again for each new one takes longer than everything else between its request and the screen.
+function insertFresh() {
+  const list = byId("list");
+  for (const item of list.querySelectorAll(".fresh")) item.classList.remove("fresh");
+  for (const id of fresh) {
+    if (!state.rows.has(id)) continue;
+    let below = list.firstElementChild;
+    while (below !== null && idOf(below) > id) below = below.nextElementSibling;
+    list.insertBefore(rowOf(state.rows.get(id), true), below);
+  }
+  while (list.childElementCount > state.rows.size) list.lastElementChild.remove();
 }
 
 /** Where `anchor` has last put a row: browsers round what is scrolled to, and the errors of many
@@ -440,8 +464,8 @@ export async function toNewest() {
 
 export const scrolled = () => drawPill();
 
-const shownIds = () =>
-  [...byId("list").querySelectorAll("li[id]")].map((item) => Number(item.id.slice(4)));
+const idOf = (item) => Number(item.id.slice("row-".length));
+const shownIds = () => [...byId("list").querySelectorAll("li[id]")].map(idOf);
 
 export function choose(id, { replace = false } = {}) {
   const before = state.chosen;
