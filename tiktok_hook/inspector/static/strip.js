@@ -36,7 +36,16 @@ export async function drawStrip(changed) {
   strip.hidden = until - since < SHORTEST && outages.length === 0;
   if (strip.hidden) return;
   const draw = { ...found, outages, span: (until - since) / buckets.length, changed };
+  const focused = strip.contains(document.activeElement) ? document.activeElement : null;
   fill(strip, el("figure", {}, picture(draw), legend(draw)));
+  if (focused !== null) nearestBar(Number(focused.getAttribute("data-at")))?.focus();
+}
+
+// Bars grow with the time shown, so the one that had the focus may be gone: its time counts.
+function nearestBar(at) {
+  const bars = [...byId("strip").querySelectorAll("[role=button]")];
+  const distance = (bar) => Math.abs(Number(bar.getAttribute("data-at")) - at);
+  return bars.toSorted((one, other) => distance(one) - distance(other))[0];
 }
 
 function picture(draw) {
@@ -65,7 +74,9 @@ function picture(draw) {
 function drawBucket(drawn, bucket, number, { buckets, span, outages, changed }) {
   const width = WIDTH / buckets.length;
   const left = number * width;
-  const isChosen = Number(filters().get("since")) === Math.floor(bucket.since);
+  const middle = bucket.since + span / 2;
+  const [from, to] = ["since", "until"].map((name) => Number(filters().get(name)));
+  const isChosen = from > 0 && to > 0 && from <= middle && middle < to;
   const pick = () => {
     const wanted = { since: Math.floor(bucket.since), until: Math.ceil(bucket.since + span) };
     setAddress(isChosen ? { since: null, until: null } : wanted);
@@ -86,7 +97,7 @@ function drawBucket(drawn, bucket, number, { buckets, span, outages, changed }) 
     onclick: pick,
     ...(total(bucket) || isChosen
       ? {
-          id: `bucket-${Math.floor(bucket.since)}`,
+          "data-at": String(middle),
           role: "button",
           "aria-label": words,
           "aria-pressed": String(isChosen),
