@@ -177,6 +177,15 @@ class _Subscription:
 
 
 @dataclass(slots=True)
+class _StoredRow:
+    """What a row of the list shows, as it was read from the history."""
+
+    delivery: Delivery
+    last_attempt: Attempt | None
+    queued: bool
+
+
+@dataclass(slots=True)
 class _Sent:
     """The state of a delivery that was last sent to the client."""
 
@@ -258,9 +267,9 @@ class _Connection:
             await self._event("reset", {})
             return
         after = self._complete
-        while found := await asyncio.to_thread(self._history.page, after=after, limit=_BATCH):
-            await self._send([each for each in found if each.id not in self._sent])
-            after = found[-1].id
+        while found := await asyncio.to_thread(self._page_after, after):
+            await self._send([each for each in found if each.delivery.id not in self._sent])
+            after = found[-1].delivery.id
         if after != self._complete:
             self._complete = after
             await self._write(f"id: {after}\n\n".encode())
@@ -270,15 +279,29 @@ class _Connection:
         recent = list(self._sent)[-_RECENT:]
         waiting = [number for number in recent if not self._sent[number].answered]
         async for found in self._read(waiting):
-            await self._send([each for each in found if each.status is not None])
+            await self._send([each for each in found if each.delivery.status is not None])
         for attempt in (await asyncio.to_thread(self._history.last_attempts, recent)).values():
             await self._send_attempt(await asyncio.to_thread(self._with_retry, attempt))
 
-    async def _read(self, ids: Sequence[int]) -> AsyncIterator[list[Delivery]]:
+    async def _read(self, ids: Sequence[int]) -> AsyncIterator[list[_StoredRow]]:
         """The rows of these deliveries that still exist, a few at a time, oldest first."""
         for at in range(0, len(ids), _BATCH):
-            batch = Filter(ids=tuple(ids[at : at + _BATCH]))
-            yield (await asyncio.to_thread(self._history.page, batch, limit=_BATCH))[::-1]
+            yield await asyncio.to_thread(self._page_of, ids[at : at + _BATCH])
+
+    # Each of the two is one call in a thread for all that a row needs: with a call for each query,
+    # the changes of thread took longer than the queries.
+
+    def _page_of(self, ids: Sequence[int]) -> list[_StoredRow]:
+        return self._rows(self._history.page(Filter(ids=tuple(ids)), limit=_BATCH)[::-1])
+
+    def _page_after(self, after: int) -> list[_StoredRow]:
+        return self._rows(self._history.page(after=after, limit=_BATCH))
+
+    def _rows(self, deliveries: Sequence[Delivery]) -> list[_StoredRow]:
+        ids = [each.id for each in deliveries]
+        last = self._history.last_attempts(ids) if ids else {}
+        queued = queued_ids(self._history, ids)
+        return [_StoredRow(each, last.get(each.id), each.id in queued) for each in deliveries]
 
     async def _send_notes(self, notes: Iterable[_Note]) -> None:
         statuses: dict[int, int | None] = {}
@@ -290,12 +313,10 @@ class _Connection:
                 others.append(note)
         ids = [number for number, status in statuses.items() if not self._is_known(number, status)]
         async for found in self._read(ids):
-            await self._send(
-                [
-                    each if each.status is not None else each.replace(status=statuses[each.id])
-                    for each in found
-                ]
-            )
+            for row in found:
+                if row.delivery.status is None:
+                    row.delivery = row.delivery.replace(status=statuses[row.delivery.id])
+            await self._send(found)
         for other in others:
             if isinstance(other, AttemptEnded):
                 attempt = await asyncio.to_thread(self._complete_attempt, other.attempt)
@@ -355,22 +376,16 @@ class _Connection:
             sent.attempt = state
         await self._event("attempt", attempt_ended_json(ended))
 
-    async def _send(self, deliveries: Sequence[Delivery]) -> None:
-        if not deliveries:
-            return
-        ids = [each.id for each in deliveries]
-        last = await asyncio.to_thread(self._history.last_attempts, ids)
-        queued = await asyncio.to_thread(queued_ids, self._history, ids)
-        for delivery in deliveries:
-            attempt = last.get(delivery.id)
+    async def _send(self, rows: Iterable[_StoredRow]) -> None:
+        for row in rows:
+            delivery, attempt = row.delivery, row.last_attempt
             state = None if attempt is None else (attempt.number, attempt.ended, False)
             self._sent[delivery.id] = _Sent(delivery.status is not None, state)
             if len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
             if delivery.id == self._complete + 1:
                 self._complete = delivery.id
-            row = row_json(delivery, attempt, queued=delivery.id in queued)
-            await self._event("delivery", row)
+            await self._event("delivery", row_json(delivery, attempt, queued=row.queued))
 
     async def _event(self, name: str, value: Mapping[str, Any]) -> None:
         head = f"id: {self._complete}\nevent: {name}\n".encode()

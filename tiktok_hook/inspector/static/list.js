@@ -222,7 +222,9 @@ export { draw as drawList };
 
 function drawNow() {
   const restore = anchor();
-  if (isStale || grouping()) drawRows();
+  // A group's line among the rows: the address has changed, and the list has not been loaded since.
+  const hasGroups = byId("list").querySelector(".group") !== null;
+  if (isStale || grouping() || hasGroups) drawRows();
   else insertFresh();
   isStale = false;
   fresh.clear();
@@ -283,10 +285,10 @@ function anchor() {
 
 // One tab stop for the whole list: the chosen row, or the first.
 function setTabStop() {
-  /** @type {HTMLElement[]} */
-  const rows = [...byId("list").querySelectorAll(".row")];
-  const chosen = rows.find((row) => row.getAttribute("aria-current") === "true") ?? rows[0];
-  for (const row of rows) row.tabIndex = row === chosen ? 0 : -1;
+  const list = byId("list");
+  const stop = list.querySelector(".row[aria-current=true]") ?? list.querySelector(".row");
+  for (const row of list.querySelectorAll(".row[tabindex='0']")) row.tabIndex = -1;
+  if (stop !== null) stop.tabIndex = 0;
 }
 
 let lastPicked = null;
@@ -389,6 +391,7 @@ function rowOf(row, isFresh) {
       {
         type: "button",
         class: "row",
+        tabindex: "-1", // see setTabStop
         "aria-current": isChosen ? "true" : null,
         onclick: () => choose(delivery.id),
       },
@@ -448,8 +451,8 @@ function drawMore() {
 
 // Rows that arrived above, and the way back to the newest.
 function drawPill() {
-  const left = byId("left");
-  if (left.scrollTop <= 0 && !state.detached) unseen = 0;
+  // Where nothing is unseen the place is not read: after a drawing that lays out the list first.
+  if (unseen && !state.detached && byId("left").scrollTop <= 0) unseen = 0;
   const pill = byId("pill");
   pill.hidden = unseen === 0 && !state.detached;
   pill.textContent = unseen ? `${plural(unseen, "new", "new")} ↑` : "Newest ↑";
