@@ -99,8 +99,8 @@ class Served:
 
 @asynccontextmanager
 async def running(**changes: Any) -> AsyncIterator[Served]:
-    """An inspector; `changes` are for its status or its options, or `path` and `token`."""
-    path = changes.pop("path", None)
+    """An inspector; `changes` are for its status or its options, or `path`, `app` and `token`."""
+    path, app = changes.pop("path", None), changes.pop("app", None)
     token = changes.pop("token", lambda: TOKEN)
     names = {each.name for each in fields(InspectorPageOptions)}
     options = InspectorPageOptions(**{name: changes.pop(name) for name in names & changes.keys()})
@@ -115,7 +115,7 @@ async def running(**changes: Any) -> AsyncIterator[Served]:
         public=True,
     )
     feed = Bus()
-    with open_store(path) as store:
+    with open_store(path, app=app) as store:
         async with Forwarder() as forwarder:
             served = Served(port, store, feed, forwarder, replace(status, **changes))
 

@@ -242,6 +242,21 @@ async def test_what_another_process_does_is_sent(tmp_path: Path) -> None:
             assert (reported["id"], reported["status"], reported["replay"]) == ("1.1", 204, True)
 
 
+async def test_an_attempt_of_another_process_at_an_older_row_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    async with running(path=path) as served:
+        stored = await served.receive()
+        async with listening(served) as events:
+            with open_store(path) as other:
+                begun = await other.begin_attempt(
+                    Attempt(delivery_id=stored.id, started_at=1.0, target="http://a/")
+                )
+                await other.end_attempt(replace(begun, status=500, duration_ms=1.0))
+                while (ended := await events.next("attempt"))["status"] is None:
+                    pass
+                assert (ended["id"], ended["status"]) == ("1.1", 500)
+
+
 async def test_attempts_the_tunnel_and_the_app_are_sent(served: Served) -> None:
     stored = await served.receive()
     async with listening(served) as events:

@@ -136,6 +136,7 @@ declare namespace Api {
     product: string | null;
     last_attempt: Attempt | null;
     queued: boolean;
+    apps: (string)[];
   }
   interface Sample {
     event: string;
@@ -215,6 +216,8 @@ declare namespace Api {
     can_sign: boolean;
     history: Counts;
     queues: (TargetQueue)[];
+    listeners: (string)[];
+    apps: (string)[];
   }
   interface TargetQueue {
     target: string;

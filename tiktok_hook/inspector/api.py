@@ -110,9 +110,10 @@ class Api:
         ids = tuple(delivery.id for delivery in found)
         last = self._history.last_attempts(ids, app=where.app)
         queued = queued_ids(self._history, ids)
+        apps = self._history.apps_of(ids)
         rows = [
-            row_json(delivery, last.get(delivery.id), queued=delivery.id in queued)
-            for delivery in found
+            row_json(each, last.get(each.id), queued=each.id in queued, apps=apps.get(each.id, ()))
+            for each in found
         ]
         return {"deliveries": rows, "next": following}
 
@@ -331,10 +332,13 @@ class Api:
             )
             for target in history.queue_targets()
         ]
+        names = history.names()
         return {
             **session_json(self._parts.status()),
             "history": counts_json(history.counts()),
             "queues": queues,
+            "listeners": list(names.listeners),
+            "apps": list(names.apps),
         }
 
     async def timeline(self, _: web.Request, query: TimelineQuery) -> TimelineShape:

@@ -30,6 +30,7 @@ class RowShape(TypedDict):
     product: str | None
     last_attempt: AttemptShape | None
     queued: Annotated[bool, "Whether it waits for an app."]
+    apps: Annotated[list[str], "The apps of a shared history that it was sent to."]
 
 
 class PageShape(TypedDict):
@@ -260,9 +261,13 @@ class StatusShape(SessionStatusShape):
 
     history: CountsShape
     queues: Annotated[list[TargetQueueShape], "Of all targets that deliveries wait for."]
+    listeners: Annotated[list[str], "Who received the newest deliveries of a shared history."]
+    apps: Annotated[list[str], "The attached apps of a shared history, and those it was sent to."]
 
 
-def row_json(delivery: Delivery, last: Attempt | None, *, queued: bool) -> RowShape:
+def row_json(
+    delivery: Delivery, last: Attempt | None, *, queued: bool, apps: Sequence[str] = ()
+) -> RowShape:
     """A row of the list."""
     event = delivery.event
     kind = None if event is None else event.kind
@@ -271,6 +276,7 @@ def row_json(delivery: Delivery, last: Attempt | None, *, queued: bool) -> RowSh
         "product": None if kind is None else kind.product,
         "last_attempt": None if last is None else attempt_json(last),
         "queued": queued,
+        "apps": list(apps),
     }
 
 

@@ -91,9 +91,10 @@ class Stream:
         self._open += 1
         try:
             with self._feed.connect(subscription.handlers()):
-                await response.prepare(request)
                 connection = _Connection(response, self._history, subscription)
-                await connection.run(known, lambda: transport is None or transport.is_closing())
+                await connection.begin(known)
+                await response.prepare(request)
+                await connection.run(lambda: transport is None or transport.is_closing())
         except TimeoutError:
             if transport is not None:
                 transport.abort()  # what is buffered for a stalled client is given up
@@ -177,21 +178,30 @@ class _Subscription:
 
 
 @dataclass(slots=True)
-class _StoredRow:
-    """What a row of the list shows, as it was read from the history."""
-
-    delivery: Delivery
-    last_attempt: Attempt | None
-    queued: bool
-
-
-@dataclass(slots=True)
 class _Sent:
     """The state of a delivery that was last sent to the client."""
 
     answered: bool
     attempt: tuple[int, bool, bool] | None
     """Number, whether it ended, whether a retry was announced; a greater one is news."""
+
+    apps: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _StoredRow:
+    """What a row of the list shows, as it was read from the history."""
+
+    delivery: Delivery
+    last_attempt: Attempt | None
+    queued: bool
+    apps: tuple[str, ...]
+
+    @property
+    def state(self) -> _Sent:
+        attempt = self.last_attempt
+        state = None if attempt is None else (attempt.number, attempt.ended, False)
+        return _Sent(self.delivery.status is not None, state, self.apps)
 
 
 class _Connection:
@@ -211,24 +221,39 @@ class _Connection:
         self._subscription = subscription
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
         self._complete = 0  # every delivery up to this id has been sent
+        self._changes = 0
         self._restored = history.restored()
         self._dropped = 0
 
-    async def run(self, known: int | None, gone: Callable[[], bool]) -> None:
-        """Send events until the client disconnects.
+    async def begin(self, known: int | None) -> None:
+        """Note what there is already. The client loads the list after this, so it has as much.
 
         Args:
             known: The last id that the client received; None for a new client.
+        """
+        # Read before the rows: a change between the two is then seen by the next poll.
+        self._changes = await asyncio.to_thread(self._history.changes)
+        newest = await asyncio.to_thread(self._history.newest_id)
+        self._complete = newest if known is None else min(known, newest)
+        recent: list[tuple[int, _Sent]] = []
+        before = self._complete + 1
+        while len(recent) < _RECENT and (
+            found := await asyncio.to_thread(self._page_before, before)
+        ):
+            recent += [(each.delivery.id, each.state) for each in found]
+            before = found[-1].delivery.id
+        self._sent.update(reversed(recent))
+
+    async def run(self, gone: Callable[[], bool]) -> None:
+        """Send events until the client disconnects.
+
+        Args:
             gone: Returns whether the client has disconnected.
 
         Raises:
             TimeoutError: The client does not read.
         """
-        newest = await asyncio.to_thread(self._history.newest_id)
-        self._complete = newest if known is None else min(known, newest)
         await self._write(b"retry: 1000\n\n")
-        # Read before the rows: a change between the two is then seen by the next poll.
-        changes = await asyncio.to_thread(self._history.changes)
         await self._catch_up()
         polled = wrote = time.monotonic()
         while not gone():
@@ -242,8 +267,8 @@ class _Connection:
             if time.monotonic() - polled >= POLL_SECONDS:
                 polled = time.monotonic()
                 now = await asyncio.to_thread(self._history.changes)
-                if now != changes:
-                    changes = now
+                if now != self._changes:
+                    self._changes = now
                     if self._history.restored() != self._restored:
                         await self._begin_again()
                     await self._send_changes_of_recent_rows()
@@ -280,16 +305,21 @@ class _Connection:
         waiting = [number for number in recent if not self._sent[number].answered]
         async for found in self._read(waiting):
             await self._send([each for each in found if each.delivery.status is not None])
-        for attempt in (await asyncio.to_thread(self._history.last_attempts, recent)).values():
-            await self._send_attempt(await asyncio.to_thread(self._with_retry, attempt))
+        apps = await asyncio.to_thread(self._history.apps_of, recent)
+        async for found in self._read(
+            [each for each in apps if apps[each] != self._sent[each].apps]
+        ):
+            await self._send(found)
+        for attempt in await asyncio.to_thread(self._last_attempts, recent):
+            await self._send_attempt(attempt)
 
     async def _read(self, ids: Sequence[int]) -> AsyncIterator[list[_StoredRow]]:
         """The rows of these deliveries that still exist, a few at a time, oldest first."""
         for at in range(0, len(ids), _BATCH):
             yield await asyncio.to_thread(self._page_of, ids[at : at + _BATCH])
 
-    # Each of the two is one call in a thread for all that a row needs: with a call for each query,
-    # the changes of thread took longer than the queries.
+    # Each of the following is one call in a thread for all that is needed: with a call for each
+    # query, the changes of thread took longer than the queries.
 
     def _page_of(self, ids: Sequence[int]) -> list[_StoredRow]:
         return self._rows(self._history.page(Filter(ids=tuple(ids)), limit=_BATCH)[::-1])
@@ -297,11 +327,18 @@ class _Connection:
     def _page_after(self, after: int) -> list[_StoredRow]:
         return self._rows(self._history.page(after=after, limit=_BATCH))
 
+    def _page_before(self, before: int) -> list[_StoredRow]:
+        return self._rows(self._history.page(before=before, limit=_BATCH))
+
     def _rows(self, deliveries: Sequence[Delivery]) -> list[_StoredRow]:
         ids = [each.id for each in deliveries]
         last = self._history.last_attempts(ids) if ids else {}
         queued = queued_ids(self._history, ids)
-        return [_StoredRow(each, last.get(each.id), each.id in queued) for each in deliveries]
+        apps = self._history.apps_of(ids)
+        return [
+            _StoredRow(each, last.get(each.id), each.id in queued, apps.get(each.id, ()))
+            for each in deliveries
+        ]
 
     async def _send_notes(self, notes: Iterable[_Note]) -> None:
         statuses: dict[int, int | None] = {}
@@ -359,6 +396,14 @@ class _Connection:
             truncated=note.truncated,
         )
 
+    def _last_attempts(self, ids: Sequence[int]) -> list[AttemptEnded]:
+        found = self._history.last_attempts(ids)
+        queued = queued_ids(self._history, tuple(found))
+        return [
+            self._with_retry(each) if each.delivery_id in queued else AttemptEnded(each)
+            for each in found.values()
+        ]
+
     def _with_retry(self, attempt: Attempt) -> AttemptEnded:
         """An attempt of another process, with what its queue holds."""
         entries = self._history.queues_of(attempt.delivery_id) if attempt.ended else []
@@ -374,18 +419,20 @@ class _Connection:
             if sent.attempt is not None and sent.attempt >= state:
                 return
             sent.attempt = state
+            if attempt.app is not None and attempt.app not in sent.apps:
+                sent.apps = tuple(sorted((*sent.apps, attempt.app)))
         await self._event("attempt", attempt_ended_json(ended))
 
     async def _send(self, rows: Iterable[_StoredRow]) -> None:
         for row in rows:
-            delivery, attempt = row.delivery, row.last_attempt
-            state = None if attempt is None else (attempt.number, attempt.ended, False)
-            self._sent[delivery.id] = _Sent(delivery.status is not None, state)
+            delivery = row.delivery
+            self._sent[delivery.id] = row.state
             if len(self._sent) > _REMEMBERED:
                 self._sent.popitem(last=False)
             if delivery.id == self._complete + 1:
                 self._complete = delivery.id
-            await self._event("delivery", row_json(delivery, attempt, queued=row.queued))
+            shape = row_json(delivery, row.last_attempt, queued=row.queued, apps=row.apps)
+            await self._event("delivery", shape)
 
     async def _event(self, name: str, value: Mapping[str, Any]) -> None:
         head = f"id: {self._complete}\nevent: {name}\n".encode()

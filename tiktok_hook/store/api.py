@@ -24,6 +24,7 @@ from tiktok_hook.store.records import (
     AttachmentState,
     Bucket,
     Counts,
+    Names,
     QueuedDelivery,
     QueueEntry,
     QueueMode,
@@ -105,6 +106,14 @@ class HistoryReader(ChangeFeed, Protocol):
             app: Whose in a shared history; None prefers one's own to those of others, and ``any``
                 does not.
         """
+        ...
+
+    def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """The names of the apps that each of these deliveries was sent to; nothing in a file."""
+        ...
+
+    def names(self) -> Names:
+        """The listeners and apps of a shared history, sorted; nothing in a file."""
         ...
 
     def page(

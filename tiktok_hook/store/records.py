@@ -92,6 +92,19 @@ class QueuedDelivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Who is known to a shared history; a history in a file has no names.
+
+    Attributes:
+        listeners: Who received the newest deliveries.
+        apps: Those that are attached, and those that the newest deliveries were sent to.
+    """
+
+    listeners: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Numbers of deliveries.
 

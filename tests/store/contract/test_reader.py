@@ -11,7 +11,7 @@ from tests.store.samples import attempt, delivery, event_body, wait_until
 from tiktok_hook.delivery import Source
 from tiktok_hook.filters import matches_any
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import Counts, Filter, HistoryReader, QueueEntry, Store, open_store
+from tiktok_hook.store import Counts, Filter, HistoryReader, Names, QueueEntry, Store, open_store
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -180,6 +180,8 @@ def test_an_empty_history_has_nothing(store: Store) -> None:
     assert list(history.walk()) == []
     assert history.counts() == Counts()
     assert history.last_attempts([1]) == {}
+    assert history.apps_of([1]) == {}
+    assert history.names() == Names()
     assert history.pending_count() == 0
 
 

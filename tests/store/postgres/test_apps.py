@@ -13,7 +13,7 @@ from tests.postgres import PostgresServer
 from tests.store.samples import attempt, delivery
 from tiktok_hook.archive import Entry
 from tiktok_hook.archive.redact import redacted
-from tiktok_hook.store import Filter, Store, open_store
+from tiktok_hook.store import Filter, Names, Store, open_store
 
 ANNA, BEN = "anna@laptop", "ben@desk"
 
@@ -82,6 +82,13 @@ async def test_an_app_cannot_end_the_attempt_of_another(stores: dict[str, Store]
     await ben.end_attempt(replace(begun, status=500, duration_ms=1.0))
     assert anna.history().attempts(1) == [begun]
     assert _ids(anna, failed=True, app="any") == []
+
+
+async def test_the_names_of_listeners_and_apps_are_known(stores: dict[str, Store]) -> None:
+    await _fill(stores)
+    reader = stores[ANNA].history()
+    assert reader.names() == Names(listeners=(ANNA, BEN), apps=(ANNA, BEN))
+    assert reader.apps_of([1, 3, 99]) == {1: (ANNA, BEN), 3: (BEN,)}
 
 
 async def test_many_attempts_of_one_app_leave_those_of_another(stores: dict[str, Store]) -> None:

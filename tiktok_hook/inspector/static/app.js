@@ -62,10 +62,18 @@ function redrawHead() {
   if (state.status) drawHead(state.status, tools(), changed);
 }
 
+/** @param {Api.Status} status */
+const namesOf = ({ listeners, apps }) => JSON.stringify([listeners, apps]);
+
 async function refresh() {
   try {
+    const before = state.status;
     state.status = await call("status");
     redrawHead();
+    if (before !== null && namesOf(before) !== namesOf(state.status)) {
+      drawFilters(catalogue.samples, changed);
+      drawList();
+    }
     const failed = state.status.history.failed;
     const received = state.status.history.received;
     document.title = `${failed ? `(${failed}) ` : ""}${received} · tiktok-hook`;

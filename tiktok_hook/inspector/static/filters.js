@@ -2,8 +2,8 @@
 
 import { call } from "./api.js";
 import { byId, el, fill } from "./dom.js";
-import { filters, grouping, setAddress, setFilters } from "./state.js";
-import { moment } from "./words.js";
+import { filters, grouping, setAddress, setFilters, state } from "./state.js";
+import { moment, visible } from "./words.js";
 
 const STATUSES = "200 201 204 302 400 401 403 404 405 415 422 429 500 502 503 504".split(" ");
 const VERDICTS = [
@@ -57,7 +57,7 @@ function others(now) {
   const words = [];
   if (now.get("since")) words.push(`from ${moment(Number(now.get("since")) * 1000)}`);
   if (now.get("until")) words.push(`to ${moment(Number(now.get("until")) * 1000)}`);
-  for (const name of ["user", "publish_id", "source", "listener", "app"]) {
+  for (const name of ["user", "publish_id", "source"]) {
     if (now.get(name)) words.push(`${name} ${now.get(name)}`);
   }
   return words.length ? el("span", { class: "active others" }, words.join(", ")) : null;
@@ -89,6 +89,13 @@ function drawTrouble() {
   place.textContent = words;
   place.className = isWrong ? "bad" : "warn";
   field.setAttribute("aria-invalid", String(isWrong));
+}
+
+// Listeners or apps of a shared history, where there are several.
+function nameChoice(name, label, all, names, now, set) {
+  if (names.length < 2 && !now) return null;
+  const choices = names.map((each) => [each, visible(each)]);
+  return choice(name, label, [["", all], ...choices], now, set);
 }
 
 function filterField(value, set) {
@@ -177,6 +184,15 @@ export function drawFilters(samples, changed) {
       choice("verdict", "Verdict", VERDICTS, value("verdict"), set),
       choice("status", "Answer to TikTok", statuses, value("status"), set),
       TICKS.map(tick),
+      nameChoice(
+        "listener",
+        "Listener",
+        "all listeners",
+        state.status?.listeners ?? [],
+        value("listener"),
+        set,
+      ),
+      nameChoice("app", "App", "all apps", state.status?.apps ?? [], value("app"), set),
       choice("group", "Group", GROUPS, grouping(), set),
     ),
     others(now),

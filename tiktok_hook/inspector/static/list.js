@@ -182,6 +182,7 @@ export function attempted(attempt) {
   const row = state.rows.get(attempt.delivery_id);
   if (!row) return;
   row.last_attempt = attempt;
+  if (attempt.app !== null && !row.apps.includes(attempt.app)) row.apps.push(attempt.app);
   if (attempt.duration_ms !== null && !attempt.replay) row.queued = attempt.will_retry;
   renew(attempt.delivery_id);
 }
@@ -366,6 +367,22 @@ function waitingTag({ delivery, queued }) {
   return el("span", { class: "tag warn" }, words);
 }
 
+// Who received it and which apps it was sent to, where a shared history has several of them.
+/** @param {Api.Row} row */
+function nameTags({ delivery, apps }) {
+  const status = state.status;
+  const tag = (words, title) => el("span", { class: "tag dim name", title }, visible(words));
+  const { listener } = delivery;
+  return [
+    listener !== null && (status?.listeners.length ?? 0) > 1
+      ? tag(listener, `Received by ${visible(listener)}`)
+      : null,
+    apps.length && (status?.apps.length ?? 0) > 1
+      ? tag(`→ ${apps.join(", ")}`, `Sent to ${visible(apps.join(", "))}`)
+      : null,
+  ];
+}
+
 /**
  * @param {Api.Row} row
  * @param {boolean} isFresh
@@ -417,6 +434,7 @@ function rowOf(row, isFresh) {
           : null,
         waitingTag(row),
         delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source),
+        nameTags(row),
         el("span", { class: "words" }, visible(delivery.summary)),
       ),
       el("span", { class: "answer" }, answerOf(row)),

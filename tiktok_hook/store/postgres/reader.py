@@ -30,6 +30,7 @@ from tiktok_hook.store.records import (
     AttachmentState,
     Bucket,
     Counts,
+    Names,
     QueuedDelivery,
     QueueEntry,
     QueueMode,
@@ -113,6 +114,20 @@ class PostgresReader:
             app=self._app if app is None else rows.text(app),
         )
         return {each[0]: rows.attempt_of(each) for each in found}
+
+    def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+        """The names of the apps that each of these deliveries was sent to."""
+        found = self._all(
+            "SELECT delivery_id, array_agg(DISTINCT app ORDER BY app) FROM tiktok_hook.attempts "
+            "WHERE delivery_id = ANY(%(ids)s::int8[]) GROUP BY delivery_id",
+            ids=[each for each in ids if is_id(each)],
+        )
+        return {number: tuple(apps) for number, apps in found}
+
+    def names(self) -> Names:
+        """The listeners and apps of the newest deliveries, and the apps that are attached."""
+        ((listeners, apps),) = self._all(_LISTENERS_AND_APPS)
+        return Names(listeners=tuple(listeners), apps=tuple(apps))
 
     def page(
         self,
@@ -481,6 +496,17 @@ _PENDING = (
     f"FROM tiktok_hook.queue WHERE delivery_id > %(after)s AND {_OF_QUEUE} "
     "ORDER BY delivery_id LIMIT 100) ORDER BY d.id"
 )
+_LISTENERS_AND_APPS = """
+WITH newest AS (SELECT id, listener FROM tiktok_hook.deliveries ORDER BY id DESC LIMIT 500)
+SELECT ARRAY(SELECT DISTINCT listener FROM newest WHERE listener IS NOT NULL ORDER BY 1),
+    ARRAY(
+        SELECT app FROM tiktok_hook.attachments
+        UNION SELECT app FROM tiktok_hook.attempts WHERE delivery_id IN (SELECT id FROM newest)
+        ORDER BY 1
+    )
+"""
+"""Looks at a bounded number of rows: the page asks for it again whenever something happens."""
+
 _PENDING_COUNT = f"SELECT count(DISTINCT delivery_id) FROM tiktok_hook.queue WHERE {_OF_QUEUE}"
 _IN_MODES = (
     "q.app = %(app)s AND q.target = %(target)s AND EXISTS ("

@@ -20,6 +20,7 @@ from tiktok_hook.store.records import (
     AttachmentState,
     Bucket,
     Counts,
+    Names,
     QueuedDelivery,
     QueueEntry,
     QueueMode,
@@ -109,6 +110,14 @@ class SQLiteReader:
             (id_list(ids),),
         )
         return {each[0]: encoding.attempt_of(each) for each in found}
+
+    def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:  # noqa: ARG002 - the interface
+        """Nothing: in a file there are no names of apps."""
+        return {}
+
+    def names(self) -> Names:
+        """Nothing: in a file there are no names of listeners and apps."""
+        return Names()
 
     def page(
         self,
