@@ -48,6 +48,23 @@ async def test_routes_and_their_queues_are_listed(browser: Browser) -> None:
             await expect(view.page.locator("#queue p")).to_have_count(2)
 
 
+async def test_answer_rules_are_listed_and_named_where_one_has_answered(browser: Browser) -> None:
+    async with viewing(browser, "--answer", "post.publish.*", "503x1") as view:
+        for _ in range(2):
+            await view.receive(FAILURE)
+        await view.choose(1)
+        answer = view.page.locator("#answer")
+        rule = "post.publish.*: 503, the first time of each event"
+        await expect(answer).to_have_text(f"TikTok was answered 503 by the answer rule {rule}")
+        await view.choose(2)  # the rule is used up
+        await expect(answer).to_have_text("TikTok was answered 200")
+        await view.page.get_by_role("button", name="1 answer rule").click()
+        listed = view.page.locator("#answer-rules tr")
+        await expect(listed).to_have_text(
+            ["post.publish.*answered 503, the first time of each event"]
+        )
+
+
 async def test_differences_and_the_log_id_are_shown(view: View) -> None:
     body = FAILURE.replace(b'"content":"{', b'"shiny":1,"content":"{\\"novel\\":true,')
     await view.receive(body, signed(body), ("X-Tt-Logid", "202611280441000A0B0C0D"))

@@ -27,10 +27,12 @@ class DeliveryAnswered:
     Attributes:
         delivery: With its final `status`.
         skipped: Whether it is not forwarded although there is a target; a `Skipped` follows.
+        rule: Filter and answer of the answer rule that chose the response; None if there is none.
     """
 
     delivery: Delivery
     skipped: bool = False
+    rule: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

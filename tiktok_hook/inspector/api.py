@@ -52,6 +52,7 @@ from tiktok_hook.inspector.responses import (
     timeline_json,
     whole_json,
 )
+from tiktok_hook.inspector.rules_used import RulesUsed
 from tiktok_hook.replayer import Mode, NoTargetError, ReplayOptions, Signing, recorded_target
 from tiktok_hook.store import QUEUE_MODES, Filter, QueueMode
 
@@ -81,8 +82,9 @@ Handler = Callable[[web.Request, Any], Awaitable[Result]]
 class Api:
     """The handlers of `/api/v1`, all but the stream."""
 
-    def __init__(self, parts: InspectorContext) -> None:
+    def __init__(self, parts: InspectorContext, rules: RulesUsed) -> None:
         self._parts = parts
+        self._rules = rules
         self._history = parts.history
 
     def routes(self) -> list[web.RouteDef]:
@@ -170,9 +172,10 @@ class Api:
 
     async def one(self, request: web.Request, _: None) -> WholeShape:
         """A delivery with its attempts, its redeliveries and what its values mean."""
-        return await asyncio.to_thread(self._one, _id(request))
+        number = _id(request)
+        return await asyncio.to_thread(self._one, number, self._rules.of(number))
 
-    def _one(self, number: int) -> WholeShape:
+    def _one(self, number: int, rule: tuple[str, str] | None) -> WholeShape:
         delivery = self._delivery(number)
         return whole_json(
             delivery,
@@ -180,6 +183,7 @@ class Api:
             self._history.redeliveries(number),
             recorded_target(self._history, delivery),
             self._history.queues_of(number),
+            rule,
         )
 
     async def body(self, request: web.Request, _: None) -> web.Response:

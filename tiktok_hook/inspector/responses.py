@@ -82,6 +82,13 @@ class QueueEntryShape(TypedDict):
     deadline: Annotated[Timestamp | None, "It is given up if it fails after this; null: never."]
 
 
+class AnswerRuleShape(TypedDict):
+    """What TikTok is answered for what matches a filter."""
+
+    filter: str
+    answer: Annotated[str, "In words: `500, the first 2 times of each event`."]
+
+
 class WholeShape(TypedDict):
     """A delivery with its attempts, its redeliveries and what its values mean."""
 
@@ -96,6 +103,9 @@ class WholeShape(TypedDict):
     log_id: Annotated[str | None, "TikTok's own id of the request, for its support."]
     queue: Annotated[list[QueueEntryShape], "The targets that it waits for."]
     recorded_target: Annotated[str | None, "Where it was sent last."]
+    answer_rule: Annotated[
+        AnswerRuleShape | None, "What chose TikTok's answer, if a rule of this session did."
+    ]
 
 
 class SentRequestShape(RequestShape):
@@ -243,6 +253,7 @@ class SessionStatusShape(TypedDict):
     target: str | None
     targets: list[str]
     routes: list[RouteShape]
+    answers: Annotated[list[AnswerRuleShape], "Answer rules; the first that matches counts."]
     target_up: bool | None
     ack: str | None
     started_at: Timestamp | None
@@ -292,6 +303,7 @@ def whole_json(
     redeliveries: list[int],
     recorded: str | None,
     queue: list[QueueEntry],
+    rule: tuple[str, str] | None,
 ) -> WholeShape:
     """A delivery with everything that belongs to it."""
     event = delivery.event
@@ -319,7 +331,14 @@ def whole_json(
             for each in queue
         ],
         "recorded_target": recorded,
+        "answer_rule": None if rule is None else answer_rule_json(rule),
     }
+
+
+def answer_rule_json(rule: tuple[str, str]) -> AnswerRuleShape:
+    """An answer rule: its filter, and its answer in words."""
+    match, answer = rule
+    return {"filter": match, "answer": answer}
 
 
 def _moment(seconds: float | None) -> str | None:
@@ -386,6 +405,7 @@ def session_json(status: Status) -> SessionStatusShape:
             {"filter": match, "target": target, "up": status.up.get(target)}
             for match, target in status.routes
         ],
+        "answers": [answer_rule_json(each) for each in status.answers],
         "target_up": status.target_up,
         "ack": status.ack,
         "started_at": timestamp(status.started_at) if status.started_at else None,

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tiktok_hook.inspector.agent_api import AgentApi
 from tiktok_hook.inspector.api import Api
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.inspector.options import InspectorPageOptions
+from tiktok_hook.inspector.rules_used import RulesUsed
 from tiktok_hook.inspector.stream import Stream
 
 MAX_BODY_BYTES = 8 << 20
@@ -72,17 +73,23 @@ class Inspector:
         access = AccessControl(token, options)
         self._feed = feed
         self._agent = AgentApi(parts)
+        self._rules = RulesUsed()
         self.app = web.Application(middlewares=[access.middleware], client_max_size=MAX_BODY_BYTES)
         self.app.on_response_prepare.append(access.add_headers)
-        self.app.add_routes(Api(parts).routes())
+        self.app.add_routes(Api(parts, self._rules).routes())
         self.app.router.add_get("/api/v1/stream", Stream(feed=feed, history=parts.history).handle)
         self.app.add_routes(self._agent.routes())
         self.app.router.add_get("/", _static)
         self.app.router.add_get("/static/{name:[a-z_-]+[.](?:js|css|svg)}", _static)
 
-    def following(self) -> AbstractContextManager[None]:
-        """Keep the look-alike API's list up to date until the block ends."""
-        return self._feed.connect(self._agent.handlers())
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Keep what is remembered of the session up to date until the block ends."""
+        with (
+            self._feed.connect(self._agent.handlers()),
+            self._feed.connect(self._rules.handlers()),
+        ):
+            yield
 
 
 class _Connection(web.RequestHandler):

@@ -18,6 +18,7 @@ class Status:
         target_up: Whether the first target accepts connections; None without one.
         targets: Where deliveries are forwarded to.
         routes: The filter and the target of each route; the filter is None if it takes everything.
+        answers: The filter of each answer rule, and its answer in words.
         up: Whether each target accepts connections, where that is known.
         ack: The ack mode.
         started_at: Unix seconds.
@@ -37,6 +38,7 @@ class Status:
     target_up: bool | None = None
     targets: tuple[str, ...] = ()
     routes: tuple[tuple[str | None, str], ...] = ()
+    answers: tuple[tuple[str, str], ...] = ()
     up: Mapping[str, bool] = field(default_factory=dict)
     ack: str | None = None
     started_at: float = 0.0

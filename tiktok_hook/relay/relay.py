@@ -294,7 +294,8 @@ class Relay:
             stored = await self._store.add(delivery.replace(status=status))
             self._publish(DeliveryStored(stored))
             await self._delay(stored, rule)
-            self._publish(DeliveryAnswered(stored, skipped=bool(self.targets)))
+            skipped = bool(self.targets)
+            self._publish(DeliveryAnswered(stored, skipped=skipped, rule=_words(rule)))
             if self.targets:
                 self._publish(Skipped(stored, _UNROUTED))
             return _set_by("--ack" if rule is None else "--answer", status)
@@ -325,7 +326,7 @@ class Relay:
             return self._publish_and_respond(stored)
         self._publish(DeliveryStored(stored))
         await self._delay(stored, rule)
-        self._publish(DeliveryAnswered(stored))
+        self._publish(DeliveryAnswered(stored, rule=_words(rule)))
         return _set_by("--answer", rule.status)
 
     async def _delay(self, stored: Delivery, rule: AnswerRule | None) -> None:
@@ -366,7 +367,8 @@ class Relay:
             self._publish(AttemptEnded(attempt))
             announced.set()
             await self._hold_back(rule)
-            self._publish(DeliveryAnswered(stored.replace(status=answer.status)))
+            answered = stored.replace(status=answer.status)
+            self._publish(DeliveryAnswered(answered, rule=_words(rule)))
         except asyncio.CancelledError:
             self._publish(DeliveryAnswered(stored))  # with no status: TikTok got no response
             raise
@@ -535,6 +537,10 @@ def _numbered(attempt: Attempt, delivery_id: int) -> Attempt:
 
 def _plain(status: int) -> ReceiverResponse:
     return OK if status == 200 else ReceiverResponse(status, b'{"ok":false}')
+
+
+def _words(rule: AnswerRule | None) -> tuple[str, str] | None:
+    return None if rule is None else rule.words
 
 
 def _set_by(option: str, status: int) -> ReceiverResponse:

@@ -58,6 +58,11 @@ class AnswerRule:
             parts.append(f"the first {first} of each event")
         return ", ".join(parts)
 
+    @property
+    def words(self) -> tuple[str, str]:
+        """Filter and answer, for people."""
+        return str(self.match), self.answer
+
 
 def parse_routes(given: Sequence[tuple[str, str]]) -> tuple[Route, ...]:
     """The routes of ``--route FILTER TARGET``.

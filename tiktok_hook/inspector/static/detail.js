@@ -94,12 +94,7 @@ function parts(whole, known) {
     verdictBand(delivery),
     failureBand(last),
     queueView(whole),
-    el(
-      "div",
-      {},
-      "TikTok was answered ",
-      el("b", { class: statusClass(delivery.status) }, delivery.status ?? "nothing yet"),
-    ),
+    answerView(whole),
     actions(whole, body),
     meaning(whole, parsed, known),
     differencesView(whole),
@@ -233,6 +228,20 @@ function queueView({ delivery, queue }) {
     left.map((entry) =>
       el("p", {}, visible(entry.target), `: ${words(entry)}${tries(entry)}${end(entry)}`),
     ),
+  );
+}
+
+// What TikTok was answered, and the rule that chose it.
+/** @param {Api.Whole} whole */
+function answerView({ delivery, answer_rule: rule }) {
+  return el(
+    "div",
+    { id: "answer" },
+    "TikTok was answered ",
+    el("b", { class: statusClass(delivery.status) }, delivery.status ?? "nothing yet"),
+    rule === null
+      ? null
+      : [" by the answer rule ", el("code", {}, visible(rule.filter)), `: ${rule.answer}`],
   );
 }
 

@@ -30,14 +30,16 @@ const shortened = (target) => target.replace(/^https?:\/\//, "");
 // Where deliveries go: the first target, or of several how many respond.
 /** @param {Api.Status} status */
 function targetFact(status) {
-  if (!status.target) return null;
-  const { routes, target } = status;
+  const { routes, target, answers } = status;
+  const rules = answers.length ? plural(answers.length, "answer rule", "answer rules") : "";
+  if (!target && !rules) return null;
   const down = new Set(routes.filter((each) => each.up === false).map((each) => each.target));
   const [kind, words] = upWords(status.target_up);
   const several = `${plural(status.targets.length, "target", "targets")}, `;
   const isOne = routes.length === 1 && routes[0].filter === null;
   const health = down.size ? `${down.size} down` : words;
-  const label = isOne ? `${shortened(target)} ${words}` : `${several}${health}`;
+  const where = isOne ? `${shortened(target)} ${words}` : `${several}${health}`;
+  const label = [target ? where : "", rules].filter((each) => each).join(", ");
   return el(
     "button",
     {
@@ -79,23 +81,52 @@ async function openTargets() {
   const old = unrouted.map(({ target }) => ({ filter: "of an earlier session", target, up: null }));
   openDialog(
     "Where deliveries go",
-    el(
-      "table",
-      { class: "routes" },
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          ["Filter", "Target", "State", "Queue"].map((each) => el("th", {}, each)),
-        ),
-      ),
-      el("tbody", {}, [...routes, ...old].map(row)),
-    ),
+    routes.length + old.length ? targetTable([...routes, ...old].map(row)) : null,
+    answerRules(status),
     el("p", { class: "dim" }, paused ? "Forwarding is paused. " : null, ACKS[ack] ?? null),
     el("div", { class: "buttons" }, closeButton()),
   );
+}
+
+/** @param {any[]} rows */
+const targetTable = (rows) =>
+  el(
+    "table",
+    { class: "routes" },
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        ["Filter", "Target", "State", "Queue"].map((each) => el("th", {}, each)),
+      ),
+    ),
+    el("tbody", {}, rows),
+  );
+
+/** @param {Api.Status} status */
+function answerRules({ answers }) {
+  if (!answers.length) return null;
+  return [
+    el("h2", {}, "Answer rules: the first that matches chooses what TikTok is answered"),
+    el(
+      "table",
+      { class: "routes", id: "answer-rules" },
+      el(
+        "tbody",
+        {},
+        answers.map(({ filter, answer }) =>
+          el(
+            "tr",
+            {},
+            el("td", {}, el("code", {}, visible(filter))),
+            el("td", {}, `answered ${answer}`),
+          ),
+        ),
+      ),
+    ),
+  ];
 }
 
 const ACKS = {
