@@ -124,7 +124,7 @@ def command(request: ForwardRequest) -> str:
 
 
 def base_and_path(entry: Entry) -> tuple[str, str]:
-    """Where a delivery was first forwarded, in two parts; never what a file or a teammate says."""
+    """Where a delivery was first forwarded, in two parts; never from a file or a teammate."""
     received = target_of(entry.delivery)
     forwarded = [each for each in entry.own_attempts if not each.replay]
     if entry.delivery.source is Source.IMPORT or not forwarded:
