@@ -64,7 +64,7 @@ async def test_what_arrived_before_does_not_count(store: Store) -> None:
     assert "Waiting for a delivery that matches post.* with an id above 1, for at most 0.3 s." in (
         result.stderr
     )
-    assert "Error: A delivery that matches post.* did not arrive within 0.3 s." in result.stderr
+    assert "Error: No delivery that matches post.* arrived within 0.3 s." in result.stderr
 
 
 async def test_it_begins_after_an_id_or_at_a_time(store: Store) -> None:

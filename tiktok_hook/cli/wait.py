@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import options, prose, selection
 from tiktok_hook.delivery import Delivery, Source, arrival_json, dump
 from tiktok_hook.errors import HookError, NoHistoryError, UsageError
 from tiktok_hook.sanitize import visible
@@ -142,7 +142,7 @@ class _Wait:
                 after = history.newest_id()
             self._show_start(after or 0, begun=begun)
         except NoHistoryError:  # all that will be in it arrives from now on
-            click.echo(f"No history yet at {visible(self._location.label)}.", err=True)
+            prose.note(f"No history yet at {visible(self._location.label)}.")
             self._show_start(after or 0, begun=begun)
             history = self._awaited()
         with history:
@@ -181,10 +181,9 @@ class _Wait:
             state = delivery.verdict.state
             why = "the listener has no client secret" if state is State.UNCHECKED else "not signed"
             why = delivery.verdict.reason or why
-            click.echo(
+            prose.note(
                 f"Delivery {delivery.id} matches but is {state} ({visible(why)}): only verified "
-                "deliveries count.",
-                err=True,
+                "deliveries count."
             )
         return False
 
@@ -193,29 +192,28 @@ class _Wait:
 
         if self._wanted.match is not None:
             for reason, hint in filters.doubts(self._wanted.match):
-                click.echo(f"Warning: {reason}\n  {hint}", err=True)
+                prose.note(f"Warning: {reason}\n  {hint}")
 
     def _show_listener(self) -> None:
         from tiktok_hook import paths
 
         running = {each.history for each in paths.listeners()}
         if self._location.identity not in running:
-            click.echo(
+            prose.note(
                 "No listener of this machine writes to this history now: tiktok-hook listen "
-                "starts one.",
-                err=True,
+                "starts one."
             )
 
     def _show_start(self, after: int, *, begun: bool) -> None:
         start = f" with an id above {after}" if after or not begun else ""
         since = " since the time given" if begun else ""
         end = "" if self._timeout is None else f", for at most {self._timeout:g} s"
-        click.echo(f"Waiting for {self.what}{start}{since}{end}.", err=True)
+        prose.note(f"Waiting for {self.what}{start}{since}{end}.")
 
     def _nothing(self) -> NothingArrivedError:
-        message = f"{self.what[:1].upper()}{self.what[1:]} did not arrive within "
+        what = self.what.removeprefix("a ")
         hint = "tiktok-hook events lists what did; --after or --since also counts what is stored."
         if self._unverified:
             count = self._unverified
             hint = f"{count} matched without being verified: tiktok-hook events shows why."
-        return NothingArrivedError(f"{message}{self._timeout or 0:g} s.", hint=hint)
+        return NothingArrivedError(f"No {what} arrived within {self._timeout or 0:g} s.", hint=hint)
