@@ -54,7 +54,7 @@ tiktok-hook receives TikTok webhooks on your machine. Three commands to try:
 
   tiktok-hook demo                   every feature, no account or network needed
   tiktok-hook listen --secret -      a public Callback URL to paste into TikTok
-  tiktok-hook trigger tiktok.ping    a signed sample event, sent to that listener
+  tiktok-hook trigger tiktok.ping    a signed sample event for that listener
 
 All commands: tiktok-hook --help
 """
