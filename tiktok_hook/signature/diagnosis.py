@@ -476,8 +476,8 @@ def _bad_signature(given: str) -> Diagnosis | None:
 
 
 _NOT_INSERTED = re.compile(
-    r"""(?ix)\s*(?: ""|'' | undefined|null|none|nil|nan|true|false|promise.* | \[object\ \w+\]
-    | \$?\{{0,2}[\w.\ -]+\}{1,2} | \$\w+ | %s | <\w+> )?\s*"""
+    r"""(?ix)\s*(?: ""|'' | undefined|null|none|nil|nan|true|false|array|promise.*
+    | <.*\ object.*> | \[object\ \w+\] | \$?\{{0,2}[\w.\ -]+\}{1,2} | \$\w+ | %s | <\w+> )?\s*"""
 )
 """What is there if nothing was inserted: a word, or the name of the variable."""
 

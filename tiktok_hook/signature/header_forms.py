@@ -36,7 +36,7 @@ _DECORATED = Part(
 )
 _SEPARATED = Part("hex-separated", "separators between the bytes of the hex", _PLAIN_HEX)
 BASE64 = Part("base64", "base64 in place of hex", "Send the 32 bytes as hex.")
-_BASE64_OF_HEX = Part("base64-of-hex", "base64 of the hex", _PLAIN_HEX)
+_BASE64_OF_TEXT = Part("base64-of-text", "base64 of the signature's text", _PLAIN_HEX)
 _HEX_TWICE = Part("hex-twice", "hex of the text of the signature", _PLAIN_HEX)
 _BASE32 = Part("base32", "base32 in place of hex", _PLAIN_HEX)
 _BASE58 = Part("base58", "base58 in place of hex", _PLAIN_HEX)
@@ -93,7 +93,16 @@ def readings(value: str) -> list[HeaderReading]:
             found.setdefault((timestamps, digest), HeaderReading(timestamps, digest, more))
             if len(found) >= _MAX_READINGS:
                 return list(found.values())
-    return list(found.values())
+    return list(found.values()) or _hex_anywhere(value)
+
+
+def _hex_anywhere(value: str) -> list[HeaderReading]:
+    """The readings of a value that contains 64 hex digits among other text."""
+    return [
+        HeaderReading(_timestamps(text)[0], bytes.fromhex(digits), (*how, _DECORATED))
+        for text, how in _texts(value)
+        for digits in islice(_HEX_ANYWHERE.findall(text), _MAX_VALUES)
+    ]
 
 
 def has_parts(value: str) -> tuple[Part, ...]:
@@ -281,7 +290,7 @@ def _digests(text: str) -> Iterator[tuple[Part | None, bytes]]:
             seen.add(value)
             yield from of_value(value)
         if len(seen) >= _MAX_VALUES:
-            return
+            break
 
 
 def _values(text: str) -> Iterator[str]:
@@ -322,9 +331,11 @@ def of_value(value: str) -> Iterator[tuple[Part | None, bytes]]:
 
 
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
+_HEX_ANYWHERE = re.compile(r"(?<![0-9a-fA-F])[0-9a-fA-F]{64}(?![0-9a-fA-F])")
 _PREFIX = re.compile(
-    r"""(?ix)^(?: 0x | \\x(?=[0-9a-f]{64}$) | (?:hmac[-_ ]?)?sha-?256\s*[=:,\s]\s* | v[0-9][=:,]
-    | (?:hex|bytes|b64|base64|sig|signature|hmac|buffer)\s*[=:,\s]\s* | buffer(?:\.from)?(?=\() )"""
+    r"""(?ix)^(?: 0x | \\x(?=[0-9a-f]{64}$) | (?:hmac[-_ ]?)?sha-?256\s*[=:,\s-]\s* | v[0-9][=:,]
+    | (?:hex|bytes|b64|base64|sig|signature|hmac|buffer)\s*[=:,\s]\s*
+    | (?:bytearray|buffer(?:\.from)?)(?=\() )"""
 )
 _SUFFIX = re.compile(r"(?:\\n|\\r|[;,.\s])+$|(?<=[0-9a-fA-F])(?:h|==?)$")
 
@@ -334,7 +345,8 @@ def _bare(value: str) -> str:
     for _ in range(6):
         before = value
         value = _SUFFIX.sub("", _PREFIX.sub("", value.strip()))
-        if value[:1] in {"b", "u", "x", "h"} and value[1:2] in {"'", '"'}:
+        is_escaped = "\\" in value
+        if not is_escaped and value[:1] in {"b", "u", "x", "h"} and value[1:2] in {"'", '"'}:
             value = value[1:]
         if len(value) > 2 and _BRACKETS.get(value[0]) == value[-1]:
             value = value[1:-1]
@@ -365,9 +377,9 @@ def from_base64(text: str) -> bytes | None:
     return None
 
 
-def _base64_of_hex(value: str) -> bytes | None:
-    inner = _from_base64(value) if 84 <= len(value) <= 92 else None
-    return None if inner is None else _hex(inner)
+def _base64_of_text(value: str) -> bytes | None:
+    inner = _from_base64(value) if 56 <= len(value) <= 92 else None
+    return None if inner is None else _hex(inner) or from_base64(inner)
 
 
 def _hex_twice(value: str) -> bytes | None:
@@ -378,6 +390,11 @@ def _hex_twice(value: str) -> bytes | None:
 def _base32(value: str) -> bytes | None:
     bare = value.upper().rstrip("=")
     return base64.b32decode(f"{bare}====") if re.fullmatch(r"[A-Z2-7]{52}", bare) else None
+
+
+def _base32hex(value: str) -> bytes | None:
+    bare = value.upper().rstrip("=")
+    return base64.b32hexdecode(f"{bare}====") if re.fullmatch(r"[0-9A-V]{52}", bare) else None
 
 
 _BASE58_DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -419,6 +436,12 @@ def _listed(value: str) -> bytes | None:
     return bytes(each & 255 for each in numbers) if all(-128 <= n < 256 for n in numbers) else None
 
 
+def _octal(value: str) -> bytes | None:
+    if not re.fullmatch(r"(?:\\[0-3][0-7]{2}){32}", value):
+        return None
+    return bytes(int(each, 8) for each in value.split("\\")[1:])
+
+
 def _printed(value: str) -> bytes | None:
     if not re.match(r"""b['"]""", value):
         return None
@@ -435,14 +458,16 @@ _FORMS: tuple[tuple[Part | None, Callable[[str], bytes | None]], ...] = (
     (None, _hex),
     (_SEPARATED, _separated),
     (BASE64, from_base64),
-    (_BASE64_OF_HEX, _base64_of_hex),
+    (_BASE64_OF_TEXT, _base64_of_text),
     (_HEX_TWICE, _hex_twice),
     (_BASE32, _base32),
+    (_BASE32, _base32hex),
     (_BASE58, _base58),
     (_BASE85, _base85),
     (_BASE85, _ascii85),
     (_NUMBER, _as_number),
     (_LISTED, _listed),
     (_PRINTED, _printed),
+    (_PRINTED, _octal),
     (_RAW, _raw),
 )

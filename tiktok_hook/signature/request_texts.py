@@ -90,6 +90,8 @@ def _places(request: RequestParts) -> Iterator[bytes]:
         (*(url + target for url in urls), target, *(url + request.path for url in urls))
     )
     found[request.path] = None
+    if request.query:
+        found[request.query] = None
     if request.path == "/":
         found.update(dict.fromkeys(urls))
     found.update(dict.fromkeys(request.hosts[:1]))
@@ -117,9 +119,19 @@ def _with_place(place: bytes, method: bytes, t: bytes | None, body: bytes) -> It
     if t is None:
         return
     stamp = t + b"."
-    for before in (place, method + place, method + b" " + place, place + b"\n"):
+    for before in (
+        *(place + mark for mark in (b"", b"\n", b"|")),
+        *(
+            method + between + place + mark
+            for between in (b"", b" ")
+            for mark in (b"", b".", b"\n")
+        ),
+        method.lower() + place,
+        method + b" " + place + b" HTTP/1.1\n",
+    ):
         yield before + stamp + body
         yield stamp + before + body
+    yield from (place, place + t, t + place, place + b"|" + t + b"|" + body)
     yield method + place + body + t + b"000"
     yield method.lower() + b"\n" + place + b"\n" + t + b"\n" + body
 
