@@ -195,6 +195,26 @@ async def test_a_replaced_token_is_asked_for_and_the_new_address_opens_every_tab
         await context.close()
 
 
+async def test_an_address_with_a_wrong_token_takes_the_right_one_from_no_tab(
+    browser: Browser,
+) -> None:
+    """Any site can open one, in a tab of its own or in the page's."""
+    async with running() as served:
+        context = await browser.new_context()
+        async with tab(context, url_of(served)) as page:
+            await expect(page.locator("#head")).to_contain_text("received")
+            async with tab(context, f"{served.address}/#token=of-another-site") as second:
+                await expect(second.get_by_role("alert")).to_contain_text("The token is wrong")
+            await page.reload()
+            await expect(page.locator("#head")).to_contain_text("received")
+            await page.goto(f"{served.address}/?a#token=of-another-site")
+            await expect(page.locator("#head")).to_contain_text("received")
+            await expect(page.get_by_label("Token or address")).to_have_count(0)
+            stored = await page.evaluate("Object.entries(sessionStorage)")
+            assert stored == [["token", TOKEN]]
+        await context.close()
+
+
 async def test_rotating_the_token_closes_the_api_and_prints_the_new_address() -> None:
     async with listening("--no-tunnel", "--ephemeral") as listener:
         base, _, before = listener.ready["inspector_url"].partition("/#token=")

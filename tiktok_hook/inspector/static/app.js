@@ -27,6 +27,7 @@ import { apiFilters, filters, readsBodies, state } from "./state.js";
 import { follow } from "./stream.js";
 import { drawStrip } from "./strip.js";
 import {
+  confirmToken,
   forgetToken,
   shareToken,
   storeToken,
@@ -260,13 +261,17 @@ async function hasAccess() {
   } catch (error) {
     return error.status !== 401; // the form is open then
   }
+  confirmToken();
   return true;
 }
 
 /** @param {string | null} rejected - the token of the request that was rejected */
 function askForToken(rejected) {
   if (storedToken() !== rejected) return; // a newer one has been stored meanwhile
-  forgetToken();
+  if (forgetToken()) {
+    location.reload();
+    return;
+  }
   const words = wasRejected() ? "The token is wrong, or it was replaced." : "";
   openTokenForm(words, (given) => {
     storeToken(tokenFromInput(given));

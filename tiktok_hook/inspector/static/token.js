@@ -2,6 +2,7 @@
 // kept in sessionStorage, whose origin includes the port. Cookies ignore ports, so none is set.
 
 const KEY = "token";
+const BEFORE = "token-before"; // what a token replaces that no request has been accepted with yet
 const REJECTED = "token-rejected"; // set while the last token of this tab is known to be wrong
 
 // Tabs of one origin share the token, so that a second tab needs no form.
@@ -11,15 +12,35 @@ const fromText = (text) => /(?:^|[#&?])token=([\w-]+)/.exec(text)?.[1] ?? null;
 
 export const storedToken = () => sessionStorage.getItem(KEY);
 
+// Stores a token for this tab. Any site can open an address with a token of its own, so the one
+// before is kept, and other tabs get the new one, only when a request has been accepted with it.
 export function storeToken(token) {
+  const before = storedToken();
+  if (before !== null && before !== token && sessionStorage.getItem(BEFORE) === null) {
+    sessionStorage.setItem(BEFORE, before);
+  }
   sessionStorage.setItem(KEY, token);
   sessionStorage.removeItem(REJECTED);
-  channel.postMessage({ token });
 }
 
+// A request was accepted with the stored token.
+export function confirmToken() {
+  sessionStorage.removeItem(BEFORE);
+  const token = storedToken();
+  if (token !== null) channel.postMessage({ token });
+}
+
+// Removes a token that was rejected; true if the one before it is in its place again.
 export function forgetToken() {
+  const before = sessionStorage.getItem(BEFORE);
+  sessionStorage.removeItem(BEFORE);
+  if (before !== null) {
+    sessionStorage.setItem(KEY, before);
+    return true;
+  }
   if (storedToken() !== null) sessionStorage.setItem(REJECTED, "1");
   sessionStorage.removeItem(KEY);
+  return false;
 }
 
 // Whether the tab had a token that was rejected, also before a reload.
