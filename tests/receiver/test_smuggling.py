@@ -1,5 +1,6 @@
 """Requests that two programs could read differently: one reading, or none."""
 
+import asyncio
 import contextlib
 import itertools
 import re
@@ -218,6 +219,18 @@ async def test_what_is_unusual_is_read_in_one_way_by_all() -> None:
                 await tried.check(carried, [carried])
             except AssertionError as error:
                 raise AssertionError(f"{name}: {carried!r}") from error
+
+
+async def test_a_chunk_that_turns_out_malformed_while_it_is_waited_for_is_not_a_bug() -> None:
+    start = HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc"
+    for turns in range(8):
+        async with listening(secrets=[]) as seen, seen.connect() as client:
+            await client.send(start)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await client.send(b"\r\n\r\n\r\n")
+            assert (await client.answer()).status == 400
+        assert not seen.bugs
 
 
 @fuzzing.one_in(4)

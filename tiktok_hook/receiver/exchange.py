@@ -315,6 +315,11 @@ class HttpExchange:
             failure.__traceback__ = None
             guard.reject(MALFORMED, "malformed body")
             return None
+        except RuntimeError:
+            # What came woke this task, and before its next step the guard ended the connection.
+            if request.transport is not None:
+                raise
+            return None
 
 
 def target_of(target: str) -> str:
