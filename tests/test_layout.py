@@ -17,7 +17,7 @@ STORIES = {
     "cli/test_errors.py": ("cli/error_format",),
     "cli/test_export_and_import.py": ("cli/import_",),
     "cli/test_help.py": ("cli/options",),
-    "cli/test_listen_input.py": ("cli/derived",),
+    "cli/test_listen_input.py": ("cli/derived", "cli/screen_options"),
     "cli/test_replay.py": ("cli/editing",),
     "cli/test_sign_and_verify.py": ("cli/signature_options", "cli/verify"),
     "cli/test_trigger.py": ("cli/trigger_options",),

@@ -6,7 +6,8 @@ import click
 
 from tiktok_hook.cli import options
 from tiktok_hook.cli.derived import options_of
-from tiktok_hook.cli.listen import AppCommand, inspecting, screen_arguments, showing
+from tiktok_hook.cli.listen import AppCommand, inspecting
+from tiktok_hook.cli.screen_options import screen_arguments, showing
 from tiktok_hook.relay.options import FORWARDING, AppNameOptions, AttachmentOptions, RelayOptions
 
 

@@ -13,6 +13,7 @@ import click
 
 from tiktok_hook import credentials, settings
 from tiktok_hook.cli import config_layers, options, prose
+from tiktok_hook.cli.screen_options import screen_arguments
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import AuthtokenError, StoreError, TunnelError, UsageError
 from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
@@ -44,7 +45,6 @@ def start(given: Mapping[str, Any]) -> int:
         HookError: The session could not start, or it failed while it ran.
     """
     from tiktok_hook import session
-    from tiktok_hook.cli.listen import screen_arguments
 
     found = _secrets(given)
     secrets = found.values
