@@ -23,6 +23,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from enum import Enum, auto
 
 from tiktok_hook import moments, paths
 from tiktok_hook.delivery import Delivery, DeliveryAnswered, DeliveryStored, Notice, Source
@@ -51,6 +52,10 @@ IN_ALL = 4096
 
 _PAGE = 64
 """How many deliveries are in memory at once."""
+
+_ROOM_SECONDS = 0.1
+"""How long a queue with room for less than a page is left alone: a page and a transaction for each
+delivery that leaves a full queue would cost more than forwarding it."""
 
 _ACCEPTED = (State.VALID, State.STALE, State.UNCHECKED)
 _POLL_SECONDS = 0.25
@@ -101,6 +106,7 @@ class AttachedApp:
         self._start = start
         self._publish = publish
         self._clock = clock
+        self._has_paused = False  # since the queue had room for less than a page
 
     async def acquire(self) -> None:
         """Acquire the name, and record where it is attached.
@@ -181,8 +187,8 @@ class AttachedApp:
         """
         await _read_for_ever(self._store, lambda: self._step(relay), self._publish)
 
-    async def _step(self, relay: Relay) -> bool:
-        """Read one page; whether there may be more to read now."""
+    async def _step(self, relay: Relay) -> "_Next":
+        """Read one page, unless the queue is full; when to look again."""
         if self._lock.lost:
             raise _DetachedError(
                 f"{self.app} was taken over by another process.",
@@ -190,7 +196,7 @@ class AttachedApp:
                 "for more than 15 s. Start it again, with --as for a second one.",
             )
         if not self._lock.held:
-            return False
+            return _Next.CHANGE
         state = await self._store.read(lambda reader: reader.attachment())
         found = state.attachment
         if found is None:
@@ -200,17 +206,19 @@ class AttachedApp:
             )
         if found.epoch != state.epoch:
             await self._record(state)
-            return True
+            return _Next.NOW
         self.cursor = moved_to = found.cursor
         page: list[Delivery] = []
         waiting = state.in_order + state.set_aside
         room = min(IN_ORDER - state.in_order, IN_ALL - waiting, _PAGE)
-        can_read = room > 0 and state.newest_id > self.cursor
+        is_full = room <= 0 or (room < _PAGE and not self._has_paused)
+        self._has_paused = is_full
+        can_read = not is_full and state.newest_id > self.cursor
         if can_read:
             page = await _read_page(self._store, self._match, self.cursor, room)
             moved_to = page[-1].id if len(page) == room else _last(page, state.newest_id)
         elif not found.missed:
-            return False
+            return _Next.ROOM if is_full else _Next.ADDITION
         wanted = [each for each in page if _is_for_apps(each)]
         deadline = self._clock() + relay.retry_for
         entries = [
@@ -219,12 +227,12 @@ class AttachedApp:
             for target in relay.targets_of(each)
         ]
         if not await self._store.advance(self.cursor, moved_to, entries, noted=found.missed):
-            return False
+            return _Next.CHANGE
         if found.missed:  # only now, so that a failed write does not publish it again and again
             self._notice_missed(found.missed)
         self.cursor = moved_to
         relay.fed(wanted)
-        return can_read
+        return _Next.NOW if len(page) == room else _Next.ADDITION
 
     def _notice_missed(self, number: int) -> None:
         deliveries = "delivery was" if number == 1 else "deliveries were"
@@ -286,7 +294,7 @@ async def follow(
     """
     restored = store.history().restored()
 
-    async def step() -> bool:
+    async def step() -> _Next:
         nonlocal after
         try:
             require_same(store.history(), restored)
@@ -297,7 +305,7 @@ async def follow(
             publish(DeliveryStored(each))
             publish(DeliveryAnswered(each))
         after = _last(page, after)
-        return len(page) == _PAGE
+        return _Next.NOW if len(page) == _PAGE else _Next.ADDITION
 
     await _read_for_ever(store, step, publish)
 
@@ -333,28 +341,39 @@ def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
     return first[0].id - 1 if first else newest
 
 
+class _Next(Enum):
+    """When to look for more deliveries."""
+
+    NOW = auto()
+    ADDITION = auto()  # once a delivery may have been added
+    CHANGE = auto()
+    ROOM = auto()  # once deliveries may have left the queue
+
+
 class _DetachedError(StoreError):
     """The app is not attached any more, so that reading again would not help."""
 
 
 async def _read_for_ever(
-    store: Store, step: Callable[[], Awaitable[bool]], publish: Callable[[object], None]
+    store: Store, step: Callable[[], Awaitable[_Next]], publish: Callable[[object], None]
 ) -> None:
-    """Take a step, and another one when there is more to read or something has changed.
+    """Take a step, and another one when there may be more to read.
 
     Args:
         store: The history. While it fails, one notice is published and the step is tried again.
-        step: Reads; whether there may be more to read now.
+        step: Reads; when to take the next one.
         publish: Called with `Notice`.
 
     Raises:
         _DetachedError: A step raised it.
     """
+    history = store.history()
     failed = False
     while True:
-        seen = store.changes()  # before the step, so that a change during it is not missed
+        # Before the step, so that what happens during it is not missed.
+        changes, additions = history.changes(), history.additions()
         try:
-            more = await step()
+            after = await step()
         except _DetachedError:
             raise
         except StoreError as error:
@@ -364,8 +383,13 @@ async def _read_for_ever(
             await asyncio.sleep(_STORE_PAUSE_SECONDS)
             continue
         failed = False
-        if not more:
-            await asyncio.to_thread(store.history().wait_for_change, seen, _POLL_SECONDS)
+        # A lost lease, a restored history, a notification that never came: found after the time.
+        if after is _Next.ADDITION:
+            await asyncio.to_thread(history.wait_for_addition, additions, _POLL_SECONDS)
+        elif after is not _Next.NOW:
+            await asyncio.to_thread(history.wait_for_change, changes, _POLL_SECONDS)
+            if after is _Next.ROOM:
+                await asyncio.sleep(_ROOM_SECONDS)
 
 
 async def _read_page(

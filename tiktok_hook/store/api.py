@@ -62,6 +62,18 @@ class ChangeFeed(Protocol):
         """
         ...
 
+    def additions(self) -> int:
+        """A counter like `changes` that may stay the same when no delivery was added."""
+        ...
+
+    def updates(self) -> int:
+        """A counter like `changes` that may stay the same when deliveries were only added."""
+        ...
+
+    def wait_for_addition(self, seen: int, seconds: float) -> int:
+        """Block until `additions` differs from `seen`, at most `seconds`; its new value."""
+        ...
+
 
 class HistoryReader(ChangeFeed, Protocol):
     """Queries over a history, from any thread. A context manager.

@@ -13,6 +13,15 @@ from tiktok_hook.store.filter import Filter
 POLL_SECONDS = 0.05
 """How often it is checked whether a hold has ended."""
 
+ADDED_SECONDS = 0.008
+"""Minimum time between two looks for new deliveries: ten listeners announce a thousand a second."""
+
+UPDATED_SECONDS = 0.05
+"""Minimum time between two looks for what has changed about those that were there."""
+
+_QUIET_SECONDS = 1.0
+"""How long after the last change of other kinds new deliveries may have attempts already."""
+
 HOLD_SECONDS = 30.0
 """How long a new delivery is held for its answer; then it is shown as waiting."""
 
@@ -75,18 +84,27 @@ def follow(
     restored = history.restored()
     end = None if seconds is None else time.monotonic() + seconds
     news = _News(history, where, after, hold)
-    seen = None
+    additions: int | None = None
+    updates: int | None = None
+    looked_at = updated_at = -_QUIET_SECONDS
     while stopped is None or not stopped():
-        version = history.changes()
-        over = end is not None and time.monotonic() >= end
-        if version != seen or over or news.due:
-            seen = version
+        # Before the look, so that a change during it is not missed.
+        changes, added, updated = history.changes(), history.additions(), history.updates()
+        now = time.monotonic()
+        over = end is not None and now >= end
+        is_updated = updated != updates and now - updated_at >= UPDATED_SECONDS
+        if is_updated or over or news.due:
+            additions, updates, looked_at, updated_at = added, updated, now, now
             require_same(history, restored)
             yield from news.look(all_held=over)
+        elif added != additions:
+            additions, looked_at = added, now
+            yield from news.additions(tried=now - updated_at < _QUIET_SECONDS)
         if over:
             return
         left = POLL_SECONDS if end is None else min(POLL_SECONDS, end - time.monotonic())
-        history.wait_for_change(seen, max(left, 0.0))
+        history.wait_for_change(changes, max(left, 0.0))
+        time.sleep(max(looked_at + ADDED_SECONDS - time.monotonic(), 0.0))
 
 
 def require_same(history: HistoryReader, restored: int) -> None:
@@ -139,6 +157,17 @@ class _News:
             yield from self._arrivals(new, all_held=all_held)
             self._after = max(self._after, after)
 
+    def additions(self, *, tried: bool) -> Iterator[Arrival]:
+        """New deliveries alone, in the order of their ids.
+
+        Args:
+            tried: Whether they may have been forwarded already.
+        """
+        while found := self._history.page(self._where, after=self._after, limit=_PAGE):
+            self._after = found[-1].id
+            new = [each for each in found if each.id not in self._shown]
+            yield from self._arrivals(new, all_held=False, tried=tried)
+
     def _held_before(self) -> list[Delivery]:
         """What is held, as it is stored by now; what was cleared meanwhile is gone."""
         if not self._held:
@@ -149,9 +178,11 @@ class _News:
         self._held = {key: at for key, at in self._held.items() if key in there}
         return found
 
-    def _arrivals(self, found: list[Delivery], *, all_held: bool) -> Iterator[Arrival]:
+    def _arrivals(
+        self, found: list[Delivery], *, all_held: bool, tried: bool = True
+    ) -> Iterator[Arrival]:
         """Those that are answered, or were held long enough; the others are held."""
-        last = self._last_attempts([each.id for each in found])
+        last = self._last_attempts([each.id for each in found]) if tried else {}
         for each in found:
             attempt = last.get(each.id)
             ended = attempt if attempt is not None and attempt.ended else None

@@ -20,13 +20,14 @@ from tiktok_hook.store.postgres import rows, schema
 from tiktok_hook.store.postgres.batch import Batch
 from tiktok_hook.store.postgres.connection import Connection, Server
 from tiktok_hook.store.postgres.connections import QueryConnections
-from tiktok_hook.store.postgres.presence import Presence, notify
+from tiktok_hook.store.postgres.presence import Presence
 from tiktok_hook.store.postgres.queue_lock import LeaseQueueLock
 from tiktok_hook.store.postgres.reader import PostgresReader
 from tiktok_hook.store.server_address import ServerAddress
 
 _NOTIFY_SECONDS = 0.005
-"""Minimum time between two notifications: each takes a lock of the whole cluster to commit."""
+"""Minimum time between two notifications of new deliveries: each takes a lock of the whole cluster
+to commit. The presence thread sends those of other changes, which are less urgent."""
 
 _PRUNE_LOT = 1024
 """Maximum number of rows pruned in one transaction, about 10 ms of work."""
@@ -103,6 +104,7 @@ class PostgresBackend:
         self._usage = _Usage()
         self._queue_room = (0, 0)
         self._notify_due = False
+        self._notify_updated = False  # whether that is about more than additions
         self._notified_at = 0.0
         self._more_to_prune = prune
         self._closed = False
@@ -178,12 +180,18 @@ class PostgresBackend:
         # From here on everything is durable, so nothing that fails below may fail the batch.
         if results:
             self._usage.count(batch, batch.newest)
-            self._notify_due = True
-            self._presence.changed()
+            added, updated = bool(batch.adds), batch.updates
+            self._presence.changed(added=added, updated=updated)
+            if added:
+                self._notify_due = True
+                self._notify_updated = self._notify_updated or updated
+            else:
+                self._presence.notify_later()
         try:
             self._after_commit(connection, idle=not jobs)
         except psycopg.Error:
             self._notify_due = self._more_to_prune = False
+            self._presence.notify_later(added=True)
             self._disconnect()
         return results
 
@@ -230,7 +238,8 @@ class PostgresBackend:
         if self._notify_due and (idle or now - self._notified_at >= _NOTIFY_SECONDS):
             self._notify_due = False
             self._notified_at = now
-            notify(connection)
+            updated, self._notify_updated = self._notify_updated, False
+            self._presence.notify_addition(connection, updated=updated)
         exceeds = self._usage.exceeds(self._bounds) and now >= self._prune_again_at
         if self._prune and (self._more_to_prune or exceeds):
             self._prune_lot(connection)
@@ -250,7 +259,7 @@ class PostgresBackend:
             # All of it waits for an app. Counting that many again with every commit costs more.
             self._prune_again_at = time.monotonic() + _PRUNE_AGAIN_SECONDS
         if found["gone"]:
-            self._notify_due = True
+            self._presence.notify_later()
 
     def explain(self, error: Exception) -> StoreError | None:
         """What an error of psycopg means for the user."""
@@ -274,6 +283,7 @@ class PostgresBackend:
         self._presence.close()  # first, since its thread would register this process again
         with suppress(psycopg.Error, StoreError):
             self._presence.unregister(self._connected())
+            self._presence.notify_rest(self._connected())
         self._disconnect()
         self._reader.close()
 

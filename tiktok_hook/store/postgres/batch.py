@@ -9,10 +9,14 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store import jobs
 from tiktok_hook.store.jobs import Add, Job
 from tiktok_hook.store.postgres import rows
+from tiktok_hook.store.postgres.arrays import BIGINT, COMMON_TEXT, FLOAT, INTEGER, Column
 from tiktok_hook.store.records import QueueEntry
 
 KEPT_ATTEMPTS = 10
 """Of a delivery that is tried again and again, the first and the last ten attempts are kept."""
+
+_Arrays = tuple[Sequence[Column], Sequence[rows.Row]] | tuple[()]
+"""Columns, and rows of them."""
 
 SLICE = 512
 """Maximum number of rows that one transaction clears, so that none takes long."""
@@ -74,6 +78,11 @@ class Batch:
                 case _:
                     self.queue_changes += _queue_change(job)
 
+    @property
+    def updates(self) -> bool:
+        """Whether it does more than add deliveries that have no attempt yet."""
+        return len(self.adds) < len(self.batch) or any(each.attempt for each in self.adds)
+
     def waiting(self) -> tuple[int, int]:
         """How many of its deliveries will wait for a primary target, and their bytes."""
         sizes = [each.size for each in self.adds if each.waits]
@@ -99,9 +108,13 @@ class Batch:
         values: list[Any] = []
         self.attempt_bytes = 0
 
-        def call(name: str, given: Sequence[Any], *types: str) -> None:
-            selected.append(f"tiktok_hook.{name}({', '.join(f'%b::{each}' for each in types)})")
+        def call(name: str, given: Sequence[Any], *types: str, arrays: _Arrays = ()) -> None:
+            placeholders = [f"%b::{each}" for each in types]
             values.extend(given)
+            if arrays:
+                placeholders.append(rows.placeholders(arrays[0]))
+                values.extend(rows.encode(arrays[1], arrays[0]))
+            selected.append(f"tiktok_hook.{name}({', '.join(placeholders)})")
 
         if self.statuses:
             given = [list(self.statuses), list(self.statuses.values())]
@@ -109,32 +122,33 @@ class Batch:
         if self.ends:
             ended = [rows.end_row(each.attempt) for each in self.ends]
             self.attempt_bytes += sum(each[-1] for each in ended)
-            lists, *types = _lists(ended, rows.END_TYPES)
-            call("end_attempts_1", [app, *lists], "text", *types)
+            call("end_attempts_1", [app], "text", arrays=(rows.END_COLUMNS, ended))
         if self.queue_changes:
-            lists, *types = _lists(self.queue_changes, _QUEUE_CHANGE_TYPES)
-            call("change_queue_1", [app, *lists], "text", *types)
+            changes = (_QUEUE_CHANGE_COLUMNS, self.queue_changes)
+            call("change_queue_1", [app], "text", arrays=changes)
         begins = [rows.begin_row(each.attempt.delivery_id, each.attempt) for each in self.begins]
         if begins:
             self.attempt_bytes += sum(each[-1] for each in begins)
-            lists, *types = _lists(begins, rows.BEGIN_TYPES)
-            call("begin_attempts_1", [app, owner, KEPT_ATTEMPTS, *lists], *_WHOSE, "int4", *types)
+            begun = (rows.BEGIN_COLUMNS, begins)
+            call("begin_attempts_1", [app, owner, KEPT_ATTEMPTS], *_WHOSE, "int4", arrays=begun)
             selected[-1] += " AS begun"
         if self.removed:
             call("remove_1", [self.removed], "int8[]")
             selected[-1] += " AS removed"
         for number, job in enumerate(self.others):
-            name, its_values, its_types = _call_of(job, app, owner)
-            call(name, its_values, *its_types)
+            name, its_values, its_types, arrays = _call_of(job, app, owner)
+            call(name, its_values, *its_types, arrays=arrays)
             selected[-1] += f" AS result_{number}"
         if not self.adds:
             return (f"SELECT {', '.join(selected)}", values) if selected else None
         # What is in FROM runs first, so every transaction takes the locks in the same order.
         added = ", ".join(f"added.{each}" for each in _ADDED)
-        sql = f"SELECT {', '.join([added, *selected])} FROM {_ADD} AS added"
-        return sql, [*values, app, owner, *queue_bounds, *self._added_values()]
+        placeholders, given = self._added_arrays()
+        sql = f"SELECT {', '.join([added, *selected])} FROM {_ADD}, {placeholders}) AS added"
+        return sql, [*values, app, owner, *queue_bounds, *given]
 
-    def _added_values(self) -> list[Any]:
+    def _added_arrays(self) -> tuple[str, list[Any]]:
+        """Placeholders and values of what is added, without what has a default."""
         queued: list[rows.Row] = []
         begun: list[rows.Row] = []
         for place, add in enumerate(self.adds, 1):
@@ -143,10 +157,14 @@ class Batch:
                 begun.append(rows.begin_row(place, add.attempt))
         self.added = [rows.add_row(each) for each in self.adds]
         self.attempt_bytes += sum(each[-1] for each in begun)
-        return [
-            *rows.columns(self.added, rows.ADD_TYPES),
-            *rows.columns(queued, rows.QUEUE_TYPES),
-            *rows.columns(begun, rows.BEGIN_TYPES),
+        parts: list[tuple[tuple[Column, ...], list[rows.Row]]] = [(rows.ADD_COLUMNS, self.added)]
+        if queued or begun:
+            parts.append((rows.QUEUED_COLUMNS, queued))
+        if begun:
+            parts.append((rows.FIRST_COLUMNS, begun))
+        placeholders = ", ".join(_PLACEHOLDERS[columns] for columns, _ in parts)
+        return placeholders, [
+            array for columns, some in parts for array in rows.encode(some, columns)
         ]
 
     def results(self, found: Mapping[str, Any], app: str) -> list[Any]:
@@ -219,38 +237,33 @@ def _queue_change(job: Job) -> list[rows.Row]:
             return []
 
 
-def _call_of(job: _Other, app: str, owner: str) -> tuple[str, list[Any], Sequence[str]]:
-    """The function that does a job, its values and their types."""
+def _call_of(job: _Other, app: str, owner: str) -> tuple[str, list[Any], Sequence[str], _Arrays]:
+    """The function that does a job, its values and their types, and its arrays."""
     match job:
         case jobs.Clear():
-            return "clear_1", [job.before, job.newest, SLICE], ("float8", "int8", "int4")
+            return "clear_1", [job.before, job.newest, SLICE], ("float8", "int8", "int4"), ()
         case jobs.ClearIds():
             # Not remove_1: listeners may call that for what they imported, and clear nothing.
-            return "delete_1", [list(job.ids)], ("int8[]",)
+            return "delete_1", [list(job.ids)], ("int8[]",), ()
         case jobs.Attach():
             given = job.attachment
             texts = [app, rows.text(given.target), rows.text(given.match)]
             place = [given.cursor, given.epoch, rows.text(given.host), given.pid, given.missed]
-            return "attach_1", [*texts, *place, rows.optional_text(job.old_target)], _ATTACH_TYPES
+            old_target = rows.optional_text(job.old_target)
+            return "attach_1", [*texts, *place, old_target], _ATTACH_TYPES, ()
         case jobs.Advance():
             queued = [rows.queue_row(each, entry) for each, entry in job.entries]
-            lists, *types = _lists(queued, ("int8", *rows.QUEUE_TYPES[1:]))
-            moved = [job.expected, job.cursor, job.noted]
-            return "advance_1", [app, owner, *moved, *lists], (*_WHOSE, *_MOVED_TYPES, *types)
-
-
-def _lists(some: Sequence[rows.Row], types: Sequence[str]) -> tuple[Any, ...]:
-    """The lists of the columns, and their types."""
-    return rows.columns(some, types), *(f"{each}[]" for each in types)
+            moved = [app, owner, job.expected, job.cursor, job.noted]
+            return "advance_1", moved, _MOVED_TYPES, (rows.ADVANCE_COLUMNS, queued)
 
 
 _WHOSE = ("text", "uuid")
 _ATTACH_TYPES = ("text", "text", "text", "int8", "text", "text", "int4", "int8", "text")
-_MOVED_TYPES = ("int8", "int8", "int8")
-_QUEUE_CHANGE_TYPES = ("text", "int8", "text", "int4", "float8")
+_MOVED_TYPES = (*_WHOSE, "int8", "int8", "int8")
+_QUEUE_CHANGE_COLUMNS = (COMMON_TEXT, BIGINT, COMMON_TEXT, INTEGER, FLOAT)
 _ADDED = ("newest", "first_ids", "numbers", "first_times", "queued", "queued_bytes")
-_ADD = (
-    "tiktok_hook.add_1(%b::text, %b::uuid, %b::int8, %b::int8, "
-    f"{rows.arrays(rows.ADD_TYPES)}, {rows.arrays(rows.QUEUE_TYPES)}, "
-    f"{rows.arrays(('int4', *rows.BEGIN_TYPES[1:]))})"
-)
+_ADD = "tiktok_hook.add_1(%b::text, %b::uuid, %b::int8, %b::int8"
+_PLACEHOLDERS: dict[tuple[Column, ...], str] = {
+    each: rows.placeholders(each)
+    for each in (rows.ADD_COLUMNS, rows.QUEUED_COLUMNS, rows.FIRST_COLUMNS)
+}

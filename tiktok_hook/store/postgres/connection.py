@@ -10,6 +10,7 @@ import psycopg
 from psycopg import conninfo, errors
 
 from tiktok_hook.errors import StoreError
+from tiktok_hook.store.postgres.arrays import Array, ArrayDumper
 from tiktok_hook.store.server_address import ServerAddress
 
 CONNECT_SECONDS = 5
@@ -98,6 +99,7 @@ class Server:
             connection = Connection.connect(
                 self._address.url, autocommit=True, **self.options(writing=writing)
             )
+            connection.adapters.register_dumper(Array, ArrayDumper)
             try:
                 self._check(connection)
             except BaseException:

@@ -2,9 +2,11 @@
 
 Notifications are only a wake-up. They are lost while the connection is down, and a pooler may
 never pass them on; so after every connect the history is looked at, and again every few seconds.
+Each wakes every process of the team, so those of changes to attempts and queues are sent rarely,
+by the thread.
 
-Invariant: `_condition` guards the counter and the locks. The thread's connection is used by the
-thread alone; `_waker` ends its wait, and is written to by any thread.
+Invariant: `_condition` guards the counters, the due notification and the locks. The thread's
+connection is used by the thread alone; `_waker` ends its wait, and is written to by any thread.
 """
 
 import os
@@ -37,6 +39,15 @@ _LOOK_SECONDS = 30.0
 
 _POLL_SECONDS = (0.5, 5.0)
 """How often it is looked at where they are not: at first after a change, and when it is idle."""
+
+_NOTIFY_SECONDS = 0.05
+"""Minimum time between two notifications of changes that add no delivery."""
+
+_ADDED, _UPDATED, _BOTH = "added", "updated", "both"
+"""How the payload of a notification begins; the id of its sender follows after a colon."""
+
+_COLLECT_SECONDS = 0.002
+"""How long more notifications are collected after one: many listeners send a thousand a second."""
 
 _SELF_TEST_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.1, 2.0)
@@ -77,7 +88,10 @@ class Presence:
         self._kind = kind
         self._ahead_seconds: float | None = None
         self._condition = threading.Condition()
-        self._changes = -1
+        self._changes = self._additions = self._updates = -1
+        self._notify_at: float | None = None  # when others are notified of what changed
+        self._notifies_addition = False
+        self._notified_at = 0.0
         self._held: dict[str, _Hold] = {}
         self._valid_until = 0.0
         self._snapshot: str | None = None
@@ -127,11 +141,25 @@ class Presence:
         with self._condition:
             return self._restored
 
-    def changed(self) -> None:
-        """Count a change."""
+    def additions(self) -> int:
+        """The counter of changes that may have added a delivery; -1 like `changes`."""
+        self.start()
+        with self._condition:
+            return self._additions
+
+    def updates(self) -> int:
+        """The counter of changes that may have done more than add one; -1 like `changes`."""
+        self.start()
+        with self._condition:
+            return self._updates
+
+    def changed(self, *, added: bool = True, updated: bool = True) -> None:
+        """Count a change: whether it may have added a delivery, and whether it may be another."""
         with self._condition:
             if self._changes >= 0:
                 self._changes += 1
+                self._additions += added
+                self._updates += updated
             self._condition.notify_all()
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
@@ -140,6 +168,33 @@ class Presence:
         with self._condition:
             self._condition.wait_for(lambda: self._closed or self._changes != seen, seconds)
             return self._changes
+
+    def wait_for_addition(self, seen: int, seconds: float) -> int:
+        """Wait until the counter of additions differs, at most `seconds`."""
+        self.start()
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._additions != seen, seconds)
+            return self._additions
+
+    def notify_addition(self, connection: Connection, *, updated: bool) -> None:
+        """Notify others at once that deliveries were added, and whether more was changed."""
+        notify(connection, f"{_BOTH if updated else _ADDED}:{self.id}")
+
+    def notify_later(self, *, added: bool = False) -> None:
+        """Have the thread notify others of a change: now, or 50 ms after it did so last."""
+        with self._condition:
+            self._notifies_addition = self._notifies_addition or added
+            if self._notify_at is not None:
+                return
+            self._notify_at = max(time.monotonic(), self._notified_at + _NOTIFY_SECONDS)
+        self._wake()
+
+    def notify_rest(self, connection: Connection) -> None:
+        """Notify others of what the thread had not yet when it ended."""
+        with self._condition:
+            due, self._notify_at = self._notify_at is not None, None
+        if due:
+            self.notify_addition(connection, updated=True)
 
     def hold(self, leased: Leased, since: float) -> None:
         """Remember what the lease of this process holds from now on.
@@ -222,8 +277,10 @@ class Presence:
         renew_at = time.monotonic() + RENEW_SECONDS
         look_at = time.monotonic() + (_LOOK_SECONDS if self.hears else poll)
         while not self._closed:
-            self._wait(connection, min(renew_at, look_at) - time.monotonic())
+            wake_at = min(renew_at, look_at, self._notify_at or look_at)
+            self._wait(connection, wake_at - time.monotonic())
             now = time.monotonic()
+            self._notify_if_due(connection, now)
             if now >= renew_at:
                 self._renew(connection)
                 renew_at = now + RENEW_SECONDS
@@ -239,15 +296,30 @@ class Presence:
             with suppress(OSError):
                 self._wakened.recv(4096)
         if watched[0] in ready:
+            time.sleep(_COLLECT_SECONDS)
             connection.pgconn.consume_input()
             while (notice := connection.pgconn.notifies()) is not None:
                 self._heard(notice.extra.decode())
 
     def _heard(self, payload: str) -> None:
+        what, _, sender = payload.partition(":")
         if payload == self.id:
             self.hears = True
-        else:
-            self.changed()
+        elif sender != self.id:  # our own was counted when it was committed
+            self.changed(added=what != _UPDATED, updated=what != _ADDED)
+
+    def _notify_if_due(self, connection: Connection, now: float) -> None:
+        with self._condition:
+            if self._notify_at is None or now < self._notify_at:
+                return
+            # Before it is sent: what changes from here on is for the next one.
+            self._notify_at, self._notified_at = None, now
+            added, self._notifies_addition = self._notifies_addition, False
+        try:
+            notify(connection, f"{_BOTH if added else _UPDATED}:{self.id}")
+        except psycopg.Error:
+            self.notify_later(added=added)
+            raise
 
     def _look(self, connection: Connection) -> bool:
         """Whether any transaction has been committed since the last look, ours or others'."""
@@ -258,6 +330,8 @@ class Presence:
         if moved:
             with self._condition:
                 self._changes += 1
+                self._additions += 1
+                self._updates += 1
                 self._condition.notify_all()
         return moved
 
@@ -271,8 +345,7 @@ class Presence:
             schema.renew_epoch(connection)
         with self._condition:
             self._restored += 1
-            self._changes += 1
-            self._condition.notify_all()
+        self.changed()
         return True
 
     def _renew(self, connection: Connection) -> None:

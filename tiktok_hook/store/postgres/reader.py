@@ -351,6 +351,18 @@ class PostgresReader:
         """Wait for a notification."""
         return self._presence.wait_for_change(seen, seconds)
 
+    def additions(self) -> int:
+        """The counter of changes that may have added a delivery; no query."""
+        return self._presence.additions()
+
+    def updates(self) -> int:
+        """The counter of changes that may have done more than add a delivery; no query."""
+        return self._presence.updates()
+
+    def wait_for_addition(self, seen: int, seconds: float) -> int:
+        """Wait for a notification of one."""
+        return self._presence.wait_for_addition(seen, seconds)
+
     def _some(
         self,
         where: Filter,

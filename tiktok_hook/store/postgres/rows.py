@@ -8,6 +8,18 @@ from tiktok_hook.store import encoding
 from tiktok_hook.store.encoding import headers_text
 from tiktok_hook.store.jobs import Add
 from tiktok_hook.store.kept import is_rejected, storable
+from tiktok_hook.store.postgres.arrays import (
+    BIGINT,
+    BOOLEAN,
+    BYTEA,
+    COMMON_BYTEA,
+    COMMON_TEXT,
+    FLOAT,
+    INTEGER,
+    TEXT,
+    Array,
+    Column,
+)
 from tiktok_hook.store.records import QueueEntry
 
 Row = tuple[Any, ...]
@@ -36,12 +48,13 @@ APP = 18
 
 QUEUE_COLUMNS = "q.mode, q.target, q.secondary, q.deadline, q.tries, q.next_try_at"
 
-ADD_TYPES = (
-    *("float8", "float8", "int8", "int4", "int4", "int4", "int4", "boolean"),
-    *("text", "text", "text", "text", "text", "bytea", "text", "text", "text", "text"),
-    *("text", "text", "bytea", "bytea", "text", "text", "text", "bytea"),
+ADD_COLUMNS = (
+    *(FLOAT, FLOAT, BIGINT, INTEGER, INTEGER, INTEGER, INTEGER, BOOLEAN),
+    *(COMMON_TEXT, COMMON_TEXT, COMMON_TEXT, TEXT, TEXT, BYTEA, COMMON_TEXT, COMMON_TEXT),
+    *(COMMON_TEXT, COMMON_TEXT, COMMON_TEXT, COMMON_TEXT, COMMON_BYTEA, COMMON_BYTEA),
+    *(COMMON_TEXT, TEXT, TEXT, BYTEA),
 )
-"""The types of the columns of `add_row`."""
+"""The columns of `add_row`."""
 
 REJECTED, SIZE = 7, 3
 """Where these are in `add_row`."""
@@ -112,8 +125,11 @@ def add_row(add: Add) -> Row:
     )
 
 
-QUEUE_TYPES = ("int4", "text", "text", "boolean", "float8", "int4", "float8")
-"""The types of the columns of `queue_row`."""
+QUEUED_COLUMNS = (INTEGER, TEXT, COMMON_TEXT, BOOLEAN, FLOAT, INTEGER, FLOAT)
+"""The columns of `queue_row` of deliveries that are added with it."""
+
+ADVANCE_COLUMNS = (BIGINT, *QUEUED_COLUMNS[1:])
+"""The columns of `queue_row` of deliveries that are stored already."""
 
 
 def queue_row(place: int, entry: QueueEntry) -> Row:
@@ -129,11 +145,14 @@ def queue_row(place: int, entry: QueueEntry) -> Row:
     )
 
 
-BEGIN_TYPES = (
-    *("int8", "float8", "boolean", "boolean", "boolean"),
-    *("text", "text", "text", "text", "bytea", "int4"),
+BEGIN_COLUMNS = (
+    *(BIGINT, FLOAT, BOOLEAN, BOOLEAN, BOOLEAN),
+    *(TEXT, COMMON_TEXT, COMMON_TEXT, TEXT, BYTEA, INTEGER),
 )
-"""The types of the columns of `begin_row`."""
+"""The columns of `begin_row` for deliveries that are stored already."""
+
+FIRST_COLUMNS = (INTEGER, *BEGIN_COLUMNS[1:])
+"""The columns of `begin_row` for deliveries that are added with it."""
 
 
 def begin_row(key: int, attempt: Attempt) -> Row:
@@ -155,11 +174,11 @@ def begin_row(key: int, attempt: Attempt) -> Row:
     )
 
 
-END_TYPES = (
-    *("int8", "int4", "boolean", "boolean", "int4", "text", "bytea", "boolean"),
-    *("float8", "text", "text", "int4"),
+END_COLUMNS = (
+    *(BIGINT, INTEGER, BOOLEAN, BOOLEAN, INTEGER, TEXT, BYTEA, BOOLEAN),
+    *(FLOAT, TEXT, TEXT, INTEGER),
 )
-"""The types of the columns of `end_row`."""
+"""The columns of `end_row`."""
 
 
 def end_row(attempt: Attempt) -> Row:
@@ -185,13 +204,16 @@ def _float(value: float | None) -> float | None:
     return None if value is None else float(value)
 
 
-def columns(rows: Sequence[Row], types: Sequence[str]) -> list[list[Any]]:
-    """Rows as one list for each column, as the functions take them."""
+def encode(rows: Sequence[Row], columns: Sequence[Column]) -> list[Array]:
+    """Rows as one array for each column, as the functions take them."""
     if not rows:
-        return [[] for _ in types]
-    return [list(column) for column in zip(*rows, strict=True)]
+        return [each.encode(()) for each in columns]
+    return [
+        column.encode(values)
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True)
+    ]
 
 
-def arrays(types: Sequence[str]) -> str:
-    """Placeholders for the lists of `columns`."""
-    return ", ".join(f"%b::{each}[]" for each in types)
+def placeholders(columns: Sequence[Column]) -> str:
+    """Placeholders for the arrays of `encode`."""
+    return ", ".join(f"%b::{each.type}[]" for each in columns)

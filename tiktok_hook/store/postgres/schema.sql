@@ -304,12 +304,16 @@ CREATE FUNCTION add_1(
     scheme text[], verdict_reason text[], verdict_hint text[], remote_addr text[], method text[],
     path bytea[], query bytea[], http_version text[], summary text[], headers text[], body bytea[],
     -- what of these waits for the app: the place of the delivery in the arrays above
-    q_place int4[], q_target text[], q_mode text[], q_secondary boolean[], q_deadline float8[],
-    q_tries int4[], q_next_try_at float8[],
+    q_place int4[] DEFAULT '{}', q_target text[] DEFAULT '{}', q_mode text[] DEFAULT '{}',
+    q_secondary boolean[] DEFAULT '{}', q_deadline float8[] DEFAULT '{}',
+    q_tries int4[] DEFAULT '{}', q_next_try_at float8[] DEFAULT '{}',
     -- first attempts
-    t_place int4[], t_started_at float8[], t_replay boolean[], t_resigned boolean[],
-    t_expects_rejection boolean[], t_target text[], t_variant text[], t_request_method text[],
-    t_request_headers text[], t_request_body bytea[], t_size int4[],
+    t_place int4[] DEFAULT '{}', t_started_at float8[] DEFAULT '{}',
+    t_replay boolean[] DEFAULT '{}', t_resigned boolean[] DEFAULT '{}',
+    t_expects_rejection boolean[] DEFAULT '{}', t_target text[] DEFAULT '{}',
+    t_variant text[] DEFAULT '{}', t_request_method text[] DEFAULT '{}',
+    t_request_headers text[] DEFAULT '{}', t_request_body bytea[] DEFAULT '{}',
+    t_size int4[] DEFAULT '{}',
     OUT newest bigint, OUT first_ids int8[], OUT numbers int4[], OUT first_times float8[],
     OUT queued bigint, OUT queued_bytes bigint)
 LANGUAGE plpgsql

@@ -330,6 +330,18 @@ class SQLiteReader:
             time.sleep(_POLL_SECONDS)
         return found
 
+    def additions(self) -> int:
+        """The change counter: SQLite does not say what changed."""
+        return self.changes()
+
+    def updates(self) -> int:
+        """The change counter as well."""
+        return self.changes()
+
+    def wait_for_addition(self, seen: int, seconds: float) -> int:
+        """Poll the change counter until it moves."""
+        return self.wait_for_change(seen, seconds)
+
     def _some(self, where: Filter, low: int, high: int, limit: int, order: Order) -> list[Delivery]:
         """Deliveries with ids from `low` to below `high`."""
         if limit <= 0 or low >= high:
