@@ -13,7 +13,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit calendar postgres-18 newest lock wheel system format reference pictures next-python fuzz corpus next-js soak flood bench clean
+.PHONY: help demo test lint types unit calendar postgres-18 newest lock wheel system format reference pictures next-python fuzz corpus next-js soak soak-postgres flood bench clean
 
 help:
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -87,6 +87,9 @@ next-js: $(VENV)/development system ## the Next.js recipe, built and served by N
 
 soak: $(VENV)/development system ## 100 times kill -9, overload, standstill, an hour of traffic: SOAK_SECONDS, SOAK_ROUNDS
 	$(RUN) -m tests.faults.soak
+
+soak-postgres: $(VENV)/development system ## a team on one PostgreSQL for an hour: SOAK_SECONDS, SOAK_LISTENERS, SOAK_APPS, SOAK_RATE
+	$(RUN) -m tests.faults.shared_soak
 
 flood: $(VENV)/development ## ten minutes of the worst unsigned flood: FLOOD_SECONDS, FLOOD_FORMAT
 	$(RUN) -m tests.faults.flood

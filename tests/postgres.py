@@ -30,6 +30,9 @@ _GIVEN = os.environ.get("POSTGRES_PROGRAMS")  # read before a test cleans the en
 _SMALL = "-c max_connections=50 -c shared_buffers=16MB"
 
 
+_SMALL = "-c max_connections=50 -c shared_buffers=16MB"
+
+
 class PostgresServer:
     """One server.
 

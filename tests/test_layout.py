@@ -97,7 +97,7 @@ STORIES = {
     "cli/test_attach.py": ("store/app_name",),
     "store/postgres/test_commands.py": ("store/postgres/health",),
     "store/postgres/test_faults.py": ("store/postgres/connections", "store/postgres/schema"),
-    "relay/test_shared_queue.py": ("store/postgres/presence", "store/postgres/queue_lock"),
+    "relay/test_shared_queue.py": ("store/postgres/queue_lock",),
     "store/contract/test_attachment.py": ("store/sqlite/attachments",),
     "store/sqlite/test_neighbours.py": ("store/sqlite/crash_recovery",),
     "store/postgres/test_team.py": ("cli/team", "store/team_records", "team/report"),

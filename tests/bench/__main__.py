@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.bench import product, report
 from tests.bench.machine import Cores, Machine
 from tests.bench.programs import on_core
-from tests.bench.rows import MEASUREMENTS, ROWS
+from tests.bench.rows import MEASUREMENTS, ROWS, SECTIONS
 from tests.bench.setup import Peers
 from tests.bench.table import Bench, Row
 
@@ -25,9 +25,10 @@ OTHERS = 0.03
 def main() -> int:
     """Measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="everything in under two minutes")
+    parser.add_argument("--quick", action="store_true", help="everything in a few minutes")
     names = [row.name for row in ROWS]
-    parser.add_argument("--only", metavar="NAME[,NAME]", help=", ".join(names))
+    only = f"{', '.join(names)}; or all of {' or '.join(SECTIONS)}"
+    parser.add_argument("--only", metavar="NAME[,NAME]", help=only)
     parser.add_argument(
         "--json", metavar="FILE", nargs="?", const="-", help="write JSON; alone: instead of a table"
     )
@@ -35,11 +36,14 @@ def main() -> int:
         "--readme", action="store_true", help="put the table into docs/performance.md"
     )
     chosen = parser.parse_args()
-    wanted = frozenset(chosen.only.split(",") if chosen.only else names)
+    wanted = _names(chosen.only.split(",") if chosen.only else names)
     if unknown := wanted - set(names):
         parser.error(f"no row {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    if chosen.readme and (chosen.quick or chosen.only):
-        parser.error("docs/performance.md gets all rows of a full run")
+    sections = [name for name, rows in SECTIONS.items() if {row.name for row in rows} <= wanted]
+    if chosen.readme and (
+        chosen.quick or sum(len(SECTIONS[each]) for each in sections) < len(wanted)
+    ):
+        parser.error("docs/performance.md gets whole sections of a full run")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     product.forget_settings()
     product.compile_modules()
@@ -58,7 +62,16 @@ def main() -> int:
     if machine.others() > OTHERS:
         bench.note(f"Other programs took {machine.others():.0%} of the two cores' time.")
     _report(chosen, rows, bench, machine)
+    if chosen.readme:
+        for name in sections:
+            report.put(name, report.text(SECTIONS[name], bench, machine))
     return 0
+
+
+def _names(given: Sequence[str]) -> frozenset[str]:
+    """Names of rows; that of a section stands for its rows."""
+    rows = [SECTIONS[name] for name in given if name in SECTIONS]
+    return frozenset(given) - SECTIONS.keys() | {row.name for some in rows for row in some}
 
 
 def _report(
@@ -72,8 +85,6 @@ def _report(
         print(table)
     if chosen.json not in {None, "-"}:
         Path(chosen.json).write_text(everything + "\n", "utf-8")
-    if chosen.readme:
-        report.put(table)
 
 
 def _log(line: str) -> None:

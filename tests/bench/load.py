@@ -22,10 +22,12 @@ SECRET = "tiktok-client-secret"
 
 BODY = (
     b'{"client_key":"awexampleclient1","event":"post.publish.complete","create_time":%d,'
-    b'"user_openid":"-000ExampleOpenIdExampleOpenIdExampl","content":"{\\"publish_id\\":'
+    b'"user_openid":"%s","content":"{\\"publish_id\\":'
     b'\\"v_pub_file~v2-1.%019d\\",\\"publish_type\\":\\"DIRECT_PUBLISH\\"}"}'
 )
 """About 250 bytes, each with another publish id, so that none is a redelivery."""
+
+USER = "-000ExampleOpenIdExampleOpenIdExampl"
 
 HEAD = (
     b"POST /webhook HTTP/1.1\r\nHost: %s:%d\r\nUser-Agent: TikTok-Webhook/1.0\r\n"
@@ -36,13 +38,16 @@ HEAD = (
 
 def deliveries(host: str, port: int) -> Iterator[bytes]:
     """Requests without end, each signed at the moment it is taken."""
-    secret = SECRET.encode()
-    start = time.time_ns()
-    for number in count(start):
-        now = int(time.time())
-        body = BODY % (now, number)
-        digest = hmac.new(secret, b"%d.%s" % (now, body), hashlib.sha256).hexdigest()
-        yield HEAD % (host.encode(), port, len(body), now, digest.encode()) + body
+    for number in count(time.time_ns()):
+        yield request(host, port, number)
+
+
+def request(host: str, port: int, number: int, user: str = USER) -> bytes:
+    """A signed request with a delivery of this number."""
+    now = int(time.time())
+    body = BODY % (now, user.encode(), number)
+    digest = hmac.new(SECRET.encode(), b"%d.%s" % (now, body), hashlib.sha256).hexdigest()
+    return HEAD % (host.encode(), port, len(body), now, digest.encode()) + body
 
 
 class Connection:

@@ -18,11 +18,13 @@ class Cores:
         server: For what is measured.
         load: For what measures it, and for apps behind it.
         note: Why nothing is pinned; empty when it is.
+        every: All that this process may use, for what is too much for one core.
     """
 
     server: int | None
     load: int | None
     note: str = ""
+    every: frozenset[int] = frozenset()
 
     @classmethod
     def choose(cls) -> "Cores":
@@ -33,7 +35,7 @@ class Cores:
         if len(allowed) < 2:
             return cls(None, None, "only one core: server and load share it")
         apart = [core for core in allowed[1:] if core not in _halves(allowed[0])]
-        return cls(allowed[0], (apart or allowed[1:])[0])
+        return cls(allowed[0], (apart or allowed[1:])[0], every=frozenset(allowed))
 
 
 def _halves(core: int) -> set[int]:

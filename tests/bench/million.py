@@ -44,11 +44,11 @@ def file_for(folder: Path, count: int) -> Path:
     return path
 
 
-async def make(path: Path, count: int) -> None:
+async def make(location: Path | str, count: int) -> None:
     """Write N deliveries, and rejected ones on top, of which few are kept."""
     left = count
     made = _deliveries(random.Random(SEED))
-    with open_store(path, keep=2 * count, keep_bytes=1 << 40) as store:
+    with open_store(location, keep=2 * count, keep_bytes=1 << 40) as store:
         while left:
             some: list[Delivery] = []
             while left and len(some) < SLICE:

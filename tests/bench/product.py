@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+import psycopg_binary
+
 import tiktok_hook
 from tests.bench.load import SECRET
 from tests.bench.programs import HERE, Program, Words, free_port, running
@@ -35,6 +38,11 @@ def script() -> Path:
 def listen(*options: str | Path) -> Command:
     """``listen`` without tunnel; every other option has its default."""
     return lambda port: [script(), "listen", "--no-tunnel", *_ports(port), *options]
+
+
+def attach(*options: str | Path) -> Command:
+    """``attach``; the port is that of its inspector."""
+    return lambda port: [script(), "attach", "--inspect-port", str(port), *options]
 
 
 def tunnelled(*options: str | Path) -> Command:
@@ -91,8 +99,9 @@ def running_product(
 
 
 def compile_modules() -> None:
-    """Compile the package as pip does when it installs it; a checkout's may be missing or old."""
-    compileall.compile_dir(str(Path(tiktok_hook.__file__).parent), quiet=2)
+    """Compile packages as pip does when it installs them; those of a checkout may be old."""
+    for package in (tiktok_hook, psycopg, psycopg_binary):
+        compileall.compile_dir(str(Path(package.__file__ or "").parent), quiet=2)
 
 
 def forget_settings() -> None:

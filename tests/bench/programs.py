@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn, Self
 
 from tests.bench.machine import Cores
 
@@ -159,6 +160,89 @@ def on_core(core: int | None) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def on_every_core(cores: Cores) -> Iterator[None]:
+    """Let this thread, and all that it starts, use every core again."""
+    if not cores.every:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores.every)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class Worker:
+    """A part of a measurement in a process of its own, which prints JSON at its end.
+
+    It prints a line when it is ready, and starts to work when it gets one.
+
+    Args:
+        module: In ``tests.bench.workers``.
+        arguments: Its command line.
+        core: Where it runs; None for where this thread may.
+    """
+
+    def __init__(self, module: str, *arguments: object, core: int | None = None) -> None:
+        words = [sys.executable, "-m", f"tests.bench.workers.{module}", *map(str, arguments)]
+        self._words = words
+        with on_core(core):
+            self._process = subprocess.Popen(
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def wait_until_ready(self) -> None:
+        """Return when it may be started.
+
+        Raises:
+            NotMeasuredError: It ended before that.
+        """
+        assert self._process.stdout is not None
+        if not self._process.stdout.readline():
+            self._fail()
+
+    def start(self, line: str = "") -> None:
+        """Let it start, or end when it is one that works until it is asked to end."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._fail()
+
+    def result(self, seconds: float) -> Any:
+        """What it prints at its end.
+
+        Raises:
+            NotMeasuredError: It failed, or took longer.
+        """
+        try:
+            output, errors = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise NotMeasuredError(f"{self._words[2]} took longer than {seconds:.0f} s") from error
+        if self._process.returncode:
+            raise NotMeasuredError(_failure(self._words, errors))
+        return json.loads(output)
+
+    def _fail(self) -> NoReturn:
+        _, errors = self._process.communicate()
+        raise NotMeasuredError(_failure(self._words, errors))
+
+
+def _failure(words: list[str], errors: bytes) -> str:
+    last = errors.decode(errors="replace").strip().splitlines()[-1:]
+    return f"{words[2]} failed: {''.join(last)[:200]}"
 
 
 @contextmanager

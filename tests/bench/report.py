@@ -9,7 +9,13 @@ from tests.bench.machine import Machine
 from tests.bench.table import Bench, Row, markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
-BEGIN, END = "<!-- measured: make bench BENCH=--readme -->", "<!-- end of measured -->"
+BEGIN = {
+    "product": "<!-- measured: make bench BENCH=--readme -->",
+    "postgres": "<!-- measured on PostgreSQL: make bench BENCH=--readme -->",
+}
+"""The line before each section."""
+
+END = "<!-- end of measured -->"
 
 
 def as_json(rows: Sequence[Row], bench: Bench, machine: Machine) -> dict[str, object]:
@@ -52,11 +58,11 @@ def text(rows: Sequence[Row], bench: Bench, machine: Machine) -> str:
     )
 
 
-def put(measured: str) -> None:
-    """Write it into the page."""
-    before, rest = PAGE.read_text("utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n{measured}\n{END}{after}", "utf-8")
+def put(section: str, measured: str) -> None:
+    """Write it into its section of the page."""
+    before, begin, rest = PAGE.read_text("utf-8").partition(BEGIN[section])
+    _, end, after = rest.partition(END)
+    PAGE.write_text(f"{before}{begin}\n{measured}\n{end}{after}", "utf-8")
 
 
 def _today() -> str:

@@ -1,13 +1,14 @@
 """The long form of the faults: ``make soak``, or ``python -m tests.faults.soak``.
 
-First the command is killed outright under load, over and over: what was answered 200 is there. Then
-it is given far more than its disk can take, for a minute, and stopped for longer than ngrok waits
-for a heartbeat. Then one listener lives through mixed traffic, with its tunnel disturbed in all
-ways, deliveries replayed and the page loaded again, while its descriptors, threads, tasks,
-processes and memory are printed. Ends with 1 when they grow.
+First the command is killed outright under load, over and over: what was answered 200 is there, and
+reaches the app that it is queued for. Then it is given far more than its disk can take, for a
+minute, and stopped for longer than ngrok waits for a heartbeat. Then one listener lives through
+mixed traffic, with its tunnel disturbed in all ways, deliveries replayed and the page loaded again,
+while its descriptors, threads, tasks, processes and memory are printed. Ends with 1 when they grow.
 
-SOAK_ROUNDS (100) is how often it is killed, SOAK_OVERLOAD (60), SOAK_STOPPED (40) and
-SOAK_SECONDS (3600) how many seconds it is pressed, stopped, and how long the traffic continues.
+SOAK_ROUNDS (100) is how often it is killed, with and without a queue; SOAK_OVERLOAD (60),
+SOAK_STOPPED (40) and SOAK_SECONDS (3600) are how many seconds it is pressed and stopped, and how
+long the traffic continues.
 """
 
 import asyncio
@@ -32,6 +33,7 @@ import psutil
 
 from tests import disk_shim
 from tests.apps import OK, App, http, running_app
+from tests.faults import queue_kills
 from tests.faults.overload import overload
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
@@ -368,7 +370,8 @@ def main() -> None:
         for variable in ("HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
             os.environ[variable] = name
         asyncio.run(kill_rounds(rounds, Path(name)))
-        wrong = asyncio.run(press(pressed, Path(name), disk_shim.build(Path(name))))
+        wrong = asyncio.run(queue_kills.kill_rounds(rounds, Path(name)))
+        wrong += asyncio.run(press(pressed, Path(name), disk_shim.build(Path(name))))
         if stopped:
             wrong += asyncio.run(stand_still(stopped))
         wrong += asyncio.run(soak(seconds, Path(name)))

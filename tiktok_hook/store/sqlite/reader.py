@@ -331,7 +331,7 @@ class SQLiteReader:
         return found
 
     def additions(self) -> int:
-        """The change counter: SQLite does not say what changed."""
+        """The change counter: SQLite reports no more than that something changed."""
         return self.changes()
 
     def updates(self) -> int:
