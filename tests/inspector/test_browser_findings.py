@@ -1,6 +1,7 @@
 """What users stumbled over in the page: each test is one of their findings."""
 
 import asyncio
+import json
 import re
 import zlib
 
@@ -10,7 +11,7 @@ from playwright.async_api import Browser, expect
 from tests.apps import http
 from tests.inspector.conftest import TOKEN, running
 from tests.inspector.views import FAILURE, View, viewing
-from tests.listener import BODY, listening
+from tests.listener import BODY, listening, signed
 from tiktok_hook.sanitize import visible
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -270,6 +271,33 @@ async def test_an_error_is_never_copied_as_curl(view: View) -> None:
     await expect(view.page.locator("#announcement")).to_contain_text("503")
     assert await view.page.evaluate("navigator.clipboard.readText()") == "before"
     view.troubles.clear()  # the browser reports the 503
+
+
+async def test_content_that_is_too_deep_to_read_is_named_and_shown(view: View) -> None:
+    deep = json.dumps('{"publish_id":' + '{"a":' * 119 + "1" + "}" * 120)
+    await view.receive(
+        FAILURE[: FAILURE.index(b'"content"')] + b'"content":' + deep.encode() + b"}"
+    )
+    await expect(view.page.locator("#row-1")).to_contain_text("nested deeper than 100")
+    await view.choose(1)
+    detail = view.page.locator("#detail")
+    await expect(detail).to_contain_text("its content is nested deeper than 100")
+    await expect(detail.locator(".event")).to_contain_text("publish_id: {…} 1 key")
+    await expect(detail).not_to_contain_text("no reason")
+
+
+async def test_compare_ignores_the_order_of_headers(view: View) -> None:
+    page = view.page
+    one, other = ("X-First", "1"), ("X-Second", "2")
+    await view.receive(FAILURE, signed(FAILURE), one, other)
+    await view.receive(FAILURE, signed(FAILURE), other, one)
+    await view.settle(2)
+    for number in (1, 2):
+        await page.check(f"#row-{number} input")
+    await page.click("#compare")
+    await expect(page.locator("#dialog .diff")).to_contain_text("X-Second: 2")
+    changed = await page.locator("#dialog :is(ins, del)").all_inner_texts()
+    assert [each for each in changed if not each.startswith("TikTok-Signature")] == []
 
 
 async def test_page_and_terminal_escape_the_same_characters(view: View) -> None:

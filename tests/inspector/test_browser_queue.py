@@ -90,6 +90,7 @@ window.Notification = class {
   }
 };
 Object.defineProperty(document, "hidden", { get: () => true });
+window.requestAnimationFrame = () => 0; // as in a tab in the background
 """
 
 

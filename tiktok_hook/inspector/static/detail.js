@@ -428,7 +428,8 @@ function attemptView(attempt, delivery, known, isLast) {
     el(
       "div",
       {},
-      attempt.hint ? el("p", { class: "hint" }, visible(attempt.hint)) : null,
+      // The band at the top has the hint of the last one.
+      attempt.hint && !isFailure ? el("p", { class: "hint" }, visible(attempt.hint)) : null,
       el("div", { class: "dim" }, moment(attempt.started_at)),
       el("h2", {}, "Response"),
       headers(attempt.headers),

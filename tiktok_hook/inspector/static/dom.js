@@ -79,8 +79,8 @@ const announcement = byId("announcement");
 byId("dialog").addEventListener("close", () => document.body.append(announcement));
 let quiet;
 export function say(words) {
-  if (byId("dialog").open && !byId("dialog").contains(announcement))
-    byId("dialog").append(announcement);
+  const dialog = byId("dialog");
+  if (dialog.open && !dialog.contains(announcement)) dialog.append(announcement);
   announcement.textContent = words;
   clearTimeout(quiet);
   quiet = setTimeout(() => {

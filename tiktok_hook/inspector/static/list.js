@@ -202,8 +202,13 @@ function renew(id) {
 let pending = null;
 let isStale = false; // whether more has changed than that the rows of `fresh` have arrived
 const fresh = new Set();
+// There are no frames while the tab is in the background, and notifications depend on drawings.
 /** @returns {Promise<void>} */
-const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+const nextFrame = () =>
+  new Promise((resolve) => {
+    requestAnimationFrame(() => resolve());
+    setTimeout(resolve, 250);
+  });
 
 /**
  * Draws the list with the next frame.
