@@ -136,6 +136,31 @@ async def test_an_ngrok_error_is_one_sentence_a_hint_and_exit_code_3(
     assert out == b""
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "hint"),
+    [
+        ("ERR_NGROK_18019", "does not include endpoint pooling", "Leave out --pooling"),
+        ("ERR_NGROK_18020", "as many pooled endpoints", "Stop one of the other listeners"),
+    ],
+)
+async def test_a_pool_that_ngrok_does_not_let_us_join_ends_with_3(
+    service: NgrokService, code: str, message: str, hint: str
+) -> None:
+    service.reject_bind(code, "What ngrok's own sentence is.")
+    pooling = ["--pooling"] if sys.version_info >= (3, 12) else []  # SDK 1.4 of 3.11 cannot pool
+    process = await asyncio.create_subprocess_exec(
+        *command(*tunnelled(service), "--domain", "127.9.8.4", *pooling, form="compact"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **TOKEN_ONLY},
+    )
+    _, err = await asyncio.wait_for(process.communicate(), DEADLINE)
+    assert process.returncode == 3, err.decode()
+    words = " ".join(err.decode().split())
+    assert message in words
+    assert hint in words.partition("Hint: ")[2]
+
+
 async def test_a_notice_at_the_start_counts_queued_deliveries_that_will_not_be_forwarded(
     tmp_path: Path,
 ) -> None:
