@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +24,8 @@ class Proxy:
         self.left: int | None = None
         """How many more bytes reach the server; None is all."""
         self._both_ways = False
+        self.delay_seconds = 0.0
+        """How long what the server sends is on its way."""
         self.dropped = False
         """Whether anything was held back since it was frozen."""
 
@@ -91,5 +94,6 @@ class Proxy:
                 dead = dead or self._both_ways
                 self.dropped = self.dropped or dead
                 if not dead:
+                    time.sleep(self.delay_seconds)
                     client.sendall(data)
             client.shutdown(socket.SHUT_WR)

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
+import time_machine
 
 import tiktok_hook
 from tests import postgres
@@ -13,7 +16,8 @@ from tests.apps import http, running_app
 from tests.cli.history import fill
 from tests.cli.runner import invoke
 from tests.listener import SECRET, post
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, wait_for
+from tests.store.postgres.proxy import Proxy
 from tiktok_hook.doctor import Subject, history
 from tiktok_hook.errors import UsageError
 from tiktok_hook.session import ListenOptions
@@ -143,6 +147,36 @@ async def test_doctor_checks_the_server(url: str) -> None:
     assert "writable, 6 deliveries" in found[0].found
     assert found[1].found.startswith("PostgreSQL ")
     assert all(PASSWORD not in each.found for each in found)
+
+
+async def test_doctor_names_a_server_that_is_far(server: PostgresServer, url: str) -> None:
+    with Proxy(server.port) as proxy:
+        proxy.delay_seconds = 0.055
+        far = url.replace(f":{server.port}/", f":{proxy.port}/")
+        found = {each.id: each for each in await history.database(Subject(db=far))}
+    assert found["database-server"].status == "warn"
+    (away,) = re.findall(r", ([\d.]+) ms away", found["database-server"].found)
+    assert float(away) >= 55
+    assert "use a server that is nearer" in found["database-server"].next_step
+
+
+async def test_doctor_and_team_status_name_a_clock_that_is_off(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiktok_hook.store.postgres.presence.RENEW_SECONDS", 0.1)
+    with time_machine.travel(time.time() + 3600):
+        found = {each.id: each for each in await history.database(Subject(db=url))}
+        with open_store(url) as store:
+            wait_for(lambda: store.changes() != -1)
+            presence = "SELECT clock_seconds FROM tiktok_hook.processes"
+            server = postgres.server()
+            name = url.rpartition("/")[2]
+            wait_for(lambda: server.execute(presence, name) != [(None,)])
+            shown = await asyncio.to_thread(invoke, "team", "status", url)
+    clock = found["database-clock"]
+    assert clock.status == "warn"
+    assert re.search(r"clock is \+3[56]\d\d\.\d s from the server's", clock.found)
+    assert re.search(r"clock \+3[56]\d\d\.\d s \(wrong\)", shown.stdout)
 
 
 async def test_doctor_does_not_create_a_history(server: PostgresServer, database: str) -> None:
