@@ -153,6 +153,27 @@ def _stop(started: PostgresServer) -> None:
         started.stop("immediate")
 
 
+def dump(url: str, file: str) -> None:
+    """Write a database to a file, as its administrator does."""
+    assert _run_program("pg_dump", "--format=custom", f"--file={file}", url) == 0
+
+
+def restore(url: str, file: str) -> None:
+    """Replace what is in a database by what a file has.
+
+    Again, as an administrator does, where it was rolled back: it may deadlock with the programs
+    that use the database.
+    """
+    options = ("--clean", "--if-exists", "--single-transaction")
+    wait_for(lambda: _run_program("pg_restore", *options, f"--dbname={url}", file) == 0)
+
+
+def _run_program(program: str, *arguments: str) -> int:
+    found = programs()
+    assert found is not None
+    return subprocess.run([found / program, *arguments], check=False, timeout=60).returncode
+
+
 def wait_for(condition: Any, *, seconds: float = 30.0) -> None:
     """Look until it is so, under a deadline."""
     deadline = time.monotonic() + seconds

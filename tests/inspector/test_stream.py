@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from tests import postgres
 from tests.deadline import DEADLINE
 from tests.inspector.conftest import TOKEN, URL, Served, running
 from tests.listener import BODY
@@ -337,3 +338,23 @@ async def test_an_attempt_carries_whether_and_when_it_is_tried_again(served: Ser
         assert seen["next_try_at"] == "1970-01-01T00:00:00.000000Z"
         served.feed.publish(QueueChanged(paused=True, waiting=2))
         assert await client.next("queue") == {"paused": True, "waiting": 2}
+
+
+async def test_a_dump_that_is_restored_makes_the_client_load_the_list_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tiktok_hook.store.postgres.presence.RENEW_SECONDS", 0.2)
+    server = postgres.server()
+    url = server.url(server.new_database())
+    file = str(tmp_path / "history.dump")
+    open_store(url).close()
+    await asyncio.to_thread(postgres.dump, url, file)
+    async with running(path=url) as served:
+        for _ in range(3):
+            await served.store.add(Delivery(received_at=1.0, body=BODY, status=200))
+        async with listening(served) as client:
+            await asyncio.to_thread(postgres.restore, url, file)
+            await client.next("reset", seconds=DEADLINE)
+            stored = await served.store.add(Delivery(received_at=1.0, body=BODY, status=200))
+            assert stored.id == 1  # another one of this id has been sent before
+            await client.wait_for_id(1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -37,20 +36,10 @@ def url(server: PostgresServer, database: str) -> str:
     return server.url(database)
 
 
-def _run(program: str, *arguments: str) -> None:
-    found = postgres.programs()
-    assert found is not None
-    subprocess.run([found / program, *arguments], check=True, timeout=60)
-
-
 def _dump(url: str, folder: Path) -> str:
     file = str(folder / "history.dump")
-    _run("pg_dump", "--format=custom", f"--file={file}", url)
+    postgres.dump(url, file)
     return file
-
-
-def _restore(url: str, file: str) -> None:
-    _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={url}", file)
 
 
 async def _receive(store: Store, *numbers: int) -> None:
@@ -76,7 +65,7 @@ async def test_an_app_continues_in_a_copy_where_it_was_in_the_dump(
             file = await asyncio.to_thread(_dump, url, tmp_path)
             await _receive(store, 4)
         copy = server.url(server.new_database())
-        await asyncio.to_thread(_restore, copy, file)
+        await asyncio.to_thread(postgres.restore, copy, file)
         with open_store(copy) as store:
             await _receive(store, 5)
             async with attached(copy, app.url, published=published) as (relay, _):
@@ -108,7 +97,7 @@ async def test_listener_and_app_continue_when_a_dump_is_restored_in_place(
                 await _receive(store, 2, 3)
                 await app.wait_for(3)
                 await eventually(lambda: relay.waiting == 0)
-                await asyncio.to_thread(_restore, url, file)
+                await asyncio.to_thread(postgres.restore, url, file)
                 await _receive(store, 4, 5, 6)  # ids 2, 3 and 4
                 await app.wait_for(6)
                 await eventually(lambda: relay.waiting == 0)
@@ -159,7 +148,7 @@ def test_who_follows_ends_with_an_error_when_a_dump_is_restored(
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     wait_for(lambda: seen == [1, 2, 3])
-    _restore(url, file)
+    postgres.restore(url, file)
     thread.join(DEADLINE)
     assert not thread.is_alive()
     assert "was restored from a dump" in str(errors[0])
