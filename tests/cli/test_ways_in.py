@@ -122,9 +122,24 @@ def test_a_target_may_be_a_number(config: Path, value: str) -> None:
         ("forward-to = 2026-11-23", "not a string or a list of strings"),
         ('domain = ["a.example"]', "it is a list, and --domain takes one value"),
         ("domain = true", "it is true, and --domain takes a value"),
+        ("keep = inf", "inf is not a value of --keep"),
+        ("keep = 1.5", "1.5 is not a value of --keep"),
+        ("max-body = 2026-01-01", "2026-01-01 is not a value of --max-body"),
+        ("forward-timeout = nan", "nan is not a value of --forward-timeout"),
         ("\ufeffport = 1", "begins with a byte order mark (BOM)"),
     ],
-    ids=["truth-value", "nested", "date", "list", "truth-value-alone", "byte-order-mark"],
+    ids=[
+        "truth-value",
+        "nested",
+        "date",
+        "list",
+        "truth-value-alone",
+        "infinity",
+        "fraction",
+        "day",
+        "nan",
+        "byte-order-mark",
+    ],
 )
 def test_a_value_of_the_wrong_type_is_one_sentence(
     config: Path, content: str, message: str

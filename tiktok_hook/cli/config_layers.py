@@ -4,6 +4,7 @@
 applies: option, environment, file, default.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -318,6 +319,15 @@ def as_click_reads(parameter: click.Option, value: Any, *, key: str, file: Path)
         shown = str(value).lower()
         raise UsageError(
             f"{key} in {file} cannot be used: it is {shown}, and --{key} takes a value.",
+            hint="Correct it, or remove it.",
+        )
+    takes_integer = isinstance(parameter.type, type(click.INT))
+    fits = isinstance(value, _PLAIN)  # TOML has dates, too
+    if isinstance(value, float):  # and infinity
+        fits = math.isfinite(value) and (value.is_integer() or not takes_integer)
+    if not fits:
+        raise UsageError(
+            f"{key} in {file} cannot be used: {value} is not a value of --{key}.",
             hint="Correct it, or remove it.",
         )
     return value
