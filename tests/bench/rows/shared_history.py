@@ -106,7 +106,7 @@ def _read(bench: Bench, location: str) -> dict[str, float]:
 
 
 def _events(bench: Bench, place: Place, location: str, path: Path) -> None:
-    times = 5 if bench.quick else 15
+    times = 5 if bench.quick else 8
     with tempfile.TemporaryDirectory(dir=place.folder, prefix="home-") as home:
         homes = product.environment(Path(home))
         for number in range(bench.repetitions):

@@ -123,7 +123,7 @@ def _rate_of(bench: Bench, location: str) -> float:
 
 
 def _stored(bench: Bench, location: str, *, senders: int) -> dict[str, float]:
-    words = [location, "--senders", senders, "--seconds", bench.seconds]
+    words = [location, "--senders", senders, "--seconds", bench.seconds / 2]
     with Worker("storing", *words, core=bench.cores.server) as worker:
         worker.wait_until_ready()
         worker.start()
@@ -170,7 +170,7 @@ def _far(bench: Bench, place: Place) -> None:
 
 
 def _p99_ms(bench: Bench, location: str, *, listeners: int, senders: int) -> float:
-    words = [location, "--senders", senders, "--seconds", bench.seconds, "--each"]
+    words = [location, "--senders", senders, "--seconds", bench.seconds / 2, "--each"]
     with ExitStack() as stack, on_every_core(bench.cores):
         workers = [stack.enter_context(Worker("storing", *words)) for _ in range(listeners)]
         for each in workers:
@@ -195,14 +195,14 @@ def _stall(bench: Bench, place: Place) -> None:
             Worker(
                 "storing",
                 place.server.url(database, port=place.server.port),
-                *("--senders", 1, "--seconds", bench.seconds),
+                *("--senders", 1, "--seconds", bench.seconds / 2),
             ) as other,
         ):
             first.wait_until_ready()
             other.wait_until_ready()
             first.start()
             other.start()
-            time.sleep(bench.seconds / 4)
+            time.sleep(bench.seconds / 8)
             proxy.freeze(after=_BATCH_PART)
             longest = other.result(60 + bench.seconds)["longest_ms"]
             if not proxy.dropped:
