@@ -189,6 +189,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 HEAVY = ("aiohttp", "ngrok", "rich", "sqlite3", "uvloop", "asyncio")
+FOR_DELIVERIES = ("orjson", "tiktok_hook.delivery", "tiktok_hook.archive")
+"""What a command needs when it runs, and ``--help`` does not: more than `import click` takes."""
 
 
 @pytest.mark.parametrize(
@@ -220,3 +222,24 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_help_of_no_command_imports_what_deals_with_deliveries() -> None:
+    program = (
+        "import sys\n"
+        "from tiktok_hook.cli import COMMANDS, run\n"
+        "for name in COMMANDS:\n"
+        "    run([name, '--help'])\n"
+        f"    loaded = [each for each in {FOR_DELIVERIES!r} if each in sys.modules]\n"
+        "    if loaded:\n"
+        "        sys.exit(f'{name} loads {loaded}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Usage:") > 15

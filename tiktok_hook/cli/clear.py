@@ -1,10 +1,10 @@
 """``tiktok-hook clear``: deletes deliveries, after asking."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +12,10 @@ from tiktok_hook.cli import completers, options, prose, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import NoHistoryError, UsageError
-from tiktok_hook.store import Filter, Location, open_store
+from tiktok_hook.store import Location, open_store
+
+if TYPE_CHECKING:
+    from tiktok_hook.store import Filter
 
 _ANSWER_SECONDS = 2.0
 """How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
@@ -45,6 +48,9 @@ def command(
     Deletes deliveries and their attempts for good, after asking. Their ids are not given again.
     Exits with 1 when you answer no.
     """
+    import asyncio  # not needed for --help
+
+    from tiktok_hook.store import Filter
     from tiktok_hook.terminal.words import plural
 
     until = None
@@ -80,8 +86,8 @@ def command(
 
 
 def _found(
-    location: Location, words: Sequence[str], fitting: Filter
-) -> tuple[Filter, int, int, int]:
+    location: Location, words: Sequence[str], fitting: "Filter"
+) -> tuple["Filter", int, int, int]:
     """What is meant, the newest id there is, how many match, and how many of those are queued.
 
     Raises:
@@ -113,8 +119,7 @@ def _confirmed(question: str) -> bool:
     )
 
 
-async def _clear(location: Location, where: Filter, newest: int) -> int:
-
+async def _clear(location: Location, where: "Filter", newest: int) -> int:
     # Nothing else is pruned.
     with open_store(location, prune=False) as store:
         return await store.clear(where, up_to=newest)

@@ -1,17 +1,18 @@
 """``tiktok-hook import``: deliveries of a file added to the history."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook import archive
-from tiktok_hook.archive import Capture, ImportResult
 from tiktok_hook.cli import completers, options, prose, selection
 from tiktok_hook.cli.export import counted
 from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.store import Location, open_store
+
+if TYPE_CHECKING:
+    from tiktok_hook.archive import Capture, ImportResult
 
 _NAMED = 10
 """How many entries a line names by their numbers."""
@@ -58,8 +59,12 @@ def command(
     Imported deliveries get new ids. Their signatures are checked with your secret; without one they
     are unchecked. A body that the file does not contain is marked as missing.
     """
-    known = options.resolve_secrets(secrets, secret_files)
+    import asyncio  # not needed for --help
+
+    from tiktok_hook import archive
     from tiktok_hook.forward import parse_header
+
+    known = options.resolve_secrets(secrets, secret_files)
 
     wanted = archive.ImportOptions(
         urls=urls,
@@ -87,7 +92,7 @@ def command(
         prose.note(line)
 
 
-def _report(result: ImportResult, capture: Capture) -> list[str]:
+def _report(result: "ImportResult", capture: "Capture") -> list[str]:
     """What was imported and what was left out, a line each."""
     from tiktok_hook.delivery import BodyState
     from tiktok_hook.sanitize import visible
@@ -141,7 +146,8 @@ def _entries(numbers: Sequence[int]) -> str:
     return f"{'entry' if len(numbers) == 1 else 'entries'} {named}{more}"
 
 
-async def _store(capture: Capture, location: Location) -> ImportResult:
+async def _store(capture: "Capture", location: Location) -> "ImportResult":
+    from tiktok_hook import archive
 
     # An import removes nothing to make room for itself.
     with open_store(location, prune=False) as store:

@@ -2,14 +2,18 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tiktok_hook.cli import options, prose, selection
-from tiktok_hook.delivery import Delivery, Source, arrival_json, dump
 from tiktok_hook.errors import HookError, NoHistoryError, UsageError
 from tiktok_hook.sanitize import visible
-from tiktok_hook.store import Filter, HistoryReader, Location
+from tiktok_hook.store import Location
+
+if TYPE_CHECKING:
+    from tiktok_hook.delivery import Delivery
+    from tiktok_hook.store import Filter, HistoryReader
 
 _MOST_ID = 2**63 - 1
 
@@ -82,7 +86,8 @@ def _print_cursor(location: Location) -> None:
         click.echo(0)
 
 
-def _since(text: str | None) -> Filter:
+def _since(text: str | None) -> "Filter":
+    from tiktok_hook.store import Filter  # not needed for --help
 
     if text is None:
         return Filter()
@@ -111,7 +116,7 @@ class _Wait:
         timeout: Seconds; None has no end.
     """
 
-    def __init__(self, wanted: Filter, location: Location, timeout: float | None) -> None:
+    def __init__(self, wanted: "Filter", location: Location, timeout: float | None) -> None:
         self._wanted = wanted
         self._location = location
         self._timeout = timeout
@@ -148,13 +153,14 @@ class _Wait:
         with history:
             self._print_first(history, after or 0)
 
-    def _awaited(self) -> HistoryReader:
+    def _awaited(self) -> "HistoryReader":
         try:
             return selection.awaited(self._location, until=self._end)
         except NoHistoryError:
             raise self._nothing() from None
 
-    def _print_first(self, history: HistoryReader, after: int) -> None:
+    def _print_first(self, history: "HistoryReader", after: int) -> None:
+        from tiktok_hook.delivery import arrival_json, dump
         from tiktok_hook.store.change_feed import Arrival, follow
 
         left = None if self._end is None else max(self._end - time.monotonic(), 0.0)
@@ -165,8 +171,9 @@ class _Wait:
                 return
         raise self._nothing()
 
-    def _counts(self, delivery: Delivery) -> bool:
+    def _counts(self, delivery: "Delivery") -> bool:
         """Whether it ends the wait; shows why not if it might have been expected to."""
+        from tiktok_hook.delivery import Source
         from tiktok_hook.signature import State
 
         if delivery.source is Source.IMPORT:

@@ -2,29 +2,29 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tiktok_hook.errors import NoHistoryError
-from tiktok_hook.store.api import ATTACHMENT, ChangeFeed, HistoryReader, Integrity, QueueLock
-from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, Bounds
-from tiktok_hook.store.filter import EVERYTHING, Filter, as_filter
-from tiktok_hook.store.kept import MAX_REJECTED, REJECTED_BODY_BYTES
+from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, MAX_REJECTED, Bounds
 from tiktok_hook.store.location import Location, locate, parse_location
-from tiktok_hook.store.records import (
-    QUEUE_MODES,
-    Attachment,
-    AttachmentState,
-    Bucket,
-    Counts,
-    Names,
-    QueuedDelivery,
-    QueueEntry,
-    QueueMode,
-)
 
 if TYPE_CHECKING:
+    from tiktok_hook.store.api import ATTACHMENT, ChangeFeed, HistoryReader, Integrity, QueueLock
+    from tiktok_hook.store.filter import EVERYTHING, Filter, as_filter
+    from tiktok_hook.store.kept import REJECTED_BODY_BYTES
     from tiktok_hook.store.postgres.health import ServerReport
     from tiktok_hook.store.postgres.team import Team
+    from tiktok_hook.store.records import (
+        QUEUE_MODES,
+        Attachment,
+        AttachmentState,
+        Bucket,
+        Counts,
+        Names,
+        QueuedDelivery,
+        QueueEntry,
+        QueueMode,
+    )
     from tiktok_hook.store.writer import Store
 
 __all__ = [
@@ -111,7 +111,7 @@ def open_store(
     return Store(SQLiteBackend(found.path, bounds, app=app))
 
 
-def open_history(location: Location | str | Path) -> HistoryReader:
+def open_history(location: Location | str | Path) -> "HistoryReader":
     """Open a history that is only read, whether or not another process writes to it.
 
     Raises:
@@ -129,7 +129,7 @@ def open_history(location: Location | str | Path) -> HistoryReader:
     return open_reader(_existing(found))
 
 
-def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) -> Integrity:
+def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) -> "Integrity":
     """Check that a history can be written and read in full; it stays as it was.
 
     Args:
@@ -219,10 +219,30 @@ def _existing(location: Location | str | Path) -> Path:
     return found.path
 
 
-def __getattr__(name: str) -> object:
-    # Only writing needs asyncio, whose import takes longer than listing the newest deliveries.
-    if name == "Store":
-        from tiktok_hook.store.writer import Store
+_MODULES = {
+    "api": ("ATTACHMENT", "ChangeFeed", "HistoryReader", "Integrity", "QueueLock"),
+    "filter": ("EVERYTHING", "Filter", "as_filter"),
+    "kept": ("REJECTED_BODY_BYTES",),
+    "records": (
+        "QUEUE_MODES",
+        "Attachment",
+        "AttachmentState",
+        "Bucket",
+        "Counts",
+        "Names",
+        "QueueEntry",
+        "QueueMode",
+        "QueuedDelivery",
+    ),
+    "writer": ("Store",),  # needs asyncio, whose import takes longer than listing deliveries
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-        return Store
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Import what deals with deliveries when it is asked for: ``--help`` needs only options."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Self
 
-from tiktok_hook.store.kept import MAX_REJECTED, MAX_REJECTED_BYTES
-
 KEEP = 100_000
 KEEP_BYTES = 1 << 30
 """How many deliveries a history keeps, and how many bytes, by default."""
+
+MAX_REJECTED = 1_000
+MAX_REJECTED_BYTES = 16 << 20
+"""How many rejected deliveries are kept, and how many bytes they may take, apart from `keep`."""
 
 KEEP_BYTES_IN_MEMORY = 256 << 20
 """Upper limit of `keep_bytes` for a history in memory."""

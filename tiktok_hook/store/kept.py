@@ -14,10 +14,6 @@ REJECTED_HEADER_BYTES = 16 * 1024
 REJECTED_TARGET_CHARS = 2 * 1024
 """How much of a rejected delivery is kept: of its body, its headers, and each of path and query."""
 
-MAX_REJECTED = 1_000
-MAX_REJECTED_BYTES = 16 << 20
-"""How many rejected deliveries are kept, and how many bytes they may take, apart from `keep`."""
-
 MAX_SEARCHABLE_CHARS = 200
 """The longest value of an indexed column; a stranger chooses how long the values in a body are."""
 

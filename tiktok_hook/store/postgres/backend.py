@@ -13,9 +13,8 @@ from psycopg.rows import dict_row
 from tiktok_hook.delivery import CUT
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.app_name import default_app_name
-from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, Bounds
+from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, MAX_REJECTED, MAX_REJECTED_BYTES, Bounds
 from tiktok_hook.store.jobs import Job
-from tiktok_hook.store.kept import MAX_REJECTED, MAX_REJECTED_BYTES
 from tiktok_hook.store.postgres import rows, schema
 from tiktok_hook.store.postgres.batch import Batch
 from tiktok_hook.store.postgres.connection import Connection, Server
