@@ -75,7 +75,9 @@ class AttachWiring(Wiring):
             from tiktok_hook import inspector
 
             fixed = inspector.Status(
-                targets=targets, routes=plan.routing, signed=bool(plan.secrets)
+                targets=targets,
+                routes=tuple((match or plan.match, target) for match, target in plan.routing),
+                signed=bool(plan.secrets),
             )
             inspector_url = await self._inspect(
                 plan, store, forwarder, state, secrets=plan.secrets, fixed=fixed

@@ -36,7 +36,7 @@ function targetFact(status) {
   const down = new Set(routes.filter((each) => each.up === false).map((each) => each.target));
   const [kind, words] = upWords(status.target_up);
   const several = `${plural(status.targets.length, "target", "targets")}, `;
-  const isOne = routes.length === 1 && routes[0].filter === null;
+  const isOne = routes.length === 1;
   const health = down.size ? `${down.size} down` : words;
   const where = isOne ? `${shortened(target)} ${words}` : `${several}${health}`;
   const label = [target ? where : "", rules].filter((each) => each).join(", ");
