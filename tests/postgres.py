@@ -133,6 +133,11 @@ def programs() -> Path | None:
 @cache
 def server() -> PostgresServer:
     """The server of this process; skips the test where there is none."""
+    return new_server()
+
+
+def new_server() -> PostgresServer:
+    """A server until this process ends; skips the test where there is none."""
     found = programs()
     if found is None:
         reason = "PostgreSQL is not installed; on Debian `make system` does it as root"

@@ -52,7 +52,7 @@ async def app_port(
 )
 async def test_a_command_runs(line: str, app_port: int) -> None:
     words = doc_pages.arguments(re.sub(r"\b[38]000\b", str(app_port), line))
-    words = ["2" if word == "12" else word for word in words]
+    words = [{"12": "2", "15-17": "1-1"}.get(word, word) for word in words]
     if words[0] in {"trigger", "replay"} and len(words) > 1 and "--to" not in words:
         words += ["--to", str(app_port)]
     done = await asyncio.to_thread(invoke, *words, stdin=b"y\n")

@@ -181,7 +181,7 @@ async def test_a_failure_halfway_leaves_nothing_in_the_history() -> None:
 
 
 @pytest.mark.parametrize(
-    "claim",
+    "stated",
     [
         {"state": "valid", "secret": 1, "age_seconds": 1.0},
         {"state": "stale", "reason": "as good as valid"},
@@ -202,7 +202,7 @@ def test_the_verdict_in_a_file_is_not_adopted(stated: object) -> None:
     assert ("Verdict in the file:" in verdict.hint) == reported
 
 
-@pytest.mark.parametrize("claimed", [State.UNCHECKED, State.VALID, State.INVALID])
+@pytest.mark.parametrize("stated", [State.UNCHECKED, State.VALID, State.INVALID])
 @pytest.mark.parametrize(
     ("secret", "state"), [("secret-of-the-app", State.VALID), ("another-secret", State.INVALID)]
 )

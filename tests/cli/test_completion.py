@@ -20,6 +20,7 @@ from tiktok_hook.delivery import Delivery
 from tiktok_hook.store import open_store
 
 FOLDER = str(Path(sys.executable).parent)
+PUBLISH_TYPES = ["DIRECT_PUBLISH", "INBOX_SHARE", "DIRECT_POST"]
 
 
 def stored(path: Path, *deliveries: Delivery) -> Path:
@@ -60,7 +61,7 @@ def completed(*words: str, incomplete: str = "") -> list[str]:
         (
             ["trigger", "post.publish.failed", "--set"],
             "content.publish_type=",
-            ["content.publish_type=DIRECT_PUBLISH", "content.publish_type=INBOX_SHARE"],
+            [f"content.publish_type={each}" for each in PUBLISH_TYPES],
         ),
         (["trigger", "authorization.removed", "--set"], "content.reason=5", ["content.reason=5"]),
         (
@@ -138,13 +139,13 @@ def test_values_of_a_stored_delivery_are_those_of_its_event(tmp_path: Path) -> N
     db = stored(tmp_path / "history.db", delivery())
     words = ["replay", "last", "--db", str(db), "--set"]
     offered = completed(*words, incomplete="content.publish_type=")
-    assert offered == ["content.publish_type=DIRECT_PUBLISH", "content.publish_type=INBOX_SHARE"]
+    assert offered == [f"content.publish_type={each}" for each in PUBLISH_TYPES]
 
 
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        (["--set", "content.publish_type", "="], "DIRECT_PUBLISH\nINBOX_SHARE"),
+        (["--set", "content.publish_type", "="], "\n".join(PUBLISH_TYPES)),
         (["--set", "content.publish_type", "=", "I"], "INBOX_SHARE"),
         (["--set", "content.publish_type=I"], "content.publish_type=INBOX_SHARE"),
         (["--set", "a", "=", "b", "--set", "content.publish_type", "=", "I"], "INBOX_SHARE"),
@@ -200,11 +201,11 @@ def test_bash_completes_at_the_tab_key(tmp_path: Path) -> None:
         terminal.read_until("ready")
         terminal.type(
             "echo : tiktok-hook; tiktok-hook trigger post.publish.f\t--set content.rea\tfram\t"
-            "--set content.publish_type=D\tx"
+            "--set content.publish_type=IN\tx"
         )
         terminal.read_until(
             "post.publish.failed --set content.reason=frame_rate_check_failed "
-            "--set content.publish_type=DIRECT_PUBLISH x"
+            "--set content.publish_type=INBOX_SHARE x"
         )
     finally:
         terminal.close()

@@ -141,7 +141,7 @@ async def test_a_403_of_the_listener_is_explained_by_another_secret() -> None:
     async with listening("--no-tunnel", "--ephemeral"):
         result = await trigger(FAILED, secret="another-secret-than-its")
     assert result.exit_code == 6
-    assert "not the one that signed" in result.stderr
+    assert "the listener has another client secret" in result.stderr
     assert "verifier" not in result.stderr
     assert "rightly" not in result.stderr
 

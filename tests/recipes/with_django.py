@@ -1,5 +1,4 @@
 import os
-import time
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -17,7 +16,7 @@ SECRET = os.environ["TIKTOK_CLIENT_SECRET"]
 def webhook(request: HttpRequest) -> HttpResponse:
     body = request.body  # the raw bytes
     signature = request.headers.get("Tiktok-Signature")
-    verdict = check(signature, body, SECRET, now=time.time(), tolerance=300)
+    verdict = check(signature, body, SECRET, tolerance=300)
     if verdict.state != "valid":
         return HttpResponse(verdict.reason, status=403)
     if event := parse(body):

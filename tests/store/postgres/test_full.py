@@ -11,27 +11,36 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests import postgres
 from tests.cli.runner import invoke
 from tests.postgres import PostgresServer
 from tests.store.samples import delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import Store, open_history, open_store
 
-SMALL, LARGE = "size=14m", "size=64m"
+SMALL, LARGE = "size=24m", "size=96m"
 
 
 @pytest.fixture
-def small_disk(server: PostgresServer) -> Iterator[Path]:
+def own_server() -> Iterator[PostgresServer]:
+    """A server of its own: one whose disk was full writes that database at each checkpoint."""
+    started = postgres.new_server()
+    yield started
+    started.stop("immediate")
+
+
+@pytest.fixture
+def small_disk(own_server: PostgresServer) -> Iterator[Path]:
     """A file system of its own for the server's files, with little room."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
-    with tempfile.TemporaryDirectory(dir=server.folder, prefix="disk-") as name:
+    with tempfile.TemporaryDirectory(dir=own_server.folder, prefix="disk-") as name:
         mounted = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", SMALL, "tmpfs", name], capture_output=True, check=False
         )
         if mounted.returncode != 0:
             pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.decode()}")
-        owner = server.folder.stat()
+        owner = own_server.folder.stat()
         os.chown(name, owner.st_uid, owner.st_gid)
         try:
             yield Path(name)
@@ -40,21 +49,19 @@ def small_disk(server: PostgresServer) -> Iterator[Path]:
 
 
 @pytest.fixture
-def small_database(server: PostgresServer, small_disk: Path) -> Iterator[str]:
+def small_database(own_server: PostgresServer, small_disk: Path) -> str:
     """A database on that disk."""
-    server.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
-    server.execute("CREATE DATABASE small TABLESPACE small")
-    yield "small"
-    server.execute("DROP DATABASE small WITH (FORCE)")
-    server.execute("DROP TABLESPACE small")
+    own_server.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
+    own_server.execute("CREATE DATABASE small TABLESPACE small")
+    return "small"
 
 
 async def test_with_a_full_disk_nothing_is_acknowledged_until_there_is_room_again(
-    server: PostgresServer, small_database: str, small_disk: Path
+    own_server: PostgresServer, small_database: str, small_disk: Path
 ) -> None:
-    url = server.url(small_database)
+    url = own_server.url(small_database)
     with open_store(url) as store:
-        acknowledged, failure = await _add_at_most(store, 200)
+        acknowledged, failure = await _add_at_most(store, 300)
         assert failure is not None
         assert "has a full disk" in str(failure)
         assert failure.hint == "Free some space there."
