@@ -53,9 +53,11 @@ unit: $(VENV)/development system
 	# What measures time runs alone.
 	$(BIN)/pytest -m realtime $$(grep -rl --include='test_*.py' mark.realtime tests)
 	# The tests that start no process run again under another date, time zone and order. What
-	# Hypothesis generates is the same in both runs. Where Playwright's process may not start, its
-	# synchronous interface leaves an event loop running, which would fail the tests after it.
-	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal -m "not realtime and not hypothesis" \
+	# Hypothesis generates is the same in both runs, as are texts and recipes. Where Playwright's
+	# process may not start, its synchronous interface leaves an event loop running, which would
+	# fail the tests after it.
+	$(BIN)/pytest --numprocesses $(JOBS) --dist worksteal \
+		-m "not realtime and not hypothesis and not timeless" \
 		--ignore tests/archive/test_corpus.py --seed $(SEED)
 
 calendar: $(VENV)/development system ## the tests under every date, zone, locale, order and user: docs/contributing.md

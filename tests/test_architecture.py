@@ -20,6 +20,8 @@ from tests.architecture_graph import (
     python_graph,
 )
 
+pytestmark = pytest.mark.timeless
+
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row}
 
 UPWARD_YET: set[tuple[str, str]] = set()

@@ -18,6 +18,8 @@ from tests.pictures import terminal
 from tiktok_hook import errors, settings, trigger
 from tiktok_hook.cli import COMMANDS, group
 
+pytestmark = pytest.mark.timeless
+
 ROOT = Path(__file__).parent.parent
 SECRET = "example-client-secret"
 

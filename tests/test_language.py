@@ -9,6 +9,8 @@ import pytest
 
 from tests import prose
 
+pytestmark = pytest.mark.timeless
+
 BANNED = {
     "again, re-sign, re-serialise": r"afresh|anew|freshly signed",
     "alongside, secondary (target), background (task), child process": r"beside|further targets?",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeless
+
 ROOT = Path(__file__).parent.parent
 PACKAGE, TESTS = ROOT / "tiktok_hook", ROOT / "tests"
 

@@ -13,6 +13,8 @@ import pytest
 from tests.signature.vectors import BODY, HEX, RIGHT, SECRET, T
 from tiktok_hook.signature import Diagnosis, diagnose, header_forms
 
+pytestmark = pytest.mark.timeless
+
 RAW = bytes.fromhex(HEX)
 KEY = SECRET.encode()
 OTHER = hashlib.sha256(b"forged")

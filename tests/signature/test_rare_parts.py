@@ -22,6 +22,8 @@ from tests.signature.test_recipes import (
 from tests.signature.vectors import BODY, SECRET, T
 from tiktok_hook.signature import diagnose, rare_keys, rare_texts
 
+pytestmark = pytest.mark.timeless
+
 HERE = Path(__file__).parent
 STEM = str(T).encode()
 RIGHT = STAMP + BODY

@@ -16,6 +16,8 @@ from tiktok_hook.events import samples
 from tiktok_hook.signature import diagnose, parts, sign
 from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
 
+pytestmark = pytest.mark.timeless
+
 KEY = SECRET.encode()
 STAMP = f"{T}.".encode()
 PARSED = json.loads(BODY)

@@ -9,6 +9,8 @@ from tests.signature.test_recipes import mac
 from tests.signature.vectors import BODY, SECRET, T
 from tiktok_hook.signature import diagnose
 
+pytestmark = pytest.mark.timeless
+
 STEM = str(T).encode()
 HOST = "calm-otter.ngrok-free.app"
 URL = f"https://{HOST}/webhook".encode()
