@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+# One more than processors: many tests wait for programs and sockets.
+JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 # The tests start the program some 500 times, and each start would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
