@@ -1,5 +1,6 @@
 """What a process hears of the writes of another one."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -78,6 +79,34 @@ def wait_for_silence(reader: HistoryReader) -> None:
     """Return once nothing was heard for four times as long as a notification may be held back."""
     while reader.wait_for_change(seen := reader.changes(), 0.2) != seen:
         pass
+
+
+async def test_a_batch_with_many_additions_and_a_status_is_both(
+    store: Store, reader: HistoryReader
+) -> None:
+    stored = await store.add(delivery())
+    wait_for_silence(reader)
+    updates = reader.updates()
+    store.set_status(stored.id, 500)  # not awaited: committed with the next write, if that is soon
+    await store.add_many([delivery() for _ in range(3)])
+    wait_until(lambda: reader.updates() > updates, seconds=QUIET_SECONDS)
+
+
+async def test_what_was_added_last_is_heard_when_its_process_ends_at_once(
+    server: PostgresServer,
+    database: str,
+    reader: HistoryReader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Longer than the test takes, so that the second batch is within that time after the first.
+    monkeypatch.setattr("tiktok_hook.store.postgres.backend._NOTIFY_SECONDS", 5.0)
+    for _ in range(5):
+        additions = reader.additions()
+        with open_store(server.url(database), prune=False) as other:
+            for _ in range(2):
+                # Several, after which the writer waits for more before it does anything else.
+                await asyncio.gather(*(other.add(delivery()) for _ in range(8)))
+        wait_until(partial(_is_beyond, additions + 1, reader.additions), seconds=QUIET_SECONDS)
 
 
 async def test_what_changed_last_is_heard_when_its_process_ends_at_once(

@@ -279,6 +279,8 @@ class PostgresBackend:
         if self._closed:
             return
         self._closed = True
+        if self._notify_due:
+            self._presence.notify_later(added=True)
         self._presence.close()  # first, since its thread would register this process again
         with suppress(psycopg.Error, StoreError):
             self._presence.unregister(self._connected())

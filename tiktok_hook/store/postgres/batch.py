@@ -81,7 +81,8 @@ class Batch:
     @property
     def updates(self) -> bool:
         """Whether it does more than add deliveries that have no attempt yet."""
-        return len(self.adds) < len(self.batch) or any(each.attempt for each in self.adds)
+        attempts = (self.begins, self.ends, [each for each in self.adds if each.attempt])
+        return any((*attempts, self.statuses, self.queue_changes, self.removed, self.others))
 
     def waiting(self) -> tuple[int, int]:
         """How many of its deliveries will wait for a primary target, and their bytes."""
