@@ -154,5 +154,32 @@ def test_who_follows_ends_with_an_error_when_a_dump_is_restored(
     assert "was restored from a dump" in str(errors[0])
 
 
+async def test_a_restore_is_counted_although_the_server_fails_when_it_is_noticed(
+    server: PostgresServer, database: str, url: str
+) -> None:
+    with open_store(url) as store:
+        wait_for(lambda: store.changes() != -1)
+        assert await store.queue_lock("http://app/").acquire()
+        # What a restored copy looks like, in a history that cannot be written for now.
+        server.execute(_UNWRITABLE, database)
+        server.execute(_ANOTHER_ORIGIN, database)
+        wait_for(lambda: server.execute("SELECT is_called FROM failures", database) == [(True,)])
+        server.execute("DROP TRIGGER unwritable ON tiktok_hook.history", database)
+        await asyncio.to_thread(wait_for, lambda: store.history().restored() == 1)
+
+
+_UNWRITABLE = """
+    CREATE SEQUENCE failures;
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM nextval('public.failures'); RAISE 'it cannot be written'; END $$;
+    CREATE TRIGGER unwritable BEFORE UPDATE ON tiktok_hook.history
+    EXECUTE FUNCTION fail()
+"""
+_ANOTHER_ORIGIN = """
+    CREATE OR REPLACE FUNCTION tiktok_hook.origin_1() RETURNS text LANGUAGE sql AS
+    $$ SELECT 'another' $$
+"""
+
+
 async def _add(store: Store) -> None:
     await store.add(delivery(status=200))

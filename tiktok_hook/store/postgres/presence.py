@@ -335,24 +335,18 @@ class Presence:
                 self._condition.notify_all()
         return moved
 
-    def _was_restored(self, connection: Connection) -> bool:
-        """Whether a dump was restored here since this was asked last; it is counted."""
-        origin = schema.origin(connection)
+    def _note_origin(self, origin: str) -> None:
+        """Count a restore if the history has another origin than when it was noted last."""
         known, self._origin = self._origin, origin
-        if known is None or origin == known:
-            return False
-        if self._leased:
-            schema.renew_epoch(connection)
-        with self._condition:
-            self._restored += 1
-        self.changed()
-        return True
+        if known not in {None, origin}:
+            with self._condition:
+                self._restored += 1
+            self.changed()
 
     def _renew(self, connection: Connection) -> None:
         if not self._leased:
-            # Asked all the same: a connection that died without a word is found out only by using
-            # it.
-            self._was_restored(connection)
+            # This also shows whether the connection still works: nothing else uses it for long.
+            self._note_origin(schema.origin(connection))
             return
         since = time.monotonic()
         # Before the server is asked: what is acquired meanwhile is not in its answer.
@@ -360,11 +354,15 @@ class Presence:
             held = dict(self._held)
         self._register(connection)
         ours = self._ours(connection)
-        if self._was_restored(connection):  # asked last, since it may have happened just now
+        origin = schema.origin(connection)  # asked last, since a restore may have just happened
+        if self._origin not in {None, origin}:
+            schema.renew_epoch(connection)
             self._register(connection)
             for target in held:  # the dump may have been made before these were ours
                 connection.execute(ACQUIRE, {"app": self.app, "target": target, "id": self.id})
             ours = self._ours(connection)
+        # Only now: if one of these queries fails, the next renewal finds the restore again.
+        self._note_origin(origin)
         # The lease counts only once what was taken over meanwhile is known to be lost.
         with self._condition:
             for target in held.keys() - ours:
