@@ -210,3 +210,12 @@ async def test_an_app_that_is_not_running_can_be_forgotten(location: str) -> Non
             assert store.history().attachment().attachment is None
             assert [each.id for each in store.history().page()] == [3, 2, 1]
         assert (await listener.add(delivery())).id == 4
+
+
+async def test_forgetting_an_app_that_is_not_attached_deletes_no_queue(location: str) -> None:
+    with open_store(location) as listener:
+        await listener.add(delivery(), queues=[QueueEntry("first", TARGET)])
+        for name in ("", "ben"):
+            with pytest.raises(UsageError, match="There is no app"):
+                await asyncio.to_thread(forget_app, location, name)
+        assert [each.id for each in listener.history().pending(TARGET)] == [1]

@@ -29,7 +29,8 @@ def forget(path: Path, app: str) -> None:
             with closing(database.connect()) as connection, connection:
                 connection.execute("BEGIN IMMEDIATE")
                 known = connection.execute("DELETE FROM attachments WHERE app = ?", (app,)).rowcount
-                connection.execute("DELETE FROM queue WHERE app = ?", (app,))
+                if known:  # otherwise the queue is that of the listener, which has no name
+                    connection.execute("DELETE FROM queue WHERE app = ?", (app,))
                 found = connection.execute("SELECT app FROM attachments ORDER BY app").fetchall()
         except sqlite3.Error as error:
             raise database.explain(error) from error
