@@ -56,6 +56,32 @@ def http(status: int, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+class Together:
+    """An answer of 200 that waits until a number of requests are there at a time.
+
+    Attributes:
+        most: How many were there at a time, at most.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._waiting = 0
+        self._complete = asyncio.Event()
+        self.most = 0
+
+    async def __call__(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        if self._waiting == self._number:
+            self._complete.set()
+        async with asyncio.timeout(DEADLINE):
+            await self._complete.wait()
+        await asyncio.sleep(0.05)  # time for one more than that, which would be counted
+        self._waiting -= 1
+        writer.write(http(200, b"", "Connection: close"))
+        await writer.drain()
+
+
 async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Never answer."""
     await reader.read()

@@ -18,18 +18,13 @@ import time
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 SUPERUSER = "postgres"
 _numbers = count(1)
 _GIVEN = os.environ.get("POSTGRES_PROGRAMS")  # read before a test cleans the environment
-
-
-_SMALL = "-c max_connections=50 -c shared_buffers=16MB"
-
-
 _SMALL = "-c max_connections=50 -c shared_buffers=16MB"
 
 
@@ -74,6 +69,11 @@ class PostgresServer:
             done = subprocess.run(command, stdout=output, stderr=output, cwd="/", check=False)
             output.seek(0)
             assert done.returncode == 0, output.read().decode(errors="replace")
+
+    def give(self, path: Path) -> None:
+        """Make the user who runs the server the owner of a file or folder."""
+        owner = self.folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
     def url(self, database: str, *, user: str = SUPERUSER, port: int | None = None) -> str:
         """The address of a database: over the socket, or over TCP with a port."""
@@ -140,10 +140,7 @@ def new_server() -> PostgresServer:
     """A server until this process ends; skips the test where there is none."""
     found = programs()
     if found is None:
-        reason = "PostgreSQL is not installed; on Debian `make system` does it as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip_without("PostgreSQL")
     # Short, since the path of a socket may have 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="tth-pg-"))
     folder.chmod(0o755)
@@ -151,6 +148,14 @@ def new_server() -> PostgresServer:
     started = PostgresServer(folder, found)
     atexit.register(_stop, started)
     return started
+
+
+def skip_without(program: str) -> NoReturn:
+    """Skip the test since a program is not installed; with CI=true, fail it."""
+    reason = f"{program} is not installed; on Debian `make system` does it as root"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _stop(started: PostgresServer) -> None:

@@ -8,7 +8,6 @@ well. At the end every delivery that was answered 200 has to have reached the ap
 
 import asyncio
 import json
-import random
 import sys
 import tempfile
 import time
@@ -18,11 +17,14 @@ from itertools import count
 from pathlib import Path
 
 from tests.apps import OK, http, running_app
+from tests.faults.killing import kill_under_load
 from tests.faults.waiting import until
-from tests.listener import listening, post, signed
-from tiktok_hook.forward import Forwarder
+from tests.listener import listening
 
 SENDERS = 8
+PAUSE_SECONDS = 0.005
+"""Between two deliveries of a sender: without it, draining the queue takes far longer."""
+
 FAILING = 20
 """Every so many deliveries the app fails one at its first attempt."""
 
@@ -36,15 +38,6 @@ async def kill_rounds(rounds: int, folder: Path) -> list[str]:
     acknowledged: set[int] = set()
     handled: Counter[int] = Counter()
     failed: set[int] = set()
-
-    async def send(forwarder: Forwarder, url: str) -> None:
-        while True:
-            number = next(numbers)
-            body = b'{"event":"post.publish.complete","number":%d}' % number
-            if (await post(url, body, signed(body), forwarder=forwarder)).status != 200:
-                return
-            acknowledged.add(number)
-            await asyncio.sleep(0.005)
 
     async with running_app() as app:
 
@@ -63,16 +56,13 @@ async def kill_rounds(rounds: int, folder: Path) -> list[str]:
         words = ["--no-tunnel", "--db", str(folder / "queue.db"), "--ack", "first"]
         words += ["--forward-to", app.url, "--keep", "1000000"]
         for _ in range(rounds):
-            async with (
-                listening(*words) as listener,
-                Forwarder() as forwarder,
-                asyncio.TaskGroup() as group,
-            ):
-                for _ in range(SENDERS):
-                    group.create_task(send(forwarder, listener.local_url))
-                await asyncio.sleep(random.uniform(0.05, 0.5))
-                listener.process.kill()
-                await listener.process.wait()
+            await kill_under_load(
+                *words,
+                numbers=numbers,
+                answered=acknowledged,
+                senders=SENDERS,
+                pause_seconds=PAUSE_SECONDS,
+            )
         began = time.monotonic()
         async with listening(*words) as listener:
             with suppress(AssertionError):

@@ -34,6 +34,7 @@ import psutil
 from tests import disk_shim
 from tests.apps import OK, App, http, running_app
 from tests.faults import queue_kills
+from tests.faults.killing import kill_under_load
 from tests.faults.overload import overload
 from tests.faults.waiting import until
 from tests.listener import BODY, SECRET, TOKEN, Listener, listening, post, signed
@@ -84,31 +85,15 @@ async def kill_rounds(rounds: int, folder: Path) -> None:
     numbers = count()
     answered: set[int] = set()
 
-    async def load(forwarder: Forwarder, url: str) -> None:
-        while True:
-            number = next(numbers)
-            body = b'{"event":"load","number":%d}' % number
-            if (await post(url, body, signed(body), forwarder=forwarder)).status != 200:
-                return
-            answered.add(number)
-
+    words = ("--no-tunnel", "--db", str(db), "--keep", "10000000")
     for done in range(1, rounds + 1):
-        async with (
-            listening("--no-tunnel", "--db", str(db), "--keep", "10000000") as listener,
-            Forwarder() as forwarder,
-            asyncio.TaskGroup() as group,
-        ):
-            for _ in range(16):
-                group.create_task(load(forwarder, listener.local_url))
-            await asyncio.sleep(random.uniform(0.05, 0.5))
-            listener.process.kill()
-            await listener.process.wait()  # a signal sent to it now would take its end from us
+        await kill_under_load(*words, numbers=numbers, answered=answered, senders=16)
         with closing(sqlite3.connect(db)) as rows:
             bodies = rows.execute("SELECT body FROM deliveries").fetchall()
             intact = rows.execute("PRAGMA quick_check").fetchone() == ("ok",)
         lost = answered - {json.loads(body)["number"] for (body,) in bodies}
         if lost or not intact:
-            raise SystemExit(f"killed {done} times: {len(lost)} lost, database sound: {intact}")
+            raise SystemExit(f"killed {done} times: {len(lost)} lost, database intact: {intact}")
     print(f"killed {rounds} times under load: {len(answered)} answered 200, none lost", flush=True)
 
 
@@ -218,7 +203,7 @@ def count_tasks(process: psutil.Process, reported: Path) -> int:
     process.send_signal(signal.SIGUSR2)
     deadline = time.monotonic() + 10
     while not (reported.exists() and reported.read_text("ascii")):
-        assert time.monotonic() < deadline, "it did not tell its tasks"
+        assert time.monotonic() < deadline, "it did not report its tasks"
         time.sleep(0.01)
     return int(reported.read_text("ascii"))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.apps import OK, free_port, hang, http, reset, running_app
+from tests.apps import OK, Together, free_port, hang, http, reset, running_app
 from tests.deadline import DEADLINE
 from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Headers
 from tiktok_hook.forward import (
@@ -477,26 +477,11 @@ async def test_a_ctrl_c_in_the_middle_of_waking_cancels_and_no_more(step: int) -
 
 
 async def test_no_more_requests_run_at_a_time_than_it_may_have_sockets() -> None:
-    running = most = 0
-    free = asyncio.Event()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        if running == 2:
-            free.set()
-        await free.wait()
-        await asyncio.sleep(0.05)
-        running -= 1
-        writer.write(OK)
-        writer.close()
-
-    async with running_app() as app, Forwarder(at_once=2) as forwarder:
-        app.answer = answer
+    together = Together(2)
+    async with running_app(together) as app, Forwarder(at_once=2) as forwarder:
         request = ForwardRequest(method="POST", url=app.url, headers=(), body=b"x")
         replies = await asyncio.gather(
             *(forwarder.send(request, timeout=DEADLINE) for _ in "12345")
         )
-    assert most == 2
+    assert together.most == 2
     assert [each.status for each in replies] == [200] * 5

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.apps import http, running_app
+from tests.apps import Together, http, running_app
 from tests.deadline import DEADLINE
 from tests.doc_pages import block
 from tiktok_hook import events, paths, signature, trigger
@@ -123,25 +123,11 @@ async def test_a_run_sends_in_order_and_counts() -> None:
 
 
 async def test_at_most_the_given_number_of_requests_run_at_a_time() -> None:
-    waiting = most = 0
-    together = asyncio.Event()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal waiting, most
-        waiting += 1
-        most = max(most, waiting)
-        if waiting == 4:
-            together.set()
-        async with asyncio.timeout(DEADLINE):
-            await together.wait()  # nobody is answered before four are there
-        waiting -= 1
-        writer.write(http(200, b"", "Connection: close"))
-        await writer.drain()
-
-    async with running_app(answer) as app:
+    together = Together(4)
+    async with running_app(together) as app:
         tally = await trigger.run([b"{}"] * 12, app.url, secret=None, concurrency=4)
     assert tally.outcomes == {"200": 12}
-    assert most == 4
+    assert together.most == 4
 
 
 async def test_a_rate_is_kept_and_costs_nothing_at_the_end() -> None:

@@ -40,8 +40,7 @@ def small_disk(own_server: PostgresServer) -> Iterator[Path]:
         )
         if mounted.returncode != 0:
             pytest.skip(f"a small file system cannot be mounted: {mounted.stderr.decode()}")
-        owner = own_server.folder.stat()
-        os.chown(name, owner.st_uid, owner.st_gid)
+        own_server.give(Path(name))
         try:
             yield Path(name)
         finally:

@@ -1,7 +1,5 @@
 """Encryption: certificates that are checked, and servers without TLS."""
 
-import os
-import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,10 +49,8 @@ def encrypted(server: PostgresServer, database: str, tmp_path: Path) -> Iterator
     issued.cert_chain_pems[0].write_to_path(str(files["ssl_cert_file"]))
     issued.private_key_pem.write_to_path(str(files["ssl_key_file"]))
     files["ssl_key_file"].chmod(0o600)
-    if os.geteuid() == 0:
-        other = pwd.getpwnam("nobody")
-        for each in files.values():
-            os.chown(each, other.pw_uid, other.pw_gid)
+    for each in files.values():
+        server.give(each)
     found = Encrypted(server.port, database, tmp_path / "ca.crt", tmp_path / "stranger.crt")
     authority.cert_pem.write_to_path(str(found.authority))
     stranger.cert_pem.write_to_path(str(found.stranger))
