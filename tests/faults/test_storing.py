@@ -135,7 +135,7 @@ async def test_a_delivery_that_cannot_be_stored_is_answered_503_with_one_notice(
             assert await statuses(listener, forwarder, 4) == [200] * 4
         assert await listener.end() == 0
     assert listener.errors.count(REPORTED) == rounds
-    assert (".recover" in listener.errors) == (trouble is damaged), "what to do is said"
+    assert (".recover" in listener.errors) == (trouble is damaged), "the hint names the repair"
     assert "Traceback" not in listener.errors
     assert listener.of("summary")[0]["received"] == 4 * (rounds + 1)
     with closing(sqlite3.connect(db)) as connection:

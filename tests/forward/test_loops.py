@@ -34,7 +34,10 @@ IN_NETWORK = pytest.mark.skipif(
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a name server answers: an address for a name. Other names are unknown."""
+    """What a name server answers: an address for a name. Other names are unknown.
+
+    It is replaced because no server here knows such names, nor may a test ask one elsewhere.
+    """
     known: dict[str, str] = {}
     real: Callable[..., Any] = socket.getaddrinfo
 

@@ -269,13 +269,13 @@ async def test_the_child_app_is_awaited_shown_and_ended(leave: str, unused_port:
     assert listener.errors.splitlines()[:2] == ["app │ no token", "app │ seen"]
 
 
-REPORTED = """
+PRINTS_SIGNALS = """
 import os, signal, socket, sys
-def told(number, _):
-    print("told", signal.Signals(number).name, flush=True)
+def received(number, _):
+    print("received", signal.Signals(number).name, flush=True)
     sys.exit(9)
-signal.signal(signal.SIGINT, told)
-signal.signal(signal.SIGTERM, told)
+signal.signal(signal.SIGINT, received)
+signal.signal(signal.SIGTERM, received)
 app = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
 signal.pause()
 """
@@ -286,10 +286,17 @@ async def test_the_child_app_gets_the_signal_that_ended_us(
     number: signal.Signals, unused_port: int
 ) -> None:
     async with listening(
-        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", REPORTED
+        "--no-tunnel",
+        "--ephemeral",
+        "-f",
+        str(unused_port),
+        "--",
+        sys.executable,
+        "-c",
+        PRINTS_SIGNALS,
     ) as listener:
         assert await listener.end(number) == 0
-    assert listener.errors.splitlines() == [f"app │ told {number.name}"]
+    assert listener.errors.splitlines() == [f"app │ received {number.name}"]
 
 
 @pytest.fixture

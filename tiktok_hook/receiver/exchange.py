@@ -316,7 +316,8 @@ class HttpExchange:
             guard.reject(MALFORMED, "malformed body")
             return None
         except RuntimeError:
-            # What came woke this task, and before its next step the guard ended the connection.
+            # New data scheduled this task, and before it ran the guard ended the connection;
+            # aiohttp does not read from a connection that has ended.
             if request.transport is not None:
                 raise
             return None

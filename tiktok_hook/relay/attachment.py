@@ -383,7 +383,7 @@ async def _read_for_ever(
             await asyncio.sleep(_STORE_PAUSE_SECONDS)
             continue
         failed = False
-        # A lost lease, a restored history, a notification that never came: found after the time.
+        # A bounded wait: a lost lease, a restored history and a lost notification do not end it.
         if after is _Next.ADDITION:
             await asyncio.to_thread(history.wait_for_addition, additions, _POLL_SECONDS)
         elif after is not _Next.NOW:

@@ -135,8 +135,8 @@ class _ListenWiring(Wiring):
     async def session(self) -> Session:
         plan, enter = self.plan, self.stack.enter_async_context
         store = self.stack.enter_context(plan.open_store(app=plan.attach_as and plan.app_name))
-        few = descriptors.shares(descriptors.open_files_limit())
-        forwarder = await enter(Forwarder(insecure=plan.insecure, at_once=few.attempts))
+        shares = descriptors.shares(descriptors.open_files_limit())
+        forwarder = await enter(Forwarder(insecure=plan.insecure, at_once=shares.attempts))
         if plan.app is not None:
             plan = self.plan = replace(plan, app=None, forward_to=await enter(plan.app()))
         targets = plan.targets

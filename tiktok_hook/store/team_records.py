@@ -102,7 +102,7 @@ class Overview:
         keep_bytes: How many bytes they may take.
         kept: How many there are.
         newest_id: The newest of them; 0 without any.
-        epoch: Which life of the history this is.
+        epoch: Identifies the history; another one after a dump was restored.
         members: Those who listen first, then by name.
     """
 

@@ -112,7 +112,7 @@ def _follow_stdin(wire: _Wire) -> None:
 
 
 def _rejection(error: ValueError, order: Order) -> Rejected:
-    """ngrok's or the SDK's no; all of them are a ValueError with two or three arguments."""
+    """An error of ngrok or the SDK; each is a ValueError with two or three arguments."""
     stage, message, code = (*(str(part) for part in error.args), "", "", "")[:3]
     message = redact(message, (order.authtoken, order.webhook_secret))[:MESSAGE_CHARACTERS]
     cause = None

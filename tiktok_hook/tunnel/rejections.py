@@ -205,7 +205,7 @@ def explain(
     cas: str | None,
     proxy: str | None = None,
 ) -> Rejection:
-    """Put ngrok's or the SDK's no into words.
+    """Explain an error of ngrok or the SDK to the user.
 
     Args:
         rejected: What the child reported.
@@ -282,7 +282,7 @@ def _untrusted(server: str, cas: str | None) -> Rejection:
 
 
 def silent(server: str, seconds: float) -> Rejection:
-    """Nothing came back within the deadline."""
+    """The server did not answer within the deadline."""
     return Rejection(
         f"{server} did not answer within {seconds:g} s.",
         "Check the network and the firewall, and https://status.ngrok.com",

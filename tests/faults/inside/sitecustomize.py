@@ -9,9 +9,9 @@ import signal
 from pathlib import Path
 
 
-def _print_event(number: int, frame: object) -> None:
+def _write_task_count(number: int, frame: object) -> None:
     Path(os.environ["TASKS_FILE"]).write_text(str(len(asyncio.all_tasks())), "ascii")
 
 
 if "TASKS_FILE" in os.environ:
-    signal.signal(signal.SIGUSR2, _print_event)
+    signal.signal(signal.SIGUSR2, _write_task_count)

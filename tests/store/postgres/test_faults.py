@@ -376,7 +376,7 @@ class TestOtherProcesses:
             async with store.queue_lock(TARGET) as lock:
                 for _ in range(20):
                     assert await lock.acquire()
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.02)  # for the renewal that was under way
                     assert not lock.lost
                     await lock.release()
 

@@ -246,7 +246,7 @@ _END = (
 async def test_a_developer_cannot_mislead_retention_readers_or_attached_apps(team: Team) -> None:
     """A size of 2 GB in one call had a listener delete the oldest deliveries.
 
-    With another epoch the cursors of all apps are void.
+    With another epoch every attached app reports a restore.
     """
     await _filled(team)
     before = _rows(team)

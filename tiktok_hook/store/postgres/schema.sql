@@ -272,7 +272,7 @@ AS $$
 $$;
 
 -- Another epoch for a history that a dump was restored into; any process that opens it calls this. It
--- takes no origin from its caller: with another epoch all cursors of attached apps are void.
+-- takes no origin from its caller: with another epoch every attached app reports a restore.
 CREATE FUNCTION renew_epoch_1() RETURNS void LANGUAGE sql
 SET search_path = tiktok_hook, pg_temp
 AS $$
