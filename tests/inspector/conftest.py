@@ -93,7 +93,7 @@ class Served:
         )
         stored = await self.store.add(replace(delivery, **changes))
         self.feed.publish(DeliveryAnswered(stored))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # the streams' tasks run, also where this is called in a loop
         return stored
 
 

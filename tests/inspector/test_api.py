@@ -352,7 +352,7 @@ async def test_the_stream_has_what_another_process_wrote(served: Served) -> None
     reader = await stream(served)
     delivery = await served.receive()
     await event(reader, "delivery")
-    await served.store.add(delivery)  # nobody tells the feed
+    await served.store.add(delivery)  # stored without publishing, as another process does
     assert b"id: 2\n" in await event(reader, "delivery")
 
 

@@ -266,7 +266,7 @@ def _kill(bench: Bench, place: Place) -> None:
         traffic = stack.enter_context(Worker("traffic", *words))
         traffic.wait_until_ready()
         traffic.start()
-        time.sleep(1)
+        time.sleep(1)  # the first kill is under load, not before it
         for _ in range(kills):
             for program in running_apps.values():
                 os.kill(program.process.pid, signal.SIGKILL)

@@ -35,7 +35,7 @@ def measure(bench: Bench) -> None:
             with Worker("traffic", *words) as traffic:
                 traffic.wait_until_ready()
                 traffic.start()
-                time.sleep(SECONDS / 4)
+                time.sleep(SECONDS / 4)  # the server stops while deliveries arrive
                 place.server.stop("immediate")
                 place.server.start()
                 sent = traffic.result(SECONDS + 60)

@@ -202,7 +202,7 @@ def _stall(bench: Bench, place: Place) -> None:
             other.wait_until_ready()
             first.start()
             other.start()
-            time.sleep(bench.seconds / 8)
+            time.sleep(bench.seconds / 8)  # the network freezes while both store
             proxy.freeze(after=_BATCH_PART)
             longest = other.result(60 + bench.seconds)["longest_ms"]
             if not proxy.dropped:

@@ -35,7 +35,7 @@ def main(location: str) -> None:
     with open_history(location) as history:
         after = history.newest_id()
         while history.changes() == -1:
-            time.sleep(0.01)
+            time.sleep(0.01)  # polls: it has no count before its connection listens
         print("ready", flush=True)
         for each in follow(history, Filter(), after, stopped=is_over):
             if isinstance(each, Arrival):
