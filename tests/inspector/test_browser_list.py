@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.apps import http
 from tests.inspector.conftest import TOKEN as INSPECTOR_TOKEN
@@ -15,7 +15,10 @@ from tests.inspector.views import FAILURE, View
 from tests.listener import TOKEN, listening
 from tests.ngrok_service import NgrokService
 from tests.pictures.page import answering
+from tests.store.samples import delivery
 from tiktok_hook import events
+from tiktok_hook.delivery import DeliveryAnswered
+from tiktok_hook.inspector import stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,7 +110,117 @@ async def test_the_list_keeps_the_newest_600_rows_in_order(browser: Browser) -> 
         ids = await page.evaluate("[...document.querySelectorAll('#list li')].map(row => row.id)")
         assert ids == [f"row-{number}" for number in range(605, 5, -1)]
         await expect(page.locator("#empty")).to_be_hidden()
+        await expect(page.locator("#older")).to_be_visible()
         await page.close()
+
+
+async def test_rows_from_before_the_stream_begins_leave_no_gap(browser: Browser) -> None:
+    """More than a page of them, so that the list is not whole with the newest page."""
+    async with running() as served:
+        page = await browser.new_page()
+        may_begin = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await may_begin.wait()
+            await route.continue_()
+
+        await page.route("**/api/v1/stream", hold)
+        async with page.expect_request("**/api/v1/stream"):
+            await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        for _ in range(60):
+            await served.receive(FAILURE)
+        may_begin.set()
+        await expect(page.locator("#list li")).to_have_count(50)
+        await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+        await expect(page.locator("#list li")).to_have_count(60)
+        await expect(page.locator("#older")).to_be_hidden()
+        await page.close()
+
+
+async def test_a_burst_leaves_no_gap_in_a_filtered_list(browser: Browser) -> None:
+    async with running() as served:
+        await served.receive(FAILURE)
+        page = await browser.new_page()
+        await page.goto(f"{served.address}/?verdict=valid#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#list li")).to_have_count(1)
+        for _ in range(120):
+            await served.receive(FAILURE)
+        await expect(page.locator("#list li")).to_have_count(121)
+        await page.close()
+
+
+async def test_rows_stay_when_the_stream_has_left_out_changes(browser: Browser) -> None:
+    async with running() as served:
+        for _ in range(60):
+            await served.receive(FAILURE)
+        page = await browser.new_page()
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#list li")).to_have_count(50)
+        await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+        await expect(page.locator("#list li")).to_have_count(60)
+        for _ in range(2 * stream.CATCH_UP):  # at once, so the stream sends `reset`
+            await served.store.add(delivery(status=200))
+        await expect(page.locator("#list li")).to_have_count(60 + 2 * stream.CATCH_UP)
+        await expect(page.locator("#row-1")).to_have_count(1)
+        await page.close()
+
+
+async def test_a_change_of_a_row_that_is_not_loaded_does_not_insert_it(browser: Browser) -> None:
+    async with running() as served:
+        first = await served.receive(FAILURE, status=None)
+        for _ in range(60):
+            await served.receive(FAILURE)
+        page = await browser.new_page()
+        async with page.expect_response("**/api/v1/stream"):
+            await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#list li")).to_have_count(50)
+        async with page.expect_event("console", lambda message: message.text == "row 62"):
+            await page.evaluate("""() => new MutationObserver(() => {
+                if (document.getElementById("row-62")) console.log("row 62");
+            }).observe(document.getElementById("list"), { childList: true })""")
+            served.feed.publish(DeliveryAnswered(first.replace(status=200)))
+            await served.receive(FAILURE)
+        ids = await page.evaluate("[...document.querySelectorAll('#list li')].map(row => row.id)")
+        assert ids == [f"row-{number}" for number in range(62, 11, -1)]
+        await page.close()
+
+
+async def test_older_rows_of_other_filters_are_not_added(browser: Browser) -> None:
+    async with running() as served:
+        for number in range(60):
+            await served.receive(FAILURE, status=200 if number else 500)
+        page = await browser.new_page()
+        may_continue = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await may_continue.wait()
+            await route.continue_()
+
+        await page.route("**/deliveries?before=*", hold)
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#list li")).to_have_count(50)
+        async with page.expect_request("**/deliveries?before=*"):
+            await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+        await page.select_option("select[name=status]", "500")
+        await expect(page.locator("#list li")).to_have_count(1)
+        await page.evaluate("document.addEventListener('drawn', () => console.log('drawn'))")
+        async with page.expect_event("console", lambda message: message.text == "drawn"):
+            may_continue.set()
+        await expect(page.locator("#list li")).to_have_count(1)
+        await page.close()
+
+
+async def test_the_button_for_older_rows_is_shown_again_after_an_error(view: View) -> None:
+    for _ in range(60):
+        await view.receive()
+    page = view.page
+    await page.reload()
+    await view.settle(50)
+    await page.route("**/deliveries?before=*", lambda route: route.fulfill(status=503, body="{}"))
+    await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+    await expect(page.locator("#announcement")).to_contain_text("503")
+    await expect(page.locator("#older")).to_be_visible()
+    view.troubles.clear()  # the browser reports the 503
 
 
 async def test_any_answer_can_be_filtered_for(view: View) -> None:

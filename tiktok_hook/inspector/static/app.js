@@ -11,7 +11,7 @@ import {
   choose,
   drawList,
   drawPicked,
-  isLoaded,
+  missed,
   older,
   pickChosen,
   reload,
@@ -309,20 +309,21 @@ async function start() {
   drawFilters(catalogue.samples, changed);
   drawStrip(changed);
   await showFirst();
-  let isFirst = true;
   follow({
     delivery: onDelivery,
     attempt: onAttempt,
     tunnel: soon,
     app: soon,
     queue: onQueue,
-    reset: changed,
+    reset: () => {
+      missed();
+      soon();
+    },
     rejected: askForToken,
     // What arrived between the list's first page and the stream, or while there was none.
     open: () => {
       lost(false);
-      if (!isFirst || !state.detached) reload({ keep: isLoaded() });
-      isFirst = false;
+      missed();
       soon();
     },
     lost: () => lost(true),

@@ -37,29 +37,37 @@ let unseen = 0; // rows that arrived above what is visible
 
 // Fetches the first page. What the stream sends meanwhile may be newer than what is fetched, and an
 // answer is sent before it is on disk, so neither is undone by what was read. `keep` leaves the
-// older pages of the same view in place; `around` begins a bit above a delivery.
-export async function reload({ keep = false, around = null } = {}) {
+// older pages of the same view in place; `again` reads all that is shown; `around` begins a bit
+// above a delivery.
+export async function reload({ keep = false, again = false, around = null } = {}) {
   const mine = ++asked;
   late ??= [];
   byId("left").setAttribute("aria-busy", "true");
   try {
     const query = apiFilters();
+    const shown = [...state.rows.keys()];
+    const wasDetached = again && state.detached && shown.length > 0;
     if (around !== null) query.set("before", String(around + AROUND + 1));
-    const page = await call(`deliveries?${query}`);
+    else if (wasDetached) query.set("before", String(shown[0] + 1));
+    let downTo = null; // one page
+    if (shown.length && again) downTo = shown.at(-1);
+    else if (shown.length && keep) downTo = shown[0] + 1;
+    const read = await readDownTo(downTo, query, () => mine !== asked);
     if (mine !== asked) return;
     failure = null;
     const before = state.rows;
-    const detached = around !== null && (await hasNewer(page.deliveries[0]));
+    const detached = (around !== null || wasDetached) && (await hasNewer(read.rows[0]));
     if (mine !== asked) return;
-    state.rows = new Map(page.deliveries.map((row) => [row.delivery.id, merged(row, before)]));
+    state.rows = new Map(read.rows.map((row) => [row.delivery.id, merged(row, before)]));
     state.detached = detached;
-    if (keep && loaded && page.next !== null) {
-      for (const [id, row] of before) if (id < page.next) state.rows.set(id, row);
-      if (next !== null) next = Math.min(next, page.next);
-      shorten();
-    } else next = page.next;
+    const isJoined = !read.isFull || (downTo !== null && read.next <= downTo);
+    if (keep && loaded && read.next !== null && isJoined) {
+      for (const [id, row] of before) if (id < read.next) state.rows.set(id, row);
+      if (next !== null) next = Math.min(next, read.next);
+    } else next = read.next;
+    shorten();
     loaded = true;
-    if (!keep) unseen = 0;
+    if (!keep && !again) unseen = 0;
     forgetGroups();
     draw();
   } catch (error) {
@@ -76,8 +84,40 @@ export async function reload({ keep = false, around = null } = {}) {
       const waited = late;
       late = null;
       for (const apply of waited) apply();
+      if (isOutdated) missed();
     }
   }
+}
+
+// Reads pages until one reaches down to the given id, so that the rows below follow without a gap:
+// more than a page may have arrived above them. A search ends a page that is not full where it has
+// looked for long enough, and is not continued.
+/**
+ * @param {number | null} downTo - null: one page
+ * @param {URLSearchParams} query
+ * @param {() => boolean} isSuperseded
+ */
+async function readDownTo(downTo, query, isSuperseded) {
+  const rows = [];
+  for (;;) {
+    /** @type {Api.Page} */
+    const { deliveries, next: following } = await call(`deliveries?${query}`);
+    rows.push(...deliveries);
+    const isFull = following !== null && deliveries.at(-1)?.delivery.id === following;
+    const isEnough = downTo === null || following <= downTo;
+    if (!isFull || isEnough || rows.length >= MOST || isSuperseded()) {
+      return { rows, next: following, isFull };
+    }
+    query.set("before", String(following));
+  }
+}
+
+// The stream has left out changes: all that is shown is read again, so that no row is lost or keeps
+// an old state. One reading at a time: in a flood each would end the one before it.
+let isOutdated = false;
+export function missed() {
+  isOutdated = late !== null;
+  if (!isOutdated) reload({ again: true });
 }
 
 function merged(row, before) {
@@ -96,27 +136,32 @@ async function hasNewer(first) {
   return (await call(`deliveries?${query}`)).deliveries.length > 0;
 }
 
-export const isLoaded = () => loaded;
-
 export async function older() {
   if (next === null) return;
+  const mine = asked;
   const query = apiFilters();
   query.set("before", String(next));
-  const page = await call(`deliveries?${query}`);
-  for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
-  next = page.next;
-  while (state.rows.size > MOST) {
-    state.rows.delete(state.rows.keys().next().value);
-    state.detached = true;
+  try {
+    const page = await call(`deliveries?${query}`);
+    if (mine !== asked) return; // the list was loaded meanwhile, perhaps with other filters
+    for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
+    next = page.next;
+    while (state.rows.size > MOST) {
+      state.rows.delete(state.rows.keys().next().value);
+      state.detached = true;
+    }
+  } finally {
+    await draw(); // also shows the button again that scrolling has hidden
   }
-  await draw();
 }
 
 // The page above the first row, where the list does not begin with the newest.
 async function newer() {
+  const mine = asked;
   const query = apiFilters();
   query.set("after", String(state.rows.keys().next().value ?? 0));
   const page = await call(`deliveries?${query}`);
+  if (mine !== asked) return;
   const before = state.rows;
   state.rows = new Map();
   for (const row of page.deliveries.reverse()) state.rows.set(row.delivery.id, row);
@@ -139,6 +184,7 @@ export function arrived(row) {
     renew(id);
     return;
   }
+  if (next !== null && id < next) return; // an older one has changed, whose page is not loaded
   if (state.detached) {
     unseen += 1;
     drawPill();
