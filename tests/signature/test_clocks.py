@@ -60,6 +60,8 @@ def test_seconds_in_the_text_and_milliseconds_in_the_header_are_named() -> None:
         assert found.mistake == "milliseconds"
 
 
-@pytest.mark.parametrize("value", ["Mon, 99 Sep", "x" * 500, "²²²²²²²²²²", "", "9" * 400, "-1"])
+@pytest.mark.parametrize(
+    "value", ["Mon, 99 Sep", "x" * 500, "²²²²²²²²²²", "", "9" * 400, "-1", "created=١٢٣٤٥٦٧٨٩٠"]
+)
 def test_a_header_that_holds_no_time_is_ignored(value: str) -> None:
     assert clocks.of_headers([("Date", value), ("X-Time", value)]) == []

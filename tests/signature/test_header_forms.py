@@ -212,6 +212,18 @@ def test_the_secret_in_a_header_is_named_and_not_shown() -> None:
     assert (found.mistake, "create a new one" in found.hint) == ("secret-sent", True)
 
 
+ARABIC = "".join(chr(0x660 + int(digit)) for digit in str(T))
+
+
+@pytest.mark.parametrize(
+    "value", [f"t={ARABIC},s={HEX}", f"{ARABIC}.{HEX}", f"t={HEX},s={ARABIC}", f"t=²,s={HEX}"]
+)
+def test_digits_of_other_scripts_are_no_time(value: str) -> None:
+    assert not of(value).reason.endswith("; its value is right")
+    found = diagnose(None, BODY, [SECRET], now=T, headers=[("X-Signature", value)])
+    assert found is not None
+
+
 @pytest.mark.realtime
 def test_many_headers_named_like_a_signature_cost_what_one_does() -> None:
     headers = [

@@ -89,7 +89,7 @@ def of_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if text.isascii() and text.isdigit() and 9 <= len(text) <= _MAX_DIGITS:
             if any(word in name.lower() for word in ("time", "date", "-ts")):
                 found.setdefault(text, name)
-        elif found_here := re.search(r"\bcreated=(\d{9,13})\b", text[:300]):
+        elif found_here := re.search(r"\bcreated=([0-9]{9,13})\b", text[:300]):
             # As RFC 9421 has it, in Signature-Input.
             found.setdefault(found_here[1], name)
         elif name.lower() in _DATES and len(text) < 60:

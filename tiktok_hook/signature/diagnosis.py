@@ -27,6 +27,7 @@ from tiktok_hook.signature.scheme import (
     Signature,
     Verdict,
     is_milliseconds,
+    is_timestamp,
     key_of,
     matching,
     take_apart,
@@ -129,7 +130,7 @@ class _Given:
         """
         groups: dict[str | None, list[HeaderReading]] = {}
         for reading in readings:
-            plain = (each for each in reading.timestamps if each.isdigit() and len(each) <= 20)
+            plain = filter(is_timestamp, reading.timestamps)
             groups.setdefault(next(plain, None), []).append(reading)
         chosen = list(groups.items())[:_MAX_TIMESTAMPS]
         for timestamp, group in chosen:

@@ -235,7 +235,7 @@ _NAMED_TIMESTAMP = re.compile(
     r"""(?i)(?:^|[^A-Za-z0-9_])(?:t|ts|time|timestamp|date)["']?\s*(?:=>|==?|:)\s*["'\[(]*"""
     r"""([^,;&|\s"'\])}]{1,40})"""
 )
-_NUMBER_ALONE = re.compile(r"(?<![0-9A-Za-z])\d{9,13}(?![0-9A-Za-z])")
+_NUMBER_ALONE = re.compile(r"(?<![0-9A-Za-z])[0-9]{9,13}(?![0-9A-Za-z])")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[T ]?[0-9:.]*(?:Z|[+-]\d\d:?\d\d)?")
 
 
@@ -247,7 +247,7 @@ def _timestamps(text: str) -> tuple[tuple[str, ...], bool]:
         # A date has a separator of ours in it.
         date = _DATE.match(text, named.start(1))
         given = date[0] if date is not None else given
-        digits = re.match(r"\d{1,20}(?=\D|\Z)", given)
+        digits = re.match(r"[0-9]{1,20}(?![0-9])", given)
         found = [digits[0]] if digits is not None and date is None else []
         if date is not None and (seconds := _seconds(date[0])) is not None:
             found.append(seconds)

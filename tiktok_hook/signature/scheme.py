@@ -220,7 +220,7 @@ def take_apart(header: str | None) -> Signature:
         elif key == "t":
             if timestamp is not None:
                 raise MalformedError("two t= in the header")
-            if not (value.isascii() and value.isdigit() and len(value) <= MAX_TIMESTAMP_DIGITS):
+            if not is_timestamp(value):
                 raise MalformedError("t is not a plain number of seconds")
             timestamp = value
     if timestamp is None:
@@ -255,6 +255,11 @@ def key_of(secret: str) -> bytes:
         return secret.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return secret.encode("utf-8", "surrogatepass")
+
+
+def is_timestamp(text: str) -> bool:
+    """True for what ``t`` may be: ASCII digits, at most `MAX_TIMESTAMP_DIGITS` of them."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_TIMESTAMP_DIGITS
 
 
 def is_milliseconds(timestamp: str) -> bool:
