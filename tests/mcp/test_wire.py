@@ -1,6 +1,7 @@
 """Lines that are not messages, and odd messages: each is answered, none ends the server."""
 
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -118,6 +119,16 @@ def test_a_request_that_is_nested_too_deeply_is_answered_under_its_id(
     line = "{" + ",".join([own, *fields, params] if first else [*fields, params, own]) + "}"
     (found,) = answers(wire, line.encode(), number)
     assert (found["id"], found["error"]["code"]) == (number, INVALID_REQUEST)
+
+
+@pytest.mark.parametrize("text", ['\\"' * 30_000, "\\" * 500_001], ids=["quotes", "escapes"])
+def test_a_long_unfinished_text_in_what_is_nested_too_deeply_is_read_once(
+    wire: Wire, text: str
+) -> None:
+    began = time.monotonic()
+    (found,) = answers(wire, ('{"x":' + "[" * 300 + '"' + text).encode())
+    assert found["error"]["code"] == PARSE_ERROR
+    assert time.monotonic() - began < 10, "it took 24 s"
 
 
 @pytest.mark.parametrize(
