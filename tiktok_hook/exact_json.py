@@ -66,7 +66,7 @@ def loads(text: str | bytes) -> Json:
         value = _DECODER.decode(text.decode() if isinstance(text, bytes) else text)
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
-    if deep and _depth(value) > MAX_DEPTH:
+    if deep and depth(value) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH}")
     return value
 
@@ -162,16 +162,17 @@ def _has_float(value: Json) -> bool:
     return not kinds.isdisjoint(_CONTAINERS) and any(map(_has_float, inside))
 
 
-def _depth(value: Json) -> int:
+def depth(value: Json) -> int:
+    """How many arrays and objects are around the innermost value; 0 for a number or text."""
     deepest = 0
     waiting: list[tuple[Json, int]] = [(value, 0)]
     while waiting:
-        each, depth = waiting.pop()
-        deepest = max(deepest, depth)
+        each, around = waiting.pop()
+        deepest = max(deepest, around)
         if isinstance(each, dict):
-            waiting.extend((inner, depth + 1) for inner in each.values())
+            waiting.extend((inner, around + 1) for inner in each.values())
         elif isinstance(each, list):
-            waiting.extend((inner, depth + 1) for inner in each)
+            waiting.extend((inner, around + 1) for inner in each)
     return deepest
 
 

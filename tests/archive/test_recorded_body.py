@@ -13,6 +13,7 @@ from tiktok_hook.archive.recorded_body import (
     of_text,
 )
 from tiktok_hook.delivery import BodyState
+from tiktok_hook.exact_json import Json
 
 CAFE = '{"event":"caf\u00e9"}'
 MOJIBAKE = CAFE.encode().decode("latin-1")
@@ -156,6 +157,20 @@ def test_the_length_decides_how_parsed_json_was_written(written: str) -> None:
     assert (found.data, found.state) == (written.encode(), BodyState.EXACT)
     unknown = choose(readings, Evidence(), note=note)
     assert (unknown.state, unknown.reason) == (BodyState.ALTERED, note)
+
+
+def nested(depth: int) -> list[Json]:
+    value: list[Json] = [1, 2]
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_parsed_json_is_indented_and_written_only_up_to_some_depth() -> None:
+    """Indents of deep nesting make a text hundreds of times as long."""
+    assert b"\n" in of_parsed(nested(3))[-1].data
+    assert all(b"\n" not in reading.data for reading in of_parsed(nested(100)))
+    assert of_parsed(nested(5000)) == []
 
 
 def test_compressed_bytes_are_exact_where_the_file_has_them() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from tiktok_hook.delivery import BodyState
-from tiktok_hook.exact_json import Json, dumps
+from tiktok_hook.exact_json import Json, depth, dumps
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
@@ -180,17 +180,25 @@ def _is_json(data: bytes) -> bool:
 _LATIN1 = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
 
 
+_MAX_INDENTED_DEPTH = 16
+"""Deeper JSON is not tried indented: its text could be hundreds of times as long."""
+
+
 def of_parsed(value: Json) -> list[Reading]:
-    """The readings of a body that is recorded as the JSON that it was parsed to."""
-    writers: tuple[Callable[[Json], str], ...] = (
-        dumps,
-        json.dumps,
-        lambda value: json.dumps(value, ensure_ascii=False),
-        lambda value: json.dumps(value, ensure_ascii=False, indent=2),
-        lambda value: json.dumps(value, ensure_ascii=False, indent=4),
-    )
-    found = dict.fromkeys(_utf8(write(value)) for write in writers)
-    return [Reading(data, is_guess=True) for data in found]
+    """The readings of a body that is recorded as the JSON that it was parsed to.
+
+    There is none if it is nested too deeply to be written.
+    """
+    indents = (2, 4) if depth(value) <= _MAX_INDENTED_DEPTH else ()
+    try:
+        texts = [
+            dumps(value),
+            json.dumps(value),
+            *(json.dumps(value, ensure_ascii=False, indent=each) for each in (None, *indents)),
+        ]
+    except RecursionError:
+        return []
+    return [Reading(data, is_guess=True) for data in dict.fromkeys(map(_utf8, texts))]
 
 
 def of_text(text: str, media_type: str = "") -> list[Reading]:
