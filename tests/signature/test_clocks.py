@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.signature.test_recipes import PARSED, mac
+from tests.signature.samples import PARSED, mac
 from tests.signature.vectors import BODY, SECRET, T
 from tiktok_hook.signature import clocks, diagnose
 

@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.signature.samples import PARSED, STAMP
 from tests.signature.vectors import BODY, HEX, PING, RIGHT, SECRET, UNICODE, T, headers, mac
 from tiktok_hook.signature import Diagnosis, check, diagnose, sign
 from tiktok_hook.signature.recipes import MAX_THOROUGH_BYTES
-
-STAMP = f"{T}.".encode()
-PARSED = json.loads(BODY)
 
 
 def mistake(header: str | None, body: bytes = BODY, *secrets: str, **more: Any) -> str | None:

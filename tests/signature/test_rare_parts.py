@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes.programs import needs
-from tests.signature.test_recipes import (
+from tests.signature.samples import (
     CLIENT_KEY,
     KEY,
     NOT_A_RECIPE,

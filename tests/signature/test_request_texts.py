@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.signature.test_recipes import mac
+from tests.signature.samples import mac
 from tests.signature.vectors import BODY, SECRET, T
 from tiktok_hook.signature import diagnose
 
