@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a case.
+    """The result of a case.
 
     Attributes:
         case: What was played.

@@ -97,7 +97,7 @@ def attempt_lines(parts: Parts, width: int | None) -> Iterator[Text | Parts]:
     """Yield an attempt's line; if it is too wide its outcome is on a line of its own.
 
     Args:
-        parts: Of `lines.attempt_line`: what was tried, then what came of it.
+        parts: Of `lines.attempt_line`: the id and the target, then the outcome.
         width: Columns of the terminal; None if there is none.
     """
     if fits(parts, width):

@@ -100,7 +100,7 @@ def delivery_line(
     Args:
         delivery: The delivery; its status is None while the app has not answered.
         paint: Colours.
-        attempt: What the app made of it, when known.
+        attempt: The first attempt, once it is known.
         skipped: Whether it is not forwarded.
         width: Columns that it should fit; name and words are cut for it. None cuts for none.
         link: URL that the id leads to; empty for none.
@@ -218,7 +218,7 @@ def request_line(request: NonWebhookRequest, *, width: int | None = None) -> str
     """Return a request that is not a delivery in one line: ``GET / 200``.
 
     Args:
-        request: What came.
+        request: As published.
         width: Columns that it should fit; the path is cut for it. None cuts for none.
     """
     reason = f" ({shown(request.reason)})" if request.reason else ""

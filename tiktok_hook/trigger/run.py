@@ -15,7 +15,7 @@ from tiktok_hook.trigger.sample import request
 
 @dataclass(slots=True)
 class TriggerResults:
-    """What came of a run, also while it runs.
+    """The counts and durations of a run, also while it runs.
 
     Attributes:
         sent: How many were sent and answered, or failed.
@@ -61,7 +61,7 @@ class TriggerResults:
         return ordered[max(0, int(rank) - 1)]
 
     def as_json(self) -> dict[str, Json]:
-        """What came of it, for programs."""
+        """The results as an object for programs."""
         marks = {f"p{each}_ms": self.percentile(each) for each in (50, 95, 99)}
         return {
             "sent": self.sent,
