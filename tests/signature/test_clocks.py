@@ -17,6 +17,7 @@ from tiktok_hook.signature import clocks, diagnose
         (T - 3600, [], "whole half hours away"),
         (T + 5 * 3600 + 1800, [], "whole half hours away"),
         (T + 4321, [("Date", "Mon, 01 Sep 2025 01:12:02 GMT")], "that of another header"),
+        (T + 4321, [("Date", "Mon, 01 Sep 2025 01:12:02 -0000")], "that of another header"),
         (T + 4321, [("X-Request-Timestamp", str(T + 4321))], "that of another header"),
         (T + 4321, [("X-Date", "2025-09-01T01:12:02Z")], "that of another header"),
         (T * 1000 + 21, [("X-Time", str(T * 1000 + 21))], "that of another header"),

@@ -217,7 +217,7 @@ ARABIC = "".join(chr(0x660 + int(digit)) for digit in str(T))
 @pytest.mark.parametrize(
     "value", [f"t={ARABIC},s={HEX}", f"{ARABIC}.{HEX}", f"t={HEX},s={ARABIC}", f"t=²,s={HEX}"]
 )
-def test_digits_of_other_scripts_are_no_time(value: str) -> None:
+def test_digits_of_other_scripts_are_not_a_time(value: str) -> None:
     assert not of(value).reason.endswith("; its value is right")
     found = diagnose(None, BODY, [SECRET], now=T, headers=[("X-Signature", value)])
     assert found is not None

@@ -93,18 +93,25 @@ def of_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
             # As RFC 9421 has it, in Signature-Input.
             found.setdefault(found_here[1], name)
         elif name.lower() in _DATES and len(text) < 60:
-            try:
-                found.setdefault(str(int(_moment(text).timestamp())), name)
-            except (ValueError, OverflowError, TypeError):
-                continue
+            seconds = seconds_of(text)
+            if seconds is not None:
+                found.setdefault(seconds, name)
     return [(name, text) for text, name in found.items()][:4]
+
+
+def seconds_of(text: str) -> str | None:
+    """A date in Unix seconds, in UTC unless it names a zone; None if the text is not a date."""
+    try:
+        return str(int(_moment(text).timestamp()))
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

@@ -225,17 +225,18 @@ def _proven_elsewhere(found: Sequence[Candidate], given: _Given) -> Diagnosis | 
     for each in found:
         reading = given.right(each.readings)
         if reading is not None:
-            reason, hint = _other_header(each)
-            how = [part for part in reading.how if part not in header_forms.GENERAL]
-            return _in_form("wrong-header-name", reason, hint, how, "its value is right")
+            return _under_other_name(each, reading, "its value is right")
     recognised = given.recognise_any([reading for each in found for reading in each.readings])
     if recognised is None:
         return None
     recipe, reading = recognised
     header = next(each for each in found if reading in each.readings)
+    return _together(_under_other_name(header, reading), recipe)
+
+
+def _under_other_name(header: Candidate, reading: HeaderReading, value: str = "") -> Diagnosis:
     reason, hint = _other_header(header)
-    how = [part for part in reading.how if part not in header_forms.GENERAL]
-    return _together(_in_form("wrong-header-name", reason, hint, how), recipe)
+    return _in_form("wrong-header-name", reason, hint, header_forms.specific(reading.how), value)
 
 
 def _other_header(found: Candidate) -> tuple[str, str]:
@@ -360,7 +361,7 @@ def _malformed(header: str, error: str, given: _Given) -> Diagnosis:
     cut = _cut_signature(header, given)
     if cut is not None:
         return cut
-    how = found[0].how if found else header_forms.has_parts(header)
+    how = found[0].how if found else header_forms.encoding_of(header)
     return _of_form(shape, how) if shape.mistake in _VAGUE else shape
 
 
@@ -370,7 +371,7 @@ _VAGUE = {"malformed-header", "no-t", "no-s"}
 def _of_form(shape: Diagnosis, how: Sequence[Part], value: str = "") -> Diagnosis:
     """The shape with the form of its value, or the form alone where it is more precise."""
     if not how or shape.mistake not in _VAGUE:
-        more = [part for part in how if part not in header_forms.GENERAL]
+        more = header_forms.specific(how)
         return _in_form(shape.mistake, shape.reason, shape.hint, more, value)
     first, *more = how
     return _in_form(first.name, first.words, first.fix, more, value)

@@ -11,12 +11,12 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from urllib.parse import unquote, unquote_plus
 
+from tiktok_hook.signature import clocks
 from tiktok_hook.signature.parts import Part
 
 MAX_CHARS = 640
@@ -60,8 +60,12 @@ _POSITIONS = Part("no-names", "no t= and s= before the values", _FORM)
 SWAPPED = Part("swapped-parts", "the signature under t= and the time under s=", _FORM)
 
 
-GENERAL = frozenset({_DECORATED, _WRAPPED, _POSITIONS})
-"""Left out where the shape of the header is known better."""
+_GENERAL = frozenset({_DECORATED, _WRAPPED, _POSITIONS})
+
+
+def specific(how: Iterable[Part]) -> list[Part]:
+    """What is unusual about a form, without what is vague: for a header whose shape is known."""
+    return [part for part in how if part not in _GENERAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,8 @@ def _hex_anywhere(value: str) -> list[HeaderReading]:
     ]
 
 
-def has_parts(value: str) -> tuple[Part, ...]:
-    """How a value is encoded that holds TikTok's form inside; empty if it does not."""
+def encoding_of(value: str) -> tuple[Part, ...]:
+    """How TikTok's form is encoded in a value; empty if the value does not contain it."""
     for text, how in _texts(value):
         if how and _OWN_FORM.search(text):
             return how
@@ -249,7 +253,7 @@ def _timestamps(text: str) -> tuple[tuple[str, ...], bool]:
         given = date[0] if date is not None else given
         digits = re.match(r"[0-9]{1,20}(?![0-9])", given)
         found = [digits[0]] if digits is not None and date is None else []
-        if date is not None and (seconds := _seconds(date[0])) is not None:
+        if date is not None and (seconds := clocks.seconds_of(date[0])) is not None:
             found.append(seconds)
         if given not in found and given.isascii():
             found.append(given)
@@ -258,21 +262,10 @@ def _timestamps(text: str) -> tuple[tuple[str, ...], bool]:
     return (tuple(alone) if len(alone) == 1 else ()), False
 
 
-def _seconds(text: str) -> str | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    try:
-        return str(int(moment.timestamp()))
-    except (OverflowError, ValueError):
-        return None
-
-
 _ONLY_VALUES = re.compile(
     r"\d{9,13}[.,:;|/ &_-]{1,3}[A-Za-z0-9+/=_-]+|[A-Za-z0-9+/=_-]+[.,:;|/ &_-]{1,3}\d{9,13}"
 )
+
 
 # The digests in a text.
 
