@@ -12,7 +12,7 @@ from tiktok_hook.relay.attachment import attaching, follow, starting_cursor
 from tiktok_hook.session import startup_notices
 from tiktok_hook.session.options import AttachOptions
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.wiring import Wiring, as_typed, background_task, targets_up
+from tiktok_hook.session.wiring import Wiring, background_task
 from tiktok_hook.store import open_history, open_store
 
 
@@ -94,29 +94,21 @@ class AttachWiring(Wiring):
             *startup_notices.warnings(plan, *([plan.filter] if plan.filter else [])),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
-        session = Session(
+        session = self._session(
+            plan,
+            Ready(
+                callback_url="",
+                local_url="",
+                inspector_url=inspector_url,
+                tunnelled=False,
+                public=False,
+                attached=AttachedTo(app=app, match=plan.match, cursor=cursor),
+            ),
             store=store,
             forwarder=forwarder,
-            secrets=plan.secrets,
-            bus=self.bus,
             relay=relay,
             state=state,
             answered=answered,
             app_process=process,
-            ready=Ready(
-                callback_url="",
-                local_url="",
-                inspector_url=inspector_url,
-                secrets=len(plan.secrets),
-                target=targets[0] if targets else None,
-                target_up=relay.target_up,
-                others=targets_up(relay),
-                routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
-                tunnelled=False,
-                public=False,
-                history=as_typed(store.label),
-                settings_from=tuple(plan.settings_from),
-                attached=AttachedTo(app=app, match=plan.match, cursor=cursor),
-            ),
         )
         return self._begin(session, *remarks)

@@ -37,7 +37,7 @@ from tiktok_hook.session.ingress import find_ingress
 from tiktok_hook.session.options import AttachOptions, ListenOptions
 from tiktok_hook.session.self_check import self_check
 from tiktok_hook.session.state import Session
-from tiktok_hook.session.wiring import Wiring, as_typed, background_task, ports_of, targets_up
+from tiktok_hook.session.wiring import Wiring, background_task, ports_of
 from tiktok_hook.signature import State
 from tiktok_hook.store import Filter, Store
 from tiktok_hook.tunnel import open_tunnel
@@ -202,34 +202,26 @@ class _ListenWiring(Wiring):
             inspector_url = await self._inspect(
                 plan, store, forwarder, state, secrets=plan.secrets, fixed=fixed
             )
-        session = Session(
-            store=store,
-            forwarder=forwarder,
-            secrets=plan.secrets,
-            bus=self.bus,
-            relay=relay,
-            state=state,
-            answered=answered,
-            app_process=process,
-            ready=Ready(
+        session = self._session(
+            plan,
+            Ready(
                 callback_url=callback_url,
                 local_url=receiver_url,
                 inspector_url=inspector_url,
                 self_check=await self._self_check(forwarder, callback_url, token),
                 memory=await self._memory(store, callback_url) if public_url else "first",
-                secrets=len(plan.secrets),
                 edge_verification=bool(plan.verify_webhook),
-                target=targets[0] if targets else None,
-                target_up=relay.target_up,
-                others=targets_up(relay),
-                routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
                 answers=tuple(each.words for each in plan.parsed_answers),
                 ack=str(plan.ack_mode) if targets or isinstance(plan.ack_mode, int) else None,
                 tunnelled=plan.tunnel,
                 public=public_url is not None,
-                history=None if plan.location.in_memory else as_typed(store.label),
-                settings_from=tuple(plan.settings_from),
             ),
+            store=store,
+            forwarder=forwarder,
+            relay=relay,
+            state=state,
+            answered=answered,
+            app_process=process,
         )
         self._announce(session.ready)
         remarks = (

@@ -4,17 +4,20 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiktok_hook.app_process import AppProcess
 from tiktok_hook.bus import Bus
+from tiktok_hook.delivery import Ready
 from tiktok_hook.forward import Forwarder, local_port
 from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.relay import Relay
 from tiktok_hook.session import inspector_server
 from tiktok_hook.session.answered import AnsweredLog
 from tiktok_hook.session.child_app import app_alongside
+from tiktok_hook.session.options import AttachOptions, ListenOptions
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.state import Session
 from tiktok_hook.store import Store
@@ -74,6 +77,40 @@ class Wiring:
             inspector_server.showing(parts, options, self.bus, avoid=ports_of(fixed.targets))
         )
 
+    def _session(
+        self,
+        plan: ListenOptions | AttachOptions,
+        ready: Ready,
+        *,
+        store: Store,
+        forwarder: Forwarder,
+        relay: Relay,
+        state: ReadModel,
+        answered: AnsweredLog,
+        app_process: AppProcess | None,
+    ) -> Session:
+        """Put the parts together, and add to `ready` what follows from the options and targets."""
+        return Session(
+            store=store,
+            forwarder=forwarder,
+            secrets=plan.secrets,
+            bus=self.bus,
+            relay=relay,
+            state=state,
+            answered=answered,
+            app_process=app_process,
+            ready=replace(
+                ready,
+                secrets=len(plan.secrets),
+                target=plan.targets[0] if plan.targets else None,
+                target_up=relay.target_up,
+                others=tuple((each, relay.is_up(each)) for each in relay.targets[1:]),
+                routes=tuple((str(each.match), each.target) for each in plan.parsed_routes),
+                history=None if plan.location.in_memory else as_typed(store.label),
+                settings_from=tuple(plan.settings_from),
+            ),
+        )
+
     def _begin(self, session: Session, *remarks: object) -> Session:
         """Publish that the session is ready, unless its command has ended.
 
@@ -89,11 +126,6 @@ class Wiring:
 def ports_of(targets: Sequence[str]) -> list[int]:
     """The ports of this machine that targets name."""
     return [port for target in targets if (port := local_port(target)) is not None]
-
-
-def targets_up(relay: Relay) -> tuple[tuple[str, bool | None], ...]:
-    """The targets after the first, each with whether it accepted a connection."""
-    return tuple((each, relay.is_up(each)) for each in relay.targets[1:])
 
 
 def as_typed(label: str) -> str:
