@@ -88,7 +88,7 @@ class Presence:
         self._kind = kind
         self._ahead_seconds: float | None = None
         self._condition = threading.Condition()
-        self._changes = self._additions = self._updates = -1
+        self._additions = self._updates = -1
         self._notify_at: float | None = None  # when others are notified of what changed
         self._notifies_addition = False
         self._notified_at = 0.0
@@ -129,6 +129,11 @@ class Presence:
         self._waker.close()
         self._wakened.close()
 
+    @property
+    def _changes(self) -> int:
+        """Differs whenever one of the two counters does; -1 like them."""
+        return max(self._additions + self._updates, -1)
+
     def changes(self) -> int:
         """The change counter; -1 until the history has been looked at."""
         self.start()
@@ -157,7 +162,6 @@ class Presence:
         """Count a change: whether it may have added a delivery, and whether it may be another."""
         with self._condition:
             if self._changes >= 0:
-                self._changes += 1
                 self._additions += added
                 self._updates += updated
             self._condition.notify_all()
@@ -329,7 +333,6 @@ class Presence:
         self._snapshot = snapshot
         if moved:
             with self._condition:
-                self._changes += 1
                 self._additions += 1
                 self._updates += 1
                 self._condition.notify_all()
@@ -405,7 +408,7 @@ def hears_notifications(listening: Connection, other: Connection) -> bool:
     return token in heard
 
 
-def notify(connection: Connection, payload: str = "") -> None:
+def notify(connection: Connection, payload: str) -> None:
     """Wake up all who follow the history."""
     connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
 
