@@ -131,7 +131,9 @@ async def running(order: Order, *, patience: float) -> AsyncIterator[Child]:
         )
     except OSError as error:
         message = f"The tunnel's process could not be started: {error}."
-        raise NotOnlineError(Rejection(message, "Is this machine short of something?")) from error
+        raise NotOnlineError(
+            Rejection(message, "Close other programs: memory or processes ran short.")
+        ) from error
     child = Child(process, order)
     try:
         assert process.stdin is not None
