@@ -1,6 +1,7 @@
 """A developer's app on a raw socket: keeps every byte it gets and answers as configured."""
 
 import asyncio
+import random
 import re
 import socket
 import struct
@@ -152,8 +153,17 @@ async def https_app() -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    """A port without a listener."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
+    """A port without a listener, below those that systems give out.
+
+    A port that the system chose may be given to another test before it is used.
+    """
+    while True:
+        port = _DRAW.randrange(10_000, 32_768)
+        with socket.socket() as bound, suppress(OSError):
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(("127.0.0.1", port))
+            return port
+
+
+_DRAW = random.SystemRandom()
+"""Not seeded: two processes of a run would draw the same ports."""

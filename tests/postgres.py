@@ -11,7 +11,6 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+
+from tests.apps import free_port
 
 SUPERUSER = "postgres"
 _numbers = count(1)
@@ -42,8 +43,7 @@ class PostgresServer:
         self._options = options
         self._programs = programs
         self._data = folder / "data"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._user: list[str] = []
         if os.geteuid() == 0:
             other = pwd.getpwnam("nobody")
@@ -56,7 +56,13 @@ class PostgresServer:
     def start(self) -> None:
         """Start it; returns when it accepts connections."""
         options = f"-p {self.port} -k {self.folder} {self._options}"
-        self._run("pg_ctl", "start", "-w", "-o", options, "-l", str(self.folder / "log"))
+        log = self.folder / "log"
+        try:
+            self._run("pg_ctl", "start", "-w", "-o", options, "-l", str(log))
+        except AssertionError as error:
+            if log.exists():
+                error.add_note(log.read_text(errors="replace")[-2000:])
+            raise
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; ``immediate`` is a crash."""

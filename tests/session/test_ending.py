@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.apps import http, running_app
+from tests.apps import free_port, http, running_app
 from tests.cli.runner import invoke
 from tests.deadline import DEADLINE
 from tests.listener import BODY, SECRET, TOKEN, command, listening, post, signed
@@ -253,10 +253,10 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), App).serve_foreve
 
 
 @pytest.mark.parametrize("leave", ["", "7"], ids=["stays", "leaves"])
-async def test_the_child_app_is_awaited_shown_and_ended(leave: str, unused_port: int) -> None:
+async def test_the_child_app_is_awaited_shown_and_ended(leave: str) -> None:
     environment = {"LEAVE": leave, "NGROK_AUTHTOKEN": "example-token"}
     async with listening(
-        "--no-tunnel", "--ephemeral", "-f", str(unused_port), "--", sys.executable, "-c", APP,
+        "--no-tunnel", "--ephemeral", "-f", str(free_port()), "--", sys.executable, "-c", APP,
         environment=environment,
     ) as listener:  # fmt: skip
         (child,) = psutil.Process(listener.process.pid).children()
@@ -282,14 +282,12 @@ signal.pause()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-async def test_the_child_app_gets_the_signal_that_ended_us(
-    number: signal.Signals, unused_port: int
-) -> None:
+async def test_the_child_app_gets_the_signal_that_ended_us(number: signal.Signals) -> None:
     async with listening(
         "--no-tunnel",
         "--ephemeral",
         "-f",
-        str(unused_port),
+        str(free_port()),
         "--",
         sys.executable,
         "-c",
@@ -297,16 +295,6 @@ async def test_the_child_app_gets_the_signal_that_ended_us(
     ) as listener:
         assert await listener.end(number) == 0
     assert listener.errors.splitlines() == [f"app │ received {number.name}"]
-
-
-@pytest.fixture
-def unused_port() -> int:
-    import socket
-
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-    return port
 
 
 def test_a_command_that_is_not_there_is_a_usage_error() -> None:
@@ -320,16 +308,17 @@ def test_a_command_that_is_not_there_is_a_usage_error() -> None:
 
 @pytest.mark.parametrize(("code", "exit_code"), [(7, 7), (0, 1)], ids=["failed", "done"])
 def test_a_command_that_ends_before_it_listens_is_reported_once_and_its_code_kept(
-    code: int, exit_code: int, unused_port: int
+    code: int, exit_code: int
 ) -> None:
     words = ["--no-tunnel", "--ephemeral", "--port", "0", "--inspect-port", "0"]
     program = f"print('no such module'); raise SystemExit({code})"
-    result = invoke("listen", *words, "-f", str(unused_port), "--", sys.executable, "-c", program)
+    port = str(free_port())
+    result = invoke("listen", *words, "-f", port, "--", sys.executable, "-c", program)
     assert result.exit_code == exit_code
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
         "app │ no such module",
-        f"Error: The command ended with exit code {code} before it listened on port {unused_port}.",
+        f"Error: The command ended with exit code {code} before it listened on port {port}.",
         "Hint: Run it alone to see why. The PORT variable contains the port.",
     ]
 
@@ -389,10 +378,10 @@ async def test_redeliveries_as_the_last_thing_still_get_their_summary(tmp_path: 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGQUIT")
 def test_ctrl_backslash_leaves_at_once_and_restores_the_terminal(
-    environment: dict[str, str], unused_port: int
+    environment: dict[str, str],
 ) -> None:
     words = [sys.executable, "-m", "tiktok_hook", "listen", "--no-tunnel", "--ephemeral"]
-    words += ["--port", "0", "--inspect-port", "0", "--forward-to", str(unused_port)]
+    words += ["--port", "0", "--inspect-port", "0", "--forward-to", str(free_port())]
     screen = Terminal(
         [*words, "--", sys.executable, "-c", LISTENS],
         columns=100,

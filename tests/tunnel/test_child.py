@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.apps import free_port
 from tests.deadline import DEADLINE
 from tests.ngrok_service import NgrokService
 from tests.tunnel.conftest import SECRET, TOKEN, post
@@ -265,9 +265,7 @@ def test_its_environment_holds_no_token_or_secret() -> None:
 
 
 async def test_the_sdk_logs_nothing_even_when_the_app_is_down(order: Order) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    async with raw(replace(order, upstream=f"http://127.0.0.1:{port}")) as child:
+    async with raw(replace(order, upstream=f"http://127.0.0.1:{free_port()}")) as child:
         online = await child.until(Online)
         assert isinstance(online, Online)
         assert (await post(online.url)).status == 502

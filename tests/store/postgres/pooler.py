@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from tests import postgres
+from tests.apps import free_port
 from tests.postgres import SUPERUSER, PostgresServer
 
 PROGRAM = "pgbouncer"
@@ -43,8 +43,7 @@ def running(server: PostgresServer, *, size: int = 3) -> Iterator[int]:
     program = shutil.which(PROGRAM) or shutil.which(PROGRAM, path="/usr/sbin")
     if program is None:
         postgres.skip_without("PgBouncer")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="tth-pool-") as name:
         folder = Path(name)
         folder.chmod(0o755)
