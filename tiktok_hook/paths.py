@@ -5,20 +5,16 @@ the last Callback URL, and one file for each running listener. Never a secret of
 ngrok's. What another user could have written there is not used.
 """
 
-import base64
 import contextlib
-import json
 import os
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-import platformdirs
 
 from tiktok_hook.errors import StoreError
 
@@ -30,32 +26,37 @@ _MAX_STATE_BYTES = 64 * 1024
 
 def data_dir() -> Path:
     """The folder of the history; not made here."""
-    return _folder(platformdirs.user_data_path)
+    return _folder("user_data_path")
 
 
 def config_dir() -> Path:
     """The folder of `config.toml`; not made here."""
-    return _folder(platformdirs.user_config_path)
+    return _folder("user_config_path")
 
 
 def state_dir() -> Path:
     """The folder of what is remembered between runs; not made here."""
-    return _folder(platformdirs.user_state_path)
+    return _folder("user_state_path")
 
 
-def _folder(find: Callable[..., Path]) -> Path:
-    """A folder of platformdirs.
+def _folder(
+    function: Literal["user_data_path", "user_config_path", "user_state_path"],
+) -> Path:
+    """What a function of platformdirs returns for this program.
 
     Raises:
         StoreError: No home folder is known, as for a user without an entry and without HOME.
     """
+    import platformdirs  # with what it imports, a twentieth of the time of a command's --help
+
     try:
-        return find(_APP, appauthor=False)
+        found: Path = getattr(platformdirs, function)(_APP, appauthor=False)
     except RuntimeError as error:
         raise StoreError(
             "No home folder is known, so there is no place for history, settings and state.",
             hint="Set HOME, or give --db FILE and --config FILE.",
         ) from error
+    return found
 
 
 def history_path() -> Path:
@@ -105,7 +106,9 @@ def rotate_token() -> str:
 
 
 def _new_token() -> str:
-    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+    import secrets
+
+    return secrets.token_urlsafe(16)
 
 
 def remember_callback(url: str) -> Literal["first", "same", "changed"]:
@@ -183,6 +186,8 @@ def listening(
         verifies=verifies,
         born=_born(os.getpid()),
     )
+    import json
+
     path = _listeners_dir() / f"{listener.pid}.json"
     _write(path, json.dumps(asdict(listener)))
     try:
@@ -222,6 +227,8 @@ def _listeners_dir() -> Path:
 
 def _listener(path: Path) -> Listener | None:
     """What a file holds; None when it is not one of ours."""
+    import json
+
     try:
         value: Any = json.loads(_read_own(path) or "")
         listener = Listener(**value)

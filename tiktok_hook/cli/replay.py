@@ -1,6 +1,5 @@
 """``tiktok-hook replay``: stored deliveries sent to an app again, changed and signed as asked."""
 
-import asyncio
 import itertools
 import shlex
 import sys
@@ -115,6 +114,8 @@ def command(
     Exits with 6 when an app did not answer as it should: 200, or a 4xx to --bad-signature,
     --no-signature and --age.
     """
+    import asyncio
+
     known = options.resolve_secrets(secrets, secret_files)
     asyncio.run(_ReplayCommand(given, known, selection.located(db)).run(words))
 
@@ -230,6 +231,8 @@ class _ReplayCommand:
 
     async def _lock_queues(self, store: "Store", stack: AsyncExitStack) -> None:
         """Acquire the queue of every target; another process gets some time to release it."""
+        import asyncio
+
         from tiktok_hook.store import ATTACHMENT
 
         names = [ATTACHMENT] if self._app is not None else []

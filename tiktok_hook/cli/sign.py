@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from tiktok_hook import signature
 from tiktok_hook.cli import options
 
 
@@ -37,6 +36,8 @@ def command(
     One line, ready for curl -H: the HMAC-SHA256 of the timestamp, a dot and the body, keyed with
     the client secret. With several secrets the first one signs.
     """
+    from tiktok_hook import signature
+
     secret = options.required_secrets(secrets, secret_files)[0]
     header = signature.sign(
         options.read_body(body),

@@ -1,6 +1,5 @@
 """``tiktok-hook trigger``: send signed sample events to a listener or any URL."""
 
-import asyncio
 import json
 import sys
 import time
@@ -146,6 +145,8 @@ class _Triggering:
             click.echo(json.dumps({"target": self._url, **found}))
 
     def _send(self) -> None:
+        import asyncio
+
         from tiktok_hook import trigger
 
         tally = trigger.TriggerResults()
@@ -227,6 +228,8 @@ class _Triggering:
             self._print(", ".join(known))
 
     def _retry(self, body: bytes) -> None:
+        import asyncio
+
         from tiktok_hook import trigger
 
         tries: list[Try] = []

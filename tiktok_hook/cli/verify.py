@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook import signature
 from tiktok_hook.cli import completers, options, prose
 from tiktok_hook.errors import UsageError
-from tiktok_hook.signature import State
-from tiktok_hook.signature.pasted import read_pasted
 
 if TYPE_CHECKING:
     from tiktok_hook.delivery import Delivery
@@ -58,6 +55,10 @@ def command(
     Prints the verdict and, if it is not valid, the mistake. Exit codes: 0 the signature is valid
     and not too old, 1 otherwise.
     """
+    from tiktok_hook import signature
+    from tiktok_hook.signature import State
+    from tiktok_hook.signature.pasted import read_pasted
+
     known = options.required_secrets(secrets, secret_files)
     rejected = None
     method, target = "POST", ""

@@ -1,14 +1,16 @@
 """The options of the receiver."""
 
 import re
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tiktok_hook import ports
 from tiktok_hook.errors import UsageError
 from tiktok_hook.option_fields import option
+
+if TYPE_CHECKING:
+    import socket
 
 PREFERRED_PORT = 3000
 
@@ -77,7 +79,7 @@ class ReceiverOptions:
         if self.serve_file is not None:
             _check_readable(self.serve_file)
 
-    def bind(self, avoid: Collection[int]) -> list[socket.socket]:
+    def bind(self, avoid: Collection[int]) -> "list[socket.socket]":
         """Bind the receiver's port.
 
         Args:
@@ -87,6 +89,8 @@ class ReceiverOptions:
             ListenError: The port that was named is taken, or this machine does not have the
                 address.
         """
+        from tiktok_hook import ports
+
         return ports.bind(
             self.port, host=self.host, preferred=PREFERRED_PORT, avoid=avoid, flag="--port"
         )

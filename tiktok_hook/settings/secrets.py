@@ -8,7 +8,6 @@ from pathlib import Path
 from tiktok_hook.errors import UsageError
 from tiktok_hook.settings import env_file
 from tiktok_hook.settings.env_file import NAME, SECRET_VARIABLE
-from tiktok_hook.signature.client_secret import checked_secret
 from tiktok_hook.text_files import ForeignFileError, read_text
 
 
@@ -40,7 +39,7 @@ def secret_from_file(file: Path) -> str:
         raise UsageError(
             f"The secret file {file} cannot be read: {error.strerror}.", hint=hint
         ) from error
-    return checked_secret(text.rstrip("\r\n"), where=str(file))
+    return _checked(text.rstrip("\r\n"), where=str(file))
 
 
 def find_secrets(
@@ -63,7 +62,7 @@ def find_secrets(
     Raises:
         UsageError: One of them cannot be a secret, or `.env` cannot be read.
     """
-    found = [checked_secret(text, where="--secret") for text in given]
+    found = [_checked(text, where="--secret") for text in given]
     found += [secret_from_file(file) for file in files]
     if found:
         return FoundSecrets(tuple(dict.fromkeys(found)))
@@ -97,8 +96,14 @@ def from_env_file(variable: str, folder: Path | None = None) -> tuple[str | None
 
 def _several(text: str, *, where: str) -> tuple[str, ...]:
     if not text.strip():
-        checked_secret(text, where=where)
-    return tuple(dict.fromkeys(checked_secret(part, where=where) for part in _parts(text)))
+        _checked(text, where=where)
+    return tuple(dict.fromkeys(_checked(part, where=where) for part in _parts(text)))
+
+
+def _checked(text: str, *, where: str) -> str:
+    from tiktok_hook.signature.client_secret import checked_secret  # loads OpenSSL
+
+    return checked_secret(text, where=where)
 
 
 def _parts(text: str) -> list[str]:
