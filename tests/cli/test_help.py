@@ -1,6 +1,7 @@
 """The help of all commands for programs."""
 
 import json
+import re
 from typing import Any
 
 import click
@@ -68,6 +69,20 @@ def test_the_exit_codes_are_those_of_the_docs() -> None:
         assert f"| {code} | {meaning} |" in table
     assert {each["code"] for each in one("listen")["exit_codes"]} == {0, 1, 2, 3, 4, 5, 130}
     assert {each["code"] for each in one("sign")["exit_codes"]} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_lists_options_alone_and_shows_no_mark_of_click(name: str) -> None:
+    command = reference.command(name)
+    text = command.get_help(click.Context(command, info_name=name))
+    for each in (text, one(name)["description"]):
+        assert "\b" not in each
+        assert "\\b" not in each
+    assert ("\nzsh   eval" in one(name)["description"]) is (name == "completion")
+    _, *sections = re.split(r"\n(?=[A-Z][\w ]*:\n)", text.partition("\n  Example: ")[0])
+    rows = re.findall(r"^  (\S)", "\n".join(sections), re.MULTILINE)
+    assert sections
+    assert set(rows) == {"-"}
 
 
 @pytest.mark.parametrize(

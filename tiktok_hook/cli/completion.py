@@ -84,7 +84,7 @@ def register() -> None:
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice([*_SHELLS]))
 @click.pass_context
 def command(context: click.Context, /, shell: str) -> None:
-    r"""Print the script that completes commands in your shell.
+    """Print the script that completes commands in your shell.
 
     It completes commands, options, event names, scenarios, ids of deliveries, and the paths and
     known values of --set. Add the line to your shell's start file (.bashrc, .zshrc, or
@@ -94,6 +94,6 @@ def command(context: click.Context, /, shell: str) -> None:
     bash  eval "$(tiktok-hook completion bash)"
     zsh   eval "$(tiktok-hook completion zsh)"
     fish  tiktok-hook completion fish | source
-    """
+    """  # noqa: D301 - the character that keeps click from joining these lines
     found = _SHELLS[shell](context.find_root().command, {}, _PROGRAM, _VARIABLE)
     click.echo(found.source())

@@ -95,9 +95,8 @@ def _found(root: click.Context, names: Sequence[str]) -> tuple[click.Command, cl
 
 
 def _command(command: click.Command, context: click.Context) -> dict[str, Any]:
-    # A backspace marks a paragraph whose line breaks click keeps.
-    paragraphs = inspect.cleandoc(command.help or "").replace("\b\n", "").split("\n\n")
-    summary, *rest = (re.sub(r"\s*\n\s*", " ", each) for each in paragraphs)
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    summary, *rest = map(_joined, paragraphs)
     shape: dict[str, Any] = {
         "name": context.command_path,
         "summary": summary,
@@ -135,6 +134,13 @@ def _command(command: click.Command, context: click.Context) -> dict[str, Any]:
     shape["examples"] = [example] if example else []
     shape["exit_codes"] = _codes(dict(sorted(codes.items())))
     return shape
+
+
+def _joined(paragraph: str) -> str:
+    """A paragraph as one line, unless it begins with click's mark for lines to keep."""
+    if paragraph.startswith("\b\n"):
+        return paragraph.removeprefix("\b\n")
+    return re.sub(r"\s*\n\s*", " ", paragraph)
 
 
 def _codes(codes: Mapping[int, str]) -> list[dict[str, Any]]:

@@ -47,7 +47,8 @@ class Command(click.Command):
         found = [
             (parameter.opts, record)
             for parameter in self.get_params(ctx)
-            if (record := parameter.get_help_record(ctx)) is not None
+            if isinstance(parameter, click.Option)  # click lists arguments, too, since 8.5.1
+            and (record := parameter.get_help_record(ctx)) is not None
         ]
         for title, places in grouped([tuple(names) for names, _ in found]).items():
             with formatter.section(title):
