@@ -20,7 +20,7 @@ from tests.listener import BODY, SECRET, signed
 from tests.pictures.page import ARGUMENTS
 from tiktok_hook import inspector, ports
 from tiktok_hook.bus import Bus
-from tiktok_hook.delivery import Delivery, DeliveryAnswered, TunnelChanged
+from tiktok_hook.delivery import Delivery, DeliveryAnswered, DeliveryStored, TunnelChanged
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
 from tiktok_hook.inspector import Inspector, InspectorContext, Status
 from tiktok_hook.inspector.options import InspectorPageOptions
@@ -92,6 +92,7 @@ class Served:
             status=200,
         )
         stored = await self.store.add(replace(delivery, **changes))
+        self.feed.publish(DeliveryStored(stored, queued=False))
         self.feed.publish(DeliveryAnswered(stored))
         await asyncio.sleep(0)  # the streams' tasks run, also where this is called in a loop
         return stored

@@ -24,12 +24,14 @@ from tiktok_hook.delivery import (
     AttemptStarted,
     Delivery,
     DeliveryAnswered,
+    DeliveryStored,
     QueueChanged,
+    Source,
     TunnelChanged,
 )
 from tiktok_hook.inspector import stream
 from tiktok_hook.signature import State, Verdict
-from tiktok_hook.store import open_store
+from tiktok_hook.store import QueueEntry, open_store
 
 
 @dataclass
@@ -107,6 +109,42 @@ async def test_a_delivery_is_sent_as_a_row_of_the_list(served: Served) -> None:
         assert row["delivery"]["event"]["event"] == "post.publish.complete"
         assert row["product"] == "Content Posting"
         await events.wait_for_id(stored.id)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"received_at": 1.123456789},
+        {"status": None},
+        {
+            "body": b"\xff\x00 no event",
+            "path": "/\u2028%00",
+            "query": "a=%E4",
+            "source": Source.TRIGGER,
+        },
+        {"verdict": Verdict(State.INVALID, "wrong"), "status": 403, "path": "/" + "a" * 5000},
+    ],
+    ids=["valid", "fine clock", "unanswered", "odd", "rejected"],
+)
+async def test_a_new_delivery_is_sent_as_the_list_has_it(
+    served: Served, changes: dict[str, Any]
+) -> None:
+    async with listening(served) as events:
+        for _ in range(2):  # the second is a redelivery
+            await served.receive(**changes)
+            row = await events.next("delivery")
+            assert row == (await served.get("/api/v1/deliveries?limit=1"))["deliveries"][0]
+
+
+async def test_a_new_delivery_is_sent_with_whether_it_is_queued(served: Served) -> None:
+    entry = QueueEntry("first", "http://127.0.0.1:9", deadline=1e10)
+    async with listening(served) as events:
+        stored = await served.store.add(Delivery(received_at=1.0, body=BODY), queues=[entry])
+        served.feed.publish(DeliveryStored(stored, queued=True))
+        served.feed.publish(DeliveryAnswered(stored.replace(status=200)))
+        row = await events.next("delivery")
+        assert (row["queued"], row["delivery"]["status"]) == (True, 200)
 
 
 async def test_an_attempt_published_before_its_row_is_not_lost(served: Served) -> None:
@@ -191,7 +229,7 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
 ) -> None:
     monkeypatch.setattr(stream, "WRITE_SECONDS", 0.5)
     monkeypatch.setattr(stream, "MAX_STREAMS", 1)
-    body = b'{"event":"post.publish.complete","content":"' + b"a" * 900_000 + b'"}'
+    body = b'{"event":"post.publish.complete","content":"%s %d"}'
     loop = asyncio.get_running_loop()
     with socket.socket() as client:
         client.setblocking(False)  # noqa: FBT003 - its signature
@@ -207,8 +245,8 @@ async def test_a_client_that_does_not_read_costs_no_memory_and_is_disconnected(
             while b"retry: " not in head:
                 head += await loop.sock_recv(client, 4096)
         tracemalloc.start()
-        for _ in range(150):
-            await served.receive(body)
+        for number in range(150):  # each with bytes of its own
+            await served.receive(body % (b"a" * 900_000, number))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         async with asyncio.timeout(DEADLINE):

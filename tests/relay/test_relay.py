@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -93,6 +93,26 @@ async def test_the_delivery_is_published_before_its_attempt(
     (stored,) = published.deliveries
     assert (stored.id, stored.status) == (1, 200)
     assert {attempt.id for attempt in published.attempts} == {"1.1", "1.2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "queued"),
+    [
+        ({"ack": "app"}, False),
+        ({"ack": "202"}, False),
+        ({"ack": "first"}, True),
+        ({"ack": "hold"}, True),
+        ({"ack": "first", "answers": [("post.*", "500")]}, True),
+        ({"ack": "app", "answers": [("post.*", "500")]}, False),
+        ({"ack": "202", "answers": [("post.*", "500")]}, False),
+    ],
+)
+async def test_a_delivery_is_published_with_whether_it_is_queued(
+    relaying: Opener, published: Published, options: dict[str, Any], *, queued: bool
+) -> None:
+    async with relaying(f"http://127.0.0.1:{free_port()}", **options) as relay:
+        await relay.handle(delivery())
+    assert [each.queued for each in published.of(DeliveryStored)] == [queued]
 
 
 async def endless(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

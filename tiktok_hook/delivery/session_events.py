@@ -15,9 +15,12 @@ class DeliveryStored:
 
     Attributes:
         delivery: Its `status` is None while the response depends on the app.
+        queued: Whether it was queued for an app as it was stored. None if it was stored earlier or
+            by another process, so that it may have attempts, and its place in a queue is unknown.
     """
 
     delivery: Delivery
+    queued: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

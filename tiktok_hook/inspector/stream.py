@@ -1,8 +1,9 @@
 """Live changes, by this and other processes, as server-sent events that can be resumed.
 
-Memory: a subscription keeps ids and small records, never a body, and at most `MAX_NOTES` of them.
-Rows are read from the history when they are written, a few at a time. A client that does not read
-is disconnected after `WRITE_SECONDS`.
+Memory: a subscription keeps at most `MAX_NOTES` ids and small records, and at most `_BATCH` new
+deliveries with their bodies, which are sent as they were stored. All other rows are read from the
+history when they are written, a few at a time. A client that does not read is disconnected after
+`WRITE_SECONDS`.
 """
 
 import asyncio
@@ -49,7 +50,7 @@ WRITE_SECONDS = 10.0
 """Write timeout in seconds; a client that does not read is disconnected after it."""
 
 _BATCH = 8
-"""Rows read from the history at a time: their bodies are the memory that a stream takes."""
+"""Rows in memory at a time: their bodies are the memory that a stream takes."""
 
 _REMEMBERED = 4096
 _RECENT = 50
@@ -107,10 +108,18 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A delivery to send; the write of its status is not awaited, so the history may lag behind."""
+    """A delivery to send; the write of its status is not awaited, so the history may lag behind.
+
+    Attributes:
+        id: Of the delivery.
+        status: As published.
+        stored: The delivery if it has just been stored and there was room to keep it. Its row needs
+            no query then: a query on a thread takes longer than everything else until it is sent.
+    """
 
     id: int
     status: int | None
+    stored: DeliveryStored | None = None
 
 
 _Note = _Row | AttemptEnded | TunnelChanged | AppChanged | QueueChanged
@@ -125,14 +134,15 @@ class _Subscription:
     def __init__(self) -> None:
         self.dropped = 0
         self._notes: deque[_Note] = deque()
+        self._kept = 0  # deliveries in `_notes`
         self._tunnel: tuple[str, str | None, str | None] | None = None
         self._arrived = asyncio.Event()
 
     def handlers(self) -> Mapping[type[Any], Handler]:
         """Handlers by event class, for `Bus.connect`."""
         return {
-            DeliveryStored: self._delivery,
-            DeliveryAnswered: self._delivery,
+            DeliveryStored: self._stored,
+            DeliveryAnswered: self._answered,
             AttemptStarted: self._attempt,
             AttemptEnded: self._attempt,
             TunnelChanged: self._tunnel_changed,
@@ -140,7 +150,15 @@ class _Subscription:
             QueueChanged: self._keep,
         }
 
-    def _delivery(self, event: DeliveryStored | DeliveryAnswered) -> None:
+    def _stored(self, event: DeliveryStored) -> None:
+        delivery = event.delivery
+        if event.queued is None or self._kept == _BATCH:
+            self._keep(_Row(delivery.id, delivery.status))
+        else:
+            self._kept += 1
+            self._keep(_Row(delivery.id, delivery.status, event))
+
+    def _answered(self, event: DeliveryAnswered) -> None:
         self._keep(_Row(event.delivery.id, event.delivery.status))
 
     def _attempt(self, event: AttemptStarted | AttemptEnded) -> None:
@@ -172,8 +190,10 @@ class _Subscription:
                     await self._arrived.wait()
             except TimeoutError:
                 return []
+            await asyncio.sleep(0)  # the response to TikTok is written first: it is due as well
         notes = list(self._notes)
         self._notes.clear()
+        self._kept = 0
         return notes
 
 
@@ -202,6 +222,19 @@ class _StoredRow:
         attempt = self.last_attempt
         state = None if attempt is None else (attempt.number, attempt.ended, False)
         return _Sent(self.delivery.status is not None, state, self.apps)
+
+
+def _new_row(event: DeliveryStored, status: int | None) -> _StoredRow:
+    """The row of a delivery that has just been stored; attempts come as events of their own.
+
+    Args:
+        event: Its `queued` is known.
+        status: The newest one published; None while it depends on the app.
+    """
+    delivery = event.delivery
+    if delivery.status is None:
+        delivery = delivery.replace(status=status)
+    return _StoredRow(delivery, None, bool(event.queued), ())
 
 
 class _Connection:
@@ -340,39 +373,46 @@ class _Connection:
             for each in deliveries
         ]
 
-    async def _send_notes(self, notes: Iterable[_Note]) -> None:
-        statuses: dict[int, int | None] = {}
-        others: list[AttemptEnded | TunnelChanged | AppChanged | QueueChanged] = []
+    async def _send_notes(self, notes: Sequence[_Note]) -> None:
+        rows = [note for note in notes if isinstance(note, _Row)]
+        await self._send_published(rows)
         for note in notes:
-            if isinstance(note, _Row):
-                statuses[note.id] = statuses.get(note.id) or note.status
-            else:
-                others.append(note)
-        ids = [number for number, status in statuses.items() if not self._is_known(number, status)]
-        async for found in self._read(ids):
-            for row in found:
-                if row.delivery.status is None:
-                    row.delivery = row.delivery.replace(status=statuses[row.delivery.id])
-            await self._send(found)
-        for other in others:
-            if isinstance(other, AttemptEnded):
-                attempt = await asyncio.to_thread(self._complete_attempt, other.attempt)
-                if attempt.ended and not other.attempt.ended:
+            if isinstance(note, AttemptEnded):
+                attempt = await asyncio.to_thread(self._complete_attempt, note.attempt)
+                if attempt.ended and not note.attempt.ended:
                     continue  # its end comes as an event of its own, which knows of the retry
-                await self._send_attempt(replace(other, attempt=attempt))
-            elif isinstance(other, TunnelChanged):
-                since = timestamp(other.since)
+                await self._send_attempt(replace(note, attempt=attempt))
+            elif isinstance(note, TunnelChanged):
+                since = timestamp(note.since)
                 await self._event(
                     "tunnel",
-                    {"state": other.state, "url": other.url, "since": since, "error": other.error},
+                    {"state": note.state, "url": note.url, "since": since, "error": note.error},
                 )
-            elif isinstance(other, QueueChanged):
-                await self._event("queue", {"paused": other.paused, "waiting": other.waiting})
-            else:
+            elif isinstance(note, QueueChanged):
+                await self._event("queue", {"paused": note.paused, "waiting": note.waiting})
+            elif isinstance(note, AppChanged):
                 await self._event(
                     "app",
-                    {"state": other.state, "target": other.target, "exit_code": other.exit_code},
+                    {"state": note.state, "target": note.target, "exit_code": note.exit_code},
                 )
+
+    async def _send_published(self, rows: Iterable[_Row]) -> None:
+        """Send the rows of deliveries that were published, each once with its newest status."""
+        statuses: dict[int, int | None] = {}
+        stored: dict[int, DeliveryStored] = {}
+        for row in rows:
+            statuses[row.id] = statuses.get(row.id) or row.status
+            if row.stored is not None:
+                stored[row.id] = row.stored
+        ids = [number for number, status in statuses.items() if not self._is_known(number, status)]
+        if stored.keys() >= set(ids):
+            await self._send([_new_row(stored[each], statuses[each]) for each in ids])
+            return
+        async for found in self._read(ids):
+            for each in found:
+                if each.delivery.status is None:
+                    each.delivery = each.delivery.replace(status=statuses[each.delivery.id])
+            await self._send(found)
 
     def _is_known(self, number: int, status: int | None) -> bool:
         sent = self._sent.get(number)

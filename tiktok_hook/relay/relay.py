@@ -292,7 +292,7 @@ class Relay:
         targets = self.targets_of(delivery)
         if not targets:
             stored = await self._store.add(delivery.replace(status=status))
-            self._publish(DeliveryStored(stored))
+            self._publish(DeliveryStored(stored, queued=False))
             await self._delay(stored, rule)
             skipped = bool(self.targets)
             self._publish(DeliveryAnswered(stored, skipped=skipped, rule=_words(rule)))
@@ -313,18 +313,20 @@ class Relay:
                 self._start_draining("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
                 self._start_draining("hold")  # a release is under way, or just ended
-            return await self._respond(stored, rule)
+            return await self._respond(stored, rule, queued=True)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.replace(status=status))
             await self._send_in_background(stored, targets)
             return await self._respond(stored, rule)
         return await self._through_the_app(delivery, targets, rule)
 
-    async def _respond(self, stored: Delivery, rule: AnswerRule | None) -> ReceiverResponse:
+    async def _respond(
+        self, stored: Delivery, rule: AnswerRule | None, *, queued: bool = False
+    ) -> ReceiverResponse:
         """Publish a stored delivery, and respond when its rule allows it."""
         if rule is None:
-            return self._publish_and_respond(stored)
-        self._publish(DeliveryStored(stored))
+            return self._publish_and_respond(stored, queued=queued)
+        self._publish(DeliveryStored(stored, queued=queued))
         await self._delay(stored, rule)
         self._publish(DeliveryAnswered(stored, rule=_words(rule)))
         return _set_by("--answer", rule.status)
@@ -354,7 +356,7 @@ class Relay:
         request, attempt = self._sender.prepare(delivery, targets[0])
         stored = await self._store.add(delivery, attempt=attempt)
         attempt = _numbered(attempt, stored.id)
-        self._publish(DeliveryStored(stored))
+        self._publish(DeliveryStored(stored, queued=False))
         self._publish(AttemptStarted(attempt))
         announced = asyncio.Event()
         await self._send_in_background(stored, targets[1:], after=announced)
@@ -394,9 +396,9 @@ class Relay:
         )
         return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", kept)
 
-    def _publish_and_respond(self, stored: Delivery) -> ReceiverResponse:
+    def _publish_and_respond(self, stored: Delivery, *, queued: bool = False) -> ReceiverResponse:
         """Publish a stored delivery and return a fixed response."""
-        self._publish(DeliveryStored(stored))
+        self._publish(DeliveryStored(stored, queued=queued))
         self._publish(DeliveryAnswered(stored))
         status = stored.status or 200
         if stored.rejected or stored.verdict.rejected:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.bench import product
 from tests.bench.load import SECRET
-from tests.bench.programs import NotMeasuredError
+from tests.bench.programs import NotMeasuredError, on_every_core
 from tests.bench.table import Bench, Measurement, Row
 from tiktok_hook import events, signature
 
@@ -37,7 +37,8 @@ _APART = 0.1
 
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+/#token=[\w-]+")
 
-# Resolves with the wall clock, in milliseconds, of the moment when a row is in the document.
+# Resolves with the wall clock, in milliseconds, of the moment when a row is in the document: the
+# page inserts it at the beginning of the frame that paints it.
 _ROW = """id => new Promise(done => {
   const look = () => {
     if (!document.getElementById(`row-${id}`)) return false;
@@ -110,7 +111,8 @@ def _page(bench: Bench, address: str, post: Callable[[int], None], count: int) -
 
     from tests.pictures.page import ARGUMENTS
 
-    with sync_playwright() as playwright:
+    # A browser is several processes, which run on all cores elsewhere too.
+    with on_every_core(bench.cores), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page()
         page.goto(address)
@@ -123,6 +125,7 @@ def _page(bench: Bench, address: str, post: Callable[[int], None], count: int) -
             page.evaluate(f"window.seen = ({_ROW})({count}); null")
             begun = time.time() * 1000
             post(count)
+            time.sleep(_APART)  # to ask the browser while it draws would delay its drawing
             return float(page.evaluate("window.seen")) - begun
 
         _repeat(bench, PAGE, row_ms)

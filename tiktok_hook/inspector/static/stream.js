@@ -49,11 +49,12 @@ async function readForEver(tell, tellHere) {
 async function readEvents(body, tell, lastId) {
   let last = lastId;
   let rest = "";
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
   for (;;) {
     const { value, done } = await reader.read().catch(() => ({ done: true }));
     if (done) return last;
-    const blocks = (rest + value).split("\n\n");
+    const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
       const { id, event, data } = fieldsOf(block);
