@@ -1,9 +1,13 @@
 """Redaction by value: every kind of value in every place and encoding that is covered."""
 
 import base64
+import contextlib
+import gzip
 import html
 import json
 import re
+import textwrap
+import zlib
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
@@ -13,6 +17,7 @@ from tests.archive.samples import entry, exported
 from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.archive import Entry
+from tiktok_hook.archive.redact_text import MAX_INFLATED_BYTES, inflated
 from tiktok_hook.delivery import attempt_json, delivery_json, dump
 
 IDS = {
@@ -49,6 +54,10 @@ def b64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def b64_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
 def b64url(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
@@ -76,6 +85,22 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "base64url": lambda text: b64url(f"xyz {text} ?>"),
     "base64-in-base64": lambda text: b64(f"<{b64(f'<{text}>')}>"),
     "base64-lines": lambda text: base64.encodebytes((f"{text} " * 9).encode()).decode(),
+    "base64-indented": lambda text: textwrap.indent(
+        base64.encodebytes(f"{text} ".encode() * 9).decode(), "  "
+    ),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "hexadecimal-in-capitals": lambda text: f"0x{text.encode().hex().upper()}",
+    "hexadecimal-with-colons": lambda text: text.encode().hex(":"),
+    "hexadecimal-behind-a-digit": lambda text: f"7{text.encode().hex()}e",
+    "hexadecimal-of-json": lambda text: json.dumps({"a": text}).encode().hex(),
+    "octal": lambda text: "".join(f"\\{byte:03o}" for byte in text.encode()),
+    "braces": lambda text: "".join(f"\\u{{{ord(each):x}}}" for each in text),
+    "eight-digits": lambda text: "".join(f"\\U{ord(each):08x}" for each in text),
+    "percent-u": lambda text: "".join(f"%u{ord(each):04X}" for each in text),
+    "html-without-semicolons": lambda text: "".join(f"&#{ord(each)}" for each in text),
+    "quoted-printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "gzip-in-base64": lambda text: b64_of(gzip.compress(f"<{text}>".encode(), mtime=0)),
+    "zlib-in-base64": lambda text: b64_of(zlib.compress(f"<{text}>".encode())),
     "jwt": jwt,
     "jwt-in-json": lambda text: json.dumps({"t": jwt(text)}),
 }
@@ -96,11 +121,26 @@ def is_in(value: str, text: str) -> bool:
         waiting.append(unquote(each))
         waiting.append(re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), each))
         waiting.append(re.sub(r'\\(["\\/])', r"\1", each))
+        waiting.append(re.sub(r"\\u\{([0-9a-fA-F]+)\}", lambda m: chr(int(m[1], 16)), each))
+        waiting.append(re.sub(r"\\U([0-9a-fA-F]{8})", lambda m: chr(int(m[1], 16)), each))
+        waiting.append(re.sub(r"%u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), each))
+        octal = re.sub(r"\\([0-3][0-7]{2})", lambda m: chr(int(m[1], 8)), each)
+        quoted = re.sub(r"=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), each)
+        waiting += [
+            found.encode("latin-1", "replace").decode("utf-8", "replace")
+            for found in (octal, quoted)
+        ]
+        for run in re.findall(r"[0-9A-Fa-f]{8,}", re.sub("(?<=[0-9a-f]):(?=[0-9a-f])", "", each)):
+            for shift in range(2):
+                even = run[shift : shift + (len(run) - shift) // 2 * 2]
+                waiting.append(bytes.fromhex(even).decode("utf-8", "replace"))
         for run in re.findall(r"[A-Za-z0-9+/_-]{8,}", each.replace("\n", "")):
             for shift in range(4):
                 part = run[shift:].translate(str.maketrans("-_", "+/"))
                 part = part[: len(part) - (len(part) % 4 == 1)]
                 data = base64.b64decode(part + "=" * (-len(part) % 4))
+                with contextlib.suppress(zlib.error):
+                    data = zlib.decompress(data, wbits=47)
                 if data.isascii() or "é" in value:
                     waiting.append(data.decode("utf-8", "replace"))
     return False
@@ -148,6 +188,68 @@ def test_a_user_id_is_replaced_in_every_place_and_encoding(
         ]
         for number, text in enumerate(places):
             assert not is_in(value, text), (number, text)
+
+
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "gzip-twice": lambda data: gzip.compress(gzip.compress(data)),
+    "gzip-cut": lambda data: gzip.compress(data, mtime=0)[:-6],
+}
+
+
+@pytest.mark.parametrize("compress", COMPRESSED.values(), ids=COMPRESSED)
+def test_a_value_is_learned_and_replaced_in_compressed_bodies(
+    compress: Callable[[bytes], bytes],
+) -> None:
+    first = json.dumps({"user_openid": "example-1234", "note": "other-1234"}).encode()
+    other = b'{"user_openid": "other-1234", "note": "example-1234"}'
+    found, second = redacted(entry(delivery(compress(first))), entry(delivery(other), 2))
+    assert b"-1234" not in second.delivery.body
+    text = found.delivery.body
+    while text.startswith((b"\x1f", b"\x78")):
+        text = zlib.decompress(text, wbits=47)
+    assert text.startswith(b'{"user_openid": "')
+    assert b"-1234" not in text
+
+
+def test_compressed_data_without_a_known_value_keeps_its_bytes() -> None:
+    data = gzip.compress(b"nothing private") + b"behind"
+    (found,) = redacted(entry(delivery(data)))
+    assert found.delivery.body == data
+
+
+def test_what_unpacks_to_too_much_is_not_unpacked() -> None:
+    bomb = gzip.compress(bytes(MAX_INFLATED_BYTES + 1), compresslevel=1)
+    assert inflated(bomb) is None
+    small = gzip.compress(bytes(100_000))
+    assert inflated(small) == bytes(100_000)
+    assert inflated(small, nesting=1) is None  # there can be thousands in one body
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "example-12\n34-of",
+        "example-12\r\n    34-of",
+        "a\nb example-1234-\n\tof",
+        "exam=\nple-1234-of",
+    ],
+)
+def test_a_value_is_replaced_across_the_end_of_a_line(broken: str) -> None:
+    known = delivery(json.dumps({"user_openid": "example-1234-of"}).encode())
+    for body in (broken, json.dumps({"log": f"x {broken} y"})):
+        sent = entry(delivery(body.encode()))
+        (found, _) = redacted(sent, entry(known, 2))
+        text = re.sub(r"=?(?:\n|\r|\\n|\\r|\\t|\s)+", "", found.delivery.body.decode())
+        assert "1234" not in text
+        assert text.count("RedactedUser") == 1
+
+
+def test_lines_that_are_joined_make_no_pair_of_a_key_and_its_value() -> None:
+    body = b"token=\nnext line of text 12345678\nuser_id:\nother"
+    (found,) = redacted(entry(delivery(body)))
+    assert found.delivery.body == body
 
 
 @pytest.mark.parametrize(

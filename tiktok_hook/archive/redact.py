@@ -5,10 +5,11 @@ belongs together still does. Values are learned where their keys or headers show
 then replaced wherever they occur, in every encoding that `redact_text` knows. Apart from that no
 byte of a body changes.
 
-Not covered: e-mail addresses, names, handles and other personal data under keys that are not in
-the lists below; post, publish and order ids; host names and paths of targets; values in
-hexadecimal, compressed or encrypted form; values of fewer than 4 characters, and of fewer than 6
-digits, outside of their keys; credentials under names that do not show what they are.
+Not covered: e-mail addresses, names, handles and other personal data under keys that are not in the
+lists below; post, publish and order ids; host names and paths of targets; values in other letter
+case, in UTF-16, base32 or base85, compressed otherwise than by gzip and zlib, encrypted or hashed;
+values below more layers than `redact_text` decodes; values of fewer than 4 characters, and of fewer
+than 6 digits, outside of their keys; credentials under names that do not show what they are.
 """
 
 import base64
@@ -22,7 +23,7 @@ from urllib.parse import unquote_to_bytes
 
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.archive.fields import lenient_decoder
-from tiktok_hook.archive.redact_text import Matcher, replaced, views
+from tiktok_hook.archive.redact_text import MAX_NESTING, Matcher, inflated, replaced, views
 from tiktok_hook.delivery import Attempt, Delivery, Headers
 from tiktok_hook.events import CATALOGUE
 from tiktok_hook.exact_json import Json
@@ -170,6 +171,8 @@ class Redactor:
             self._address(found[0].decode("latin-1"), learn=True)
 
     def _learn_text(self, data: bytes) -> None:
+        for nesting in range(MAX_NESTING):
+            data = inflated(data, nesting=nesting) or data
         if not data:
             return
         try:
@@ -316,14 +319,17 @@ class Redactor:
     def _data(self, data: bytes) -> bytes:
         if not data:
             return data
-        return replaced(data, self._find)
+        return replaced(data, self._find, self._find_known)
 
-    def _find(self, data: bytes) -> Find:
+    def _find_known(self, data: bytes) -> Find:
         if self._matcher is None:
             self._matcher = Matcher(
                 {value: new for value, new in self._pseudonyms.items() if _is_global(value)}
             )
         yield from self._matcher.find(data)
+
+    def _find(self, data: bytes) -> Find:
+        yield from self._find_known(data)
         for key, found in _in_json(data):
             if found["number"] is None:
                 value = _json_text(found["text"])
