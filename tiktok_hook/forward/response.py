@@ -161,8 +161,11 @@ class _Reader:
         self.ends_with_connection = codings[-1:] != ["chunked"] and (bool(codings) or not lengths)
         if self._is_head or self._status in {204, 304}:
             self.ends_with_connection = False
-        # With both, the next proxy may believe the other one: such a connection is not kept.
-        self.reusable = not (codings and lengths)
+        # With both, the next proxy may believe the other one: such a connection is not kept. Nor
+        # is one whose response can have no body but may be followed by one, from an app that does
+        # not know that: it would be read as the next response.
+        bodiless = self._is_head or (self._status in {204, 304} and bool(codings or lengths))
+        self.reusable = not (codings and lengths) and not bodiless
         if self._is_head:
             self._finish()
 
