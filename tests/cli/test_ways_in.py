@@ -163,6 +163,11 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
         "postgres:me:hunter2",
         "//me:hunter2@db.example/hooks",
         "me:hunter2@db.example/hooks",
+        "me:hunt/hunter2@db.example/hooks",
+        "postgresql//me:hunter2@db.example/hooks",
+        "postgres;//me:hunter2@db.example/hooks",
+        "postgresql/me:hunter2@db.example/hooks",
+        "https//me:hunter2@db.example/hooks",
         "file:hooks.db?password=hunter2",
     ],
     ids=[
@@ -175,6 +180,11 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
         "no-slashes",
         "no-scheme",
         "credentials-alone",
+        "credentials-with-a-slash",
+        "colon-forgotten",
+        "semicolon",
+        "colon-and-slash-forgotten",
+        "colon-of-another-scheme-forgotten",
         "file-url",
     ],
 )

@@ -19,8 +19,12 @@ _URL = re.compile(
 """Schemes of at least two letters each, since one is a drive of Windows. `Path` makes ``:/`` of
 ``://``. Those of databases are recognised without slashes too."""
 
-_CREDENTIALS = re.compile(r"[/\\]*[^/\\]*:[^/\\]*@")
-"""``user:password@`` as the first part, the end of a URL whose scheme is missing."""
+_CREDENTIALS = re.compile(
+    r"(?:[^/\\]*[/\\]{2,}|(?:[a-z+]*sqlite|[a-z+]*postgres\w*|psql|pg|mysql|mariadb)[^\w\s]+)?"
+    r"[/\\]*[^/\\:]*:(?![/\\])[^@]*@",
+    re.IGNORECASE,
+)
+"""``user:password@`` as the first part, the end of a URL whose scheme is missing or mistyped."""
 
 _SQLITE = re.compile(r"sqlite:(?:///|/(?!/))", re.IGNORECASE)
 
