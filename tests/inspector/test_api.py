@@ -12,7 +12,7 @@ from tests.deadline import DEADLINE
 from tests.inspector.conftest import Served, running, skip_ids
 from tests.listener import BODY, SECRET
 from tests.relay.samples import eventually
-from tiktok_hook import signature
+from tiktok_hook import events, signature
 from tiktok_hook.delivery import Delivery, delivery_json
 from tiktok_hook.inspector import openapi
 from tiktok_hook.inspector.options import InspectorPageOptions
@@ -290,6 +290,21 @@ async def test_clearing_empties_the_history(served: Served) -> None:
     assert (await served.get("/api/v1/deliveries"))["deliveries"] == []
 
 
+@pytest.mark.parametrize(
+    "query", ["event=post.publish.*", "filter=content.publish_id:v_*", "q=publish.complete"]
+)
+async def test_what_is_counted_can_be_deleted_and_no_more(served: Served, query: str) -> None:
+    for body in (BODY, events.sample("authorization.removed"), BODY):
+        await served.receive(body)
+    counted = await served.get(f"/api/v1/count?{query}")
+    assert counted == {"matching": 2, "newest": 3}
+    await served.receive()
+    reply = await served.ask("DELETE", f"/api/v1/deliveries?{query}&up_to={counted['newest']}")
+    assert json.loads(reply.body) == {"removed": 2}
+    left = (await served.get("/api/v1/deliveries"))["deliveries"]
+    assert [each["delivery"]["id"] for each in left] == [4, 2]
+
+
 @pytest.mark.parametrize("form", ["jsonl", "har", "curl", "pytest"])
 async def test_an_export_is_a_download(served: Served, form: str) -> None:
     await served.receive()
@@ -415,8 +430,9 @@ async def test_a_scenario_sends_its_events_in_order(served: Served) -> None:
 async def test_the_count_is_of_what_matches(served: Served) -> None:
     await served.receive()
     await served.receive(verdict=FORGED, status=403)
-    assert await served.get("/api/v1/count") == {"matching": 2}
-    assert await served.get("/api/v1/count?verdict=invalid&verdict=missing") == {"matching": 1}
+    assert await served.get("/api/v1/count") == {"matching": 2, "newest": 2}
+    found = await served.get("/api/v1/count?verdict=invalid&verdict=missing")
+    assert found == {"matching": 1, "newest": 2}
 
 
 async def test_without_bounds_the_timeline_is_as_long_as_its_data(served: Served) -> None:

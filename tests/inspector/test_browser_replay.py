@@ -93,6 +93,28 @@ async def test_the_history_is_cleared_only_when_asked_twice(view: View) -> None:
     await expect(view.page.locator("#list .row")).to_have_count(0)
 
 
+async def test_only_what_the_filters_match_and_was_counted_is_deleted(view: View) -> None:
+    page = view.page
+    for body in (FAILURE, FAILURE, events.sample("post.publish.complete")):
+        await view.receive(body)
+    await page.select_option("select[name=event]", "post.publish.failed")
+    await expect(page.locator("#list .row")).to_have_count(2)
+    await page.click("#open-clear")
+    await expect(page.locator("#dialog")).to_contain_text("The filters in use match 2 deliveries.")
+    await view.receive(FAILURE)
+    await page.get_by_role("button", name="Delete 2 deliveries").click()
+    await expect(page.locator("#announcement")).to_have_text("2 deliveries deleted.")
+    await expect(page.locator("#list .row")).to_have_count(1)
+    await page.click("#open-clear")
+    await page.get_by_role("button", name="Delete 1 delivery").click()
+    await expect(page.locator("#list .row")).to_have_count(0)
+    await page.click("#open-clear")
+    await expect(page.locator("#dialog")).to_contain_text("No delivery matches the filters in use.")
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Reset filters").last.click()
+    await expect(page.locator("#list .row")).to_have_count(1)
+
+
 @pytest.mark.parametrize(
     ("way", "name"),
     [

@@ -40,6 +40,7 @@ declare namespace Api {
   }
   interface Count {
     matching: number;
+    newest: number;
   }
   interface Counts {
     received: number;

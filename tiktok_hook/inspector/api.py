@@ -21,6 +21,7 @@ from tiktok_hook.inspector.openapi import Operation
 from tiktok_hook.inspector.requests import (
     MAX_ID,
     CheckQuery,
+    ClearQuery,
     ExportQuery,
     FilterQuery,
     PageQuery,
@@ -150,8 +151,11 @@ class Api:
 
     async def count(self, _: web.Request, query: FilterQuery) -> CountShape:
         """How many deliveries match."""
-        counts = await asyncio.to_thread(self._history.counts, query.conditions())
-        return {"matching": counts.received}
+        return await asyncio.to_thread(self._count, query.conditions())
+
+    def _count(self, where: Filter) -> CountShape:
+        newest = self._history.newest_id()  # first, so that what comes meanwhile is above it
+        return {"matching": self._history.counts(where).received, "newest": newest}
 
     async def check_filter(self, _: web.Request, query: CheckQuery) -> CheckedFilterShape:
         """A filter as it was understood, or why it cannot be read."""
@@ -390,9 +394,9 @@ class Api:
         entries = [archive.Entry.read(self._history, delivery) for delivery in found]
         return b"".join(archive.write(entries, query.format))
 
-    async def clear(self, _: web.Request, query: FilterQuery) -> RemovedShape:
+    async def clear(self, _: web.Request, query: ClearQuery) -> RemovedShape:
         """Delete the matching deliveries; without a filter all of them."""
-        return {"removed": await self._parts.store.clear(query.conditions())}
+        return {"removed": await self._parts.store.clear(query.conditions(), up_to=query.up_to)}
 
     async def document(self, _: web.Request, __: None) -> Mapping[str, Any]:
         """The OpenAPI document."""

@@ -47,7 +47,7 @@ OPERATIONS = (
         response=give.PageShape, summary="A page of deliveries, newest first.",
     ),
     Operation(
-        method="DELETE", path="/deliveries", handler="clear", query=ask.FilterQuery,
+        method="DELETE", path="/deliveries", handler="clear", query=ask.ClearQuery,
         response=give.RemovedShape, summary="Delete the matching deliveries; all without a filter.",
     ),
     Operation(

@@ -86,6 +86,17 @@ class PageQuery(FilterQuery):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClearQuery(FilterQuery):
+    """What is deleted."""
+
+    up_to: Annotated[
+        int | None,
+        "Only ids up to this one, such as `newest` of `/count`.",
+        keywords(minimum=0, maximum=MAX_ID),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckQuery:
     """A filter that is to be read, not applied."""
 

@@ -48,6 +48,7 @@ class CountShape(TypedDict):
     """How many deliveries match."""
 
     matching: int
+    newest: Annotated[int, "The highest id there is; 0 without deliveries."]
 
 
 class RemarkShape(TypedDict):

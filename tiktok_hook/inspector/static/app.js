@@ -53,7 +53,7 @@ function tools() {
       disabled: !canSend,
     }),
     tool("Export…", () => openExport(download), { id: "open-export", disabled: isLost }),
-    tool("Clear…", () => openClear(changed), { id: "open-clear", disabled: isLost }),
+    tool("Clear…", () => openClear(cleared), { id: "open-clear", disabled: isLost }),
     notifyButton(redrawHead),
     tool("?", openKeys, { id: "open-keys", "aria-label": "Keys" }),
   ];
@@ -114,6 +114,13 @@ function changed() {
   reload();
   drawStrip(changed);
   refresh();
+}
+
+function cleared() {
+  state.picked.clear();
+  drawPicked();
+  choose(null);
+  changed();
 }
 
 function lost(isLost) {

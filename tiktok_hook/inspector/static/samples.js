@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { closeButton, closeDialog, openDialog, submitOnCtrlEnter } from "./dialog.js";
-import { el, say } from "./dom.js";
+import { byId, el, say } from "./dom.js";
 import { SIGNINGS, bodyEditor, messageOf, report, signingControls } from "./replay.js";
 import { apiFilters, state } from "./state.js";
 import { plural, productClass } from "./words.js";
@@ -177,11 +177,35 @@ export function openKeys() {
   );
 }
 
-export function openClear(cleared) {
-  const count = state.status?.history.received ?? 0;
+// Deletes what the list shows: all, or what the filters in use match, as far as it was counted.
+export async function openClear(cleared) {
+  const query = apiFilters();
+  const isAll = query.size === 0;
+  const title = isAll ? "Delete the history?" : "Delete what the filters match?";
+  openDialog(
+    title,
+    el("p", { role: "status" }, "Counting…"),
+    el("div", { class: "buttons" }, closeButton("Cancel")),
+  );
+  const dialog = byId("dialog");
+  const counting = dialog.firstElementChild;
+  let found;
+  let queued;
+  try {
+    found = await call(`count?${query}`);
+    const waiting = new URLSearchParams(query);
+    waiting.set("queued", "1");
+    queued = found.matching ? (await call(`count?${waiting}`)).matching : 0;
+  } catch (error) {
+    closeDialog();
+    report(error);
+    return;
+  }
+  if (!dialog.open || dialog.firstElementChild !== counting) return; // it was closed meanwhile
   const remove = async () => {
+    query.set("up_to", String(found.newest));
     try {
-      const { removed } = await call("deliveries", { method: "DELETE" });
+      const { removed } = await call(`deliveries?${query}`, { method: "DELETE" });
       closeDialog();
       say(`${plural(removed, "delivery", "deliveries")} deleted.`);
       cleared();
@@ -189,15 +213,27 @@ export function openClear(cleared) {
       report(error);
     }
   };
-  const words = plural(count, "delivery", "deliveries");
+  const words = plural(found.matching, "delivery", "deliveries");
+  if (found.matching === 0) {
+    openDialog(
+      title,
+      el("p", {}, isAll ? "The history is empty." : "No delivery matches the filters in use."),
+      el("div", { class: "buttons" }, closeButton()),
+    );
+    return;
+  }
   openDialog(
-    "Delete the history?",
+    title,
     el(
       "p",
       {},
-      `All ${words} of this history and their attempts are deleted for good. `,
+      isAll
+        ? `All ${words} of this history and their attempts are deleted for good. `
+        : `The filters in use match ${words}. They and their attempts are deleted for good. `,
+      queued ? `${queued} of them ${queued === 1 ? "waits" : "wait"} for your app. ` : null,
       "Export first what you want to keep.",
     ),
+    isAll ? null : el("p", { class: "dim" }, "Reset the filters to delete everything."),
     el(
       "div",
       { class: "buttons" },
