@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.signature.samples import PARSED, mac
+from tests.signature.samples import PARSED, diagnosed, mac
 from tests.signature.vectors import BODY, SECRET, T
-from tiktok_hook.signature import clocks, diagnose
+from tiktok_hook.signature import clocks
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_the_t_that_was_signed_is_named(
     signed: int, headers: list[tuple[str, str]], which: str
 ) -> None:
     header = f"t={T},s={mac(b'%d.%b' % (signed, BODY)).hex()}"
-    found = diagnose(header, BODY, [SECRET], now=T, headers=headers)
+    found = diagnosed(header, BODY, [SECRET], now=T, headers=headers)
     assert found is not None
     assert found.mistake == "t-changed"
     assert which in found.hint
@@ -40,7 +40,7 @@ def test_a_time_of_the_content_is_named(seconds: bool) -> None:  # noqa: FBT001 
     body = json.dumps(PARSED | {"content": json.dumps({"timestamp": stamp})}).encode()
     signed = stamp // 1000 if seconds else stamp
     header = f"t={T},s={mac(b'%d.%b' % (signed, body)).hex()}"
-    found = diagnose(header, body, [SECRET], now=T)
+    found = diagnosed(header, body, [SECRET], now=T)
     assert found is not None
     assert "that of a field in the body" in found.hint
 
@@ -48,7 +48,7 @@ def test_a_time_of_the_content_is_named(seconds: bool) -> None:  # noqa: FBT001 
 @pytest.mark.parametrize("fraction", [1, 123, 999])
 def test_milliseconds_in_the_text_and_seconds_in_the_header_are_named(fraction: int) -> None:
     header = f"t={T},s={mac(b'%d%03d.%b' % (T, fraction, BODY)).hex()}"
-    found = diagnose(header, BODY, [SECRET], now=T)
+    found = diagnosed(header, BODY, [SECRET], now=T)
     assert found is not None
     assert found.mistake == "milliseconds"
 
@@ -56,7 +56,7 @@ def test_milliseconds_in_the_text_and_seconds_in_the_header_are_named(fraction: 
 def test_seconds_in_the_text_and_milliseconds_in_the_header_are_named() -> None:
     for signed in (T, T + 1):
         header = f"t={T}123,s={mac(b'%d.%b' % (signed, BODY)).hex()}"
-        found = diagnose(header, BODY, [SECRET], now=T)
+        found = diagnosed(header, BODY, [SECRET], now=T)
         assert found is not None
         assert found.mistake == "milliseconds"
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.signature.samples import KEY, least_seconds
+from tests.signature.samples import KEY, diagnosed, least_seconds
 from tests.signature.vectors import BODY, HEX, RIGHT, SECRET, T
 from tiktok_hook.signature import Diagnosis, diagnose, header_forms
 
@@ -29,7 +29,7 @@ def base58(data: bytes) -> str:
 
 
 def of(header: str | None, *headers: tuple[str, str]) -> Diagnosis:
-    found = diagnose(header, BODY, [SECRET], now=T, headers=headers)
+    found = diagnosed(header, BODY, [SECRET], now=T, headers=headers)
     assert found is not None
     assert SECRET not in found.reason + found.hint
     return found
@@ -219,7 +219,7 @@ ARABIC = "".join(chr(0x660 + int(digit)) for digit in str(T))
 )
 def test_digits_of_other_scripts_are_not_a_time(value: str) -> None:
     assert not of(value).reason.endswith("; its value is right")
-    found = diagnose(None, BODY, [SECRET], now=T, headers=[("X-Signature", value)])
+    found = diagnosed(None, BODY, [SECRET], now=T, headers=[("X-Signature", value)])
     assert found is not None
 
 
@@ -229,7 +229,11 @@ def test_many_headers_named_like_a_signature_cost_what_one_does() -> None:
         (f"X-{number}-Signature", f"t={T + number},s={hashlib.sha256(b'%d' % number).hexdigest()}")
         for number in range(90)
     ]
-    assert least_seconds(lambda: of(None, *headers)) < 0.1
+
+    def diagnose_it() -> object:
+        return diagnose(None, BODY, [SECRET], now=T, headers=headers)
+
+    assert least_seconds(diagnose_it) <= 0.02
 
 
 @pytest.mark.realtime
@@ -242,6 +246,8 @@ def test_many_headers_named_like_a_signature_cost_what_one_does() -> None:
         "%25" * 341,
         '\\"' * 500,
         "=?u?q?" + "=" * 1000,
+        "." * 638 + "10",
+        r"\n" * 319 + "10",
     ],
     ids=lambda value: value[:6],
 )

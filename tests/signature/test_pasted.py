@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from tests.signature.samples import diagnosed
 from tests.signature.vectors import BODY, RIGHT, SECRET, T
-from tiktok_hook.signature import diagnose
 from tiktok_hook.signature.pasted import read_pasted
 
 HEX = RIGHT.partition("s=")[2]
@@ -46,7 +46,7 @@ FORMS = {
 def test_a_pasted_header_is_read(name: str) -> None:
     value, _ = read_pasted(FORMS[name])
     assert value is not None
-    found = diagnose(value, BODY, [SECRET], now=T)
+    found = diagnosed(value, BODY, [SECRET], now=T)
     assert found is None or found.mistake == "quoted-header", (value, found)
 
 
@@ -68,7 +68,7 @@ def test_a_pasted_header_is_read(name: str) -> None:
 )
 def test_what_is_wrong_with_it_is_named(text: str, mistake: str) -> None:
     value, headers = read_pasted(text)
-    found = diagnose(value, BODY, [SECRET], now=T, headers=headers)
+    found = diagnosed(value, BODY, [SECRET], now=T, headers=headers)
     assert found is not None
     assert found.mistake.split("+")[0] == mistake
 

@@ -5,9 +5,8 @@ import hashlib
 
 import pytest
 
-from tests.signature.samples import mac
+from tests.signature.samples import diagnosed, mac
 from tests.signature.vectors import BODY, SECRET, T
-from tiktok_hook.signature import diagnose
 
 pytestmark = pytest.mark.timeless
 
@@ -19,7 +18,7 @@ HASH = hashlib.sha256(BODY).hexdigest().encode()
 
 def named(message: bytes, target: str = "/webhook", host: str = HOST) -> str | None:
     header = f"t={T},s={mac(message).hex()}"
-    found = diagnose(header, BODY, [SECRET], now=T, headers=[("Host", host)], target=target)
+    found = diagnosed(header, BODY, [SECRET], now=T, headers=[("Host", host)], target=target)
     return None if found is None else found.mistake
 
 
@@ -70,14 +69,14 @@ def test_the_query_and_the_host_count(message: bytes, target: str, host: str) ->
 def test_another_service_s_header_over_the_url_is_named(name: str) -> None:
     value = base64.b64encode(mac(URL + BODY)).decode()
     headers = [("Host", HOST), (name, value)]
-    found = diagnose(None, BODY, [SECRET], now=T, headers=headers, target="/webhook")
+    found = diagnosed(None, BODY, [SECRET], now=T, headers=headers, target="/webhook")
     assert found is not None
     assert found.mistake == "wrong-header-name+base64+url-in-text"
 
 
 def test_nothing_of_the_request_is_guessed() -> None:
     header = f"t={T},s={mac(URL + BODY).hex()}"
-    found = diagnose(header, BODY, [SECRET], now=T)
+    found = diagnosed(header, BODY, [SECRET], now=T)
     assert found is not None
     assert found.mistake == "another-secret"
 

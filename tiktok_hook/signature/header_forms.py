@@ -330,14 +330,14 @@ _PREFIX = re.compile(
     | (?:hex|bytes|b64|base64|sig|signature|hmac|buffer)\s*[=:,\s]\s*
     | (?:bytearray|buffer(?:\.from)?)(?=\() )"""
 )
-_SUFFIX = re.compile(r"(?:\\n|\\r|[;,.\s])+$|(?<=[0-9a-fA-F])(?:h|==?)$")
+_HEX_SUFFIX = re.compile(r"(?<=[0-9a-fA-F])(?:h|==?)\Z")
 
 
 def _bare(value: str) -> str:
     """A value without the marks around it."""
     for _ in range(6):
         before = value
-        value = _SUFFIX.sub("", _PREFIX.sub("", value.strip()))
+        value = _HEX_SUFFIX.sub("", _without_end(_PREFIX.sub("", value.strip())))
         is_escaped = "\\" in value
         if not is_escaped and value[:1] in {"b", "u", "x", "h"} and value[1:2] in {"'", '"'}:
             value = value[1:]
@@ -346,6 +346,15 @@ def _bare(value: str) -> str:
         if value == before:
             break
     return value
+
+
+def _without_end(value: str) -> str:
+    """A value without the white space, line breaks and punctuation at its end."""
+    while True:
+        before = value
+        value = value.rstrip().rstrip(";,.").removesuffix("\\n").removesuffix("\\r")
+        if value == before:
+            return value
 
 
 def _hex(value: str) -> bytes | None:

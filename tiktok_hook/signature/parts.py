@@ -17,6 +17,10 @@ from tiktok_hook.signature.scheme import is_milliseconds, key_of
 MAX_BRACKETS = 16
 """JSON with more of them is not tried indented: deep nesting would make that text enormous."""
 
+MAX_PRINTED_BYTES = 4096
+"""Longer bodies are not printed, listed, indented or escaped as .NET does: these texts are made in
+Python, and a body of 64 KiB would take 120 ms. TikTok's have a few hundred bytes."""
+
 RAW = "Sign and verify the bytes that travel, before anything parses or rewrites them."
 SIGNED_TEXT = 'The signed text is t, a dot, then the raw body: f"{t}.{body}".'
 _TRIM = "Strip the secret when it is read from a file or the environment."
@@ -109,17 +113,19 @@ def texts(body: bytes, envelope: dict[str, Any]) -> Iterator[Text]:
     unix = body.replace(b"\r\n", b"\n")
     for breaks in (unix, unix.replace(b"\n", b"\r\n")):
         yield _LINE_BREAKS, lambda breaks=breaks: _other(breaks, body)  # type: ignore[misc]
+    is_short = len(body) <= MAX_PRINTED_BYTES
+    can_indent = is_short and body.count(b"{") + body.count(b"[") <= MAX_BRACKETS
     for part, write in _FORMS:
-        if part is _INDENT and body.count(b"{") + body.count(b"[") > MAX_BRACKETS:
-            continue
-        yield from _json(part, write, envelope, body)
+        if (can_indent or part is not _INDENT) and (is_short or write is not _dotnet):
+            yield from _json(part, write, envelope, body)
     for lost in (b"[object Object]", b"undefined", b"null", b"None", b"Array", b"{}", b"true"):
         yield LOST, lambda lost=lost: lost  # type: ignore[misc]  # binds the loop's value
     yield _EMPTY, lambda: _other(b"", body)
     yield from _content(envelope, body)
     yield BYTES, lambda: repr(body).encode()
     yield from _encodings(body)
-    yield from _printed(envelope)
+    if is_short:
+        yield from _printed(envelope)
     yield _ENCODED, lambda: base64.b64encode(body)
     yield _ENCODED, lambda: hashlib.sha256(body).hexdigest().encode()
     yield _ENCODED, lambda: body.hex().encode()
@@ -262,7 +268,7 @@ def _go_struct(value: Any) -> str:
     return _html_safe(_compact(value))
 
 
-_DOTNET = re.compile("[\"'&+<>`\x7f-\U0010ffff]")
+_DOTNET = re.compile("[\"'&+<>`\x7f-\U0010ffff]+")
 
 
 def _dotnet(value: Any) -> str:

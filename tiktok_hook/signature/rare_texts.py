@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from html import escape
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, urlencode
 
 from tiktok_hook.signature import parts
@@ -21,6 +21,14 @@ Order = Callable[[dict[str, Any]], dict[str, Any]]
 Writer = Callable[[Any], bytes]
 Made = tuple[Part, Callable[[], bytes]]
 """A part and what makes the signed bytes; it may raise ValueError where it does not apply."""
+
+
+class _Writers(NamedTuple):
+    """Writers of JSON: layouts, escapes, and what is done to the text after it."""
+
+    every: tuple[Writer, ...]
+    few: tuple[Writer, ...]
+
 
 _NUMBERS = Part(
     "json-numbers",
@@ -107,16 +115,19 @@ def messages(
     def signed(make: Callable[[], bytes]) -> Callable[[], bytes]:
         return lambda: stamp + make()
 
+    is_short = len(body) <= parts.MAX_PRINTED_BYTES
     for constant in CONSTANTS:
         yield parts.LOST, signed(constant.encode), _COSTS_LITTLE
-    for part, make in _bodies(body, envelope):
-        yield part, signed(make), _COSTS_SOME
+    if is_short:
+        for part, make in _bodies(body, envelope):
+            yield part, signed(make), _COSTS_SOME
     for part, text in _joined(t, body, envelope, extras):
         yield part, lambda text=text: text, _COSTS_LITTLE  # type: ignore[misc]
-    for part, make in _objects(envelope, body):
-        yield part, signed(make), _COSTS_MUCH
-    for part, make in _wrapped(t, body, envelope):
-        yield part, make, _COSTS_MUCH
+    if is_short:
+        for part, make in _objects(envelope, body):
+            yield part, signed(make), _COSTS_MUCH
+        for part, make in _wrapped(t, body, envelope):
+            yield part, make, _COSTS_MUCH
 
 
 def _wrapped(t: bytes, body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
@@ -308,41 +319,46 @@ def _objects(envelope: dict[str, Any], body: bytes) -> Iterator[Made]:
         return
     yield from _pairs(envelope)
     yield from _printed(envelope)
-    for order, write in _orders(_as_is, _by_name, few=(_by_java_hash, _reversed)):
+    can_indent = body.count(b"{") + body.count(b"[") <= parts.MAX_BRACKETS
+    writers = _EVERY_WRITER if can_indent else _WITHOUT_INDENT
+    for order, write in _orders(writers, _as_is, _by_name, few=(_by_java_hash, _reversed)):
         part = parts.REWRITTEN if order is _as_is else parts.SORTED
         yield part, lambda order=order, write=write: write(order(envelope))  # type: ignore[misc]
     inner = _parsed(envelope.get("content"))
     if inner is not None:
-        yield from _of_content(envelope, inner)
-    yield from _with_numbers(envelope, body)
+        yield from _of_content(envelope, inner, writers)
+    yield from _with_numbers(envelope, body, writers)
     yield from _without_a_field(envelope)
     camel = {_camel(name): value for name, value in envelope.items()}
     yield parts.REWRITTEN, lambda: _compact(camel)
 
 
-def _of_content(envelope: dict[str, Any], inner: dict[str, Any]) -> Iterator[Made]:
+def _of_content(
+    envelope: dict[str, Any], inner: dict[str, Any], writers: _Writers
+) -> Iterator[Made]:
     decoded = {**envelope, "content": inner}
-    for write in _FEW_WRITERS:
+    for write in writers.few:
         yield parts.CONTENT_ALONE, lambda write=write: write(inner)  # type: ignore[misc]
-    for order, write in _orders(_as_is, few=(_by_name, _by_java_hash)):
+    for order, write in _orders(writers, _as_is, few=(_by_name, _by_java_hash)):
         yield (
             parts.CONTENT_DECODED,
             lambda order=order, write=write: write(order(decoded)),  # type: ignore[misc]
         )
-    for write in _FEW_WRITERS[:4]:
-        rewritten = {**envelope, "content": write(inner).decode()}
+    for write in writers.few[:4]:
         yield (
             parts.CONTENT_REWRITTEN,
-            lambda rewritten=rewritten: _compact(rewritten),  # type: ignore[misc]
+            lambda write=write: _compact(  # type: ignore[misc]
+                {**envelope, "content": write(inner).decode()}
+            ),
         )
 
 
-def _with_numbers(envelope: dict[str, Any], body: bytes) -> Iterator[Made]:
+def _with_numbers(envelope: dict[str, Any], body: bytes, writers: _Writers) -> Iterator[Made]:
     created = envelope.get("create_time")
     if not isinstance(created, int) or not 0 < created < 2**53:
         return
     digits = str(created).encode()
-    for write in _FEW_WRITERS:
+    for write in writers.few:
         for other in (float(created), str(created)):
             yield (
                 _NUMBERS,
@@ -367,7 +383,7 @@ def _without_a_field(envelope: dict[str, Any]) -> Iterator[Made]:
     for name in envelope:
         rest = {key: value for key, value in envelope.items() if key != name}
         for other in (rest, {**envelope, name: None}):
-            for write in _FEW_WRITERS[::2][:2]:
+            for write in _WITHOUT_INDENT.few[::2]:
                 yield (
                     _FIELD_LOST,
                     lambda other=other, write=write: write(other),  # type: ignore[misc]
@@ -394,10 +410,12 @@ def _java_double(number: int) -> bytes:
     return f"{digits[0]}.{digits[1:] or '0'}E{len(str(number)) - 1}".encode()
 
 
-def _orders(*every: Order, few: tuple[Order, ...]) -> Iterator[tuple[Order, Writer]]:
+def _orders(
+    writers: _Writers, *every: Order, few: tuple[Order, ...]
+) -> Iterator[tuple[Order, Writer]]:
     """Orders of the keys with all writers, or with a few of them."""
-    yield from product(every, _WRITERS)
-    yield from product(few, _FEW_WRITERS)
+    yield from product(every, writers.every)
+    yield from product(few, writers.few)
 
 
 def _as_is(value: dict[str, Any]) -> dict[str, Any]:
@@ -464,13 +482,22 @@ _HOW = (
     *(("\n", _LAYOUTS[number], False) for number in (0, 1, 2)),
     *(("\r", _LAYOUTS[2], ascii_only) for ascii_only in (False, True)),
 )
-_WRITERS = tuple(
-    _writer(indent=layout[0], separators=layout[1], ascii_only=ascii_only, after=after)
-    for after, layout, ascii_only in _HOW
-)
-"""Writers of JSON: layouts, escapes, and what is done to the text after it."""
 
-_FEW_WRITERS = _WRITERS[:6]
+
+def _writers(*, can_indent: bool) -> _Writers:
+    return _Writers(
+        *(
+            tuple(
+                _writer(indent=layout[0], separators=layout[1], ascii_only=ascii_only, after=after)
+                for after, layout, ascii_only in how
+                if can_indent or layout[0] is None
+            )
+            for how in (_HOW, _HOW[:6])
+        )
+    )
+
+
+_EVERY_WRITER, _WITHOUT_INDENT = _writers(can_indent=True), _writers(can_indent=False)
 
 
 def _pairs(envelope: dict[str, Any]) -> Iterator[Made]:

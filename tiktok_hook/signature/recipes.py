@@ -7,8 +7,10 @@ Nothing here accepts a delivery, so digests need not be compared in constant tim
 
 import hashlib
 import json
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from tiktok_hook.signature import clocks, parts, rare_keys, rare_texts, request_texts
@@ -28,16 +30,33 @@ MAX_TRIED_BYTES = 1024 * 1024
 MAX_SECRETS = 8
 """How many of the given secrets are tried with every recipe."""
 
-_BUDGET = 11_500.0
+MAX_SECONDS = 0.02
+"""Processor time for one diagnosis, after which no further recipe is tried."""
+
+_MIN_STEP_SECONDS, _MAX_STEP_SECONDS = 0.001, 0.005
+"""What may be done after the clock was read for the last time: for a short body, and for one of
+`MAX_THOROUGH_BYTES`."""
+
+_BUDGET = 15_000.0
 _BUDGET_OF_SHORT = 25_000.0
-"""Work for one signature, in microseconds of the machine on which it was measured: at most 20 ms
-for a body of 64 KiB. Counted instead of timed, so that the result never depends on the load. What
-hashes little may count more, since its time is that of the calls, which is measured better."""
+"""Work for one signature, in microseconds of the machine on which it was measured. It is usually
+used up before `MAX_SECONDS` are, so that the result does not depend on the load: only the time of
+bodies that are slow to rewrite, and of slow machines, is limited by the clock."""
 
 _SHORT_BYTES = 1024
 
-_COMMON_TEXTS = 5
-"""How many of the first texts are tried with every wrong key."""
+_MAX_PARSED_BRACKETS = 200
+"""JSON with more of them is not rewritten: it may be nested as deep as Python can parse, and not
+write. TikTok's has two or three."""
+
+_WORK_BETWEEN_LOOKS = 400.0
+"""After how many microseconds of counted work the clock is read."""
+
+_COMMON_TEXTS, _COMMON_TEMPLATES = 5, 3
+"""How many of the first are tried with every wrong key."""
+
+_FIRST_TEXTS, _FIRST_KEYS = 20, 12
+"""How many are tried before the rest: a long body uses up the budget soon after."""
 
 _COST_OF_DIGEST = 4.0
 _COST_OF_BYTE = 0.0035
@@ -59,7 +78,7 @@ class Diagnosis:
 
 
 class _SpentError(Exception):
-    """The budget is used up."""
+    """The budget or the time is used up."""
 
 
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -76,21 +95,30 @@ class _Work:
     standard library's, and thousands are needed.
     """
 
-    def __init__(self, budget: float) -> None:
+    def __init__(self, budget: float, ends_at: float) -> None:
         self._left = budget
+        self._ends_at = ends_at
+        self._next_look = budget - _WORK_BETWEEN_LOOKS
         self._states: dict[bytes, tuple[Any, Any]] = {}
 
     def spend(self, size: int, *, times: int = 1) -> None:
-        """Count a digest, or the making of a text."""
+        """Count a digest, or the making of a text.
+
+        The clock is read each time: how long a text takes depends on more than its length.
+        """
         self._left -= (_COST_OF_DIGEST + size * _COST_OF_BYTE) * times
-        if self._left < 0:
+        self._look()
+
+    def _look(self) -> None:
+        if self._left < 0 or time.thread_time() > self._ends_at:
             raise _SpentError
+        self._next_look = max(0.0, self._left - _WORK_BETWEEN_LOOKS)
 
     def digest(self, key: bytes, message: bytes) -> bytes:
         """HMAC-SHA256."""
         self._left -= _COST_OF_DIGEST + len(message) * _COST_OF_BYTE
-        if self._left < 0:
-            raise _SpentError
+        if self._left < self._next_look:
+            self._look()
         states = self._states.get(key)
         if states is None:
             block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
@@ -130,6 +158,7 @@ def recognise(
     body: bytes,
     secrets: Sequence[str],
     *,
+    ends_at: float,
     evidence: OtherSigned = _NOTHING_ELSE,
     share: float = 1.0,
 ) -> tuple[Diagnosis, bytes] | None:
@@ -140,6 +169,7 @@ def recognise(
         digests: The signatures that came, 32 bytes each.
         body: As received.
         secrets: The app's own; blank ones are left out.
+        ends_at: When to stop trying, in seconds of `time.thread_time`.
         evidence: What else may have been signed.
         share: The part of the budget that may be used, up to 1.
 
@@ -149,8 +179,12 @@ def recognise(
     if len(body) > MAX_TRIED_BYTES or not digests:
         return None
     wanted = frozenset(digests)
+    budget = _budget(len(body)) * share
+    share_of_size = min(1.0, len(body) / MAX_THOROUGH_BYTES)
+    margin = _MIN_STEP_SECONDS + share_of_size * (_MAX_STEP_SECONDS - _MIN_STEP_SECONDS)
     try:
-        for wrong, digest in _Tries(timestamp, body, secrets, evidence, share).every():
+        tries = _Tries(timestamp, body, secrets, evidence, _Work(budget, ends_at - margin))
+        for wrong, digest in tries.every():
             if digest in wanted:
                 return combined(wrong), digest
     except _SpentError:
@@ -190,41 +224,52 @@ class _Tries:
         body: bytes,
         secrets: Sequence[str],
         evidence: OtherSigned,
-        share: float,
+        work: _Work,
     ) -> None:
         self._secrets = [secret for secret in secrets if secret.strip()][:MAX_SECRETS]
         self._own = [key_of(secret) for secret in self._secrets]
         self._t = None if timestamp is None else timestamp.encode()
         self._body = body
-        self._envelope = envelope_of(body)
+        is_plain = body.count(b"[") + body.count(b"{") <= _MAX_PARSED_BRACKETS
+        self._envelope = envelope_of(body) if is_plain else {}
         self._evidence = evidence
         self._nonce = None if evidence.nonce is None else evidence.nonce.encode()
-        self._share = share
-        self._work = _Work(_budget(len(body)) * share)
+        self._work = work
 
     def every(self) -> Iterator[Try]:
         """Every try.
 
         Raises:
-            _SpentError: The budget is used up.
+            _SpentError: The budget or the time is used up.
         """
         if len(self._body) > MAX_THOROUGH_BYTES:
             yield from self._cheap()
             return
         templates = list(parts.templates(self._t, self._envelope, nonce=self._nonce))
-        for part, template in templates:
+        for part, template in templates[:_COMMON_TEMPLATES]:
             yield from self._signed((part,), template(self._body))
+        makes_texts = self._texts()
+        texts = list(islice(makes_texts, _FIRST_TEXTS))
         if self._t is None:
+            texts += makes_texts
+            for part, template in templates[_COMMON_TEMPLATES:]:
+                yield from self._signed((part,), template(self._body))
             request = self._evidence.request
             for part, message in request_texts.messages(request, None, self._body):
                 yield from self._signed((part,), message)
-            texts = list(self._texts())
         else:
-            yield from self._with_t(self._t)
+            yield from self._with_texts(self._t, texts)
             other_keys = list(parts.keys(self._secrets, self._envelope.get("client_key")))
-            yield from self._with_other_keys(self._t, other_keys)
-            texts = list(self._texts())
-            yield from self._with_texts(self._t, texts, templates, other_keys)
+            yield from self._with_keys(self._t, other_keys[:_FIRST_KEYS])
+            more = list(makes_texts)
+            yield from self._with_texts(self._t, more)
+            texts += more
+            yield from self._with_keys(self._t, other_keys[_FIRST_KEYS:])
+            yield from self._with_constructions(self._t)
+            for part, template in templates[_COMMON_TEMPLATES:]:
+                yield from self._signed((part,), template(self._body))
+            yield from self._with_t(self._t)
+            yield from self._with_two_mistakes(self._t, texts, templates, other_keys)
             yield from self._rare(self._t)
         # The commonest templates first, with every text.
         for part, template in templates:
@@ -250,10 +295,17 @@ class _Tries:
         for part, other in clocks.others(t, self._envelope, self._evidence.clocks):
             yield from self._signed((part,), b"%b.%b" % (other, self._body))
 
-    def _with_other_keys(self, t: bytes, other_keys: Sequence[tuple[Part, bytes]]) -> Iterator[Try]:
+    def _with_texts(self, t: bytes, texts: Sequence[tuple[Part, bytes]]) -> Iterator[Try]:
+        for part, text in texts:
+            yield from self._signed((part,), b"%b.%b" % (t, text))
+
+    def _with_keys(self, t: bytes, other_keys: Sequence[tuple[Part, bytes]]) -> Iterator[Try]:
         right = b"%b.%b" % (t, self._body)
         for part, key in other_keys:
             yield (part,), self._work.digest(key, right)
+
+    def _with_constructions(self, t: bytes) -> Iterator[Try]:
+        right = b"%b.%b" % (t, self._body)
         for key in self._own:
             for part, digest in parts.constructions(right, key):
                 self._work.spend(len(right))
@@ -264,22 +316,20 @@ class _Tries:
     def _texts(self) -> Iterator[tuple[Part, bytes]]:
         """The texts that apply to this body; making one costs about as much as a digest of it."""
         for part, make in parts.texts(self._body, self._envelope):
-            self._work.spend(len(self._body))
             text = make()
+            self._work.spend(len(self._body if text is None else text))
             if text is not None:
                 yield part, text
 
-    def _with_texts(
+    def _with_two_mistakes(
         self,
         t: bytes,
         texts: Sequence[tuple[Part, bytes]],
         templates: Sequence[parts.Template],
         other_keys: Sequence[tuple[Part, bytes]],
     ) -> Iterator[Try]:
-        for part, text in texts:
-            yield from self._signed((part,), b"%b.%b" % (t, text))
-        # Two mistakes at once: the commonest with every wrong key.
-        for template_part, template in templates[:3]:
+        """The commonest templates and texts, each with every wrong key."""
+        for template_part, template in templates[:_COMMON_TEMPLATES]:
             message = template(self._body)
             for key_part, key in other_keys:
                 yield (template_part, key_part), self._work.digest(key, message)

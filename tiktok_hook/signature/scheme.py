@@ -196,6 +196,13 @@ def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | Non
     return None
 
 
+def right_digests(timestamp: str, body: bytes, secrets: Sequence[str]) -> frozenset[bytes]:
+    """What each of the secrets makes of a timestamp and a body."""
+    return frozenset(
+        _digest(_keyed(secret), timestamp, body) for secret in secrets if not _is_public(secret)
+    )
+
+
 def take_apart(header: str | None) -> Signature:
     """Read a header value.
 
