@@ -130,15 +130,21 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def connected(
-    home: Path, *options: str, variables: Mapping[str, str] | None = None
+    home: Path,
+    *options: str,
+    variables: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Agent]:
-    """Start ``tiktok-hook mcp`` as a client does."""
+    """Start ``tiktok-hook mcp`` as a client does, in a folder if one is given."""
     # Where a process may not be started under a moved date, that is noticed here, in the thread of
     # the test.
     subprocess.run([sys.executable, "-c", ""], check=True)
     words: Sequence[str] = ("-m", "tiktok_hook", "mcp", *options)
     server = StdioServerParameters(
-        command=sys.executable, args=list(words), env=environment(home, **(variables or {}))
+        command=sys.executable,
+        args=list(words),
+        env=environment(home, **(variables or {})),
+        cwd=folder,
     )
     agent = Agent()
     ready: Future[None] = Future()

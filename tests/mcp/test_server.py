@@ -1,6 +1,7 @@
 """Every tool by the SDK's own client over stdio, with a running `listen`."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -251,6 +252,8 @@ def test_the_secret_is_in_no_result_even_if_it_came_in_a_payload(
     body = json.dumps({"event": "x.leak", "content": f"{SECRET} {TOKEN}"}).encode()
     shape = received(agent, receiver, body)
     assert WITHHELD in shape["body"]
+    binary = received(agent, receiver, b"\xff" + SECRET.encode())["body_base64"]
+    assert base64.b64decode(binary) == b"\xff" + WITHHELD.encode()
     uri = f"tiktok-hook://deliveries/{shape['id']}/body"
     assert SECRET.encode() not in agent.bytes_of(uri)
     agent.call("list_deliveries")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from tiktok_hook.cli import options, selection
 
 if TYPE_CHECKING:
     from tiktok_hook.doctor import Subject
+    from tiktok_hook.mcp import ListenSettings
+    from tiktok_hook.store import Location
 
 
 @click.command(cls=options.Command, example="tiktok-hook mcp --allow-send")
@@ -56,13 +59,15 @@ def command(
 
     mcp.run(
         mcp.McpOptions(
-            history=selection.located(db),
+            history=(history := selection.located(db)),
             secrets=options.resolve_secrets(secrets, secret_files),
             allow_listen=allow_listen,
             allow_send=allow_send,
             allow_remote=allow_remote,
             show_headers=show_headers,
-            withheld=_tokens(),
+            withheld=_credentials(history),
+            config=config,
+            settings_of_listen=lambda words: _settings_of_listen(context, words),
             examined=lambda: _examined(context, config),
         )
     )
@@ -85,14 +90,44 @@ def _examined(context: click.Context, config: Path | None) -> "Subject":
         raise UsageError(error.format_message(), hint="tiktok-hook config show") from error
 
 
-def _tokens() -> tuple[str, ...]:
-    """Tokens of the user that no result may contain."""
+def _settings_of_listen(context: click.Context, words: Sequence[str]) -> "ListenSettings":
+    """What `listen` would do, by the same environment and settings files.
+
+    Raises:
+        UsageError: A setting is not valid.
+    """
+    from tiktok_hook import session, settings
+    from tiktok_hook.cli import config_layers, listen
+    from tiktok_hook.errors import UsageError
+    from tiktok_hook.mcp import ListenSettings
+
+    try:
+        with listen.command.make_context("listen", [*words[1:]], parent=context.parent) as made:
+            given = made.params
+            layers = config_layers.of(made)
+            keys = layers.from_project(made)
+            notices = [f"{layers.project_file} sets {', '.join(keys)}."] if keys else []
+    except click.ClickException as error:
+        raise UsageError(error.format_message(), hint="tiktok-hook config show") from error
+    if given["tunnel"]:
+        ingress = session.find_ingress(authtoken=given["authtoken"])
+        if not ingress.authtoken and settings.from_env_file(settings.AUTHTOKEN_VARIABLE)[0]:
+            notices.append("The authtoken comes from .env in this folder: its account is used.")
+    routed = [target for _, target in given["routes"]]
+    return ListenSettings(targets=(*given["forward_to"], *routed), notices=tuple(notices))
+
+
+def _credentials(history: "Location") -> tuple[str, ...]:
+    """Tokens and passwords of the user that no result may contain."""
     from tiktok_hook import paths
     from tiktok_hook.errors import StoreError
 
     found = [
-        os.environ.get(name, "").strip() for name in ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN")
+        os.environ.get(name, "").strip()
+        for name in ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN", "PGPASSWORD")
     ]
     with contextlib.suppress(StoreError):  # no state folder, so no inspector either
         found.append(paths.user_token())
+    if history.server is not None:
+        found += history.server.passwords
     return tuple(each for each in found if each)

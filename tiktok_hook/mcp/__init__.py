@@ -5,9 +5,9 @@ do without its user's word is decided in `permission`; what leaves this process 
 and bounded in `output`.
 """
 
-from tiktok_hook.mcp.options import McpOptions
+from tiktok_hook.mcp.options import ListenSettings, McpOptions
 
-__all__ = ["McpOptions", "run"]
+__all__ = ["ListenSettings", "McpOptions", "run"]
 
 
 def run(options: McpOptions) -> None:

@@ -75,19 +75,24 @@ class OwnListener:
 
     async def start(self, asked: inputs.StartListener, call: ToolCall) -> shapes.Shape:
         """Start it, and wait until it is reachable."""
-        targets = [call.permissions.checked_target(each) for each in asked.forward_to]
+        for each in asked.forward_to:
+            call.permissions.checked_target(each)
         if self.pid is not None:
             raise UsageError(
                 "A listener that this server started is running already.",
                 hint="status shows its Callback URL; stop_listener ends it.",
             )
+        arguments = _arguments(asked, self._options)
+        found = await asyncio.to_thread(self._options.settings_of_listen, arguments)
+        targets = [call.permissions.checked_target(each) for each in found.targets]
         where = "with a public ngrok URL" if asked.tunnel else "on this machine only"
         forwards = f", forwarding to {', '.join(targets)}" if targets else ""
-        await call.require("listen", f"Start a TikTok webhook listener {where}{forwards}?")
+        notices = "".join(f" {each}" for each in found.notices)
+        await call.require("listen", f"Start a TikTok webhook listener {where}{forwards}?{notices}")
         async with self._lock:
             if self.pid is not None:
                 raise UsageError("A listener that this server started is running already.")
-            return await self._start(_arguments(asked), call)
+            return await self._start(arguments, targets, call)
 
     async def stop(self, _: inputs.NoInput, call: ToolCall) -> shapes.Shape:
         """Stop it; other listeners of the user are never stopped."""
@@ -97,7 +102,9 @@ class OwnListener:
         code = await self.end()
         return {"stopped": code is not None, "exit_code": code}
 
-    async def _start(self, arguments: Sequence[str], call: ToolCall) -> shapes.Shape:
+    async def _start(
+        self, arguments: Sequence[str], targets: Sequence[str], call: ToolCall
+    ) -> shapes.Shape:
         environment = dict(os.environ)
         history = self._options.history
         if history.server is not None:  # in the environment, where its password is not on show
@@ -138,7 +145,7 @@ class OwnListener:
             "local_url": str(line["local_url"]),
             # Its fragment holds the token of the page, which is for the user alone.
             "inspector_url": _without_fragment(line.get("inspector_url")),
-            "targets": list(line.get("targets") or _given(arguments)),
+            "targets": list(targets),
         }
 
     async def _read(
@@ -189,8 +196,10 @@ class OwnListener:
             return await process.wait()
 
 
-def _arguments(asked: inputs.StartListener) -> list[str]:
+def _arguments(asked: inputs.StartListener, options: McpOptions) -> list[str]:
     words = ["listen", "--format", "json"]
+    if options.config is not None:
+        words += ["--config", str(options.config)]
     for target in asked.forward_to:
         words += ["--forward-to", target]
     if asked.ack is not None:
@@ -200,10 +209,6 @@ def _arguments(asked: inputs.StartListener) -> list[str]:
     if asked.port is not None:
         words += ["--port", str(asked.port)]
     return words
-
-
-def _given(arguments: Sequence[str]) -> list[str]:
-    return [arguments[n + 1] for n, word in enumerate(arguments[:-1]) if word == "--forward-to"]
 
 
 def _without_fragment(url: object) -> str | None:

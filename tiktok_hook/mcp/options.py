@@ -1,10 +1,31 @@
 """What the user allows the agent, and what the server works with."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tiktok_hook.doctor import Subject
 from tiktok_hook.store import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenSettings:
+    """What a `listen` would do by its arguments, the environment and the settings files.
+
+    Attributes:
+        targets: Where it would forward to, as they were typed.
+        notices: What the working directory sets, as sentences for the user: a repository that was
+            cloned may contain these files.
+    """
+
+    targets: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def _as_given(arguments: Sequence[str]) -> ListenSettings:
+    pairs = itertools.pairwise(arguments)
+    return ListenSettings(targets=tuple(each for word, each in pairs if word == "--forward-to"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +40,8 @@ class McpOptions:
         allow_remote: Send to targets that are not on this machine.
         show_headers: Show authorization, cookie and signature headers unmasked.
         withheld: Other values that no result may contain, such as authtokens.
+        config: The settings file for the listener, too; None is the user's own.
+        settings_of_listen: Returns what a `listen` with these arguments would do.
         examined: Returns what `doctor` checks: the user's settings, read when it is called.
     """
 
@@ -29,4 +52,6 @@ class McpOptions:
     allow_remote: bool = False
     show_headers: bool = False
     withheld: tuple[str, ...] = field(default=(), repr=False)
+    config: Path | None = None
+    settings_of_listen: Callable[[Sequence[str]], ListenSettings] = _as_given
     examined: Callable[[], Subject] = Subject

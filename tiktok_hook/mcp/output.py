@@ -122,12 +122,19 @@ class Output:
             data = data.replace(value.encode("utf-8", "surrogateescape"), WITHHELD.encode())
         return data
 
+    def _base64(self, text: str) -> str:
+        """Bytes in base64, without withheld values."""
+        data = base64.b64decode(text)
+        return base64.b64encode(self.without_withheld(data)).decode()
+
     def harmless(self, value: Any) -> Any:
         """A JSON value whose texts are escaped and whose numbers any JSON reader takes."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.harmless(each) for key, each in value.items()}
+            return {self.text(str(key)): self.harmless(each) for key, each in value.items()} | {
+                key: self._base64(each) for key, each in value.items() if key == "body_base64"
+            }
         if isinstance(value, list | tuple):
             return [self.harmless(each) for each in value]
         if isinstance(value, ExactFloat):

@@ -28,6 +28,14 @@ class ServerAddress:
     is_local: bool
     tls_is_optional: bool
 
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """The URL's passwords, as they are written and unescaped; never to be shown."""
+        parts = urlsplit(self.url)
+        written = [parts.netloc.rpartition("@")[0].partition(":")[2]]
+        written += [each[9:] for each in parts.query.split("&") if each.startswith("password=")]
+        return tuple({text for each in written for text in (each, unquote(each)) if text})
+
 
 def parse_server(url: str, *, where: str) -> ServerAddress:
     """Read a URL, as strictly as it takes to separate a password from the other parts.
