@@ -11,7 +11,7 @@ PACKAGE = Path(tiktok_hook.__file__).parent
 STATIC = PACKAGE / "inspector" / "static"
 
 ROWS = (
-    {"client_keys", "errors", "exact_json", "sanitize", "suggestions"},
+    {"client_keys", "errors", "exact_json", "pipes", "sanitize", "suggestions"},
     {"app_body"},
     {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
     {"delivery"},

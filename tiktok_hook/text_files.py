@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+from tiktok_hook import pipes
 from tiktok_hook.errors import UsageError
 
 _MARKS = (
@@ -30,7 +31,7 @@ def read_text(file: Path, *, what: str, hint: str, max_bytes: int | None = None)
             mark as what they are.
     """
     try:
-        with file.open("rb") as stream:
+        with pipes.opened(file) as stream:
             data = stream.read() if max_bytes is None else stream.read(max_bytes)
     except FileNotFoundError:
         raise

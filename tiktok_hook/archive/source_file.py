@@ -1,10 +1,10 @@
 """Files for import: opened safely, unpacked where they are compressed, limited in size."""
 
+import contextlib
 import io
 import os
 import shutil
 import stat
-import sys
 import tempfile
 import zipfile
 import zlib
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from tiktok_hook import pipes
 from tiktok_hook.errors import UsageError
 
 MAX_BYTES = 256 << 20
@@ -50,22 +51,22 @@ def opened(file: str) -> Iterator[SourceFile]:
         UsageError: It cannot be read, or is not a file: a pipe could wait for ever.
     """
     if file == "-":
-        with _copied(sys.stdin.buffer, "stdin") as copy:
+        with _copied(pipes.standard_input(), "stdin") as copy:
             yield SourceFile(copy, "stdin", None, lambda _: None)
         return
     path = Path(file).expanduser()
-    try:
-        status = path.stat()
-        by_shell = str(path).startswith(_SHELL_STREAMS)
-        if not stat.S_ISREG(status.st_mode) and not by_shell:
-            raise _not_a_file(file, status.st_mode)
-        stream = path.open("rb")
-    except OSError as error:
-        raise UsageError(
-            f"{file} cannot be read: {error.strerror or error}.",
-            hint="Name a file of tiktok-hook export, a HAR, or - for stdin.",
-        ) from error
-    with stream:
+    with contextlib.ExitStack() as stack:
+        try:
+            status = path.stat()
+            by_shell = str(path).startswith(_SHELL_STREAMS)
+            if not stat.S_ISREG(status.st_mode) and not by_shell:
+                raise _not_a_file(file, status.st_mode)
+            stream = stack.enter_context(pipes.opened(path))
+        except OSError as error:
+            raise UsageError(
+                f"{file} cannot be read: {error.strerror or error}.",
+                hint="Name a file of tiktok-hook export, a HAR, or - for stdin.",
+            ) from error
         if by_shell:
             with _copied(stream, file) as copy:
                 yield SourceFile(copy, file, None, lambda _: None)

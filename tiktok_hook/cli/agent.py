@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import options, standard_input
 from tiktok_hook.cli.config_layers import expanded
-from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 _CLIENTS = ("claude", "codex", "copilot", "cursor", "gemini")
 """Written out, so that ``--help`` has nothing to load; a test holds them to the real ones."""
-
-_ANSWER_SECONDS = 2.0
 
 
 @click.command(cls=options.Command, example="tiktok-hook agent install --client claude")
@@ -150,13 +147,11 @@ def _confirmed(question: str, *, yes: bool) -> bool:
     """
     if yes:
         return True
-    try:
-        require_input("answer", seconds=_ANSWER_SECONDS)
-        if click.confirm(question, err=True):
-            return True
-    except (click.Abort, UsageError):
+    answer = standard_input.confirmed(question)
+    if answer is None:
         raise UsageError(
             "Nothing was changed: it was not confirmed.", hint="Without a terminal, add --yes."
-        ) from None
-    click.echo("Nothing was changed.", err=True)
-    return False
+        )
+    if not answer:
+        click.echo("Nothing was changed.", err=True)
+    return answer

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import completers, options, prose, selection
+from tiktok_hook.cli import completers, options, prose, selection, standard_input
 from tiktok_hook.cli.export import counted
-from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.store import Location, open_store
 
 if TYPE_CHECKING:
     from tiktok_hook.store import Filter
-
-_ANSWER_SECONDS = 2.0
-"""How long an answer may take without a terminal; `yes | tiktok-hook clear` has it at once."""
 
 
 @click.command(cls=options.Command, example="tiktok-hook clear 12 15-17")
@@ -107,16 +103,12 @@ def _confirmed(question: str) -> bool:
     Raises:
         UsageError: There was no terminal to ask at, and no answer in a pipe.
     """
-    try:
-        require_input("answer", seconds=_ANSWER_SECONDS)
-        return click.confirm(question, err=True)
-    except click.Abort:
-        click.echo(err=True)
-    except UsageError:
-        pass
-    raise UsageError(
-        "Nothing was deleted: it was not confirmed.", hint="Without a terminal, add --yes."
-    )
+    answer = standard_input.confirmed(question)
+    if answer is None:
+        raise UsageError(
+            "Nothing was deleted: it was not confirmed.", hint="Without a terminal, add --yes."
+        )
+    return answer
 
 
 async def _clear(location: Location, where: "Filter", newest: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tiktok_hook import exact_json
+from tiktok_hook.cli import standard_input
 from tiktok_hook.errors import UsageError
 
 
@@ -28,7 +29,8 @@ def edited(body: bytes) -> bytes | None:
     value, folded = _unfolded(text)
     before = text if value is None else _laid_out(value)
     try:
-        after = click.edit(before, extension=".txt" if value is None else ".json")
+        with standard_input.withheld_without_a_terminal():
+            after = click.edit(before, extension=".txt" if value is None else ".json")
     except click.ClickException as error:
         raise UsageError(
             f"The editor failed: {error.format_message()}",

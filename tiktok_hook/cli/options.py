@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 
 import click
 
-from tiktok_hook import settings
-from tiktok_hook.cli import color, completers, config_layers, prose
+from tiktok_hook import pipes, settings
+from tiktok_hook.cli import color, completers, config_layers, prose, standard_input
 from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
-from tiktok_hook.cli.standard_input import require_input
 from tiktok_hook.errors import UsageError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.text_files import decode
@@ -246,8 +245,7 @@ def _asked() -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt("Client secret", hide_input=True, err=True)
         return answer
-    require_input("client secret")
-    line = sys.stdin.buffer.readline(4096)
+    line = standard_input.read("client secret", line_bytes=4096)
     return decode(line, name="client secret on standard input").rstrip("\r\n")
 
 
@@ -270,13 +268,13 @@ def read_body(source: str) -> bytes:
     """Read the bytes of a file, or of stdin for ``-``, unchanged.
 
     Raises:
-        UsageError: The file cannot be read, or nothing came on stdin.
+        UsageError: The file cannot be read, or it is a pipe into which nothing is written.
     """
     if source == "-":
-        require_input("body")
-        return sys.stdin.buffer.read()
+        return standard_input.read("body")
     try:
-        return expanded(source).read_bytes()
+        with pipes.opened(expanded(source)) as stream:
+            return stream.read()
     except OSError as error:
         raise UsageError(
             f"The body file {source} cannot be read: {error.strerror}.",
