@@ -24,10 +24,6 @@ from tiktok_hook.store.postgres.queue_lock import LeaseQueueLock
 from tiktok_hook.store.postgres.reader import PostgresReader
 from tiktok_hook.store.server_address import ServerAddress
 
-_NOTIFY_SECONDS = 0.005
-"""Minimum time between two notifications of new deliveries: each takes a lock of the whole cluster
-to commit. The presence thread sends those of other changes, which are less urgent."""
-
 _PRUNE_LOT = 1024
 """Maximum number of rows pruned in one transaction, about 10 ms of work."""
 
@@ -102,9 +98,6 @@ class PostgresBackend:
         self._prune_again_at = 0.0
         self._usage = _Usage()
         self._queue_room = (0, 0)
-        self._notify_due = False
-        self._notify_updated = False  # whether that is about more than additions
-        self._notified_at = 0.0
         self._more_to_prune = prune
         self._closed = False
         try:
@@ -164,11 +157,11 @@ class PostgresBackend:
 
     @property
     def has_more_to_do(self) -> bool:
-        """Whether others are still to be notified, or rows to be pruned."""
-        return self._notify_due or self._more_to_prune
+        """Whether rows are still to be pruned."""
+        return self._more_to_prune
 
     def commit(self, jobs: Sequence[Job]) -> list[Any]:
-        """Write jobs with one statement; then prune a little, and notify others."""
+        """Write jobs with one statement; then prune a little."""
         for job in jobs:
             job.prepare()
         batch = Batch(jobs)
@@ -181,16 +174,11 @@ class PostgresBackend:
             self._usage.count(batch, batch.newest)
             added, updated = bool(batch.adds), batch.updates
             self._presence.changed(added=added, updated=updated)
-            if added:
-                self._notify_due = True
-                self._notify_updated = self._notify_updated or updated
-            else:
-                self._presence.notify_later()
+            self._presence.notify(added=added, updated=updated or not added)
         try:
-            self._after_commit(connection, idle=not jobs)
+            self._prune_if_due(connection)
         except psycopg.Error:
-            self._notify_due = self._more_to_prune = False
-            self._presence.notify_later(added=True)
+            self._more_to_prune = False
             self._disconnect()
         return results
 
@@ -232,13 +220,8 @@ class PostgresBackend:
             return (None, None)
         return (self._bounds.queued, self._bounds.queued_bytes)
 
-    def _after_commit(self, connection: Connection, *, idle: bool) -> None:
+    def _prune_if_due(self, connection: Connection) -> None:
         now = time.monotonic()
-        if self._notify_due and (idle or now - self._notified_at >= _NOTIFY_SECONDS):
-            self._notify_due = False
-            self._notified_at = now
-            updated, self._notify_updated = self._notify_updated, False
-            self._presence.notify_addition(connection, updated=updated)
         exceeds = self._usage.exceeds(self._bounds) and now >= self._prune_again_at
         if self._prune and (self._more_to_prune or exceeds):
             self._prune_lot(connection)
@@ -258,7 +241,7 @@ class PostgresBackend:
             # All of it waits for an app. Counting that many again with every commit costs more.
             self._prune_again_at = time.monotonic() + _PRUNE_AGAIN_SECONDS
         if found["gone"]:
-            self._presence.notify_later()
+            self._presence.notify(updated=True)
 
     def explain(self, error: Exception) -> StoreError | None:
         """What an error of psycopg means for the user."""
@@ -279,8 +262,6 @@ class PostgresBackend:
         if self._closed:
             return
         self._closed = True
-        if self._notify_due:
-            self._presence.notify_later(added=True)
         self._presence.close()  # first, since its thread would register this process again
         with suppress(psycopg.Error, StoreError):
             self._presence.unregister(self._connected())

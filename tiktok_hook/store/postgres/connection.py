@@ -38,6 +38,10 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
     is_direct = True
     """Whether no pooler is in between: LISTEN and prepared statements do not work through most."""
 
+    between: Callable[[], object] | None = None
+    """Called while a statement waits for its result, after anything has arrived; if it raises, it
+    has to close the connection first."""
+
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
         """Run a psycopg operation to its end, or to the deadline.
 
@@ -46,7 +50,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         """
         until = time.monotonic() + self.deadline_seconds
         try:
-            return super().wait(_until(gen, until), *args, **options)
+            return super().wait(_until(gen, until, self.between), *args, **options)
         except DeadlinePassedError:
             # The server may be at work, and would still write what we give up here.
             with suppress(psycopg.Error):
@@ -55,7 +59,9 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             raise
 
 
-def _until(gen: Generator[Any, Any, Any], until: float) -> Generator[Any, Any, Any]:
+def _until(
+    gen: Generator[Any, Any, Any], until: float, between: Callable[[], object] | None
+) -> Generator[Any, Any, Any]:
     """Pass a psycopg generator through; ends it once nothing has arrived until the deadline."""
     try:
         wanted = next(gen)
@@ -65,6 +71,8 @@ def _until(gen: Generator[Any, Any, Any], until: float) -> Generator[Any, Any, A
                 gen.close()
                 raise DeadlinePassedError("it did not answer in time")
             wanted = gen.send(ready)
+            if between is not None:
+                between()
     except StopIteration as stop:
         return stop.value
 

@@ -2,8 +2,12 @@
 
 Notifications are only a wake-up. They are lost while the connection is down, and a pooler may
 never pass them on; so after every connect the history is looked at, and again every few seconds.
-Each wakes every process of the team, so those of changes to attempts and queues are sent rarely,
-by the thread.
+Each wakes every process of the team, so those of changes to attempts and queues are sent rarely.
+The thread sends them all: every user of the server's can delay a notification, so no delivery
+waits for one.
+
+Every user can also send them. Their content is not trusted, only counted as a change, and when
+more arrive than any team sends, the thread disconnects and polls for a while.
 
 Invariant: `_condition` guards the counters, the due notification and the locks. The thread's
 connection is used by the thread alone; `_waker` ends its wait, and is written to by any thread.
@@ -20,10 +24,11 @@ from importlib.metadata import version
 from typing import Protocol
 
 import psycopg
+from psycopg.pq import PGnotify
 
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store.postgres import schema
-from tiktok_hook.store.postgres.connection import Connection, Server
+from tiktok_hook.store.postgres.connection import DEADLINE_SECONDS, Connection, Server
 
 CHANNEL = "tiktok_hook"
 
@@ -35,19 +40,40 @@ _MARGIN_SECONDS = 2.0
 """How much earlier than the server a process stops trusting its own lease."""
 
 _LOOK_SECONDS = 30.0
-"""How often the history is looked at although notifications are heard."""
+"""How often it is looked at whether anything has changed although notifications are heard. Whether
+deliveries were added is asked with each renewal of the lease."""
 
 _POLL_SECONDS = (0.5, 5.0)
 """How often it is looked at where they are not: at first after a change, and when it is idle."""
 
+_NOTIFY_ADDED_SECONDS = 0.005
+"""Minimum time between two notifications of new deliveries: each takes a lock of the whole cluster
+to commit."""
+
 _NOTIFY_SECONDS = 0.05
-"""Minimum time between two notifications of changes that add no delivery."""
+"""Minimum time between a notification and one of changes that add no delivery."""
+
+_NOTIFY_DEADLINE_SECONDS = 2.0
+"""How long one may take: the lease has to be renewed in between."""
+
+_NOTIFY_AGAIN_SECONDS = 1.0
+"""How long after one that failed it is sent again."""
 
 _ADDED, _UPDATED, _BOTH = "added", "updated", "both"
 """How the payload of a notification begins; the id of its sender follows after a colon."""
 
 _COLLECT_SECONDS = 0.002
 """How long more notifications are collected after one: many listeners send a thousand a second."""
+
+_DRAIN_SECONDS = 0.05
+"""How long notifications are read before the thread turns to what else is due."""
+
+_FLOOD_BYTES = 4 << 20
+"""Maximum size of the notifications of one second, each with 200 bytes more than its payload. Ten
+listeners under load send half a megabyte. What is not read fills the queue of the cluster."""
+
+_DEAF_SECONDS = 10.0
+"""How long no notifications are received after a flood of them."""
 
 _SELF_TEST_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.1, 2.0)
@@ -90,11 +116,15 @@ class Presence:
         self._condition = threading.Condition()
         self._additions = self._updates = -1
         self._notify_at: float | None = None  # when others are notified of what changed
-        self._notifies_addition = False
+        self._notify_added = self._notify_updated = False
         self._notified_at = 0.0
         self._held: dict[str, _Hold] = {}
         self._valid_until = 0.0
         self._snapshot: str | None = None
+        self._newest_id: int | None = None
+        self._heard_bytes = 0  # in the second that began then
+        self._heard_since = 0.0
+        self._listen_at = 0.0
         self._origin: str | None = None
         self._restored = 0
         self._closed = False
@@ -180,17 +210,16 @@ class Presence:
             self._condition.wait_for(lambda: self._closed or self._additions != seen, seconds)
             return self._additions
 
-    def notify_addition(self, connection: Connection, *, updated: bool) -> None:
-        """Notify others at once that deliveries were added, and whether more was changed."""
-        notify(connection, f"{_BOTH if updated else _ADDED}:{self.id}")
-
-    def notify_later(self, *, added: bool = False) -> None:
-        """Have the thread notify others of a change: now, or 50 ms after it did so last."""
+    def notify(self, *, added: bool = False, updated: bool = False) -> None:
+        """Have the thread notify others of a change, a moment after it did so last."""
         with self._condition:
-            self._notifies_addition = self._notifies_addition or added
-            if self._notify_at is not None:
+            self._notify_added = self._notify_added or added
+            self._notify_updated = self._notify_updated or updated
+            pause = _NOTIFY_ADDED_SECONDS if added else _NOTIFY_SECONDS
+            at = max(time.monotonic(), self._notified_at + pause)
+            if self._notify_at is not None and self._notify_at <= at:
                 return
-            self._notify_at = max(time.monotonic(), self._notified_at + _NOTIFY_SECONDS)
+            self._notify_at = at
         self._wake()
 
     def notify_rest(self, connection: Connection) -> None:
@@ -198,7 +227,7 @@ class Presence:
         with self._condition:
             due, self._notify_at = self._notify_at is not None, None
         if due:
-            self.notify_addition(connection, updated=True)
+            notify(connection, f"{_BOTH}:{self.id}")
 
     def hold(self, leased: Leased, since: float) -> None:
         """Remember what the lease of this process holds from now on.
@@ -270,13 +299,21 @@ class Presence:
                 backoff = min(2 * backoff, _BACKOFF_SECONDS[1])
 
     def _watch(self, connection: Connection) -> None:
-        """Follow the history until the connection is lost or we are closed."""
-        connection.add_notify_handler(lambda notice: self._heard(notice.payload))
-        connection.execute(f"LISTEN {CHANNEL}")
+        """Follow the history until the connection is lost or we are closed.
+
+        Also until there is a flood of notifications: the connection is closed with what is still to
+        be read from it, and the next one listens only after a while.
+        """
+        connection.pgconn.notify_handler = self._hear
+        # Otherwise libpq keeps all that arrive before a result, however many.
+        connection.between = lambda: self._read_notifications(connection)
+        listens = time.monotonic() >= self._listen_at
+        if listens:
+            connection.execute(f"LISTEN {CHANNEL}")
         self._renew(connection)
         self._snapshot = None  # whatever came before the LISTEN is found by looking
         self._look(connection)
-        self.hears = connection.is_direct or self._self_test(connection)
+        self.hears = listens and (connection.is_direct or self._self_test(connection))
         poll = _POLL_SECONDS[0]
         renew_at = time.monotonic() + RENEW_SECONDS
         look_at = time.monotonic() + (_LOOK_SECONDS if self.hears else poll)
@@ -284,6 +321,8 @@ class Presence:
             wake_at = min(renew_at, look_at, self._notify_at or look_at)
             self._wait(connection, wake_at - time.monotonic())
             now = time.monotonic()
+            if listens != (now >= self._listen_at):
+                return
             self._notify_if_due(connection, now)
             if now >= renew_at:
                 self._renew(connection)
@@ -293,19 +332,48 @@ class Presence:
                 look_at = now + (_LOOK_SECONDS if self.hears else poll)
 
     def _wait(self, connection: Connection, seconds: float) -> None:
-        """Wait for notifications, at most `seconds`."""
+        """Wait for notifications, at most `seconds`, and read them."""
         watched = [connection.fileno(), self._wakened.fileno()]
         ready, _, _ = select.select(watched, [], [], max(seconds, 0.0))
         if watched[1] in ready:
             with suppress(OSError):
                 self._wakened.recv(4096)
-        if watched[0] in ready:
-            time.sleep(_COLLECT_SECONDS)
+        if watched[0] not in ready:
+            return
+        time.sleep(_COLLECT_SECONDS)
+        until = time.monotonic() + _DRAIN_SECONDS
+        more = True
+        while more and time.monotonic() < until:
+            # One call reads what fits into libpq's buffer. What is left to be read may be in that
+            # of TLS, where select does not see it.
             connection.pgconn.consume_input()
-            while (notice := connection.pgconn.notifies()) is not None:
-                self._heard(notice.extra.decode())
+            more = bool(select.select(watched[:1], [], [], 0)[0])
+            more = self._read_notifications(connection) or more
 
-    def _heard(self, payload: str) -> None:
+    def _read_notifications(self, connection: Connection) -> bool:
+        """Count the notifications that have arrived; whether there were any.
+
+        Raises:
+            psycopg.OperationalError: There is a flood of them; the connection is closed.
+        """
+        found = False
+        while (notice := connection.pgconn.notifies()) is not None:
+            self._hear(notice)
+            found = True
+        if self._heard_bytes > _FLOOD_BYTES:
+            self._heard_bytes = 0
+            self._listen_at = time.monotonic() + _DEAF_SECONDS
+            connection.close()
+            raise psycopg.OperationalError("more notifications than any team sends")
+        return found
+
+    def _hear(self, notice: PGnotify) -> None:
+        """Count a notification; also called by psycopg for one that comes with a result."""
+        now = time.monotonic()
+        if now - self._heard_since >= 1.0:
+            self._heard_bytes, self._heard_since = 0, now
+        self._heard_bytes += len(notice.extra) + 200
+        payload = notice.extra[:64].decode(errors="replace")
         what, _, sender = payload.partition(":")
         if payload == self.id:
             self.hears = True
@@ -318,12 +386,18 @@ class Presence:
                 return
             # Before it is sent: what changes from here on is for the next one.
             self._notify_at, self._notified_at = None, now
-            added, self._notifies_addition = self._notifies_addition, False
+            added, updated = self._notify_added, self._notify_updated
+            self._notify_added = self._notify_updated = False
+        what = _BOTH if added and updated else _ADDED if added else _UPDATED
         try:
-            notify(connection, f"{_BOTH if added else _UPDATED}:{self.id}")
+            notify(connection, f"{what}:{self.id}")
         except psycopg.Error:
-            self.notify_later(added=added)
-            raise
+            with self._condition:
+                self._notified_at = time.monotonic() + _NOTIFY_AGAIN_SECONDS
+            self.notify(added=added, updated=updated)
+            # The queue of the cluster is full, for instance; others look without it.
+            if connection.closed:
+                raise
 
     def _look(self, connection: Connection) -> bool:
         """Whether any transaction has been committed since the last look, ours or others'."""
@@ -338,6 +412,12 @@ class Presence:
                 self._condition.notify_all()
         return moved
 
+    def _look_for_additions(self, connection: Connection) -> None:
+        """Count deliveries of which no notification may have arrived."""
+        known, self._newest_id = self._newest_id, schema.newest_id(connection)
+        if known not in {None, self._newest_id}:
+            self.changed(updated=False)
+
     def _note_origin(self, origin: str) -> None:
         """Count a restore if the history has another origin than when it was noted last."""
         known, self._origin = self._origin, origin
@@ -347,6 +427,7 @@ class Presence:
             self.changed()
 
     def _renew(self, connection: Connection) -> None:
+        self._look_for_additions(connection)
         if not self._leased:
             # This also shows whether the connection still works: nothing else uses it for long.
             self._note_origin(schema.origin(connection))
@@ -409,8 +490,16 @@ def hears_notifications(listening: Connection, other: Connection) -> bool:
 
 
 def notify(connection: Connection, payload: str) -> None:
-    """Wake up all who follow the history."""
-    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+    """Wake up all who follow the history.
+
+    Raises:
+        psycopg.Error: It could not be sent; the connection is closed if that took more than 2 s.
+    """
+    connection.deadline_seconds = _NOTIFY_DEADLINE_SECONDS
+    try:
+        connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
+    finally:
+        connection.deadline_seconds = DEADLINE_SECONDS
 
 
 _REGISTER = (

@@ -77,6 +77,11 @@ def origin(connection: Connection) -> str:
     return str(_one(connection, "SELECT tiktok_hook.origin_1()"))
 
 
+def newest_id(connection: Connection) -> int:
+    """The newest id that this user sees; 0 when there is none."""
+    return int(_one(connection, "SELECT coalesce(max(id), 0) FROM tiktok_hook.deliveries"))
+
+
 def lock(connection: Connection) -> None:
     """Wait until no other process makes or changes the schema; until the transaction ends."""
     connection.execute(_LOCK)
