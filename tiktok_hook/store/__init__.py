@@ -10,7 +10,7 @@ from tiktok_hook.store.location import Location, locate, parse_location
 
 if TYPE_CHECKING:
     from tiktok_hook.store.api import ATTACHMENT, ChangeFeed, HistoryReader, Integrity, QueueLock
-    from tiktok_hook.store.filter import EVERYTHING, Filter, as_filter
+    from tiktok_hook.store.filter import ACCEPTED, EVERYTHING, Filter, as_filter
     from tiktok_hook.store.kept import REJECTED_BODY_BYTES
     from tiktok_hook.store.postgres.health import ServerReport
     from tiktok_hook.store.postgres.team import Team
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tiktok_hook.store.writer import Store
 
 __all__ = [
+    "ACCEPTED",
     "ATTACHMENT",
     "EVERYTHING",
     "KEEP",
@@ -221,7 +222,7 @@ def _existing(location: Location | str | Path) -> Path:
 
 _MODULES = {
     "api": ("ATTACHMENT", "ChangeFeed", "HistoryReader", "Integrity", "QueueLock"),
-    "filter": ("EVERYTHING", "Filter", "as_filter"),
+    "filter": ("ACCEPTED", "EVERYTHING", "Filter", "as_filter"),
     "kept": ("REJECTED_BODY_BYTES",),
     "records": (
         "QUEUE_MODES",

@@ -187,6 +187,9 @@ def _seconds(name: str, moment: Any) -> float:
         ) from error
 
 
+ACCEPTED = (State.VALID, State.STALE, State.UNCHECKED)
+"""The verdicts of what is forwarded to an app."""
+
 ANY_APP = "any"
 """The value of `Filter.app` that counts the attempts of every app."""
 

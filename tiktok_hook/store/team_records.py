@@ -63,7 +63,8 @@ class Member:
         clock_seconds: How far its clock is ahead of the server's; None when that is not known.
         silent_seconds: How long it has not been seen; 0 while it runs.
         cursor: The newest id that an attached app has looked at; None for others.
-        behind: How many stored deliveries come after its cursor.
+        behind: How many deliveries after its cursor it is still to get: those that are accepted
+            and match its filter.
         queued: How many wait in its queue.
         target: Where it forwards to; empty for others.
         filter: Its filter; empty is everything.

@@ -20,6 +20,7 @@ from tiktok_hook.cli.team import _ROLES
 from tiktok_hook.delivery import Source
 from tiktok_hook.doctor import Subject, history
 from tiktok_hook.errors import StoreError
+from tiktok_hook.signature import State
 from tiktok_hook.store import (
     ATTACHMENT,
     Attachment,
@@ -419,6 +420,37 @@ def test_status_lists_who_is_there(team: Team) -> None:
     assert [each["running"] for each in status["members"]] == [True, False]
     assert abs(status["members"][0]["clock_seconds"]) < 2
     assert (status["deliveries"], status["newest_id"], status["keep"]) == (1, 1, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("match", "behind"),
+    [("", 5), ("post.publish.*", 3), ("user:u-2", 2), ("content.tags:a", 1), ("no filter: {", 5)],
+)
+async def test_an_app_is_behind_by_what_it_is_still_to_get(
+    team: Team, match: str, behind: int
+) -> None:
+    with team.open("staging") as store:
+        for event, user, state in (
+            ("post.publish.complete", "u-1", State.VALID),  # looked at
+            ("post.publish.complete", "u-1", State.VALID),
+            ("post.publish.failed", "u-2", State.STALE),
+            ("authorization.removed", "u-2", State.UNCHECKED),
+            ("post.publish.complete", "u-2", State.INVALID),  # to be forwarded to no app
+        ):
+            await store.add(delivery(event_body(event, user=user), state=state))
+        await store.add(delivery(event_body("post.publish.complete"), source=Source.IMPORT))
+        await store.add(delivery(event_body("post.publish.complete", tags="a")))
+        await store.add(delivery(event_body("tiktok.ping")))
+    with team.open("anna", ANNA) as store:
+        epoch = store.history().attachment().epoch
+        await store.attach(
+            Attachment(
+                app=ANNA, target=TARGET, match=match, cursor=1, epoch=epoch, host="laptop", pid=1,
+                missed=0,
+            )
+        )  # fmt: skip
+    (member,) = open_team(locate(team.server.url(team.database), where="")).overview().members
+    assert member.behind == behind
 
 
 def test_status_lists_a_listener_with_a_name_as_a_listener(team: Team) -> None:

@@ -172,6 +172,22 @@ class PostgresReader:
             yield from found
             after = found[-1].id
 
+    def count_after(self, where: Filter, after: int) -> int:
+        """How many deliveries with a higher id match; of a filter without a text."""
+        names = self._names(where.event_globs)
+        if Rest.of(where, names) is None:
+            clause = conditions(where, self._app, names)
+            clause.add("d.id > %(after)s::int8", after=after)
+            ((number,),) = self._all(
+                f"SELECT count(*) FROM {_JOINED} WHERE {clause}", **clause.values
+            )
+            return int(number)
+        number = 0
+        while found := self.page(where, after=after, limit=_BATCH):
+            number += len(found)
+            after = found[-1].id
+        return number
+
     def newest_id(self) -> int:
         """The newest id there is; 0 when there is none."""
         return self._bounds()[1]

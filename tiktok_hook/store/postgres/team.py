@@ -2,16 +2,21 @@
 
 import re
 import secrets
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote
 
 from psycopg import sql
 
+from tiktok_hook.delivery import Source
 from tiktok_hook.errors import NoHistoryError, StoreError, UsageError
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES
+from tiktok_hook.store.filter import ACCEPTED, Filter
 from tiktok_hook.store.postgres import schema
+from tiktok_hook.store.postgres.backend import open_reader
 from tiktok_hook.store.postgres.connection import Connection, Server
 from tiktok_hook.store.postgres.presence import hears_notifications
+from tiktok_hook.store.postgres.reader import PostgresReader
 from tiktok_hook.store.server_address import ServerAddress
 from tiktok_hook.store.team_records import ROLES, Creation, Login, Member, Overview, Role
 
@@ -38,6 +43,7 @@ class Team:
     """
 
     def __init__(self, address: ServerAddress) -> None:
+        self._address = address
         self._server = Server(address, "team")
 
     def create(self, *, keep: int | None, keep_bytes: int | None) -> Creation:
@@ -135,12 +141,16 @@ class Team:
             self._server.explaining(),
         ):
             self._require(connection)
+            with open_reader(self._address) as reader:
+                members = [
+                    replace(each := Member(*row), behind=_behind(reader, each))
+                    for row in connection.execute(_MEMBERS).fetchall()
+                ]
             history = connection.execute(_HISTORY).fetchone()
             counted = connection.execute(_COUNTED).fetchone()
             assert history is not None
             assert counted is not None
             version, owner, keep, keep_bytes, epoch = history
-            members = [Member(*each) for each in connection.execute(_MEMBERS).fetchall()]
             server_version = connection.execute("SELECT current_setting('server_version')")
             return Overview(
                 label=self._server.label,
@@ -212,6 +222,18 @@ class Team:
                     )
 
 
+def _behind(reader: PostgresReader, member: Member) -> int:
+    """How many deliveries an attached app is still to look at and to get."""
+    if member.cursor is None:
+        return 0
+    try:
+        where = Filter(match=member.filter or None, verdicts=ACCEPTED)
+    except UsageError:  # a teammate wrote it there, and not attach
+        where = Filter(verdicts=ACCEPTED)
+    imported = replace(where, source=Source.IMPORT)
+    return reader.count_after(where, member.cursor) - reader.count_after(imported, member.cursor)
+
+
 def _group(connection: Connection, role: str) -> str:
     """The name of a role: roles belong to the whole server, so the database is part of it."""
     database = connection.info.dbname.encode()[: _LONGEST_NAME - 10].decode(errors="ignore")
@@ -281,8 +303,7 @@ _MEMBERS = (
     "SELECT coalesce(p.app, a.app), o.role, coalesce(p.kind, 'attach'), p.id IS NOT NULL, "
     "coalesce(p.host, a.host), coalesce(p.pid, a.pid), p.program, p.direct, p.clock_seconds, "
     "CASE WHEN p.id IS NULL THEN extract(epoch FROM now() - a.updated_at)::float8 ELSE 0 END, "
-    "a.cursor, CASE WHEN a.app IS NULL THEN 0 ELSE ("
-    "SELECT count(*) FROM tiktok_hook.deliveries d WHERE d.id > a.cursor AND NOT d.rejected) END, "
+    "a.cursor, 0, "
     "(SELECT count(*) FROM tiktok_hook.queue q WHERE q.app = coalesce(p.app, a.app)), "
     "coalesce(a.target, ''), coalesce(a.filter, '') "
     "FROM (SELECT * FROM tiktok_hook.processes WHERE held_until > now()) p "
