@@ -287,6 +287,30 @@ async def test_without_a_target_what_matches_is_shown_and_no_cursor_is_kept(loca
     assert [each.delivery.id for each in found] == [1, 2]
 
 
+async def test_an_idle_app_queries_a_server_rarely(
+    server: PostgresServer, database: str, shared: str
+) -> None:
+    reads = (
+        "SELECT query_start FROM pg_stat_activity WHERE application_name = 'tiktok-hook attach' "
+        "AND query LIKE 'SELECT h.epoch%'"
+    )
+    async with (
+        received(shared) as store,
+        running_app() as app,
+        attached(shared, app.url),
+    ):
+        await receive(store, 1)
+        await app.wait_for(1)
+        seen = set()
+        for _ in range(15):
+            await asyncio.sleep(0.1)
+            seen |= set(server.execute(reads))
+        # One is of the delivery, and one may be the look that is due every 5 s.
+        assert 1 <= len(seen) <= 3
+        await receive(store, 2)
+        await app.wait_for(2)
+
+
 async def test_a_clock_that_is_off_by_an_hour_loses_nothing(location: str) -> None:
     """The clock of this machine is wrong; then another machine with a right one takes over."""
 

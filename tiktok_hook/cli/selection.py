@@ -33,6 +33,7 @@ LAST_PLACES = 10_000
 # Compiled when they are used, by `re` itself: most calls name no ids.
 _LIKE_AN_ID = r"[#.-]|#?[0-9]|last(?!\w)"
 _AWAIT_SECONDS = 0.05
+_AWAIT_SERVER_SECONDS = 0.5  # each look is a connection of its own
 _CREATING_SECONDS = 3.0
 
 _NUMBER = r"#?([0-9]{1,18})"
@@ -176,6 +177,7 @@ def awaited(location: "Location", *, until: float | None = None) -> "HistoryRead
         StoreError: The file is not a history, and does not become one soon.
     """
     created_until: float | None = None
+    pause = _AWAIT_SECONDS if location.server is None else _AWAIT_SERVER_SECONDS
     while True:
         now = time.monotonic()
         try:
@@ -187,7 +189,7 @@ def awaited(location: "Location", *, until: float | None = None) -> "HistoryRead
             created_until = created_until or now + _CREATING_SECONDS
             if now > created_until:
                 raise
-        time.sleep(_AWAIT_SECONDS)
+        time.sleep(pause)
 
 
 def chosen(history: "HistoryReader", words: Iterable[str], fitting: "Filter") -> "Filter":

@@ -31,8 +31,8 @@ from tiktok_hook.errors import StoreError, UsageError
 from tiktok_hook.filters import DeliveryFilter
 from tiktok_hook.relay.relay import Relay
 from tiktok_hook.sanitize import visible
-from tiktok_hook.signature import State
 from tiktok_hook.store import (
+    ACCEPTED,
     ATTACHMENT,
     Attachment,
     AttachmentState,
@@ -57,9 +57,16 @@ _ROOM_SECONDS = 0.1
 """How long a queue with room for less than a page is left alone: a page and a transaction for each
 delivery that leaves a full queue would cost more than forwarding it."""
 
-_ACCEPTED = (State.VALID, State.STALE, State.UNCHECKED)
 _POLL_SECONDS = 0.25
 """How long one wait for a change blocks a thread, and so the end of the program."""
+
+_LOOK_SECONDS = 5.0
+"""How often the history is read although nothing was noticed: a lost notification, an app that was
+removed."""
+
+_PAUSE_SECONDS = (0.008, 0.05)
+"""Minimum time between two looks, after one that found nothing and after several: every user
+of a server can send notifications."""
 
 _STORE_PAUSE_SECONDS = 1.0
 _LEASE_SECONDS = 20.0
@@ -185,7 +192,12 @@ class AttachedApp:
         Raises:
             StoreError: Another process took the name over, or the history was replaced.
         """
-        await _read_for_ever(self._store, lambda: self._step(relay), self._publish)
+        await _read_for_ever(
+            self._store,
+            lambda: self._step(relay),
+            self._publish,
+            is_ours=lambda: self._lock.held and not self._lock.lost,
+        )
 
     async def _step(self, relay: Relay) -> "_Next":
         """Read one page, unless the queue is full; when to look again."""
@@ -218,7 +230,7 @@ class AttachedApp:
             page = await _read_page(self._store, self._match, self.cursor, room)
             moved_to = page[-1].id if len(page) == room else _last(page, state.newest_id)
         elif not found.missed:
-            return _Next.ROOM if is_full else _Next.ADDITION
+            return _Next.ROOM if is_full else _Next.NOTHING
         wanted = [each for each in page if _is_for_apps(each)]
         deadline = self._clock() + relay.retry_for
         entries = [
@@ -305,7 +317,9 @@ async def follow(
             publish(DeliveryStored(each))
             publish(DeliveryAnswered(each))
         after = _last(page, after)
-        return _Next.NOW if len(page) == _PAGE else _Next.ADDITION
+        if len(page) == _PAGE:
+            return _Next.NOW
+        return _Next.ADDITION if page else _Next.NOTHING
 
     await _read_for_ever(store, step, publish)
 
@@ -346,6 +360,7 @@ class _Next(Enum):
 
     NOW = auto()
     ADDITION = auto()  # once a delivery may have been added
+    NOTHING = auto()  # the same; there was nothing to read this time
     CHANGE = auto()
     ROOM = auto()  # once deliveries may have left the queue
 
@@ -355,7 +370,11 @@ class _DetachedError(StoreError):
 
 
 async def _read_for_ever(
-    store: Store, step: Callable[[], Awaitable[_Next]], publish: Callable[[object], None]
+    store: Store,
+    step: Callable[[], Awaitable[_Next]],
+    publish: Callable[[object], None],
+    *,
+    is_ours: Callable[[], bool] = lambda: True,
 ) -> None:
     """Take a step, and another one when there may be more to read.
 
@@ -363,15 +382,18 @@ async def _read_for_ever(
         store: The history. While it fails, one notice is published and the step is tried again.
         step: Reads; when to take the next one.
         publish: Called with `Notice`.
+        is_ours: Whether a step may read; no query. A step is taken at once when it may not.
 
     Raises:
         _DetachedError: A step raised it.
     """
     history = store.history()
     failed = False
+    pause = _PAUSE_SECONDS[0]
     while True:
         # Before the step, so that what happens during it is not missed.
         changes, additions = history.changes(), history.additions()
+        looked_at = time.monotonic()
         try:
             after = await step()
         except _DetachedError:
@@ -383,20 +405,42 @@ async def _read_for_ever(
             await asyncio.sleep(_STORE_PAUSE_SECONDS)
             continue
         failed = False
-        # A bounded wait: a lost lease, a restored history and a lost notification do not end it.
-        if after is _Next.ADDITION:
-            await asyncio.to_thread(history.wait_for_addition, additions, _POLL_SECONDS)
-        elif after is not _Next.NOW:
+        if after is _Next.CHANGE:
             await asyncio.to_thread(history.wait_for_change, changes, _POLL_SECONDS)
-            if after is _Next.ROOM:
-                await asyncio.sleep(_ROOM_SECONDS)
+        elif after is _Next.ROOM:
+            await _wait_for(history.wait_for_change, changes, is_ours)
+            await asyncio.sleep(_ROOM_SECONDS)
+        elif after is not _Next.NOW:
+            noticed = await _wait_for(history.wait_for_addition, additions, is_ours)
+            if noticed and after is _Next.NOTHING:
+                await asyncio.sleep(max(looked_at + pause - time.monotonic(), 0.0))
+                pause = min(2 * pause, _PAUSE_SECONDS[1])
+            else:
+                pause = _PAUSE_SECONDS[0]
+
+
+async def _wait_for(
+    wait: Callable[[int, float], int], seen: int, is_ours: Callable[[], bool]
+) -> bool:
+    """Wait until a counter differs, as a rule; whether it does.
+
+    Also while it is unknown, when the history is not ours to read any more, and for `_LOOK_SECONDS`
+    at most: a lost notification and an app that was removed do not change it.
+    """
+    until = time.monotonic() + _LOOK_SECONDS
+    while is_ours() and time.monotonic() < until:
+        if (now := await asyncio.to_thread(wait, seen, _POLL_SECONDS)) != seen:
+            return True
+        if now == -1:
+            break
+    return False
 
 
 async def _read_page(
     store: Store, match: DeliveryFilter | None, after: int, limit: int
 ) -> list[Delivery]:
     """Accepted deliveries that match, after an id, in order."""
-    where = Filter(match=match, verdicts=_ACCEPTED)
+    where = Filter(match=match, verdicts=ACCEPTED)
     return await store.read(lambda reader: reader.page(where, after=after, limit=limit))
 
 
