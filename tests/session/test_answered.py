@@ -1,6 +1,7 @@
 """What a session has answered, for readers that come later."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -51,6 +52,23 @@ async def test_the_oldest_are_forgotten_and_what_was_cleared_is_left_out(
         await store.clear()
         add(DeliveryAnswered(await store.add(delivery(status=200))))
         assert [each.id for each in await first(log, 1)] == [8]
+
+
+async def test_a_long_session_takes_few_bytes_for_each_delivery() -> None:
+    with open_store(":memory:") as store:
+        log = AnsweredLog(store.history(), asyncio.Event())
+        add = log.handlers()[DeliveryAnswered]
+        sample = delivery(status=200)
+        for number in range(1_000, 2_000):  # until what is recent takes no more
+            add(DeliveryAnswered(sample.replace(id=number)))
+        tracemalloc.start(1)
+        try:
+            for number in range(2_000, 22_000):
+                add(DeliveryAnswered(sample.replace(id=number)))
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held / 20_000 < 45  # 256 recent ones take 20 of these
 
 
 async def test_every_waiting_reader_gets_what_comes_next() -> None:

@@ -51,6 +51,9 @@ MAX_HEAD_RETRY_AFTER = 60.0
 _PAGE = 20
 """How many deliveries of the queue are in memory at once."""
 
+MAX_REASONS = 1_000
+"""Of how many deliveries it is remembered why they failed last; any number may be set aside."""
+
 _STORE_PAUSE_SECONDS = 1.0
 _LOCK_SECONDS = 0.1
 """How often the lock is tried while another process has it."""
@@ -469,10 +472,11 @@ class QueueRunner:
     def _publish_end(self, attempt: Attempt, *, next_try_at: float | None = None) -> None:
         reason = attempt.error or attempt.status
         repeated = self._reasons.get(attempt.delivery_id) == reason
-        if next_try_at is None:
-            self._reasons.pop(attempt.delivery_id, None)
-        else:
+        self._reasons.pop(attempt.delivery_id, None)  # the newest is the last
+        if next_try_at is not None:
             self._reasons[attempt.delivery_id] = reason
+            if len(self._reasons) > MAX_REASONS:
+                del self._reasons[next(iter(self._reasons))]
         self._publish(
             AttemptEnded(
                 attempt,

@@ -1,9 +1,11 @@
 """What a session has answered since it began, for readers that come later."""
 
 import asyncio
+import math
+from array import array
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import AppChanged, Delivery, DeliveryAnswered
@@ -21,20 +23,13 @@ is freed: with 1 000 each delivery took 5 % longer.
 """
 
 
-class AnsweredEntry(NamedTuple):
-    """One answered delivery, without what the history has of it."""
-
-    id: int
-    status: int | None
-    first_received_at: float | None
-
-
 class AnsweredLog:
     """The deliveries that were answered, in order. Runs on one event loop.
 
-    Positions count from the session's beginning. Invariants: the entry at position p is
-    ``_entries[p - _first]``. `_news` exists only while a reader waits, and no reader waits if
-    `_changes` has grown since it began to look.
+    Positions count from the session's beginning. Invariants: the delivery at position p is the one
+    at ``p - _first`` in three arrays of the same length, which hold what the history may not have
+    of it. `_news` exists only while a reader waits, and no reader waits if `_changes` has grown
+    since it began to look.
 
     Args:
         history: Where the older ones are read from.
@@ -45,7 +40,10 @@ class AnsweredLog:
         self._history = history
         self._ended = ended
         self._first = 0
-        self._entries: list[AnsweredEntry] = []
+        # Arrays: a tuple for each delivery of a long session would take 20 MB.
+        self._ids = array("q")
+        self._statuses = array("h")  # 0 is None
+        self._first_received = array("d")  # NaN is None
         self._recent: OrderedDict[int, Delivery] = OrderedDict()
         self._recent_bytes = 0
         self._changes = 0
@@ -60,8 +58,8 @@ class AnsweredLog:
         position = 0
         while True:
             changes = self._changes
-            while (position := max(position, self._first)) < self._first + len(self._entries):
-                found = await self._delivery(self._entries[position - self._first])
+            while (position := max(position, self._first)) < self._first + len(self._ids):
+                found = await self._delivery(position - self._first)
                 position += 1
                 if found is not None:  # otherwise it was cleared or pruned
                     yield found
@@ -72,22 +70,30 @@ class AnsweredLog:
                     self._news = asyncio.Event()
                 await self._news.wait()
 
-    async def _delivery(self, entry: AnsweredEntry) -> Delivery | None:
-        recent = self._recent.get(entry.id)
+    async def _delivery(self, place: int) -> Delivery | None:
+        delivery_id, status = self._ids[place], self._statuses[place]
+        first_received_at = self._first_received[place]
+        recent = self._recent.get(delivery_id)
         if recent is not None:
             return recent
-        stored = await asyncio.to_thread(self._history.get, entry.id)
+        stored = await asyncio.to_thread(self._history.get, delivery_id)
         if stored is None:
             return None
-        # Its status may not be written yet.
-        return stored.replace(status=entry.status, first_received_at=entry.first_received_at)
+        return stored.replace(
+            status=status or None,  # it may not be written yet
+            first_received_at=None if math.isnan(first_received_at) else first_received_at,
+        )
 
     def _add(self, event: DeliveryAnswered) -> None:
         delivery = event.delivery
-        entry = AnsweredEntry(delivery.id, delivery.status, delivery.first_received_at)
-        self._entries.append(entry)
-        if len(self._entries) > 2 * MAX_ENTRIES:
-            del self._entries[:MAX_ENTRIES]
+        first_received_at = delivery.first_received_at
+        self._ids.append(delivery.id)
+        self._statuses.append(delivery.status or 0)
+        self._first_received.append(math.nan if first_received_at is None else first_received_at)
+        if len(self._ids) > 2 * MAX_ENTRIES:
+            del self._ids[:MAX_ENTRIES]
+            del self._statuses[:MAX_ENTRIES]
+            del self._first_received[:MAX_ENTRIES]
             self._first += MAX_ENTRIES
         self._recent[delivery.id] = delivery
         self._recent_bytes += len(delivery.body)
