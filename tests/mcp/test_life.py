@@ -1,6 +1,7 @@
 """How the server starts and ends: without its SDK, and when its client disappears."""
 
 import asyncio
+import gzip
 import json
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from tests.mcp.client import TOKEN, connected, environment
 from tests.store.samples import delivery, event_body
 from tiktok_hook import mcp
 from tiktok_hook.errors import UsageError
+from tiktok_hook.mcp.output import WITHHELD
 from tiktok_hook.store import open_store, parse_location
 
 
@@ -172,6 +174,8 @@ def test_the_token_of_the_environment_is_in_no_result(tmp_path: Path) -> None:
     async def fill() -> None:
         with open_store(tmp_path / "history.db") as store:
             await store.add(delivery(body))
+            packed = (("Content-Encoding", "gzip"),)
+            await store.add(delivery(gzip.compress(body), headers=packed))
 
     asyncio.run(fill())
     options = ("--db", str(tmp_path / "history.db"))
@@ -180,6 +184,8 @@ def test_the_token_of_the_environment_is_in_no_result(tmp_path: Path) -> None:
         agent.call("get_delivery", id=1)
         agent.call("doctor")
         assert TOKEN.encode() not in agent.bytes_of("tiktok-hook://deliveries/1/body")
+        assert agent.call("get_delivery", id=2)["delivery"]["body"] == WITHHELD
+        assert agent.bytes_of("tiktok-hook://deliveries/2/body") == WITHHELD.encode()
         assert [text for text in agent.texts if TOKEN in text] == []
 
 

@@ -121,3 +121,15 @@ def test_the_url_or_the_environment_may_set_how_to_encrypt(monkeypatch: pytest.M
     assert address("postgresql://db.example.com/hooks?sslmode=prefer").tls_is_optional
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert address("postgresql://db.example.com/hooks").tls_is_optional
+
+
+@pytest.mark.parametrize(
+    ("url", "passwords"),
+    [
+        ("postgresql://anna:hid%40den@h/d", {"hid%40den", "hid@den"}),
+        ("postgresql://h/d?user=anna&password=hid%40den", {"hid%40den", "hid@den"}),
+        ("postgresql://anna@h/d", set()),
+    ],
+)
+def test_its_passwords_are_known_to_those_who_hide_them(url: str, passwords: set[str]) -> None:
+    assert {*address(url).passwords} == passwords

@@ -7,8 +7,10 @@ fill the agent's context, and must not carry a credential into it.
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from tiktok_hook.app_body import decoded
 from tiktok_hook.delivery import Attempt, Delivery, attempt_json, delivery_json
 from tiktok_hook.exact_json import ExactFloat
 from tiktok_hook.sanitize import visible
@@ -70,6 +72,9 @@ class Output:
 
     def delivery(self, delivery: Delivery) -> dict[str, Any]:
         """A delivery in the one JSON shape; a long body is left out and named by its resource."""
+        body = self.without_withheld(delivery.body, delivery.headers)
+        if body == WITHHELD.encode():
+            delivery = replace(delivery, body=body)
         shape: dict[str, Any] = {**delivery_json(delivery)}
         shape["headers"] = self.headers(shape["headers"])
         if _by_reference(shape, body_uri(delivery.id)) and shape["event"] is not None:
@@ -86,6 +91,9 @@ class Output:
 
     def attempt(self, attempt: Attempt) -> dict[str, Any]:
         """An attempt in the one JSON shape; long bodies are left out and named by resources."""
+        body = self.without_withheld(attempt.body, attempt.headers)
+        if body == WITHHELD.encode():
+            attempt = replace(attempt, body=body)
         shape: dict[str, Any] = {**attempt_json(attempt)}
         shape["headers"] = self.headers(shape["headers"])
         request = dict(shape["request"])
@@ -116,8 +124,16 @@ class Output:
                 text = text.replace(value, WITHHELD)
         return visible(text, keep_newlines=True)
 
-    def without_withheld(self, data: bytes) -> bytes:
-        """Bytes without withheld values."""
+    def without_withheld(self, data: bytes, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+        """Bytes without withheld values; none at all if they are compressed and contain one.
+
+        Args:
+            data: A body.
+            headers: Those that came with it, which name how it is compressed.
+        """
+        unpacked = decoded(headers, data)
+        if unpacked is not None and self.without_withheld(unpacked) != unpacked:
+            return WITHHELD.encode()
         for value in self._withheld:
             data = data.replace(value.encode("utf-8", "surrogateescape"), WITHHELD.encode())
         return data

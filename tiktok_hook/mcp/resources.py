@@ -92,9 +92,11 @@ def read(uri: str, reading: ReadingTools, made: Output) -> ReadResourceResult:
     if found := _ONE.fullmatch(uri):
         return _json(uri, made.harmless(reading.whole(int(found[1]))))
     if found := _BODY.fullmatch(uri):
-        return _bytes(uri, reading.found(int(found[1])).body, made)
+        delivery = reading.found(int(found[1]))
+        return _bytes(uri, made.without_withheld(delivery.body, delivery.headers))
     if found := _ATTEMPT.fullmatch(uri):
-        return _bytes(uri, _attempt_body(reading, int(found[1]), int(found[2]), found[3]), made)
+        body = _attempt_body(reading, int(found[1]), int(found[2]), found[3], made)
+        return _bytes(uri, body)
     if (found := _PAGE.fullmatch(uri)) and found[1] in docs():
         text = docs()[found[1]].read_text("utf-8")
         return ReadResourceResult(
@@ -103,15 +105,20 @@ def read(uri: str, reading: ReadingTools, made: Output) -> ReadResourceResult:
     raise UsageError(f"There is no resource {uri[:200]}.", hint="resources/list lists them.")
 
 
-def _attempt_body(reading: ReadingTools, delivery: int, number: int, what: str) -> bytes:
+def _attempt_body(
+    reading: ReadingTools, delivery: int, number: int, what: str, made: Output
+) -> bytes:
+    """Bytes as they are, but for the server's own secrets."""
     history = reading.history()
     attempts = [] if history is None else history.attempts(delivery)
     attempt = next((each for each in attempts if each.number == number), None)
     if attempt is None:
         raise UsageError(f"There is no attempt {delivery}.{number}.")
     if what == "body":
-        return attempt.body
-    return reading.found(delivery).body if attempt.request_body is None else attempt.request_body
+        return made.without_withheld(attempt.body, attempt.headers)
+    whole = reading.found(delivery)
+    body = whole.body if attempt.request_body is None else attempt.request_body
+    return made.without_withheld(body, whole.headers)
 
 
 def _json(uri: str, value: object) -> ReadResourceResult:
@@ -121,8 +128,7 @@ def _json(uri: str, value: object) -> ReadResourceResult:
     )
 
 
-def _bytes(uri: str, body: bytes, made: Output) -> ReadResourceResult:
-    """Bytes as they are, but for the server's own secrets."""
-    blob = base64.b64encode(made.without_withheld(body)).decode()
+def _bytes(uri: str, body: bytes) -> ReadResourceResult:
+    blob = base64.b64encode(body).decode()
     mime = "application/octet-stream"
     return ReadResourceResult(contents=[BlobResourceContents(uri=uri, blob=blob, mime_type=mime)])
