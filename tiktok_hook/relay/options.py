@@ -105,7 +105,7 @@ class RelayOptions:
         forward_timeout: Seconds that an app may take.
     """
 
-    forward_to: str | int | Sequence[str] = option(
+    forward_to: str | int | Sequence[str | int] = option(
         (),
         "Your app: 3000, 3000/path, host:port or a URL. Repeatable.",
         flags=("--forward-to", "-f"),

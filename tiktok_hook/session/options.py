@@ -11,6 +11,7 @@ from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.option_fields import option
 from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.relay.options import AckMode, AppNameOptions, AttachmentOptions, RelayOptions
+from tiktok_hook.session.option_types import check_types
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import Location, locate
 from tiktok_hook.store.options import StoreOptions
@@ -52,6 +53,7 @@ class ListenOptions(
     settings_from: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_edge(verify_webhook=bool(self.verify_webhook), secrets=self.secrets)
         if self.command and not self.targets:
             raise UsageError(
@@ -149,6 +151,7 @@ class AttachOptions(AttachmentOptions, RelayOptions, InspectorOptions):
     ack: AckMode | None = "first"
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.command and not self.targets:
             raise UsageError(
                 "A command was given without a target to forward deliveries to.",
