@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tiktok_hook.delivery import Ready
+from tiktok_hook.delivery import AppChanged, QueueChanged, Ready
 from tiktok_hook.delivery.session_events import AttachedTo
 from tiktok_hook.terminal.live import SessionCounts, StatusLine
 from tiktok_hook.terminal.theme import PLAIN
@@ -24,3 +24,15 @@ def test_it_begins_with_what_the_session_does(event: Ready | None, shown: str) -
     line = StatusLine(PLAIN)
     line.note(event)
     assert line.text(80, SessionCounts(received=1)) == shown
+
+
+def test_another_target_is_shown_while_it_is_not_up() -> None:
+    line = StatusLine(PLAIN)
+    line.note(replace(LISTENER, target="http://localhost:3111", target_up=True))
+    line.note(AppChanged("paused", target="http://localhost:3112"))
+    line.note(QueueChanged(paused=False, waiting=4))
+    shown = "listening · 1 received · → localhost:3111 up · → localhost:3112 queueing · 4 queued"
+    assert line.text(100, SessionCounts(received=1)) == shown
+    line.note(AppChanged("up", target="http://localhost:3112"))
+    line.note(QueueChanged(paused=False, waiting=0))
+    assert line.text(100, SessionCounts(received=1)).endswith(" · → localhost:3111 up")

@@ -62,6 +62,7 @@ class StatusLine:
         self._tunnel: TunnelChanged | None = None
         self._target: str | None = None
         self._app = ""
+        self._not_up: dict[str, str] = {}  # the states of the other targets that are not up
         self._without_tunnel = _STARTING
         self._queue = QueueChanged(paused=False, waiting=0)
         self._handlers: dict[type, Handler] = {
@@ -87,8 +88,15 @@ class StatusLine:
             self._app = "up" if event.target_up else "down"
 
     def _app_changed(self, event: AppChanged) -> None:
-        if event.target is not None and event.target == self._target:
-            self._app = "queueing" if event.state == "paused" else event.state
+        if event.target is None:
+            return
+        state = "queueing" if event.state == "paused" else event.state
+        if event.target == self._target:
+            self._app = state
+        elif state == "up":
+            self._not_up.pop(event.target, None)
+        else:
+            self._not_up[event.target] = state
 
     def _queue_changed(self, event: QueueChanged) -> None:
         self._queue = event
@@ -124,9 +132,9 @@ class StatusLine:
         if counts.rejected:
             parts.append((f"{words.count(counts.rejected)} rejected", ""))
         if self._target is not None:
-            target = shown(self._target).removeprefix("http://").removeprefix("https://")
             app = "paused" if self._queue.paused else self._app
-            parts.append((f"→ {target} {app}".rstrip(), _APP_STYLES.get(app, "")))
+            parts.append(_target_part(self._target, app))
+            parts += [_target_part(*each) for each in self._not_up.items()]
         if self._queue.waiting:
             parts.append((f"{words.count(self._queue.waiting)} queued", "caution"))
         if self._keys:
@@ -143,3 +151,8 @@ class StatusLine:
         if state.state == "reconnecting":
             return f"○ reconnecting since {words.clock(state.since)}", "caution"
         return f"○ {state.state}", ""
+
+
+def _target_part(target: str, state: str) -> tuple[str, str]:
+    address = shown(target).removeprefix("http://").removeprefix("https://")
+    return f"→ {address} {state}".rstrip(), _APP_STYLES.get(state, "")
