@@ -73,7 +73,6 @@ STORIES = {
     "signature/test_rare_parts.py": ("signature/rare_keys", "signature/rare_texts"),
     "signature/test_recipes.py": ("signature/parts",),
     "relay/test_attachment.py": ("session/attached",),
-    "settings/test_config_file.py": ("text_files",),
     "store/contract/test_change_feed.py": ("store/change_feed",),
     "store/contract/test_reader.py": (
         "store/postgres/conditions",

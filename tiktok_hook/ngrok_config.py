@@ -16,7 +16,7 @@ import platformdirs
 import yaml
 
 from tiktok_hook.errors import UsageError
-from tiktok_hook.text_files import decode
+from tiktok_hook.text_files import MAX_BYTES, decode, read_input
 
 _BY_HAND = "Correct it, or run: ngrok config check"
 _LONGEST_NUMBER_BITS = 1024
@@ -145,17 +145,13 @@ def misnamed_variable() -> str:
 
 
 def _text(file: Path) -> str:
+    hint = "Check its permissions, or give the token with NGROK_AUTHTOKEN."
     try:
-        data = file.read_bytes()
+        data = read_input(file, what="ngrok config file", hint=hint, max_bytes=MAX_BYTES)
     except FileNotFoundError:
         raise UsageError(
             f"ngrok's config file {file} does not exist.", hint="Check the path, or leave it out."
         ) from None
-    except OSError as error:
-        raise UsageError(
-            f"ngrok's config file {file} cannot be read: {error.strerror}.",
-            hint="Check its permissions, or give the token with NGROK_AUTHTOKEN.",
-        ) from error
     # ngrok's own agent accepts a byte order mark.
     return decode(data.removeprefix(codecs.BOM_UTF8), name=f"ngrok config file {file}")
 

@@ -1,4 +1,7 @@
-"""Reads small text files that people write: settings, secrets, policies, ngrok.yml."""
+"""Reads small files that people name: settings, secrets, policies, ngrok.yml, request bodies.
+
+What is named may be anything, so nothing is read without a limit.
+"""
 
 import codecs
 import os
@@ -8,6 +11,9 @@ from pathlib import Path
 from tiktok_hook import pipes
 from tiktok_hook.errors import UsageError
 
+MAX_BYTES = 1 << 20
+"""Of a file that people write."""
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -16,29 +22,52 @@ _MARKS = (
 )
 
 
-def read_text(file: Path, *, what: str, hint: str, max_bytes: int | None = None) -> str:
+def read_text(file: Path, *, what: str, hint: str, max_bytes: int = MAX_BYTES) -> str:
     """Return the text of a UTF-8 file.
 
     Args:
         file: Its path.
         what: What the file is, for the message: ``settings file``.
         hint: What to do when it cannot be opened.
-        max_bytes: Read no more than this many bytes; None reads all.
+        max_bytes: A larger file is an error.
 
     Raises:
         FileNotFoundError: There is no such file; the caller knows what that means.
-        UsageError: It cannot be read, or is not UTF-8; the message names UTF-16 and a byte order
-            mark as what they are.
+        UsageError: It cannot be read, is too large, or is not UTF-8; the message names UTF-16 and a
+            byte order mark as what they are.
+    """
+    data = read_input(file, what=what, hint=hint, max_bytes=max_bytes)
+    return decode(data, name=f"{what} {file}")
+
+
+def read_input(file: Path, *, what: str, hint: str, max_bytes: int) -> bytes:
+    """Return what a file, a pipe or a device holds.
+
+    Args:
+        file: Its path.
+        what: What it is, for the message: ``body file``.
+        hint: What to do when it cannot be read.
+        max_bytes: More is an error.
+
+    Raises:
+        FileNotFoundError: There is no such file; the caller knows what that means.
+        UsageError: It cannot be read, is too large, or is a pipe into which nothing is written.
     """
     try:
         with pipes.opened(file) as stream:
-            data = stream.read() if max_bytes is None else stream.read(max_bytes)
+            data = stream.read(max_bytes + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise UsageError(f"The {what} {file} cannot be read: {reason}.", hint=hint) from error
-    return decode(data, name=f"{what} {file}")
+    if len(data) > max_bytes:
+        raise _too_large(f"{what} {file}", max_bytes)
+    return data
+
+
+def _too_large(name: str, max_bytes: int) -> UsageError:
+    return UsageError(f"The {name} is larger than {max_bytes} bytes.", hint="Name a smaller file.")
 
 
 def decode(data: bytes, *, name: str) -> str:
@@ -127,7 +156,8 @@ def read_bytes(file: Path, *, what: str, max_bytes: int) -> bytes:
                 raise ForeignFileError(
                     f"The {what} {file} {reason}.", hint="Make it yours: chown and chmod go-w."
                 )
-            data = stream.read(max_bytes + 1)
+            # None for some files of /proc, which are regular ones and would block.
+            data = stream.read(max_bytes + 1) or b""
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -136,7 +166,5 @@ def read_bytes(file: Path, *, what: str, max_bytes: int) -> bytes:
             hint="Check its permissions.",
         ) from error
     if len(data) > max_bytes:
-        raise UsageError(
-            f"The {what} {file} is larger than {max_bytes} bytes.", hint="Name a smaller file."
-        )
+        raise _too_large(f"{what} {file}", max_bytes)
     return data

@@ -156,6 +156,16 @@ def test_a_document_beyond_the_limit_is_not_read(
     )
 
 
+def test_a_line_beyond_the_limit_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_file, "MAX_BYTES", 1 << 20)
+    (tmp_path / "one-line.jsonl").write_bytes(bytes(3 << 20))
+    assert "line 1 is longer than 1 MiB" in str(error_of(tmp_path / "one-line.jsonl"))
+    (tmp_path / "blank").write_bytes(b" " * (3 << 20))
+    assert "is empty" in str(error_of(tmp_path / "blank"))
+
+
 @posix
 def test_only_files_of_the_same_folder_are_siblings(tmp_path: Path) -> None:
     folder = tmp_path / "captures"

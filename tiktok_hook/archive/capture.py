@@ -249,7 +249,7 @@ def _load(
     stream, sibling = source_file.unpacked(stream, name, sibling)
     head = stream.read(4096)
     stream.seek(0)
-    if not head.removeprefix(_BOM).strip() and not stream.read().strip():
+    if not head.removeprefix(_BOM).strip() and _is_blank(stream):
         raise UsageError(f"{name} is empty.", hint=HINT)
     stream.seek(0)
     if kind := file_formats.of_bytes(head):
@@ -293,6 +293,11 @@ def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions)
     raise UsageError(f"{name} contains no delivery.", hint=HINT)
 
 
+def _is_blank(stream: BinaryIO) -> bool:
+    """Whether nothing but blanks is left of a stream."""
+    return not any(piece.strip() for piece in iter(lambda: stream.read(1 << 20), b""))
+
+
 def _is_lines(stream: BinaryIO) -> bool:
     """Whether the file is JSON Lines rather than one document; the stream is rewound."""
     first = stream.readline(1 << 20)
@@ -316,7 +321,12 @@ def _is_lines(stream: BinaryIO) -> bool:
 def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
     found = _Found(options)
     offset = 0
-    for number, raw in enumerate(stream, 1):
+    number = 0
+    while raw := stream.readline(source_file.MAX_BYTES + 1):
+        number += 1
+        if len(raw) > source_file.MAX_BYTES:
+            limit = source_file.MAX_BYTES >> 20
+            raise UsageError(f"{name}, line {number} is longer than {limit} MiB.", hint=HINT)
         line = raw.removeprefix(_BOM) if number == 1 else raw
         here = offset + len(raw) - len(line)
         offset += len(raw)

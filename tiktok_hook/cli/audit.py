@@ -236,6 +236,12 @@ def _require_writable(file: Path) -> None:
     """Check that the report can be written, before any request; leave no empty file behind."""
     try:
         existed = file.exists()
+        if existed and not file.is_file() and not file.is_char_device():
+            # Opening a named pipe would wait for its reader.
+            raise UsageError(
+                f"The report {file} cannot be written: it is not a file.",
+                hint="Name a file with --junit.",
+            )
         file.open("ab").close()
         if not existed:
             file.unlink()

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 import click
 
-from tiktok_hook import pipes, settings
+from tiktok_hook import settings
 from tiktok_hook.cli import color, completers, config_layers, prose, standard_input
 from tiktok_hook.cli.config_layers import expanded, split_values
 from tiktok_hook.cli.error_format import ErrorFormat
 from tiktok_hook.cli.help_groups import grouped
 from tiktok_hook.errors import UsageError
 from tiktok_hook.sanitize import visible
-from tiktok_hook.text_files import decode
+from tiktok_hook.text_files import decode, read_input
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -268,15 +268,16 @@ def read_body(source: str) -> bytes:
     """Read the bytes of a file, or of stdin for ``-``, unchanged.
 
     Raises:
-        UsageError: The file cannot be read, or it is a pipe into which nothing is written.
+        UsageError: The file cannot be read, is too large, or is a pipe into which nothing is
+            written.
     """
     if source == "-":
         return standard_input.read("body")
+    hint = "Give --body a readable file, or - to read standard input."
+    limit = standard_input.MAX_BYTES
     try:
-        with pipes.opened(expanded(source)) as stream:
-            return stream.read()
-    except OSError as error:
+        return read_input(expanded(source), what="body file", hint=hint, max_bytes=limit)
+    except FileNotFoundError as error:
         raise UsageError(
-            f"The body file {source} cannot be read: {error.strerror}.",
-            hint="Give --body a readable file, or - to read standard input.",
+            f"The body file {source} cannot be read: {error.strerror}.", hint=hint
         ) from error

@@ -34,6 +34,10 @@ def require_input(what: str, *, seconds: float = pipes.IDLE_SECONDS) -> None:
         raise UsageError(f"No {what} came on standard input within {seconds:g} s.", hint=_HINT)
 
 
+MAX_BYTES = 64 << 20
+"""Of a request body. A listener takes 1 MiB, unless ``--max-body`` allows more."""
+
+
 def read(what: str, *, line_bytes: int | None = None) -> bytes:
     """Read standard input to its end, or one line of it.
 
@@ -42,16 +46,28 @@ def read(what: str, *, line_bytes: int | None = None) -> bytes:
         line_bytes: Read one line of at most this many bytes; None reads all.
 
     Raises:
-        UsageError: Nothing came, or neither more nor the end.
+        UsageError: Nothing came, neither more nor the end, or more than `MAX_BYTES`.
     """
     require_input(what)
     stream = pipes.standard_input()
     try:
-        return stream.read() if line_bytes is None else stream.readline(line_bytes)
+        if line_bytes is not None:
+            return stream.readline(line_bytes)
+        data = stream.read(MAX_BYTES + 1)
     except TimeoutError as error:
         raise UsageError(
             f"The {what} on standard input was not complete: {error.strerror}.", hint=_HINT
         ) from error
+    except OSError as error:
+        raise UsageError(
+            f"The {what} on standard input cannot be read: {error.strerror}.", hint=_HINT
+        ) from error
+    if len(data) > MAX_BYTES:
+        raise UsageError(
+            f"The {what} on standard input is larger than {MAX_BYTES} bytes.",
+            hint="Give a smaller one.",
+        )
+    return data
 
 
 def confirmed(question: str) -> bool | None:

@@ -1,6 +1,7 @@
 """``tiktok-hook trigger``: send signed sample events to a listener or any URL."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -349,7 +350,8 @@ def _scenario_file(text: str) -> Path:
     from tiktok_hook.suggestions import did_you_mean
 
     file = expanded(text)
-    if file.name != text or file.suffix or file.exists():
+    # os.path: False, not an error, if the name is too long
+    if file.name != text or file.suffix or os.path.exists(file):  # noqa: PTH110
         return file
     raise UsageError(
         f"There is no scenario {text!r}.",

@@ -75,7 +75,13 @@ def checked_folder(skills: Path, *, root: Path) -> Path:
         UsageError: A link leads elsewhere, so that files there would be read, written or deleted.
     """
     folder = skills / NAME
-    allowed = root.resolve()
+    try:
+        allowed = root.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise UsageError(
+            f"The folder {root} cannot be used: its links lead to each other.",
+            hint="Remove the link, or name another folder.",
+        ) from error
     for each in (folder, folder / "references"):
         try:
             real = each.resolve()

@@ -99,9 +99,11 @@ class ReceiverOptions:
 def _check_readable(file: Path) -> None:
     """Find a file readable now, and not only when TikTok asks for it."""
     hint = "Give --serve-file the file that TikTok's ownership check gave you."
-    if file.exists() and not file.is_file():  # opening a named pipe would wait
-        raise UsageError(f"The file {file} cannot be read: it is not a regular file.", hint=hint)
     try:
+        if file.exists() and not file.is_file():  # opening a named pipe would wait
+            raise UsageError(
+                f"The file {file} cannot be read: it is not a regular file.", hint=hint
+            )
         file.open("rb").close()
     except OSError as error:
         raise UsageError(f"The file {file} cannot be read: {error.strerror}.", hint=hint) from error

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tiktok_hook.errors import NoHistoryError
+from tiktok_hook.errors import NoHistoryError, StoreError
 from tiktok_hook.store.bounds import KEEP, KEEP_BYTES, KEEP_BYTES_IN_MEMORY, MAX_REJECTED, Bounds
 from tiktok_hook.store.location import Location, locate, parse_location
 
@@ -213,10 +213,17 @@ def _existing(location: Location | str | Path) -> Path:
             "A history in memory can only be read by the process that has it.",
             hint="Give the path of a history that was kept.",
         )
-    if not found.path.exists():
+    try:
+        found.path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NoHistoryError(
             f"There is no history at {found.label} yet.", hint="tiktok-hook listen creates it."
-        )
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"{found.label} cannot be opened: {error.strerror}.",
+            hint="Check the path, and the permissions of its folder.",
+        ) from error
     return found.path
 
 

@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 
 from tiktok_hook.errors import TunnelError, UsageError
 from tiktok_hook.sanitize import visible
+from tiktok_hook.text_files import read_input
 from tiktok_hook.tunnel.options import TunnelOptions
 from tiktok_hook.tunnel.protocol import Order
 from tiktok_hook.tunnel.rejections import TOKEN_PAGE
 from tiktok_hook.tunnel.timing import Timing
+
+_MAX_CAS_BYTES = 16 << 20
+"""Of a file with certificates. A system's own has about 200 kB."""
 
 # What the SDK and a resolver take: labels of letters, digits, hyphens and underscores.
 _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -117,10 +121,11 @@ def checked_cas(text: str) -> str:
     path = Path(text).expanduser()
     hint = "Give --connect-cas trusted, host or the path of a PEM file."
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        why = "does not exist" if isinstance(error, FileNotFoundError) else error.strerror
-        raise UsageError(f"The certificate file {_quoted(text)}: {why}.", hint=hint) from error
+        content = read_input(path, what="certificate file", hint=hint, max_bytes=_MAX_CAS_BYTES)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"The certificate file {_quoted(text)}: does not exist.", hint=hint
+        ) from error
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(
             cadata=content.decode("ascii", "ignore")

@@ -371,7 +371,7 @@ def _turn_wal_on(connection: sqlite3.Connection) -> str:
 
 
 def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
+    return Path(f"{path}-wal")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
