@@ -1,10 +1,12 @@
 """Mistakes that are rare by themselves: many texts, keys and constructions, each tried alone."""
 
+import base64
 import hashlib
 import hmac
 import json
 import subprocess
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -59,13 +61,30 @@ JAVA_MAP = (
         (STAMP + BODY.replace(b"1756684800", b"1.7566848E9"), "json-numbers"),
         (STAMP + str(list(BODY)).encode(), "bytes-listed"),
         (STAMP + b"System.IO.MemoryStream", "body-lost"),
+        (b"{timestamp}.{body}", "not-inserted"),
+        (b"${t}.${rawBody}", "not-inserted"),
+        (b"undefined.undefined", "not-inserted"),
+        (base64.b64encode(RIGHT), "text-encoded"),
+        (STEM.hex().encode() + b"." + BODY.hex().encode(), "text-encoded"),
+        (STAMP + BODY + BODY, "body-twice"),
+        (STAMP + str(len(BODY)).encode(), "length"),
+        (STAMP + b"payload=" + quote_plus(BODY.decode()).encode(), "form-encoded"),
+        (STAMP + json.dumps({"data": PARSED}, separators=(",", ":")).encode(), "wrapped"),
+        (STAMP + json.dumps([PARSED]).encode(), "wrapped"),
+        (json.dumps([T, BODY.decode()], separators=(",", ":")).encode(), "wrapped"),
+        (STAMP + b"sha256=" + hashlib.sha256(BODY).hexdigest().encode(), "body-encoded"),
+        (b"Mon, 01 Sep 2025 00:00:01 GMT." + BODY, "t-form"),
+        (f"t={T},s=.".encode() + BODY, "t-with-name"),
+        (b"{%d}.{%b}" % (T, BODY), "wrong-separator"),
+        (STAMP + str(list(PARSED.values())).encode(), "object-printed"),
+        (b"%d.%b.webhook" % (T, BODY), "extra-part"),
         (STAMP + b"[object ReadableStream]", "body-lost"),
         (STAMP + hashlib.md5(BODY).hexdigest().encode(), "body-encoded"),
         (STAMP + PARSED["event"].encode(), "field-only"),
         (STAMP + BODY + b" ", "white-space"),
         (STAMP + json.dumps(PARSED, indent=2, separators=(",", " : ")).encode(), "json-rewritten"),
         (STAMP + json.dumps({**PARSED, "user_openid": None}).encode(), "json-field-lost"),
-        (STEM, "no-body"),
+        (STEM, "body-consumed+no-dot"),
         (b"undefined." + BODY, "t-lost"),
         (b"%d.0.%b" % (T, BODY), "t-form"),
         (b"2025-09-01T00:00:01Z." + BODY, "t-form"),

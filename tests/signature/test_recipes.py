@@ -168,6 +168,11 @@ def test_two_mistakes_at_once_are_both_named(message: bytes, expected: str) -> N
         (STAMP + json.dumps(PARSED).encode(), b"", "json-spaces+empty-secret"),
         (BODY, b"undefined", "body-only+placeholder-secret"),
         (STAMP + json.dumps(PARSED).encode(), KEY + b"\n", "json-spaces+signed-with-whitespace"),
+        (f"{T}:".encode() + BODY, KEY + b"\n", "wrong-separator+signed-with-whitespace"),
+        (f"{T}000.".encode() + BODY, b"", "milliseconds+empty-secret"),
+        (STAMP + b"[object Object]", b"undefined", "body-lost+placeholder-secret"),
+        (STAMP + PARSED["content"].encode(), CLIENT_KEY, "content-only+client-key-as-key"),
+        (STAMP, b'"%b"' % KEY, "body-consumed+signed-with-quotes"),
     ],
 )
 def test_a_wrong_text_with_a_wrong_key_is_named(message: bytes, key: bytes, expected: str) -> None:

@@ -400,7 +400,7 @@ def _has_long_timestamp(found: Sequence[HeaderReading]) -> bool:
     )
 
 
-_CUT = re.compile(r"(?:^|[,;\s])s=[\"']?([0-9a-fA-F]{16,127})[\"']?(?:[,;\s]|\Z)")
+_CUT = re.compile(r"(?:^|[,;\s])s=[\"']?([0-9a-fA-F]{16,140})[\"']?(?:[,;\s]|\Z)")
 _OTHER_HASHES = ("sha1", "md5", "sha224", "sha384", "sha512")
 
 
@@ -421,6 +421,9 @@ def _cut_signature(header: str, given: _Given) -> Diagnosis | None:
         ):
             reason = f"{len(digits)} of the 64 hex digits; they are right"
             return Diagnosis("hex-cut", reason, "Send all 32 bytes as 64 hex digits.")
+        if 64 < len(digits) < 96 and right in digits:
+            reason = f"{len(digits)} hex digits; 64 of them are right"
+            return Diagnosis("hex-too-long", reason, "Send the 32 bytes as 64 hex digits.")
         for name in _OTHER_HASHES if len(given.body) <= MAX_THOROUGH_BYTES else ():
             if hmac.digest(key, message, name).hex() == digits:
                 reason = f"made with HMAC-{name.upper().replace('SHA', 'SHA-')}"

@@ -416,7 +416,7 @@ def _timestamps(t: bytes, create_time: object) -> Iterator[tuple[Part, bytes]]:
 # The key.
 
 _PLACEHOLDERS = (
-    *("undefined", "null", "None", "none", "secret", "test", "changeme", "client_secret"),
+    *("null", "None", "none", "secret", "test", "changeme", "client_secret"),
     *("your_client_secret", "YOUR_CLIENT_SECRET", "$TIKTOK_CLIENT_SECRET"),
     *("${TIKTOK_CLIENT_SECRET}", "$CLIENT_SECRET", "${CLIENT_SECRET}"),
 )
@@ -469,14 +469,15 @@ _CLIENT_KEY = Part(
 
 def keys(secrets: Sequence[str], client_key: object) -> Iterator[tuple[Part, bytes]]:
     """Every key that is used in place of the right one."""
+    yield _EMPTY_SECRET, b""
+    if isinstance(client_key, str) and client_key:
+        yield _CLIENT_KEY, key_of(client_key)
+    yield PLACEHOLDER, b"undefined"
     for secret in secrets:
         for part, other in _other_secrets(secret):
             if other not in {secret, ""}:
                 yield part, key_of(other)
         yield from _decoded_secrets(secret)
-    yield _EMPTY_SECRET, b""
-    if isinstance(client_key, str) and client_key:
-        yield _CLIENT_KEY, key_of(client_key)
     for text in _PLACEHOLDERS:
         yield PLACEHOLDER, text.encode()
 

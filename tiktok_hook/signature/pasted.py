@@ -10,7 +10,7 @@ from tiktok_hook.signature.scheme import HEADER
 
 _MAX_CHARS = 20_000
 _SIGNATURE_NAME = re.compile(
-    r"(?i)(?:^|[-_])(?:sign|signatures?|sig|hmac|tiktoksignature)(?:[-_](?:256|sha256|v1|v3))?$"
+    r"(?i)(?:^|[-_])(?:sign|signatures?|sig|hmac|tiktoksignature)(?:[-_](?:256|sha256|v\d))?$"
 )
 _TIMESTAMP_NAME = re.compile(r"(?i)(?:^|[-_])(?:timestamp|ts|time|date)$")
 _NONCE_NAME = re.compile(

@@ -29,6 +29,11 @@ _CUT = Part(
     "with a part of the secret as the key",
     "The secret was cut, reversed or doubled when it was copied or stored: copy it again.",
 )
+_TYPED = Part(
+    "secret-typed",
+    "with another character in place of a hyphen of the secret",
+    "A word processor or chat program replaced it: copy the secret from the portal.",
+)
 _KEY_ENCODING = Part(
     "secret-encoding",
     "with the secret in another encoding, such as UTF-16",
@@ -79,7 +84,7 @@ PLACEHOLDERS = (
     "XXX", "xxxx",
     "TODO", "todo", "FIXME", "change-me", "change_me", "CHANGEME", "CHANGE_ME", "replace-me",
     "replace_me", "placeholder", "dummy", "example", "sample", "foo", "bar", "key", "mykey",
-    "mysecret",
+    "mysecret", "client_id", "webhook", "mytoken", "token", "verify_token",
     "my-secret", "my_secret", "s3cret", "supersecret", "password", "tiktok", "sandbox",
     "production",
     "dev", "development", "local", "12345", "123456", "123456789", "abc", "abc123", " ", "\n", "\0",
@@ -117,6 +122,8 @@ def keys(
         yield from ((_CUT, key[:length]) for length in (8, 10, 12, 16, 20, 24, 32) if key[length:])
         yield from ((_CUT, key[-length:]) for length in (8, 16, 20, 32) if key[length:])
         yield from ((_CUT, other) for other in (key[1:], key[:-1], key[::-1], key + key))
+        for dash in ("\u2013", "\u2014", "\u2010", "\u2011", "\u00ad", "_"):
+            yield _TYPED, key.replace(b"-", dash.encode())
         yield _CUT, key.partition(b"-")[0]
         yield _CUT, key.partition(b"=")[0]
         yield _CUT, key.replace(b"-", b"").replace(b"_", b"")
@@ -137,6 +144,8 @@ def _hashed(key: bytes) -> Iterator[bytes]:
         yield from (raw.hex().encode(), raw.hex().upper().encode(), base64.b64encode(raw))
     for encoded in (base64.b64encode(key), base64.urlsafe_b64encode(key)):
         yield from (encoded, encoded.rstrip(b"="), encoded + b"\n")
+    # As `echo SECRET | base64` writes it, for Kubernetes.
+    yield from (base64.b64encode(key + b"\n"), base64.b64encode(key + b"\n") + b"\n")
     yield key.hex().upper().encode()
     yield quote(key.decode("utf-8", "replace"), safe="").encode()
     yield repr(key).encode()

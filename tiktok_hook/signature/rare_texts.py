@@ -4,6 +4,7 @@ There are many, so each is tried by itself; the common ones in `parts` are also 
 """
 
 import base64
+import binascii
 import hashlib
 import json
 import re
@@ -66,6 +67,27 @@ _EXTRA = Part(
     SIGNED_TEXT,
 )
 
+_NOT_INSERTED = Part(
+    "not-inserted",
+    "over the template itself, without t and the body in it",
+    'The values are not inserted: a string with {…} needs f"…" in Python, `…` in JavaScript.',
+)
+_ENCODED = Part("text-encoded", "over t and the body in base64 or hex", SIGNED_TEXT)
+_LENGTH = Part("length", "over the length of the body", SIGNED_TEXT)
+_TWICE = Part("body-twice", "over the body twice", "Something appends each chunk a second time.")
+
+_TEMPLATES = (
+    *(
+        pattern.format(name, body)
+        for name, body, pattern in product(
+            ("t", "timestamp", "ts"),
+            ("body", "raw_body", "rawBody", "payload"),
+            ("{{{}}}.{{{}}}", "${{{}}}.${{{}}}", "${}.${}", "#{{{}}}.#{{{}}}", "{}.{}"),
+        )
+    ),
+    *("undefined.undefined", "null.null", "None.None", "%s.%s", "{}.{}", "%d.%s", "{0}.{1}"),
+)
+
 CONSTANTS = (
     "[object ArrayBuffer]", "[object Blob]", "[object Promise]", "[object ReadableStream]",
     "[object Undefined]", "[object Null]", "[object FormData]", "[object Request]",
@@ -116,6 +138,8 @@ def messages(
         return lambda: stamp + make()
 
     is_short = len(body) <= parts.MAX_PRINTED_BYTES
+    for template in _TEMPLATES:
+        yield _NOT_INSERTED, template.encode, _COSTS_LITTLE
     for constant in CONSTANTS:
         yield parts.LOST, signed(constant.encode), _COSTS_LITTLE
     if is_short:
@@ -131,6 +155,16 @@ def messages(
 
 
 def _wrapped(t: bytes, body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
+    for encode in (base64.b64encode, binascii.hexlify, _url_safe):
+        yield _ENCODED, lambda encode=encode: encode(t + b"." + body)  # type: ignore[misc]
+        yield _ENCODED, lambda encode=encode: encode(t) + b"." + encode(body)  # type: ignore[misc]
+        for header in (b'{"alg":"HS256","typ":"JWT"}', b'{"typ":"JWT","alg":"HS256"}'):
+            yield (
+                _ENCODED,
+                lambda encode=encode, header=header: (  # type: ignore[misc]
+                    encode(header) + b"." + encode(body)
+                ),
+            )
     yield _NO_BODY, lambda: t
     yield _NO_BODY, lambda: t + b"\n"
     text = body.decode("utf-8", "replace")
@@ -143,6 +177,8 @@ def _wrapped(t: bytes, body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
                 {name: int(t), key: inner}
             ),
         )
+    for parts_of_list in ((int(t), text), (t.decode(), text), (int(t), envelope)):
+        yield _WRAPPED, lambda value=parts_of_list: _compact(value)  # type: ignore[misc]
     for name, value in product(("t", "timestamp"), (int(t), t.decode())):
         yield (
             _WRAPPED,
@@ -174,8 +210,11 @@ def _joined(
         yield _T_LOST, word + b"." + body
     for name, key in product((b"t", b"timestamp", b"ts"), (b"body", b"payload", b"data")):
         yield _FORM, name + b"=" + t + b"&" + key + b"=" + body
-    for name, mark in product((b"t=", b"timestamp=", b"ts="), (b".", b",", b";", b"&", b"\n", b"")):
+    for name, mark in product(
+        (b"t=", b"timestamp=", b"ts="), (b".", b",", b";", b"&", b"\n", b"", b",s=.", b",s=")
+    ):
         yield parts.T_NAMED, name + t + mark + body
+    yield parts.SEPARATOR, b"{%b}.{%b}" % (t, body)
     app = [str(envelope[name]).encode("utf-8", "replace") for name in _IDS if envelope.get(name)]
     for part, more in (
         *((parts.APP_KEY, each) for each in app[:1]),
@@ -197,10 +236,11 @@ def _joined(
             yield _EXTRA, mark.join((word, t, body))
             yield _EXTRA, mark.join((t, word, body))
             yield _EXTRA, mark.join((word, body))
+            yield _EXTRA, mark.join((t, body, word))
 
 
 _IDS = ("client_key", "user_openid", "event", "create_time")
-_WORDS = (b"v0", b"v1", b"POST", b"tiktok", b"undefined", b"null", b"None", b"")
+_WORDS = (b"v0", b"v1", b"POST", b"tiktok", b"webhook", b"undefined", b"null", b"None", b"")
 _LITERAL_SEPARATORS = (b"", b".", b":", b"\n")
 _T_WORDS = (
     b"t", b"timestamp", b"undefined", b"null", b"None", b"nil", b"NaN", b"0", b"{t}",
@@ -212,7 +252,7 @@ _T_WORDS = (
 def _forms_of_t(t: bytes) -> Iterator[bytes]:
     number = int(t)
     yield from (t + zeros for zeros in (b".0", b".000", b"000000", b"000000000", b"Z", b"s"))
-    yield from (str(number // unit).encode() for unit in (60, 1000, 3600))
+    yield from (str(number // unit).encode() for unit in (60, 1000, 3600, 86_400))
     yield from (f"{number:x}".encode(), f"{number:X}".encode(), f"0x{number:x}".encode())
     yield from (
         b'"' + t + b'"',
@@ -227,7 +267,9 @@ def _forms_of_t(t: bytes) -> Iterator[bytes]:
         utc = time.gmtime(number)
         for pattern in (
             "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.000Z", "%Y-%m-%dT%H:%M:%S+00:00",
-            "%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%SZ", "%Y%m%d%H%M%S", "%Y-%m-%d",
+            "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S+00:00", "%Y-%m-%dT%H:%M:%S",
+            "%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S +0000",
+            "%Y%m%dT%H%M%SZ", "%Y%m%d%H%M%S", "%Y-%m-%d",
         ):  # fmt: skip
             yield time.strftime(pattern, utc).encode()
 
@@ -240,18 +282,23 @@ def _bodies(body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
         yield _BLANKS, lambda before=before: before + body  # type: ignore[misc]
     yield _BLANKS, lambda: b"".join(body.split())
     yield _BLANKS, lambda: b" ".join(body.split())
+    text = body.decode("utf-8", "replace")
+    yield from _inside(body, text, envelope)
     yield _CASE, body.lower
     yield _CASE, body.upper
     for algorithm in ("md5", "sha1", "sha256", "sha512"):
         raw = hashlib.new(algorithm, body, usedforsecurity=False).digest()
-        for form in (raw.hex(), raw.hex().upper(), base64.b64encode(raw).decode()):
+        encoded = base64.b64encode(raw).decode()
+        for form in (
+            *(raw.hex(), raw.hex().upper(), encoded),
+            *(f"{algorithm}={raw.hex()}", f"{algorithm}={encoded}", f"{algorithm}:{raw.hex()}"),
+        ):
             yield _HASHED, lambda form=form: form.encode()  # type: ignore[misc]
         yield _HASHED, lambda raw=raw: raw  # type: ignore[misc]
     yield _HASHED, lambda: body.hex().upper().encode()
     yield _HASHED, lambda: base64.urlsafe_b64encode(body)
     yield _HASHED, lambda: base64.urlsafe_b64encode(body).rstrip(b"=")
     yield _HASHED, lambda: base64.encodebytes(body)
-    text = body.decode("utf-8", "replace")
     for ascii_only in (True, False):
         yield (
             _QUOTED,
@@ -289,6 +336,25 @@ def _bodies(body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
         shown = value if isinstance(value, str) else json.dumps(value)
         if name != "content":
             yield _FIELD, lambda shown=shown: shown.encode()  # type: ignore[misc]
+
+
+def _inside(body: bytes, text: str, envelope: dict[str, Any]) -> Iterator[Made]:
+    """The body twice, its length, and the body as a field of a form, an object or a list."""
+    yield _TWICE, lambda: body + body
+    yield _LENGTH, str(len(body)).encode
+    yield _LENGTH, lambda: b"%d.%b" % (len(body), body)
+    yield _LENGTH, lambda: b"%b.%d" % (body, len(body))
+    for name in ("payload", "body", "data", "json"):
+        yield _FORM, lambda name=name: f"{name}={quote_plus(text)}".encode()  # type: ignore[misc]
+    yield _FORM, f"{quote_plus(text)}=".encode
+    yield _WRAPPED, lambda: _compact({text: ""})
+    for name in ("payload", "body", "data", "event"):
+        yield _WRAPPED, lambda name=name: _compact({name: text})  # type: ignore[misc]
+        if envelope:
+            yield _WRAPPED, lambda name=name: _compact({name: envelope})  # type: ignore[misc]
+    if envelope:
+        yield _WRAPPED, lambda: _compact([envelope])
+        yield _WRAPPED, lambda: json.dumps([envelope]).encode()
 
 
 def _listed(body: bytes) -> Iterator[Made]:
@@ -344,6 +410,13 @@ def _of_content(
             parts.CONTENT_DECODED,
             lambda order=order, write=write: write(order(decoded)),  # type: ignore[misc]
         )
+    for text in ("", json.dumps(inner, sort_keys=True), json.dumps(envelope["content"])):
+        yield (
+            parts.CONTENT_REWRITTEN,
+            lambda text=text: _compact({**envelope, "content": text}),  # type: ignore[misc]
+        )
+    encoded = base64.b64encode(envelope["content"].encode("utf-8", "replace")).decode()
+    yield parts.CONTENT_REWRITTEN, lambda: _compact({**envelope, "content": encoded})
     for write in writers.few[:4]:
         yield (
             parts.CONTENT_REWRITTEN,
@@ -351,6 +424,10 @@ def _of_content(
                 {**envelope, "content": write(inner).decode()}
             ),
         )
+
+
+def _url_safe(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
 
 
 def _with_numbers(envelope: dict[str, Any], body: bytes, writers: _Writers) -> Iterator[Made]:
@@ -470,6 +547,8 @@ _LAYOUTS: tuple[tuple[int | str | None, tuple[str, str]], ...] = (
     (4, (",", ": ")),
     ("\t", (",", ": ")),
     (2, (",", " : ")),
+    (3, (",", " : ")),
+    (1, (",", ": ")),
     (None, (",", ": ")),
     (None, (", ", ":")),
 )
@@ -588,6 +667,11 @@ def _printed(envelope: dict[str, Any]) -> Iterator[Made]:
     yield made(f"array (\n{rows})")
     fields = "".join(f"{_serialised(name)}{_serialised(value)}" for name, _, value in pairs)
     yield made(f"a:{len(pairs)}:{{{fields}}}")
+    for values in (list(envelope.values()), list(envelope)):
+        yield made(str(values))
+        yield made(",".join(map(_shown, values)))
+    yield made(f"dict_values({list(envelope.values())})")
+    yield made(f"dict_keys({list(envelope)})")
     yield made(str(list(envelope.items())))
     yield made(f"dict_items({list(envelope.items())})")
 
