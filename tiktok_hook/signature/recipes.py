@@ -33,7 +33,7 @@ MAX_SECRETS = 8
 MAX_SECONDS = 0.02
 """Processor time for one diagnosis, after which no further recipe is tried."""
 
-_MIN_STEP_SECONDS, _MAX_STEP_SECONDS = 0.001, 0.005
+_MIN_STEP_SECONDS, _MAX_STEP_SECONDS = 0.002, 0.005
 """What may be done after the clock was read for the last time: for a short body, and for one of
 `MAX_THOROUGH_BYTES`."""
 
