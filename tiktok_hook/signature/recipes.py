@@ -33,7 +33,7 @@ MAX_SECRETS = 8
 MAX_SECONDS = 0.02
 """Processor time for one diagnosis, after which no further recipe is tried."""
 
-_MIN_STEP_SECONDS, _MAX_STEP_SECONDS = 0.002, 0.005
+_MIN_STEP_SECONDS, _MAX_STEP_SECONDS = 0.002, 0.006
 """What may be done after the clock was read for the last time: for a short body, and for one of
 `MAX_THOROUGH_BYTES`."""
 
@@ -321,6 +321,7 @@ class _Tries:
     def _texts(self) -> Iterator[tuple[Part, bytes]]:
         """The texts that apply to this body; making one costs about as much as a digest of it."""
         for part, make in parts.texts(self._body, self._envelope):
+            self._work.spend(0)  # reads the clock: making the text may take long
             text = make()
             self._work.spend(len(self._body if text is None else text))
             if text is not None:
