@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -226,7 +227,8 @@ def test_the_catch_all_filter_is_read_where_it_is_allowed_and_matches_everything
         ('content.reason:video"pull', "in the middle", "whole value"),
         ('content.reason:"video"pull', "in the middle", "whole value"),
         ('""', "is not a term", "quotes"),
-        ("x" * 5000, "5,000 characters", ""),
+        ("x" * 5000, "5,000 characters", "wildcard"),
+        ("post.* " * 21, "21 terms", "wildcard"),
         ("post.\x1b[31m", r"post.\x1b[31m is not", ""),
     ],
 )  # fmt: skip
@@ -258,6 +260,48 @@ def test_an_event_that_is_not_known_is_doubted(text: str, hint: str) -> None:
 @pytest.mark.parametrize("text", ["post.publish.*", "*publicly*", "*", "user:x", "content.x:y"])
 def test_what_may_match_is_not_doubted(text: str) -> None:
     assert [*filters.doubts(filters.parse(text))] == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a" * 16_385,
+        ["a" * 16_385],
+        {"a": "a" * 16_385},
+        {"a" * 16_385: 1},
+        [1] * 1025,
+        [[[]] * 1024],
+    ],
+    ids=["text", "list", "object", "key", "items", "lists"],
+)
+def test_a_long_value_is_not_compared(value: Any) -> None:
+    event = delivery(content={"reason": value, "other": "a" * 16_384})
+    assert not filters.parse("content.reason:?*").matches(event)
+    assert filters.parse("content.reason:* content.other:a*").matches(event)
+
+
+def test_a_long_name_is_not_compared() -> None:
+    event = delivery(event="a" * 16_385)
+    assert not filters.parse("a*").matches(event)
+    assert filters.parse("*").matches(event)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("content.reason:*" + "a" * 3_900 + "b", "a" * 900_000),
+        ("content.reason:*" + "a?" * 1_900 + "b", "a" * 900_000),
+        ("content.reason:?a " * 20, [1] * 300_000),
+        ("content.reason:?a " * 20, {f"k{number}": number for number in range(60_000)}),
+    ],
+    ids=["text", "wildcards", "list", "object"],
+)
+@pytest.mark.realtime
+def test_no_filter_takes_long_to_compare(text: str, value: Any) -> None:
+    found, event = filters.parse(text), delivery(content={"reason": value}).event
+    started = time.process_time()
+    assert not found.matches_event(event)
+    assert time.process_time() - started < 0.3
 
 
 def test_many_wildcards_take_no_longer() -> None:

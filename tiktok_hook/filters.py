@@ -30,6 +30,16 @@ from tiktok_hook.sanitize import visible
 MAX_CHARS = 4_000
 """The longest filter that is read."""
 
+MAX_TERMS = 20
+"""Maximum number of terms of a filter."""
+
+MAX_COMPARED_CHARS = 16_384
+"""The longest text that is compared with a glob: comparing takes up to its length times the glob's.
+TikTok's deliveries are shorter."""
+
+_MIN_COST = 16
+"""How many characters each value inside an object or a list costs, besides its own."""
+
 TermField = Literal["event", "user", "key", "content"]
 
 ELSE = "else"
@@ -89,7 +99,10 @@ class Term:
             return event.user_openid == self.value
         if self.field == "key":
             return event.client_key == self.value
-        return any(matches_any(text, (self.value,)) for text in _values(event.content, self.path))
+        values = _values(event.content, self.path)
+        if _is_any(self.value):
+            return any(True for _ in values)
+        return any(_is_short(each) and matches_any(_text(each), (self.value,)) for each in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +145,9 @@ def parse(text: str, *, else_allowed: bool = False) -> DeliveryFilter:
         UsageError: The text is empty or a part of it is not a term; the hint names the nearest.
     """
     if len(text) > MAX_CHARS:
-        raise UsageError(f"A filter has {len(text):,} characters; at most {MAX_CHARS:,} are read.")
+        raise UsageError(
+            f"A filter has {len(text):,} characters; at most {MAX_CHARS:,} are read.", hint=_SHORTER
+        )
     if not text.strip():
         raise UsageError("The filter is empty.", hint=f"{_FORMS} No filter matches everything.")
     if text.strip() == ELSE:
@@ -141,7 +156,12 @@ def parse(text: str, *, else_allowed: bool = False) -> DeliveryFilter:
         raise UsageError(
             "`else` is the filter of the last route only.", hint="Leave it out to match everything."
         )
-    return DeliveryFilter(tuple(_terms(text)))
+    terms = tuple(_terms(text))
+    if len(terms) > MAX_TERMS:
+        raise UsageError(
+            f"A filter has {len(terms):,} terms; at most {MAX_TERMS} are read.", hint=_SHORTER
+        )
+    return DeliveryFilter(terms)
 
 
 def doubts(found: DeliveryFilter) -> Iterator[tuple[str, str]]:
@@ -159,6 +179,8 @@ def doubts(found: DeliveryFilter) -> Iterator[tuple[str, str]]:
             yield f"{visible(str(term))} matches no known event.", hint
 
 
+_SHORTER = "A wildcard covers several events or values: post.publish.*"
+
 _LIST = "tiktok-hook trigger lists the known events."
 
 
@@ -166,8 +188,11 @@ def matches_any(text: str, globs: tuple[str, ...]) -> bool:
     """Whether a text as a whole matches one of the globs; case counts.
 
     ``*`` is any text, ``?`` one character, ``[abc]`` and ``[a-z]`` one of these, ``[!abc]`` none of
-    these; a bracket that is never closed is itself.
+    these; a bracket that is never closed is itself. A text longer than `MAX_COMPARED_CHARS` matches
+    ``*`` only.
     """
+    if len(text) > MAX_COMPARED_CHARS:
+        return any(map(_is_any, globs))
     return any(_matcher(glob)(text) for glob in globs)
 
 
@@ -283,8 +308,13 @@ def _nearest(prefix: str, value: str) -> str:
     return f"Did you mean {known[near[0]]}{visible(value)}?" if near else _FORMS
 
 
-def _values(content: Json, path: tuple[str, ...]) -> Iterator[str]:
-    """The texts to compare: of a list, each item's as well."""
+def _is_any(glob: str) -> bool:
+    """Whether a glob matches every text."""
+    return glob != "" and not glob.strip("*")
+
+
+def _values(content: Json, path: tuple[str, ...]) -> Iterator[Json]:
+    """The values to compare: of a list that is not too long, each item as well."""
     value = content
     for key in path:
         if isinstance(value, dict) and key in value:
@@ -293,9 +323,25 @@ def _values(content: Json, path: tuple[str, ...]) -> Iterator[str]:
             value = value[int(key[:9])]
         else:
             return
-    yield _text(value)
-    if isinstance(value, list):
-        yield from map(_text, value)
+    yield value
+    if isinstance(value, list) and _is_short(value):
+        yield from value
+
+
+def _is_short(value: Json) -> bool:
+    """Whether a value is compared: its text, and the time for the values inside it, are bounded."""
+    left = MAX_COMPARED_CHARS
+    waiting = [value]
+    while waiting and left >= 0:
+        here = waiting.pop()
+        if not isinstance(here, dict | list):
+            left -= len(_text(here))
+            continue
+        left -= _MIN_COST * len(here)
+        if left >= 0:
+            waiting.extend(here.values() if isinstance(here, dict) else here)
+            left -= sum(map(len, here)) if isinstance(here, dict) else 0
+    return left >= 0
 
 
 def _text(value: Json) -> str:

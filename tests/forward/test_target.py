@@ -42,6 +42,8 @@ def test_a_target_is_read_in_every_documented_form(text: str, url: str) -> None:
         "localhost",
         "0",
         "65536",
+        pytest.param("9" * 5000, id="5000-digits"),
+        pytest.param(f"http://app:{'9' * 5000}/", id="5000-digits-in-a-url"),
         "app:port",
         "ftp://app:21",
         "http://",

@@ -57,12 +57,27 @@ def test_every_matching_target_gets_a_delivery(
         ({"answers": [(MATCHING, "500@121")]}, "at most 120 s"),
         ({"answers": [(MATCHING, "500@soon")]}, "at most 120 s"),
         ({"answers": [(MATCHING, "500 x2")]}, "--answer 500 x2 "),
+        ({"ack": "9" * 5000}, "--ack 999"),
     ],
 )
 def test_an_invalid_route_or_answer_is_a_usage_error(changes: Any, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         RelayOptions(**changes).check_relay()
     assert words in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("rules", "flag"),
+    [
+        ({"routes": [(MATCHING, A)] * 101}, "--route"),
+        ({"answers": [(MATCHING, "500")] * 101}, "--answer"),
+    ],
+    ids=["routes", "answers"],
+)
+def test_there_are_at_most_100_rules(rules: Any, flag: str) -> None:
+    with pytest.raises(UsageError, match=f"{flag} is given 101 times") as caught:
+        RelayOptions(**rules).check_relay()
     assert caught.value.hint
 
 

@@ -153,6 +153,7 @@ LARGE = {
     "quoted dotted key": "a" + '."="' * 60_000 + " = 1",
     "table": "[" + "a." * 120_000 + "a]",
     "inline table": "keep = {" + "a." * 120_000 + "a = 1}",
+    "many dotted keys": "".join(f"a{n}." + "a." * 250 + "a = 1\n" for n in range(500)),
     "lists": "forward_to = " + "[" * 200_000,
     "number": "keep = " + "9" * 200_000,
     "tables": "".join(f"[[a{number}]]\n" for number in range(20_000)),

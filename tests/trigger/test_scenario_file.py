@@ -75,7 +75,15 @@ def test_json_means_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ['to = "http://x"', 'target = "x"', 'url = "x"', 'secret = "x"', 'body = "/etc/passwd"'],
+    [
+        'TO = "http://x"',
+        'to = "http://x"',
+        'client-secret = "x"',
+        'target = "x"',
+        'url = "x"',
+        'secret = "x"',
+        'body = "/etc/passwd"',
+    ],
 )
 @pytest.mark.parametrize("place", ["top", "step"])
 def test_a_file_names_no_target_and_no_secret(tmp_path: Path, line: str, place: str) -> None:
@@ -103,14 +111,43 @@ def test_a_file_names_no_target_and_no_secret(tmp_path: Path, line: str, place: 
         ('[[step]]\nevent = "tiktok.ping"\nset = 3', "set in"),
         ('[[step]]\nevent = "tiktok.ping"\nset = {a = 2026-11-23}', "set in"),
         ('[[step]\nevent = "tiktok.ping"', "not valid TOML"),
+        ('[[step]]\nevent = "tiktok.ping"\nset = {"a=b" = 1}', "has an equals sign"),
+        ('[[step]]\nevent = "tiktok.ping"\nafter = 3600\n' * 25, "waits more than 86,400 s"),
+        ('{"step": [{"event": "tiktok.ping", "event": "x"}]}', "has the key 'event' twice"),
+        ('{"step": [], "step": [{"event": "tiktok.ping"}]}', "has the key 'step' twice"),
+        ('{"step": [{"event": "tiktok.ping", "after": NaN}]}', "after in"),
+        ('{"step": [{"event": "tiktok.ping", "set": {"content": Infinity}}]}', "not a value of"),
+        (
+            f'{{"step": [{{"event": "a", "set": {{"b": {"[" * 150 + "]" * 150}}}}}]}}',
+            "nested deeper",
+        ),
+        ("[" * 500_000, "not valid JSON"),
     ],
+    ids=lambda value: value[:40],
 )
 def test_what_is_not_valid_is_one_sentence_and_a_hint(
     tmp_path: Path, content: str, message: str
 ) -> None:
+    name = "own.json" if content.startswith(("{", "[[[")) else "own.toml"
     with pytest.raises(UsageError, match=message) as caught:
-        trigger.read_scenario(written(tmp_path, content))
+        trigger.read_scenario(written(tmp_path, content, name))
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("form", ["compact", "json"])
+@pytest.mark.parametrize("place", ["top", "step", "event"])
+def test_an_error_repeats_no_long_value(tmp_path: Path, place: str, form: str) -> None:
+    long = "k" * 900_000
+    step = {"event": "tiktok.ping"} | ({long: 1} if place == "step" else {})
+    content = {"step": [{"event": long} if place == "event" else step]}
+    content |= {long: []} if place == "top" else {}
+    file = written(tmp_path, json.dumps(content), "own.json")
+    result = run(
+        "trigger", "--scenario", str(file), "--to", "1", "--secret", SECRET, "--format", form
+    )
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(file) in result.stderr or place == "event"
+    assert len(result.stderr) < 3_000
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no such modes")

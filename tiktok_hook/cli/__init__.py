@@ -201,12 +201,24 @@ def report(error: HookError, *, as_json: bool = False) -> None:
         error: What happened.
         as_json: Print one JSON object with ``message``, ``hint`` and ``exit_code``.
     """
+    message, hint = _shortened(str(error)), _shortened(error.hint)
     if as_json:
         import json
 
-        shape = {"message": str(error), "hint": error.hint, "exit_code": error.exit_code}
+        shape = {"message": message, "hint": hint, "exit_code": error.exit_code}
         click.echo(json.dumps(shape), err=True)  # ASCII, so nothing that a terminal would obey
         return
-    prose.note(f"Error: {visible(str(error), keep_newlines=True)}")
-    if error.hint:
-        prose.note(f"Hint: {visible(error.hint, keep_newlines=True)}")
+    prose.note(f"Error: {visible(message, keep_newlines=True)}")
+    if hint:
+        prose.note(f"Hint: {visible(hint, keep_newlines=True)}")
+
+
+_MAX_MESSAGE_CHARS = 2000
+
+
+def _shortened(text: str) -> str:
+    """The text with its middle left out if it is long: it may quote a value of any length."""
+    if len(text) <= _MAX_MESSAGE_CHARS:
+        return text
+    half = _MAX_MESSAGE_CHARS // 2
+    return f"{text[:half]} … {text[-half:]}"

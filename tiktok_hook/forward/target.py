@@ -114,7 +114,9 @@ def _split(url: str, shown: str) -> Address:
     if parts is None:
         raise UsageError(f"The target {quoted} names no host.", hint=_FORMS)
     path = found["rest"]
-    port = int(parts["port"]) if parts["port"] else DEFAULT_PORTS[scheme]
+    digits = parts["port"]
+    # Python converts no integer of more than 4 300 digits; 0 is not a port either.
+    port = int(digits if len(digits) <= 20 else 0) if digits else DEFAULT_PORTS[scheme]
     if not 0 < port < 65536:
         raise UsageError(
             f"The port of the target {quoted} is not between 1 and 65535.", hint=_FORMS

@@ -298,6 +298,7 @@ def parse_ack(value: Any) -> AckMode:
         not isinstance(value, bool)
         and text.isascii()
         and text.isdigit()
+        and len(text) == 3
         and 200 <= int(text) <= 599
     ):
         return int(text)

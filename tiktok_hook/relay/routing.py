@@ -13,6 +13,9 @@ from tiktok_hook.forward import parse_target
 from tiktok_hook.sanitize import visible
 
 MAX_DELAY_SECONDS = 120.0
+MAX_RULES = 100
+"""Maximum number of routes, and of answer rules: a delivery is compared with all of them."""
+
 MAX_COUNTED = 10_000
 """Events whose answers are counted; of more, the count of the oldest is forgotten."""
 
@@ -68,8 +71,10 @@ def parse_routes(given: Sequence[tuple[str, str]]) -> tuple[Route, ...]:
     """The routes of ``--route FILTER TARGET``.
 
     Raises:
-        UsageError: A filter or a target is not one, or ``else`` is not the last filter.
+        UsageError: A filter or a target is not one, ``else`` is not the last filter, or there are
+            more than `MAX_RULES`.
     """
+    _check_number(given, "--route")
     last = len(given)
     return tuple(
         Route(filters.parse(text, else_allowed=number == last), parse_target(target))
@@ -81,9 +86,18 @@ def parse_answers(given: Sequence[tuple[str, str]]) -> tuple[AnswerRule, ...]:
     """The rules of ``--answer FILTER STATUS[xN][@DELAY]``.
 
     Raises:
-        UsageError: A filter or an answer is not one.
+        UsageError: A filter or an answer is not one, or there are more than `MAX_RULES`.
     """
+    _check_number(given, "--answer")
     return tuple(_answer(filters.parse(text), answer) for text, answer in given)
+
+
+def _check_number(given: Sequence[tuple[str, str]], flag: str) -> None:
+    if len(given) > MAX_RULES:
+        raise UsageError(
+            f"{flag} is given {len(given):,} times; at most {MAX_RULES} are used.",
+            hint="A wildcard covers several events: post.publish.*",
+        )
 
 
 def _answer(match: DeliveryFilter, text: str) -> AnswerRule:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tiktok_hook.edits import EditError, assignments
 from tiktok_hook.errors import UsageError
+from tiktok_hook.exact_json import MAX_DEPTH, depth
 from tiktok_hook.settings import parse_toml
 from tiktok_hook.suggestions import did_you_mean
 from tiktok_hook.text_files import decode, read_bytes
@@ -23,11 +24,15 @@ MAX_STEPS = 1000
 MAX_BODIES = 10_000
 _MAX_BYTES = 1 << 20
 _MAX_SECONDS = 3600.0
+MAX_SECONDS_IN_ALL = 86_400.0
 _MAX_CREATED_SECONDS = 366 * 86_400.0
 
 _KEYS = ("step", "meaning")
 _STEP_KEYS = ("event", "set", "after", "created", "repeat")
-_NEVER = ("to", "target", "url", "forward_to", "secret", "path", "headers", "body", "file")
+_NEVER = (
+    "to", "target", "url", "forward_to", "secret", "client_secret", "secret_file", "path",
+    "header", "headers", "body", "file",
+)  # fmt: skip
 _ID = re.compile(r"\{id(?::([a-z][a-z0-9_]{0,20}))?\}")
 
 
@@ -80,12 +85,17 @@ def read_scenario(file: Path) -> list[Step]:
     found = [_step(each, f"step {number} of the {name}") for number, each in enumerate(steps, 1)]
     if sum(each.repeat for each in found) > MAX_BODIES:
         raise UsageError(f"The {name} sends more than {MAX_BODIES} events.", hint="Repeat less.")
+    if sum(each.after for each in found) > MAX_SECONDS_IN_ALL:
+        raise UsageError(
+            f"The {name} waits more than {MAX_SECONDS_IN_ALL:,.0f} s in all.",
+            hint="`created` sets an event's time without a wait.",
+        )
     return found
 
 
 def _json(text: str, name: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, name))
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"The {name} is not valid JSON.", hint='For instance {"step": [{"event": "…"}]}'
@@ -97,11 +107,21 @@ def _json(text: str, name: str) -> Mapping[str, Any]:
     return value
 
 
+def _object(pairs: Sequence[tuple[str, Any]], name: str) -> dict[str, Any]:
+    """An object; a key given twice is an error, as in TOML."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise UsageError(f"The {name} has the key {key!r} twice.", hint="Remove one of them.")
+        found[key] = value
+    return found
+
+
 def _check_keys(content: Mapping[str, Any], known: Collection[str], name: str) -> None:
     for key in content:
         if key in known:
             continue
-        if key.replace("-", "_") in _NEVER:
+        if key.replace("-", "_").lower() in _NEVER:
             raise UsageError(
                 f"The {name} has the key {key!r}: a scenario names events and values only.",
                 hint="Give the target with --to and the secret with TIKTOK_CLIENT_SECRET.",
@@ -130,6 +150,16 @@ def _step(value: Any, name: str) -> Step:
 
 def _sets(value: Any, name: str) -> tuple[str, ...]:
     if isinstance(value, dict):
+        if key := next((each for each in value if "=" in each), None):
+            raise UsageError(
+                f"The path {key!r} of set in {name} has an equals sign.",
+                hint='set = { "content.reason" = "spam_risk" }',
+            )
+        if any(depth(each) > MAX_DEPTH for each in value.values()):
+            raise UsageError(
+                f"A value of set in {name} is nested deeper than {MAX_DEPTH}.",
+                hint="Set a value inside it.",
+            )
         try:
             return tuple(assignments(value))
         except (TypeError, ValueError) as error:  # a date of TOML, an infinite number
