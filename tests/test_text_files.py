@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import invoke
+from tests.cli.in_process import run
 from tiktok_hook import ngrok_config
 from tiktok_hook.cli.options import read_body
 from tiktok_hook.errors import UsageError
@@ -76,7 +76,7 @@ def test_an_odd_file_is_an_error_and_holds_up_nothing(
 )
 @pytest.mark.timeout(60)
 def test_a_command_ends_with_one_sentence(words: list[str], kind: str, tmp_path: Path) -> None:
-    done = invoke(*words, "/" if kind == "root" else str(odd(kind, tmp_path)))
+    done = run(*words, "/" if kind == "root" else str(odd(kind, tmp_path)))
     assert done.exit_code not in {0, 1}, done.output
     assert "Error: " in done.stderr
     assert "Traceback" not in done.output

@@ -467,8 +467,8 @@ def test_a_short_number_is_replaced_only_under_its_key() -> None:
 def test_thousands_of_values_take_no_longer_than_one() -> None:
     users = [f"-000Example{number:025d}" for number in range(3_000)]
     entries = [
-        entry(delivery(json.dumps({"event": "a.b", "user_openid": user}).encode()), number)
-        for number, user in enumerate(users, 1)
+        entry(delivery(json.dumps({"event": "a.b", "user_openid": some}).encode()), number)
+        for number, some in enumerate((users[at : at + 50] for at in range(0, 3_000, 50)), 1)
     ]
     text = text_of(*redacted(*entries))
     assert not any(user in text for user in users[::100])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive.samples import lines, minimal
-from tests.cli.runner import invoke
+from tests.cli.in_process import run
 from tiktok_hook import archive
 from tiktok_hook.archive import source_file
 from tiktok_hook.errors import UsageError
@@ -39,7 +39,7 @@ def error_of(path: Path | str) -> UsageError:
 def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "is a named pipe, not a file." in str(error_of(tmp_path / "pipe"))
-    result = invoke("import", str(tmp_path / "pipe"))
+    result = run("import", str(tmp_path / "pipe"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert "tiktok-hook import -" in result.stderr
 

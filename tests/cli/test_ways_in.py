@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.in_process import run
 from tests.cli.runner import invoke
 
 BASE = ("listen", "--no-tunnel", "--no-inspect", "--ephemeral", "--timeout", "0.2")
@@ -90,7 +91,7 @@ def test_a_path_in_the_settings_is_one_path(
     (home / name).write_text("tiktok-client-secret")
     (home / "body").write_bytes(b"{}")
     config.write_text(content.format(home=home))
-    result = invoke("sign", "--body", "~/body", "--timestamp", "1")
+    result = run("sign", "--body", "~/body", "--timestamp", "1")
     assert result.stdout.startswith("Tiktok-Signature: t=1,s="), result.output
 
 
@@ -102,7 +103,7 @@ def test_the_home_folder_is_understood_in_a_secret_file(
     options = ["--secret-file=~/secret"] if typed else []
     if not typed:
         monkeypatch.setenv("TIKTOK_HOOK_SECRET_FILE", "~/secret")
-    result = invoke("sign", "--body", "-", *options, stdin=b"{}")
+    result = run("sign", "--body", "-", *options, stdin=b"{}")
     assert result.exit_code == 0, result.output
 
 
@@ -145,7 +146,7 @@ def test_a_value_of_the_wrong_type_is_one_sentence(
     config: Path, content: str, message: str
 ) -> None:
     config.write_text(content, "utf-8")
-    result = invoke(*BASE)
+    result = run(*BASE)
     assert result.exit_code == 2
     assert message in result.stderr
     assert str(config) in result.stderr
@@ -198,7 +199,7 @@ def test_an_address_that_cannot_be_read_is_an_error_that_does_not_show_its_passw
         monkeypatch.setenv("TIKTOK_HOOK_DB", database)
     options = ["--db", database] if way in {"option", "events"} else []
     command = ["events"] if way == "events" else ["listen", "--no-tunnel", "--timeout", "0.2"]
-    result = invoke(*command, *options)
+    result = run(*command, *options)
     assert result.exit_code == 2
     assert "--db is a" in result.stderr
     assert "hunter2" not in result.output
@@ -216,7 +217,7 @@ def test_a_server_that_cannot_be_reached_is_named_without_its_password(
         monkeypatch.setenv("TIKTOK_HOOK_DB", url)
     options = ["--db", url] if way in {"option", "events"} else []
     command = ["events"] if way == "events" else ["listen", "--no-tunnel", "--timeout", "0.2"]
-    result = invoke(*command, *options)
+    result = run(*command, *options)
     assert result.exit_code == 5
     assert "127.0.0.1:1/hooks cannot be reached: Connection refused" in result.stderr
     assert "hunter2" not in result.output
