@@ -5,7 +5,8 @@
 #
 # Needs Linux, Debian, root and debootstrap; where it cannot be made it says why and ends with 0.
 # It ends with another code only when the package cannot be installed there or its tests fail.
-# NEXT_PYTHON=no leaves it out.
+# NEXT_PYTHON=no leaves it out. WHOLE=yes runs all tests there but those that measure time, which
+# takes as long as they take in `make test`, after some minutes for what they need of Debian.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -53,6 +54,28 @@ debootstrap --variant=minbase --include="python3,ca-certificates" \
     || cannot "debootstrap failed: $(tail -n 1 "$LOG")"
 mkdir "$ROOT/project"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$ROOT/project"
+if [ "${WHOLE:-}" = yes ]; then
+    # In an environment made as on a developer's machine, with the settings of this one's network.
+    for path in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/pip.conf /etc/npmrc /root/.config/pip /root/.npmrc; do
+        [ ! -e "$path" ] || { mkdir -p "$ROOT${path%/*}" && cp -aLT "$path" "$ROOT$path"; }
+    done
+    mount -t proc proc "$ROOT/proc" || cannot "/proc cannot be mounted"
+    mount --rbind /dev "$ROOT/dev" || cannot "/dev cannot be mounted"
+    chroot "$ROOT" env -u PIP_FIND_LINKS -C /project HOME=/root LANG=C.UTF-8 NEXT_PYTHON=no \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        JOBS="${JOBS:-$(nproc)}" DEBIAN_FRONTEND=noninteractive sh -euc '
+            { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+                git make python3-venv; } >/dev/null 2>&1
+            make PYTHON=python3 .venv/development system
+            .venv/bin/pip install --quiet "ngrok>=1.5"
+            .venv/bin/python -c "
+from importlib.metadata import version
+import sys
+print(\"On Python\", sys.version.split()[0], \"with ngrok\", version(\"ngrok\"), flush=True)"
+            exec .venv/bin/pytest -q -p no:cacheprovider --numprocesses "$JOBS" --dist worksteal \
+                -m "not realtime"'
+    exit
+fi
 # The pins hold for all but the SDK.
 "$PYTHON" -m build --wheel --outdir "$FOLDER/wheel" "$ROOT/project" >"$LOG" 2>&1 \
     || { cat "$LOG" >&2; exit 1; }
