@@ -64,7 +64,9 @@ def test_a_duration_may_be_a_string(text: str, wanted: float) -> None:
     assert seconds(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10 m", "m", "1h30", "nan", "inf", "1y"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "10 m", "m", "1h30", "nan", "inf", "1y", "9" * 400 + "h"]
+)
 def test_an_invalid_duration_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r".*"):
         seconds(text)

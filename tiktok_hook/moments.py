@@ -57,9 +57,7 @@ def seconds(duration: Duration) -> float:
     if isinstance(duration, timedelta):
         return duration.total_seconds()
     text = str(duration).strip()
-    if re.fullmatch(_AGO, text):
-        return _sum(text)
-    value = float(text)
+    value = _sum(text) if re.fullmatch(_AGO, text) else float(text)
     if not isfinite(value):
         raise ValueError(f"{text} is not a duration")
     return value

@@ -34,6 +34,7 @@ def failed(result: Result, code: int) -> str:
         (["--header", "no colon", "-f", "3999"], "NAME: VALUE"),
         (["--path", "tiktok"], "does not begin with a slash"),
         (["--path", "/a?b"], "more than a path"),
+        (["--path", "/" + "p" * 2000], "--path has 2,001 characters"),
         (["--ack", "later"], "--ack later"),
         (["--ack", "99"], "--ack 99"),
         (["--forward-to", "nonsense"], "nonsense"),

@@ -156,6 +156,8 @@ LARGE = {
     "many dotted keys": "".join(f"a{n}." + "a." * 250 + "a = 1\n" for n in range(500)),
     "lists": "forward_to = " + "[" * 200_000,
     "number": "keep = " + "9" * 200_000,
+    "hexadecimal number": "keep = 0x" + "f" * 200_000,
+    "hexadecimal number in a list": "forward_to = [0x" + "f" * 4_000 + "]",
     "tables": "".join(f"[[a{number}]]\n" for number in range(20_000)),
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import socket
 
 PREFERRED_PORT = 3000
+_MAX_PATH_CHARS = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +66,13 @@ class ReceiverOptions:
         """Check the values.
 
         Raises:
-            UsageError: The path is not one, or the file cannot be read.
+            UsageError: The path is not one or is too long, or the file cannot be read.
         """
+        if len(self.path) > _MAX_PATH_CHARS:
+            raise UsageError(
+                f"--path has {len(self.path):,} characters; at most {_MAX_PATH_CHARS:,} are used.",
+                hint="Give a path such as /tiktok.",
+            )
         if not self.path.startswith("/"):
             raise UsageError(
                 f"--path {self.path} does not begin with a slash.",

@@ -1,6 +1,6 @@
 """Reads settings files in TOML: `config.toml`, the file of ``--config``, `tiktok-hook.toml`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ def parse_toml(text: str, *, name: str) -> dict[str, Any]:
         name: How a message calls the file.
 
     Raises:
-        UsageError: It is not valid TOML, or one of its lines has more than `_MAX_DOTS` dots, or all
-            of them have more than `_MAX_DOTS_IN_ALL`.
+        UsageError: It is not valid TOML, one of its numbers has more than 64 bits, one of its
+            lines has more than `_MAX_DOTS` dots, or all of them more than `_MAX_DOTS_IN_ALL`.
     """
     import tomllib
 
@@ -70,12 +70,31 @@ def parse_toml(text: str, *, name: str) -> dict[str, Any]:
         )
 
     try:
-        return tomllib.loads(text)
+        content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also a number too long, lists too deep
         raise UsageError(
             f"The {name} is not valid TOML: {error}.",
             hint='A line reads NAME = VALUE, text in quotes: forward_to = ["3000"].',
         ) from error
+    # Python writes no integer of more than 4 300 digits as text, but reads any as 0xfff….
+    if any(isinstance(each, int) and each.bit_length() > 64 for each in _values(content)):
+        raise UsageError(
+            f"The {name} has a number of more than 64 bits.", hint="Write a smaller one."
+        )
+    return content
+
+
+def _values(content: Mapping[str, Any]) -> Iterator[Any]:
+    """All values of a document, also those in tables and lists."""
+    waiting: list[Any] = [content]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, Mapping):
+            waiting.extend(here.values())
+        elif isinstance(here, list):
+            waiting.extend(here)
+        else:
+            yield here
 
 
 def defaults_for(
