@@ -70,7 +70,11 @@ STORIES = {
     ),
     "session/test_options.py": ("option_fields", "store/options"),
     "session/test_python.py": ("session/state",),
-    "signature/test_rare_parts.py": ("signature/rare_keys", "signature/rare_texts"),
+    "signature/test_rare_parts.py": (
+        "signature/rare_keys",
+        "signature/rare_objects",
+        "signature/rare_texts",
+    ),
     "signature/test_recipes.py": ("signature/parts",),
     "relay/test_attachment.py": ("session/attached",),
     "store/contract/test_change_feed.py": ("store/change_feed",),
