@@ -108,6 +108,7 @@ def test_a_search_is_bounded_and_may_begin_with_the_newest(history: tiktok_hook.
     assert [each.id for each in history.find(newest_first=True)] == [3, 2, 1]
     assert [each.id for each in history.find("post.*", limit=1, newest_first=True)] == [2]
     assert [*history.find(limit=0)] == []
+    assert [each.id for each in history.find(limit=10**30)] == [1, 2, 3]
     with pytest.raises(tiktok_hook.UsageError, match="limit=-1 is negative"):
         history.find(limit=-1)
 

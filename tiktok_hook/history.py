@@ -1,5 +1,6 @@
 """The history for programs: what was received is read, sent again, taken out and in."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -125,7 +126,7 @@ class History:
         if limit is not None and limit < 0:
             raise UsageError(f"limit={limit} is negative.", hint="limit=None sets no limit.")
         found = self._newest_first(fitting) if newest_first else self._reading.walk(fitting)
-        return found if limit is None else islice(found, limit)
+        return found if limit is None else islice(found, min(limit, sys.maxsize))
 
     def _newest_first(self, where: Filter) -> Iterator[Delivery]:
         before = None

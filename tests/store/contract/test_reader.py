@@ -168,6 +168,7 @@ class TestFilters:
 def test_only_what_is_newer_oldest_first(history: HistoryReader) -> None:
     assert [each.id for each in history.page(after=7)] == [8, 9, 10]
     assert [each.id for each in history.page(after=2, limit=2)] == [3, 4]
+    assert history.page(after=2, limit=10**30) == history.page(after=2)
     assert [each.id for each in history.page(after=2, before=5)] == [3, 4]
     assert history.page(after=10) == []
 

@@ -423,7 +423,7 @@ class PostgresReader:
         if where.text:
             add_text(clause, where.text, low, high)
         clause.add("d.id >= %(low)s::int8 AND d.id < %(high)s::int8", low=low, high=high)
-        clause.values["limit"] = limit
+        clause.values["limit"] = min(limit, high - low)  # PostgreSQL has no larger numbers
         tail = f"ORDER BY d.id {order} LIMIT %(limit)s"
         condition = str(clause)
         if where.event_globs and names is not None and len(names) > 1:

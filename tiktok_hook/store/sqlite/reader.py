@@ -346,6 +346,7 @@ class SQLiteReader:
         """Deliveries with ids from `low` to below `high`."""
         if limit <= 0 or low >= high:
             return []
+        limit = min(limit, high - low)  # SQLite has no larger numbers
         ways = self._ways(where)
         if not ways:
             low, high = self._within_time(where, low, high, order)
