@@ -56,12 +56,12 @@ mkdir "$ROOT/project"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$ROOT/project"
 if [ "${WHOLE:-}" = yes ]; then
     # In an environment made as on a developer's machine, with the settings of this one's network.
-    for path in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/pip.conf /etc/npmrc /root/.config/pip /root/.npmrc; do
+    for path in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt /etc/pip.conf /etc/npmrc "$HOME/.config/pip" "$HOME/.npmrc"; do
         [ ! -e "$path" ] || { mkdir -p "$ROOT${path%/*}" && cp -aLT "$path" "$ROOT$path"; }
     done
     mount -t proc proc "$ROOT/proc" || cannot "/proc cannot be mounted"
     mount --rbind /dev "$ROOT/dev" || cannot "/dev cannot be mounted"
-    chroot "$ROOT" env -u PIP_FIND_LINKS -C /project HOME=/root LANG=C.UTF-8 NEXT_PYTHON=no \
+    chroot "$ROOT" env -u PIP_FIND_LINKS -C /project LANG=C.UTF-8 NEXT_PYTHON=no \
         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         JOBS="${JOBS:-$(nproc)}" DEBIAN_FRONTEND=noninteractive sh -euc '
             { apt-get update -qq && apt-get install -y -qq --no-install-recommends \

@@ -301,7 +301,7 @@ async def test_an_idle_app_queries_a_server_rarely(
         await app.wait_for(1)
         seen = set()
         for _ in range(15):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # each query stays visible until the next one
             seen |= set(server.execute(reads))
         assert server.execute(f"SELECT 1 {connections} LIMIT 1") == [(1,)]
         # One may be of the delivery, and one the look that is due every 5 s.

@@ -154,7 +154,7 @@ class Api:
         return await asyncio.to_thread(self._count, query.conditions())
 
     def _count(self, where: Filter) -> CountShape:
-        newest = self._history.newest_id()  # first, so that what comes meanwhile is above it
+        newest = self._history.newest_id()  # first: what arrives while it counts is not cleared
         return {"matching": self._history.counts(where).received, "newest": newest}
 
     async def check_filter(self, _: web.Request, query: CheckQuery) -> CheckedFilterShape:
