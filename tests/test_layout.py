@@ -64,7 +64,6 @@ STORIES = {
     "session/test_listen.py": (
         "session/inspector_server",
         "session/lifecycle",
-        "session/read_model",
         "session/self_check",
         "session/wiring",
     ),

@@ -36,3 +36,11 @@ def test_another_target_is_shown_while_it_is_not_up() -> None:
     line.note(AppChanged("up", target="http://localhost:3112"))
     line.note(QueueChanged(paused=False, waiting=0))
     assert line.text(100, SessionCounts(received=1)).endswith(" · → localhost:3111 up")
+
+
+def test_a_target_that_is_not_up_at_the_start_is_shown() -> None:
+    line = StatusLine(PLAIN)
+    others = (("http://localhost:3112", False), ("http://localhost:3113", True))
+    line.note(replace(LISTENER, target="http://localhost:3111", target_up=True, others=others))
+    shown = "listening · 1 received · → localhost:3111 up · → localhost:3112 down"
+    assert line.text(100, SessionCounts(received=1)) == shown

@@ -66,7 +66,7 @@ class AttachWiring(Wiring):
                 attached=True,
             )
         )
-        state.target_up = relay.target_up
+        state.note_first_check({each: relay.is_up(each) for each in relay.targets})
         await reject_resolved_loop(
             targets, inspector_port=plan.inspect_port if plan.inspect else None
         )

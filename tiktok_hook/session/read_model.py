@@ -35,7 +35,6 @@ class ReadModel:
         self._first_target = targets[0] if targets else None
         self.tunnel: TunnelChanged | None = None
         self.app: AppChanged | None = None
-        self.target_up: bool | None = None
         self._up: dict[str, bool] = {}
         self.queue = QueueChanged(paused=False, waiting=0)
         self.exit_code: int | None = None
@@ -68,6 +67,19 @@ class ReadModel:
             paused=self.queue.paused,
         )
 
+    @property
+    def target_up(self) -> bool | None:
+        """Whether the first target accepts connections; None without one."""
+        return None if self._first_target is None else self._up.get(self._first_target)
+
+    def note_first_check(self, up: Mapping[str, bool | None]) -> None:
+        """Note whether each target was up at first, of which no `AppChanged` is published.
+
+        Args:
+            up: None of a target that was not checked.
+        """
+        self._up = {target: each for target, each in up.items() if each is not None} | self._up
+
     def _tunnel_changed(self, event: TunnelChanged) -> None:
         self.tunnel = event
 
@@ -77,8 +89,6 @@ class ReadModel:
     def _app_changed(self, event: AppChanged) -> None:
         if event.target is None or event.target == self._first_target:
             self.app = event
-        if event.target == self._first_target and self._first_target is not None:
-            self.target_up = event.state == "up"
         if event.target is not None:
             self._up[event.target] = event.state == "up"
         if event.state == "exited":

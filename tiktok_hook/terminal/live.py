@@ -86,6 +86,7 @@ class StatusLine:
         self._target = event.target
         if event.target_up is not None:
             self._app = "up" if event.target_up else "down"
+        self._not_up |= {target: "down" for target, up in event.others if up is False}
 
     def _app_changed(self, event: AppChanged) -> None:
         if event.target is None:
