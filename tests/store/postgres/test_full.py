@@ -52,6 +52,8 @@ def small_database(own_server: PostgresServer, small_disk: Path) -> str:
     """A database on that disk."""
     own_server.execute(f"CREATE TABLESPACE small LOCATION '{small_disk}'")
     own_server.execute("CREATE DATABASE small TABLESPACE small")
+    # Its files have holes until now, and a hole written on a full disk makes a reader fail.
+    own_server.execute("CHECKPOINT")
     return "small"
 
 
