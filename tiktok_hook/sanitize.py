@@ -1,6 +1,7 @@
 """Hostile text made harmless to look at."""
 
 import re
+from functools import cache
 
 # Control characters (C0, DEL, C1), what reorders or hides text (bidirectional marks and overrides,
 # zero-width and invisible characters, line and paragraph separators, tags, the byte order mark)
@@ -14,8 +15,13 @@ _UNSAFE = (
 )
 _EMOJI = "\u2190-\u21ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
 _JOINER = f"(?<=[{_EMOJI}\ufe0f])\u200d(?=[{_EMOJI}])"
-_ANY = re.compile(f"(?!{_JOINER})[{_UNSAFE}]")
-_ANY_BUT_NEWLINES = re.compile(f"(?![\n\t]|{_JOINER})[{_UNSAFE}]")
+
+
+@cache
+def _unsafe(*, keep_newlines: bool = False) -> re.Pattern[str]:
+    # Compiled when first needed: it takes 1 ms, and every command imports this module.
+    kept = "[\n\t]|" if keep_newlines else ""
+    return re.compile(f"(?!{kept}{_JOINER})[{_UNSAFE}]")
 
 
 def visible(text: str, *, keep_newlines: bool = False) -> str:
@@ -33,7 +39,7 @@ def visible(text: str, *, keep_newlines: bool = False) -> str:
     # Almost all text is plain, and str's own check is faster than any search.
     if text.isascii() and text.isprintable():
         return text
-    return (_ANY_BUT_NEWLINES if keep_newlines else _ANY).sub(_escape, text)
+    return _unsafe(keep_newlines=keep_newlines).sub(_escape, text)
 
 
 def visible_json(document: bytes) -> bytes:
@@ -48,7 +54,7 @@ def visible_json(document: bytes) -> bytes:
     # C0 cannot stand in JSON unescaped; in what is ASCII only DEL is left.
     if document.isascii() and b"\x7f" not in document:
         return document
-    return _ANY.sub(_json_escape, document.decode()).encode()
+    return _unsafe().sub(_json_escape, document.decode()).encode()
 
 
 def _json_escape(found: re.Match[str]) -> str:

@@ -151,7 +151,7 @@ def _prepare_completion() -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; every `HookError` is printed here."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    form = ErrorFormat(asks_for_json(words))
+    form = ErrorFormat(as_json=asks_for_json(words))
     if form.as_json:
         from tiktok_hook.cli.help import as_help_command
 
