@@ -10,6 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from tiktok_hook.signature.scheme import is_milliseconds, key_of
@@ -112,14 +113,14 @@ def texts(body: bytes, envelope: dict[str, Any]) -> Iterator[Text]:
     yield STRIPPED, lambda: _other(body.strip(), body)
     unix = body.replace(b"\r\n", b"\n")
     for breaks in (unix, unix.replace(b"\n", b"\r\n")):
-        yield _LINE_BREAKS, lambda breaks=breaks: _other(breaks, body)  # type: ignore[misc]
+        yield _LINE_BREAKS, partial(_other, breaks, body)
     is_short = len(body) <= MAX_PRINTED_BYTES
     can_indent = is_short and body.count(b"{") + body.count(b"[") <= MAX_BRACKETS
     for part, write in _FORMS:
         if (can_indent or part is not _INDENT) and (is_short or write is not _dotnet):
             yield from _json(part, write, envelope, body)
     for lost in (b"[object Object]", b"undefined", b"null", b"None", b"Array", b"{}", b"true"):
-        yield LOST, lambda lost=lost: lost  # type: ignore[misc]  # binds the loop's value
+        yield LOST, partial(bytes, lost)
     yield _EMPTY, lambda: _other(b"", body)
     yield from _content(envelope, body)
     yield BYTES, lambda: repr(body).encode()
@@ -182,7 +183,7 @@ def _encodings(body: bytes) -> Iterator[Text]:
         yield ENCODING, lambda: body.decode("latin-1").encode()
         yield ENCODING, lambda: body.decode("utf-8", "replace").encode()
         for other in ("latin-1", "cp1252"):
-            yield ENCODING, lambda other=other: _reencoded(body, other)  # type: ignore[misc]
+            yield ENCODING, partial(_reencoded, body, other)
     yield ENCODING, lambda: body.decode("latin-1").encode("utf-16-le")
 
 
@@ -378,17 +379,21 @@ def templates(
         yield _NONCE, lambda text: b"%b.%b.%b" % (nonce, t, text)
         yield _NONCE, lambda text: b"%b\n%b\n%b\n" % (t, nonce, text)
     for part, other in _timestamps(t, envelope.get("create_time")):
-        yield part, lambda text, other=other: b"%b.%b" % (other, text)  # type: ignore[misc]
+        yield part, partial(_joined, other, b".")
     yield ORDER, lambda text: b"%b.%b" % (text, t)
     yield ORDER, lambda text: text + t
     for mark in (b":", b",", b"|", b"-", b"_", b"&", b" ", b"\n", b";", b"/"):
-        yield SEPARATOR, lambda text, mark=mark: t + mark + text  # type: ignore[misc]
+        yield SEPARATOR, partial(_joined, t, mark)
     yield T_NAMED, lambda text: b"t=%b.%b" % (t, text)
     yield T_NAMED, lambda text: b"t=%b,%b" % (t, text)
     if key is not None:
         yield APP_KEY, lambda text: key + t + text
         yield APP_KEY, lambda text: b"%b.%b.%b" % (key, t, text)
         yield APP_KEY, lambda text: b"%b.%b.%b" % (t, key, text)
+
+
+def _joined(first: bytes, mark: bytes, text: bytes) -> bytes:
+    return first + mark + text
 
 
 def with_secret(timestamp: bytes, secret: bytes) -> Iterator[Template]:

@@ -7,9 +7,10 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from tiktok_hook.signature import parts
 from tiktok_hook.signature.parts import RAW, SIGNED_TEXT, Part
@@ -61,7 +62,7 @@ def objects(envelope: dict[str, Any], body: bytes) -> Iterator[Made]:
     writers = _EVERY_WRITER if can_indent else _WITHOUT_INDENT
     for order, write in _orders(writers, _as_is, _by_name, few=(_by_java_hash, _reversed)):
         part = parts.REWRITTEN if order is _as_is else parts.SORTED
-        yield part, lambda order=order, write=write: write(order(envelope))  # type: ignore[misc]
+        yield part, partial(_ordered, write, order, envelope)
     inner = _parsed(envelope.get("content"))
     if inner is not None:
         yield from _of_content(envelope, inner, writers)
@@ -76,52 +77,27 @@ def _of_content(
 ) -> Iterator[Made]:
     decoded = {**envelope, "content": inner}
     for write in writers.few:
-        yield parts.CONTENT_ALONE, lambda write=write: write(inner)  # type: ignore[misc]
+        yield parts.CONTENT_ALONE, partial(write, inner)
     for order, write in _orders(writers, _as_is, few=(_by_name, _by_java_hash)):
-        yield (
-            parts.CONTENT_DECODED,
-            lambda order=order, write=write: write(order(decoded)),  # type: ignore[misc]
-        )
+        yield parts.CONTENT_DECODED, partial(_ordered, write, order, decoded)
     for text in ("", json.dumps(inner, sort_keys=True), json.dumps(envelope["content"])):
-        yield (
-            parts.CONTENT_REWRITTEN,
-            lambda text=text: compact({**envelope, "content": text}),  # type: ignore[misc]
-        )
+        yield parts.CONTENT_REWRITTEN, partial(compact, {**envelope, "content": text})
     encoded = base64.b64encode(envelope["content"].encode("utf-8", "replace")).decode()
-    yield parts.CONTENT_REWRITTEN, lambda: compact({**envelope, "content": encoded})
+    yield parts.CONTENT_REWRITTEN, partial(compact, {**envelope, "content": encoded})
     for write in writers.few[:4]:
-        yield (
-            parts.CONTENT_REWRITTEN,
-            lambda write=write: compact(  # type: ignore[misc]
-                {**envelope, "content": write(inner).decode()}
-            ),
-        )
+        yield parts.CONTENT_REWRITTEN, partial(_with_content, envelope, write, inner)
 
 
 def _with_numbers(envelope: dict[str, Any], body: bytes, writers: _Writers) -> Iterator[Made]:
     created = envelope.get("create_time")
     if not isinstance(created, int) or not 0 < created < 2**53:
         return
-    digits = str(created).encode()
     for write in writers.few:
         for other in (float(created), str(created)):
-            yield (
-                _NUMBERS,
-                lambda write=write, other=other: write(  # type: ignore[misc]
-                    {**envelope, "create_time": other}
-                ),
-            )
-        yield (
-            _NUMBERS,
-            lambda write=write: write(envelope).replace(  # type: ignore[misc]
-                digits, _java_double(created), 1
-            ),
-        )
+            yield _NUMBERS, partial(write, {**envelope, "create_time": other})
+        yield _NUMBERS, partial(_with_double, write, envelope, created)
     for double in (_java_double(created), f"{created:e}".encode()):
-        yield (
-            _NUMBERS,
-            lambda double=double: body.replace(digits, double, 1),  # type: ignore[misc]
-        )
+        yield _NUMBERS, partial(body.replace, str(created).encode(), double, 1)
 
 
 def _without_a_field(envelope: dict[str, Any]) -> Iterator[Made]:
@@ -129,10 +105,19 @@ def _without_a_field(envelope: dict[str, Any]) -> Iterator[Made]:
         rest = {key: value for key, value in envelope.items() if key != name}
         for other in (rest, {**envelope, name: None}):
             for write in _WITHOUT_INDENT.few[::2]:
-                yield (
-                    _FIELD_LOST,
-                    lambda other=other, write=write: write(other),  # type: ignore[misc]
-                )
+                yield _FIELD_LOST, partial(write, other)
+
+
+def _ordered(write: Writer, order: Order, value: dict[str, Any]) -> bytes:
+    return write(order(value))
+
+
+def _with_content(envelope: dict[str, Any], write: Writer, inner: dict[str, Any]) -> bytes:
+    return compact({**envelope, "content": write(inner).decode()})
+
+
+def _with_double(write: Writer, envelope: dict[str, Any], created: int) -> bytes:
+    return write(envelope).replace(str(created).encode(), _java_double(created), 1)
 
 
 def _parsed(content: object) -> dict[str, Any] | None:
@@ -251,41 +236,26 @@ def _pairs(envelope: dict[str, Any]) -> Iterator[Made]:
     text = {name: _shown(value) for name, value in envelope.items()}
     for names in (list(text), sorted(text)):
         for between, mark in (("&", "="), ("", ""), ("\n", "="), (",", "="), ("", "="), ("|", "=")):
-            yield (
-                FORM,
-                lambda names=names, between=between, mark=mark: between.join(  # type: ignore[misc]
-                    f"{name}{mark}{text[name]}" for name in names
-                ).encode(),
-            )
+            yield FORM, between.join(f"{name}{mark}{text[name]}" for name in names).encode
         for between in ("", ".", "|", ",", ":", "&", "\n", "-", " "):
-            yield (
-                _JOINED,
-                lambda names=names, between=between: between.join(  # type: ignore[misc]
-                    text[name] for name in names
-                ).encode(),
-            )
+            yield _JOINED, between.join(text[name] for name in names).encode
         fields = {name: text[name] for name in names}
-        yield FORM, lambda fields=fields: urlencode(fields).encode()  # type: ignore[misc]
-        yield (
-            FORM,
-            lambda fields=fields: urlencode(fields, quote_via=quote).encode(),  # type: ignore[misc]
-        )
+        yield FORM, partial(_as_form, fields)
+        yield FORM, partial(_as_form, fields, quote_via=quote)
         for safe in ("", "*"):
-            yield (
-                FORM,
-                lambda fields=fields, safe=safe: with_tilde(  # type: ignore[misc]
-                    urlencode(fields, safe=safe)
-                ).encode(),
-            )
+            yield FORM, partial(_as_php_form, fields, safe)
     for several in (("event", "create_time"), ("client_key", "event"), ("user_openid", "event"),
                     ("event", "content"), ("client_key", "create_time")):  # fmt: skip
         for between in ("", ".", ":", "|"):
-            yield (
-                _JOINED,
-                lambda several=several, between=between: between.join(  # type: ignore[misc]
-                    text.get(name, "") for name in several
-                ).encode(),
-            )
+            yield _JOINED, between.join(text.get(name, "") for name in several).encode
+
+
+def _as_form(fields: dict[str, str], quote_via: Callable[..., str] = quote_plus) -> bytes:
+    return urlencode(fields, quote_via=quote_via).encode()
+
+
+def _as_php_form(fields: dict[str, str], safe: str) -> bytes:
+    return with_tilde(urlencode(fields, safe=safe)).encode()
 
 
 def with_tilde(text: str) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from itertools import product
 from typing import Any
@@ -122,7 +123,7 @@ def messages(
         for part, make in _bodies(body, envelope):
             yield part, signed(make), _COSTS_SOME
     for part, text in _joined(t, body, envelope, extras):
-        yield part, lambda text=text: text, _COSTS_LITTLE  # type: ignore[misc]
+        yield part, partial(bytes, text), _COSTS_LITTLE
     if is_short:
         for part, make in rare_objects.objects(envelope, body):
             yield part, signed(make), _COSTS_MUCH
@@ -132,36 +133,21 @@ def messages(
 
 def _wrapped(t: bytes, body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
     for encode in (base64.b64encode, binascii.hexlify, _url_safe):
-        yield _ENCODED, lambda encode=encode: encode(t + b"." + body)  # type: ignore[misc]
-        yield _ENCODED, lambda encode=encode: encode(t) + b"." + encode(body)  # type: ignore[misc]
+        yield _ENCODED, partial(encode, t + b"." + body)
+        yield _ENCODED, partial(_encoded_pair, encode, t, body)
         for header in (b'{"alg":"HS256","typ":"JWT"}', b'{"typ":"JWT","alg":"HS256"}'):
-            yield (
-                _ENCODED,
-                lambda encode=encode, header=header: (  # type: ignore[misc]
-                    encode(header) + b"." + encode(body)
-                ),
-            )
+            yield _ENCODED, partial(_encoded_pair, encode, header, body)
     yield _NO_BODY, lambda: t
     yield _NO_BODY, lambda: t + b"\n"
     text = body.decode("utf-8", "replace")
     for name, inner, key in product(
         ("t", "timestamp"), (text, envelope), ("body", "payload", "data")
     ):
-        yield (
-            _WRAPPED,
-            lambda name=name, key=key, inner=inner: compact(  # type: ignore[misc]
-                {name: int(t), key: inner}
-            ),
-        )
-    for parts_of_list in ((int(t), text), (t.decode(), text), (int(t), envelope)):
-        yield _WRAPPED, lambda value=parts_of_list: compact(value)  # type: ignore[misc]
+        yield _WRAPPED, partial(compact, {name: int(t), key: inner})
+    for pair in ((int(t), text), (t.decode(), text), (int(t), envelope)):
+        yield _WRAPPED, partial(compact, pair)
     for name, value in product(("t", "timestamp"), (int(t), t.decode())):
-        yield (
-            _WRAPPED,
-            lambda name=name, value=value: compact(  # type: ignore[misc]
-                {**envelope, name: value}
-            ),
-        )
+        yield _WRAPPED, partial(compact, {**envelope, name: value})
 
 
 def _joined(
@@ -253,9 +239,9 @@ def _forms_of_t(t: bytes) -> Iterator[bytes]:
 def _bodies(body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
     """Other texts of the body that take little time to make."""
     for after in (b"\n\n", b" ", b"\0", b"\t", b"\r", b"\n ", b";", b"&", b","):
-        yield _BLANKS, lambda after=after: body + after  # type: ignore[misc]
+        yield _BLANKS, partial(bytes, body + after)
     for before in (b"\n", b" ", b"\r\n"):
-        yield _BLANKS, lambda before=before: before + body  # type: ignore[misc]
+        yield _BLANKS, partial(bytes, before + body)
     yield _BLANKS, lambda: b"".join(body.split())
     yield _BLANKS, lambda: b" ".join(body.split())
     text = body.decode("utf-8", "replace")
@@ -269,28 +255,20 @@ def _bodies(body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
             *(raw.hex(), raw.hex().upper(), encoded),
             *(f"{algorithm}={raw.hex()}", f"{algorithm}={encoded}", f"{algorithm}:{raw.hex()}"),
         ):
-            yield _HASHED, lambda form=form: form.encode()  # type: ignore[misc]
-        yield _HASHED, lambda raw=raw: raw  # type: ignore[misc]
+            yield _HASHED, form.encode
+        yield _HASHED, partial(bytes, raw)
     yield _HASHED, lambda: body.hex().upper().encode()
     yield _HASHED, lambda: base64.urlsafe_b64encode(body)
     yield _HASHED, lambda: base64.urlsafe_b64encode(body).rstrip(b"=")
     yield _HASHED, lambda: base64.encodebytes(body)
     for ascii_only in (True, False):
-        yield (
-            _QUOTED,
-            lambda ascii_only=ascii_only: json.dumps(  # type: ignore[misc]
-                text, ensure_ascii=ascii_only
-            ).encode(),
-        )
+        yield _QUOTED, json.dumps(text, ensure_ascii=ascii_only).encode
     yield _QUOTED, lambda: repr(text).encode("utf-8", "replace")
     for safe in ("", "/", "!'()*", "-_.!~*'()", ";,/?:@&=+$-_.!~*'()#"):
-        yield _QUOTED, lambda safe=safe: quote(text, safe=safe).encode()  # type: ignore[misc]
+        yield _QUOTED, quote(text, safe=safe).encode
     yield _QUOTED, lambda: quote_plus(text).encode()
     for safe in ("", "*"):  # PHP's urlencode; Java's URLEncoder and URLSearchParams
-        yield (
-            _QUOTED,
-            lambda safe=safe: with_tilde(quote_plus(text, safe=safe)).encode(),  # type: ignore[misc]
-        )
+        yield _QUOTED, with_tilde(quote_plus(text, safe=safe)).encode
     yield _QUOTED, lambda: escape(text).encode()
     yield _QUOTED, lambda: escape(text, quote=False).encode()
     yield _QUOTED, lambda: escape(text).replace("&#x27;", "&#39;").encode()
@@ -301,17 +279,14 @@ def _bodies(body: bytes, envelope: dict[str, Any]) -> Iterator[Made]:
     yield _QUOTED, lambda: re.sub(rb"([\\'\"])", rb"\\\1", body)
     yield _QUOTED, lambda: body.decode("unicode_escape").encode()
     for codec in ("utf-16", "utf-16-be", "utf-32-le"):
-        yield parts.ENCODING, lambda codec=codec: text.encode(codec)  # type: ignore[misc]
+        yield parts.ENCODING, partial(text.encode, codec)
     for errors in ("ignore", "replace", "xmlcharrefreplace", "backslashreplace"):
-        yield (
-            parts.ENCODING,
-            lambda errors=errors: text.encode("ascii", errors),  # type: ignore[misc]
-        )
+        yield parts.ENCODING, partial(text.encode, "ascii", errors)
     yield from _listed(body)
     for name, value in envelope.items():
         shown = value if isinstance(value, str) else json.dumps(value)
         if name != "content":
-            yield _FIELD, lambda shown=shown: shown.encode()  # type: ignore[misc]
+            yield _FIELD, shown.encode
 
 
 def _inside(body: bytes, text: str, envelope: dict[str, Any]) -> Iterator[Made]:
@@ -321,13 +296,13 @@ def _inside(body: bytes, text: str, envelope: dict[str, Any]) -> Iterator[Made]:
     yield _LENGTH, lambda: b"%d.%b" % (len(body), body)
     yield _LENGTH, lambda: b"%b.%d" % (body, len(body))
     for name in ("payload", "body", "data", "json"):
-        yield FORM, lambda name=name: f"{name}={quote_plus(text)}".encode()  # type: ignore[misc]
+        yield FORM, f"{name}={quote_plus(text)}".encode
     yield FORM, f"{quote_plus(text)}=".encode
     yield _WRAPPED, lambda: compact({text: ""})
     for name in ("payload", "body", "data", "event"):
-        yield _WRAPPED, lambda name=name: compact({name: text})  # type: ignore[misc]
+        yield _WRAPPED, partial(compact, {name: text})
         if envelope:
-            yield _WRAPPED, lambda name=name: compact({name: envelope})  # type: ignore[misc]
+            yield _WRAPPED, partial(compact, {name: envelope})
     if envelope:
         yield _WRAPPED, lambda: compact([envelope])
         yield _WRAPPED, lambda: json.dumps([envelope]).encode()
@@ -338,17 +313,20 @@ def _listed(body: bytes) -> Iterator[Made]:
         ("", ",", ""), ("", " ", ""), ("", ", ", ""),
         ("[", " ", "]"), ("[", ", ", "]"), ("[", ",", "]"),
     ):  # fmt: skip
-        yield (
-            _LISTED,
-            lambda before=before, between=between, after=after: (  # type: ignore[misc]
-                f"{before}{between.join(map(str, body))}{after}".encode()
-            ),
-        )
+        yield _LISTED, partial(_numbers, body, before, between, after)
     yield _LISTED, lambda: compact({"type": "Buffer", "data": list(body)})
     yield _LISTED, lambda: compact({str(place): each for place, each in enumerate(body)})
     yield _LISTED, f"<Buffer {body[:50].hex(' ')}>".encode
     yield parts.BYTES, lambda: repr(bytearray(body)).encode()
     yield parts.BYTES, f"{len(body)} bytes".encode
+
+
+def _numbers(body: bytes, before: str, between: str, after: str) -> bytes:
+    return f"{before}{between.join(map(str, body))}{after}".encode()
+
+
+def _encoded_pair(encode: Callable[[bytes], bytes], first: bytes, second: bytes) -> bytes:
+    return encode(first) + b"." + encode(second)
 
 
 def _url_safe(data: bytes) -> bytes:
