@@ -8,6 +8,8 @@ from tests.archive.samples import ATTEMPTS, AWKWARD, entry, everything, exported
 from tests.store.samples import delivery
 from tiktok_hook import archive
 from tiktok_hook.archive import ImportResult
+from tiktok_hook.archive.capture import MAX_DIAGNOSES
+from tiktok_hook.signature import State
 from tiktok_hook.store import Store, open_store
 
 
@@ -58,3 +60,33 @@ async def test_several_that_are_equal_in_one_file_are_all_added() -> None:
     one = minimal()
     with open_store(None) as store:
         assert (await add(store, lines(one, one))).deliveries == 2
+
+
+async def test_more_of_one_time_than_are_read_at_once_are_recognised() -> None:
+    data = lines(*({**minimal(), "body": str(number)} for number in range(600)))
+    with open_store(None) as store:
+        assert (await add(store, data)).deliveries == 600
+        assert (await add(store, data)).duplicates == 600
+
+
+async def test_all_attempts_of_a_delivery_are_stored_in_order() -> None:
+    answered, failed, _, begun = ATTEMPTS
+    given = [(), (answered,), (answered, failed), (begun,), (answered, failed, begun)]
+    data = exported([entry(delivery(), number, each) for number, each in enumerate(given, 1)])
+    with open_store(None) as store:
+        assert (await add(store, data)).attempts == 7
+        found = [store.history().attempts(number) for number in range(1, 6)]
+    assert [[each.number for each in some] for some in found] == [[], [1], [1, 2], [1], [1, 2, 3]]
+    assert [[each.status for each in some] for some in found] == [
+        [each.get("status") for each in some] for some in given
+    ]
+
+
+def test_of_many_rejected_signatures_only_the_first_are_diagnosed() -> None:
+    data = lines(*([minimal()] * (MAX_DIAGNOSES + 3)))
+    options = archive.ImportOptions(secrets=["another"])
+    capture = archive.load(io.BytesIO(data), "FILE", options)
+    verdicts = [each.delivery.verdict for each in capture.entries()]
+    assert capture.undiagnosed == 3
+    assert [bool(each.hint) for each in verdicts] == [True] * MAX_DIAGNOSES + [False] * 3
+    assert {each.state for each in verdicts} == {State.MISSING}

@@ -25,6 +25,9 @@ HINT = (
     "agent API and of webhook.site, and a request body with --header."
 )
 
+MAX_DIAGNOSES = 500
+"""How many rejected signatures are diagnosed: each takes up to 20 ms."""
+
 _OTHER_LINES = {"ready", "answer", "dropped", "tunnel", "app", "summary"}
 """Lines of ``listen --format json`` that are not deliveries."""
 
@@ -80,6 +83,7 @@ class Capture:
         unusable: Numbers of the entries that cannot be used, by the reason.
         body_states: Numbers of the entries whose body is not what was sent, by its state.
         is_cut: Whether the file ends in the middle.
+        undiagnosed: Rejected signatures beyond `MAX_DIAGNOSES`, counted by `entries`.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class Capture:
         self.unusable = found.unusable
         self.body_states = found.body_states
         self.is_cut = found.is_cut
+        self.undiagnosed = 0
+        self._diagnosed = 0
 
     def entries(self) -> Iterator[Entry]:
         """Every delivery with its attempts, in the order of the file, checked with the secrets.
@@ -115,7 +121,32 @@ class Capture:
                     found = delivery_of(self._fields_at(found))
                 except ValueError:
                     raise self._changed() from None
-            yield Entry(_checked(found, self._secrets), attempts)
+            yield Entry(self._checked(found), attempts)
+
+    def _checked(self, delivery: Delivery) -> Delivery:
+        """The delivery with the verdict of the secrets; unchanged where its bytes are not exact."""
+        secrets = self._secrets
+        is_exact = delivery.has_whole_body and delivery.body_state is BodyState.EXACT
+        if not secrets or not is_exact:
+            return delivery
+        header, now = delivery.header(signature.HEADER), delivery.received_at
+        verdict = signature.check(header, delivery.body, secrets, now=now)
+        if verdict.rejected and not verdict.hint:
+            self._diagnosed += 1
+            if self._diagnosed > MAX_DIAGNOSES:
+                self.undiagnosed += 1
+                return delivery.replace(verdict=verdict)
+        verdict = signature.explain(
+            verdict,
+            header,
+            delivery.body,
+            secrets,
+            now=now,
+            headers=delivery.headers,
+            method=delivery.method,
+            target=delivery.target,
+        )
+        return delivery.replace(verdict=verdict)
 
     def _fields_at(self, offset: int) -> Fields:
         try:
@@ -126,25 +157,6 @@ class Capture:
 
     def _changed(self) -> UsageError:
         return UsageError(f"{self._name} changed while it was imported.", hint=HINT)
-
-
-def _checked(delivery: Delivery, secrets: Sequence[str]) -> Delivery:
-    """The delivery with the verdict of the secrets; unchanged where its bytes are not exact."""
-    if not secrets or not delivery.has_whole_body or delivery.body_state is not BodyState.EXACT:
-        return delivery
-    header, now = delivery.header(signature.HEADER), delivery.received_at
-    verdict = signature.check(header, delivery.body, secrets, now=now)
-    verdict = signature.explain(
-        verdict,
-        header,
-        delivery.body,
-        secrets,
-        now=now,
-        headers=delivery.headers,
-        method=delivery.method,
-        target=delivery.target,
-    )
-    return delivery.replace(verdict=verdict)
 
 
 class _Found:

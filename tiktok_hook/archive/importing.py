@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from tiktok_hook.archive.capture import Capture
@@ -15,12 +15,10 @@ from tiktok_hook.store import Filter, HistoryReader, Store
 CHUNK = 1024
 """Deliveries that are stored at a time; more are not held in memory."""
 
-_MAX_AT_ONE_TIME = 100_000
+_READ_AT_ONCE = 256
 
 _SAME_SECONDS = 1e-6
 """Files have times in microseconds, a history has what the clock gave: up to four times as fine."""
-
-Identity = tuple[str, str, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,13 @@ async def import_into(store: Store, capture: Capture) -> ImportResult:
             duplicates += len(chunk) - len(new)
             if not new:
                 continue
-            stored = [each.id for each in await store.add_many([each.delivery for each in new])]
-            ids += stored
-            attempts += await _store_attempts(store, zip(stored, new, strict=True))
+            stored = await store.add_many(
+                [each.delivery for each in new],
+                [next(iter(each.attempts), None) for each in new],
+            )
+            numbers = [each.id for each in stored]
+            ids += numbers
+            attempts += await _store_attempts(store, list(zip(numbers, new, strict=True)))
     except BaseException:
         await asyncio.shield(store.remove(ids))
         raise
@@ -77,44 +79,65 @@ class _Known:
     def __init__(self, history: HistoryReader) -> None:
         self._history = history
         self._newest = history.newest_id()
-        self._at: dict[float, set[Identity]] = {}
+        self._at: dict[float, set[bytes]] = {}
 
     def without(self, chunk: Sequence[Entry]) -> list[Entry]:
         """The entries whose delivery is not known."""
-        self._at.clear()
+        if not self._newest:
+            return list(chunk)
+        times = {each.delivery.received_at for each in chunk}
+        # Programs that record no times give all deliveries the same one: it is read only once.
+        self._at = {at: known for at, known in self._at.items() if at in times}
+        self._read(times - self._at.keys())
         return [
-            each for each in chunk if _identity(each.delivery) not in self._of(each.delivery)
-        ]  # fmt: skip
+            each
+            for each in chunk
+            if _identity(each.delivery) not in self._at[each.delivery.received_at]
+        ]
 
-    def _of(self, delivery: Delivery) -> set[Identity]:
-        at = delivery.received_at
-        if at not in self._at:
-            until = math.nextafter(at + _SAME_SECONDS, math.inf)
-            same_time = Filter(since=at - _SAME_SECONDS, until=until)
-            found = self._history.page(same_time, limit=_MAX_AT_ONE_TIME)
-            self._at[at] = {_identity(each) for each in found if each.id <= self._newest}
-        return self._at[at]
+    def _read(self, times: Collection[float]) -> None:
+        """Read what was received at these times, a few deliveries at once."""
+        ordered = sorted(times)
+        self._at.update({at: set() for at in ordered})
+        found = self._history.ids_received_at(ordered, within=_SAME_SECONDS)
+        ids = [each for each in found if each <= self._newest]
+        for start in range(0, len(ids), _READ_AT_ONCE):
+            some = Filter(ids=ids[start : start + _READ_AT_ONCE])
+            for each in self._history.page(some, limit=_READ_AT_ONCE):
+                identity = _identity(each)
+                first = bisect_left(ordered, each.received_at - _SAME_SECONDS)
+                last = bisect_right(ordered, each.received_at + _SAME_SECONDS)
+                for at in ordered[first:last]:
+                    self._at[at].add(identity)
 
 
-def _identity(delivery: Delivery) -> Identity:
-    digest = hashlib.blake2b(delivery.body, digest_size=16).digest()
-    return delivery.method, delivery.path, delivery.query, digest
+def _identity(delivery: Delivery) -> bytes:
+    """What two deliveries of the same time have in common when they are the same."""
+    line = "\n".join((delivery.method, delivery.path, delivery.query, ""))
+    digest = hashlib.blake2b(line.encode(errors="surrogatepass"), digest_size=16)
+    digest.update(delivery.body)
+    return digest.digest()
 
 
-async def _store_attempts(store: Store, chunk: Iterator[tuple[int, Entry]]) -> int:
-    """Each delivery's attempts in order, all deliveries at once: one commit serves many."""
-    lists = [
-        [replace(attempt, delivery_id=number, number=0) for attempt in entry.attempts]
-        for number, entry in chunk
-        if entry.attempts
-    ]
+async def _store_attempts(store: Store, stored: Sequence[tuple[int, Entry]]) -> int:
+    """Each delivery's attempts but the first, which is recorded as begun, and the end of that.
+
+    Returns:
+        How many attempts the deliveries have.
+    """
+    for number, entry in stored:
+        if entry.attempts and entry.attempts[0].ended:
+            store.end_attempt_nowait(entry.attempts[0].replace(delivery_id=number, number=1))
+    await store.flush()
     try:
         async with asyncio.TaskGroup() as group:
-            for attempts in lists:
-                group.create_task(_store_in_order(store, attempts))
+            for number, entry in stored:
+                if len(entry.attempts) > 1:
+                    others = [each.replace(delivery_id=number) for each in entry.attempts[1:]]
+                    group.create_task(_store_in_order(store, others))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return sum(len(attempts) for attempts in lists)
+    return sum(len(entry.attempts) for _, entry in stored)
 
 
 async def _store_in_order(store: Store, attempts: Sequence[Attempt]) -> None:

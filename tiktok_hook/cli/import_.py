@@ -136,6 +136,9 @@ def _report(result: "ImportResult", capture: "Capture") -> list[str]:
             lines.append(
                 f"{text}: {_entries(numbers)}. Unchecked; tiktok-hook show has the reason."
             )
+    if capture.undiagnosed:
+        count = words.plural(capture.undiagnosed, "more rejected signature")
+        lines.append(f"Not diagnosed: {count}. tiktok-hook verify ID explains each.")
     return lines
 
 

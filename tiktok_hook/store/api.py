@@ -175,6 +175,15 @@ class HistoryReader(ChangeFeed, Protocol):
         """The newest id that is stored; 0 when there is none."""
         ...
 
+    def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
+        """The ids of what was received at any of these times, in order.
+
+        Args:
+            times: Unix seconds; any number of them, in one query.
+            within: How far from one of them, in seconds, bounds included.
+        """
+        ...
+
     def redeliveries(self, delivery_id: int) -> list[int]:
         """The ids of all deliveries of the same event, in order, its own included."""
         ...

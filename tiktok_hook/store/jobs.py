@@ -84,7 +84,7 @@ class Add(Job):
 
 
 class AddMany(Job):
-    """Store several deliveries, all of them or none.
+    """Store several deliveries, each with its first attempt or None, all of them or none.
 
     Attributes:
         ids: The ids that they got, once committed.
@@ -93,9 +93,9 @@ class AddMany(Job):
 
     __slots__ = ("abandoned", "adds", "assigned", "ids", "size")
 
-    def __init__(self, deliveries: Sequence[Delivery]) -> None:
+    def __init__(self, deliveries: Sequence[tuple[Delivery, Attempt | None]]) -> None:
         super().__init__()
-        self.adds = [Add(each) for each in deliveries]
+        self.adds = [Add(each, attempt=attempt) for each, attempt in deliveries]
         self.size = sum(each.size for each in self.adds)
         self.ids: list[int] = []
         self.abandoned = False

@@ -146,8 +146,14 @@ class Store:
         """
         return self._submit(jobs.Add(delivery, status=status), then)
 
-    async def add_many(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    async def add_many(
+        self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt | None] = ()
+    ) -> list[Delivery]:
         """Store deliveries, all of them or none; other writes get their turn in between.
+
+        Args:
+            deliveries: Their ids are given here.
+            attempts: The first attempt of each, recorded as begun as in `add`; empty is none.
 
         Raises:
             StoreError: They could not be stored; those that were are deleted again.
@@ -155,7 +161,8 @@ class Store:
         added: list[jobs.AddMany] = []
         stored: list[Delivery] = []
         try:
-            for each in _slices(deliveries):
+            begun = attempts or [None] * len(deliveries)
+            for each in _slices(list(zip(deliveries, begun, strict=True))):
                 added.append(jobs.AddMany(each))
                 stored += await self._submit(added[-1])
         except (StoreError, asyncio.CancelledError):

@@ -290,6 +290,16 @@ async def test_time_is_found_though_ids_do_not_follow_it(store: Store) -> None:
     assert [each.id for each in history.page(Filter(since=5.5, until=102.5))] == [6, 3, 2, 1]
 
 
+async def test_what_was_received_at_some_times_is_found(store: Store) -> None:
+    at = 1795410390.123456
+    for given in (at, 5.0, at + 0.9e-6, at, at - 1.5e-6, 7.0):
+        await store.add(delivery(received_at=given))
+    history = store.history()
+    assert history.ids_received_at([], within=1e-6) == []
+    assert history.ids_received_at([6.0, at, at + 0.5e-6, 7.0], within=1e-6) == [1, 3, 4, 6]
+    assert history.ids_received_at([*map(float, range(5000)), 5.0], within=0.5) == [2, 6]
+
+
 async def test_a_timeline_counts_what_came_in_each_span(store: Store) -> None:
     for at, state in (
         (9.9, State.VALID),

@@ -585,6 +585,19 @@ class TestAddMany:
         assert [each.id for each in stored] == list(range(1, 601))
         assert list(store.history().walk()) == stored
 
+    async def test_first_attempts_are_recorded_as_begun_with_them(self, store: Store) -> None:
+        given = [delivery() for _ in range(300)]
+        firsts = [attempt(1) if number % 2 else None for number in range(300)]
+        await store.add_many(given, firsts)
+        for number in (2, 300):
+            (begun,) = store.history().attempts(number)
+            assert (begun.delivery_id, begun.number, begun.ended) == (number, 1, False)
+            assert begun.request_headers == attempt(1).request_headers
+        assert store.history().attempts(1) == []
+        await store.end_attempt(replace(attempt(2), number=1, status=500, duration_ms=1.0))
+        assert store.history().attempts(2)[0].status == 500
+        assert store.history().counts().failed == 1
+
     async def test_one_that_cannot_be_stored_takes_all_out_again(self, store: Store) -> None:
         before = await store.add(delivery())
         with pytest.raises(StoreError):

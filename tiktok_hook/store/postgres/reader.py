@@ -192,6 +192,11 @@ class PostgresReader:
         """The newest id there is; 0 when there is none."""
         return self._bounds()[1]
 
+    def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
+        """The ids of what was received at any of these times, in order."""
+        found = self._all(_RECEIVED_AT, times=list(times), within=within)
+        return [each for (each,) in found]
+
     def attachment(self) -> AttachmentState:
         """The attached app of this name, in one query."""
         ((epoch, newest_id, in_order, set_aside, target, *row),) = self._all(
@@ -510,6 +515,11 @@ _NAMES = (
     "SELECT (SELECT min(event) FROM tiktok_hook.deliveries WHERE event > name) FROM names "
     "WHERE name IS NOT NULL) "
     f"SELECT name FROM names WHERE name IS NOT NULL LIMIT {MANY_NAMES + 1}"
+)
+_RECEIVED_AT = (
+    "SELECT DISTINCT d.id FROM unnest(%(times)s::float8[]) AS wanted (at) "
+    "JOIN tiktok_hook.deliveries d ON d.received_at BETWEEN wanted.at - %(within)s::float8 "
+    "AND wanted.at + %(within)s::float8 ORDER BY d.id"
 )
 _SAME_EVENT = (
     "SELECT id FROM tiktok_hook.deliveries WHERE id = %(id)s OR link = "

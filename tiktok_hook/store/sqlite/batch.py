@@ -71,6 +71,8 @@ def run(
 
 def begins_attempt(job: Job) -> bool:
     """Whether a job records an attempt as begun."""
+    if isinstance(job, jobs.AddMany):
+        return any(each.attempt is not None for each in job.adds)
     return isinstance(job, jobs.BeginAttempt) or (
         isinstance(job, jobs.Add) and job.attempt is not None
     )

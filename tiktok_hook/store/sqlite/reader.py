@@ -1,6 +1,7 @@
 """Queries: pages by key, search in windows, one delivery with its attempts."""
 
 import contextlib
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,6 +181,11 @@ class SQLiteReader:
     def newest_id(self) -> int:
         """The newest id there is; 0 when there is none."""
         return self._bounds()[1]
+
+    def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
+        """The ids of what was received at any of these times, in order."""
+        found = self._readers.all(_RECEIVED_AT, (within, json.dumps(list(times))))
+        return [each for (each,) in found]
 
     def redeliveries(self, delivery_id: int) -> list[int]:
         """The ids of all deliveries of the same event, in order, its own included."""
@@ -457,6 +463,12 @@ _TIME_OF_FIRST = (
 _IDS_IN_TIME = (
     "SELECT min(id), max(id) FROM deliveries INDEXED BY deliveries_received "
     "WHERE received_at >= ? AND received_at < ? AND +id >= ? AND +id < ?"
+)
+# CROSS JOIN keeps this order: a look into the index for each time, not one for each delivery.
+_RECEIVED_AT = (
+    "SELECT DISTINCT deliveries.id FROM json_each(?2) AS wanted CROSS JOIN deliveries "
+    "INDEXED BY deliveries_received "
+    "ON received_at BETWEEN wanted.value - ?1 AND wanted.value + ?1 ORDER BY deliveries.id"
 )
 # Jumps from name to name in the index; DISTINCT would read all of it.
 _NAMES = (
