@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
-from socket import create_server, socket
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET, create_server, socket
 from types import FrameType
 from typing import Any
 
@@ -93,6 +94,26 @@ async def test_host_and_length_are_added_where_they_are_missing(forwarder: Forwa
 async def test_an_app_that_is_not_running_gives_connection_refused(forwarder: Forwarder) -> None:
     reply = await forwarder.send(ForwardRequest("POST", f"http://localhost:{free_port()}"))
     assert (reply.status, reply.error) == (None, "refused")
+
+
+async def test_a_connection_that_is_reset_while_it_is_made_is_not_refused(
+    forwarder: Forwarder,
+) -> None:
+    # localhost is also ::1, where nothing listens.
+    with create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            with suppress(OSError):  # the listener is closed
+                while True:
+                    accepted, _ = listener.accept()
+                    accepted.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+                    accepted.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        target = f"http://localhost:{listener.getsockname()[1]}"
+        errors = {(await forwarder.send(ForwardRequest("POST", target))).error for _ in range(50)}
+        listener.shutdown(SHUT_RDWR)
+    assert errors == {"reset"}
 
 
 async def test_an_unknown_host_name_gives_the_error_dns(forwarder: Forwarder) -> None:

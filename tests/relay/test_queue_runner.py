@@ -138,16 +138,21 @@ class TestTheTargetIsDown:
                 await eventually(lambda: relay.waiting == 0)
             assert numbers(app) == [0, 1, 2]
 
-    async def test_a_port_that_accepts_and_hangs_up_is_not_up(
-        self, relaying: Opener, published: Published
+    @pytest.mark.parametrize(
+        ("bad", "symptom"),
+        [(fin, "it accepts connections and hangs up."), (http(503), "it answers 503.")],
+        ids=["FIN", "503"],
+    )
+    async def test_a_port_that_accepts_without_an_app_is_not_up(
+        self, relaying: Opener, published: Published, bad: bytes | AppAnswer, symptom: str
     ) -> None:
-        async with running_app(fin) as app, relaying(app, ack="first", delays=QUICK) as relay:
+        async with running_app(bad) as app, relaying(app, ack="first", delays=QUICK) as relay:
             seen = [relay.target_up]
             await relay.handle(delivery())
             await published.until_app("paused")
             await published.until(AttemptEnded, 4)
             assert [*seen, relay.target_up] == [True, False]
-            assert published.of(AppChanged)[-1].detail == "it accepts connections and hangs up."
+            assert published.of(AppChanged)[-1].detail == symptom
             app.answer = OK
             await published.until_app("paused", "up")
 

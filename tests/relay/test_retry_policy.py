@@ -46,6 +46,22 @@ def test_an_error(outcome: AttemptOutcome, errors: tuple[str, ...]) -> None:
     assert {retry_policy.classify(attempt(error=error)) for error in errors} == {outcome}
 
 
+@pytest.mark.parametrize(
+    ("ended", "symptom"),
+    [
+        (attempt(503), "it answers 503."),
+        (attempt(error="reset"), "it accepts connections and hangs up."),
+        (attempt(error="protocol"), "what answers there is not HTTP."),
+        (attempt(error="too_large"), "the headers of its answer are too large."),
+        (attempt(error="refused"), ""),
+        (attempt(500), ""),
+        (attempt(200), ""),
+    ],
+)
+def test_what_a_target_does_that_is_not_up(ended: Attempt, symptom: str) -> None:
+    assert retry_policy.symptom(ended) == symptom
+
+
 def test_delays_grow_to_their_limits() -> None:
     assert [DELAYS.of_head(each) for each in range(1, 8)] == [1, 2, 4, 8, 10, 10, 10]
     assert [DELAYS.of_own(each) for each in (1, 2, 3, 10, 11, 1000)] == [1, 2, 4, 512, 600, 600]

@@ -7,8 +7,6 @@ from typing import Literal
 from tiktok_hook.delivery import AppChanged
 from tiktok_hook.forward import reachable
 
-HANGS_UP = "it accepts connections and hangs up."
-
 UP_SECONDS = 5.0
 DOWN_SECONDS = 0.5
 """How often the target is checked while it is up, and while it is down."""
@@ -17,9 +15,9 @@ DOWN_SECONDS = 0.5
 class HealthCheck:
     """The health of one target.
 
-    A port that accepts connections and hangs up is not up: a port forward, or a proxy without its
-    app, does that. Once an attempt met it, only an attempt that gets a response shows that the
-    target is up again, or a port that was closed in between.
+    A port that accepts connections and hangs up, or answers 502, is not up: a port forward, or a
+    proxy without its app, does that. Once an attempt met it, only an attempt that gets a response
+    shows that the target is up again, or a port that was closed in between.
 
     Args:
         target: Its URL.
@@ -31,7 +29,7 @@ class HealthCheck:
         self._publish = publish
         self._state: Literal["up", "down", "paused"] | None = None
         self._was_up = False
-        self._hangs_up = False
+        self._accepts_only = False  # no app responds behind a port that accepts connections
         self._changed = asyncio.Event()
         self._when_up: list[Callable[[], None]] = []
 
@@ -46,31 +44,39 @@ class HealthCheck:
 
     def responded(self) -> None:
         """Record that an attempt got a response."""
-        self._hangs_up = False
+        self._accepts_only = False
         self._connected()
 
     def connection_failed(self) -> None:
         """Record that no connection could be made."""
-        self._hangs_up = False
+        self._accepts_only = False
         if self._state != "paused":
             self._become("down", "nothing accepts connections there.")
 
-    def hung_up(self) -> None:
-        """Record that a connection was accepted and closed without a response."""
-        self._hangs_up = True
-        if self._state != "paused":
-            self._become("down", HANGS_UP)
+    def accepted_only(self, symptom: str) -> None:
+        """Record that a connection was accepted, and that no app responded.
 
-    def pause(self, *, hangs_up: bool) -> None:
-        """Record that the queue waits until the target is up."""
-        self._hangs_up = hangs_up
-        self._become("paused", HANGS_UP if hangs_up else "")
+        Args:
+            symptom: As `retry_policy.symptom` returned it.
+        """
+        self._accepts_only = True
+        if self._state != "paused":
+            self._become("down", symptom)
+
+    def pause(self, symptom: str) -> None:
+        """Record that the queue waits until the target is up.
+
+        Args:
+            symptom: As `retry_policy.symptom` returned it; empty where no connection was made.
+        """
+        self._accepts_only = bool(symptom)
+        self._become("paused", symptom)
 
     async def check(self) -> None:
         """Check once whether the target accepts connections."""
         if not await reachable(self._target):
             self.connection_failed()
-        elif not self._hangs_up:
+        elif not self._accepts_only:
             self._connected()
 
     async def run(self) -> None:

@@ -378,7 +378,7 @@ class QueueRunner:
         self._down = True
         self._resume.clear()
         self._publish_end(attempt, next_try_at=self._clock() + delay)
-        self._health.pause(hangs_up=outcome is AttemptOutcome.AMBIGUOUS)
+        self._health.pause(retry_policy.symptom(attempt))
         self._suspended_for = delay
 
     async def _try_set_aside(self, queued: QueuedDelivery) -> None:

@@ -449,7 +449,7 @@ class Relay:
         elif outcome is retry_policy.AttemptOutcome.UNREACHED:
             self._health_checks[target].connection_failed()
         elif attempt.error == "reset":
-            self._health_checks[target].hung_up()
+            self._health_checks[target].accepted_only(retry_policy.symptom(attempt))
 
     async def start(self) -> None:
         """Check the targets, and resume forwarding what was queued by an earlier session."""

@@ -18,7 +18,12 @@ SUSPECT_AFTER = 5
 """A head that was reset or answered 502 to 504 this often may be the cause: it is set aside."""
 
 _UNREACHED = frozenset({"refused", "dns", "unreachable", "tls", "descriptors"})
-_AMBIGUOUS = frozenset({"reset", "protocol", "too_large"})
+_SYMPTOMS = {
+    "reset": "it accepts connections and hangs up.",
+    "protocol": "what answers there is not HTTP.",
+    "too_large": "the headers of its answer are too large.",
+}
+_AMBIGUOUS = frozenset(_SYMPTOMS)
 _AMBIGUOUS_STATUSES = frozenset({502, 503, 504})
 _TEMPORARY_STATUSES = frozenset({408, 425, 429})
 
@@ -95,6 +100,19 @@ def classify(attempt: Attempt) -> AttemptOutcome:
 def responded(attempt: Attempt) -> bool:
     """Whether an attempt shows that the app itself is up: any response but that of a gateway."""
     return attempt.status is not None and attempt.status not in _AMBIGUOUS_STATUSES
+
+
+def symptom(attempt: Attempt) -> str:
+    """What a target does that accepts connections although no app responds, as a sentence.
+
+    Returns:
+        Empty where no connection was made, and where the app responded.
+    """
+    if classify(attempt) is not AttemptOutcome.AMBIGUOUS:
+        return ""
+    if attempt.status is not None:
+        return f"it answers {attempt.status}."
+    return _SYMPTOMS[attempt.error or ""]
 
 
 def retry_after(headers: Headers, now: float) -> float:
