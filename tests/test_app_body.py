@@ -6,6 +6,9 @@ import zlib
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
+from werkzeug.debug import DebuggedApplication
+from werkzeug.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,7 +126,29 @@ PAGES = {
     "rails-production": (
         "<!DOCTYPE html><html><head><title>We're sorry, but something went wrong (500)</title></head>"
         "<body><div><h1>We're sorry, but something went wrong.</h1></div></body></html>",
-        "We're sorry, but something went wrong (500) / We're sorry, but something went wrong.",
+        "We're sorry, but something went wrong (500)",
+    ),
+    "rails-debug-csrf": (
+        '<!DOCTYPE html><html lang="en"><head><title>Action Controller: Exception caught</title>'
+        "<style>b{}</style></head><body><header><h1>ActionController::InvalidAuthenticityToken\n"
+        '    in WController#csrf</h1></header><main role="main" id="container"><h2>ActionController::'
+        'InvalidAuthenticityToken</h2><div class="source" id="frame-source-0-0"><div class="info">'
+        "Extracted source (around line <strong>#211</strong>):</div></div></main></body></html>",
+        "ActionController::InvalidAuthenticityToken in WController#csrf",
+    ),
+    "django-debug-404": (
+        "<!DOCTYPE html><html lang=en><head><title>Page not found at /nothing/</title></head><body>"
+        '<header id="summary"><h1>Page not found <small>(404)</small></h1><table class="meta"><tr>'
+        '<th scope="row">Request Method:</th><td>POST</td></tr></table></header><main id="info"><p>'
+        "Using the URLconf defined in <code>app</code>,\n Django tried these URL patterns, in this "
+        "order:</p><ol><li><code>boom/</code></li></ol></main></body></html>",
+        "Page not found at /nothing/ / Using the URLconf defined in app, Django tried these URL "
+        "patterns, in this order:",
+    ),
+    "express-production": (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n'
+        "</head>\n<body>\n<pre>Unauthorized</pre>\n</body>\n</html>\n",
+        "Unauthorized",
     ),
     "laravel-419": (
         "<!DOCTYPE html><html><head><title>Page Expired</title></head><body><div>419</div><div>Page "
@@ -176,6 +201,19 @@ PAGES = {
 def test_the_reason_is_found_in_an_error_page(name: str) -> None:
     page, expected = PAGES[name]
     assert reason(page.encode()) == expected
+
+
+def test_the_reason_is_found_in_the_debug_page_that_flask_makes() -> None:
+    app = Flask("example")
+
+    @app.post("/webhook")
+    def webhook() -> str:
+        raise ValueError("the database is locked & <b>busy</b>")
+
+    app.testing = True  # it leaves errors to the debugger
+    page = Client(DebuggedApplication(app)).post("/webhook").get_data()
+    assert len(page) > 5000
+    assert reason(page) == "ValueError: the database is locked & <b>busy</b>"
 
 
 @pytest.mark.parametrize(

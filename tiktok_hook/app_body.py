@@ -16,6 +16,8 @@ MAX_DECODED_BYTES = 64 * 1024
 
 _MAX_CHARS = 200
 _MAX_PARTS = 2
+_MAX_ADDED_CHARS = 60
+"""A heading that says this much more than a shorter one takes its place; a whole page does not."""
 
 
 def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
@@ -125,7 +127,7 @@ def visible_text(body: bytes) -> str:
     if not _is_html(text):
         return text
     page = _Page(text)
-    return "\n".join([page.title, *page.messages, *page.blocks])
+    return "\n".join([page.title, *page.messages, *page.blocks, *page.cells])
 
 
 def _text(body: bytes) -> str | None:
@@ -225,7 +227,7 @@ _MESSAGE_CLASS = re.compile(
 _GENERIC = re.compile(
     r"""(?ix)
     (?:http\s*(?:status|error)\s*)?(?:[1-5]\d\d)?[\s:.\u2013-]*
-    (?:(?:internal\s)?server\serror|error|forbidden|bad\srequest|unauthorized|not\sfound
+    (?:(?:internal\s)?server\serror|error|forbidden|bad\srequest|unauthorized|(?:page\s)?not\sfound
        |method\snot\sallowed|service\sunavailable|whitelabel\serror\spage|starlette\sdebugger
        |action\scontroller:\sexception\scaught|exception\scaught|oops.{0,40}
        |application\serror|an?\s(?:unknown\s)?error\s(?:has\s)?occurr?ed
@@ -238,7 +240,7 @@ _BOILERPLATE = re.compile(
     this\sapplication\shas\sno\sexplicit\smapping | the\sserver\sencountered\san\sinternal\serror
     | the\srequested\surl\swas\snot\sfound\son\sthe\sserver | \w{3}\s\w{3}\s\d\d\s\d\d:\d\d:\d\d
     | traceback(?:$|\s\(most\srecent|\sinterpreter) | type:?\sstatus\sreport
-    | the\sdebugger\scaught\san\sexception
+    | the\sdebugger\scaught\san\sexception | extracted\ssource\s\(around\sline
     """
 )
 _NEXT_DATA = re.compile(r'(?is)<script[^>]*id="__NEXT_DATA__"[^>]*>(.*?)</script>')
@@ -260,21 +262,33 @@ def _from_html(text: str) -> str:
     # `ValueError: boom // Werkzeug Debugger`
     title = re.sub(r"\s*(?://|[|\u2013-])\s*[\w ]*Debugger\s*$", "", page.title).strip()
     texts = [message, *page.messages, title, *page.blocks]
-    lines: list[str] = []
     if title and page.messages and not _is_generic(title):
-        texts.insert(0, title)
+        texts = [title, message, *page.messages]  # the rest is source code and settings
+    lines = _informative(texts) or _informative(page.cells)
+    if not lines:  # a page that repeats its status is quoted all the same
+        found = [line for each in (title, *page.blocks) if (line := _one_line(each))]
+        lines = [line for line in found if line.lower() != "error"][:1] or found[:1]
+    return " / ".join(lines)
+
+
+def _informative(texts: Iterable[str]) -> list[str]:
+    """The first lines that say more than the status and than one another."""
+    lines: list[str] = []
     for each in texts:
         line = _first_line(each)
         if not line or _is_generic(line) or _FRAME.match(line):
             continue
-        if any(line in other or other in line for other in lines):
+        shorter = next((other for other in lines if other in line), None)
+        if shorter is not None:
+            if len(line) <= len(shorter) + _MAX_ADDED_CHARS:
+                lines[lines.index(shorter)] = line
+            continue
+        if any(line.rstrip(".") in other for other in lines):
             continue
         lines.append(line)
         if len(lines) == _MAX_PARTS:
             break
-    if not lines:  # a page that repeats its status is quoted all the same
-        lines = [line for line in (title, *page.blocks) if line.strip()][:1]
-    return " / ".join(lines)
+    return lines
 
 
 class _Page:
@@ -288,6 +302,7 @@ class _Page:
         self.title = ""
         self.messages: list[str] = []
         self.blocks: list[str] = []
+        self.cells: list[str] = []  # of tables: source code and settings, seldom the reason
         self._text: list[str] = []
         self._open: list[str] = []
         self._hidden = ""  # name of the element whose content is left out; `!--` for a comment
@@ -350,12 +365,14 @@ class _Page:
     def _end_block(self) -> None:
         text = html.unescape("".join(self._text))
         self._text.clear()
-        if not text.strip() or len(self.blocks) > 100:
+        if not text.strip() or len(self.blocks) + len(self.cells) > 100:
             return
         if "title" in self._open and not self.title:
             self.title = " ".join(text.split())
         elif self._message_depth is not None:
             self.messages.append(text)
+        elif "td" in self._open or "th" in self._open:
+            self.cells.append(text)
         else:
             self.blocks.append(text)
 

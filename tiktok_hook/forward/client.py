@@ -336,7 +336,7 @@ def _unconnected(address: Address, error: sockets.UnconnectedError) -> FailedErr
     failures = error.failures.values()
     if any(sockets.is_exhausted(failure) for failure in failures):
         return _exhausted()
-    # Something accepted and hung up before the connection was in use: that is not "nothing listens".
+    # Something accepted and hung up before the connection was in use, so something listens.
     if any(isinstance(failure, ConnectionResetError) for failure in failures):
         return FailedError("reset", "the connection was closed while it was set up")
     # Hosts files name ::1 for localhost also where IPv6 is off: a refused connection counts more.
