@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from werkzeug.debug import DebuggedApplication
-from werkzeug.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.debug import DebuggedApplication
+from werkzeug.test import Client
 
 from tiktok_hook.app_body import MAX_DECODED_BYTES, decoded, reason
 

@@ -17,7 +17,7 @@ MAX_DECODED_BYTES = 64 * 1024
 _MAX_CHARS = 200
 _MAX_PARTS = 2
 _MAX_ADDED_CHARS = 60
-"""A heading that says this much more than a shorter one takes its place; a whole page does not."""
+"""Most characters by which a longer line may replace the shorter one that it contains."""
 
 
 def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:

@@ -96,7 +96,7 @@ async def test_an_app_that_is_not_running_gives_connection_refused(forwarder: Fo
     assert (reply.status, reply.error) == (None, "refused")
 
 
-async def test_a_connection_that_is_reset_while_it_is_made_is_not_refused(
+async def test_a_connection_that_is_reset_while_it_is_made_gives_the_error_reset(
     forwarder: Forwarder,
 ) -> None:
     # localhost is also ::1, where nothing listens.
