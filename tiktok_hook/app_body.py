@@ -272,7 +272,7 @@ def _from_html(text: str) -> str:
 
 
 def _informative(texts: Iterable[str]) -> list[str]:
-    """The first lines that say more than the status and than one another."""
+    """The first lines that add to the status and to one another."""
     lines: list[str] = []
     for each in texts:
         line = _first_line(each)

@@ -19,6 +19,25 @@ def test_the_options_of_listen_are_grouped_with_the_main_ones_first() -> None:
     assert re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", rest) == ["--config", "--help"]
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "headings"),
+    [
+        ("trigger", "--to", ["Request", "Your app", "Signatures", "Output", "Other"]),
+        ("replay", "--to", ["Request", "Deliveries", "Your app", "Signatures"]),
+        ("events", "--failed", ["Deliveries", "History", "Output", "Other"]),
+        ("export", "--failed", ["Deliveries", "History", "Output", "Other"]),
+    ],
+)
+def test_what_a_command_is_for_comes_first(name: str, first: str, headings: list[str]) -> None:
+    text = invoke(name, "--help").stdout
+    assert HEADING.findall(text)[: len(headings)] == headings
+    options = re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", text.partition(f"{headings[0]}:")[2])
+    assert options[0] == first
+    assert len(options) == len(set(options))
+    rest = set(re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", text.partition("Other:")[2]))
+    assert rest - {"--config", "--help"} <= {"--redact", "--output"}
+
+
 def test_a_command_with_few_options_has_one_list() -> None:
     assert HEADING.findall(invoke("sign", "--help").stdout) == ["Options"]
 

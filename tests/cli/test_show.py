@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.pty_terminal import Terminal
 from tests.store.samples import delivery
 from tiktok_hook import events
 from tiktok_hook.delivery import Delivery
-from tiktok_hook.store import open_store
+from tiktok_hook.store import QueueEntry, open_store
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,22 @@ async def stored(db: Path, *several: Delivery) -> None:
     with open_store(db) as store:
         for each in several:
             await store.add(each)
+
+
+async def test_the_apps_that_a_delivery_is_queued_for_are_named(tmp_path: Path) -> None:
+    db = tmp_path / "history.db"
+    due = datetime(2026, 11, 23, 12, 30, 5).astimezone().timestamp()
+    queues = [
+        QueueEntry("first", "http://127.0.0.1:3000/"),
+        QueueEntry("first", "http://127.0.0.1:4000/", tries=2, next_try_at=due),
+    ]
+    with open_store(db) as store:
+        await store.add(delivery(), queues=queues)
+    head = (await asyncio.to_thread(invoke, "show", "--db", str(db))).stdout.partition("\n\n")[0]
+    assert head.splitlines()[1:] == [
+        "Queued for http://127.0.0.1:3000/: in order",
+        "Queued for http://127.0.0.1:4000/: next try 2026-11-23 12:30:05",
+    ]
 
 
 @pytest.mark.parametrize(

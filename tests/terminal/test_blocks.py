@@ -138,6 +138,16 @@ def test_a_hint_is_wrapped_under_the_attempt_it_explains() -> None:
     assert all(line.startswith("      word") and len(line) <= 60 for line in hint[1:])
 
 
+def test_a_hint_is_not_repeated_for_each_attempt_that_failed_likewise() -> None:
+    tried = [attempt(status=500, hint=hint) for hint in ("first", "first", "second", "first")]
+    block = drawn(delivery_block(delivery(), attempts=tried, width=80))
+    assert [word for word in block.split() if word in {"first", "second"}] == [
+        "first",
+        "second",
+        "first",
+    ]
+
+
 def test_the_outcome_of_an_attempt_is_on_a_line_of_its_own_where_the_target_is_long() -> None:
     url = f"{TARGET}/{'path' * 7}"
     block = drawn_lines(delivery_block(delivery(), attempts=[attempt(target=url)], width=80))

@@ -2,6 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
+REQUEST: Mapping[str, Sequence[str]] = {
+    "Request": (
+        "--to", "--through-tunnel", "--list", "--scenario", "--set", "--unset", "--edit", "--body",
+        "--header", "--method", "--path", "--with-id", "--as-is", "--age", "--bad-signature",
+        "--no-signature", "--count", "--duplicate", "--shuffle", "--seed", "--rate",
+        "--concurrency", "--retry-like-tiktok", "--speed", "--dry-run",
+    ),
+}  # fmt: skip
+"""First of all in a command that sends a request which its options change."""
+
+SELECTION: Mapping[str, Sequence[str]] = {
+    "Deliveries": (
+        "--failed", "--pending", "--event", "--verdict", "--status", "--user", "--publish-id",
+        "--search", "--since", "--until", "--redeliveries", "--replayed", "--source", "--listener",
+        "--app", "--limit", "--follow",
+    ),
+}  # fmt: skip
+"""In a command that chooses stored deliveries."""
+
 GROUPS: Mapping[str, Sequence[str]] = {
     "Your app": (
         "--forward-to", "--route", "--ack", "--answer", "--retry-for", "--header",
@@ -36,10 +55,12 @@ def grouped(options: Sequence[tuple[str, ...]]) -> Mapping[str, Sequence[int]]:
     if len(options) < MANY:
         return {"Options": range(len(options))}
     place_of = {name: place for place, names in enumerate(options) for name in names}
-    found = {
-        title: [place_of[name] for name in names if name in place_of]
-        for title, names in GROUPS.items()
-    }
-    taken = {place for places in found.values() for place in places}
+    groups = (REQUEST if "--set" in place_of else {}) | (SELECTION if "--event" in place_of else {})
+    found: dict[str, list[int]] = {}
+    taken: set[int] = set()
+    for title, names in (groups | GROUPS).items():
+        places = [place_of[name] for name in names if name in place_of]
+        found[title] = [place for place in places if place not in taken]
+        taken.update(places)
     found["Other"] = [place for place in range(len(options)) if place not in taken]
     return {title: places for title, places in found.items() if places}

@@ -155,7 +155,7 @@ def _whole(entry: "Entry", history: "HistoryReader") -> str:
         name_apps=True,
     )
     parts = [
-        _received(entry, history.redeliveries(delivery.id)),
+        _received(entry, history.redeliveries(delivery.id)) + _queued(history, delivery.id),
         render(block, paint).rstrip("\n"),
         _unknown(entry.delivery),
     ]
@@ -181,6 +181,20 @@ def _received(entry: "Entry", same: Sequence[int]) -> str:
     if others:
         words += f"\nOf the same event: {', '.join(others[:20])}"
     return words + (", ..." if len(others) > 20 else "")
+
+
+def _queued(history: "HistoryReader", delivery_id: int) -> str:
+    """Which apps a delivery is queued for, and when it is due; empty if it is not."""
+    from tiktok_hook.sanitize import visible
+
+    found = ""
+    for entry in history.queues_of(delivery_id):
+        due = "in order"
+        if entry.next_try_at is not None:
+            moment = datetime.fromtimestamp(entry.next_try_at).astimezone()
+            due = f"next try {moment:%Y-%m-%d %H:%M:%S}"
+        found += f"\nQueued for {visible(entry.target)}: {due}"
+    return found
 
 
 def _unknown(delivery: "Delivery") -> str:

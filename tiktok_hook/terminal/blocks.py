@@ -72,11 +72,14 @@ def delivery_block(
     yield from _verdict(delivery, width, waiting_for, is_over=is_over)
     if delivery.redelivery_of is not None:
         yield line(_INDENT, ("↻", "caution"), " ", words.redelivery(delivery))
+    last_hint = ""
     for attempt in attempts:
         after = delivery.received_at if detail.times else None
         about = lines.attempt_line(attempt, name_app=name_apps, after=after)
         yield from attempt_lines(about, width)
-        yield from hint_lines(attempt.hint, width, indent=4)
+        if attempt.hint != last_hint:
+            yield from hint_lines(attempt.hint, width, indent=4)
+        last_hint = attempt.hint
     if skipped is not None:
         yield from hanging("", lines.skipped_line(skipped), width=width, indent=4)
     if detail.headers:
