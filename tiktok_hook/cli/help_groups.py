@@ -55,10 +55,12 @@ def grouped(options: Sequence[tuple[str, ...]]) -> Mapping[str, Sequence[int]]:
     if len(options) < MANY:
         return {"Options": range(len(options))}
     place_of = {name: place for place, names in enumerate(options) for name in names}
-    groups = (REQUEST if "--set" in place_of else {}) | (SELECTION if "--event" in place_of else {})
+    groups: dict[str, Sequence[str]] = {}
+    groups |= REQUEST if "--set" in place_of else {}
+    groups |= SELECTION if "--event" in place_of else {}
     found: dict[str, list[int]] = {}
     taken: set[int] = set()
-    for title, names in (groups | GROUPS).items():
+    for title, names in {**groups, **GROUPS}.items():
         places = [place_of[name] for name in names if name in place_of]
         found[title] = [place for place in places if place not in taken]
         taken.update(places)
