@@ -1,5 +1,6 @@
 import pytest
 
+import tiktok_hook
 from tiktok_hook.suggestions import did_you_mean, nearest
 
 WORDS = ("listen", "audit", "events", "export")
@@ -32,3 +33,20 @@ def test_the_hint_names_at_most_two() -> None:
 
 def test_known_words_keep_their_case() -> None:
     assert nearest("forward_too", ("FORWARD_TO",)) == ["FORWARD_TO"]
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("audit", "play_blocking"),
+        ("doctor", "examine_blocking"),
+        ("trigger", "run_blocking"),
+    ],
+)
+def test_calling_a_module_names_the_function_that_is_meant(name: str, instead: str) -> None:
+    module = getattr(tiktok_hook, name)
+    assert callable(getattr(module, instead))
+    with pytest.raises(
+        TypeError, match=rf"^tiktok_hook\.{name} is a module\. Call {name}.{instead}"
+    ):
+        module("post.publish.complete")

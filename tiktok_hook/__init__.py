@@ -75,12 +75,18 @@ __all__ = [
 ]
 
 
+_MODULES = frozenset({"audit", "doctor", "events", "trigger"})
+"""Documented modules, which are attributes without an import of their own as well."""
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         # importlib.metadata alone takes longer to import than everything else here.
         from importlib.metadata import version
 
         return version("tiktok-hook")
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -137,6 +137,23 @@ async def test_it_goes_to_the_newest_listener_and_is_marked_there(app: App) -> N
         assert (await listener.wait_for("delivery", 4))["verdict"]["state"] == "missing"
 
 
+async def test_a_listener_that_was_killed_is_not_taken_for_the_app(app: App) -> None:
+    app.answer = hang
+    async with (
+        listening("--no-tunnel", "--ephemeral", "-f", app.url) as listener,
+        asyncio.TaskGroup() as group,
+    ):
+        sent = group.create_task(trigger(FAILED))
+        await listener.wait_for("delivery")
+        await listener.end(signal.SIGKILL)
+    result = sent.result()
+    assert result.exit_code == 6
+    assert result.stderr.splitlines()[1] == (
+        "Hint: The listener closed the connection before it answered, as when it is stopped: see "
+        "its terminal, or start it again."
+    )
+
+
 async def test_a_403_of_the_listener_is_explained_by_another_secret() -> None:
     async with listening("--no-tunnel", "--ephemeral"):
         result = await trigger(FAILED, secret="another-secret-than-its")

@@ -278,6 +278,12 @@ class _Triggering:
                 f"{reply.status}: the listener has another client secret than the one given here. "
                 "Without --secret and TIKTOK_CLIENT_SECRET it signs the event itself."
             )
+        is_listener = self._given["to"] is None and not self._given["through_tunnel"]
+        if is_listener and reply.error in {"refused", "reset"}:
+            return (
+                "The listener closed the connection before it answered, as when it is stopped: see "
+                "its terminal, or start it again."
+            )
         verdict = signature_options.verdict(
             signed=self._is_signed,
             bad=self._given["bad_signature"],

@@ -1,6 +1,6 @@
 """Sample events, signed as TikTok would, for a listener or any address."""
 
-from tiktok_hook import background
+from tiktok_hook import background, suggestions
 from tiktok_hook.trigger.address import listener_url
 from tiktok_hook.trigger.listener_api import ListenerApi, signing_listener
 from tiktok_hook.trigger.retries import GIVEN_UP_SECONDS, Try, retry, schedule
@@ -11,6 +11,11 @@ from tiktok_hook.trigger.scenarios import SCENARIOS, scenario
 
 run_blocking = background.blocking(run)
 """`run` for programs without an event loop, and for notebooks."""
+
+suggestions.explain_call(
+    __name__,
+    "Call trigger.run_blocking(trigger.bodies(EVENT, 1), URL, secret=…), or await trigger.run(…).",
+)
 
 __all__ = [
     "CONTENT_TYPE",
