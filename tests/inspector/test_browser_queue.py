@@ -82,7 +82,7 @@ async def test_differences_and_the_log_id_are_shown(view: View) -> None:
 _NOTIFICATIONS = """
 window.shown = [];
 window.Notification = class {
-  static permission = "default";
+  static permission = "granted";
   static requestPermission = async () => "granted";
   constructor(title) {
     window.shown.push(title);
@@ -112,3 +112,5 @@ async def test_notifications_are_asked_for_and_are_of_failures_or_of_what_the_fi
     await expect(page.locator("#matching")).to_have_text("0 of 1")
     await view.receive()
     await expect(html).to_have_attribute("data-shown", "#1 failed, #2 post.publish.complete")
+    await page.reload()  # as a click on a notification does
+    await expect(page.locator("#notify")).to_have_text("Notifying")

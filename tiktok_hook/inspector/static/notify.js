@@ -4,9 +4,13 @@ import { el } from "./dom.js";
 import { filters } from "./state.js";
 import { eventName } from "./words.js";
 
-let isOn = false;
+const KEY = "tiktok_hook_notify";
 
 const supported = () => "Notification" in window && Notification.permission !== "denied";
+
+// Kept for the tab: a click on a notification loads the page again.
+let isOn =
+  supported() && Notification.permission === "granted" && sessionStorage.getItem(KEY) === "on";
 
 // A button that turns them on and off; `changed` draws it again.
 export function notifyButton(changed) {
@@ -14,6 +18,7 @@ export function notifyButton(changed) {
   const toggle = async () => {
     if (isOn) isOn = false;
     else isOn = (await Notification.requestPermission()) === "granted";
+    sessionStorage.setItem(KEY, isOn ? "on" : "off");
     changed();
   };
   const words = [...filters()].length ? "matching deliveries" : "failures";
