@@ -1,18 +1,18 @@
 """A file opened for import: read to its end and checked before any of it is stored."""
 
 import fnmatch
-import json
-import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import BinaryIO
 
 from tiktok_hook import signature
-from tiktok_hook.archive import file_formats, har_reader, request_logs, source_file
+from tiktok_hook.archive import document, file_formats, har_reader, request_logs, source_file
 from tiktok_hook.archive.addresses import url_of
+from tiktok_hook.archive.document import Records
 from tiktok_hook.archive.entry import Entry
-from tiktok_hook.archive.fields import Fields, lenient_decoder, loads
+from tiktok_hook.archive.fields import Fields, loads
 from tiktok_hook.archive.har_reader import OtherMethodError, Sibling
 from tiktok_hook.archive.shapes import attempt_of, delivery_of
 from tiktok_hook.delivery import Attempt, BodyState, Delivery
@@ -32,10 +32,6 @@ _OTHER_LINES = {"ready", "answer", "dropped", "tunnel", "app", "summary"}
 """Lines of ``listen --format json`` that are not deliveries."""
 
 _BOM = b"\xef\xbb\xbf"
-_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
-_BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
-_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
-_BETWEEN = re.compile(r"[\s,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +58,22 @@ class ImportOptions:
         return not self.urls or any(fnmatch.fnmatchcase(url, glob) for glob in self.urls)
 
 
+Record = Entry | Attempt | None
+"""What a place of a file contains: a delivery, an attempt, or a line that is neither."""
+
+
 @dataclass(slots=True)
 class _Place:
-    """A delivery and its attempts: their offset in a file of lines, or what was read already."""
+    """Where in a file a delivery and its attempts are."""
 
-    delivery: int | Delivery
-    attempts: list[int | Attempt] = field(default_factory=list)
+    delivery: int
+    attempts: list[int] = field(default_factory=list)
+    own_attempts: int = 0
     included: bool = True
 
 
 class Capture:
-    """What a file contains. Of JSON Lines only the offsets are kept in memory.
+    """What a file contains. Only the places of its records are kept in memory.
 
     Attributes:
         deliveries: How many will be imported.
@@ -87,14 +88,14 @@ class Capture:
     """
 
     def __init__(
-        self, stream: BinaryIO, name: str, found: "_Found", secrets: Sequence[str]
+        self, read: Callable[[int], Record], name: str, found: "_Found", secrets: Sequence[str]
     ) -> None:
-        self._stream = stream
+        self._read = read
         self._name = name
         self._places = [each for each in found.places if each.included]
         self._secrets = secrets
         self.deliveries = len(self._places)
-        self.attempts = sum(len(each.attempts) for each in self._places)
+        self.attempts = sum(len(each.attempts) + each.own_attempts for each in self._places)
         self.strays = found.strays
         self.other_methods = found.other_methods
         self.not_selected = len(found.places) - len(self._places)
@@ -111,17 +112,24 @@ class Capture:
             UsageError: The file changed since it was checked, or can no longer be read.
         """
         for place in self._places:
-            attempts = tuple(
-                each if isinstance(each, Attempt) else attempt_of(self._fields_at(each))
-                for each in place.attempts
-            )
-            found = place.delivery
-            if not isinstance(found, Delivery):
-                try:
-                    found = delivery_of(self._fields_at(found))
-                except ValueError:
-                    raise self._changed() from None
-            yield Entry(self._checked(found), attempts)
+            found = self._at(place.delivery)
+            if not isinstance(found, Entry):
+                raise self._changed()
+            attempts = list(found.attempts)
+            for each in map(self._at, place.attempts):
+                if not isinstance(each, Attempt):
+                    raise self._changed()
+                attempts.append(each)
+            yield Entry(self._checked(found.delivery), tuple(attempts))
+
+    def _at(self, place: int) -> Record:
+        try:
+            return self._read(place)
+        except (ValueError, OSError):
+            raise self._changed() from None
+
+    def _changed(self) -> UsageError:
+        return UsageError(f"{self._name} changed while it was imported.", hint=HINT)
 
     def _checked(self, delivery: Delivery) -> Delivery:
         """The delivery with the verdict of the secrets; unchanged where its bytes are not exact."""
@@ -148,16 +156,6 @@ class Capture:
         )
         return delivery.replace(verdict=verdict)
 
-    def _fields_at(self, offset: int) -> Fields:
-        try:
-            self._stream.seek(offset)
-            return Fields(loads(self._stream.readline()))
-        except (ValueError, OSError):
-            raise self._changed() from None
-
-    def _changed(self) -> UsageError:
-        return UsageError(f"{self._name} changed while it was imported.", hint=HINT)
-
 
 class _Found:
     """Deliveries in the order of a file, with the attempts that belong to each.
@@ -175,41 +173,32 @@ class _Found:
         self.is_cut = False
         self._options = options
         self._latest: dict[int, _Place] = {}
-        self._waiting: dict[int, list[int | Attempt]] = {}
+        self._waiting: dict[int, list[int]] = {}
 
     @property
     def strays(self) -> int:
         """Attempts without their delivery."""
         return sum(len(each) for each in self._waiting.values())
 
-    def add_delivery(
-        self,
-        delivery: Delivery,
-        where: int | None = None,
-        attempts: Sequence[Attempt] = (),
-        number: int = 0,
-    ) -> None:
+    def add(self, number: int, where: int, found: Record) -> None:
+        """Note what is at a place; `number` is its number for messages."""
+        if isinstance(found, Attempt):
+            place = self._latest.get(found.delivery_id)
+            waiting = self._waiting.setdefault
+            (waiting(found.delivery_id, []) if place is None else place.attempts).append(where)
+        elif found is not None:
+            self._add_delivery(number, where, found)
+
+    def _add_delivery(self, number: int, where: int, found: Entry) -> None:
+        delivery = found.delivery
         included = self._options.includes(delivery)
-        place = _Place(delivery if where is None else where, list(attempts), included)
+        place = _Place(where, own_attempts=len(found.attempts), included=included)
         self.places.append(place)
         if included and delivery.body_state is not BodyState.EXACT:
             self.body_states.setdefault(delivery.body_state, []).append(number)
         if delivery.imported_id is not None:
             place.attempts += self._waiting.pop(delivery.imported_id, [])
             self._latest[delivery.imported_id] = place
-
-    def add_attempt(self, attempt: Attempt, where: int | None = None) -> None:
-        place = self._latest.get(attempt.delivery_id)
-        of_it = (
-            self._waiting.setdefault(attempt.delivery_id, []) if place is None else place.attempts
-        )
-        of_it.append(attempt if where is None else where)
-
-    def add(self, number: int, found: Entry | Attempt) -> None:
-        if isinstance(found, Attempt):
-            self.add_attempt(found)
-        else:
-            self.add_delivery(found.delivery, attempts=found.attempts, number=number)
 
     def omit(self, number: int, error: ValueError) -> None:
         if isinstance(error, OtherMethodError):
@@ -256,8 +245,9 @@ def _load(
     if options.headers is not None:
         found = _Found(options)
         data = source_file.read_all(stream, name)
-        found.add(1, request_logs.of_body(data, options.headers, options.secrets, file_time))
-        return _capture(stream, name, found, options)
+        entry = request_logs.of_body(data, options.headers, options.secrets, file_time)
+        found.add(1, 0, entry)
+        return _capture(lambda _: entry, name, found, options)
     stream, sibling = source_file.unpacked(stream, name, sibling)
     head = stream.read(4096)
     stream.seek(0)
@@ -267,13 +257,15 @@ def _load(
     if kind := file_formats.of_bytes(head):
         raise UsageError(f"{name} is {kind.name}.", hint=kind.hint or HINT)
     if _is_lines(stream):
-        return _capture(stream, name, _read_lines(stream, name, options), options)
-    found = _read_document(stream, name, options, sibling, file_time)
-    return _capture(stream, name, found, options)
+        found = _read_lines(stream, name, options)
+        return _capture(partial(_line_at, stream), name, found, options)
+    return _load_document(stream, name, options, sibling, file_time)
 
 
-def _capture(stream: BinaryIO, name: str, found: _Found, options: ImportOptions) -> Capture:
-    capture = Capture(stream, name, found, options.secrets)
+def _capture(
+    read: Callable[[int], Record], name: str, found: _Found, options: ImportOptions
+) -> Capture:
+    capture = Capture(read, name, found, options.secrets)
     if capture.deliveries:
         return capture
     if capture.not_selected:
@@ -345,7 +337,7 @@ def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
         if not line.strip():
             continue
         try:
-            _read_line(loads(line), here, number, found)
+            found.add(number, here, _of_line(loads(line)))
         except ValueError as error:
             raise UsageError(
                 f"{name}, line {number}: {why_not(error, line=False)}.", hint=HINT
@@ -353,110 +345,79 @@ def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
     return found
 
 
-def _read_line(value: Json, offset: int | None, number: int, found: _Found) -> None:
+def _line_at(stream: BinaryIO, offset: int) -> Record:
+    stream.seek(offset)
+    return _of_line(loads(stream.readline()))
+
+
+def _of_line(value: Json) -> Record:
     fields = Fields(value)
     kind = fields.text("type", "delivery")
     if kind == "delivery":
-        nested = [attempt_of(Fields(each, "attempts")) for each in fields.list("attempts")]
-        found.add_delivery(delivery_of(fields), offset, nested, number)
-    elif kind == "attempt":
-        found.add_attempt(attempt_of(fields), offset)
-    elif kind not in _OTHER_LINES:
-        raise ValueError(f"type is {kind[:40]!r}, not delivery or attempt")
+        attempts = tuple(attempt_of(Fields(each, "attempts")) for each in fields.list("attempts"))
+        return Entry(delivery_of(fields), attempts)
+    if kind == "attempt":
+        return attempt_of(fields)
+    if kind in _OTHER_LINES:
+        return None
+    raise ValueError(f"type is {kind[:40]!r}, not delivery or attempt")
 
 
-def _read_document(
+def _load_document(
     stream: BinaryIO,
     name: str,
     options: ImportOptions,
     sibling: Sibling,
     file_time: float | None,
-) -> _Found:
+) -> Capture:
     data = source_file.read_all(stream, name)
     try:
-        text = _compact_text(data)
+        text = document.compact_text(data)
     except UnicodeDecodeError:
         raise UsageError(f"{name} is not UTF-8 text.", hint=HINT) from None
     del data
     found = _Found(options)
-    entries: list[Json]
     try:
-        value: Json = lenient_decoder.decode(text)
+        kind, records = _recognised(document.outline(text), name)
     except RecursionError:
         raise UsageError(f"{name}: nested too deep.", hint=HINT) from None
     except ValueError as error:
-        entries = _entries_before_the_end(text)
-        if not entries:
+        before = document.entries_before_the_end(text)
+        if before is None:
             line = getattr(error, "lineno", None)
             where = name if line is None else f"{name}, line {line}"
             reason = why_not(error, line=False)
             raise UsageError(f"{where}: {reason}.", hint=HINT) from None
         found.is_cut = True
-        kind = "har"
-    else:
-        kind, entries = _recognised(value, name)
-        if not entries:
-            raise UsageError(f"{name} has no entries.", hint="Nothing was imported.")
-    del text
-    for number, entry in enumerate(_consumed(entries), 1):
+        kind, records = "har", before
+    if not records.length:
+        raise UsageError(f"{name} has no entries.", hint="Nothing was imported.")
+    records.clear()  # they are read from the text again
+    secrets = options.secrets
+    readers: dict[str, Callable[[Json], Record]] = {
+        "har": partial(har_reader.entry, secrets=secrets, sibling=sibling, file_time=file_time),
+        "lines": _of_line,
+        "ngrok": partial(request_logs.of_ngrok, secrets=secrets, file_time=file_time),
+        "webhook.site": partial(request_logs.of_webhook_site, secrets=secrets, file_time=file_time),
+    }
+    read = readers[kind]
+    for number, (at, value) in enumerate(document.elements(text, records), 1):
         try:
-            if kind == "har":
-                found.add(
-                    number,
-                    har_reader.entry(
-                        entry, secrets=options.secrets, sibling=sibling, file_time=file_time
-                    ),
-                )
-            elif kind == "lines":
-                _read_line(entry, None, number, found)
-            else:
-                reader = request_logs.of_ngrok if kind == "ngrok" else request_logs.of_webhook_site
-                found.add(number, reader(entry, options.secrets, file_time))
+            found.add(number, at, read(value))
         except ValueError as error:
             found.omit(number, error)
-    return found
+    return _capture(lambda at: read(document.element(text, at)), name, found, options)
 
 
-def _compact_text(data: bytes) -> str:
-    """A JSON document as text that takes one or two bytes of memory per character.
-
-    A single character beyond U+FFFF would make it four, so then all that is not ASCII is escaped.
-
-    Raises:
-        UnicodeDecodeError: It is not UTF-8.
-    """
-    data = data.removeprefix(_BOM)
-    if _BEYOND_BMP.search(data):
-        data = _NOT_ASCII.sub(lambda found: json.dumps(found[0].decode())[1:-1].encode(), data)
-    return data.decode()
-
-
-def _recognised(value: Json, name: str) -> tuple[str, list[Json]]:
+def _recognised(value: Json, name: str) -> tuple[str, Records]:
     found = file_formats.entries_of(value)
     if found is not None:
-        return found
-    kind = file_formats.of_json(value)
-    raise UsageError(f"{name} {kind.name}.", hint=kind.hint or HINT)
-
-
-def _consumed(entries: list[Json]) -> Iterator[Json]:
-    """The entries in order, each released once the next is asked for."""
-    entries.reverse()
-    while entries:
-        yield entries.pop()
-
-
-def _entries_before_the_end(text: str) -> list[Json]:
-    """The whole entries of a HAR that is cut off; empty if it is not one."""
-    start = _ENTRIES.search(text, 0, 100_000)
-    if start is None or '"log"' not in text[: start.start()]:
-        return []
-    found: list[Json] = []
-    at = start.end()
-    while True:
-        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr] # it may match nothing
-        try:
-            value, at = lenient_decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return found
-        found.append(value)
+        kind, entries = found
+        if isinstance(entries, Records):
+            return kind, entries
+        # The document itself is the only record, or its log has none.
+        only = Records(0)
+        only.length = len(entries)
+        return kind, only
+    kind_of_file = file_formats.of_json(value)
+    raise UsageError(f"{name} {kind_of_file.name}.", hint=kind_of_file.hint or HINT)

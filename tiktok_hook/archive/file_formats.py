@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from tiktok_hook.archive.document import Records
 from tiktok_hook.exact_json import Json
 
 
@@ -226,7 +227,8 @@ def of_json(value: Json) -> FileFormat:
 
 def _of_list(values: list[Json]) -> FileFormat:
     first = values[0] if values and isinstance(values[0], dict) else {}
-    items = "1 item" if len(values) == 1 else f"{len(values)} items"
+    length = values.length if isinstance(values, Records) else len(values)
+    items = "1 item" if length == 1 else f"{length} items"
     if "_source" in first:
         return FileFormat("is a list of packets, as Wireshark exports them", _PCAP.hint)
     if {"scheme", "host", "path", "request"} <= first.keys():

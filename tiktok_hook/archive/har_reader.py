@@ -121,7 +121,7 @@ def _own_body(message: Fields, place: str, encoding: str) -> bytes:
 _NOT_BASE64 = "the file gives base64 as its encoding, and it is not"
 
 
-def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[list[Reading], str]:
+def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[Sequence[Reading], str]:
     """The readings of a request body, and a note on why it may be missing or different."""
     note = ""
     data = request.get("postData")

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 from urllib.parse import quote, quote_plus
 
 from tiktok_hook.delivery import BodyState
@@ -47,14 +48,14 @@ class Evidence:
         recorded_size: Size that the recording program gives; None without one.
         content_encoding: Value of the Content-Encoding header; empty without one.
         has_body: Whether there are signs of a body, such as a Content-Type or a signature.
-        verifies: Whether bytes match the request's signature, with a secret that is known here.
+        verifies: Whether bytes match the request's signature; None where no secret is known.
     """
 
     content_length: int | None = None
     recorded_size: int | None = None
     content_encoding: str = ""
     has_body: bool = False
-    verifies: Callable[[bytes], bool] = lambda _: False
+    verifies: Callable[[bytes], bool] | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -91,11 +92,12 @@ def choose(readings: Sequence[Reading], evidence: Evidence, *, note: str = "") -
         evidence: What else is known of it.
         note: Why a body may be missing or different, for the reason.
     """
-    for reading in readings:
-        if evidence.verifies(reading.data):
-            return RecordedBody(reading.data)
-    if not readings and evidence.verifies(b""):
-        return RecordedBody(b"")
+    if evidence.verifies is not None:
+        for reading in readings:
+            if evidence.verifies(reading.data):
+                return RecordedBody(reading.data)
+        if not readings and evidence.verifies(b""):
+            return RecordedBody(b"")
     best = readings[0].data if readings else b""
     sent = next(iter(evidence.sizes), None)
     if sent is not None:
@@ -148,16 +150,13 @@ def _of_size(readings: Sequence[Reading], size: int, *, bytes_are_counted: bool)
         bytes_are_counted: False for a size that may count the characters of a text instead: then
             a guess has to be UTF-8, as JSON is.
     """
-    matching = [
-        reading
-        for reading in readings
-        if len(reading.data) == size
-        and (bytes_are_counted or not reading.is_guess or _is_utf8(reading.data))
-    ]
-    certain = [reading.data for reading in matching if not reading.is_guess]
-    if certain:
-        return certain[0]
-    guesses = {reading.data for reading in matching}
+    guesses = set()
+    for reading in readings:
+        if len(reading.data) == size:
+            if not reading.is_guess:
+                return reading.data
+            if bytes_are_counted or _is_utf8(reading.data):
+                guesses.add(reading.data)
     return guesses.pop() if len(guesses) == 1 else None
 
 
@@ -169,7 +168,13 @@ def _without_body(evidence: Evidence, sent: int | None, note: str) -> RecordedBo
     return RecordedBody(b"", BodyState.MISSING, sent, reason)
 
 
+_MAX_PARSED_BYTES = 4 << 20
+"""A longer body is neither parsed nor decoded on suspicion: that can take many times its memory."""
+
+
 def _is_json(data: bytes) -> bool:
+    if len(data) > _MAX_PARSED_BYTES:
+        return False
     try:
         json.loads(data)
     except (ValueError, RecursionError):
@@ -177,6 +182,8 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
+_SPACE = re.compile(r"\s")
+_BEYOND_LATIN_1 = re.compile("[^\x00-\xff]")
 _LATIN1 = frozenset({"iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"})
 
 
@@ -201,54 +208,99 @@ def of_parsed(value: Json) -> list[Reading]:
     return [Reading(data, is_guess=True) for data in dict.fromkeys(map(_utf8, texts))]
 
 
-def of_text(text: str, media_type: str = "") -> list[Reading]:
+def of_text(text: str, media_type: str = "") -> Sequence[Reading]:
     """The readings of a body that is recorded as text.
 
     Args:
         text: As recorded. Characters from U+DC80 to U+DCFF are bytes that are not UTF-8.
         media_type: Its Content-Type, whose charset counts.
     """
-    found: dict[bytes, bool] = {}
+    return _TextReadings(text, media_type)
 
-    def add(data: bytes | None, *, is_guess: bool = False) -> None:
-        if data is not None:
-            found.setdefault(data, is_guess)
 
-    add(_node_buffer(text))
+@dataclass(frozen=True, slots=True)
+class _TextReadings(Sequence[Reading]):
+    """The readings of a text, made when they are asked for.
+
+    Usually the first is the right one, and all of a large body would take several times its memory.
+    """
+
+    text: str
+    media_type: str
+
+    def __iter__(self) -> Iterator[Reading]:
+        is_unsure = None
+        for data, is_guess in _readings(self.text, self.media_type):
+            if is_unsure is None:
+                is_unsure = self._is_unsure(data)
+            yield Reading(data, is_guess, is_unsure)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @overload
+    def __getitem__(self, index: int) -> Reading: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Reading]: ...
+
+    def __getitem__(self, index: int | slice) -> Reading | Sequence[Reading]:
+        if index == 0:
+            return next(iter(self))
+        return list(self)[index]
+
+    def _is_unsure(self, data: bytes) -> bool:
+        """Whether browsers may have written something else than what was sent.
+
+        They write one character for each byte of what is not UTF-8, and U+FFFD for lost bytes. And
+        what is not the JSON that it should be was cut, or encoded without a note of it.
+        """
+        text = self.text
+        if not text.isascii() and ("\ufffd" in text or _BEYOND_LATIN_1.search(text) is None):
+            return True
+        return "json" in self.media_type.lower() and not _is_json(data)
+
+
+def _readings(text: str, media_type: str) -> Iterator[tuple[bytes, bool]]:
+    """What may have been sent, with whether it is a guess, in order of preference."""
     charset = _CHARSET.search(media_type)
+    certain = [_node_buffer(text)]
     if charset is not None and charset[1].lower() not in {"utf-8", "utf8"}:
-        add(_encoded(text, charset[1]))
+        certain.append(_encoded(text, charset[1]))
         if charset[1].lower() in _LATIN1:  # as browsers read it
-            add(_encoded(text, "cp1252"))
+            certain.append(_encoded(text, "cp1252"))
+    yield from ((data, False) for data in certain if data is not None)
     utf8 = _utf8(text)
-    add(utf8)
-    latin1 = None
+    yield utf8, False
     if not text.isascii():
         latin1 = _encoded(text, "latin-1")
-        # One character per byte; if that is not UTF-8, the text was more likely decoded properly
-        # and its size counts characters.
-        add(latin1, is_guess=latin1 is not None and not _is_utf8(latin1))
-        add(_encoded(text, "cp1252"), is_guess=True)
+        if latin1 is not None:
+            # One character per byte; if that is not UTF-8, the text was more likely decoded
+            # properly and its size counts characters.
+            yield latin1, not _is_utf8(latin1)
+        cp1252 = _encoded(text, "cp1252")
+        if cp1252 is not None:
+            yield cp1252, True
     if b"\r\n" in utf8:
-        add(utf8.replace(b"\r\n", b"\n"), is_guess=True)
+        yield utf8.replace(b"\r\n", b"\n"), True
     elif b"\n" in utf8:
-        add(utf8.replace(b"\n", b"\r\n"), is_guess=True)
-    add(utf8 + b"\n", is_guess=True)
+        yield utf8.replace(b"\n", b"\r\n"), True
+    yield utf8 + b"\n", True
     if b"\r\n" in utf8 or b"\n" not in utf8:
-        add(utf8 + b"\r\n", is_guess=True)
+        yield utf8 + b"\r\n", True
     if not utf8.startswith(b"\xef\xbb\xbf"):
-        add(b"\xef\xbb\xbf" + utf8, is_guess=True)
+        yield b"\xef\xbb\xbf" + utf8, True
     for data in _encoded_without_mark(text):
-        add(data, is_guess=True)
-    # Browsers write one character for each byte of what is not UTF-8, and U+FFFD for lost bytes.
-    is_unsure = latin1 is not None or "\ufffd" in text
-    # What is not the JSON that it should be was cut, or encoded without a note of it.
-    is_unsure = is_unsure or ("json" in media_type.lower() and not _is_json(utf8))
-    return [Reading(data, is_guess, is_unsure) for data, is_guess in found.items()]
+        yield data, True
 
 
 def _encoded_without_mark(text: str) -> Iterator[bytes]:
     """What a text decodes to that the recording program encoded without a note of it."""
+    if len(text) > _MAX_PARSED_BYTES:
+        return
     if len(text) >= 8 and re.fullmatch(r"[A-Za-z0-9+/_-]+={0,2}\s*", text):
         yield from (reading.data for reading in of_base64(text))
     if len(text) >= 8 and len(text) % 2 == 0 and re.fullmatch(r"[0-9A-Fa-f]+", text):
@@ -277,9 +329,15 @@ def _node_buffer(text: str) -> bytes | None:
 
 def of_base64(text: str) -> list[Reading]:
     """The reading of a body that is recorded in base64, plain or for URLs; empty if it is not."""
-    compact = re.sub(r"\s+", "", text).rstrip("=").translate(str.maketrans("-_", "+/"))
+    # A copy is made only where something changes: a body may be as large as a file may be.
+    compact = re.sub(r"\s+", "", text) if _SPACE.search(text) else text
+    compact = compact.rstrip("=")
+    if "-" in compact or "_" in compact:
+        compact = compact.translate(str.maketrans("-_", "+/"))
+    if missing := -len(compact) % 4:
+        compact += "=" * missing
     try:
-        data = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+        data = base64.b64decode(compact, validate=True)
     except (binascii.Error, ValueError):
         return []
     return [Reading(data)]

@@ -1,0 +1,91 @@
+"""A document's records are found without parsing all of it, and it is valid or not as before."""
+
+import json
+
+import pytest
+
+from tiktok_hook.archive.document import (
+    SHOWN,
+    Records,
+    element,
+    elements,
+    entries_before_the_end,
+    outline,
+)
+
+pytestmark = pytest.mark.timeless
+
+VALID = [
+    '{"log":{"version":"1.2","entries":[ {"a":1} , [2] ,"x"],"comment":[ ]}}',
+    ' \n[1,2,{"a":[3,[4]]}]\t',
+    '{"a":[1],"b":{"entries":[2]},"log":[3],"c":"log"}',
+    '{"log":{"log":{"entries":[1]}}}',
+    "{}",
+    "[]",
+    "{ }",
+    "7",
+    '"text"',
+    "null",
+    '{"a":1,"a":[2]}',
+]
+INVALID = [
+    "",
+    "{",
+    "[",
+    "[1",
+    "[1,",
+    "[1,]",
+    "[1 2]",
+    "[,1]",
+    "{1:2}",
+    '{"a"}',
+    '{"a":}',
+    '{"a":1',
+    '{"a":1,}',
+    '{"a":1 "b":2}',
+    '{"log":{"entries":[1}}',
+    "[] x",
+    "{}{}",
+    '{"log":{"entries":[1]}',
+]
+
+
+@pytest.mark.parametrize("text", VALID)
+def test_a_small_document_is_outlined_completely(text: str) -> None:
+    assert outline(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_what_is_not_json_is_rejected_at_the_same_place(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as expected:
+        json.loads(text)
+    with pytest.raises(json.JSONDecodeError) as found:
+        outline(text)
+    assert abs(found.value.pos - expected.value.pos) <= 1  # newer Pythons point at the comma
+
+
+def test_every_element_is_read_by_itself_from_its_place() -> None:
+    values = [{"n": number, "é": ["\u4e2d"]} for number in range(3 * SHOWN)]
+    text = json.dumps({"log": {"pages": [], "entries": values}}, indent=1, ensure_ascii=False)
+    records = outline(text)["log"]["entries"]  # type: ignore[call-overload, index]
+    assert isinstance(records, Records)
+    assert (records, records.length) == (values[:SHOWN], len(values))
+    found = list(elements(text, records))
+    assert [value for _, value in found] == values
+    assert [element(text, at) for at, _ in found] == values
+
+
+def test_of_a_long_list_no_more_than_the_first_megabyte_is_kept() -> None:
+    text = json.dumps(["x" * 600_000] * 4)
+    records = outline(text)
+    assert isinstance(records, Records)
+    assert (len(records), records.length) == (1, 4)
+
+
+@pytest.mark.parametrize("cut", [1, 8, 18])
+def test_entries_before_a_cut_are_counted(cut: int) -> None:
+    text = '{"log":{"entries":[{"a":1},{"b":2},{"c":[1,2,3,4]}]}}'[:-cut]
+    records = entries_before_the_end(text)
+    assert records is not None
+    expected = [{"a": 1}, {"b": 2}, {"c": [1, 2, 3, 4]}]
+    assert [value for _, value in elements(text, records)] == expected[: 3 if cut == 1 else 2]

@@ -1,0 +1,169 @@
+"""A large JSON document, read an element of its long list at a time.
+
+Parsed at once, many small records take ten times the memory of their text. So the list that the
+records are in is passed over once, to find its end and to see that the document is valid, and later
+each record is parsed by itself.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from tiktok_hook.archive.fields import lenient_decoder
+from tiktok_hook.exact_json import Json
+
+SHOWN = 100
+"""How many elements of a list `outline` keeps."""
+
+_SHOWN_CHARS = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_ENTRIES = re.compile(r'"entries"\s*:\s*\[')
+_BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+_BLANK = re.compile(r"[ \t\n\r]*")
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+class Records(list[Json]):
+    """The first elements of a list in a document.
+
+    Attributes:
+        start: Where the first element is in the text.
+        length: How many elements there are.
+    """
+
+    def __init__(self, start: int) -> None:
+        super().__init__()
+        self.start = start
+        self.length = 0
+
+
+def compact_text(data: bytes) -> str:
+    """A JSON document as text that takes one or two bytes of memory per character.
+
+    A single character beyond U+FFFF would make it four, so then all that is not ASCII is escaped.
+
+    Raises:
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    data = data.removeprefix(_BOM)
+    if _BEYOND_BMP.search(data):
+        data = _NOT_ASCII.sub(lambda found: json.dumps(found[0].decode())[1:-1].encode(), data)
+    return data.decode()
+
+
+def outline(text: str) -> Json:
+    """The document, but of the lists where records may be only the first elements, as `Records`.
+
+    These are the document itself, a value in it, and a value in its ``log``.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deep.
+    """
+    value, at = _value(text, _skip(text, 0), opens=("", "log"))
+    at = _skip(text, at)
+    if at != len(text):
+        _fail("Extra data", text, at)
+    return value
+
+
+def _value(text: str, at: int, opens: tuple[str, ...]) -> tuple[Json, int]:
+    """The value at a place, and where it ends.
+
+    Args:
+        text: The document.
+        at: Where the value begins.
+        opens: What has to be the names of objects within each other, from here on, for lists in
+            them to be `Records`.
+    """
+    if text.startswith("[", at):
+        return _records(text, at + 1)
+    if text.startswith("{", at) and opens:
+        return _object(text, at + 1, opens[1:])
+    return lenient_decoder.raw_decode(text, at)
+
+
+def _object(text: str, at: int, opens: tuple[str, ...]) -> tuple[Json, int]:
+    found: dict[str, Json] = {}
+    at = _skip(text, at)
+    if text.startswith("}", at):
+        return found, at + 1
+    while True:
+        if not text.startswith('"', at):
+            _fail("Expecting property name enclosed in double quotes", text, at)
+        name, at = lenient_decoder.raw_decode(text, at)
+        at = _skip(text, at)
+        if not text.startswith(":", at):
+            _fail("Expecting ':' delimiter", text, at)
+        at = _skip(text, at + 1)
+        # A list is read as records in any case.
+        found[name], at = _value(text, at, opens if name in opens[:1] else ())
+        at = _skip(text, at)
+        if text.startswith("}", at):
+            return found, at + 1
+        if not text.startswith(",", at):
+            _fail("Expecting ',' delimiter", text, at)
+        at = _skip(text, at + 1)
+
+
+def _records(text: str, at: int) -> tuple[Records, int]:
+    at = _skip(text, at)
+    found = Records(at)
+    if text.startswith("]", at):
+        return found, at + 1
+    while True:
+        value, end = lenient_decoder.raw_decode(text, at)
+        found.length += 1
+        # Enough to recognise what they are; the first may be as long as the document.
+        if not found or (found.length <= SHOWN and end - found.start < _SHOWN_CHARS):
+            found.append(value)
+        at = _skip(text, end)
+        if text.startswith("]", at):
+            return found, at + 1
+        if not text.startswith(",", at):
+            _fail("Expecting ',' delimiter", text, at)
+        at = _skip(text, at + 1)
+
+
+def entries_before_the_end(text: str) -> Records | None:
+    """The entries of a HAR that is cut off, without their values; None if it is not one."""
+    start = _ENTRIES.search(text, 0, 100_000)
+    if start is None or '"log"' not in text[: start.start()]:
+        return None
+    found = Records(start.end())
+    at = found.start
+    while True:
+        try:
+            _, at = lenient_decoder.raw_decode(text, _after(_BETWEEN, text, at))
+        except (ValueError, RecursionError):
+            return found if found.length else None
+        found.length += 1
+
+
+def elements(text: str, records: Records) -> Iterator[tuple[int, Json]]:
+    """Each element of a list in turn, after the place where it is."""
+    at = records.start
+    for _ in range(records.length):
+        here = _after(_BETWEEN, text, at)
+        value, at = lenient_decoder.raw_decode(text, here)
+        yield here, value
+
+
+def element(text: str, at: int) -> Json:
+    """The element at a place that `elements` gave."""
+    value: Json = lenient_decoder.raw_decode(text, at)[0]
+    return value
+
+
+def _skip(text: str, at: int) -> int:
+    return _after(_BLANK, text, at)
+
+
+def _after(blanks: re.Pattern[str], text: str, at: int) -> int:
+    return blanks.match(text, at).end()  # type: ignore[union-attr] # it may match nothing
+
+
+def _fail(reason: str, text: str, at: int) -> NoReturn:
+    raise json.JSONDecodeError(reason, text, at)
