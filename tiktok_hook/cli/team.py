@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _ACTIONS = ("create", "add", "status", "leave", "upgrade")
 _NAMED = ("add", "leave")
+_MAX_BOUND = 10**15
+"""Far below the greatest number that the server takes, far above what any history holds."""
+
 _ROLES = ("listener", "developer")
 """Written out, so that ``--help`` has nothing to load; a test holds them to the real ones."""
 
@@ -31,13 +34,13 @@ _ROLES = ("listener", "developer")
 )
 @options.option(
     "--keep",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _MAX_BOUND),
     metavar="N",
     help="Of create: deliveries that the history keeps.  [default: 100000]",
 )
 @options.option(
     "--keep-bytes",
-    type=click.IntRange(min=1 << 20),
+    type=click.IntRange(1 << 20, _MAX_BOUND),
     metavar="BYTES",
     help="Of create: bytes that it keeps.  [default: 1 GiB]",
 )

@@ -21,9 +21,12 @@ from tiktok_hook.store import (
     Attachment,
     QueueEntry,
     Store,
+    locate,
     open_history,
     open_store,
+    open_team,
 )
+from tiktok_hook.store.postgres import schema
 from tiktok_hook.store.postgres.connection import Connection
 from tiktok_hook.store.postgres.presence import Presence
 
@@ -247,6 +250,22 @@ class TestOthers:
                     await store.add(delivery())
             await _until_stored(store)
 
+    def test_who_holds_the_lock_of_the_creation_is_named(
+        self, server: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schema, "_LOCK_SECONDS", 0.2)
+        stranger = f"stranger_{database}"
+        server.execute(f"CREATE ROLE {stranger} LOGIN")
+        with psycopg.connect(server.url(database, user=stranger), application_name="psql") as held:
+            held.execute("SELECT pg_advisory_lock(1414416491, 0)")
+            pid = held.info.backend_pid
+            holder = f"for 0.2 s by the database user {stranger} .server process {pid}, psql.[.]"
+            for create in (_create_by_opening, _create_as_a_team):
+                with pytest.raises(StoreError, match=holder) as caught:
+                    create(server.url(database))
+                assert f"pg_terminate_backend({pid})" in caught.value.hint
+        _create_as_a_team(server.url(database))
+
     def test_eight_that_start_at_once_make_one_history(
         self, server: PostgresServer, database: str
     ) -> None:
@@ -267,6 +286,14 @@ class TestOthers:
         assert failures == []
         with open_history(server.url(database)) as history:
             assert [each.id for each in history.walk()] == list(range(1, 9))
+
+
+def _create_by_opening(url: str) -> None:
+    open_store(url).close()
+
+
+def _create_as_a_team(url: str) -> None:
+    open_team(locate(url, where="db")).create(keep=None, keep_bytes=None)
 
 
 async def _add_one(store: Store) -> None:

@@ -549,8 +549,10 @@ def test_a_user_without_superuser_s_rights_makes_a_team_too(
         (["add", "Anna!", "postgresql://x/y", "--role", "developer"], "cannot be the name"),
         (["leave", "postgresql://x/y"], "one name"),
         (["status", "postgresql://x/y", "--keep", "5"], "--keep belongs to team create"),
+        (["create", "postgresql://x/y", "--keep", str(1 << 63)], "1<=x<="),
+        (["create", "postgresql://x/y", "--keep-bytes", str(1 << 63)], "1048576<=x<="),
     ],
-    ids=["name", "file", "role", "hostile name", "no name", "keep"],
+    ids=["name", "file", "role", "hostile name", "no name", "keep", "too many", "too many bytes"],
 )
 def test_wrong_usage_is_named(words: list[str], message: str) -> None:
     result = invoke("team", *words)

@@ -3,6 +3,8 @@
 from importlib import resources
 from typing import Any
 
+from psycopg import errors
+
 from tiktok_hook.errors import NoHistoryError, StoreError
 from tiktok_hook.store.postgres.connection import Connection, Server
 
@@ -10,7 +12,10 @@ VERSION = 1
 """The version that this program writes."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(1414416491, 0)"
-"""Held while the schema is made or changed, so that of several starters one does it."""
+"""Held while the schema is made or changed, so that of several starters one does it. Any user of
+the database can hold it: before there are tables, there is no other kind of lock."""
+
+_LOCK_SECONDS = 5
 
 
 def require(connection: Connection, server: Server) -> None:
@@ -47,13 +52,13 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
         keep_bytes: How many bytes a new one keeps.
 
     Raises:
-        StoreError: It has another version.
+        StoreError: It has another version, or another program holds the lock of its creation.
         psycopg.Error: It cannot be made.
     """
     if not exists(connection):
         _require_creatable(connection, server)
         with connection.transaction():
-            lock(connection)
+            lock(connection, server)
             if not exists(connection):
                 script = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
                 connection.execute(script)
@@ -82,9 +87,28 @@ def newest_id(connection: Connection) -> int:
     return int(_one(connection, "SELECT coalesce(max(id), 0) FROM tiktok_hook.deliveries"))
 
 
-def lock(connection: Connection) -> None:
-    """Wait until no other process makes or changes the schema; until the transaction ends."""
-    connection.execute(_LOCK)
+def lock(connection: Connection, server: Server) -> None:
+    """Wait until no other process makes or changes the schema; until the transaction ends.
+
+    Raises:
+        StoreError: Another one holds the lock for longer than 5 s.
+    """
+    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+    try:
+        with connection.transaction():
+            connection.execute(_LOCK)
+    except errors.LockNotAvailable as error:
+        holder = connection.execute(_LOCK_HOLDER).fetchone()
+        held_by, hint = "", "Start this again."  # it was released meanwhile
+        if holder is not None:
+            user, pid, program = holder
+            held_by = f" by the database user {user} (server process {pid}, {program or 'unnamed'})"
+            hint = f"Its owner or an administrator ends it: SELECT pg_terminate_backend({pid});"
+        raise StoreError(
+            f"The creation of the tables of {server.label} has been locked for {_LOCK_SECONDS} s"
+            f"{held_by}.",
+            hint=hint,
+        ) from error
 
 
 def exists(connection: Connection) -> bool:
@@ -114,6 +138,11 @@ def _version(connection: Connection) -> int | None:
     return None if found is None else int(found)
 
 
+_LOCK_HOLDER = (
+    "SELECT a.usename, a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
+    "AND l.classid = 1414416491 AND l.objid = 0"
+)
 _RESTORED = "SELECT true FROM tiktok_hook.history WHERE origin <> tiktok_hook.origin_1()"
 _EXISTS = (
     "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

@@ -59,7 +59,7 @@ class Team:
         with self._connect() as connection, self._server.explaining():
             made, new_owner = False, None
             with connection.transaction():
-                schema.lock(connection)
+                schema.lock(connection, self._server)
                 self._make_roles(connection)
                 if not schema.exists(connection):
                     made = True
@@ -128,7 +128,7 @@ class Team:
         with self._connect() as connection, self._server.explaining():
             self._require(connection)
             with connection.transaction():
-                schema.lock(connection)
+                schema.lock(connection, self._server)
                 if all(_role_exists(connection, _group(connection, each)) for each in ROLES):
                     self._grant(connection)
             return schema.VERSION
