@@ -5,17 +5,30 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.cli.runner import invoke
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, wait_for
 from tests.store.samples import attempt, delivery
 from tiktok_hook.archive import Entry
 from tiktok_hook.archive.redact import redacted
 from tiktok_hook.store import Filter, Names, Store, open_store
 
 ANNA, BEN = "anna@laptop", "ben@desk"
+
+
+_BEN_BEGINS = (
+    "SELECT tiktok_hook.begin_attempts_1('ben@desk', gen_random_uuid(), 10, '{1}', '{1}', '{f}', "
+    "'{f}', '{f}', '{http://x}', '{x}', '{POST}', '{[]}', '{NULL}', '{9}')"
+)
+_BEN_FAILS = (
+    "SELECT tiktok_hook.end_attempts_1('ben@desk', '{1}', array[(SELECT max(number) "
+    "FROM tiktok_hook.attempts WHERE app = 'ben@desk')], '{t}', '{f}', '{500}', '{[]}', '{x}', "
+    "'{f}', '{1}', '{NULL}', '{x}', '{9}')"
+)
 
 
 @pytest.fixture
@@ -82,6 +95,69 @@ async def test_an_app_cannot_end_the_attempt_of_another(stores: dict[str, Store]
     await ben.end_attempt(replace(begun, status=500, duration_ms=1.0))
     assert anna.history().attempts(1) == [begun]
     assert _ids(anna, failed=True, app="any") == []
+
+
+async def _until_one_waits(connection: psycopg.Connection[Any]) -> None:
+    """Wait until a statement waits for a lock; asked on a connection that exists, to be quick."""
+
+    def waits() -> bool:
+        return bool(connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall())
+
+    await asyncio.to_thread(wait_for, waits)
+
+
+async def test_one_app_does_not_wait_for_the_commit_of_another(
+    url: str, stores: dict[str, Store]
+) -> None:
+    anna = stores[ANNA]
+    for _ in range(2):
+        await anna.add(delivery(status=200))
+    with psycopg.connect(url) as ben:
+        ben.execute(_BEN_BEGINS)
+        async with asyncio.timeout(2):
+            await _try(anna, 2, 200)
+    assert [each.app for each in anna.history().attempts(1)] == [BEN]
+
+
+async def test_what_two_apps_note_at_once_about_a_delivery_is_both_counted(
+    url: str, stores: dict[str, Store]
+) -> None:
+    anna = stores[ANNA]
+    await anna.add(delivery(status=200))
+    begun = await anna.begin_attempt(attempt(1))
+    with psycopg.connect(url) as ben:
+        ben.execute(_BEN_BEGINS)
+        ben.execute(_BEN_FAILS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(anna.end_attempt(replace(begun, status=200, duration_ms=1.0)))
+            await _until_one_waits(ben)
+            ben.commit()
+    assert _ids(anna, failed=True) == []
+    assert _ids(anna, failed=True, app="any") == [1]
+
+
+async def test_a_deadlock_with_another_transaction_fails_nothing(
+    server: PostgresServer, database: str, url: str
+) -> None:
+    server.execute(f"ALTER DATABASE {database} SET deadlock_timeout = '500ms'")
+    with open_store(url, app=ANNA) as anna, psycopg.connect(url) as other:
+        for _ in range(2):
+            await anna.add(delivery(status=200))
+            await _try(anna, 1, 200)
+        begun = await anna.begin_attempt(attempt(1))
+        await _try(anna, 2, 200)
+        other.execute("SET deadlock_timeout = '30s'")
+        other.execute("SELECT FROM tiktok_hook.marks WHERE delivery_id = 2 FOR UPDATE")
+        anna.end_attempt_nowait(replace(begun, status=500, duration_ms=1.0))
+        async with asyncio.TaskGroup() as group:
+            second = group.create_task(anna.begin_attempt(attempt(2)))
+            await _until_one_waits(other)
+            await asyncio.to_thread(
+                other.execute, "SELECT FROM tiktok_hook.marks WHERE delivery_id = 1 FOR UPDATE"
+            )
+            other.commit()
+        assert second.result().number == 2
+        assert _ids(anna, failed=True) == [1]
 
 
 async def test_the_names_of_listeners_and_apps_are_known(stores: dict[str, Store]) -> None:

@@ -37,6 +37,11 @@ _QUEUE_CHECK_PART = 8
 """The queue is counted again once a listener has filled an eighth of the room that was left."""
 
 
+_DEADLOCKS = 3
+"""How often a batch is written again that was undone to end a deadlock: with another app that tries
+the same deliveries again in another order, for instance."""
+
+
 def own_name(connection: Connection, app: str) -> str:
     """The name of this user's own app on this machine.
 
@@ -183,13 +188,20 @@ class PostgresBackend:
         return results
 
     def _write(self, connection: Connection, batch: Batch) -> list[Any]:
+        deadlocks = 0
         while True:
             bounds = self._queue_bounds(batch)
             statement = batch.statement(self._presence.app, self._presence.id, bounds)
             found: dict[str, Any] = {}
             if statement is not None:
                 with connection.cursor(row_factory=dict_row) as cursor:
-                    cursor.execute(statement[0].encode(), statement[1], binary=True)
+                    try:
+                        cursor.execute(statement[0].encode(), statement[1], binary=True)
+                    except errors.DeadlockDetected:
+                        deadlocks += 1
+                        if deadlocks > _DEADLOCKS:
+                            raise
+                        continue
                     found = cursor.fetchone() or {}
             if not batch.adds:
                 return batch.results(found, self._presence.app)

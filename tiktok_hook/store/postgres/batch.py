@@ -77,6 +77,9 @@ class Batch:
                     self.others.append(job)
                 case _:
                     self.queue_changes += _queue_change(job)
+        # In the order of the ids, so that two batches rarely wait for each other. Sorting is
+        # stable: the attempts of one delivery end in their order.
+        self.ends.sort(key=lambda each: each.attempt.delivery_id)
 
     @property
     def updates(self) -> bool:

@@ -139,7 +139,8 @@ def _version(connection: Connection) -> int | None:
 
 
 _LOCK_HOLDER = (
-    "SELECT a.usename, a.pid, a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "SELECT a.usename, a.pid, a.application_name "
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
     "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() "
     "AND l.classid = 1414416491 AND l.objid = 0"
 )

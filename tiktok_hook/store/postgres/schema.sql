@@ -5,7 +5,10 @@
 -- with the owner's rights, and check by `session_user` that an app belongs to who calls. Locks, in the order in which one transaction takes them:
 --   adding    whoever adds deliveries: held from the moment the whole batch is on the server until it
 --             is committed, so ids become visible in their order and redeliveries are numbered exactly
---   changing  whoever changes attempts, marks or queues, or deletes: so that no two wait for each other
+--   changing  whoever deletes holds it alone; who changes attempts, marks or queues shares it with
+--             others who do so, since ten apps that took turns would wait for each other's disk. They
+--             lock the rows of marks of the same deliveries, as a rule in the order of the ids; where
+--             that ends in a deadlock, the batch is written again.
 -- They are locks of tables and not advisory ones, which any user of the database could take and keep:
 -- who may only read a table cannot take a lock of it that conflicts with EXCLUSIVE.
 CREATE SCHEMA IF NOT EXISTS tiktok_hook;
@@ -424,14 +427,24 @@ BEGIN
     END IF;
 END $lock$;
 
+CREATE FUNCTION share_changes_1() RETURNS void LANGUAGE plpgsql
+SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
+AS $share$
+BEGIN
+    LOCK TABLE changing IN ROW EXCLUSIVE MODE;
+    IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+END $share$;
+
 CREATE FUNCTION set_status_1(ids int8[], statuses int4[]) RETURNS void LANGUAGE plpgsql
 SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $status$
 BEGIN
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     INSERT INTO marks AS m (delivery_id, status)
     SELECT s.id, s.status FROM unnest(ids, statuses) AS s (id, status)
-    WHERE EXISTS (SELECT FROM deliveries d WHERE d.id = s.id)
+    WHERE EXISTS (SELECT FROM deliveries d WHERE d.id = s.id) ORDER BY s.id
     ON CONFLICT (delivery_id) DO UPDATE SET status = excluded.status
     WHERE m.status IS DISTINCT FROM excluded.status;
 END $status$;
@@ -452,7 +465,7 @@ DECLARE
     forgotten bigint;
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     FOR i IN 1 .. cardinality(ids) LOOP
         INSERT INTO marks AS m (delivery_id, attempts, attempt_bytes, replayed)
         SELECT d.id, 1, begin_attempts_1.size[i], begin_attempts_1.replay[i]
@@ -515,8 +528,10 @@ AS $end$
 DECLARE counts boolean;
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     FOR i IN 1 .. cardinality(ids) LOOP
+        -- First, so that what follows sees what another app has noted about the same delivery.
+        PERFORM FROM marks m WHERE m.delivery_id = ids[i] FOR UPDATE;
         UPDATE attempts SET status = end_attempts_1.status[i], headers = end_attempts_1.headers[i],
             body = end_attempts_1.body[i], truncated = end_attempts_1.truncated[i],
             duration_ms = end_attempts_1.duration_ms[i], error = end_attempts_1.error[i],
@@ -578,7 +593,7 @@ AS $queue$
 #variable_conflict use_column
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     FOR i IN 1 .. cardinality(what) LOOP
         CASE what[i]
         WHEN 'dequeue' THEN
@@ -603,7 +618,7 @@ SET search_path = tiktok_hook, pg_temp SET lock_timeout = '5s'
 AS $attach$
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     INSERT INTO attachments (app, target, filter, cursor, epoch, host, pid, missed)
     VALUES (by_app, to_target, with_filter, from_cursor, in_epoch, on_host, with_pid, not_seen)
     ON CONFLICT (app) DO UPDATE SET target = excluded.target, filter = excluded.filter,
@@ -630,7 +645,7 @@ AS $advance$
 #variable_conflict use_column
 BEGIN
     PERFORM own_1(by_app);
-    PERFORM lock_changes_1();
+    PERFORM share_changes_1();
     UPDATE attachments a SET cursor = moved_to, missed = missed - noted, updated_at = now()
     WHERE a.app = by_app AND a.cursor = expected AND EXISTS (
         SELECT FROM queue_locks l WHERE l.app = by_app AND l.target = '' AND l.holder = by_owner);
