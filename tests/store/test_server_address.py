@@ -1,5 +1,7 @@
 """The address of a PostgreSQL database, as people write it."""
 
+from pathlib import Path
+
 import pytest
 
 from tiktok_hook.errors import UsageError
@@ -121,6 +123,35 @@ def test_the_url_or_the_environment_may_set_how_to_encrypt(monkeypatch: pytest.M
     assert address("postgresql://db.example.com/hooks?sslmode=prefer").tls_is_optional
     monkeypatch.setenv("PGSSLMODE", "verify-full")
     assert address("postgresql://db.example.com/hooks").tls_is_optional
+
+
+@pytest.mark.parametrize(
+    ("lines", "local", "optional"),
+    [
+        ("host=db.example.com", False, False),
+        ("host=db.example.com\nsslmode=verify-full", False, True),
+        ("host=127.0.0.1", True, True),
+        ("host=127.0.0.1\nhostaddr=203.0.113.9", False, False),
+        ("#sslmode=disable\nhost=10.0.0.1", False, False),
+        ("[other]\nsslmode=disable", False, False),
+        ("dbname=hooks", False, False),
+    ],
+)
+def test_a_service_file_may_set_how_to_encrypt(  # a mode that we add would go before its own
+    lines: str,
+    local: bool,  # noqa: FBT001 - a table
+    optional: bool,  # noqa: FBT001 - a table
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(path))
+    assert not address("postgresql://?service=hooks").tls_is_optional
+    path.write_text(f"[first]\nsslmode=disable\n\n[hooks]\n{lines}\n")
+    for url in ("postgresql://?service=hooks", "postgresql:///d?service=hooks"):
+        found = address(url)
+        assert (found.is_local, found.tls_is_optional) == (local, optional)
+    assert not address("postgresql://db.example.com/d?service=none").tls_is_optional
 
 
 @pytest.mark.parametrize(

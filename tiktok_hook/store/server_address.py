@@ -3,7 +3,9 @@
 import ipaddress
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tiktok_hook.errors import UsageError
@@ -71,8 +73,13 @@ def parse_server(url: str, *, where: str) -> ServerAddress:
     if service and not hosts:
         shown = f"service {service}"
     database = options.get("dbname") or unquote(parts.path.removeprefix("/"))
-    is_local = not service and all(map(_is_local, names))
-    encryption_is_named = "sslmode" in options or bool(os.environ.get("PGSSLMODE"))
+    of_service = _service_options(service) if service else {}
+    is_local = all(map(_is_local, names)) and not service
+    if service and not names and of_service.keys() & {"host", "hostaddr"}:
+        is_local = all(map(_is_local, _host_names("", of_service)))
+    encryption_is_named = bool(
+        "sslmode" in options or "sslmode" in of_service or os.environ.get("PGSSLMODE")
+    )
     return ServerAddress(
         url=url,
         label=f"{shown}/{database}" if database else shown,
@@ -80,6 +87,38 @@ def parse_server(url: str, *, where: str) -> ServerAddress:
         is_local=is_local,
         tls_is_optional=is_local or encryption_is_named,
     )
+
+
+def _service_options(service: str) -> dict[str, str]:
+    """What a service file has under a name; empty without it.
+
+    libpq reads it too, but what we add to a URL goes before it: a mode of TLS, for instance.
+    """
+    given = os.environ.get("PGSERVICEFILE")
+    paths = [Path(given) if given else Path("~/.pg_service.conf").expanduser()]
+    if folder := os.environ.get("PGSYSCONFDIR"):
+        paths.append(Path(folder) / "pg_service.conf")
+    for path in paths:
+        found = _section(path, service)
+        if found is not None:
+            return found
+    return {}
+
+
+def _section(path: Path, name: str) -> dict[str, str] | None:
+    """One section of a service file; None where it is not."""
+    found: dict[str, str] | None = None
+    with suppress(OSError):
+        if path.is_file():
+            for line in map(str.strip, path.read_text("utf-8", "replace").splitlines()):
+                if line.startswith("["):
+                    if found is not None:
+                        break
+                    found = {} if line == f"[{name}]" else None
+                elif found is not None and "=" in line and not line.startswith("#"):
+                    option, _, value = line.partition("=")
+                    found[option] = value
+    return found
 
 
 _HOST = r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~%-]*)(?::[0-9]{0,5})?"
