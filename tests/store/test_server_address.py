@@ -164,3 +164,14 @@ def test_a_service_file_may_set_how_to_encrypt(  # a mode that we add would go b
 )
 def test_its_passwords_are_known_to_those_who_hide_them(url: str, passwords: set[str]) -> None:
     assert {*address(url).passwords} == passwords
+
+
+def test_a_password_that_is_to_be_typed_is_put_in_its_place() -> None:
+    for url in ("postgresql://anna@h/d", "postgresql://anna:x-@h/d", "postgresql://h/d"):
+        assert not address(url).asks_for_password
+    given = address("postgresql://anna:-@db.example.com:5433/d?sslmode=require")
+    assert given.asks_for_password
+    typed = given.with_password("a/b@c:%?")
+    assert typed.url == "postgresql://anna:a%2Fb%40c%3A%25%3F@db.example.com:5433/d?sslmode=require"
+    assert "a/b@c:%?" in typed.passwords
+    assert (typed.label, typed.is_local) == (given.label, given.is_local)

@@ -8,8 +8,9 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,6 +22,9 @@ from tiktok_hook.cli.help_groups import grouped
 from tiktok_hook.errors import UsageError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.text_files import decode, read_input
+
+if TYPE_CHECKING:
+    from tiktok_hook.store import Location
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -160,12 +164,31 @@ config_option = path_option(
 color_option = option("--color", **color.ATTRIBUTES)
 
 
-def _given_history(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+def _given_history(context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
     if value is None:
         return None
     from tiktok_hook.store import locate
 
-    return locate(value, where="--db")
+    location = locate(value, where="--db")
+    return location if context.resilient_parsing else with_typed_password(location)
+
+
+def with_typed_password(location: "Location") -> "Location":
+    """The same history; the user types the password of a URL that has - in its place.
+
+    Raises:
+        UsageError: Standard input is not a terminal.
+    """
+    server = location.server
+    if server is None or not server.asks_for_password:
+        return location
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"The password of {server.label} is to be typed, and standard input is not a terminal.",
+            hint="Leave :- out of the address, and use ~/.pgpass, PGPASSWORD or a service file.",
+        )
+    password: str = click.prompt(f"Password for {visible(server.label)}", hide_input=True, err=True)
+    return replace(location, server=server.with_password(password))
 
 
 db_option = option(

@@ -107,7 +107,7 @@ def _named(action: str, words: Sequence[str], db: "Location | None") -> "tuple[s
             f"team {action} takes {'one name' if wanted else 'no name'}.",
             hint=f"tiktok-hook {form}",
         )
-    location = selection.located(urls[0] if urls else db)
+    location = options.with_typed_password(selection.located(urls[0] if urls else db))
     if location.server is None and action != "leave":
         raise UsageError(
             f"{location.label} is a file; a team shares a database on a PostgreSQL server.",

@@ -4,9 +4,9 @@ import ipaddress
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from tiktok_hook.errors import UsageError
 
@@ -29,6 +29,18 @@ class ServerAddress:
     has_password: bool
     is_local: bool
     tls_is_optional: bool
+
+    @property
+    def asks_for_password(self) -> bool:
+        """Whether the user is to type the password: the URL has - in its place."""
+        return urlsplit(self.url).netloc.rpartition("@")[0].partition(":")[2] == "-"
+
+    def with_password(self, password: str) -> "ServerAddress":
+        """The same address, with a password in place of the URL's."""
+        user_info, at, hosts = urlsplit(self.url).netloc.rpartition("@")
+        user = user_info.partition(":")[0]
+        netloc = f"{user}:{quote(password, safe='')}{at}{hosts}"
+        return replace(self, url=urlunsplit(urlsplit(self.url)._replace(netloc=netloc)))
 
     @property
     def passwords(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import time
@@ -15,8 +16,9 @@ from tests import postgres
 from tests.apps import http, running_app
 from tests.cli.history import fill
 from tests.cli.runner import invoke
-from tests.listener import SECRET, post
+from tests.listener import SECRET, post, run
 from tests.postgres import PostgresServer, wait_for
+from tests.pty_terminal import Terminal
 from tests.store.postgres.proxy import Proxy
 from tiktok_hook.doctor import Subject, history
 from tiktok_hook.errors import UsageError
@@ -128,6 +130,21 @@ def _dump(url: str) -> bytes:
 
 def _contents(folder: Path) -> list[bytes]:
     return [each.read_bytes() for each in folder.rglob("*") if each.is_file()]
+
+
+def test_a_password_is_typed_on_a_terminal(server: PostgresServer, database: str) -> None:
+    url = server.url(database, port=server.port).replace("@", ":-@")
+    with open_store(server.url(database)) as store:
+        asyncio.run(fill(store))
+    terminal = Terminal(run(["events", "--db", url]), columns=200, environment=dict(os.environ))
+    terminal.read_until(f"Password for 127.0.0.1:{server.port}/{database}:")
+    terminal.type(f"{PASSWORD}\n")
+    assert terminal.end() == 0
+    assert "post.publish.complete" in terminal.plain
+    assert PASSWORD not in terminal.text
+    rejected = invoke("events", "--db", url)
+    assert rejected.exit_code == 2
+    assert "standard input is not a terminal" in rejected.stderr
 
 
 def test_one_listener_does_not_choose_how_much_is_kept(url: str) -> None:

@@ -246,7 +246,8 @@ _CONNECT_MEANINGS = (
     (
         "no password supplied",
         "asks for a password",
-        "Put it into ~/.pgpass, PGPASSWORD or a service file.",
+        "Put it into ~/.pgpass, PGPASSWORD or a service file; - in its place in the URL, as in "
+        "anna:-@db.example.com, asks for it.",
     ),
     (
         "too many connections",
