@@ -421,6 +421,20 @@ async def test_the_fix_is_named_in_the_frameworks_own_terms(name: str) -> None:
     assert fix in words["reserialised-body"]
 
 
+async def test_a_handler_that_fails_at_a_missing_key_does_not_verify_other_bytes() -> None:
+    def reading_a_key(request: web.Request, body: bytes) -> int:
+        header = request.headers.get("Tiktok-Signature")
+        if signature.check(header, body, SECRET).state != "valid":
+            return 401
+        return 200 if "publish_id" in json.loads(json.loads(body)["content"]) else 500
+
+    names = ["valid", "forged", "escaped-slashes", "unicode-escaped", "spaced-body", "key-order"]
+    async with app(reading_a_key) as url:
+        report = await audit.play(url, secret=SECRET, cases=audit.select(names))
+    assert "fail" in outcomes(report).values()
+    assert [each.name for each in report.mistakes] == []
+
+
 async def test_a_forgery_answered_202_is_not_reported_as_the_wrong_status_of_a_good_delivery() -> (
     None
 ):

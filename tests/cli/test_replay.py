@@ -493,6 +493,9 @@ async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) 
     with open_store(path) as store:
         assert len(store.history().attempts(1)) == 1
         assert len(store.history().attempts(2)) == 2
+    nothing = await replay(str(path), "--failed", "--to", app.url)
+    assert nothing.exit_code == 2
+    assert "What is still queued is left out" in nothing.stderr
 
 
 async def test_one_whose_recorded_target_is_our_receiver_does_not_keep_the_others_back(

@@ -48,6 +48,15 @@ class Answers:
         """Whether the app rejected at least one of these."""
         return any(self.turned_down(name) for name in names)
 
+    def rejected_one_as_forged(self, *names: str) -> bool:
+        """Whether the app rejected at least one of these as it rejects a wrong signature.
+
+        An app that fails at a delivery for another reason, as one that reads a key which the event
+        lacks, answers something else.
+        """
+        rejections = {401, 403, self.status("forged")}
+        return any(self.turned_down(name) and self.status(name) in rejections for name in names)
+
     def status(self, name: str) -> int | None:
         """What the app answered; None without an answer."""
         found = self._results.get(name)
@@ -121,7 +130,7 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         "request first, verify those, then parse.",
         lambda app: (
             (app.verifies and app.took_one(*_WRITTEN_AGAIN, "newline"))
-            or (app.took("valid") and app.turned_down_one(*_SAME_MEANING))
+            or (app.took("valid") and app.rejected_one_as_forged(*_SAME_MEANING))
         ),
     ),
     (

@@ -253,7 +253,10 @@ def one(history: "HistoryReader", word: str) -> "Delivery":
 def nothing_fits(fitting: "Filter | None" = None) -> UsageError:
     """The error of a selection that came out empty, with what may be mistyped in it."""
     if fitting is None or fitting.match is None:
-        return UsageError("No delivery matches.", hint="tiktok-hook events lists what there is.")
+        hint = "tiktok-hook events lists what there is."
+        if fitting is not None and fitting.queued is False:
+            hint += " What is still queued is left out: the listener sends it by itself."
+        return UsageError("No delivery matches.", hint=hint)
     from tiktok_hook import filters
     from tiktok_hook.sanitize import visible
 

@@ -441,7 +441,7 @@ EVENT_TYPES = (
     _subscription(
         "reactivate",
         "the user took up a cancelled subscription again",
-        "{subscription_id} was taken up again",
+        "{subscription_id} was reactivated",
     ),
     _subscription(
         "change",
