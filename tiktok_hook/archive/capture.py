@@ -31,6 +31,8 @@ MAX_DIAGNOSES = 500
 _OTHER_LINES = {"ready", "answer", "dropped", "tunnel", "app", "summary"}
 """Lines of ``listen --format json`` that are not deliveries."""
 
+_OWN_KEYS = {"received_at", "verdict", "body", "body_base64", "id"}
+
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -257,6 +259,7 @@ def _load(
     if kind := file_formats.of_bytes(head):
         raise UsageError(f"{name} is {kind.name}.", hint=kind.hint or HINT)
     if _is_lines(stream):
+        _require_own_lines(stream, name)
         found = _read_lines(stream, name, options)
         return _capture(partial(_line_at, stream), name, found, options)
     return _load_document(stream, name, options, sibling, file_time)
@@ -322,6 +325,19 @@ def _is_lines(stream: BinaryIO) -> bool:
     return value.get("type") in {"delivery", "attempt", *_OTHER_LINES} or "received_at" in value
 
 
+def _require_own_lines(stream: BinaryIO, name: str) -> None:
+    """Name JSON Lines of another program; the stream is rewound."""
+    first = stream.readline(1 << 20).removeprefix(_BOM)
+    stream.seek(0)
+    try:
+        value = loads(first)
+    except ValueError:
+        return
+    if isinstance(value, dict) and value and not value.keys() & {"type", *_OWN_KEYS}:
+        kind = file_formats.of_json(value)
+        raise UsageError(f"{name}: its first line {kind.name}.", hint=kind.hint or HINT)
+
+
 def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
     found = _Found(options)
     offset = 0
@@ -382,6 +398,10 @@ def _load_document(
     except RecursionError:
         raise UsageError(f"{name}: nested too deep.", hint=HINT) from None
     except ValueError as error:
+        if str(error).startswith("Extra data"):
+            raise UsageError(
+                f"{name} has more than one JSON document.", hint="Import each in a file of its own."
+            ) from None
         before = document.entries_before_the_end(text)
         if before is None:
             line = getattr(error, "lineno", None)

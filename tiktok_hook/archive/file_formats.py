@@ -20,6 +20,8 @@ class FileFormat:
     hint: str = ""
 
 
+_TO_SEND = "It holds requests to send, not received ones. Record with tiktok-hook listen."
+
 _UTF16 = FileFormat(
     "UTF-16 text", "Convert it first: iconv -f UTF-16 -t UTF-8 FILE. PowerShell's > writes UTF-16."
 )
@@ -43,6 +45,9 @@ _MAGIC: tuple[tuple[bytes, FileFormat], ...] = (
         b"SQLite format 3\0",
         FileFormat("an SQLite database", "If it is a history, open it with --db FILE."),
     ),
+    (b"\x1f\x8b", FileFormat("packed twice", "Unpack it first: gunzip FILE")),
+    (b"PK\x03\x04", FileFormat("packed twice", "Unpack it first.")),
+    (b"\0\0\0\0", FileFormat("a file of zero bytes", "It was not written to its end.")),
     (b"BZh", FileFormat("a bzip2 file", "Unpack it first: bunzip2 FILE")),
     (b"\xfd7zXZ\0", FileFormat("an xz file", "Unpack it first: unxz FILE")),
     (b"\x28\xb5\x2f\xfd", FileFormat("a zstd file", "Unpack it first: unzstd FILE")),
@@ -88,6 +93,18 @@ _TEXT: tuple[tuple[re.Pattern[bytes], FileFormat], ...] = (
         re.compile(rb"(###[^\n]*\n)*\s*(POST|GET|PUT|PATCH|DELETE) https?://"),
         FileFormat("a request to send (.http)", "Record what is received: tiktok-hook listen."),
     ),
+    (
+        re.compile(rb"[>*<] "),
+        FileFormat(
+            "the output of curl -v",
+            "Save the body alone, and give its headers: --header 'Tiktok-Signature: …'",
+        ),
+    ),
+    (
+        re.compile(rb"//|/\*"),
+        FileFormat("a program, or JSON with comments", "Remove them."),
+    ),
+    (re.compile(rb"meta \{\s"), FileFormat("a request of Bruno", _TO_SEND)),
     (re.compile(rb"#!"), FileFormat("a script")),
     (
         re.compile(
@@ -119,7 +136,7 @@ _TEXT: tuple[tuple[re.Pattern[bytes], FileFormat], ...] = (
     ),
     (re.compile(rb"\w+( \w+)?(,\"?\w[^,\n]*){2,}\r?\n"), FileFormat("a CSV table")),
     (
-        re.compile(rb"(\$ )?curl\s"),
+        re.compile(rb"(\$ )?curl(\.exe)?\s"),
         FileFormat("a curl command", "Run it against `tiktok-hook listen --no-tunnel`."),
     ),
 )
@@ -178,7 +195,6 @@ def _list_of(values: list[Json]) -> str | None:
     return None
 
 
-_TO_SEND = "It holds requests to send, not received ones. Record with tiktok-hook listen."
 _AS_HAR = "In Charles, export it as HAR."
 _HEADERS = "Give the headers that came with it: --header 'Tiktok-Signature: t=…,s=…'"
 

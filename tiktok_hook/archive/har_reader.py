@@ -1,5 +1,6 @@
 """HAR: entries of our own exports back to what they were, entries of other programs leniently."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from tiktok_hook.archive.entry import Entry
@@ -19,6 +20,10 @@ from tiktok_hook.archive.recorded_body import Reading, of_base64, of_parameters,
 from tiktok_hook.archive.shapes import attempt_from, delivery_from
 from tiktok_hook.delivery import Attempt, Headers
 from tiktok_hook.exact_json import Json
+
+_NOT_HTTP = re.compile(
+    r"(?!https?:)([a-z][a-z0-9+.-]*://|(data|blob|about|javascript|file):)", re.I
+)
 
 Sibling = Callable[[str], bytes | None]
 """Reads a file of the HAR's folder, by the name that the HAR gives; None when it cannot be read."""
@@ -60,6 +65,8 @@ def entry(
     url = request.get("url")
     if not isinstance(url, str) or not url:
         raise UnusableError("request.url is missing")
+    if _NOT_HTTP.match(url):
+        raise UnusableError("request.url is not http or https")
     headers, authority = headers_of(request.get("headers"))
     readings, note = _posted(request, sibling)
     return entry_of(
@@ -118,6 +125,9 @@ def _own_body(message: Fields, place: str, encoding: str) -> bytes:
     return data.base64("text") if data.get(encoding) == "base64" else data.encoded("text")
 
 
+_PLAIN = {"", "utf-8", "utf8", "text", "plain", "identity", "none"}
+"""Words in the place of an encoding for a text that is as it was sent."""
+
 _NOT_BASE64 = "the file gives base64 as its encoding, and it is not"
 
 
@@ -136,7 +146,8 @@ def _posted(request: dict[str, Json], sibling: Sibling) -> tuple[Sequence[Readin
         if isinstance(text, str) and text:
             encoding = _text(place.get("_encoding")) or _text(place.get("encoding"))
             if encoding.lower() != "base64":
-                return of_text(text, media_type), ""
+                note = "" if encoding.lower() in _PLAIN else f"its encoding is {encoding[:20]}"
+                return of_text(text, media_type), note
             found = of_base64(text)
             return (found, "") if found else (of_text(text, media_type), _NOT_BASE64)
         if text is not None and not isinstance(text, str):

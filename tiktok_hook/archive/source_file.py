@@ -183,14 +183,19 @@ def _gunzipped(stream: BinaryIO, name: str) -> bytes:
 def _unzipped(stream: BinaryIO, name: str) -> tuple[BinaryIO, Sibling]:
     try:
         archive = zipfile.ZipFile(stream)
-        members = [each for each in archive.infolist() if not each.is_dir()]
+        members = [each for each in archive.infolist() if not _is_of_system(each)]
         if any(each.filename.endswith(("_c.txt", "_s.txt")) for each in members):
             raise UsageError(
                 f"{name} is a Fiddler archive (SAZ).",
                 hint="In Fiddler: File, Export Sessions, HTTPArchive. Then import that HAR.",
             )
-        wanted = [each for each in members if each.filename.endswith((".har", ".jsonl"))]
-        wanted = wanted or [each for each in members if each.filename.endswith(".json")]
+        if any(each.filename.endswith("trace.network") for each in members):
+            raise UsageError(
+                f"{name} is a trace of Playwright.",
+                hint="Record a HAR with Playwright's recordHar, and import that.",
+            )
+        wanted = [each for each in members if each.filename.lower().endswith((".har", ".jsonl"))]
+        wanted = wanted or [each for each in members if each.filename.lower().endswith(".json")]
         if len(wanted) != 1:
             what = "no HAR or JSON Lines" if not wanted else f"{len(wanted)} recordings"
             raise UsageError(
@@ -212,6 +217,12 @@ def _unzipped(stream: BinaryIO, name: str) -> tuple[BinaryIO, Sibling]:
             return None
 
     return io.BytesIO(content), sibling
+
+
+def _is_of_system(member: zipfile.ZipInfo) -> bool:
+    """Whether it is a folder, or what macOS adds to every file."""
+    path = PurePosixPath(member.filename)
+    return member.is_dir() or "__MACOSX" in path.parts or path.name.startswith("._")
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:

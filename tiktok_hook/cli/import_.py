@@ -109,7 +109,7 @@ def _report(result: "ImportResult", capture: "Capture") -> list[str]:
     if result.duplicates:
         lines.append(f"Already in the history: {counted(result.duplicates, None)}.")
     if capture.is_cut:
-        lines.append("The file ends in the middle of an entry; the entries before it were read.")
+        lines.append("The file ends early, or is not JSON: only the entries before that were read.")
     if capture.strays:
         lines.append(
             f"Left out: {words.plural(capture.strays, 'attempt')} of deliveries not in the file."
