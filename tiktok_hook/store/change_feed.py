@@ -16,10 +16,6 @@ POLL_SECONDS = 0.05
 ADDED_SECONDS = 0.008
 """Minimum time between two looks for new deliveries: ten listeners announce a thousand a second."""
 
-_SHARE = 3
-"""How many times as long as a look took is between two: on a busy machine a follower reads more at
-once, and less often."""
-
 UPDATED_SECONDS = 0.05
 """Minimum time between two looks for what has changed about those that were there."""
 
@@ -106,11 +102,9 @@ def follow(
             yield from news.additions(tried=now - updated_at < _QUIET_SECONDS)
         if over:
             return
-        took = time.monotonic() - now
         left = POLL_SECONDS if end is None else min(POLL_SECONDS, end - time.monotonic())
         history.wait_for_change(changes, max(left, 0.0))
-        pause = min(max(ADDED_SECONDS, _SHARE * took), UPDATED_SECONDS)
-        time.sleep(max(looked_at + pause - time.monotonic(), 0.0))
+        time.sleep(max(looked_at + ADDED_SECONDS - time.monotonic(), 0.0))
 
 
 def require_same(history: HistoryReader, restored: int) -> None:
