@@ -23,6 +23,7 @@ STORIES = {
     "cli/test_replay.py": ("cli/editing",),
     "cli/test_sign_and_verify.py": ("cli/signature_options", "cli/verify"),
     "cli/test_trigger.py": ("cli/trigger_options",),
+    "cli/test_wait.py": ("cli/run_wait",),
     "forward/test_client.py": ("forward/connection",),
     "inspector/test_agent_clients.py": ("inspector/agent_api",),
     "inspector/test_api.py": (
