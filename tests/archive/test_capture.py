@@ -369,6 +369,12 @@ def test_a_chunked_or_cut_request_of_ngrok_is_read_right() -> None:
     cut = only(load(json.dumps(ngrok(b'{"a', "\nContent-Length: 900")).encode()))
     assert (cut.body_state, cut.body_bytes) == (BodyState.ALTERED, 900)
     assert "ngrok recorded 3 of 900 bytes" in cut.verdict.reason
+    empty = ngrok(b"0\r\n\r\n", "\nTransfer-Encoding: chunked")
+    assert only(load(json.dumps(empty).encode())).body == b""
+    torn = ngrok(b"3\r\nabc\r\n9\r\nde", "\nTransfer-Encoding: chunked")
+    found = only(load(json.dumps(torn).encode()))
+    assert (found.body, found.body_state) == (b"abcde", BodyState.ALTERED)
+    assert "its chunked body ends early" in found.verdict.reason
     get = ngrok(request={"raw": raw("GET / HTTP/1.1\nHost: a", b"")})
     assert "all GET" in str(error_of(json.dumps(get).encode()))
     bad = ngrok(request={"raw": "?"})

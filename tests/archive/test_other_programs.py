@@ -46,6 +46,11 @@ NAMED = {
         "FILE: its first line looks like the body of one TikTok event.",
     ),
     "two-documents": (har(har_entry()) + b"\n" + har(), "FILE has more than one JSON document."),
+    "a-har-in-a-field": (
+        json.dumps({"ok": True, "result": {"log": {"entries": []}}}).encode(),
+        "FILE has a HAR in its field 'result'.",
+    ),
+    "a-list-of-hars": (b"[%b,{}]" % har(), "FILE is a JSON list with 2 items, each a HAR."),
     "comments": (b"// saved\n" + har(har_entry()), "FILE is a program, or JSON with comments."),
     "zeros": (bytes(100), "FILE is a file of zero bytes."),
     "curl-exe": (b"curl.exe -d {} https://h", "FILE is a curl command."),
@@ -101,3 +106,14 @@ def test_a_known_encoding_gives_the_bytes(encoding: str) -> None:
     text = base64.b64encode(b"a=b").decode() if encoding == "base64" else "a=b"
     (entry,) = loaded(har(har_entry(text=text, encoding=encoding))).entries()
     assert (entry.delivery.body, entry.delivery.body_state) == (b"a=b", BodyState.EXACT)
+
+
+@pytest.mark.parametrize("lengths", [("3", "9"), ("9", "3"), ("3, 9",)])
+def test_a_body_shorter_than_one_of_two_lengths_is_not_taken_for_whole(
+    lengths: tuple[str, ...],
+) -> None:
+    entry = har_entry()
+    entry["request"]["headers"] = [{"name": "Content-Length", "value": each} for each in lengths]
+    (found,) = loaded(har(entry)).entries()
+    assert (found.delivery.body, found.delivery.body_bytes) == (b"a=b", 9)
+    assert found.delivery.body_state is BodyState.ALTERED

@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -146,6 +147,24 @@ def test_what_unpacks_to_too_much_is_not_unpacked(
     assert "unpacks to more than 1 MiB" in str(error_of(path))
 
 
+@pytest.mark.parametrize("form", ["gz", "zip"])
+def test_what_unpacks_to_too_much_takes_no_memory(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_file, "MAX_BYTES", 32 << 20)
+    path = tmp_path / f"bomb.{form}"
+    if form == "gz":
+        path.write_bytes(gzip.compress(bytes(33 << 20), 1))
+    else:
+        zipped(path, a__har=bytes(33 << 20))
+    tracemalloc.start()
+    try:
+        error_of(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_document_beyond_the_limit_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +179,7 @@ def test_a_line_beyond_the_limit_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_file, "MAX_BYTES", 1 << 20)
-    (tmp_path / "one-line.jsonl").write_bytes(bytes(3 << 20))
+    (tmp_path / "one-line.jsonl").write_bytes(b"x" * (3 << 20))
     assert "line 1 is longer than 1 MiB" in str(error_of(tmp_path / "one-line.jsonl"))
     (tmp_path / "blank").write_bytes(b" " * (3 << 20))
     assert "is empty" in str(error_of(tmp_path / "blank"))

@@ -237,14 +237,32 @@ def of_json(value: Json) -> FileFormat:
             return found
     if isinstance(value.get("log"), dict):
         return FileFormat("is a HAR without a list of entries")
+    for key, inner in value.items():
+        if _is_har(inner):
+            return FileFormat(
+                f"has a HAR in its field {str(key)[:40]!r}",
+                f"Import it alone: jq .{key} FILE | tiktok-hook import -"
+                if str(key).isidentifier()
+                else "Save it in a file of its own.",
+            )
     shown = ", ".join(sorted(str(key)[:20] for key in list(value)[:5])) or "none"
     return FileFormat(f"is JSON in a format that is not known here (its keys: {shown})")
+
+
+def _is_har(value: Json) -> bool:
+    log = value.get("log") if isinstance(value, dict) else None
+    return isinstance(log, dict) and isinstance(log.get("entries"), list)
 
 
 def _of_list(values: list[Json]) -> FileFormat:
     first = values[0] if values and isinstance(values[0], dict) else {}
     length = values.length if isinstance(values, Records) else len(values)
     items = "1 item" if length == 1 else f"{length} items"
+    if _is_har(first):
+        return FileFormat(
+            f"is a JSON list with {items}, each a HAR",
+            "Import each alone: jq .[0] FILE | tiktok-hook import -",
+        )
     if "_source" in first:
         return FileFormat("is a list of packets, as Wireshark exports them", _PCAP.hint)
     if {"scheme", "host", "path", "request"} <= first.keys():

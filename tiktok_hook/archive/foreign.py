@@ -126,7 +126,6 @@ def entry_of(
 def _body(request: RecordedRequest, secrets: Sequence[str]) -> RecordedBody:
     header = request.header(signature.HEADER)
     coding = (request.header("Content-Encoding") or "").strip().lower()
-    length = (request.header("Content-Length") or "").strip()
 
     def verifies(data: bytes) -> bool:
         return signature.check(header, data, secrets, now=0.0).secret is not None
@@ -134,15 +133,25 @@ def _body(request: RecordedRequest, secrets: Sequence[str]) -> RecordedBody:
     return choose(
         request.readings,
         Evidence(
-            content_length=int(length) if length.isascii() and length.isdigit() and len(length) < 16
-            else None,
+            content_length=content_length(request.headers),
             recorded_size=request.recorded_size,
             content_encoding="" if coding == "identity" else coding,
             has_body=header is not None or request.header("Content-Type") is not None,
             verifies=verifies if header and secrets else None,
         ),
         note=request.body_note,
-    )  # fmt: skip
+    )
+
+
+def content_length(headers: Headers) -> int | None:
+    """The length that the headers give; the greatest if they contradict each other.
+
+    A body that is shorter than one of them is then called incomplete, and not taken for whole.
+    """
+    texts = [text for name, text in headers if name.lower() == "content-length"]
+    numbers = [each.strip() for text in texts for each in text.split(",")]
+    known = [int(each) for each in numbers if each.isascii() and each.isdigit() and len(each) < 16]
+    return max(known, default=None)
 
 
 def _time_of_content(

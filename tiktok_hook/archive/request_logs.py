@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 
 from tiktok_hook.archive.entry import Entry
@@ -9,6 +10,7 @@ from tiktok_hook.archive.foreign import (
     RecordedRequest,
     RecordedResponse,
     UnusableError,
+    content_length,
     entry_of,
     headers_of,
     size_of,
@@ -30,21 +32,23 @@ def of_ngrok(value: Json, secrets: Sequence[str], file_time: float | None) -> En
     """
     if not isinstance(value, dict) or not isinstance(value.get("request"), dict):
         raise UnusableError("request is not a JSON object")
-    line, headers, body = _raw(value["request"], "request")
+    line, headers, body, is_whole = _raw(value["request"], "request")
     method, _, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
     if method.upper() != "POST":
         raise OtherMethodError(method)
-    length = next((text for name, text in headers if name.lower() == "content-length"), "")
+    length = content_length(headers)
     note = ""
-    if length.isascii() and length.isdigit() and int(length) > len(body):
-        note = f"ngrok recorded {len(body)} of {int(length)} bytes"
+    if length is not None and length > len(body):
+        note = f"ngrok recorded {len(body)} of {length} bytes"
+    elif not is_whole:
+        note = f"ngrok recorded {len(body)} bytes, and its chunked body ends early"
     duration = value.get("duration")
     response = None
     answer = value.get("response")
     if isinstance(answer, dict):
         try:
-            _, answer_headers, answer_body = _raw(answer, "response")
+            _, answer_headers, answer_body, _ = _raw(answer, "response")
         except UnusableError:
             (answer_headers, _), answer_body = headers_of(answer.get("headers")), b""
         is_number = isinstance(duration, int | float) and not isinstance(duration, bool)
@@ -79,8 +83,8 @@ def of_ngrok(value: Json, secrets: Sequence[str], file_time: float | None) -> En
     )
 
 
-def _raw(message: Json, name: str) -> tuple[str, Headers, bytes]:
-    """First line, headers and body of a message that is recorded whole in base64."""
+def _raw(message: Json, name: str) -> tuple[str, Headers, bytes, bool]:
+    """First line, headers and body of a message in base64; and whether a chunked body ends."""
     raw = message.get("raw") if isinstance(message, dict) else None
     try:
         data = base64.b64decode(raw if isinstance(raw, str) else "", validate=True)
@@ -94,27 +98,32 @@ def _raw(message: Json, name: str) -> tuple[str, Headers, bytes]:
     for line in lines:
         key, _, text = line.partition(":")
         headers.append((key.strip(), text.strip(" \t")))
+    is_whole = True
     if any(key.lower() == "transfer-encoding" and "chunked" in text.lower()
-           for key, text in headers):  # fmt: skip
-        body = _dechunked(body) or body
-    return first, tuple(headers), body
+           for key, text in headers) and _CHUNK.match(body):  # fmt: skip
+        body, is_whole = _dechunked(body)
+    return first, tuple(headers), body, is_whole
 
 
-def _dechunked(data: bytes) -> bytes | None:
-    """The content of a chunked body; None if it is not chunked."""
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;[^\r\n]*)?\r\n")
+
+
+def _dechunked(data: bytes) -> tuple[bytes, bool]:
+    """The content of a chunked body as far as it is there, and whether it ends."""
     parts: list[bytes] = []
-    while True:
-        line, end, data = data.partition(b"\r\n")
-        try:
-            size = int(line.partition(b";")[0], 16)
-        except ValueError:
-            return None
-        if not end or size < 0 or len(data) < size:
-            return None
+    at = 0
+    while chunk := _CHUNK.match(data, at):
+        size = int(chunk[1], 16)
         if size == 0:
-            return b"".join(parts)
-        parts.append(data[:size])
-        data = data[size:].removeprefix(b"\r\n")
+            return b"".join(parts), True
+        part = data[chunk.end() : chunk.end() + size]
+        parts.append(part)
+        at = chunk.end() + size
+        if data[at : at + 2] == b"\r\n":
+            at += 2
+        elif len(part) < size:
+            break
+    return b"".join(parts), False
 
 
 def of_webhook_site(value: Json, secrets: Sequence[str], file_time: float | None) -> Entry:

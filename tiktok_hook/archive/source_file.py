@@ -156,28 +156,35 @@ def unpacked(stream: BinaryIO, name: str, sibling: Sibling) -> tuple[BinaryIO, S
 
 
 def _gunzipped(stream: BinaryIO, name: str) -> bytes:
-    parts: list[bytes] = []
     size = 0
-    inflate = zlib.decompressobj(wbits=31)
     try:
-        while chunk := stream.read(1 << 16):
-            while chunk:
-                part = inflate.decompress(chunk, 1 << 20)
-                size += len(part)
-                parts.append(part)
-                if size > MAX_BYTES:
-                    raise UsageError(
-                        f"{name} unpacks to more than {MAX_BYTES >> 20} MiB.", hint=_HINT
-                    )
-                chunk = inflate.unconsumed_tail
-                if inflate.eof:  # another member may follow
-                    chunk = inflate.unused_data
-                    inflate = zlib.decompressobj(wbits=31)
+        # Counted first: what is too long for memory is not kept in it.
+        for part in _inflated(stream):
+            size += len(part)
+            if size > MAX_BYTES:
+                raise _too_long(name)
+        stream.seek(0)
+        return b"".join(_inflated(stream))
     except zlib.error as error:
         raise UsageError(
             f"{name} is a damaged gzip file: {error}.", hint="Nothing was imported."
         ) from error
-    return b"".join(parts)
+
+
+def _inflated(stream: BinaryIO) -> Iterator[bytes]:
+    """The content of a gzip file in parts, as far as it goes where the file is cut off."""
+    inflate = zlib.decompressobj(wbits=31)
+    while chunk := stream.read(1 << 16):
+        while chunk:
+            yield inflate.decompress(chunk, 1 << 20)
+            chunk = inflate.unconsumed_tail
+            if inflate.eof:  # another member may follow
+                chunk = inflate.unused_data
+                inflate = zlib.decompressobj(wbits=31)
+
+
+def _too_long(name: str) -> UsageError:
+    return UsageError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB.", hint=_HINT)
 
 
 def _unzipped(stream: BinaryIO, name: str) -> tuple[BinaryIO, Sibling]:
@@ -226,12 +233,11 @@ def _is_of_system(member: zipfile.ZipInfo) -> bool:
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> bytes:
-    # The size in the directory may be wrong, so what is read is counted.
-    parts, size = [], 0
+    # The size in the directory may be wrong, so what is read is counted, before it is kept.
+    size = 0
     with archive.open(member) as stream:
         while part := stream.read(1 << 20):
-            parts.append(part)
             size += len(part)
             if size > MAX_BYTES:
-                raise UsageError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB.", hint=_HINT)
-    return b"".join(parts)
+                raise _too_long(name)
+    return archive.read(member)
