@@ -37,6 +37,14 @@ FORMS = {
     "tab": f"Tiktok-Signature\t{RIGHT}",
     "columns": f"tiktok-signature    {RIGHT}",
     "nginx": f'proxy_set_header Tiktok-Signature "{RIGHT}";',
+    "har": f'{{"name": "Tiktok-Signature", "value": "{RIGHT}"}}',
+    "har-on-lines": f'{{\n  "name": "tiktok-signature",\n  "value": "{RIGHT}"\n}}',
+    "headers-array": f"{{ name: 'Tiktok-Signature', value: '{RIGHT}' }},",
+    "name-above-value": f"tiktok-signature:\n{RIGHT}",
+    "folded": f"Tiktok-Signature: t={T},\r\n s={HEX}\r\nHost: x",
+    "shell-lines": f"-H 'Tiktok-Signature: t={T},\\\n  s={HEX}' \\",
+    "cut-by-the-terminal": f"Tiktok-Signature: {RIGHT[:50]}\n{RIGHT[50:]}\nDate: x",
+    "value-cut-by-the-terminal": f"{RIGHT[:30]}\n{RIGHT[30:]}",
     "rust-option": f'Some("{RIGHT}")',
     "rust-option-with-name": f'header Tiktok-Signature is Some(HeaderValue("{RIGHT}"))',
 }
@@ -75,8 +83,16 @@ def test_what_is_wrong_with_it_is_named(text: str, mistake: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["A" * 20_000, "A: " + "'" * 20_000 + "x", "A: '" + " " * 20_000 + "x", "sign" * 5_000],
-    ids=["name", "quotes", "blanks", "words"],
+    [
+        "A" * 20_000,
+        "A: " + "'" * 20_000 + "x",
+        "A: '" + " " * 20_000 + "x",
+        "sign" * 5_000,
+        "t=1,s=" + "a\n" * 10_000,
+        "\nt=1,\n" * 2_500,
+        "name" + " " * 20_000,
+    ],  # fmt: skip
+    ids=["name", "quotes", "blanks", "words", "lines", "values", "pair"],
 )
 def test_a_long_text_is_read_in_linear_time(text: str) -> None:
     """One took two minutes, during which a server of an agent answered nothing."""

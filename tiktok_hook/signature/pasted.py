@@ -133,17 +133,37 @@ def read_pasted(text: str) -> tuple[str | None, list[tuple[str, str]]]:
         The value of the signature header; None if there is one under another name or none at all.
         And all headers that were found, for `diagnose`.
     """
-    text = text[:_MAX_CHARS].strip()
+    text = _NAME_AND_VALUE.sub(r'"\1": ', text[:_MAX_CHARS].strip())
     headers = [pair for line in text.splitlines() for pair in _pairs(line)]
     for name, value in headers:
         if _plain_name(name) == HEADER.lower():
-            return value, headers
+            return _across_lines(value, text), headers
     if any(_SIGNATURE_NAME.search(name) for name, _ in headers):
         return None, headers
     if headers and not _looks_like_value(text):
         return None, headers
     name, value = _named_value(text)
+    value = _across_lines(value, text)
     return (value if is_own(name) else None), [(name, value)]
+
+
+# A header as a HAR and developer tools write it.
+_NAME_AND_VALUE = re.compile(
+    r"""["']?name["']?\s*:\s*["']([A-Za-z0-9_-]{1,100})["']\s*,\s*["']?value["']?\s*:\s*"""
+)
+_BREAK = r"(?:[ \t]*\\?\r?\n[ \t]*)?"
+_BROKEN_VALUE = re.compile(
+    rf"(?<![A-Za-z0-9_])t={_BREAK}[0-9]{{1,20}}{_BREAK},{_BREAK}s={_BREAK}"
+    rf"(?:[0-9a-fA-F]{_BREAK}){{63}}[0-9a-fA-F](?![0-9A-Za-z])"
+)
+
+
+def _across_lines(value: str, text: str) -> str:
+    """The value, or that which a line break in the text interrupts; no header contains one."""
+    if "\n" not in text or _EXACT_VALUE.fullmatch(value):
+        return value
+    found = _BROKEN_VALUE.findall(text)
+    return re.sub(_BREAK, "", found[0]) if len(found) == 1 else value
 
 
 def _named_value(text: str) -> tuple[str, str]:
