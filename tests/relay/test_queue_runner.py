@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import open_relay
 from tiktok_hook.relay.options import RelayOptions
 from tiktok_hook.relay.retry_policy import Delays
-from tiktok_hook.store import Store, open_store
+from tiktok_hook.store import HistoryReader, Store, open_store
 
 QUICK = Delays(head=(0.02, 0.04), own_min=0.05, own_max=0.2)
 
@@ -301,6 +302,37 @@ class TestTheDeadline:
         assert "replay --failed" in notice.hint
         await store.flush()
         assert store.history().counts().failed == 3
+
+    async def test_what_ended_while_the_queue_was_read_is_not_sent_again(
+        self, relaying: Opener, published: Published, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A slow disk: what is due is read while a retry is in progress, and arrives after it."""
+        slow, arrived, answer = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        read = store.read
+
+        async def read_slowly(query: Callable[[HistoryReader], Any]) -> Any:
+            found = await read(query)
+            if slow.is_set() and isinstance(found, list) and found:
+                arrived.set()
+                await answer.wait()
+            return found
+
+        async def late(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            slow.set()
+            await arrived.wait()
+            writer.write(OK)
+            await writer.drain()
+
+        monkeypatch.setattr(store, "read", read_slowly)
+        async with running_app(http(500)) as app:
+            async with relaying(app, ack="first", delays=QUICK) as relay:
+                await relay.handle(delivery())
+                await published.until(AttemptEnded)
+                app.answer = late
+                await published.until(AttemptEnded, 2)
+                answer.set()
+                await eventually(lambda: relay.waiting == 0)
+            assert len(app.requests) == 2
 
     async def test_of_very_many_attempts_the_first_and_the_last_ten_are_kept(
         self, relaying: Opener, published: Published, store: Store

@@ -91,7 +91,7 @@ def test_what_is_wrong_with_it_is_named(text: str, mistake: str) -> None:
         "t=1,s=" + "a\n" * 10_000,
         "\nt=1,\n" * 2_500,
         "name" + " " * 20_000,
-    ],  # fmt: skip
+    ],
     ids=["name", "quotes", "blanks", "words", "lines", "values", "pair"],
 )
 def test_a_long_text_is_read_in_linear_time(text: str) -> None:

@@ -122,6 +122,8 @@ class QueueRunner:
         # What a release allowed stays allowed, so that what it set aside is tried again.
         self._released: dict[QueueMode, int | None] = {}
         self._running: set[int] = set()
+        # One look at what is due at a time, or an attempt could begin and end during another look.
+        self._looking = asyncio.Lock()
         self._resume = asyncio.Event()  # ends a wait for the target early
         health.when_up(self._resume.set)
         self._head: int | None = None  # of the series of failures below
@@ -272,9 +274,11 @@ class QueueRunner:
             if not found:
                 for mode in wanted:
                     emptied(mode)
-            # What comes while retries are in progress does not wait for them.
-            if not self._running and not await self._start_retries(group):
+            if not self._running:
+                await self._start_retries(group)
+            if not self._running:  # the scheduler may have started one, too
                 return
+            # What comes while retries are in progress does not wait for them.
             await self._wait(_POLL_SECONDS)
 
     def _holds_lock(self) -> bool:
@@ -300,11 +304,17 @@ class QueueRunner:
             await self._start_retries(group)
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _start_retries(self, group: asyncio.TaskGroup) -> bool:
-        """Start what is due and may run; whether anything was started."""
+    async def _start_retries(self, group: asyncio.TaskGroup) -> None:
+        """Start what is due and may run."""
+        async with self._looking:
+            await self._start_due(group)
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> None:
         now = self._clock()
         if self._due_at is None or self._due_at > now or self._down or not self._released:
-            return False
+            return
+        # What ends during the query may be in its result, though it has left the queue.
+        before = set(self._running)
         await self._flush_changes()
         released = dict(self._released)
         # The head in progress is not among them: it waits in order.
@@ -313,14 +323,12 @@ class QueueRunner:
         )
         if not due:
             self._due_at = await self._next_due_at()
-        started = False
         for queued in due:
             room = len(self._running - {self._head}) < MAX_RETRIES_AT_ONCE
-            if room and queued.delivery.id not in self._running and not self._stopping.is_set():
+            is_known = queued.delivery.id in before or queued.delivery.id in self._running
+            if room and not is_known and not self._stopping.is_set():
                 self._running.add(queued.delivery.id)
                 group.create_task(self._try_set_aside(queued))
-                started = True
-        return started
 
     # Forwarding one delivery.
 
