@@ -20,6 +20,7 @@ from tiktok_hook.store import (
     ATTACHMENT,
     Attachment,
     QueueEntry,
+    QueueLock,
     Store,
     locate,
     open_history,
@@ -335,6 +336,20 @@ class TestVersions:
         assert _epoch(server, database) == original
 
 
+async def _take_over(lock: QueueLock, server: PostgresServer, database: str) -> None:
+    """Let the lease of who holds a lock end, and acquire it.
+
+    Again, where the holder has renewed its lease in between.
+    """
+    async with asyncio.timeout(20):
+        while not await lock.acquire():
+            server.execute(
+                "UPDATE tiktok_hook.processes SET held_until = now() - interval '1 s' "
+                "WHERE id IN (SELECT holder FROM tiktok_hook.queue_locks)",
+                database,
+            )
+
+
 def _epoch(server: PostgresServer, database: str) -> object:
     return server.execute("SELECT epoch FROM tiktok_hook.history", database)[0][0]
 
@@ -377,12 +392,7 @@ class TestOtherProcesses:
                 await lock.release()
                 assert await second.acquire()
                 assert not await lock.acquire()
-                server.execute(
-                    "UPDATE tiktok_hook.processes SET held_until = now() - interval '1 s' "
-                    "WHERE id IN (SELECT holder FROM tiktok_hook.queue_locks)",
-                    database,
-                )
-                assert await lock.acquire()
+                await _take_over(lock, server, database)
                 await _until(lambda: not second.held)
                 assert lock.held
 
@@ -415,12 +425,7 @@ class TestOtherProcesses:
             await gone.add(delivery())
             assert await gone.queue_lock(ATTACHMENT).acquire()
             await gone.attach(Attachment(app="anna"))
-            server.execute(
-                "UPDATE tiktok_hook.processes SET held_until = now() - interval '1 s' "
-                "WHERE id IN (SELECT holder FROM tiktok_hook.queue_locks)",
-                database,
-            )
-            assert await other.queue_lock(ATTACHMENT).acquire()
+            await _take_over(other.queue_lock(ATTACHMENT), server, database)
             attached = QueueEntry("attached", TARGET)
             assert not await gone.advance(0, 1, [(1, attached)])
             assert other.history().pending_count() == 0
