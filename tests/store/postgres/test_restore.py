@@ -19,8 +19,9 @@ from tests.store.samples import delivery
 from tiktok_hook.delivery import DeliveryStored, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay import attachment
-from tiktok_hook.store import Filter, Store, open_history, open_store
+from tiktok_hook.store import Filter, HistoryReader, Store, open_history, open_store
 from tiktok_hook.store.change_feed import Arrival, follow
+from tiktok_hook.store.postgres.presence import Presence
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +158,25 @@ def test_who_follows_ends_with_an_error_when_a_dump_is_restored(
     thread.join(DEADLINE)
     assert not thread.is_alive()
     assert "was restored from a dump" in str(errors[0])
+
+
+@pytest.mark.parametrize("opener", [open_history, open_store], ids=["reader", "writer"])
+def test_a_restore_before_the_first_look_at_the_history_is_counted(
+    url: str,
+    tmp_path: Path,
+    opener: Callable[[str], HistoryReader | Store],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a busy machine: the thread that looks gets its turn late."""
+    file = _dump(url, tmp_path)
+    with monkeypatch.context() as late:
+        late.setattr(Presence, "start", lambda _: None)
+        opened = opener(url)
+    with opened as history:
+        postgres.restore(url, file)
+        history.changes()
+        reader = history.history() if isinstance(history, Store) else history
+        wait_for(lambda: reader.restored() == 1)
 
 
 async def test_a_restore_is_counted_although_the_server_fails_when_it_is_noticed(

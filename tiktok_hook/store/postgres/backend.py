@@ -62,7 +62,9 @@ def open_reader(address: ServerAddress) -> PostgresReader:
     with server.connect() as connection, server.explaining():
         schema.require(connection, server)
         name = own_name(connection, rows.text(default_app_name()))
+        origin = schema.origin(connection)
     presence = Presence(server, name, leased=False)
+    presence.begin_with(origin)
     return PostgresReader(server, QueryConnections(server), presence)
 
 
@@ -133,6 +135,7 @@ class PostgresBackend:
         if not self._is_named:
             self._presence.app = own_name(connection, self._presence.app)
         self._presence.register(connection)
+        self._presence.begin_with(schema.origin(connection))
         connection.execute("SELECT tiktok_hook.end_abandoned_1(%s, %s)", (CUT, _CUT_HINT))
         self._bounds = _set_bounds(connection, keep, keep_bytes)
 

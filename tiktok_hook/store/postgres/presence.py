@@ -134,6 +134,10 @@ class Presence:
         self._thread: threading.Thread | None = None
         self.hears: bool | None = None
 
+    def begin_with(self, origin: str) -> None:
+        """Note which history it is, before the thread starts: a restore from then on is counted."""
+        self._origin = origin
+
     # Called from any thread.
 
     def start(self) -> None:
