@@ -182,6 +182,7 @@ def test_a_burst_on_a_terminal_goes_from_blocks_to_lines_to_a_count() -> None:
         gained = (time.monotonic() - began) * BLOCKS_PER_SECOND
         assert int(BLOCKS_AT_ONCE) <= blocks <= BLOCKS_AT_ONCE + gained
         lines = [row for row in rows if " valid  " in row and "#" in row]
-        counted = screen.dropped
+        reports = sum("not shown here" in row for row in rows)
         assert 50 <= len(lines) <= 1000
-        assert counted + len(lines) + blocks == 5000
+        # The answer of the last delivery before each report, shown when stored, may be in it.
+        assert 5000 <= screen.dropped + len(lines) + blocks <= 5000 + reports
