@@ -127,6 +127,7 @@ class QueueRunner:
         self._resume = asyncio.Event()  # ends a wait for the target early
         health.when_up(self._resume.set)
         self._head: int | None = None  # of the series of failures below
+        self._head_in_progress: int | None = None
         self._failures_while_down = 0
         self._ambiguous = 0
         self._responses_before = 0
@@ -278,7 +279,7 @@ class QueueRunner:
                 await self._start_retries(group)
             if not self._running:  # the scheduler may have started one, too
                 return
-            # What comes while retries are in progress does not wait for them.
+            # New deliveries do not wait until the retries in progress have ended.
             await self._wait(_POLL_SECONDS)
 
     def _holds_lock(self) -> bool:
@@ -324,7 +325,7 @@ class QueueRunner:
         if not due:
             self._due_at = await self._next_due_at()
         for queued in due:
-            room = len(self._running - {self._head}) < MAX_RETRIES_AT_ONCE
+            room = len(self._running - {self._head_in_progress}) < MAX_RETRIES_AT_ONCE
             is_known = queued.delivery.id in before or queued.delivery.id in self._running
             if room and not is_known and not self._stopping.is_set():
                 self._running.add(queued.delivery.id)
@@ -353,7 +354,11 @@ class QueueRunner:
             self._head, self._ambiguous = delivery.id, 0
             self._responses_before = self._responses
         was_down = self._down
-        attempt = await self._attempt(queued)
+        self._head_in_progress = delivery.id
+        try:
+            attempt = await self._attempt(queued)
+        finally:
+            self._head_in_progress = None
         outcome = retry_policy.classify(attempt)
         if outcome in {AttemptOutcome.DELIVERED, AttemptOutcome.REJECTED}:
             self._leave(attempt)
