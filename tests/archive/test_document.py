@@ -67,7 +67,7 @@ def test_what_is_not_json_is_rejected_at_the_same_place(text: str) -> None:
 def test_every_element_is_read_by_itself_from_its_place() -> None:
     values = [{"n": number, "é": ["\u4e2d"]} for number in range(3 * SHOWN)]
     text = json.dumps({"log": {"pages": [], "entries": values}}, indent=1, ensure_ascii=False)
-    records = outline(text)["log"]["entries"]  # type: ignore[call-overload, index]
+    records = outline(text)["log"]["entries"]  # type: ignore[call-overload, index] # JSON of any kind
     assert isinstance(records, Records)
     assert (records, records.length) == (values[:SHOWN], len(values))
     found = list(elements(text, records))

@@ -52,7 +52,7 @@ NAMED = {
     ),
     "a-list-of-hars": (b"[%b,{}]" % har(), "FILE is a JSON list with 2 items, each a HAR."),
     "comments": (b"// saved\n" + har(har_entry()), "FILE is a program, or JSON with comments."),
-    "zeros": (bytes(100), "FILE is a file of zero bytes."),
+    "zeros": (bytes(100), "FILE is a file of NUL bytes."),
     "curl-exe": (b"curl.exe -d {} https://h", "FILE is a curl command."),
     "curl-v": (b"> POST /x HTTP/2\n> Host: h\n", "FILE is the output of curl -v."),
     "bruno": (b"meta {\n  name: x\n}\n", "FILE is a request of Bruno."),

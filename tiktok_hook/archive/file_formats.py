@@ -47,7 +47,7 @@ _MAGIC: tuple[tuple[bytes, FileFormat], ...] = (
     ),
     (b"\x1f\x8b", FileFormat("packed twice", "Unpack it first: gunzip FILE")),
     (b"PK\x03\x04", FileFormat("packed twice", "Unpack it first.")),
-    (b"\0\0\0\0", FileFormat("a file of zero bytes", "It was not written to its end.")),
+    (b"\0\0\0\0", FileFormat("a file of NUL bytes", "It was not written to its end.")),
     (b"BZh", FileFormat("a bzip2 file", "Unpack it first: bunzip2 FILE")),
     (b"\xfd7zXZ\0", FileFormat("an xz file", "Unpack it first: unxz FILE")),
     (b"\x28\xb5\x2f\xfd", FileFormat("a zstd file", "Unpack it first: unzstd FILE")),

@@ -68,10 +68,6 @@ _PAUSE_SECONDS = (0.008, 0.05)
 """Minimum time between two looks, after one that found nothing and after several: every user
 of a server can send notifications."""
 
-_SHARE = 2
-"""How much longer than a look itself the pause after it is, up to the longest pause: on a busy
-machine an app reads more at once, and less often."""
-
 _STORE_PAUSE_SECONDS = 1.0
 _LEASE_SECONDS = 20.0
 """How long the lease of a process that was killed is waited for; it ends after 15 s."""
@@ -415,15 +411,12 @@ async def _read_for_ever(
             await _wait_for(history.wait_for_change, changes, is_ours)
             await asyncio.sleep(_ROOM_SECONDS)
         elif after is not _Next.NOW:
-            took = time.monotonic() - looked_at
             noticed = await _wait_for(history.wait_for_addition, additions, is_ours)
-            wait = min(_SHARE * took, _PAUSE_SECONDS[1])
             if noticed and after is _Next.NOTHING:
-                wait = max(wait, pause)
+                await asyncio.sleep(max(looked_at + pause - time.monotonic(), 0.0))
                 pause = min(2 * pause, _PAUSE_SECONDS[1])
             else:
                 pause = _PAUSE_SECONDS[0]
-            await asyncio.sleep(max(looked_at + took + wait - time.monotonic(), 0.0))
 
 
 async def _wait_for(
