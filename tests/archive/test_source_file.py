@@ -165,6 +165,15 @@ def test_what_unpacks_to_too_much_takes_no_memory(
         tracemalloc.stop()
 
 
+def test_a_gzip_that_ends_before_its_content_is_named(tmp_path: Path) -> None:
+    packed = gzip.compress(b'{"log":{"entries":[]}}')
+    for end in (4, 10):
+        (tmp_path / "cut.har.gz").write_bytes(packed[:end])
+        assert "gzip file that is empty, or ends before its content" in str(
+            error_of(tmp_path / "cut.har.gz")
+        )
+
+
 def test_a_document_beyond_the_limit_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

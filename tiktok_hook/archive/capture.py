@@ -1,6 +1,7 @@
 """A file opened for import: read to its end and checked before any of it is stored."""
 
 import fnmatch
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -338,6 +339,13 @@ def _require_own_lines(stream: BinaryIO, name: str) -> None:
         raise UsageError(f"{name}: its first line {kind.name}.", hint=kind.hint or HINT)
 
 
+def _ends_early(error: ValueError) -> bool:
+    """Whether more text could have made a JSON document valid."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip())
+
+
 def _read_lines(stream: BinaryIO, name: str, options: ImportOptions) -> _Found:
     found = _Found(options)
     offset = 0
@@ -404,6 +412,10 @@ def _load_document(
             ) from None
         before = document.entries_before_the_end(text)
         if before is None:
+            if _ends_early(error):
+                raise UsageError(
+                    f"{name} ends in the middle of its JSON, before a complete request.", hint=HINT
+                ) from None
             line = getattr(error, "lineno", None)
             where = name if line is None else f"{name}, line {line}"
             reason = why_not(error, line=False)

@@ -163,6 +163,11 @@ def _gunzipped(stream: BinaryIO, name: str) -> bytes:
             size += len(part)
             if size > MAX_BYTES:
                 raise _too_long(name)
+        if not size:
+            raise UsageError(
+                f"{name} is a gzip file that is empty, or ends before its content.",
+                hint="Nothing was imported.",
+            )
         stream.seek(0)
         return b"".join(_inflated(stream))
     except zlib.error as error:
