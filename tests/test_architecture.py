@@ -49,6 +49,9 @@ ELSEWHERE_ONLY = {"termios", "tty", "fcntl", "resource", "pwd", "grp", "pty", "m
 """Modules that some system lacks, so none may be imported at the top of a file."""
 
 
+BACKENDS = ("tiktok_hook.store.sqlite", "tiktok_hook.store.postgres")
+
+
 def top(name: str) -> str:
     """The folder or top-level module that a file belongs to."""
     return name.partition("/")[0].removesuffix(".py")
@@ -122,7 +125,7 @@ def test_each_third_party_package_stays_in_its_home(file: Path) -> None:
 def test_only_the_store_imports_its_backends(file: Path) -> None:
     if top(name_of(file)) != "store":
         for name in imports(ast.parse(file.read_text("utf-8"))):
-            assert not name.startswith("tiktok_hook.store.sqlite"), f"{name_of(file)}: {name}"
+            assert not name.startswith(BACKENDS), f"{name_of(file)}: {name}"
 
 
 @pytest.mark.parametrize("file", files(), ids=name_of)

@@ -42,6 +42,12 @@ def test_a_path_a_url_or_memory(given: str | Path | None, path: Path | None) -> 
     assert parse_location(given).path == path
 
 
+def test_only_a_history_on_a_server_is_shared() -> None:
+    assert parse_location("postgresql://anna@db.example.com/hooks").is_shared
+    assert not parse_location("history.db").is_shared
+    assert not parse_location(":memory:").is_shared
+
+
 def test_a_tilde_is_the_users_home(home: Path) -> None:
     assert parse_location("~/history.db").path == home / "history.db"
 

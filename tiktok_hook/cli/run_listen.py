@@ -103,7 +103,7 @@ def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     history = _history_arguments(given)
     same |= history
     db = None if history["ephemeral"] else history["db"]
-    if (db is None or db.server is None) and not _is_typed("attach_as"):
+    if (db is None or not db.is_shared) and not _is_typed("attach_as"):
         same["attach_as"] = None  # set for all sessions, and without effect for a file
     return same if given["forward_to"] or given["routes"] else same | without_target(given)
 

@@ -177,7 +177,7 @@ def awaited(location: "Location", *, until: float | None = None) -> "HistoryRead
         StoreError: The file is not a history, and does not become one soon.
     """
     created_until: float | None = None
-    pause = _AWAIT_SECONDS if location.server is None else _AWAIT_SERVER_SECONDS
+    pause = _AWAIT_SERVER_SECONDS if location.is_shared else _AWAIT_SECONDS
     while True:
         now = time.monotonic()
         try:

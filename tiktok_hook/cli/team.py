@@ -108,7 +108,7 @@ def _named(action: str, words: Sequence[str], db: "Location | None") -> "tuple[s
             hint=f"tiktok-hook {form}",
         )
     location = options.with_typed_password(selection.located(urls[0] if urls else db))
-    if location.server is None and action != "leave":
+    if not location.is_shared and action != "leave":
         raise UsageError(
             f"{location.label} is a file; a team shares a database on a PostgreSQL server.",
             hint="Give its address: postgresql://USER@HOST/DATABASE",

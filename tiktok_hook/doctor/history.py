@@ -13,8 +13,7 @@ from tiktok_hook.sanitize import visible
 from tiktok_hook.terminal import words
 
 if TYPE_CHECKING:
-    from tiktok_hook.store import Location
-    from tiktok_hook.store.postgres.health import ServerReport
+    from tiktok_hook.store import Location, ServerReport
 
 _SECONDS = 4.0
 
@@ -25,7 +24,7 @@ async def database(subject: Subject) -> list[Finding]:
 
     location = locate(subject.db, where="db")
     found = [await in_thread(lambda: _database(location))]
-    if location.server is not None and found[0].status is not CheckStatus.FAIL:
+    if location.is_shared and found[0].status is not CheckStatus.FAIL:
         found += await in_thread(lambda: _server(location))
     return found
 
@@ -111,7 +110,7 @@ def _database(location: "Location") -> Finding:
             "Save what can be read with tiktok-hook export -o FILE, then move the file away.",
         )
     stored = words.plural(count, "delivery", "deliveries")
-    if location.server is not None:
+    if location.is_shared:
         return good("database", f"{name}: writable, {stored}")
     whole = "intact" if state.complete else f"intact as far as was read in {_SECONDS:.0f} s"
     return good("database", f"{name}: writable, {whole}, {stored}")

@@ -92,7 +92,7 @@ class ListenOptions(
     @property
     def _is_shared(self) -> bool:
         named = self.db is not None and not self.ephemeral
-        return named and self.location.server is not None
+        return named and self.location.is_shared
 
     def _check_without_target(self) -> None:
         """Raise `UsageError` for an option that has no effect without a target."""

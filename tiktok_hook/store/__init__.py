@@ -1,4 +1,4 @@
-"""The history: everything received and tried, durable before TikTok gets its 200."""
+"""The history: deliveries, attempts and queues, durable before TikTok gets its 200."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tiktok_hook.store.api import ATTACHMENT, ChangeFeed, HistoryReader, Integrity, QueueLock
     from tiktok_hook.store.filter import ACCEPTED, EVERYTHING, Filter, as_filter
     from tiktok_hook.store.kept import REJECTED_BODY_BYTES
-    from tiktok_hook.store.postgres.health import ServerReport
     from tiktok_hook.store.postgres.team import Team
     from tiktok_hook.store.records import (
         QUEUE_MODES,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         QueueEntry,
         QueueMode,
     )
+    from tiktok_hook.store.team_records import ServerReport
     from tiktok_hook.store.writer import Store
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "QueueLock",
     "QueueMode",
     "QueuedDelivery",
+    "ServerReport",
     "Store",
     "as_filter",
     "check_creatable",
@@ -77,17 +78,17 @@ def open_store(
     """Open a history to write to and read from; close it, or use it as a context manager.
 
     Args:
-        location: What `parse_location` takes. A file is created with mode 0600 if there is none,
-            missing folders with 0700; memory holds 256 MiB at most. On a server the tables are
-            created if there are none.
-        keep: How many deliveries stay; the oldest go first, those that wait for the app never.
-            None is the default for a file. A shared history has bounds of its own: None leaves
-            them as they are, a number changes them for everybody who uses it.
+        location: See `parse_location`. A missing file is created with mode 0600, missing folders
+            with 0700; a history in memory takes at most 256 MiB. On a server missing tables are
+            created.
+        keep: How many deliveries are kept. The oldest are deleted first; those that wait for the
+            app are never deleted. None is the default for a file. A shared history stores its own
+            bounds: None leaves them as they are, a number changes them for all of its users.
         keep_bytes: How many bytes they may take; None as for `keep`.
         bounds: All bounds of a file or of memory, in place of these two.
         prune: Whether to delete what is beyond the bounds.
-        app: The name of an attached app, whose queues and attempts these are then. None is the
-            listener's: of a file there is one, on a server one for each user and machine.
+        app: The name of the attached app whose queues are read and written. None is the listener:
+            a file has one, a server one for each user and machine.
 
     Raises:
         StoreError: It is not a history, of a newer version, or cannot be opened.
@@ -113,7 +114,7 @@ def open_store(
 
 
 def open_history(location: Location | str | Path) -> "HistoryReader":
-    """Open a history that is only read, whether or not another process writes to it.
+    """Open a history for reading only; other processes may write to it at the same time.
 
     Raises:
         NoHistoryError: There is none.
@@ -131,7 +132,7 @@ def open_history(location: Location | str | Path) -> "HistoryReader":
 
 
 def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) -> "Integrity":
-    """Check that a history can be written and read in full; it stays as it was.
+    """Check that a history can be written and read in full; nothing in it changes.
 
     Args:
         location: An existing history.
@@ -152,7 +153,7 @@ def check_integrity(location: Location | str | Path, *, seconds: float = 3.0) ->
 
 
 def report_server(location: Location) -> "ServerReport":
-    """What the server of a shared history is like, seen from here; nothing is written.
+    """Report on the server of a shared history as this process sees it; nothing is written.
 
     Raises:
         StoreError: It cannot be reached.
@@ -164,7 +165,7 @@ def report_server(location: Location) -> "ServerReport":
 
 
 def open_team(location: Location) -> "Team":
-    """The set-up of a shared history, and who uses it; nothing is opened yet."""
+    """An object that sets a shared history up and lists its users; nothing is opened yet."""
     from tiktok_hook.store.postgres.team import Team
 
     assert location.server is not None
@@ -242,13 +243,14 @@ _MODULES = {
         "QueueMode",
         "QueuedDelivery",
     ),
-    "writer": ("Store",),  # needs asyncio, whose import takes longer than listing deliveries
+    "team_records": ("ServerReport",),
+    "writer": ("Store",),  # imports asyncio, which takes longer than listing deliveries
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what deals with deliveries when it is asked for: ``--help`` needs only options."""
+    """Import a name of `_MODULES` when it is used: ``--help`` needs only the options."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -37,7 +37,7 @@ _CONNECTION_STRING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a history is. Only the store knows what is inside; others pass it on.
+    """Where a history is. Only the store opens it; other code passes it to the store.
 
     Attributes:
         path: The SQLite file; None in memory and on a server.
@@ -70,8 +70,13 @@ class Location:
 
     @property
     def folder(self) -> Path | None:
-        """The folder on whose disk it takes room, which need not exist; None without one."""
+        """The folder of its file, which may not exist yet; None in memory and on a server."""
         return None if self.path is None else self.path.parent
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a team may use it: it is on a server."""
+        return self.server is not None
 
     @property
     def in_memory(self) -> bool:
@@ -80,7 +85,7 @@ class Location:
 
 
 def locate(given: "Location | Path | str | None", *, where: str) -> Location:
-    """Find the history that a user named; None is the one in the user's data folder.
+    """The history that a user named; None is the one in the user's data folder.
 
     Args:
         given: See `parse_location`.
@@ -97,7 +102,7 @@ def locate(given: "Location | Path | str | None", *, where: str) -> Location:
 def parse_location(
     given: "Location | str | Path | None", *, where: str = "The history"
 ) -> Location:
-    """Read what a user or a program names a history by.
+    """Parse the address of a history.
 
     Args:
         given: A path, ``sqlite:///`` and an absolute path, ``postgresql://HOST/DATABASE``, or

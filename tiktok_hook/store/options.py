@@ -1,4 +1,4 @@
-"""The options of the history."""
+"""The options of the store."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ _EPHEMERAL_BYTES = 64 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class StoreOptions:
-    """Which history is used, and how much of it is kept."""
+    """Which history is used, and how much it keeps."""
 
     db: Location | Path | str | None = option(None, shared="db_option")
     ephemeral: bool = option(default=False, help="Keep nothing when the session ends.")
@@ -42,18 +42,18 @@ class StoreOptions:
         return locate(MEMORY if self.ephemeral else self.db, where="db")
 
     def open_store(self, *, app: str | None = None) -> "Store":
-        """Open it, with these bounds.
+        """Open the history with these bounds.
 
         Args:
-            app: On a server, the name of the app whose queues these are; None is this user's on
-                this machine.
+            app: On a server, the name of the app whose queues are used; None is the one of this
+                user on this machine.
 
         Raises:
             StoreError: It cannot be opened.
         """
         location = self.location
-        if location.server is not None:
-            return open_store(location, app=app)  # it has bounds of its own
+        if location.is_shared:
+            return open_store(location, app=app)  # a shared history has its own bounds
         usual = _EPHEMERAL_BYTES if location.in_memory else None
         return open_store(location, keep=self.keep, keep_bytes=self.keep_bytes or usual)
 
@@ -61,13 +61,13 @@ class StoreOptions:
         """Check the values.
 
         Raises:
-            UsageError: `db` is a URL that is not supported, or of a shared history whose bounds
-                are not for one listener to choose.
+            UsageError: `db` is a URL that is not supported, or bounds are given for a shared
+                history, which has its own.
         """
         if self.db is None or self.ephemeral:
             return
         location = locate(self.db, where="db")
-        if location.server is not None and (self.keep != KEEP or self.keep_bytes is not None):
+        if location.is_shared and (self.keep != KEEP or self.keep_bytes is not None):
             raise UsageError(
                 f"The history at {location.label} has bounds of its own; keep and keep-bytes are "
                 "for a file.",

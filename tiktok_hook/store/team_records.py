@@ -1,4 +1,4 @@
-"""Records of a shared history's set-up and of those who use it."""
+"""Records of a shared history: its server, its set-up, and the processes that use it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,23 @@ from typing import Literal
 Role = Literal["listener", "developer"]
 
 ROLES: tuple[Role, ...] = ("listener", "developer")
-"""What a database user may do besides the owner."""
+"""What a database user other than the owner may do."""
+
+Rights = Literal["owner", "listener", "developer", "none"]
+
+_FAR_MS = 50.0
+_CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A database user to hand out.
+    """A database user, for the person who is going to use it.
 
     Attributes:
         name: The user.
         url: For ``--db``, without a password.
-        passfile_line: A line for ``~/.pgpass``, with the new password; None when the user existed,
-            whose password stays as it is.
+        passfile_line: A line for ``~/.pgpass`` with the new password; None when the user existed,
+            whose password did not change.
     """
 
     name: str
@@ -35,7 +40,7 @@ class Creation:
         owner: The user who owns it.
         new_owner: The owner's login when it was created too.
         roles: The role of the server for each of `ROLES`.
-        keep: How many deliveries stay.
+        keep: How many deliveries are kept.
         keep_bytes: How many bytes they may take.
     """
 
@@ -53,19 +58,18 @@ class Member:
 
     Attributes:
         app: Its name, such as ``anna@laptop``.
-        role: The database user whose name that is.
+        role: The database user that the name belongs to.
         kind: ``listen``, ``attach`` or ``other``.
-        running: Whether a process of it holds a lease.
-        host: Where its last process runs or ran.
-        pid: Of that process.
+        running: Whether one of its processes holds a lease.
+        host: Name of the machine of its last process.
+        pid: The number of that process.
         program: Version of tiktok-hook; None when it is not running.
         direct: Whether it is connected without a pooler; None when it is not running.
         clock_seconds: How far its clock is ahead of the server's; None when that is not known.
-        silent_seconds: How long it has not been seen; 0 while it runs.
-        cursor: The newest id that an attached app has looked at; None for others.
-        behind: How many deliveries after its cursor it is still to get: those that are accepted
-            and match its filter.
-        queued: How many wait in its queue.
+        silent_seconds: Seconds since it was last seen; 0 while it runs.
+        cursor: The newest id that an attached app has read; None for others.
+        behind: How many deliveries after its cursor are accepted and match its filter.
+        queued: How many deliveries wait in its queue.
         target: Where it forwards to; empty for others.
         filter: Its filter; empty is everything.
     """
@@ -88,23 +92,60 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerReport:
+    """The server of a shared history, as one connection sees it.
+
+    Attributes:
+        version: Such as ``15.18``.
+        encrypted: Whether the connection is encrypted.
+        local: Whether the connection stays on this machine, so that it needs no encryption.
+        round_trip_ms: The shortest round trip of five queries.
+        clock_seconds: How far this machine's clock is ahead of the server's.
+        hears: Whether a notification sent by one connection arrives at another.
+        direct: Whether there is no pooler in between.
+        user: The database user of the connection.
+        rights: What this user may do in the history; None where there is no history.
+    """
+
+    version: str
+    encrypted: bool
+    local: bool
+    round_trip_ms: float
+    clock_seconds: float
+    hears: bool
+    direct: bool
+    user: str
+    rights: Rights | None
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the round trip is long enough to delay the answer to TikTok noticeably."""
+        return self.round_trip_ms > _FAR_MS
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether the clocks differ by more than 2 s."""
+        return abs(self.clock_seconds) > _CLOCK_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """A shared history and those who use it.
+    """A shared history and the processes that use it.
 
     Attributes:
         label: Host and database.
         server_version: Of PostgreSQL.
         schema_version: Of the tables.
         direct: Whether no pooler is in between.
-        hears: Whether notifications arrive here.
-        encrypted: Whether this connection is.
+        hears: Whether notifications arrive at this connection.
+        encrypted: Whether this connection is encrypted.
         owner: The user who owns the history.
-        keep: How many deliveries stay.
+        keep: How many deliveries are kept.
         keep_bytes: How many bytes they may take.
         kept: How many there are.
-        newest_id: The newest of them; 0 without any.
-        epoch: Identifies the history; another one after a dump was restored.
-        members: Those who listen first, then by name.
+        newest_id: The id of the newest; 0 without any.
+        epoch: Identifies the history; a new value after a dump was restored.
+        members: Listeners first, then by name.
     """
 
     label: str

@@ -1,8 +1,6 @@
 """Checks a shared history for `doctor`: rights, encryption, distance, clock, notifications."""
 
 import time
-from dataclasses import dataclass
-from typing import Literal
 
 from tiktok_hook.store.api import Integrity
 from tiktok_hook.store.app_name import default_app_name
@@ -11,15 +9,11 @@ from tiktok_hook.store.postgres.backend import own_name
 from tiktok_hook.store.postgres.connection import Connection, Server
 from tiktok_hook.store.postgres.presence import hears_notifications
 from tiktok_hook.store.server_address import ServerAddress
-
-Rights = Literal["owner", "listener", "developer", "none"]
-
-_FAR_MS = 50.0
-_CLOCK_SECONDS = 2.0
+from tiktok_hook.store.team_records import Rights, ServerReport
 
 
 def check(address: ServerAddress) -> Integrity:
-    """Check that a history can be written with the rights of any member; it stays as it was.
+    """Check that a history can be written with the rights of any member; nothing in it changes.
 
     The server checks its pages itself, so they are not read here.
 
@@ -36,45 +30,8 @@ def check(address: ServerAddress) -> Integrity:
     return Integrity("", complete=True)
 
 
-@dataclass(frozen=True, slots=True)
-class ServerReport:
-    """What was found out about a server.
-
-    Attributes:
-        version: Such as ``15.18``.
-        encrypted: Whether the connection is.
-        local: Whether it needs no encryption: it does not leave this machine.
-        round_trip_ms: Of the shortest of some queries.
-        clock_seconds: How far our clock is ahead of the server's.
-        hears: Whether notifications of one connection arrive at another.
-        direct: Whether no pooler is in between.
-        user: The database user that we are.
-        rights: What this user may do in the history; None where there is no history.
-    """
-
-    version: str
-    encrypted: bool
-    local: bool
-    round_trip_ms: float
-    clock_seconds: float
-    hears: bool
-    direct: bool
-    user: str
-    rights: Rights | None
-
-    @property
-    def is_far(self) -> bool:
-        """Whether TikTok is kept waiting by the distance."""
-        return self.round_trip_ms > _FAR_MS
-
-    @property
-    def clock_is_off(self) -> bool:
-        """Whether the clocks differ by more than matters."""
-        return abs(self.clock_seconds) > _CLOCK_SECONDS
-
-
 def report(address: ServerAddress) -> ServerReport:
-    """Find out what a server is like; nothing is written.
+    """Measure a server and the rights on it; nothing is written.
 
     Raises:
         StoreError: It cannot be reached.
@@ -97,7 +54,7 @@ def report(address: ServerAddress) -> ServerReport:
 
 
 def _rights(connection: Connection) -> Rights | None:
-    """What our user may do, by the functions that it may call."""
+    """What the connection's user may do, judged by the functions that it may call."""
     allowed = dict(connection.execute(_ALLOWED).fetchall())
     if not allowed:
         return None
@@ -109,7 +66,7 @@ def _rights(connection: Connection) -> Rights | None:
 
 
 def _measured(connection: Connection) -> tuple[float, float]:
-    """The shortest round trip, and how far our clock is ahead of the server's, in seconds."""
+    """The shortest round trip, and how far this machine's clock is ahead, in seconds."""
     best, ahead = float("inf"), 0.0
     for _ in range(5):
         before = time.time()
