@@ -59,7 +59,7 @@ async def attached(
             ) as relay,
             asyncio.TaskGroup() as group,
         ):
-            feeding = group.create_task(name.feed(relay))
+            feeding = group.create_task(name.fill_queues(relay))
             yield relay, name
             feeding.cancel()
 

@@ -141,7 +141,7 @@ class TestTheTargetIsDown:
 
     @pytest.mark.parametrize(
         ("bad", "symptom"),
-        [(fin, "it accepts connections and hangs up."), (http(503), "it answers 503.")],
+        [(fin, "it accepts connections and closes them."), (http(503), "it answers 503.")],
         ids=["FIN", "503"],
     )
     async def test_a_port_that_accepts_without_an_app_is_not_up(

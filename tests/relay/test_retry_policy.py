@@ -50,7 +50,7 @@ def test_an_error(outcome: AttemptOutcome, errors: tuple[str, ...]) -> None:
     ("ended", "symptom"),
     [
         (attempt(503), "it answers 503."),
-        (attempt(error="reset"), "it accepts connections and hangs up."),
+        (attempt(error="reset"), "it accepts connections and closes them."),
         (attempt(error="protocol"), "what answers there is not HTTP."),
         (attempt(error="too_large"), "the headers of its answer are too large."),
         (attempt(error="refused"), ""),

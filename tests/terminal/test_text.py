@@ -245,7 +245,7 @@ WIDE_EVENTS = [
     ),
     AttemptEnded(refused_by_app().replace(target=LONG, replay=True, variant="wrong signature"),
                  will_retry=True),
-    AppChanged("paused", LONG, detail="It accepts connections and hangs up."),
+    AppChanged("paused", LONG, detail="It accepts connections and closes them."),
     NonWebhookRequest("PROPFIND", "/path" * 50, 405, AT, "answered GET only"),
     LeftOut("rejected", 123_456),
     TunnelChanged("online", "https://x.example", AT, outage_seconds=4000),
@@ -290,7 +290,7 @@ def test_a_wrapped_line_keeps_its_colours() -> None:
         form="compact", out_paint=COLOURED, err_paint=COLOURED, out_width=lambda: 80,
         err_width=lambda: 80,
     )  # fmt: skip
-    drawn = draw(text, AppChanged("paused", LONG, detail="It accepts connections and hangs up."))
+    drawn = draw(text, AppChanged("paused", LONG, detail="It accepts connections and closes them."))
     assert drawn.count("\n") == 2
     assert f"{COLOURED.bad}is down{COLOURED.off}" in drawn
 

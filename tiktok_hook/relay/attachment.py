@@ -1,8 +1,9 @@
-"""Reads a history for an attached app: fills its queues with what matches, received by anyone.
+"""Fills the queues of an attached app with the matching deliveries of a history.
 
-The app's cursor is in the history. Each step reads a page after the cursor and commits, as one
-transaction, the queue entries of what matches and the cursor behind the page. From there on the
-delivery is in a queue like that of ``--ack first``, which `QueueRunner` forwards.
+The deliveries may have been received by any process. The app's cursor is stored in the history.
+Each step reads a page after the cursor and commits, as one transaction, the queue entries of the
+matching deliveries and the cursor at the end of the page. `QueueRunner` forwards these queues like
+those of ``--ack first``.
 
     acquire the name ──> read the state ──> room in the queue? ──no──> wait for a change
                             ↑                    │yes
@@ -14,7 +15,8 @@ Invariants:
   the page, so it never passes a delivery that the page could not show.
 - At most `IN_ORDER` deliveries wait in order and `IN_ALL` in all, so retention has to spare no
   more than that for one app.
-- A process that lost the name moves nothing any more: the history checks that with the cursor.
+- A process that lost the name cannot move the cursor: the history checks who has the name in the
+  same transaction.
 """
 
 import asyncio
@@ -45,38 +47,38 @@ from tiktok_hook.store import (
 from tiktok_hook.store.change_feed import require_same
 
 IN_ORDER = 256
-"""How many deliveries of an attached app wait in order before it reads no further."""
+"""How many deliveries may wait in order; with that many, no more are read."""
 
 IN_ALL = 4096
-"""The same, with those that were set aside after a failure of their own."""
+"""How many may wait in all, including those that were set aside after a failure of their own."""
 
 _PAGE = 64
-"""How many deliveries are in memory at once."""
+"""Maximum number of deliveries that one step reads."""
 
 _ROOM_SECONDS = 0.1
-"""How long a queue with room for less than a page is left alone: a page and a transaction for each
-delivery that leaves a full queue would cost more than forwarding it."""
+"""How long to wait when the queue has room for less than a page. Otherwise each delivery that
+leaves a full queue would cost a query and a transaction, which is more than forwarding it costs."""
 
 _POLL_SECONDS = 0.25
-"""How long one wait for a change blocks a thread, and so the end of the program."""
+"""How long one wait for a change blocks a thread, which delays the end of the program."""
 
 _LOOK_SECONDS = 5.0
-"""How often the history is read although nothing was noticed: a lost notification, an app that was
+"""How often the history is read without a notification, which may have been lost, or the app
 removed."""
 
 _PAUSE_SECONDS = (0.008, 0.05)
-"""Minimum time between two looks, after one that found nothing and after several: every user
-of a server can send notifications."""
+"""Minimum time between two reads, at first and after several that found nothing: every user of a
+server can send notifications."""
 
 _STORE_PAUSE_SECONDS = 1.0
 _LEASE_SECONDS = 20.0
-"""How long the lease of a process that was killed is waited for; it ends after 15 s."""
+"""How long to wait for the lease of a process that was killed; it ends after 15 s."""
 
 _ACQUIRE_SECONDS = 0.2
 
 
 class AttachedApp:
-    """An attached app whose name is ours. Made by `attaching`.
+    """An attached app whose name this process has acquired. Made by `attaching`.
 
     Args:
         app: Its name; the history was opened with it.
@@ -84,12 +86,12 @@ class AttachedApp:
         lock: The lock of the name.
         match: Which deliveries it gets; None matches everything.
         targets: Where they are forwarded to, the main target first.
-        start: Where a name that is new begins, as `starting_cursor` takes it.
+        start: Where a new name begins; see `starting_cursor`.
         publish: Called with `DeliveryStored`, `DeliveryAnswered` and `Notice`.
         clock: Unix seconds.
 
     Attributes:
-        cursor: The newest id that was looked at.
+        cursor: The newest id that was read.
     """
 
     def __init__(
@@ -113,12 +115,12 @@ class AttachedApp:
         self._start = start
         self._publish = publish
         self._clock = clock
-        self._has_paused = False  # since the queue had room for less than a page
+        self._has_waited = False  # after the queue had room for less than a page
 
     async def acquire(self) -> None:
-        """Acquire the name, and record where it is attached.
+        """Acquire the name, and record the app with its target and its cursor.
 
-        A process of this machine that was killed cannot give its lease back; its end is awaited.
+        Waits for the lease of a process of this machine that was killed, which released nothing.
 
         Raises:
             UsageError: Another process has the name, or the start cannot be read.
@@ -138,14 +140,14 @@ class AttachedApp:
             await asyncio.sleep(_ACQUIRE_SECONDS)
         await self._record(await self._store.read(lambda reader: reader.attachment()))
         for target in self._targets:
-            # Their times were set by the clock of the process before, perhaps of another machine.
+            # Their times come from the clock of the earlier process, perhaps on another machine.
             self._store.make_due(target, self._clock())
 
     async def _record(self, state: AttachmentState) -> None:
         """Record the app at its cursor.
 
-        A dump has the cursor of the time when it was made, and the deliveries of that time, so an
-        app of a restored history continues there.
+        A dump contains the cursor and the deliveries of the time when it was made, so in a restored
+        history the app continues at that cursor.
         """
         known = state.attachment
         missed = 0
@@ -186,13 +188,13 @@ class AttachedApp:
             old_target=old_target,
         )
 
-    async def feed(self, relay: Relay) -> None:
-        """Put what matches into the queues of a relay; does not return.
+    async def fill_queues(self, relay: Relay) -> None:
+        """Put matching deliveries into the queues of a relay; does not return.
 
         Raises:
             StoreError: Another process took the name over, or the history was replaced.
         """
-        await _read_for_ever(
+        await _repeat(
             self._store,
             lambda: self._step(relay),
             self._publish,
@@ -200,7 +202,7 @@ class AttachedApp:
         )
 
     async def _step(self, relay: Relay) -> "_Next":
-        """Read one page, unless the queue is full; when to look again."""
+        """Read one page, unless the queue is full; returns when to take the next step."""
         if self._lock.lost:
             raise _DetachedError(
                 f"{self.app} was taken over by another process.",
@@ -223,8 +225,8 @@ class AttachedApp:
         page: list[Delivery] = []
         waiting = state.in_order + state.set_aside
         room = min(IN_ORDER - state.in_order, IN_ALL - waiting, _PAGE)
-        is_full = room <= 0 or (room < _PAGE and not self._has_paused)
-        self._has_paused = is_full
+        is_full = room <= 0 or (room < _PAGE and not self._has_waited)
+        self._has_waited = is_full
         can_read = not is_full and state.newest_id > self.cursor
         if can_read:
             page = await _read_page(self._store, self._match, self.cursor, room)
@@ -243,7 +245,7 @@ class AttachedApp:
         if found.missed:  # only now, so that a failed write does not publish it again and again
             self._notice_missed(found.missed)
         self.cursor = moved_to
-        relay.fed(wanted)
+        relay.forward_queued(wanted)
         return _Next.NOW if len(page) == room else _Next.ADDITION
 
     def _notice_missed(self, number: int) -> None:
@@ -269,7 +271,7 @@ async def attaching(
     publish: Callable[[object], None],
     clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[AttachedApp]:
-    """Have the name of an attached app until the end of the block; see `AttachedApp`.
+    """Acquire the name of an attached app, and release it at the end of the block.
 
     Raises:
         UsageError: Another process has the name, or `start` cannot be read.
@@ -293,7 +295,7 @@ async def attaching(
 async def follow(
     store: Store, match: DeliveryFilter | None, after: int, publish: Callable[[object], None]
 ) -> None:
-    """Publish what matches as it is stored, without a cursor in the history; does not return.
+    """Publish matching deliveries as they are stored, and keep no cursor; does not return.
 
     Args:
         store: The history.
@@ -321,7 +323,7 @@ async def follow(
             return _Next.NOW
         return _Next.ADDITION if page else _Next.NOTHING
 
-    await _read_for_ever(store, step, publish)
+    await _repeat(store, step, publish)
 
 
 def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
@@ -356,33 +358,34 @@ def starting_cursor(reader: HistoryReader, start: str, now: float) -> int:
 
 
 class _Next(Enum):
-    """When to look for more deliveries."""
+    """When to take the next step."""
 
     NOW = auto()
-    ADDITION = auto()  # once a delivery may have been added
-    NOTHING = auto()  # the same; there was nothing to read this time
-    CHANGE = auto()
-    ROOM = auto()  # once deliveries may have left the queue
+    ADDITION = auto()  # when a delivery may have been added
+    NOTHING = auto()  # the same, after a step that found nothing to read
+    CHANGE = auto()  # when anything in the history may have changed
+    ROOM = auto()  # when deliveries may have left the queue
 
 
 class _DetachedError(StoreError):
-    """The app is not attached any more, so that reading again would not help."""
+    """The app is not attached any more: trying again would not help."""
 
 
-async def _read_for_ever(
+async def _repeat(
     store: Store,
     step: Callable[[], Awaitable[_Next]],
     publish: Callable[[object], None],
     *,
     is_ours: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Take a step, and another one when there may be more to read.
+    """Take a step, and the next one when there may be more to read; does not return.
 
     Args:
-        store: The history. While it fails, one notice is published and the step is tried again.
-        step: Reads; when to take the next one.
+        store: The history. When it fails, one notice is published and the step is tried again.
+        step: Reads; returns when to take the next step.
         publish: Called with `Notice`.
-        is_ours: Whether a step may read; no query. A step is taken at once when it may not.
+        is_ours: Whether this process still has the name; no query. When not, a step is taken at
+            once.
 
     Raises:
         _DetachedError: A step raised it.
@@ -422,10 +425,10 @@ async def _read_for_ever(
 async def _wait_for(
     wait: Callable[[int, float], int], seen: int, is_ours: Callable[[], bool]
 ) -> bool:
-    """Wait until a counter differs, as a rule; whether it does.
+    """Wait until a counter differs from `seen`; returns whether it does.
 
-    Also while it is unknown, when the history is not ours to read any more, and for `_LOOK_SECONDS`
-    at most: a lost notification and an app that was removed do not change it.
+    Returns False after `_LOOK_SECONDS`, since a lost notification and the removal of an app do not
+    change the counter; and at once when the name is lost or the counter is unknown.
     """
     until = time.monotonic() + _LOOK_SECONDS
     while is_ours() and time.monotonic() < until:
@@ -445,7 +448,7 @@ async def _read_page(
 
 
 def _is_for_apps(delivery: Delivery) -> bool:
-    """Whether an accepted delivery is forwarded; what a file brought is not."""
+    """Whether an accepted delivery is forwarded; imported ones are not."""
     return delivery.source is not Source.IMPORT and not delivery.rejected
 
 
@@ -454,9 +457,9 @@ def _last(page: Sequence[Delivery], otherwise: int) -> int:
 
 
 def _was_killed_here(known: Attachment | None) -> bool:
-    """Whether the process that attached an app was one of this machine and has ended.
+    """Whether an app was attached by a process of this machine that has ended.
 
-    In a container that was started again, we may have its number.
+    After the restart of a container, this process may have the number of that one.
     """
     if known is None or known.host != socket.gethostname():
         return False

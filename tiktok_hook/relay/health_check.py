@@ -9,15 +9,16 @@ from tiktok_hook.forward import reachable
 
 UP_SECONDS = 5.0
 DOWN_SECONDS = 0.5
-"""How often the target is checked while it is up, and while it is down."""
+"""Seconds between two checks while the target is up, and while it is down."""
 
 
 class HealthCheck:
     """The health of one target.
 
-    A port that accepts connections and hangs up, or answers 502, is not up: a port forward, or a
-    proxy without its app, does that. Once an attempt met it, only an attempt that gets a response
-    shows that the target is up again, or a port that was closed in between.
+    A port that accepts connections and closes them, or answers 502, is not up: it may be a port
+    forward or a proxy without its app. After an attempt has met that, connecting no longer shows
+    that the target is up. It is up again when an attempt gets a response, or when the port was
+    closed in between and accepts connections.
 
     Args:
         target: Its URL.
@@ -39,7 +40,7 @@ class HealthCheck:
         return None if self._state is None else self._state == "up"
 
     def when_up(self, callback: Callable[[], None]) -> None:
-        """Call back whenever the target comes up."""
+        """Register a callback, called whenever the target comes up."""
         self._when_up.append(callback)
 
     def responded(self) -> None:
@@ -63,8 +64,8 @@ class HealthCheck:
         if self._state != "paused":
             self._become("down", symptom)
 
-    def pause(self, symptom: str) -> None:
-        """Record that the queue waits until the target is up.
+    def queue_waits(self, symptom: str) -> None:
+        """Record that the queue waits until the target is up, which publishes ``paused``.
 
         Args:
             symptom: As `retry_policy.symptom` returned it; empty where no connection was made.
@@ -80,7 +81,7 @@ class HealthCheck:
             self._connected()
 
     async def run(self) -> None:
-        """Check again and again; does not return."""
+        """Check at intervals; does not return."""
         while True:
             self._changed.clear()
             try:
@@ -101,6 +102,6 @@ class HealthCheck:
         if state == "up":
             for callback in self._when_up:
                 callback()
-        # The first check is for the banner, which shows it itself.
+        # The banner shows the result of the first check.
         if not first:
             self._publish(AppChanged(state, target=self._target, detail=detail))

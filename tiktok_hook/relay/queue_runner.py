@@ -1,29 +1,33 @@
 """Forwards from the queue of one target: in order, at least once, surviving restarts.
 
-Up to five attempts run at a time: one with the head of the queue, in order, and four with what was
-set aside. Their state is only touched between two awaits on one event loop, so it needs no lock.
-Other processes are kept out by the queue's lock.
+Up to five attempts run at a time: one with the head of the queue, in order, and four with
+deliveries that were set aside. All state is changed between two awaits on one event loop, so it
+needs no lock. The queue's lock keeps other processes out.
 
     wanted? ──no──> idle                      the user holds or pauses the queue
        │yes
-    lock ours? ──no──> look again in 0.1 s    another process forwards
+    lock ours? ──no──> try again in 0.1 s     another process forwards
        │yes
     head: try ──delivered, rejected──> next head
-       │  ├──failed────────────────> set aside with a time of its own ──> next head
+       │  ├──failed────────────────> set aside with a retry time of its own ──> next head
        │  └──unreached, ambiguous──> the target is down: wait, then try the same head
        │                             (ambiguous five times: set aside as a suspect)
     set aside: try when due, unless the target is down
 
+A mode is *wanted* while its deliveries are forwarded in order, and *released* once they may be
+forwarded at all. Releasing held deliveries ends with the last one in order; one of them that was
+set aside stays released, and is tried again when it is due.
+
 Invariants:
 
 - A delivery leaves the queue only after an attempt with it ended, so a crash can repeat it but not
-  lose it. The next attempt is committed after the end of the last one, so at most one attempt for
-  each task is repeated.
-- While the target is down no delivery but the head is tried, so the order is kept. Suspects return
-  to their place in the order when the target is up again, or when there are no others: one of them
+  lose it. The start of an attempt is committed after the end of the previous one, so a crash
+  repeats at most one attempt for each task.
+- While the target is down, only the head is tried, so the order is kept. Suspects return to their
+  place in the order when the target is up again, or when all that wait are suspects: one of them
   has to be tried.
-- `_responses` only grows. A head that fails ambiguously although it grew since its first failure
-  is at fault itself: the app responded to others meanwhile.
+- `_responses` only grows. If it grew since the head was first tried, the app responded to other
+  deliveries meanwhile, so a head that fails ambiguously is at fault itself.
 """
 
 import asyncio
@@ -40,19 +44,19 @@ from tiktok_hook.relay.retry_policy import DELAYS, SUSPECT_AFTER, AttemptOutcome
 from tiktok_hook.store import QueuedDelivery, QueueEntry, QueueMode, Store
 
 RETRY_FOR_SECONDS = 72 * 3600.0
-"""How long a delivery is tried again, like TikTok does."""
+"""How long a delivery is tried again; TikTok's own retries last as long."""
 
 MAX_RETRIES_AT_ONCE = 4
-"""Deliveries that were set aside and are being tried at the same time."""
+"""Maximum number of set-aside deliveries that are tried at the same time."""
 
 MAX_HEAD_RETRY_AFTER = 60.0
-"""The longest ``Retry-After`` of a 503 that holds up the whole queue, in seconds."""
+"""The longest ``Retry-After`` of a 503 for which the entire queue waits, in seconds."""
 
 _PAGE = 20
 """How many deliveries of the queue are in memory at once."""
 
 MAX_REASONS = 1_000
-"""Of how many deliveries it is remembered why they failed last; any number may be set aside."""
+"""For how many deliveries the last reason of failure is remembered; any number may be set aside."""
 
 _STORE_PAUSE_SECONDS = 1.0
 _LOCK_SECONDS = 0.1
@@ -65,20 +69,20 @@ _POLL_SECONDS = 0.5
 """How often an idle queue is checked for deliveries that other processes left in it."""
 
 _GRACE_SECONDS = 3600.0
-"""A delivery whose deadline passed while no listener ran is tried for this long all the same."""
+"""How long after the start a delivery is tried whose deadline passed while no listener ran."""
 
 _NOTICE_SECONDS = 1.0
-"""Deliveries that are given up within this time share one notice."""
+"""Deliveries that are given up within this time of each other share one notice."""
 
 
 class QueueRunner:
-    """The queue of one target.
+    """Forwards from the queue of one target.
 
     Args:
         target: Its URL.
         store: Holds the queue.
         health: Knows whether the target is up.
-        send: Makes one attempt with a delivery at the target; records and returns it.
+        send: Makes one attempt with a delivery at the target, records it, and returns it.
         publish: Called with `AttemptEnded` and `Notice`.
         changed: Set when the number of waiting deliveries may have changed; None if that is unused.
         retry_for: Seconds after which a delivery is given up; its entry has the time.
@@ -87,7 +91,8 @@ class QueueRunner:
         clock: Unix seconds.
 
     Attributes:
-        withheld: Whether nothing is forwarded, by other processes either.
+        withheld: Whether the user paused forwarding: this process keeps the lock, so that no other
+            one forwards either.
     """
 
     def __init__(
@@ -119,11 +124,11 @@ class QueueRunner:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._wanted: dict[QueueMode, int | None] = {}
-        # What a release allowed stays allowed, so that what it set aside is tried again.
+        # A superset of `_wanted`: what a release allowed stays allowed until `withhold`.
         self._released: dict[QueueMode, int | None] = {}
         self._running: set[int] = set()
-        # One look at what is due at a time, or an attempt could begin and end during another look.
-        self._looking = asyncio.Lock()
+        # One query for due deliveries at a time: an attempt could begin and end during another one.
+        self._querying_due = asyncio.Lock()
         self._resume = asyncio.Event()  # ends a wait for the target early
         health.when_up(self._resume.set)
         self._head: int | None = None  # of the series of failures below
@@ -161,7 +166,7 @@ class QueueRunner:
     def waiting(self) -> int:
         """How many deliveries wait, received by any process; as last counted if the store fails.
 
-        It queries the store, so it is for a thread.
+        It queries the store, so call it in a thread.
         """
         changes = self._store.changes()
         if changes not in {-1, self._counted_at}:
@@ -171,18 +176,18 @@ class QueueRunner:
         return self._waiting
 
     def start_draining(self, mode: QueueMode, *, up_to: int | None = None) -> None:
-        """Start to forward a mode, up to an id; None: everything that comes, until it is empty."""
+        """Start to forward a mode, up to an id; None is without an end."""
         self.withheld = False
         self._wanted[mode] = up_to
         self._released[mode] = up_to
         self._wake.set()
 
     def stop_draining(self, mode: QueueMode) -> None:
-        """Forward no more of a mode; what was released and set aside is still tried again."""
+        """Forward no more of a mode in order; set-aside deliveries of it are still tried again."""
         self._wanted.pop(mode, None)
 
     def withhold(self) -> None:
-        """Forward nothing, and let no other process do so either, until `start_draining`."""
+        """Forward nothing, and keep other processes from it too, until `start_draining`."""
         self._wanted.clear()
         self._released.clear()
         self.withheld = True
@@ -197,7 +202,8 @@ class QueueRunner:
         """Forward what is wanted; returns after `stop`.
 
         Args:
-            emptied: Called when nothing waits in order in a mode any more, up to its bound.
+            emptied: Called with a mode when none of its deliveries waits in order any more, up to
+                the id given to `start_draining`.
         """
         while not self._stopping.is_set():
             self._wake.clear()
@@ -225,24 +231,24 @@ class QueueRunner:
             await self._idle(seen, due_at)
 
     def stop(self) -> None:
-        """Forward nothing more than what is in progress."""
+        """Start no more attempts; those in progress end."""
         self._stopping.set()
         self._resume.set()
         self._wake.set()
 
     async def close(self) -> None:
-        """Commit what left the queue, then release its lock."""
+        """Commit the pending changes of the queue, then release its lock."""
         self._notice_given_up()
         with suppress(StoreError):
             await self._flush_changes()
-        # For the summary, when the store is closed.
+        # For the summary, which is made when the store is closed.
         await asyncio.to_thread(lambda: self.waiting)
         await self._lock.close()
 
     # Choosing what to forward.
 
     async def _forward(self, emptied: Callable[[QueueMode], None]) -> None:
-        """Forward until nothing is left to do now, or the user stops it."""
+        """Forward until nothing can be tried now, or the user stops it."""
         try:
             async with asyncio.TaskGroup() as group:
                 scheduler = group.create_task(self._schedule_retries(group))
@@ -268,8 +274,8 @@ class QueueRunner:
             if found and self._wanted:
                 continue
             if not found and wanted and self._down:
-                # Every delivery became a suspect, so the target is at fault; or the head is gone,
-                # and only what was set aside can show whether the target is up.
+                # All deliveries are suspects, so the target is at fault; or the head is gone, and
+                # only a set-aside delivery can show whether the target is up.
                 self._down = self._return_suspects()
                 continue
             if not found:
@@ -279,7 +285,7 @@ class QueueRunner:
                 await self._start_retries(group)
             if not self._running:  # the scheduler may have started one, too
                 return
-            # New deliveries do not wait until the retries in progress have ended.
+            # Retries are in progress; new deliveries do not wait until they have ended.
             await self._wait(_POLL_SECONDS)
 
     def _holds_lock(self) -> bool:
@@ -300,25 +306,25 @@ class QueueRunner:
         return await self._store.read(lambda reader: reader.next_due_at(self._target, released))
 
     async def _schedule_retries(self, group: asyncio.TaskGroup) -> None:
-        """Start what was set aside when it is due, while the head is forwarded; cancelled."""
+        """Start retries when they are due, while the head is forwarded; runs until cancelled."""
         while True:
             await self._start_retries(group)
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _start_retries(self, group: asyncio.TaskGroup) -> None:
-        """Start what is due and may run."""
-        async with self._looking:
+        """Start the retries that are due, as many as may run."""
+        async with self._querying_due:
             await self._start_due(group)
 
     async def _start_due(self, group: asyncio.TaskGroup) -> None:
         now = self._clock()
         if self._due_at is None or self._due_at > now or self._down or not self._released:
             return
-        # What ends during the query may be in its result, though it has left the queue.
+        # The result may contain a delivery that leaves the queue during the query.
         before = set(self._running)
         await self._flush_changes()
         released = dict(self._released)
-        # The head in progress is not among them: it waits in order.
+        # The head is never in the result: it waits in order.
         due = await self._store.read(
             lambda reader: reader.queue_due(self._target, released, now, 2 * MAX_RETRIES_AT_ONCE)
         )
@@ -382,7 +388,7 @@ class QueueRunner:
         return False
 
     def _suspend(self, attempt: Attempt, outcome: AttemptOutcome) -> None:
-        """Let the queue wait for the target."""
+        """Record that the target is down, so that the queue waits."""
         self._failures_while_down += 1
         delay = self._delays.of_head(self._failures_while_down)
         if outcome is AttemptOutcome.AMBIGUOUS:
@@ -391,7 +397,7 @@ class QueueRunner:
         self._down = True
         self._resume.clear()
         self._publish_end(attempt, next_try_at=self._clock() + delay)
-        self._health.pause(retry_policy.symptom(attempt))
+        self._health.queue_waits(retry_policy.symptom(attempt))
         self._suspended_for = delay
 
     async def _try_set_aside(self, queued: QueuedDelivery) -> None:
@@ -402,7 +408,7 @@ class QueueRunner:
         elif self._is_late(queued.entry):
             self._give_up(attempt)
         elif outcome is AttemptOutcome.UNREACHED:
-            # The head will find out as well, and everything is due when the target is up again.
+            # The head is going to fail as well; everything is due when the target is up again.
             self._set_aside(queued.entry, attempt, counts=False)
         else:
             self._set_aside(queued.entry, attempt)
@@ -485,7 +491,7 @@ class QueueRunner:
     def _publish_end(self, attempt: Attempt, *, next_try_at: float | None = None) -> None:
         reason = attempt.error or attempt.status
         repeated = self._reasons.get(attempt.delivery_id) == reason
-        self._reasons.pop(attempt.delivery_id, None)  # the newest is the last
+        self._reasons.pop(attempt.delivery_id, None)  # so that the newest one is the last
         if next_try_at is not None:
             self._reasons[attempt.delivery_id] = reason
             if len(self._reasons) > MAX_REASONS:
@@ -502,19 +508,19 @@ class QueueRunner:
     # Waiting.
 
     async def _flush_changes(self) -> None:
-        """Make sure that what changed in the queue is found changed."""
+        """Wait until the changes of the queue are committed, so that a query sees them."""
         if self._has_unflushed_changes:
             self._has_unflushed_changes = False
             await self._store.flush()
 
     async def _wait(self, seconds: float) -> None:
-        """Wait until something is wanted, or this many seconds."""
+        """Wait until there is something to do, at most this many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
 
     async def _await_target(self) -> bool:
-        """Wait until the target may be up, or the user interferes; whether it was down at all."""
+        """Wait until the target may be up or the user intervenes; False if it was not down."""
         if self._suspended_for is None:
             return False
         with suppress(TimeoutError):
@@ -523,7 +529,7 @@ class QueueRunner:
         return True
 
     async def _idle(self, seen: int, due_at: float | None) -> None:
-        """Wait until something is wanted or due, or another process may have left something."""
+        """Wait until there is something to do, or another process may have queued something."""
         while not self._wake.is_set():
             left = _POLL_SECONDS if due_at is None else due_at - self._clock()
             if left <= 0:
@@ -554,7 +560,7 @@ class QueueRunner:
         self._other_holder = (now, oldest)
 
     async def _pause_for(self, error: StoreError) -> None:
-        """Publish once that the store failed, and give it time."""
+        """Publish once that the store failed, and wait before the next try."""
         if not self._store_failed:
             self._store_failed = True
             self._publish(Notice(f"Forwarding waits: {error}", error.hint, "error"))

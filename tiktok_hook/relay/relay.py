@@ -1,4 +1,4 @@
-"""Takes deliveries from the receiver and decides what TikTok is answered, and when."""
+"""Stores and forwards what the receiver accepts, and decides when and what TikTok is answered."""
 
 import asyncio
 import time
@@ -34,48 +34,53 @@ from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QUEUE_MODES, QueueEntry, QueueMode, Store
 
 CLOSE_SECONDS = 5.0
-"""How long what is under way may take to end when the relay is closed."""
+"""How long attempts in progress may take to end when the relay is closed."""
 
 QUEUE_REPORT_SECONDS = 0.2
-"""Minimum time between two counts of the queue."""
+"""Minimum time between two counts of the waiting deliveries."""
 
 MAX_DELAYED = 64
-"""Answers that rules hold back at the same time."""
+"""Maximum number of responses that answer rules delay at a time; more are not delayed."""
 
 _MAX_RECEIVED = 100_000
-"""Deliveries received here that an attached app has not read yet; more are shown twice."""
+"""How many deliveries received here are remembered until they are read back from the history; of
+more, the oldest is published twice."""
 
 _UNROUTED = "no --route matches it"
 
-_AT_ONCE = 256
-"""Maximum number of attempts in the background; beyond it an answer waits for one to end."""
+_MAX_BACKGROUND = 256
+"""Maximum number of attempts in the background; with that many, a new one waits for one to end,
+and with it the response to TikTok."""
 
-_PASSED_BYTES = 8 << 20
-"""The longest answer to a request that is passed through."""
+_MAX_PASSED_BYTES = 8 << 20
+"""Maximum size of the app's response to a request that is passed through."""
 
-_OF_THE_CONNECTION = frozenset(
+_CONNECTION_HEADERS = frozenset(
     {"connection", "content-length", "content-type", "keep-alive", "transfer-encoding", "upgrade"}
 )
 
 
 class Relay:
-    """Stores each delivery, hands it to the app, and gives the receiver its answer.
+    """Stores each delivery, forwards it, and returns the response to TikTok.
 
-    Made by `open_relay`.
+    Made by `open_relay`. The queue of ``--ack first`` is filled in one of two ways: together with
+    storing the delivery, or, if `attached`, by an `AttachedApp` that reads the history. The second
+    way is that of `attach`, and of `listen` with a shared history, where the app also gets the
+    deliveries that other listeners receive.
 
     Invariants, all on one event loop and without locks:
 
     - A delivery is stored before anything is published about it, sent to an app or answered.
     - Every task belongs to `_group`: `_background` has those that send, each of which holds one of
-      the `_AT_ONCE` places of `_room` from before it begins until it has ended; `_watchers` and
-      `_workers` run until `close`.
+      the `_MAX_BACKGROUND` places of `_room` from before it begins until it has ended;
+      `_watchers` and `_workers` run until `close`.
     - Order under a release: while one is under way, new deliveries are queued behind it.
     - `_report_queue` counts the queue on a thread, at most once in `QUEUE_REPORT_SECONDS`.
 
     Attributes:
-        targets: Where deliveries go; the first one's answer counts.
+        targets: Where deliveries go; TikTok gets the response of the first one.
         ack: When TikTok is answered.
-        paused: Whether deliveries wait until `release`, though the ack mode would not have it so.
+        paused: Whether the user paused forwarding: deliveries wait until `release`.
     """
 
     def __init__(
@@ -95,7 +100,7 @@ class Relay:
         self.ack: AckMode = options.ack_mode
         self.paused = False
         self._group = group
-        # Which part of the queue is forwarded as it comes; of an attached app, what it has read.
+        # The part of the queue that is forwarded without a release.
         self._in_order: QueueMode = "attached" if attached else "first"
         self._attached = attached
         self._received: OrderedDict[int, None] = OrderedDict()
@@ -111,7 +116,7 @@ class Relay:
         self._queue_changed = asyncio.Event()
         self._queue_published = QueueChanged(paused=False, waiting=0)
         self._background: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._room = asyncio.Semaphore(_MAX_BACKGROUND)
         self._watchers: list[asyncio.Task[None]] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
         self.retry_for = options.retry_seconds
@@ -131,7 +136,7 @@ class Relay:
             for target, health in self._health_checks.items()
         }
 
-    # What the session asks.
+    # For the session.
 
     @property
     def queue_mode(self) -> QueueMode | None:
@@ -151,17 +156,17 @@ class Relay:
 
     @property
     def waiting(self) -> int:
-        """How many deliveries wait for the target that most wait for; queries the store."""
+        """Number of deliveries in the longest queue of a target; queries the store."""
         return max((queue.waiting for queue in self._queues.values()), default=0)
 
     @property
     def last_waiting(self) -> int:
-        """The same, as counted last; no query."""
+        """Number of deliveries that waited when they were counted last; no query."""
         return max((queue.last_waiting for queue in self._queues.values()), default=0)
 
     @property
     def waited_for(self) -> str | None:
-        """Of several targets the one that most waited for; None with fewer. No query."""
+        """The target with the longest queue; None with fewer than two targets. No query."""
         if len(self.targets) < 2:
             return None
         return max(self.targets, key=lambda target: self._queues[target].last_waiting)
@@ -171,7 +176,7 @@ class Relay:
         await asyncio.gather(*(health.check() for health in self._health_checks.values()))
 
     def pause(self) -> None:
-        """Let deliveries wait, each answered 200, until `release`; nothing without a target."""
+        """Queue deliveries, each answered 200, until `release`; does nothing without a target."""
         if not self.targets or self.ack == "hold":
             return
         self.paused = True
@@ -192,10 +197,10 @@ class Relay:
         elif self.ack == "hold":
             await self._store.flush()
             newest = await asyncio.to_thread(self._store.history().newest_id)
-            for mode in QUEUE_MODES:  # what a session with ``first`` has left, too
+            for mode in QUEUE_MODES:  # also what an earlier session with ``first`` has left
                 self._start_draining(mode, up_to=newest)
         elif self.paused:
-            # New deliveries are queued behind those that wait, so that the order is kept.
+            # New deliveries are queued behind the waiting ones, so that the order is kept.
             self._start_draining("hold")
 
     def _start_draining(self, mode: QueueMode, *, up_to: int | None = None) -> None:
@@ -205,13 +210,13 @@ class Relay:
 
     @property
     def holding(self) -> bool:
-        """Whether what comes waits because of `pause`, no release being under way."""
+        """Whether new deliveries wait because of `pause`; False while a release is in progress."""
         return self.paused and not self._queues[self.targets[0]].is_draining("hold")
 
     def _emptied(self, target: str, mode: QueueMode) -> None:
         if mode == "hold" or self.ack == "hold":
             self._queues[target].stop_draining(mode)
-            if target == self.targets[0]:  # what the others wait for does not change the answer
+            if target == self.targets[0]:  # the other targets do not change the response
                 self.paused = False
                 self._publish_queue(self._queue_published.waiting)
 
@@ -224,7 +229,7 @@ class Relay:
     async def _report_queue(self) -> None:
         """Publish how many deliveries wait whenever that may have changed; does not return.
 
-        Counting asks the store, so it is done on a thread, and at most five times a second.
+        Counting queries the store, so it is done in a thread, and at most five times a second.
         """
         while True:
             await self._queue_changed.wait()
@@ -232,18 +237,19 @@ class Relay:
             self._publish_queue(await asyncio.to_thread(lambda: self.waiting))
             await asyncio.sleep(QUEUE_REPORT_SECONDS)
 
-    # What the reader of an attached app asks.
+    # For the `AttachedApp` that fills the queue.
 
     def targets_of(self, delivery: Delivery) -> tuple[str, ...]:
-        """The targets that get a delivery; the first one's answer counts."""
+        """The targets that get a delivery, the main one first."""
         return targets_for(delivery, self._targets_for_all, self._routes)
 
-    def fed(self, deliveries: Sequence[Delivery]) -> None:
-        """Publish and forward deliveries that were put into the queue of an attached app.
+    def forward_queued(self, deliveries: Sequence[Delivery]) -> None:
+        """Publish and forward deliveries that were read from the history and put into the queue.
 
-        Those that this process received were published when they were stored. It remembers their
-        ids: the commit that put them into the queue came after the one that stored them, and both
-        resolve their futures on this event loop in that order.
+        Those that this process received were published when they were stored, and their ids are
+        in `_received`. They are always there in time: the commit that puts a delivery into the
+        queue follows the one that stored it, and both resolve their futures on this event loop in
+        that order.
         """
         for each in deliveries:
             if each.id in self._received:
@@ -257,10 +263,10 @@ class Relay:
         if not self.paused:
             self._start_draining(self._in_order)
 
-    # What the receiver asks.
+    # For the receiver.
 
     def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
-        """Store an accepted delivery, forward it, and return TikTok's response.
+        """Store an accepted delivery, forward it, and return the response to TikTok.
 
         Raises:
             StoreError: It could not be stored; nothing has been sent anywhere.
@@ -285,7 +291,7 @@ class Relay:
             status = rule.status
         if self._attached:
             stored = await self._store.add(delivery.replace(status=status))
-            self._received[stored.id] = None  # `fed` comes after this; see there
+            self._received[stored.id] = None  # before `forward_queued`; see there
             if len(self._received) > _MAX_RECEIVED:
                 self._received.popitem(last=False)
             return await self._respond(stored, rule)
@@ -295,7 +301,7 @@ class Relay:
             self._publish(DeliveryStored(stored, queued=False))
             await self._delay(stored, rule)
             skipped = bool(self.targets)
-            self._publish(DeliveryAnswered(stored, skipped=skipped, rule=_words(rule)))
+            self._publish(DeliveryAnswered(stored, skipped=skipped, rule=_described(rule)))
             if self.targets:
                 self._publish(Skipped(stored, _UNROUTED))
             return _set_by("--ack" if rule is None else "--answer", status)
@@ -312,7 +318,7 @@ class Relay:
             if mode == "first" and not self.paused:
                 self._start_draining("first")
             elif mode == "hold" and self.ack != "hold" and not self.holding:
-                self._start_draining("hold")  # a release is under way, or just ended
+                self._start_draining("hold")  # a release is in progress, or just ended
             return await self._respond(stored, rule, queued=True)
         if isinstance(self.ack, int):
             stored = await self._store.add(delivery.replace(status=status))
@@ -323,16 +329,16 @@ class Relay:
     async def _respond(
         self, stored: Delivery, rule: AnswerRule | None, *, queued: bool = False
     ) -> ReceiverResponse:
-        """Publish a stored delivery, and respond when its rule allows it."""
+        """Publish a stored delivery, and return the response after the delay of its rule."""
         if rule is None:
             return self._publish_and_respond(stored, queued=queued)
         self._publish(DeliveryStored(stored, queued=queued))
         await self._delay(stored, rule)
-        self._publish(DeliveryAnswered(stored, rule=_words(rule)))
+        self._publish(DeliveryAnswered(stored, rule=_described(rule)))
         return _set_by("--answer", rule.status)
 
     async def _delay(self, stored: Delivery, rule: AnswerRule | None) -> None:
-        """Hold the answer to a stored delivery back for the delay of its rule."""
+        """Wait for the delay of a rule; a stored delivery that is cut off then is published so."""
         try:
             await self._hold_back(rule)
         except asyncio.CancelledError:
@@ -365,12 +371,12 @@ class Relay:
             self._note_health(targets[0], attempt)
             answer = _from_app(reply) if rule is None else _set_by("--answer", rule.status)
             self._store.set_status(stored.id, answer.status)
-            # The attempt first: the answer to TikTok is made of it.
+            # The attempt first: the response to TikTok is made from it.
             self._publish(AttemptEnded(attempt))
             announced.set()
             await self._hold_back(rule)
             answered = stored.replace(status=answer.status)
-            self._publish(DeliveryAnswered(answered, rule=_words(rule)))
+            self._publish(DeliveryAnswered(answered, rule=_described(rule)))
         except asyncio.CancelledError:
             self._publish(DeliveryAnswered(stored))  # with no status: TikTok got no response
             raise
@@ -384,15 +390,17 @@ class Relay:
         url = join(self.targets[0], path, query)
         outgoing = compose(request.method, url, request.headers, request.body)
         reply = await self._forwarder.send(
-            outgoing, timeout=self._timeout, keep_bytes=_PASSED_BYTES
+            outgoing, timeout=self._timeout, keep_bytes=_MAX_PASSED_BYTES
         )
         if reply.status is None:
             return replace(_from_app(reply), note=reply.detail or str(reply.error))
-        if reply.truncated:  # half a page under a whole one's status would deceive
+        if reply.truncated:  # part of a page must not look like a complete one
             words = "the answer is too long to pass"
             return ReceiverResponse(502, b'{"ok":false,"error":"%s"}' % words.encode(), note=words)
         kept = tuple(
-            (name, value) for name, value in reply.headers if name.lower() not in _OF_THE_CONNECTION
+            (name, value)
+            for name, value in reply.headers
+            if name.lower() not in _CONNECTION_HEADERS
         )
         return ReceiverResponse(reply.status, reply.body, reply.header("content-type") or "", kept)
 
@@ -442,7 +450,7 @@ class Relay:
         self._publish(AttemptEnded(attempt))
 
     def _note_health(self, target: str, attempt: Attempt) -> None:
-        """Learn from an attempt whether a target is up."""
+        """Record what an attempt shows about the health of its target."""
         outcome = retry_policy.classify(attempt)
         if retry_policy.responded(attempt):
             self._health_checks[target].responded()
@@ -464,7 +472,7 @@ class Relay:
             self._start_draining(self._in_order)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Begin nothing more, let what is under way end, and cut off what takes longer."""
+        """Start no more attempts, let those in progress end, and cancel what takes longer."""
         working = set(self._background)
         for target, worker in self._workers.items():
             self._queues[target].stop()
@@ -492,7 +500,7 @@ async def open_relay(
     clock: Callable[[], float] = time.time,
     attached: bool = False,
 ) -> AsyncIterator[Relay]:
-    """Relay deliveries until the end of the block; what is under way then has 5 s to end.
+    """Relay deliveries until the end of the block; attempts in progress then have 5 s to end.
 
     Args:
         options: Where deliveries go, and when TikTok is answered.
@@ -503,8 +511,8 @@ async def open_relay(
         secrets: Client secrets, to sign late deliveries again.
         delays: When queued deliveries are tried again.
         clock: Unix seconds.
-        attached: Whether the queue is that of an attached app, which `fed` fills; with the ack mode
-            ``first``.
+        attached: Whether an `AttachedApp` fills the queue; only with the ack mode ``first``. See
+            `Relay`.
     """
     sender = Sender(
         options,
@@ -541,7 +549,7 @@ def _plain(status: int) -> ReceiverResponse:
     return OK if status == 200 else ReceiverResponse(status, b'{"ok":false}')
 
 
-def _words(rule: AnswerRule | None) -> tuple[str, str] | None:
+def _described(rule: AnswerRule | None) -> tuple[str, str] | None:
     return None if rule is None else rule.words
 
 
@@ -551,7 +559,7 @@ def _set_by(option: str, status: int) -> ReceiverResponse:
 
 
 def _from_app(reply: Reply) -> ReceiverResponse:
-    """The app's answer as TikTok gets it, as through a bare tunnel."""
+    """The response to TikTok: the app's, or one that names why the app gave none."""
     if reply.status is None:
         status = 504 if reply.error == "timeout" else 502
         return ReceiverResponse(status, LISTENER_FAILURE % (reply.error or "").encode())

@@ -1,8 +1,8 @@
 """What an attempt from the queue means for its delivery, and when the next one is due. Pure.
 
 There are two kinds of failure. If the target is down, every delivery would fail, so the queue
-waits. If the target responds to others, the delivery itself is set aside and the queue continues.
-A reset and the statuses of a gateway (502, 503, 504) may be either.
+waits. If the target responds to other deliveries, this one is set aside and the queue continues.
+A reset, a malformed response and the statuses of a gateway (502, 503, 504) may be either.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ MAX_RETRY_AFTER = 3600.0
 """The longest ``Retry-After`` that is honoured, in seconds."""
 
 SUSPECT_AFTER = 5
-"""A head that was reset or answered 502 to 504 this often may be the cause: it is set aside."""
+"""A head that failed ambiguously this often in a row may be the cause: it is set aside."""
 
 _UNREACHED = frozenset({"refused", "dns", "unreachable", "tls", "descriptors"})
 _SYMPTOMS = {
-    "reset": "it accepts connections and hangs up.",
+    "reset": "it accepts connections and closes them.",
     "protocol": "what answers there is not HTTP.",
     "too_large": "the headers of its answer are too large.",
 }
@@ -33,9 +33,9 @@ class Delays:
     """When deliveries are tried again, in seconds.
 
     Attributes:
-        head: For the head of the queue while the target is down; the last one repeats.
-        own_min: For a delivery that was set aside once; doubled with each try.
-        own_max: Upper limit of that.
+        head: Of the head of the queue while the target is down; the last one repeats.
+        own_min: Of a delivery that was set aside once; doubled with each try.
+        own_max: Upper limit of the doubled delay.
     """
 
     head: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 10.0)
@@ -58,7 +58,7 @@ class Delays:
 
 
 DELAYS = Delays()
-"""As documented."""
+"""The documented delays."""
 
 
 class AttemptOutcome(Enum):

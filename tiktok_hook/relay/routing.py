@@ -1,4 +1,4 @@
-"""Which targets get a delivery, and what TikTok is answered in place of them. Pure."""
+"""Chooses the targets of a delivery, and the answer rule that replaces their response. Pure."""
 
 import re
 from collections import OrderedDict
@@ -17,7 +17,7 @@ MAX_RULES = 100
 """Maximum number of routes, and of answer rules: a delivery is compared with all of them."""
 
 MAX_COUNTED = 10_000
-"""Events whose answers are counted; of more, the count of the oldest is forgotten."""
+"""Maximum number of events whose answers are counted; beyond it the oldest count is dropped."""
 
 _ANSWER = re.compile(r"([0-9]{3})(?:x([1-9][0-9]{0,5}))?(?:@(\S+))?", re.ASCII)
 
@@ -27,7 +27,7 @@ class Route:
     """A filter and the target of what matches it.
 
     Attributes:
-        match: ``else`` takes what no other route took.
+        match: Which deliveries; ``else`` matches what no other route matches.
         target: URL.
     """
 
@@ -43,7 +43,7 @@ class AnswerRule:
         match: Which deliveries.
         status: What they are answered.
         times: How many deliveries of the same event; None for all of them.
-        delay_seconds: How long the answer is held back.
+        delay_seconds: How long the response is delayed.
     """
 
     match: DeliveryFilter
@@ -148,7 +148,7 @@ class AnswerRules:
     _used: OrderedDict[tuple[int, bytes], int] = field(default_factory=OrderedDict)
 
     def choose(self, delivery: Delivery) -> AnswerRule | None:
-        """The first rule that matches and is not used up for this event; it counts as used."""
+        """The first rule that matches and has uses left for this event; counts one use."""
         for number, rule in enumerate(self.rules):
             if not rule.match.matches(delivery):
                 continue

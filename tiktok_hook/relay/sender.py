@@ -12,19 +12,19 @@ from tiktok_hook.signature import State
 from tiktok_hook.store import Store
 
 LATE_SECONDS = 60.0
-"""Deliveries forwarded later than this are signed again: an app may check the age."""
+"""Deliveries forwarded later than this are signed again, since an app may check the age."""
 
 
 class Sender:
     """Sends deliveries to apps and records the attempts.
 
     Args:
-        options: The headers to set, and the seconds that an app may take.
+        options: The headers to set, and the timeout.
         store: Where attempts are recorded.
         forwarder: Talks to the apps.
         secrets: Client secrets, to sign late deliveries again.
-        publish: Called with `AttemptStarted` by `send`, with `AttemptEnded` of what is cut short,
-            and with `Notice`.
+        publish: Called with `AttemptStarted` by `send`, with `AttemptEnded` if an attempt is
+            cancelled, and with `Notice`. The caller publishes every other end.
         clock: Unix seconds.
     """
 
@@ -48,7 +48,7 @@ class Sender:
         self._late_noticed = False
 
     def prepare(self, delivery: Delivery, target: str) -> tuple[ForwardRequest, Attempt]:
-        """The request as it would go out now, and the attempt before it has a number."""
+        """The request to send now, and its attempt, which gets a number when it is recorded."""
         now = self._clock()
         secret = self._secret_of(delivery)
         late = now - delivery.received_at > LATE_SECONDS
@@ -77,7 +77,7 @@ class Sender:
         )
 
     def _secret_of(self, delivery: Delivery) -> str | None:
-        """The secret that its signature was made with, otherwise the first; None without any."""
+        """The secret that a delivery was signed with, otherwise the first; None without any."""
         number = delivery.verdict.secret
         if number is not None and number <= len(self._secrets):
             return self._secrets[number - 1]
@@ -91,13 +91,13 @@ class Sender:
         *,
         queued: bool = False,
     ) -> tuple[Attempt, Reply]:
-        """Send what has been recorded as begun, and record how it ended.
+        """Send a request whose attempt is recorded as begun, and record how it ended.
 
         Args:
             delivery: As stored.
             request: From `prepare`.
             attempt: With its number.
-            queued: Whether it stays in the queue should this be cancelled, which is recorded too.
+            queued: Whether the delivery stays in the queue if this is cancelled.
         """
         began = time.monotonic()
         try:
@@ -120,10 +120,10 @@ class Sender:
         Args:
             delivery: As stored.
             target: Where it goes.
-            queued: Whether it stays in the queue should this be cancelled.
+            queued: Whether the delivery stays in the queue if this is cancelled.
 
         Raises:
-            StoreError: It could not be recorded, so nothing was sent.
+            StoreError: The attempt could not be recorded, so nothing was sent.
         """
         request, attempt = self.prepare(delivery, target)
         attempt = await self._store.begin_attempt(attempt)

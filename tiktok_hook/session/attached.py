@@ -84,7 +84,7 @@ class AttachWiring(Wiring):
             )
         if name is not None:
             cursor = name.cursor
-            await enter(background_task(name.feed(relay)))
+            await enter(background_task(name.fill_queues(relay)))
         else:
             cursor = await store.read(
                 lambda reader: starting_cursor(reader, plan.start, time.time())

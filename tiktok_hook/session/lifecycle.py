@@ -175,7 +175,7 @@ class _ListenWiring(Wiring):
             )
         )
         if name is not None:
-            await enter(background_task(name.feed(relay)))
+            await enter(background_task(name.fill_queues(relay)))
         state.note_first_check({each: relay.is_up(each) for each in relay.targets})
         local_url = ports.local_url(plan.host, port)
         public_url = await self._public_url(local_url)
