@@ -30,14 +30,14 @@ def test_a_few_are_published_at_once_each_by_itself() -> None:
 def test_a_flood_is_published_as_its_count() -> None:
     reported = Reported()
     for number in range(1000):
-        reported.reports.non_webhook("", "", 408, "not whole after 10 s")
+        reported.reports.non_webhook("", "", 408, "not complete after 10 s")
         reported.reports.non_webhook("GET", f"/{number}", 200)
     assert len(reported.events) == MAX_SINGLE
     reported.reports.flush()
     assert len(reported.events) == MAX_SINGLE + 2
     assert sum(event.count for event in reported.events) == 2000
     plain, late = sorted(reported.events[MAX_SINGLE:], key=lambda event: event.status)
-    assert (late.status, late.reason) == (408, "not whole after 10 s")
+    assert (late.status, late.reason) == (408, "not complete after 10 s")
     assert (plain.method, plain.path, plain.status) == ("GET", "", 200)
 
 

@@ -1,9 +1,9 @@
-"""The receiver: what TikTok talks to.
+"""The receiver: the HTTP server that TikTok's deliveries reach.
 
-The path of a request: `guard` (limits and deadlines of a connection), `input_queue` for what is
-large and `guarded_transport` between it and aiohttp → aiohttp's server (HTTP/1.1) → `exchange`
+The path of a request: `guard` (limits and deadlines of a connection; `input_queue` for large
+requests, `guarded_transport` between guard and aiohttp) → aiohttp's server (HTTP/1.1) → `exchange`
 (reads the request) → `handler` (`policy` decides; store, forward) → the response back through
-`exchange`. `server.serve` runs it on bound sockets; `limits` and `reports` are shared.
+`exchange`. `server.serve` runs it on bound sockets; all connections share `limits` and `reports`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the receiver when it is asked for: ``--help`` needs its options alone."""
+    """Import a name when it is used: ``--help`` needs only the options."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,7 +1,7 @@
-"""One request and its response through aiohttp's server: the adapter between it and a handler.
+"""Adapter between aiohttp's server and a handler: reads one request, sends its response.
 
-aiohttp's server is used through exported names without an underscore only. What of that is public
-but not documented is listed here, and run against the newest release by ``make newest``:
+Only exported names of aiohttp without an underscore are used. Those that are public but not
+documented are listed here, and ``make newest`` runs them against the newest release:
 
 - `aiohttp.web.RequestHandler`: its constructor with a `web.Server` and the keywords ``loop``,
   ``logger``, ``access_log``, ``auto_decompress``, ``lingering_time``, ``tcp_keepalive``,
@@ -9,16 +9,16 @@ but not documented is listed here, and run against the newest release by ``make 
   `asyncio.Protocol`; that ``connection_lost`` may be called before the connection is lost, ends
   its handler's wait for a body with an error, and makes later writes fail with a
   `ConnectionError` which it keeps to itself; `handle_error`, called with status 400 and the
-  parser's exception for malformed requests, and with 500 for what a handler raised.
-- `aiohttp.web.Server` as the first argument of that constructor, without being called itself, and
-  its keyword ``request_factory``; the constructor of `web.BaseRequest` and the arguments that the
+  parser's exception for malformed requests, and with 500 for an exception of the handler.
+- `aiohttp.web.Server` as the first argument of that constructor, never called itself, and its
+  keyword ``request_factory``; the constructor of `web.BaseRequest` and the arguments that the
   factory gets, among them `aiohttp.http.RawRequestMessage` with ``method`` and ``path``.
 - `BaseRequest.protocol`, `raw_path`, `transport` and `task`.
-- `StreamResponse.prepare`, `write_eof` and `keep_alive`, which is all that is asked of a response;
-  that the response's bytes may be written to ``request.transport`` instead.
+- `StreamResponse.prepare`, `write_eof` and `keep_alive`, the only members of a response that are
+  used; and that ``prepare`` may write the response to ``request.transport``.
 - `StreamReader.read_nowait`, `total_bytes` and `is_eof`.
 - `aiohttp.http_exceptions`: the classes of malformed requests.
-- The parser's behaviour that `ConnectionGuard` names: trailers, and errors behind a body.
+- The parser's behaviour that `ConnectionGuard` describes: trailers, and errors after a body.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ Handler: TypeAlias = Callable[[IncomingRequest], Awaitable[ReceiverResponse]]
 """Returns the response to a complete request."""
 
 MAX_LINE_BYTES = 8190
-"""Of the request line, of a header's name, and of its value."""
+"""Maximum size of the request line, of a header's name, and of its value."""
 
 MAX_HEADERS = 128
 
@@ -72,7 +72,7 @@ _NOT_PARSED = "UNKNOWN"
 
 
 class _Bugs(logging.Handler):
-    """Reports what aiohttp logs with a traceback: it logs nothing else that matters here."""
+    """Reports the errors that aiohttp logs, and drops its other messages."""
 
     def __init__(self, reports: ReceiverReports) -> None:
         super().__init__(logging.ERROR)
@@ -84,7 +84,7 @@ class _Bugs(logging.Handler):
 
 
 class GuardedRequestHandler(web.RequestHandler):
-    """aiohttp's side of one connection; errors go to the guard, which answers them."""
+    """aiohttp's side of one connection; passes errors to the guard, which answers them."""
 
     __slots__ = ("guard", "message", "target")
 
@@ -107,8 +107,8 @@ class GuardedRequestHandler(web.RequestHandler):
         if status == 400:
             words, response = _explain(exc)
             if exc is not None:
-                # Its traceback has the parser's caller, which has the error: a cycle that would
-                # keep what was received until the garbage collector comes to it.
+                # Its traceback refers to the parser's caller, which refers to the error: a cycle
+                # that would keep the received bytes in memory until a garbage collection.
                 exc.__traceback__ = None
             self.guard.malformed(response, words)
         else:
@@ -121,12 +121,12 @@ class GuardedRequestHandler(web.RequestHandler):
 class _Acknowledgement(web.StreamResponse):
     """The `OK` response to any HTTP/1.1 request whose connection stays open.
 
-    Nearly every request gets it, and building a `web.Response` takes a quarter of the time
-    that a request takes on the event loop. One object serves all requests: it has no state but
-    the rendered bytes, which change with the ``Date``, once a second.
+    Nearly every request gets it, and creating a `web.Response` takes a quarter of the time that a
+    request takes on the event loop. One object serves all requests: its only state is the rendered
+    bytes, which change with the ``Date`` once a second.
 
-    Invariant: `prepare` writes all of it, so it is returned only where nothing about the response
-    depends on the request: not to HTTP/1.0, HEAD, or the last request of a connection.
+    Invariant: `prepare` writes the complete response, so it is returned only where nothing in the
+    response depends on the request: not to HTTP/1.0, HEAD, or the last request of a connection.
     """
 
     def __init__(self) -> None:
@@ -181,8 +181,8 @@ class HttpExchange:
             logger=self._logger,
             access_log=None,  # type: ignore[arg-type]  # None turns it off, as in web.Application
             auto_decompress=False,
-            lingering_time=0.0,  # the guard discards what still comes
-            tcp_keepalive=False,  # no connection is idle for long enough
+            lingering_time=0.0,  # the guard discards further input
+            tcp_keepalive=False,  # the guard closes idle connections earlier
             max_line_size=MAX_LINE_BYTES,
             max_field_size=MAX_LINE_BYTES,
             max_headers=MAX_HEADERS,
@@ -198,12 +198,12 @@ class HttpExchange:
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
-        """Create a request as `web.Server` does, and report to the guard that it begins.
+        """Create a request as `web.Server` does, and report its head to the guard.
 
         Raises:
-            asyncio.CancelledError: The guard has ended the connection, now or before; or aiohttp
-                cannot represent the request, a CONNECT without an authority, which the guard
-                answers. aiohttp's task ends by it without anything being logged.
+            asyncio.CancelledError: The guard has ended the connection, or aiohttp cannot represent
+                the request: a CONNECT without an authority, which the guard answers. It ends
+                aiohttp's task and nothing is logged.
         """
         http = cast("GuardedRequestHandler", protocol)
         guard = http.guard
@@ -224,14 +224,14 @@ class HttpExchange:
         raise asyncio.CancelledError
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Read the rest of a request, have it handled, and return the response."""
+        """Read the rest of a request, call the handler, and return the response to TikTok."""
         http = cast("GuardedRequestHandler", request.protocol)
         guard, message, content = http.guard, http.message, request.content
-        # At its end the body is all here, so that nothing has to be waited for.
+        # A body that has been received in full is read without waiting.
         body = content.read_nowait() if content.is_eof() else await self._read_body(request, guard)
         if body is not None and len(body) > self._limits.body_bytes:
             guard.reject(BODY_TOO_LARGE, f"body of {len(body)} bytes")
-        if body is None or not guard.whole():
+        if body is None or not guard.complete():
             return _never_sent()
         is_old = message.version == HttpVersion10
         try:
@@ -295,7 +295,7 @@ class HttpExchange:
         size = 0
         try:
             while True:
-                # Taking data may let aiohttp parse more of what it has read: ask until it is empty.
+                # Reading may let aiohttp parse more of its input, so read until nothing is left.
                 data = content.read_nowait()
                 if not data:
                     if content.is_eof():
@@ -303,21 +303,21 @@ class HttpExchange:
                     if not guard.wait_for_body():
                         return None
                     data = await content.readany()
-                    guard.body_came()
+                    guard.body_received()
                 parts.append(data)
                 size += len(data)
                 if size > limit:
                     guard.reject(BODY_TOO_LARGE, f"body of more than {limit} bytes")
                     return None
         except (OSError, web.RequestPayloadError) as failure:
-            # The connection is lost, or aiohttp found the body malformed. The body keeps the error,
-            # whose traceback would keep this frame, and with it all that was received.
+            # The connection is lost, or the body is malformed. The body keeps the error, whose
+            # traceback would keep this frame and with it all received bytes.
             failure.__traceback__ = None
             guard.reject(MALFORMED, "malformed body")
             return None
         except RuntimeError:
-            # New data scheduled this task, and before it ran the guard ended the connection;
-            # aiohttp does not read from a connection that has ended.
+            # The guard ended the connection between the arrival of new data and this task's turn,
+            # and aiohttp does not read from a connection that has ended.
             if request.transport is not None:
                 raise
             return None
@@ -344,7 +344,7 @@ def target_of(target: str) -> str:
 
 
 def _explain(problem: BaseException | None) -> tuple[str, ReceiverResponse]:
-    """What is wrong with a request, in words that quote nothing of it, and the response."""
+    """The reason for rejecting a request, which quotes nothing of it, and the response."""
     if isinstance(problem, LineTooLong):
         return "headers too large", HEAD_TOO_LARGE
     for group, words in (
@@ -377,10 +377,10 @@ def _outgoing(response: ReceiverResponse) -> web.Response:
 
 
 def _as_utf8(value: str) -> str:
-    """A Latin-1 value as aiohttp has to have it: it writes headers as UTF-8.
+    """Decode a Latin-1 value for aiohttp, which writes headers as UTF-8.
 
-    Bytes that are UTF-8 go out as they came in. Others would need to be written around aiohttp;
-    they are sent as the UTF-8 of the same Latin-1 characters.
+    Bytes that are valid UTF-8 are sent as they were received. Others are sent as the UTF-8 of the
+    same Latin-1 characters, since aiohttp cannot write them.
     """
     if value.isascii():
         return value

@@ -1,4 +1,4 @@
-"""The guard in front of each connection: places, deadlines and byte limits, then aiohttp."""
+"""The guard of one connection: enforces limits and deadlines, and delegates to aiohttp."""
 
 import asyncio
 from collections import deque
@@ -27,10 +27,10 @@ from tiktok_hook.receiver.messages import (
 from tiktok_hook.receiver.reports import ReceiverReports
 
 MAX_PIPELINED = 32
-"""Requests that may follow another one in one read; the connection ends behind them."""
+"""Requests that may arrive in one read; after more of them the connection is closed."""
 
 MAX_DISCARDED_BYTES = 4 << 20
-"""Input that is discarded behind the last response before the connection is reset."""
+"""Input that is discarded after the last response; with more, the connection is reset."""
 
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _TLS_HANDSHAKE = 0x16
@@ -59,32 +59,34 @@ _CLOSED = ConnectionState.CLOSED
 class ConnectionGuard(asyncio.Protocol):
     """Keeps one connection within the limits and delegates its bytes to an HTTP protocol.
 
-    It does not parse. It learns from the HTTP handler how far a request is: `begin` (the head
-    is complete), `wait_for_body` / `body_came`, `whole` and `answered`. Between the arrival of a
-    head and `begin` lie at most `_HOPS` callbacks of the event loop: the future that aiohttp's
-    `start()` awaits, its wake-up, and the first step of the handler's task. Callbacks run in
-    order, so after `_HOPS` turns of `call_soon` a head that has not begun is not complete. Only
-    the rare decisions wait for that (`_settle`): end of input, and a head beyond its limit.
+    It does not parse. The HTTP handler reports the progress of a request: `begin` (the head is
+    complete), `wait_for_body` and `body_received`, `complete`, `answered`. Between the arrival of a
+    complete head and `begin` there are at most `_HOPS` callbacks of the event loop: the future that
+    aiohttp's `start()` awaits, its wake-up, and the first step of the handler's task. Callbacks run
+    in order, so if `begin` was not called after `_HOPS` turns of `call_soon`, the head is
+    incomplete. Only two rare decisions wait for that (`_settle`): the end of the input, and a head
+    beyond its limit.
 
     Invariants:
-        - RECEIVING holds from the first byte of a request until it is whole. It ends by `whole`,
-          by the deadline (408), by eviction or excess (503, 431, 400), or with the connection.
+        - RECEIVING lasts from the first byte of a request until it is complete. It ends with
+          `complete`, at the deadline (408), by eviction or excess (503, 431, 400), or with the
+          connection.
         - In HANDLING no deadline runs, and at most one read is accepted: then reading pauses.
-          `_ahead_bytes` counts it. It stays counted when the request is answered, because it
-          belongs to the next one.
+          `_ahead_bytes` counts its bytes. They stay counted when the request is answered, because
+          they belong to the next one.
         - Once DRAINING or CLOSED, the HTTP protocol is detached: it has seen `connection_lost`,
-          has no transport, and gets no more data. `begin` and `whole` return False then.
-        - What this connection added to `Capacity.held_bytes` is `_held_bytes`, always.
-        - `_pieces` is what came and is not delegated yet, oldest first. Nothing overtakes it: while
-          it is not empty, this guard is in the input queue, reading is paused, and what comes all
-          the same goes behind it. `_held_bytes` and `_ahead_bytes` count bytes when they come,
-          `_request_bytes` when they are delegated.
+          has no transport, and gets no more data. `begin` and `complete` return False then.
+        - `_held_bytes` is this connection's share of `Capacity.held_bytes`.
+        - `_pieces` is the input that was received and is not delegated yet, oldest first. Nothing
+          overtakes it: while it is not empty, this guard is in the input queue, reading is paused,
+          and data that arrives nevertheless is appended to it. `_held_bytes` and `_ahead_bytes`
+          count bytes when they are received, `_request_bytes` when they are delegated.
 
     Args:
         connect: Creates the HTTP protocol for this guard.
         capacity: Shared with all guards of one server, and the limits.
         reports: Gets the requests that are answered here, and bugs.
-        input_queue: Shared likewise; delegates large requests a piece at a time.
+        input_queue: Shared with all guards too; delegates large requests a piece at a time.
     """
 
     def __init__(
@@ -129,7 +131,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._target = ""
         self.peer = ""
 
-    # What the event loop calls.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -137,7 +139,7 @@ class ConnectionGuard(asyncio.Protocol):
         self.peer = str(peer[0]) if isinstance(peer, tuple) and peer else ""
         if not self._admit():
             self._enter(_TURNED_AWAY, self._capacity.turned_away)
-            # Their number is bounded too, by the number of those that are served.
+            # Their number is limited too: to as many as may be served.
             if len(self._capacity.turned_away) > self._limits.connections:
                 self.abort()
 
@@ -155,10 +157,10 @@ class ConnectionGuard(asyncio.Protocol):
             self.abort()
 
     def delegate_piece(self) -> bool:
-        """Delegate the oldest piece of the input that waits; called by the input queue.
+        """Delegate the oldest waiting piece of input; called by the input queue.
 
         Returns:
-            Whether there is more.
+            Whether more pieces wait.
         """
         try:
             if self._pieces:
@@ -177,7 +179,7 @@ class ConnectionGuard(asyncio.Protocol):
         return False
 
     def eof_received(self) -> bool:
-        """Keep our side open: a POST followed by FIN is answered."""
+        """Keep this side of the connection open, so that a POST followed by FIN is answered."""
         if self._state in {_DRAINING, _TURNED_AWAY, _CLOSED}:
             return False
         self._eof = True
@@ -187,7 +189,7 @@ class ConnectionGuard(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._state is _RECEIVING:
-            self._report(400, "broken off before it was whole")
+            self._report(400, "ended before it was complete")
         self._transport = None
         self._detach(exc)
         self._close()
@@ -206,7 +208,7 @@ class ConnectionGuard(asyncio.Protocol):
         if self._http is not None:
             self._http.resume_writing()
 
-    # What the HTTP handler calls.
+    # Called by the HTTP handler.
 
     def begin(
         self,
@@ -218,7 +220,7 @@ class ConnectionGuard(asyncio.Protocol):
         chunked: bool,
     ) -> bool:
         """Report a complete head; False when the connection has been ended meanwhile."""
-        if self._state is _IDLE:  # it came in one read with the request before it
+        if self._state is _IDLE:  # it arrived in one read with the request before it
             self._enter(_RECEIVING, self._capacity.receiving)
         if self._state is not _RECEIVING:
             return False
@@ -234,10 +236,10 @@ class ConnectionGuard(asyncio.Protocol):
         return True
 
     def wait_for_body(self) -> bool:
-        """Report that the handler has taken all of the body that came, and needs more.
+        """Report that the handler has read the body as far as it was received, and needs more.
 
         Returns:
-            False when no more can come. The connection has been ended, and the reason reported.
+            False when no more can be received. The connection is ended and the reason reported.
         """
         if self._state is not _RECEIVING:
             return False
@@ -245,7 +247,7 @@ class ConnectionGuard(asyncio.Protocol):
             self._waiting = True
             return True
         if self._eof:
-            self._break_off()
+            self._end_incomplete()
             return False
         if self._chunked and self._http_failed():
             self.reject(MALFORMED, "malformed chunks")
@@ -254,11 +256,11 @@ class ConnectionGuard(asyncio.Protocol):
         self._waiting = True
         return True
 
-    def body_came(self) -> None:
-        """Report that the wait is over."""
+    def body_received(self) -> None:
+        """Report that more of the body was received."""
         self._waiting = False
 
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Report a complete body; False when the connection has been ended meanwhile."""
         if self._state is not _RECEIVING:
             return False
@@ -268,17 +270,17 @@ class ConnectionGuard(asyncio.Protocol):
 
     @property
     def may_exceed_head(self) -> bool:
-        """Whether so much has come since the request began that its head may be too large."""
+        """Whether enough bytes were received that the head of the request may be too large."""
         return self._request_bytes > self._limits.head_bytes
 
     @property
     def ends_connection(self) -> bool:
-        """Whether the response at hand is the last one of this connection.
+        """Whether the current response is the last one of this connection.
 
         aiohttp 3.14 takes the trailers of a chunked request for headers of the next request, so
-        a stranger could add headers to a request that follows on the same connection. It is kept
-        only if the body ended in a last chunk without trailers, and if nothing had come behind
-        that; what did arrive in the same read is answered 400 by `begin`.
+        a stranger could add headers to a request that follows on the same connection. Therefore
+        the connection stays open only if the body ended in a last chunk without trailers and
+        nothing had arrived after that. A request in the same read is answered 400 by `begin`.
         """
         return (
             self._capacity.leaving
@@ -292,7 +294,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._release_bytes(keep=self._ahead_bytes)
         self._body = self._task = None
         if self._state is not _HANDLING:
-            if self._state is _CLOSED:  # the client has left before the response
+            if self._state is _CLOSED:  # the client disconnected before the response
                 self._leave_group()
             return
         if self._ahead_bytes:
@@ -317,11 +319,11 @@ class ConnectionGuard(asyncio.Protocol):
         self.drain()
 
     def malformed(self, response: ReceiverResponse, reason: str) -> None:
-        """Answer what could not be parsed; its first byte may show that it is TLS."""
+        """Answer a request that could not be parsed; its first byte may show that it is TLS."""
         self.reject(response, "TLS spoken to a plain HTTP port" if self._tls else reason)
 
     def drain(self) -> None:
-        """End our side and discard what still comes, so that the client can read the response."""
+        """Close for writing and discard further input, so that the client can read the response."""
         if self._transport is None or self._state in {_DRAINING, _CLOSED}:
             return
         self._drop_pieces()
@@ -337,15 +339,15 @@ class ConnectionGuard(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
-    # What the server calls.
+    # Called by the server.
 
     @property
     def since(self) -> float:
-        """Loop time at which the present state began."""
+        """Loop time at which the current state began."""
         return self._since
 
     def check(self, now: float) -> None:
-        """Enforce the deadline of the present state; called about once a second."""
+        """Enforce the deadline of the current state; called about once a second."""
         limits, state = self._limits, self._state
         waited = now - self._since
         if self._clogged_since is not None:
@@ -359,14 +361,14 @@ class ConnectionGuard(asyncio.Protocol):
                 self.reject(FULL, "too many connections")
         elif state is _RECEIVING:
             if waited > limits.request_seconds:
-                self.reject(TOO_SLOW, f"not whole after {limits.request_seconds:g} s")
+                self.reject(TOO_SLOW, f"not complete after {limits.request_seconds:g} s")
         elif state is _IDLE:
             unused = self._group is self._capacity.unused
             if waited > (limits.unused_seconds if unused else limits.idle_seconds):
                 self.close_if_idle()
 
     def evict(self) -> None:
-        """Give the place to another connection."""
+        """End this connection in favour of a new one."""
         if self._state is _RECEIVING:
             self.reject(FULL, "evicted: the oldest incomplete request of too many")
         else:
@@ -380,7 +382,7 @@ class ConnectionGuard(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, whatever is being done."""
+        """Close at once in every state."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -393,10 +395,10 @@ class ConnectionGuard(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
 
-    # Its own.
+    # Internal.
 
     def _admit(self) -> bool:
-        """Take a place and connect the HTTP protocol; False when all places are taken."""
+        """Count this connection and connect the HTTP protocol; False when there are too many."""
         capacity = self._capacity
         now = self._loop.time()
         if capacity.places >= self._limits.connections:
@@ -415,7 +417,7 @@ class ConnectionGuard(asyncio.Protocol):
         return True
 
     def _rejects(self, data: bytes) -> bool:
-        """Whether `data` is not to be delegated: there is no place for it, or it is too late."""
+        """Whether `data` is discarded: there are too many connections, or this one is ending."""
         if self._state is _TURNED_AWAY and not self._admit():
             self.reject(FULL, "too many connections")
         if self._state is not _DRAINING and self._state is not _CLOSED:
@@ -426,7 +428,7 @@ class ConnectionGuard(asyncio.Protocol):
         return True
 
     def _count(self, data: bytes) -> None:
-        """Count what came, before it is delegated."""
+        """Count received bytes, before they are delegated."""
         size = len(data)
         if self._state is _IDLE:
             self._enter(_RECEIVING, self._capacity.receiving)
@@ -441,7 +443,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._tail = data[-7:] if size >= 7 else (self._tail + data)[-7:]
 
     def _queue(self, data: bytes) -> None:
-        """Let `data` wait for its turn in pieces, and take no more until it has been delegated."""
+        """Queue `data` in pieces, and read no more until all of them have been delegated."""
         if self._state is _RECEIVING and self._capacity.held_bytes > self._limits.held_bytes:
             self.reject(FULL, "too many bytes at once")
             return
@@ -456,7 +458,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._pieces_bytes = 0
 
     def _delegate(self, data: bytes) -> None:
-        """Give `data` to the HTTP protocol, and enforce the limits of what is not whole then."""
+        """Pass `data` to the HTTP protocol, and enforce the limits of an incomplete request."""
         self._request_bytes += len(data)
         body, http = self._body, self._http
         taken = 0 if body is None else body.total_bytes
@@ -466,12 +468,12 @@ class ConnectionGuard(asyncio.Protocol):
             self._check_incomplete(data, body, taken)
 
     def _check_incomplete(self, data: bytes, body: RequestBody | None, taken: int) -> None:
-        """Enforce the byte limits on a request that was not handled when `data` came.
+        """Enforce the byte limits on a request that `data` did not complete.
 
         Args:
-            data: What came, delegated already.
-            body: Of the request, as it was before; None when its head was not complete.
-            taken: Bytes of the body before.
+            data: The bytes that were delegated last.
+            body: The body of the request before them; None if its head was not complete.
+            taken: Bytes of the body before them.
         """
         limits = self._limits
         if self._capacity.held_bytes > limits.held_bytes:
@@ -490,28 +492,28 @@ class ConnectionGuard(asyncio.Protocol):
                 self._acknowledge()
 
     def _settle(self) -> None:
-        """Look again when every request whose head has come has begun; see the class."""
+        """Decide after `_HOPS` turns of the event loop; the class explains why."""
         if not self._settling:
             self._settling = _HOPS
-            self._loop.call_soon(self._settle_on)
+            self._loop.call_soon(self._settle_later)
 
-    def _settle_on(self) -> None:
+    def _settle_later(self) -> None:
         self._settling -= 1
         if self._settling:
-            self._loop.call_soon(self._settle_on)
+            self._loop.call_soon(self._settle_later)
         elif self._state is _IDLE:
             if self._eof:
                 self.close_if_idle()
         elif self._state is _RECEIVING:
             if self._eof and (self._body is None or self._waiting):
                 if self._body is None or not self._body.is_eof():
-                    self._break_off()
+                    self._end_incomplete()
             elif self._body is None and self.may_exceed_head:
                 self.reject(HEAD_TOO_LARGE, "headers too large")
 
-    def _break_off(self) -> None:
-        """End half a request whose client sends no more."""
-        self._report(400, "broken off before it was whole")
+    def _end_incomplete(self) -> None:
+        """End the connection of a client that sends no more before its request is complete."""
+        self._report(400, "ended before it was complete")
         self.drain()
 
     def _enter(self, state: ConnectionState, group: Connections) -> None:
@@ -540,7 +542,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._held_bytes = keep
 
     def _detach(self, exc: Exception | None) -> None:
-        """Let the HTTP protocol know that it is over; its handler sees an error if it reads on."""
+        """Detach the HTTP protocol, whose handler gets an error if it reads any further."""
         http, self._http = self._http, None
         if http is not None:
             http.connection_lost(exc)
@@ -550,8 +552,8 @@ class ConnectionGuard(asyncio.Protocol):
         handling = self._state is _HANDLING
         self._state = _CLOSED
         self._release_place()
-        # These refer to this guard in turn. Without them a closed connection, and all that was
-        # received on it, is freed at once and not by the garbage collector later.
+        # These refer to this guard, so they are dropped: then a closed connection, and all that was
+        # received on it, is freed at once and not later by the garbage collector.
         self._guarded = self._body = None
         if not handling:
             self._task = None

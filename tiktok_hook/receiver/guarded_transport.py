@@ -1,4 +1,4 @@
-"""Between a guard and aiohttp: the protocol that it delegates to, and the transport for it."""
+"""The interfaces between a guard and aiohttp: protocol, request body, transport."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
 class HttpProtocol(Protocol):
-    """What the guard uses of the protocol behind it; aiohttp's `RequestHandler` has it all."""
+    """The methods of aiohttp's `RequestHandler` that the guard calls."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
     def connection_lost(self, exc: BaseException | None) -> None: ...
@@ -20,7 +20,7 @@ class HttpProtocol(Protocol):
 
 
 class RequestBody(Protocol):
-    """What the guard reads of a body that is being received; aiohttp's `StreamReader` has it."""
+    """The members of aiohttp's `StreamReader` that the guard reads while a body is received."""
 
     total_bytes: int
 
@@ -28,14 +28,14 @@ class RequestBody(Protocol):
 
 
 class Guard(Protocol):
-    """What the transport asks of its guard."""
+    """The members of a guard that its transport uses."""
 
     @property
     def paused(self) -> bool:
         """Whether the guard has paused reading."""
 
     def drain(self) -> None:
-        """End our side, and discard what still comes."""
+        """Close for writing, and discard further input."""
 
     def abort(self) -> None:
         """Close at once."""
@@ -49,8 +49,8 @@ class GuardedTransport:
 
     Everything else is the real transport's.
 
-    Invariant: the guard and the HTTP protocol pause reading independently of each other, and input
-    comes only while neither of them does. Whichever resumes asks for the other's pause first.
+    Invariant: the guard and the HTTP protocol pause reading independently of each other, and the
+    transport reads only while neither of them does. The one that resumes checks the other's pause.
 
     Attributes:
         paused: Whether the HTTP protocol has paused reading.
@@ -82,14 +82,14 @@ class GuardedTransport:
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Let input come again; aiohttp calls it for every body, paused or not."""
+        """Resume reading; aiohttp calls this for every body, paused or not."""
         if self.paused:
             self.paused = False
             if not self._guard.paused:
                 self._transport.resume_reading()
 
     def close(self) -> None:
-        """End our side; what still comes is discarded for a while."""
+        """Close for writing; further input is discarded for `Limits.drain_seconds`."""
         try:
             self._guard.drain()
         except Exception as bug:  # noqa: BLE001 - would end aiohttp's task with a traceback
@@ -104,14 +104,14 @@ class GuardedTransport:
 def parser_failed(http: HttpProtocol, transport: GuardedTransport) -> bool:
     """Whether aiohttp's parser has given up on the chunked body that is being received.
 
-    aiohttp 3.14 queues the error behind the request whose body it is, and the handler of that
-    request waits for the rest of the body, which never comes. From outside the queue shows itself
-    once only: when it is full, the protocol pauses reading. A parser that has failed fails again on
-    empty input and queues another error, one that has not does nothing with it. So empty input is
-    offered until reading is paused, or often enough.
+    aiohttp 3.14 queues the error after the request that the body belongs to, and the handler of
+    that request waits for the rest of the body, which never arrives. The queue has only one
+    visible effect: when it is full, the protocol pauses reading. Given empty input, a parser that
+    has failed queues another error, and one that has not does nothing. So empty input is passed
+    until reading is paused, at most `_EMPTY_READS` times.
 
-    The caller makes sure that the handler has taken all that came of the body, so that no other
-    pause can be pending.
+    The caller makes sure that the handler has read all received bytes of the body, so that reading
+    is not paused for another reason.
     """
     for _ in range(_EMPTY_READS):
         http.data_received(b"")
@@ -121,10 +121,10 @@ def parser_failed(http: HttpProtocol, transport: GuardedTransport) -> bool:
 
 
 def acknowledge(transport: asyncio.Transport) -> None:
-    """Acknowledge at once what is not a whole request.
+    """Acknowledge a part of a request at once.
 
-    A sender that uses Nagle's algorithm, as ngrok's SDK does, otherwise holds the rest back until
-    the delayed acknowledgement, for 40 ms.
+    Otherwise a sender that uses Nagle's algorithm, such as ngrok's SDK, waits 40 ms for the delayed
+    acknowledgement before it sends the rest.
     """
     if _QUICKACK is None:
         return

@@ -29,13 +29,13 @@ from tiktok_hook.receiver.policy import (
 from tiktok_hook.receiver.reports import ReceiverReports
 
 MAX_FILE_BYTES = 1 << 20
-"""Of the file of ``--serve-file``."""
+"""Maximum size of the file of ``--serve-file``."""
 
 DIAGNOSES_PER_SECOND = 10
-"""Rejected deliveries beyond that get the bare verdict: a diagnosis takes up to 20 ms."""
+"""Rejected deliveries beyond that get no diagnosis, which takes up to 20 ms."""
 
 LARGE_BODY_BYTES = 64 << 10
-"""Requests with more are decided one at a time: verifying 1 MiB takes 3 ms."""
+"""Requests with larger bodies are decided one at a time: verifying 1 MiB takes 3 ms."""
 
 _FORGED = ReceiverResponse(403, LISTENER_REJECTION)
 _NOT_STORED = busy("cannot be stored now")
@@ -45,13 +45,13 @@ _CONTENT_TYPES = {".txt": "text/plain; charset=utf-8", ".html": "text/html; char
 
 
 class DeliveryHandler(Protocol):
-    """What stores and forwards deliveries: the relay."""
+    """Stores and forwards deliveries; the relay does."""
 
     def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
         """Store an accepted delivery, forward it, and return the response to its sender."""
 
     def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
-        """Store a delivery that is answered `status` and goes to no app."""
+        """Store a delivery that is answered `status` and not forwarded."""
 
 
 class WebhookHandler:
@@ -62,7 +62,8 @@ class WebhookHandler:
         deliveries: Gets every delivery. Its `StoreError` is answered 503, so that TikTok sends
             the delivery again; any other exception 500.
         reports: Gets non-webhook requests, failures to store, and bugs.
-        pass_through: Answers what `Policy.passes` leaves to the app.
+        pass_through: Forwards the requests of ``--pass`` and returns the app's response; None
+            without it.
         clock: Unix seconds.
     """
 
@@ -83,12 +84,12 @@ class WebhookHandler:
         self._clock = clock
         self._diagnoses_left = float(DIAGNOSES_PER_SECOND)
         self._diagnosed_at = 0.0
-        # Held for what takes milliseconds, and for one turn of the event loop before it, so that
-        # other requests are handled in between. Its waiters are woken in the order they came.
+        # Held while something takes milliseconds, and for one turn of the event loop before that,
+        # so that other requests are handled in between. Waiters acquire it in their order.
         self._costly = asyncio.Lock()
 
     async def __call__(self, request: IncomingRequest) -> ReceiverResponse:
-        """Return the response to a request; never raises for what a stranger sent."""
+        """Return the response to a request; no input of a stranger makes it raise."""
         now = self._clock()
         try:
             if len(request.body) <= LARGE_BODY_BYTES:
@@ -127,7 +128,7 @@ class WebhookHandler:
                 await asyncio.sleep(0)
                 delivery = self._policy.diagnose(delivery, now)
         if len(delivery.body) > MAX_BODY_BYTES:
-            # What strangers send is cut before it is queued, published or stored.
+            # A rejected body is cut before the delivery is queued, published or stored.
             delivery = delivery.replace(
                 body=delivery.body[:MAX_BODY_BYTES], body_bytes=len(delivery.body)
             )
@@ -135,7 +136,7 @@ class WebhookHandler:
         return OK if status == 200 else _FORGED
 
     def _may_diagnose(self, now: float) -> bool:
-        """Take one from a budget that grows by `DIAGNOSES_PER_SECOND` up to one second's worth."""
+        """Use one of `DIAGNOSES_PER_SECOND`, if one is left of the last second."""
         passed = max(0.0, now - self._diagnosed_at)
         self._diagnosed_at = now
         budget = self._diagnoses_left + passed * DIAGNOSES_PER_SECOND

@@ -1,4 +1,4 @@
-"""Large input waits its turn, so that it does not delay small requests."""
+"""Parses large requests in pieces, so that they do not delay small ones."""
 
 import asyncio
 import time
@@ -7,30 +7,30 @@ from collections.abc import Callable
 from typing import Protocol
 
 PIECE_BYTES = 16 << 10
-"""What is delegated of one connection's input at once. A request that is larger waits its turn."""
+"""How much of a connection's input is delegated at once. A larger request waits for its turn."""
 
 TURN_SECONDS = 0.002
-"""From how long on no further piece is delegated in one turn of the event loop."""
+"""How long pieces are delegated in one turn of the event loop."""
 
 
 class QueuedInput(Protocol):
     """A connection whose input waits."""
 
     def delegate_piece(self) -> bool:
-        """Delegate the next piece; whether there is more."""
+        """Delegate the next piece; returns whether more pieces wait."""
 
 
 class InputQueue:
     """Delegates the input of large requests in turn, a little in each turn of the event loop.
 
-    Parsing what strangers send takes processor time: 256 KiB of one-byte chunks 50 ms. The event
-    loop would do that for every connection that is readable before it comes back to any of them,
-    so that 64 strangers would delay a real delivery by seconds. It needs about eight turns of the
-    loop, and a turn costs `TURN_SECONDS` and one piece at most, however many connections wait.
-    TikTok's deliveries are smaller than a piece and never wait here.
+    Parsing takes processor time: 50 ms for 256 KiB of one-byte chunks. Without this queue the event
+    loop would parse the input of every readable connection before it returns to any of them, so 64
+    strangers would delay a real delivery by seconds. With it, a turn of the loop takes at most
+    `TURN_SECONDS` and one piece, however many connections wait, and a delivery needs about eight
+    turns. TikTok's deliveries are smaller than a piece and never wait here.
 
-    Invariant: a turn is scheduled exactly while connections wait. A connection waits at most once,
-    and its next piece goes to the end.
+    Invariant: a turn is scheduled if and only if connections wait. A connection is in the queue at
+    most once, and is appended again for its next piece.
 
     Args:
         clock: Seconds, for the length of a turn.
@@ -42,7 +42,7 @@ class InputQueue:
         self._waiting: deque[QueuedInput] = deque()
 
     def add(self, connection: QueuedInput) -> None:
-        """Let a connection wait for its turn; it must not be waiting already."""
+        """Append a connection, which must not be in the queue."""
         if not self._waiting:
             self._loop.call_soon(self._turn)
         self._waiting.append(connection)
@@ -50,8 +50,8 @@ class InputQueue:
     def _turn(self) -> None:
         end = self._clock() + TURN_SECONDS
         while True:
-            # It stays in the queue while its piece is delegated, so that `add` does not schedule
-            # a second turn.
+            # The connection stays in the queue while its piece is delegated, so that `add` does
+            # not schedule a second turn.
             connection = self._waiting[0]
             more = connection.delegate_piece()
             self._waiting.popleft()

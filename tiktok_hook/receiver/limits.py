@@ -1,4 +1,4 @@
-"""How much of this machine strangers may use, and how much of it is in use."""
+"""Resource limits of the receiver, and how much of them is in use."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ class Limits:
     """Resource limits for incoming connections.
 
     Attributes:
-        connections: Open connections. ngrok's SDK drops its whole session at 513 streams.
-        in_flight: Requests being handled at once.
-        body_bytes: Of one request's body.
-        head_bytes: Of one request's line and headers together.
-        held_bytes: Received for requests that are not answered yet, over all connections.
-        request_seconds: For one whole request from its first byte, and for reading its response.
+        connections: Open connections. ngrok's SDK drops its session at 513 streams.
+        in_flight: Requests that are handled at the same time.
+        body_bytes: Size of one request's body.
+        head_bytes: Size of one request's line and headers together.
+        held_bytes: Bytes received for requests that are not answered yet, over all connections.
+        request_seconds: Time for receiving one request, and for the client to read the response.
         unused_seconds: Until a connection that never sent anything is closed.
         idle_seconds: Until a connection that was answered is closed.
         drain_seconds: How long input is discarded after the last response, so that the client
@@ -42,34 +42,34 @@ class Limits:
 
     @classmethod
     def of(cls, options: ReceiverOptions) -> Self:
-        """The limits that follow from what the user chose, and from how many files may be open."""
+        """The limits that follow from the options, and from how many files may be open."""
         places = shares(open_files_limit()).connections
         return cls(connections=places, in_flight=places, body_bytes=options.max_body_bytes)
 
     @property
     def request_bytes(self) -> int:
-        """Raw bytes of one request; chunks of a byte each take six times their content."""
+        """Raw bytes of one request; chunks of one byte take six bytes each."""
         return 4 * self.body_bytes + self.head_bytes
 
 
 class GuardedConnection(Protocol):
-    """What `Capacity` and the server know of a connection."""
+    """A connection as `Capacity` and the server see it."""
 
     @property
     def since(self) -> float:
-        """Loop time at which its present state began."""
+        """Loop time at which its current state began."""
 
     def check(self, now: float) -> None:
-        """Enforce the deadline of its present state."""
+        """Enforce the deadline of its current state."""
 
     def evict(self) -> None:
-        """Give its place to another connection."""
+        """End it in favour of a new connection."""
 
     def close_if_idle(self) -> None:
         """Close it unless a request is being received or handled."""
 
     def abort(self) -> None:
-        """Close it at once, whatever it is doing."""
+        """Close it at once in every state."""
 
     def cancel(self) -> None:
         """Cancel the handling of its request."""
@@ -81,21 +81,21 @@ Connections = dict[GuardedConnection, None]
 
 @dataclass(slots=True)
 class Capacity:
-    """What is in use of the limits. It only counts: guards and the server update it.
+    """How much of the limits is in use. A passive record: guards and the server update it.
 
     Invariants:
         - A connection is in exactly one of the six sets while it is open.
-        - One whose client has left stays in `handling` until its handler returns, so that
-          `in_flight` counts the work and not the sockets. It holds no place then.
+        - A connection whose client disconnected stays in `handling` until its handler returns, so
+          that `in_flight` counts handlers and not sockets. It does not count as a place then.
         - `places` = `unused` + `idle` + `receiving` + those in `handling` that are still open.
-        - `held_bytes` is the sum over all connections of what they received and have not
-          answered. It returns to 0 when nothing is being received or handled.
+        - `held_bytes` is the sum over all connections of the bytes that were received and not
+          answered yet. It is 0 when nothing is being received or handled.
 
     Attributes:
-        unused: Never sent anything.
-        idle: Answered, and nothing of another request is here.
-        receiving: A part of a request is here.
-        handling: A whole request is here and its handler has not returned.
+        unused: Nothing was received on it.
+        idle: Its last request was answered, and nothing of another one was received.
+        receiving: A part of a request was received.
+        handling: A complete request was received, and its handler has not returned.
         draining: The last response is written; input is discarded.
         turned_away: Accepted beyond `Limits.connections`; answered 503.
         places: Connections that count against `Limits.connections`.
@@ -117,7 +117,7 @@ class Capacity:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def all(self) -> list[GuardedConnection]:
-        """All connections, those included whose client has left."""
+        """All connections, including those whose client disconnected."""
         return [
             *self.unused,
             *self.idle,
@@ -128,11 +128,11 @@ class Capacity:
         ]
 
     def evictable(self, now: float) -> GuardedConnection | None:
-        """The connection whose place a new one may take; None while all are too young.
+        """The connection to end in favour of a new one; None while all are too young.
 
-        Those that hold nothing go first, then the oldest incomplete request: a stranger who opens
-        requests and never completes them loses them one by one, and a real delivery, complete
-        within milliseconds, is never the oldest.
+        Connections without a request come first, then the oldest incomplete request: a stranger
+        who opens requests and never completes them loses them one by one, and a real delivery,
+        which is complete within milliseconds, is never the oldest.
         """
         limits = self.limits
         for group, age in (

@@ -21,13 +21,13 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
 class IncomingRequest(NamedTuple):
-    """One complete request, not yet judged.
+    """One complete request, before any decision about it.
 
     Attributes:
         method: As sent; HTTP methods are upper case.
         target: Path and query exactly as received, Latin-1. An absolute URL is reduced to them.
-        headers: In order, names as received, bytes outside ASCII kept one to one as Latin-1.
-        body: As sent, never inflated.
+        headers: In order, names as received; bytes outside ASCII decoded as Latin-1.
+        body: As sent, never decompressed.
         http_version: ``1.1`` or ``1.0``.
         peer: Address of the other end of the connection, without a port.
     """
@@ -48,7 +48,7 @@ class ReceiverResponse:
         status: 200 to 599.
         body: Omitted where HTTP has none (204, 304, HEAD).
         content_type: Empty sends none.
-        headers: Additional ones. Those that frame the message are dropped.
+        headers: Additional headers. Those that frame the message are dropped.
         note: Why it is not the app's own response, for the screen; otherwise empty.
     """
 
@@ -85,7 +85,7 @@ VERSION_NOT_SUPPORTED = error(505, "only HTTP/1.1 and HTTP/1.0 are supported")
 
 
 def sendable(headers: Headers) -> Headers:
-    """Drop the headers that frame a message, and what would end a header's line early."""
+    """Drop the headers that frame a message, and replace control characters in the others."""
     return tuple(
         (name, _CONTROL.sub(" ", value))
         for name, value in headers
@@ -99,7 +99,7 @@ def sendable_value(value: str) -> str:
 
 
 def render(response: ReceiverResponse, now: float) -> bytes:
-    """Serialise one of the fixed responses above, of a connection that stays open.
+    """Serialise one of the fixed responses above for a connection that stays open.
 
     Args:
         response: Which.
@@ -113,7 +113,7 @@ def render_final(response: ReceiverResponse, *, head: bool = False) -> bytes:
 
     Args:
         response: One of the fixed responses above.
-        head: Whether it answers a HEAD request: everything but the body.
+        head: Whether it answers a HEAD request, so that the body is left out.
     """
     rendered = _render(response, time.time(), (("Connection", "close"),))
     return rendered if head else rendered + response.body

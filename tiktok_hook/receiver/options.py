@@ -26,8 +26,9 @@ class ReceiverOptions:
             receiver without the tunnel; ``0.0.0.0`` and ``::`` are every address of this machine.
         path: Path of the Callback URL.
         max_body_bytes: Longer bodies are answered 413.
-        tolerance: Seconds beyond which a right signature is rejected too; None accepts any age.
-        serve_file: Served at ``/NAME`` and below `path`; None serves none.
+        tolerance: Valid signatures older or newer than this many seconds are rejected; None accepts
+            any age.
+        serve_file: File that is served at ``/NAME`` and below `path`; None serves none.
     """
 
     port: int | None = option(
@@ -89,11 +90,10 @@ class ReceiverOptions:
         """Bind the receiver's port.
 
         Args:
-            avoid: Ports never taken unasked: the user's own apps belong there.
+            avoid: Ports that are never chosen here, since the user's apps use them.
 
         Raises:
-            ListenError: The port that was named is taken, or this machine does not have the
-                address.
+            ListenError: The given port is in use, or this machine does not have the address.
         """
         from tiktok_hook import ports
 
@@ -103,7 +103,7 @@ class ReceiverOptions:
 
 
 def _check_readable(file: Path) -> None:
-    """Find a file readable now, and not only when TikTok asks for it."""
+    """Check at the start that a file can be read, not only when TikTok requests it."""
     hint = "Give --serve-file the file that TikTok's ownership check gave you."
     try:
         if file.exists() and not file.is_file():  # opening a named pipe would wait

@@ -1,4 +1,4 @@
-"""What a request is and what it is answered; pure, so that it can be tested without a socket."""
+"""Decides what a request is and how it is answered. Pure."""
 
 import hmac
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from tiktok_hook.receiver.options import ReceiverOptions
 from tiktok_hook.signature import State, Verdict
 
 MAX_DIAGNOSED_BYTES = 64 * 1024
-"""A longer body that does not verify gets the bare verdict: a diagnosis hashes it many times."""
+"""Longer bodies get no diagnosis, which hashes a body many times."""
 
 _LISTENING = ReceiverResponse(200, b'{"ok":true,"message":"tiktok-hook is listening, POST here"}')
 _LISTENING_PAGE = ReceiverResponse(
@@ -69,7 +69,7 @@ class Respond(NamedTuple):
     Attributes:
         response: To send as it is.
         reason: Why, for the screen; empty when the status is enough.
-        reported: False for a self-check, which leaves no trace.
+        reported: False for a self-check, which is not shown or counted.
     """
 
     response: ReceiverResponse
@@ -78,11 +78,11 @@ class Respond(NamedTuple):
 
 
 class ServeFile(NamedTuple):
-    """A request for the file of ``--serve-file``, which has to be read first."""
+    """A request for the file of ``--serve-file``, which the handler reads."""
 
 
 class PassThrough(NamedTuple):
-    """A request that ``--pass`` leaves to the app."""
+    """A non-webhook request that ``--pass`` forwards to the app."""
 
 
 Decision: TypeAlias = Accept | Reject | Respond | ServeFile | PassThrough
@@ -93,18 +93,18 @@ _DEFAULTS = ReceiverOptions()
 _TRIGGER, _TIKTOK, _STALE = Source.TRIGGER, Source.TIKTOK, State.STALE
 
 _RECEIVED = Delivery(received_at=0.0)
-"""What deliveries are copied from: the constructor of a frozen class takes twice as long."""
+"""Deliveries are copied from this, which is twice as fast as calling the constructor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Decides what a request is and what it is answered.
+    """Decides what a request is and how it is answered.
 
     Attributes:
         options: What is accepted.
-        secrets: Client secrets to check against, in order; without any nothing is checked.
+        secrets: Client secrets to check against, in order; without any, signatures are not checked.
         self_check_token: One-time token of the session's own check; empty turns it off.
-        passes: Whether non-webhook requests go to the app instead of being answered here.
+        passes: Whether non-webhook requests are forwarded to the app instead of answered here.
     """
 
     options: ReceiverOptions = _DEFAULTS
@@ -138,7 +138,7 @@ class Policy:
         return Respond(_plain_response(request))
 
     def diagnose(self, delivery: Delivery, now: float) -> Delivery:
-        """Add to a rejected delivery why its signature does not match, where that can be found.
+        """Add the reason why its signature does not match to a rejected delivery, if it is found.
 
         This takes up to 20 ms, so the caller limits how often it is done.
         """
@@ -181,7 +181,7 @@ class Policy:
         stale = verdict.state is _STALE and self.options.tolerance is not None
         if not (verdict.rejected or stale):
             return Accept(delivery)
-        if b"tiktok.ping" in request.body:  # parsing is what a flood of forgeries must not cost
+        if b"tiktok.ping" in request.body:  # a flood of forgeries must not cost parsing
             event = delivery.event
             if event is not None and event.name == "tiktok.ping":
                 return Reject(delivery, 200)
@@ -201,8 +201,8 @@ class Policy:
     def _self_check(self, given: str | None, body: bytes) -> ReceiverResponse | None:
         """The response to a self-check, this session's or another's; None when it is not one.
 
-        Listeners that pool their URL get each other's. With a token that is not ours only the one
-        body that a self-check has passes unstored, so that no delivery can be hidden that way.
+        Listeners that pool their URL get each other's. With a token of another listener, only the
+        fixed body of a self-check is answered unstored, so that no delivery can be hidden that way.
         """
         if given is None:
             return None
@@ -213,9 +213,9 @@ class Policy:
 
 
 def _watched(request: IncomingRequest) -> dict[str, str]:
-    """The headers that decide something, by lower-case name; repeated ones joined by a comma.
+    """The headers in `_WATCHED`, by lower-case name; repeated ones joined by a comma.
 
-    `_COOKIES` shows that some header may contain cookies, without their value.
+    The key `_COOKIES` is present, without a value, if some header may contain cookies.
     """
     found: dict[str, str] = {}
     for name, value in request.headers:
@@ -228,7 +228,7 @@ def _watched(request: IncomingRequest) -> dict[str, str]:
 
 
 def _remote_address(peer: str, watched: dict[str, str]) -> str:
-    """The client's address: as the tunnel on this machine names it, otherwise the peer's."""
+    """The client's address: from the tunnel's header on this machine, otherwise the peer's."""
     forwarded = watched.get("x-forwarded-for")
     if forwarded is None or not (peer == "::1" or peer.startswith(("127.", "::ffff:127."))):
         return peer

@@ -1,4 +1,4 @@
-"""What the receiver reports besides deliveries: non-webhook requests, failures to store, bugs."""
+"""Reports of the receiver other than deliveries: non-webhook requests, failures to store, bugs."""
 
 import time
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from tiktok_hook.delivery import BugFound, NonWebhookRequest, NotStored
 from tiktok_hook.errors import StoreError
 
 MAX_SHOWN_CHARS = 500
-"""Of the path of a non-webhook request."""
+"""Maximum length of the path of a non-webhook request."""
 
 MAX_SINGLE = 5
-"""Non-webhook requests that are published one by one within `_PERIOD_SECONDS`."""
+"""Non-webhook requests that are published individually within `_PERIOD_SECONDS`."""
 
 MAX_GROUPS = 16
-"""Different kinds of them that are counted apart in a flood; the rest is one more."""
+"""Maximum number of groups that are counted separately in a flood; one more has the rest."""
 
 _PERIOD_SECONDS = 1.0
 
@@ -28,8 +28,8 @@ class ReceiverReports:
 
     Args:
         publish: Called with each `NonWebhookRequest`, with a `NotStored` for each delivery that was
-            answered 503, and with a `BugFound` for each exception that is not expected. What it
-            raises for the former two is published as a `BugFound`. None drops all of them.
+            answered 503, and with a `BugFound` for each unexpected exception. An exception that it
+            raises for the first two is published as a `BugFound`. None drops all reports.
         clock: Unix seconds, for the events.
         monotonic: Seconds, for the period.
     """
@@ -49,7 +49,7 @@ class ReceiverReports:
         self._groups: dict[tuple[str, int, str], NonWebhookRequest] = {}
 
     def non_webhook(self, method: str, target: str, status: int, reason: str = "") -> None:
-        """Report a request that is not a delivery, or that was answered before it could be one."""
+        """Report a request that is not a delivery, or that was answered before it was complete."""
         now = self._monotonic()
         if now - self._period_began >= _PERIOD_SECONDS:
             self.flush()
@@ -64,7 +64,7 @@ class ReceiverReports:
             self._count(event)
 
     def flush(self) -> None:
-        """Publish what has been counted; called about once a second and at the end."""
+        """Publish the counted groups; called about once a second and at the end."""
         groups, self._groups = self._groups, {}
         for event in groups.values():
             self._emit(event)
@@ -91,7 +91,7 @@ class ReceiverReports:
         self._groups[key] = event
 
     def _emit(self, event: NonWebhookRequest | NotStored) -> None:
-        """Publish; what a subscriber raises is a bug to report, never a reason to stop."""
+        """Publish; an exception of a subscriber is reported as a bug and does not propagate."""
         if self._publish is None:
             return
         try:

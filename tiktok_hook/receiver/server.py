@@ -1,4 +1,4 @@
-"""Serves a handler on bound sockets: accepting connections, sweeping deadlines, draining."""
+"""Serves a handler on bound sockets: accepts connections, enforces deadlines, drains."""
 
 import asyncio
 import socket
@@ -13,8 +13,8 @@ from tiktok_hook.receiver.reports import ReceiverReports
 
 _BACKLOG = 1024
 
-_WHOLE_SECONDS = 1.0
-"""How long a request that is being received at the end may take to become whole."""
+_COMPLETION_SECONDS = 1.0
+"""How long a request that is being received at the end may take to be complete."""
 
 _CANCEL_SECONDS = 1.0
 """How long a cancelled handler may take to end."""
@@ -36,15 +36,15 @@ async def serve(
     are closed too.
 
     Args:
-        handler: Called with each complete request, by many tasks at once. What it raises is
+        handler: Called with each complete request, by many tasks at once. An exception of it is
             reported as a bug and answered 500.
         sockets: Bound, TCP.
         limits: Of connections, bytes and seconds; None takes the defaults.
         reports: Gets the requests that are answered before they reach the handler; None drops them.
-        drain_seconds: For handlers that still run at the end.
+        drain_seconds: How long handlers that still run at the end get.
 
     Raises:
-        ExceptionGroup: With what the block raised, as from every `asyncio.TaskGroup`.
+        ExceptionGroup: Contains the exception of the block, as from every `asyncio.TaskGroup`.
     """
     from tiktok_hook.receiver.exchange import HttpExchange  # brings aiohttp: 250 ms
 
@@ -76,7 +76,7 @@ async def serve(
 
 
 async def _sweep(capacity: Capacity, reports: ReceiverReports) -> None:
-    """Enforce the deadlines of all connections, and publish what was counted."""
+    """Enforce the deadlines of all connections, and publish counted requests; does not return."""
     limits = capacity.limits
     shortest = min(
         limits.request_seconds,
@@ -97,12 +97,12 @@ async def _sweep(capacity: Capacity, reports: ReceiverReports) -> None:
 
 
 async def _drain(capacity: Capacity, seconds: float) -> None:
-    """Close what is idle, and wait for what is being received or handled."""
+    """Close idle connections, and wait for requests that are being received or handled."""
     capacity.leaving = True
     began = asyncio.get_running_loop().time()
     for connection in capacity.all():
         connection.close_if_idle()
-    await _wait_for_end(capacity, until=began + min(seconds, _WHOLE_SECONDS))
+    await _wait_for_end(capacity, until=began + min(seconds, _COMPLETION_SECONDS))
     for connection in [*capacity.receiving]:
         connection.abort()
     await _wait_for_end(capacity, until=began + seconds)
