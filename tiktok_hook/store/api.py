@@ -1,4 +1,4 @@
-"""The store's interface: what a backend provides and what the rest of the program may rely on.
+"""The interface of the store: what a backend provides and what its callers may rely on.
 
 A backend provides three things: a `HistoryReader` for queries, a `WriteBackend` whose `commit`
 turns jobs into one transaction, and `QueueLock`s. `writer.Store` is built on these and is the same
@@ -7,9 +7,9 @@ tests in ``tests/store/contract``.
 
 What every backend guarantees:
 
-- What `Store.add` returned is durable, and every reader sees it.
-- Ids go up and are never given twice. They are committed in their order, so a reader that has
-  seen id n will never see a lower one appear: ``after=n`` misses nothing. There may be gaps.
+- A delivery that `Store.add` returned is durable, and every reader sees it.
+- Ids increase and are never used twice. They are committed in their order, so after a reader has
+  seen id n, no lower one appears: ``after=n`` misses nothing. There may be gaps.
 - A reader sees a transaction as a whole or not at all, and never blocks the writer.
 """
 
@@ -41,24 +41,24 @@ SEARCH_WINDOW = 50_000
 
 
 class ChangeFeed(Protocol):
-    """Notices that something was written, by this process or another."""
+    """Detects writes of this and of other processes."""
 
     def changes(self) -> int:
-        """A change counter: differs after any write by any process; -1 while it is unknown.
+        """A change counter: different after any write by any process; -1 while it is unknown.
 
         Never waits and never queries a server, so it may be called on an event loop.
         """
         ...
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
-        """Block until `changes` differs from `seen`, at most `seconds`; its new value."""
+        """Block until `changes` differs from `seen`, at most `seconds`; returns its value."""
         ...
 
     def restored(self) -> int:
         """How often a dump was restored in place of the history since it was opened; no query.
 
-        The same ids may mean other deliveries then, so who remembers one has to begin again. It is
-        noticed within 5 s, as a change.
+        The same ids may belong to other deliveries then, so remembered ids are invalid. A restore
+        is noticed within 5 s and counts as a change.
         """
         ...
 
@@ -71,21 +71,21 @@ class ChangeFeed(Protocol):
         ...
 
     def wait_for_addition(self, seen: int, seconds: float) -> int:
-        """Block until `additions` differs from `seen`, at most `seconds`; its new value."""
+        """Block until `additions` differs from `seen`, at most `seconds`; returns its value."""
         ...
 
 
 class HistoryReader(ChangeFeed, Protocol):
     """Queries over a history, from any thread. A context manager.
 
-    The queues are those of one app: the one that the history was opened for.
+    The queues are those of the app that the history was opened for.
 
-    All of them may take as long as a disk or a server takes, so call them in a thread
-    (`Store.read`). Every method raises StoreError when the history cannot be read.
+    Queries take as long as the disk or the server takes, so call them in a thread (`Store.read`).
+    Every method raises StoreError when the history cannot be read.
 
     Attributes:
         label: What the history is called in messages: a path, or an address without its password.
-        app: Whose attempts are one's own in a shared history, as ``anna@laptop``; None in a file.
+        app: The own app in a shared history, such as ``anna@laptop``; None in a file.
     """
 
     @property
@@ -99,15 +99,15 @@ class HistoryReader(ChangeFeed, Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def close(self) -> None:
-        """Close what is open; a query that is running closes its own at its end."""
+        """Close all connections; a running query closes its own at its end."""
         ...
 
     def get(self, delivery_id: int) -> Delivery | None:
-        """One delivery; None when there is none with this id."""
+        """The delivery with an id; None if there is none."""
         ...
 
     def attempts(self, delivery_id: int) -> list[Attempt]:
-        """The attempts of a delivery in order: of very many the first and the last ten."""
+        """The attempts with a delivery in order; of very many the first and the last ten."""
         ...
 
     def last_attempts(self, ids: Sequence[int], *, app: str | None = None) -> dict[int, Attempt]:
@@ -115,17 +115,17 @@ class HistoryReader(ChangeFeed, Protocol):
 
         Args:
             ids: The deliveries.
-            app: Whose in a shared history; None prefers one's own to those of others, and ``any``
-                does not.
+            app: The app whose attempts count in a shared history. None prefers those of the own
+                app, ``any`` does not.
         """
         ...
 
     def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """The names of the apps that each of these deliveries was sent to; nothing in a file."""
+        """The names of the apps that each of these deliveries was sent to; empty in a file."""
         ...
 
     def names(self) -> Names:
-        """The listeners and apps of a shared history, sorted; nothing in a file."""
+        """The listeners and apps of a shared history, sorted; empty in a file."""
         ...
 
     def page(
@@ -140,7 +140,7 @@ class HistoryReader(ChangeFeed, Protocol):
 
         Args:
             where: Which.
-            before: Only ids below this one: the last of the page before.
+            before: Only ids below this one: the last id of the previous page.
             after: Only ids above this one; then oldest first.
             limit: Maximum number of deliveries.
         """
@@ -154,16 +154,16 @@ class HistoryReader(ChangeFeed, Protocol):
         limit: int = 50,
         window: int = SEARCH_WINDOW,
     ) -> tuple[list[Delivery], int | None]:
-        """One page of deliveries, newest first, out of `window` ids, so that it never takes long.
+        """One page of deliveries, newest first, from at most `window` ids, which bounds its time.
 
         Args:
             where: Which.
             before: Only ids below this one: what the last search returned to continue from.
             limit: Maximum number of deliveries.
-            window: How many ids to look at.
+            window: How many ids are read.
 
         Returns:
-            What was found, and the id to continue from; None when everything was looked at.
+            The deliveries that were found, and the id to continue from; None if all were read.
         """
         ...
 
@@ -176,16 +176,16 @@ class HistoryReader(ChangeFeed, Protocol):
         ...
 
     def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
-        """The ids of what was received at any of these times, in order.
+        """The ids of the deliveries received at any of these times, in order.
 
         Args:
             times: Unix seconds; any number of them, in one query.
-            within: How far from one of them, in seconds, bounds included.
+            within: The permitted difference, in seconds, bounds included.
         """
         ...
 
     def redeliveries(self, delivery_id: int) -> list[int]:
-        """The ids of all deliveries of the same event, in order, its own included."""
+        """The ids of all deliveries of the same event, in order, including this one."""
         ...
 
     def counts(self, where: Filter = EVERYTHING) -> Counts:
@@ -193,7 +193,7 @@ class HistoryReader(ChangeFeed, Protocol):
         ...
 
     def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
-        """What was received between two times (Unix seconds), in spans of equal length."""
+        """Numbers of deliveries between two times (Unix seconds), in spans of equal length."""
         ...
 
     def pending(
@@ -217,11 +217,11 @@ class HistoryReader(ChangeFeed, Protocol):
     def queue_head(
         self, target: str, up_to: Mapping[QueueMode, int | None], limit: int
     ) -> list[QueuedDelivery]:
-        """The oldest deliveries that wait for a target in order, those set aside left out.
+        """The oldest deliveries that wait for a target in order, without those set aside.
 
         Args:
             target: The address.
-            up_to: The modes that count, each with its highest id; None is any id.
+            up_to: The modes to include, each with the highest id; None is any id.
             limit: Maximum number.
         """
         ...
@@ -229,7 +229,7 @@ class HistoryReader(ChangeFeed, Protocol):
     def queue_due(
         self, target: str, up_to: Mapping[QueueMode, int | None], now: float, limit: int
     ) -> list[QueuedDelivery]:
-        """Deliveries set aside whose next try is due at `now`, in the order of those times."""
+        """Set-aside deliveries whose next try is due at `now`, in the order of those times."""
         ...
 
     def attachment(self) -> AttachmentState:
@@ -237,17 +237,16 @@ class HistoryReader(ChangeFeed, Protocol):
         ...
 
     def next_due_at(self, target: str, up_to: Mapping[QueueMode, int | None]) -> float | None:
-        """When the next delivery set aside is due, in Unix seconds; None when there is none."""
+        """When the next set-aside delivery is due, in Unix seconds; None if there is none."""
         ...
 
 
 class QueueLock(Protocol):
-    """The right to forward from the queue of one target: one process at a time has it.
+    """The right to forward from the queue of one target, for one process at a time.
 
-    Every app, by the name that the history was opened with, has queues and locks of its own.
-
-    It is free again when its holder dies, however that happens. An async context manager that
-    closes itself. A backend with leases renews its own while it is held.
+    Every app has its own queues and locks, by the name that the history was opened with. A lock is
+    released when the process of its holder ends, in whatever way. It is an async context manager,
+    which closes it. A backend with leases renews the lease while the lock is held.
     """
 
     async def __aenter__(self) -> Self: ...
@@ -256,36 +255,36 @@ class QueueLock(Protocol):
 
     @property
     def held(self) -> bool:
-        """Whether the lock is ours for certain; no query. A lease may end while it is held."""
+        """Whether this process has the lock for certain; no query. A lease can end unnoticed."""
         ...
 
     @property
     def lost(self) -> bool:
-        """Whether another process has had the lock since we acquired it; no query."""
+        """Whether another process has had the lock since this one acquired it; no query."""
         ...
 
     async def acquire(self) -> bool:
-        """Whether the lock is ours now; never waits for another holder.
+        """Try to acquire the lock, without waiting for another holder; returns the success.
 
         Raises:
-            StoreError: It cannot be asked for.
+            StoreError: The lock cannot be requested.
         """
         ...
 
     async def release(self) -> None:
-        """Let other processes have it; does nothing when it is not ours."""
+        """Release the lock; does nothing if this process does not have it."""
         ...
 
     async def close(self) -> None:
-        """Release it, and leave nothing behind."""
+        """Release the lock, and delete its file or row."""
         ...
 
 
 class WriteBackend(Protocol):
     """Writes for `writer.Store`.
 
-    The thread that opens it hands it to the writer's thread, and no other thread uses it, except
-    for `reader`, `queue_lock` and `label`.
+    Used only by the writer's thread once it was opened, except for `reader`, `queue_lock` and
+    `label`.
     """
 
     @property
@@ -306,10 +305,10 @@ class WriteBackend(Protocol):
         """Write jobs in their order as one transaction that is durable on return.
 
         Returns:
-            The result of each; a StoreError in place of one that was left out.
+            The result of each job; a StoreError for a job that was left out.
 
         Raises:
-            Exception: Whatever its driver raises; nothing was written then.
+            Exception: Any error of the driver; nothing was written then.
         """
         ...
 
@@ -319,15 +318,15 @@ class WriteBackend(Protocol):
         ...
 
     def explain(self, error: Exception) -> StoreError | None:
-        """What an error of `commit` means for the user; None when it is not the driver's."""
+        """Translate an error of `commit` for the user; None if it is not the driver's."""
         ...
 
     def is_fault_of_a_row(self, error: Exception) -> bool:
-        """Whether one row of the batch may be the cause, so that the others can be written."""
+        """Whether a single row may have caused an error, so that the others can be written."""
         ...
 
     def recover(self, error: Exception) -> None:
-        """Drop what an error of `commit` has made unusable; the next commit reconnects."""
+        """Close what an error of `commit` has made unusable; the next commit reconnects."""
         ...
 
     def close(self) -> None:
@@ -337,11 +336,11 @@ class WriteBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Integrity:
-    """What a check of a history's storage found.
+    """The result of checking the storage of a history.
 
     Attributes:
-        damage: The database's own words about the first damage; empty when it found none.
-        complete: Whether all of it was read in the time given.
+        damage: The database's message about the first damage; empty if none was found.
+        complete: Whether everything was read in the given time.
     """
 
     damage: str

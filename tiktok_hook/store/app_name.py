@@ -11,7 +11,7 @@ MAX_CHARS = 100
 
 
 def default_app_name() -> str:
-    """This user on this machine: ``anna@laptop``."""
+    """The name for this user on this machine: ``anna@laptop``."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # no entry for this user, as in some containers
@@ -20,10 +20,10 @@ def default_app_name() -> str:
 
 
 def checked_app_name(given: str | None) -> str:
-    """A name as the user gave it; None is `default_app_name`.
+    """Check a name that the user gave; None is `default_app_name`.
 
     Raises:
-        UsageError: It is empty, too long, or has characters that no terminal shows.
+        UsageError: It is empty, too long, or has characters that cannot be printed.
     """
     if given is None:
         return default_app_name()

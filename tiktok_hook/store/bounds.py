@@ -1,35 +1,36 @@
-"""How much a history may hold."""
+"""Limits of the size of a history."""
 
 from dataclasses import dataclass
 from typing import Self
 
 KEEP = 100_000
 KEEP_BYTES = 1 << 30
-"""How many deliveries a history keeps, and how many bytes, by default."""
+"""Default number of deliveries that a history keeps, and of bytes."""
 
 MAX_REJECTED = 1_000
 MAX_REJECTED_BYTES = 16 << 20
-"""How many rejected deliveries are kept, and how many bytes they may take, apart from `keep`."""
+"""How many rejected deliveries are kept, and how many bytes of them, in addition to `keep`."""
 
 KEEP_BYTES_IN_MEMORY = 256 << 20
 """Upper limit of `keep_bytes` for a history in memory."""
 
 MIN_QUEUED = 10_000
 MIN_QUEUED_BYTES = 64 << 20
-"""What may wait for the app at least, however small the bounds of the history are."""
+"""How much may always wait for the app, even if the history keeps less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """How much a history may hold.
+    """Limits of the size of a history. Beyond them the oldest deliveries are deleted.
 
     Attributes:
-        keep: Deliveries outside the ring of rejected ones; the oldest go first.
-        keep_bytes: Bytes that they and their attempts take.
-        rejected: Rejected deliveries, which have a ring of their own.
-        rejected_bytes: Bytes that those take.
-        queued: Deliveries that wait for the app, which are never pruned: more are not stored.
-        queued_bytes: Bytes that those take.
+        keep: Number of deliveries, without the rejected ones.
+        keep_bytes: Bytes of these deliveries and their attempts.
+        rejected: Number of rejected deliveries, which are counted separately.
+        rejected_bytes: Bytes of the rejected deliveries.
+        queued: Number of deliveries that wait for the app. These are never deleted; beyond the
+            limit no more are accepted.
+        queued_bytes: Bytes of the waiting deliveries.
     """
 
     keep: int
@@ -41,7 +42,7 @@ class Bounds:
 
     @classmethod
     def of(cls, keep: int, keep_bytes: int) -> Self:
-        """The bounds that follow from what the user chose."""
+        """The bounds that follow from the options."""
         return cls(
             keep=keep,
             keep_bytes=keep_bytes,

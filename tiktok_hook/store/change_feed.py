@@ -1,4 +1,4 @@
-"""New deliveries of a history, from any process: each once, at its answer."""
+"""Iterates over new deliveries of a history, from any process, each once it is answered."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,29 +11,30 @@ from tiktok_hook.store.api import HistoryReader
 from tiktok_hook.store.filter import Filter
 
 POLL_SECONDS = 0.05
-"""How often it is checked whether a hold has ended."""
+"""How often it is checked whether a delivery was held long enough."""
 
 ADDED_SECONDS = 0.008
-"""Minimum time between two looks for new deliveries: ten listeners announce a thousand a second."""
+"""Minimum time between two queries for new deliveries: ten listeners cause 1,000 notifications a
+second."""
 
 UPDATED_SECONDS = 0.05
-"""Minimum time between two looks for what has changed about those that were there."""
+"""Minimum time between two queries for changes of earlier deliveries."""
 
 _QUIET_SECONDS = 1.0
-"""How long after the last change of other kinds new deliveries may have attempts already."""
+"""How long after the last change of earlier deliveries a new one may already have attempts."""
 
 HOLD_SECONDS = 30.0
-"""How long a new delivery is held for its answer; then it is shown as waiting."""
+"""How long a new delivery is held until it is answered; then it is yielded as waiting."""
 
 OPEN_SECONDS = 60.0
 OPEN_AT_MOST = 500
-"""How long, and for how many deliveries, attempts that end later are still looked for."""
+"""How long, and for how many deliveries, later attempts are still queried."""
 
 HELD_AT_MOST = 1_000
-"""How many deliveries are held at once; more are shown as waiting when they arrive."""
+"""How many deliveries are held at a time; more are yielded as waiting at once."""
 
 LOOK_BACK = 1_000
-"""How many ids back is looked again, with filters that a delivery may pass only later on."""
+"""How many ids back is queried again, if a delivery may start to match the filter later."""
 
 _PAGE = 200
 
@@ -43,9 +44,9 @@ class Arrival:
     """A new delivery.
 
     Attributes:
-        delivery: As stored by now.
+        delivery: As currently stored.
         attempt: Its last attempt, if one has ended.
-        waiting: Whether it has no answer yet.
+        waiting: Whether it is not answered yet.
     """
 
     delivery: Delivery
@@ -62,21 +63,21 @@ def follow(
     seconds: float | None = None,
     stopped: Callable[[], bool] | None = None,
 ) -> Iterator[Arrival | Attempt]:
-    """Deliveries as they are answered, and attempts of theirs as they end.
+    """Yield new deliveries as they are answered, and later attempts with them as they end.
 
-    A delivery that is not answered yet is held, and those after it are not: so one that takes long
-    comes later than its id.
+    A delivery that is not answered yet is held, and those after it are not, so deliveries may come
+    out of the order of their ids.
 
     Args:
         history: Open.
         where: Which deliveries.
-        after: The newest id there was before.
-        hold: Seconds after which a delivery is yielded without an answer.
-        seconds: The end; what is held then is yielded without an answer. None never ends.
-        stopped: Checked every `POLL_SECONDS`; when it returns True nothing more is yielded.
+        after: Only deliveries with a higher id are yielded.
+        hold: Seconds after which a delivery is yielded although it is not answered.
+        seconds: When to end; deliveries that are held then are yielded. None never ends.
+        stopped: Checked every `POLL_SECONDS`; ends the iteration when it returns True.
 
     Yields:
-        Each delivery once, with its last attempt when that has ended; later ones by themselves.
+        Each delivery once, with its last attempt if that has ended; later attempts by themselves.
 
     Raises:
         StoreError: The history cannot be read, or a dump was restored in its place.
@@ -88,7 +89,7 @@ def follow(
     updates: int | None = None
     looked_at = updated_at = -_QUIET_SECONDS
     while stopped is None or not stopped():
-        # Before the look, so that a change during it is not missed.
+        # Read before the query, so that a change during the query is not missed.
         changes, added, updated = history.changes(), history.additions(), history.updates()
         now = time.monotonic()
         over = end is not None and now >= end
@@ -108,11 +109,11 @@ def follow(
 
 
 def require_same(history: HistoryReader, restored: int) -> None:
-    """Check that ids still mean what they did.
+    """Check that no dump was restored, after which ids may belong to other deliveries.
 
     Args:
         history: Open.
-        restored: What `HistoryReader.restored` was then.
+        restored: An earlier value of `HistoryReader.restored`.
 
     Raises:
         StoreError: A dump was restored since.
@@ -120,31 +121,32 @@ def require_same(history: HistoryReader, restored: int) -> None:
     if history.restored() != restored:
         raise StoreError(
             f"{history.label} was restored from a dump, so its ids may mean other deliveries now.",
-            hint="Start this again: tiktok-hook events lists what is there.",
+            hint="Start this again; tiktok-hook events lists what the history has now.",
         )
 
 
 class _News:
-    """What has been shown, and what is still to come of it."""
+    """The state of an iteration: what was yielded, what is held, what may still change."""
 
     def __init__(self, history: HistoryReader, where: Filter, after: int, hold: float) -> None:
         self._history = history
         self._where = where
         self._hold = hold
         self._start = self._after = after
-        # Whether it passes these may change when an attempt ends or a replay starts.
+        # With these conditions a delivery may start to match when an attempt ends or a replay
+        # starts.
         self._late = where.failed or where.replays or bool(where.statuses) or bool(where.text)
         self._shown: dict[int, None] = {}
-        self._held: dict[int, float] = {}  # id -> when its hold ends, oldest first
+        self._held: dict[int, float] = {}  # id: time at which its hold ends, oldest first
         self._open: dict[int, tuple[float, int]] = {}
 
     @property
     def due(self) -> bool:
-        """Whether something was held long enough, so that it is shown without any change."""
+        """Whether a delivery was held long enough, so that it is yielded without any change."""
         return any(at <= time.monotonic() for at in islice(self._held.values(), 1))
 
     def look(self, *, all_held: bool) -> Iterator[Arrival | Attempt]:
-        """All that is new now, in the order of the ids."""
+        """New attempts and deliveries, each in the order of the ids."""
         yield from self._ended()
         yield from self._arrivals(self._held_before(), all_held=all_held)
         after = self._after
@@ -158,10 +160,10 @@ class _News:
             self._after = max(self._after, after)
 
     def additions(self, *, tried: bool) -> Iterator[Arrival]:
-        """New deliveries alone, in the order of their ids.
+        """Only new deliveries, in the order of their ids.
 
         Args:
-            tried: Whether they may have been forwarded already.
+            tried: Whether they may have attempts already.
         """
         while found := self._history.page(self._where, after=self._after, limit=_PAGE):
             self._after = found[-1].id
@@ -169,7 +171,7 @@ class _News:
             yield from self._arrivals(new, all_held=False, tried=tried)
 
     def _held_before(self) -> list[Delivery]:
-        """What is held, as it is stored by now; what was cleared meanwhile is gone."""
+        """The held deliveries as currently stored, without those that were deleted."""
         if not self._held:
             return []
         ids = tuple(self._held)
@@ -181,7 +183,7 @@ class _News:
     def _arrivals(
         self, found: list[Delivery], *, all_held: bool, tried: bool = True
     ) -> Iterator[Arrival]:
-        """Those that are answered, or were held long enough; the others are held."""
+        """The deliveries that are answered or were held long enough; the others are held."""
         last = self._last_attempts([each.id for each in found]) if tried else {}
         for each in found:
             attempt = last.get(each.id)
@@ -206,7 +208,7 @@ class _News:
         self._open[delivery.id] = (time.monotonic(), 0 if ended is None else ended.number)
 
     def _ended(self) -> Iterator[Attempt]:
-        """Attempts that have ended since their delivery was shown."""
+        """Attempts that have ended since their delivery was yielded."""
         if not self._open:
             return
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""How values are written into columns and read back, the same for every backend."""
+"""Converts values to columns and back, the same for every backend."""
 
 import json
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ def headers_text(headers: Headers) -> str:
 
 
 def headers_of(text: str) -> Headers:
-    """What `headers_text` was given; no headers for any other text.
+    """The headers in a text of `headers_text`; any other text has none.
 
-    In a shared history teammates write it, and what one of them wrote must not keep the others
-    from reading a delivery.
+    In a shared history another member may have written any text, and that must not prevent the
+    delivery from being read.
     """
     try:
         try:
@@ -36,7 +36,7 @@ def headers_of(text: str) -> Headers:
 
 
 def spellings(text: str) -> list[str]:
-    """A text to search for, and how it reads inside JSON and inside JSON within a JSON string."""
+    """A text to search for, as it is, as in JSON, and as in JSON inside a JSON string."""
     found = [text]
     for ascii_only in (False, True):
         once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
@@ -45,7 +45,7 @@ def spellings(text: str) -> list[str]:
 
 
 def is_glob(name: str) -> bool:
-    """Whether an event name of a filter stands for several."""
+    """Whether an event name of a filter has wildcards."""
     return any(each in "*?[" for each in name)
 
 
@@ -108,5 +108,5 @@ def queue_entry_of(row: Sequence[Any]) -> QueueEntry:
 
 
 def decode(value: str | bytes) -> str:
-    """The text in a column that holds bytes where it has lone surrogates, or always."""
+    """The text of a column; bytes are UTF-8 that may contain lone surrogates."""
     return value if isinstance(value, str) else value.decode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""Write operations as data: what a backend's `commit` is given."""
+"""Write operations as data, which a backend's `commit` executes."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ class Job:
     """A write operation, with an optional future that receives its result.
 
     Attributes:
-        size: Bytes of payload, about.
+        size: Approximate size of the payload, in bytes.
     """
 
     __slots__ = ("future", "loop", "then")
@@ -37,7 +37,7 @@ class Job:
         return self.future
 
     def prepare(self) -> None:
-        """Do what needs no transaction, in the writer's thread; called again when retried."""
+        """Do what needs no transaction; called in the writer's thread, again for a retry."""
 
     def committed(self) -> None:
         """Called in the writer's thread once its transaction is durable."""
@@ -46,7 +46,7 @@ class Job:
 class Add(Job):
     """Store a delivery, its queue entries, and its first attempt if it begins with one.
 
-    Results in the delivery as stored, or a StoreError when it would wait where no more may.
+    The result is the delivery as stored, or a StoreError if its queue is full.
     """
 
     __slots__ = ("attempt", "delivery", "found_by", "key", "queues", "size", "status")
@@ -69,7 +69,7 @@ class Add(Job):
         self.size = kept.payload_bytes(delivery)
 
     def prepare(self) -> None:
-        """Parse, summarise, fingerprint; then cut what is rejected. Once, also if it is retried."""
+        """Parse, summarise and fingerprint the delivery, then cut a rejected one; only once."""
         if self.found_by is None:
             self.key = kept.link(self.delivery)
             self.found_by = kept.searchable_columns(self.delivery)
@@ -77,7 +77,7 @@ class Add(Job):
 
     @property
     def waits(self) -> bool:
-        """Whether it waits for a primary target, so that it counts against the queue's bound."""
+        """Whether it counts against the bound of waiting deliveries: it waits for a main target."""
         return bool(self.queues) and any(
             not each.secondary and each.mode != "attached" for each in self.queues
         )
@@ -87,8 +87,8 @@ class AddMany(Job):
     """Store several deliveries, each with its first attempt or None, all of them or none.
 
     Attributes:
-        ids: The ids that they got, once committed.
-        abandoned: Set by a caller that gave up: a job that was not written yet is skipped.
+        ids: The ids of the deliveries, once committed.
+        abandoned: Set by a caller that gave up; a job that was not written yet is skipped.
     """
 
     __slots__ = ("abandoned", "adds", "assigned", "ids", "size")
@@ -107,12 +107,12 @@ class AddMany(Job):
             each.prepare()
 
     def committed(self) -> None:
-        """Only now are the ids theirs; after a rollback others get them."""
+        """Record the ids, which after a rollback would belong to other deliveries."""
         self.ids = self.assigned
 
 
 class UndoImport(Job):
-    """Delete what an abandoned import had stored by then; results in the number."""
+    """Delete the deliveries that an abandoned import has stored; the result is their number."""
 
     __slots__ = ("added",)
 
@@ -122,7 +122,7 @@ class UndoImport(Job):
 
 
 class SetStatus(Job):
-    """Record what TikTok was answered."""
+    """Record the status that TikTok got."""
 
     __slots__ = ("delivery_id", "status")
 
@@ -144,13 +144,13 @@ class Dequeue(Job):
 
 
 class SetAside(Job):
-    """Let a queued delivery wait until a time of its own, or in order again.
+    """Let a queued delivery wait until a time of its own, or return it to its place in order.
 
     Args:
         delivery_id: The delivery.
         target: The target that it waits for.
         tries: How often it was set aside.
-        next_try_at: Unix seconds; None puts it back into the order of ids.
+        next_try_at: Unix seconds; None returns it to its place in order.
     """
 
     __slots__ = ("delivery_id", "next_try_at", "target", "tries")
@@ -177,13 +177,13 @@ class MakeDue(Job):
 
 
 class Attach(Job):
-    """Record an attached app as given, in place of what was recorded under its name.
+    """Record an attached app, replacing what is recorded under its name.
 
-    The queue of the target that it had before becomes the queue of its new one.
+    The queue of its previous target becomes the queue of the new one.
 
     Args:
-        attachment: Its name is that which the history was opened with.
-        old_target: The target that it had; None if it is still one of its targets.
+        attachment: The app, with the name that the history was opened with.
+        old_target: Its previous target; None if that is still one of its targets.
     """
 
     __slots__ = ("attachment", "old_target")
@@ -197,12 +197,12 @@ class Attach(Job):
 class Advance(Job):
     """Put deliveries into the queue of an attached app, and move its cursor past them.
 
-    Results in whether that was done: not when the cursor is elsewhere by now, or another process
+    The result is whether that was done; False if the cursor has another value, or another process
     has the app.
 
     Args:
-        expected: Where the cursor is.
-        cursor: Where it moves; what does not match is passed over.
+        expected: The current cursor.
+        cursor: The new cursor.
         entries: Ids and queue entries.
         noted: How many missed deliveries were reported, so that they are not reported again.
     """
@@ -225,7 +225,7 @@ class Advance(Job):
 
 
 class BeginAttempt(Job):
-    """Record an attempt whose bytes have not left yet; results in it with its number."""
+    """Record an attempt before it is sent; the result is the attempt with its number."""
 
     __slots__ = ("attempt",)
 
@@ -245,13 +245,13 @@ class EndAttempt(Job):
 
 
 class Flush(Job):
-    """Write nothing; done when everything before it is durable."""
+    """Write nothing; its future is resolved when all earlier jobs are durable."""
 
     __slots__ = ()
 
 
 class Remove(Job):
-    """Delete deliveries by id; results in how many there were."""
+    """Delete deliveries by id; the result is how many there were."""
 
     __slots__ = ("ids",)
 
@@ -261,11 +261,11 @@ class Remove(Job):
 
 
 class Clear(Job):
-    """Delete one slice of what is to be cleared; results in the number, 0 when none was left.
+    """Delete some of the oldest deliveries; the result is their number, 0 if none is left.
 
     Args:
-        before: Only what was received before this, in Unix seconds; None for all.
-        newest: The newest id that it concerns.
+        before: Only deliveries received before this time, in Unix seconds; None for all.
+        newest: The highest id to delete.
     """
 
     __slots__ = ("before", "newest")
@@ -277,7 +277,7 @@ class Clear(Job):
 
 
 class ClearIds(Job):
-    """Delete one slice of what is to be cleared, by id; results in how many there were."""
+    """Delete deliveries by id, as `Clear` does; the result is how many there were."""
 
     __slots__ = ("ids",)
 
@@ -287,6 +287,6 @@ class ClearIds(Job):
 
 
 class Shrink(Job):
-    """Return the space that a clearing freed, when that is nearly everything."""
+    """Return the space of deleted deliveries to the disk, if few are left."""
 
     __slots__ = ()

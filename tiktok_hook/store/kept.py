@@ -1,4 +1,4 @@
-"""What of a delivery is kept and searched: the cuts, the links between redeliveries, the sizes.
+"""Derives what is stored of a delivery: cuts, searchable columns, links of redeliveries, sizes.
 
 Pure, and the same for every backend.
 """
@@ -12,21 +12,21 @@ from tiktok_hook.delivery import Delivery, Headers, Source
 REJECTED_BODY_BYTES = 16 * 1024
 REJECTED_HEADER_BYTES = 16 * 1024
 REJECTED_TARGET_CHARS = 2 * 1024
-"""How much of a rejected delivery is kept: of its body, its headers, and each of path and query."""
+"""Maximum size of the stored body, headers, path and query of a rejected delivery."""
 
 MAX_SEARCHABLE_CHARS = 200
-"""The longest value of an indexed column; a stranger chooses how long the values in a body are."""
+"""The longest value of an indexed column. Strangers choose the values in a body."""
 
 _CUT_CHARS = 160
 
 
 def is_rejected(delivery: Delivery) -> bool:
-    """Whether it belongs with the rejected ones, which anybody can send without the secret."""
+    """Whether the bounds of rejected deliveries apply, which can be sent without the secret."""
     return delivery.verdict.rejected and delivery.source is not Source.IMPORT
 
 
 def as_kept(delivery: Delivery) -> Delivery:
-    """The delivery as the history keeps it: rejected ones are cut, all others stay as they are."""
+    """The delivery as it is stored: a rejected one is cut, all others are unchanged."""
     if not is_rejected(delivery):
         return delivery
     changes: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def as_kept(delivery: Delivery) -> Delivery:
 
 
 def _fitting(headers: Headers, budget: int) -> Headers:
-    """Those headers that fit into `budget` bytes together, in their order."""
+    """As many headers, in their order, as fit into `budget` bytes."""
     kept = []
     for header in headers:
         length = headers_bytes((header,))
@@ -54,14 +54,14 @@ def _fitting(headers: Headers, budget: int) -> Headers:
 
 
 def searchable(text: str | None) -> str | None:
-    """The value of an indexed column: a long one is cut and distinguished by a hash of all of it.
+    """The value of an indexed column: a long text is cut and a hash of all of it appended.
 
-    So an exact match stays exact, and a glob sees the first 160 characters.
+    An exact match stays exact, and a glob sees the first 160 characters.
     """
     if text is None or len(text) <= MAX_SEARCHABLE_CHARS:
         return text if text is None else storable(text)
-    whole = text.encode(errors="surrogatepass")
-    return f"{storable(text[:_CUT_CHARS])}…{hashlib.blake2b(whole, digest_size=16).hexdigest()}"
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return f"{storable(text[:_CUT_CHARS])}…{digest}"
 
 
 Searchable = tuple[str | None, str | None, str | None, str]
@@ -69,7 +69,7 @@ Searchable = tuple[str | None, str | None, str | None, str]
 
 
 def searchable_columns(delivery: Delivery) -> Searchable:
-    """What a delivery is found by, taken from its whole body."""
+    """The columns that a delivery is found by, from its uncut body."""
     event = delivery.event
     summary = storable(delivery.summary[: 2 * MAX_SEARCHABLE_CHARS])
     if event is None:
@@ -83,10 +83,10 @@ def searchable_columns(delivery: Delivery) -> Searchable:
 
 
 def link(delivery: Delivery) -> bytes | None:
-    """What an event's redeliveries share, and nothing else does; None when it is not an event.
+    """The key that all deliveries of one event share; None if the body is not an event.
 
-    Led by the event's own time, so that new ones go to the end of the index: with random keys
-    each row of a batch would dirty a page of its own.
+    It begins with the event's own time, so that new keys go to the end of the index: with random
+    keys each row of a batch would change a different page.
     """
     fingerprint = delivery.fingerprint
     if fingerprint is None or delivery.event is None:
@@ -97,16 +97,16 @@ def link(delivery: Delivery) -> bytes | None:
 
 
 def payload_bytes(delivery: Delivery) -> int:
-    """What its sender made it take, about."""
+    """The approximate size of a delivery, in bytes, as its sender chose it."""
     target = len(delivery.path) + len(delivery.query)
     return len(delivery.body) + target + headers_bytes(delivery.headers)
 
 
 def headers_bytes(headers: Headers) -> int:
-    """What headers take, about."""
+    """The approximate size of headers, in bytes."""
     return sum(map(len, chain.from_iterable(headers))) + 8 * len(headers)
 
 
 def storable(text: str) -> str:
-    """Text for a column that people look at: a lone surrogate becomes ``?``."""
+    """Text for a readable column: a lone surrogate becomes ``?``."""
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""Records of the store besides deliveries and attempts."""
+"""Records of the store other than deliveries and attempts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from tiktok_hook.delivery import Delivery
 from tiktok_hook.signature import State
 
 QueueMode = Literal["first", "hold", "attached"]
-"""``first`` is forwarded as soon as possible, ``hold`` when it is released.
+"""Why a delivery is in a queue, and when it is forwarded from there.
 
-``attached`` is in the queue of an attached app, and forwarded as soon as possible. How many of
-these wait is bounded by the app's own reading, so they never keep a listener from storing more.
+``first`` (the ack mode) is forwarded as soon as possible, ``hold`` (the ack mode, or a pause) when
+it is released. ``attached`` (an attached app) is forwarded as soon as possible; the app reads no
+more when its queue is full, so these do not count against the bound of waiting deliveries.
 """
 
 QUEUE_MODES: tuple[QueueMode, ...] = ("first", "hold", "attached")
@@ -23,9 +24,9 @@ class QueueEntry:
 
     Attributes:
         mode: ``first``, ``hold`` or ``attached``.
-        target: The whole address.
+        target: The URL of the target.
         secondary: True for secondary targets, whose queued deliveries may be pruned.
-        deadline: Unix seconds after which a delivery that fails is given up; None is never.
+        deadline: Unix seconds after which a failed attempt is the last one; None is never.
         tries: How often it was set aside after a failure of its own.
         next_try_at: Unix seconds before which it is not tried again; None while it waits in order.
     """
@@ -40,18 +41,18 @@ class QueueEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """An attached app: it gets what matches its filter, received by any listener.
+    """An attached app: it gets the deliveries of all listeners that match its filter.
 
     Attributes:
         app: Its name.
         target: Where it forwards to.
         match: Its filter as text; empty matches everything.
-        cursor: The newest id that it has looked at. What matched up to there is in its queue, or
-            was in it.
+        cursor: The newest id that it has read. Matching deliveries up to there are, or were, in its
+            queue.
         epoch: The epoch of the history that `cursor` belongs to.
         host: The machine of the process that attached it last.
-        pid: That process.
-        missed: Accepted deliveries that retention deleted before it looked at them.
+        pid: The number of that process.
+        missed: Number of accepted deliveries that retention deleted before it read them.
     """
 
     app: str
@@ -66,14 +67,14 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachmentState:
-    """An attached app and its surroundings, as of one moment.
+    """An attached app, its queue and the history, from one query.
 
     Attributes:
-        attachment: As stored; None when there is none of this name.
-        epoch: The epoch of the history now.
-        newest_id: The newest id that was stored at that moment; 0 when there is none.
+        attachment: As stored; None if there is no app of this name.
+        epoch: The current epoch of the history.
+        newest_id: The newest id; 0 in an empty history.
         in_order: How many deliveries of its queue wait in order.
-        set_aside: How many of its queue were set aside.
+        set_aside: How many deliveries of its queue are set aside.
     """
 
     attachment: Attachment | None
@@ -93,10 +94,10 @@ class QueuedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Who is known to a shared history; a history in a file has no names.
+    """The listeners and apps of a shared history; a history in a file has no names.
 
     Attributes:
-        listeners: Who received the newest deliveries.
+        listeners: Those that received the newest deliveries.
         apps: Those that are attached, and those that the newest deliveries were sent to.
     """
 
@@ -109,9 +110,9 @@ class Counts:
     """Numbers of deliveries.
 
     Attributes:
-        received: All of them.
-        valid: Right signature, in time.
-        stale: Right signature, too old or too new.
+        received: All deliveries.
+        valid: Valid signature of an acceptable age.
+        stale: Valid signature, too old or too new.
         rejected: Invalid or missing signature.
         unchecked: No secret was given.
         redeliveries: Repetitions.
@@ -136,11 +137,12 @@ class Bucket:
     """One span of a timeline.
 
     Attributes:
-        since: Where it begins, in Unix seconds.
-        verdicts: How many deliveries of each verdict came in; those with none are left out.
-        attempts: How many attempts of deliveries of the whole timeline began and ended.
-        failed: How many of them did not get 200.
-        mean_ms: What the app took for them on average; None without any.
+        since: Its beginning, in Unix seconds.
+        verdicts: How many deliveries of each verdict were received; verdicts without any are left
+            out.
+        attempts: How many attempts with deliveries of the timeline began in it and have ended.
+        failed: How many of these attempts did not get 200.
+        mean_ms: Their mean duration; None without any.
     """
 
     since: float

@@ -1,11 +1,11 @@
-"""Group-commit writer thread: one transaction for all pending writes, then their futures.
+"""Group-commit writer thread: one transaction for all pending writes, then resolves their futures.
 
-The thread and the event loops that submit to it share no lock, because a lock would be fought for
-ten thousand times a second. These are the states of the thread, and the flag that is set in each:
+The thread and the event loops that submit to it share no lock, because a lock would be contended
+ten thousand times a second. The states of the thread, and the flag that is set in each:
 
-    writing    (no flag)      commits what was gathered
-    expecting  _expected > 0  waits a little for the next writes of those just answered
-    napping    _napping       waits `_delay` for the time of unawaited writes
+    writing    (no flag)      commits a batch
+    expecting  _expected > 0  waits briefly for the next writes of the callers just answered
+    napping    _napping       waits `_delay`, until unawaited writes are due
     asleep     _asleep        waits without a deadline
 
     writing ──several answered──> expecting ──enough came, or time is up──> writing
@@ -13,10 +13,10 @@ ten thousand times a second. These are the states of the thread, and the flag th
     napping ──nothing at all────> asleep ─────any write────────────────────> writing
 
 Invariant: a submitter appends its job first and reads the flags second; the thread sets its flag
-first and looks at the queues second. So at least one of the two sees the other, and no job is in
-a queue while the thread waits without a deadline. The one that sees a flag clears it and puts one
-token into `_wake`. A token that comes too late ends the next wait early, which is harmless: after
-every wait the queues are looked at again.
+first and checks the queues second. So at least one of the two sees the other, and no job is in a
+queue while the thread waits without a deadline. A submitter that sees a flag clears it and puts one
+token into `_wake`. A late token ends the next wait early, which is harmless: the queues are checked
+after every wait.
 """
 
 import asyncio
@@ -42,11 +42,12 @@ BATCH_BYTES = 1 << 20
 """Maximum size of a transaction."""
 
 MAX_PENDING = 4096
-"""Maximum number of pending writes; more fail, as the disk is slower than what comes in."""
+"""Maximum number of pending writes; more fail, since the disk is too slow for them."""
 
 _SEVERAL = 4
 _PATIENCE_SECONDS = 0.01
-"""After a batch with at least `_SEVERAL` waiters, wait up to this long for their next write."""
+"""After a batch that at least `_SEVERAL` callers awaited, wait up to this long for their next
+writes."""
 
 DELAY_SECONDS = 0.02
 """Maximum delay before unawaited writes are committed."""
@@ -60,7 +61,7 @@ Outcome = tuple[Job, Any, StoreError | None]
 
 
 class Store:
-    """A history open for writing and reading. A context manager; `close` finishes what was begun.
+    """A history that is open for writing and reading. A context manager.
 
     Args:
         backend: Where it is stored; closed with the store.
@@ -75,8 +76,8 @@ class Store:
         self._asleep = False
         self._napping = False
         self._closing = False
-        self._expected = 0  # size of `_urgent` at which the expecting thread resumes
-        self._left_over = 0  # size of `_urgent` when the last batch was answered
+        self._expected = 0  # length of `_urgent` at which the expecting thread resumes
+        self._left_over = 0  # length of `_urgent` when the last batch was answered
         self._delay = DELAY_SECONDS
         self._thread = threading.Thread(target=self._run, name="history writer", daemon=True)
         self._thread.start()
@@ -94,11 +95,11 @@ class Store:
 
     @property
     def app(self) -> str | None:
-        """Whose attempts these are in a shared history, as ``anna@laptop``; None in a file."""
+        """The app that attempts belong to in a shared history: ``anna@laptop``; None in a file."""
         return self._reader.app
 
     def close(self) -> None:
-        """Commit what was submitted, then close everything. Closing twice is fine."""
+        """Commit all submitted writes, then close everything. Closing twice is fine."""
         if not self._closing:
             self._closing = True
             self._wake.put(None)
@@ -115,17 +116,16 @@ class Store:
         """Store a delivery; on return it is synced to disk.
 
         Args:
-            delivery: Its id is given here.
+            delivery: The delivery, which gets its id here.
             queues: The targets that it waits for, if any.
             attempt: Its first attempt, recorded as begun in the same transaction; it becomes
-                number 1, its `delivery_id` is filled in.
+                number 1, and its `delivery_id` is filled in.
 
         Returns:
-            It, with `id`, `redelivery_of` and `redelivery_number`; cut if it was rejected.
+            The delivery with `id`, `redelivery_of` and `redelivery_number`; cut if it was rejected.
 
         Raises:
-            StoreError: It could not be stored, or as much waits for the app as may; it is then
-                not in the history.
+            StoreError: It was not stored: an error, or too many deliveries wait for the app.
         """
         stored: Delivery = await self._submit(jobs.Add(delivery, queues, attempt))
         return stored
@@ -137,26 +137,26 @@ class Store:
         then: Callable[[Delivery], Result],
         status: int | None = None,
     ) -> asyncio.Future[Result]:
-        """Do as `add` does, without a coroutine, for what happens ten thousand times a second.
+        """Store a delivery as `add` does, without the cost of a coroutine.
 
         Args:
-            delivery: Its id is given here.
+            delivery: The delivery, which gets its id here.
             then: Called on the event loop with the stored delivery; returns the future's result.
-            status: What TikTok is going to be answered; None is the delivery's own.
+            status: The status that TikTok is going to get; None is the delivery's own.
         """
         return self._submit(jobs.Add(delivery, status=status), then)
 
     async def add_many(
         self, deliveries: Sequence[Delivery], attempts: Sequence[Attempt | None] = ()
     ) -> list[Delivery]:
-        """Store deliveries, all of them or none; other writes get their turn in between.
+        """Store deliveries, all of them or none, in several transactions between other writes.
 
         Args:
-            deliveries: Their ids are given here.
-            attempts: The first attempt of each, recorded as begun as in `add`; empty is none.
+            deliveries: The deliveries, which get their ids here.
+            attempts: The first attempt with each or None, recorded as begun; empty is none.
 
         Raises:
-            StoreError: They could not be stored; those that were are deleted again.
+            StoreError: One could not be stored; those that were are deleted again.
         """
         added: list[jobs.AddMany] = []
         stored: list[Delivery] = []
@@ -173,7 +173,7 @@ class Store:
         return stored
 
     async def remove(self, ids: Sequence[int]) -> int:
-        """Delete these deliveries and their attempts; how many of them there were.
+        """Delete these deliveries and their attempts; returns how many there were.
 
         Raises:
             StoreError: They could not be deleted, or not all.
@@ -181,7 +181,7 @@ class Store:
         return sum([await self._submit(jobs.Remove(each)) for each in _slices(ids)])
 
     def set_status(self, delivery_id: int, status: int) -> None:
-        """Record what TikTok was answered, within 20 ms; not awaited."""
+        """Record the status that TikTok got, within 20 ms; not awaited."""
         self._submit_later(jobs.SetStatus(delivery_id, status))
 
     def dequeue(self, delivery_id: int, target: str) -> None:
@@ -197,7 +197,7 @@ class Store:
             delivery_id: The delivery.
             target: The target that it waits for.
             tries: How often it was set aside.
-            next_try_at: Unix seconds; None puts it back into the order of ids.
+            next_try_at: Unix seconds; None returns it to its place in order.
         """
         self._submit_later(jobs.SetAside(delivery_id, target, tries=tries, next_try_at=next_try_at))
 
@@ -206,11 +206,11 @@ class Store:
         self._submit_later(jobs.MakeDue(target, now))
 
     async def attach(self, attachment: Attachment, *, old_target: str | None = None) -> None:
-        """Record an attached app as given, in place of what was recorded under its name.
+        """Record an attached app, replacing what is recorded under its name.
 
         Args:
-            attachment: Its name is that which the history was opened with.
-            old_target: The target that it had, whose queue becomes that of the new one.
+            attachment: The app, with the name that the history was opened with.
+            old_target: Its previous target, whose queue becomes that of the new one.
 
         Raises:
             StoreError: It could not be stored.
@@ -228,13 +228,13 @@ class Store:
         """Put deliveries into the queue of an attached app and move its cursor, or do neither.
 
         Args:
-            expected: Where the cursor is.
-            cursor: Where it moves.
+            expected: The current cursor.
+            cursor: The new cursor.
             entries: Ids and queue entries.
             noted: How many missed deliveries were reported.
 
         Returns:
-            Whether that was done: not when the cursor is elsewhere by now, or another process has
+            Whether that was done; False if the cursor has another value, or another process has
             the app.
 
         Raises:
@@ -247,7 +247,7 @@ class Store:
         """Record that an attempt is about to be sent; on return it is synced to disk.
 
         Returns:
-            It, with its number. One of a delivery that is gone is numbered but not kept.
+            The attempt with its number. If its delivery was deleted, it is not stored.
 
         Raises:
             StoreError: It could not be stored.
@@ -264,28 +264,29 @@ class Store:
         await self._submit(jobs.EndAttempt(attempt))
 
     def end_attempt_nowait(self, attempt: Attempt) -> None:
-        """Do as `end_attempt` does, within 20 ms; not awaited."""
+        """Record how an attempt ended, within 20 ms; not awaited."""
         self._submit_later(jobs.EndAttempt(attempt))
 
     async def flush(self) -> None:
-        """Wait until everything submitted before is synced to disk.
+        """Wait until all earlier writes are synced to disk.
 
         Raises:
-            StoreError: It could not be.
+            StoreError: They could not be written.
         """
         await self._submit(jobs.Flush())
 
     async def clear(self, where: Filter = EVERYTHING, *, up_to: int | None = None) -> int:
-        """Delete deliveries and their attempts; their ids are not given again.
+        """Delete deliveries and their attempts; their ids are not used again.
 
-        What comes in meanwhile stays, and does not have to wait long: it is done in slices.
+        Deliveries that are received meanwhile stay. The work is done in several transactions, so
+        that other writes do not wait long.
 
         Args:
-            where: Which.
-            up_to: The highest id that it concerns; None is the newest that is stored by now.
+            where: Which deliveries.
+            up_to: The highest id to delete; None is the newest stored one.
 
         Returns:
-            How many there were.
+            How many were deleted.
 
         Raises:
             StoreError: They could not be deleted, or not all.
@@ -307,12 +308,12 @@ class Store:
         return total
 
     async def _ids(self, where: Filter, after: int, newest: int) -> list[int]:
-        """The next slice of what matches, in order."""
+        """The ids of the next matching deliveries, in order."""
         found = await self.read(lambda reader: reader.page(where, after=after, limit=BATCH_ROWS))
         return [each.id for each in found if each.id <= newest]
 
     def history(self) -> HistoryReader:
-        """The reading side; the same one every time, closed with the store."""
+        """The reader, always the same one; it is closed with the store."""
         return self._reader
 
     async def read(self, query: Callable[[HistoryReader], Result]) -> Result:
@@ -324,7 +325,7 @@ class Store:
         return await asyncio.to_thread(query, self._reader)
 
     def changes(self) -> int:
-        """Change counter: differs after any write by any process; -1 while it is unknown."""
+        """A change counter: different after any write by any process; -1 while it is unknown."""
         return self._reader.changes()
 
     def queue_lock(self, target: str) -> QueueLock:
@@ -339,7 +340,7 @@ class Store:
             future.set_exception(
                 StoreError(
                     f"{MAX_PENDING} writes wait for {self.label} already.",
-                    hint="The disk is slower than what comes in.",
+                    hint="The disk is too slow for what is received.",
                 )
             )
         else:
@@ -372,11 +373,11 @@ class Store:
             self._expect(batch, time.perf_counter() - began)
 
     def _expect(self, batch: Sequence[Job], seconds: float) -> None:
-        """Wait a little for those who were just answered, where several write at once.
+        """Wait briefly for the next writes of the callers that were just answered, if several.
 
-        Otherwise what came during a commit would be the next batch, and those who were answered
-        the one after it: two halves that never meet, at the price of two commits. Answering a batch
-        and reading the next one takes the event loop up to twice as long as its commit took.
+        Otherwise the writes submitted during a commit would form the next batch, and those of the
+        answered callers the one after it: two half batches, with twice the number of commits. The
+        event loop takes up to twice as long as the commit to answer a batch and to submit the next.
         """
         answered = sum(1 for job in batch if job.future is not None)
         if answered >= _SEVERAL:
@@ -386,12 +387,12 @@ class Store:
             self._expected = 0
 
     def _wait(self) -> None:
-        """Return when there is something to write, or to prune, or the store is closing."""
+        """Wait until there is something to write or to prune, or the store is closing."""
         napped = False
         while not (self._urgent or self._closing or self._backend.has_more_to_do):
-            # Each flag is set before the last look at the queues; see the module's invariant.
+            # Each flag is set before the last check of the queues; see the module's invariant.
             if self._later or not napped:
-                # After a commit, too: unawaited writes follow soon, and need not wake us then.
+                # Also after a commit: unawaited writes follow soon, and need no wake-up then.
                 self._napping = True
                 rested = not (self._urgent or self._closing) and self._sleep(self._delay)
                 self._napping = False
@@ -405,7 +406,7 @@ class Store:
                 self._asleep = False
 
     def _sleep(self, seconds: float | None) -> bool:
-        """Wait for a token; True when the time passed without one."""
+        """Wait for a token; True if the time passed without one."""
         try:
             self._wake.get(timeout=seconds)
         except Empty:
@@ -430,14 +431,14 @@ class Store:
             results = self._backend.commit(batch)
         except StoreError as error:
             self._fail(batch, error, error)
-        except Exception as error:  # noqa: BLE001 - also what a bug in reading one body raises
+        except Exception as error:  # noqa: BLE001 - the driver's, or a bug in reading one body
             if not self._backend.is_fault_of_a_row(error):
                 reason = self._backend.explain(error) or StoreError(f"{self.label}: {error}.")
                 reason.__cause__ = error
                 self._fail(batch, reason, error)
             elif len(batch) == 1:
                 self._drop(batch[0], error)
-            else:  # whatever is wrong with one of them, the others are written
+            else:  # one row is at fault, so write the others without it
                 for job in batch:
                     self._write([job])
         else:
@@ -463,7 +464,7 @@ class Store:
         self._answer([(job, None, reason)])
 
     def _answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Resolve futures. What is in `_urgent` by then is not from those who are answered here."""
+        """Resolve futures. What is in `_urgent` now is not from the callers answered here."""
         self._left_over = len(self._urgent)
         _resolve_all(outcomes)
 
@@ -481,7 +482,7 @@ def _resolve_all(outcomes: Sequence[Outcome]) -> None:
         if loop is not None:
             by_loop.setdefault(loop, []).append(outcome)
     for loop, group in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing awaits them any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing awaits the futures
             loop.call_soon_threadsafe(_resolve, group)
 
 
@@ -493,10 +494,10 @@ def _resolve(group: Sequence[Outcome]) -> None:
         if error is None:
             try:
                 future.set_result(result if job.then is None else job.then(result))
-            except Exception as bug:  # noqa: BLE001 - the caller's own
+            except Exception as bug:  # noqa: BLE001 - any error of the caller's `then`
                 future.set_exception(bug)
         else:
-            # Each gets its own error: a raised one collects the traceback of its raiser.
+            # Each future gets its own error, since raising one adds to its traceback.
             own = StoreError(str(error), hint=error.hint)
             own.__cause__ = error.__cause__
             future.set_exception(own)

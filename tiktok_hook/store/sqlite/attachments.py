@@ -11,7 +11,7 @@ from tiktok_hook.store.sqlite.file_lock import queue_lock
 
 
 def forget(path: Path, app: str) -> None:
-    """Delete the cursor and the queue of an attached app; what it was sent stays.
+    """Delete the cursor and the queue of an attached app, but no deliveries or attempts.
 
     Args:
         path: An existing history.

@@ -23,8 +23,8 @@ class SQLiteBackend:
 
     Args:
         path: The file, created with mode 0600 if there is none; None is in memory.
-        bounds: How much may stay.
-        app: The attached app whose queues these are; None is the listener.
+        bounds: How much is kept.
+        app: The attached app whose queues are used; None is the listener.
 
     Raises:
         StoreError: It is not a history, of a newer version, or cannot be opened.
@@ -39,11 +39,11 @@ class SQLiteBackend:
         self._reader = SQLiteReader(self._database, self._app)
         self._connection: sqlite3.Connection | None = self._database.connect()
         self._identity = self._database.identity()
-        self._last_id = 0  # the newest that this process has seen, should the file be replaced
+        self._last_id = 0  # the highest id seen by this process, in case the file is replaced
         self._floor = 0
         self._owner = os.urandom(8).hex()
         self._owner_lock: FileLock | None = None
-        # The bounds may be smaller than those of the process before.
+        # The bounds may be smaller than those of an earlier process.
         self._more_to_prune = self._exceeds_bounds(self._connection)
 
     @property
@@ -53,12 +53,12 @@ class SQLiteBackend:
 
     @property
     def reader(self) -> SQLiteReader:
-        """The reading side."""
+        """The reader."""
         return self._reader
 
     @property
     def has_more_to_do(self) -> bool:
-        """Whether the last transaction left more than may stay."""
+        """Whether the last transaction left more than the bounds allow."""
         return self._more_to_prune
 
     def queue_lock(self, target: str) -> FileQueueLock:
@@ -94,17 +94,17 @@ class SQLiteBackend:
         return results
 
     def explain(self, error: Exception) -> StoreError | None:
-        """What SQLite's error means for the user."""
+        """Translate SQLite's error for the user."""
         return self._database.explain(error) if isinstance(error, sqlite3.Error) else None
 
     def is_fault_of_a_row(self, error: Exception) -> bool:
-        """Whether a value that SQLite does not take may be the cause."""
+        """Whether a value that SQLite does not accept may be the cause."""
         return isinstance(error, _FAULTS_OF_A_ROW) or not isinstance(error, sqlite3.Error)
 
     def recover(self, error: Exception) -> None:
-        """Close the connection, unless it only found no space or no turn.
+        """Close the connection, unless the disk was full or the file locked.
 
-        Such a connection is as good as a new one, and as long as it is open readers need no space
+        In these two cases the connection stays usable, and while it is open readers need no space
         for a log of their own.
         """
         self._more_to_prune = False
@@ -121,13 +121,13 @@ class SQLiteBackend:
             self._owner_lock = None
 
     def _own(self) -> str | None:
-        """The token for attempts, once its lock is held; None when that is not possible."""
+        """The token of this process for attempts, once its lock is held; None if it cannot be."""
         if self._owner_lock is None:
             lock = owner_lock(self._database, self._owner)
             try:
                 lock.acquire()
             except StoreError:
-                return None  # without it the attempts would look like those of a dead process
+                return None  # with a token and no lock they would look abandoned
             self._owner_lock = lock
         return self._owner
 
@@ -139,7 +139,7 @@ class SQLiteBackend:
             raise self._database.explain(error) from error
 
     def _connected(self) -> sqlite3.Connection:
-        """The connection; a new one after a failure, or when the file was replaced."""
+        """The connection; a new one after a failure, or if the file was replaced."""
         if self._connection is not None and self._database.identity() != self._identity:
             self._disconnect()
         if self._connection is None:

@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 32
 """Maximum number of rows that one statement inserts."""
 
 KEPT_ATTEMPTS = 10
-"""Of a delivery that is tried again and again, the first and the last ten attempts are kept."""
+"""Of a delivery with many attempts, the first and the last ten are kept."""
 
 
 def run(
@@ -36,11 +36,11 @@ def run(
         connection: In a transaction.
         batch: The jobs.
         counters: As read in this transaction.
-        owner: Which process begins the attempts; None when it is unknown.
-        app: Whose queues these are.
+        owner: The token of the process that begins the attempts; None if it is unknown.
+        app: The attached app whose queues are written; empty is the listener.
 
     Returns:
-        What each job results in; a StoreError for a delivery that the full queue has no room for.
+        The result of each job; a StoreError for a delivery whose queue is full.
     """
     results: list[Any] = []
     adds: list[jobs.Add] = []
@@ -79,12 +79,12 @@ def begins_attempt(job: Job) -> bool:
 
 
 def after_commit(connection: sqlite3.Connection, job: Job) -> None:
-    """Do what is only possible outside a transaction."""
+    """Do the part of a job that is only possible outside a transaction."""
     if not isinstance(job, jobs.Shrink):
         return
     connection.execute("PRAGMA secure_delete = FAST")
     (few,) = connection.execute("SELECT count(*) < 100 FROM deliveries").fetchone()
-    # Rewrite the file when that is quick; a reader in the way only keeps it long.
+    # Rewrite the file if that is quick. A reader can prevent it; the file only stays larger then.
     with contextlib.suppress(sqlite3.OperationalError):
         if few:
             connection.execute("VACUUM")
@@ -98,9 +98,10 @@ def _add_all(
     owner: str | None,
     app: str = "",
 ) -> list[Delivery | StoreError]:
-    """Insert deliveries with few statements; a StoreError in place of one with no room to wait.
+    """Insert deliveries with few statements; a StoreError for a delivery whose queue is full.
 
-    Each statement releases the interpreter and has to wait for the event loop to get it back.
+    Few, because each statement releases the interpreter lock and then waits for the event loop's
+    thread to release it.
     """
     newest = _newest_of(connection, {add.key for add in adds if add.key is not None})
     results: list[Delivery | StoreError] = []
@@ -170,7 +171,7 @@ def _add_many(
 def _insert_all(
     connection: sqlite3.Connection, statement: Callable[[int], str], waiting: list[rows.Row]
 ) -> None:
-    """Insert rows, several with each statement; `waiting` is empty afterwards."""
+    """Insert rows, several with each statement; removes them from `waiting`."""
     while waiting:
         # Powers of two, as in `rows.padded`.
         count = min(1 << (len(waiting).bit_length() - 1), _ROWS_AT_ONCE)
@@ -181,13 +182,13 @@ def _insert_all(
 def _newest_of(
     connection: sqlite3.Connection, keys: set[bytes]
 ) -> dict[bytes | None, tuple[int | None, int, float | None]]:
-    """The first delivery of each known event, the number of the next one, and when the first came.
+    """For each known event its first delivery, the number of the next one, and the first's time.
 
-    The time is None when that first delivery has been deleted.
+    The time is None if the first delivery was deleted.
     """
     if not keys:
         return {}
-    wanted = rows.padded(keys, b"")  # no event has this key
+    wanted = rows.padded(keys, b"")  # no event has the empty key
     found = connection.execute(_NEWEST_OF_EVENTS.format(",".join("?" * len(wanted))), wanted)
     return {key: (first, number, first_at) for key, first, number, first_at in found}
 
@@ -230,7 +231,7 @@ def _advance(connection: sqlite3.Connection, job: jobs.Advance, _: Counters, app
     if not connection.execute(_ADVANCE, moved).rowcount:
         return False
     for delivery_id, entry in job.entries:
-        if connection.execute(_EXISTS, (delivery_id,)).fetchone():  # it may be deleted by now
+        if connection.execute(_EXISTS, (delivery_id,)).fetchone():  # it may have been deleted
             connection.execute(_ENQUEUE, rows.queue_row(delivery_id, app, entry))
     return True
 
@@ -261,8 +262,8 @@ def _end_attempt(connection: sqlite3.Connection, job: jobs.EndAttempt, counters:
     if connection.execute(_END_ATTEMPT, (*outcome, size, *key)).rowcount:
         counters.kept_bytes += size
         if attempt.expects_rejection:
-            return  # whether the app handles the delivery was not asked
-        if attempt.failed or attempt.number > 1:  # otherwise nothing can have failed before
+            return  # a wrong signature does not show whether the app handles the delivery
+        if attempt.failed or attempt.number > 1:  # otherwise `failed` is 0 already
             connection.execute(_LAST_FAILED, (int(attempt.failed), *key))
 
 
@@ -275,7 +276,7 @@ def _remove(connection: sqlite3.Connection, job: jobs.Remove, counters: Counters
 
 
 def _clear(connection: sqlite3.Connection, job: jobs.Clear, counters: Counters) -> int:
-    # What is cleared cannot be read from the free pages of the file either.
+    # Cleared content must not stay readable in free pages of the file.
     connection.execute("PRAGMA secure_delete = ON")
     found = connection.execute(_TO_CLEAR, (job.before, job.newest, SLICE)).fetchall()
     return delete(connection, [each for (each,) in found], counters)
@@ -303,7 +304,7 @@ def _insert_attempts(
 
 
 def _set_statuses(connection: sqlite3.Connection, statuses: Mapping[int, int]) -> None:
-    """Set the status of each delivery, those with the same one together."""
+    """Set the status of each delivery, with one statement for each status."""
     for status in set(statuses.values()):
         ids = rows.padded([each for each, its in statuses.items() if its == status], 0)
         among = ",".join("?" * len(ids))
@@ -317,7 +318,7 @@ _RUN: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters], Any]] = {
     jobs.UndoImport: _undo_import,
     jobs.EndAttempt: _end_attempt,
     jobs.Flush: _flush,
-    jobs.Shrink: _flush,  # what it does, it does after the commit
+    jobs.Shrink: _flush,  # `after_commit` does its work
     jobs.Remove: _remove,
     jobs.Clear: _clear,
     jobs.ClearIds: _clear_ids,
@@ -332,7 +333,7 @@ _RUN_FOR_APP: Mapping[type[Job], Callable[[sqlite3.Connection, Any, Counters, st
 }
 
 _TO_CLEAR = "SELECT id FROM deliveries WHERE received_at < ? AND id <= ? ORDER BY id LIMIT ?"
-# With a single max() SQLite takes the other columns from the row that has it.
+# With a single max(), SQLite takes the other columns from the row of the maximum.
 _NEWEST_OF_EVENTS = (
     "SELECT newest.link, newest.first, newest.number, first.received_at FROM ("
     "SELECT link, coalesce(redelivery_of, id) AS first, redelivery_number + 1 AS number, max(id) "
@@ -343,7 +344,7 @@ _ENQUEUE = (
     "INSERT INTO queue (delivery_id, app, target, mode, secondary, deadline, tries, next_try_at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET mode = excluded.mode"
 )
-# Whether it counted against the bound of the queue.
+# Returns whether it counted against the bound of waiting deliveries.
 _DEQUEUE = (
     "DELETE FROM queue WHERE delivery_id = ? AND app = ? AND target = ? "
     "RETURNING secondary = 0 AND mode <> 'attached'"

@@ -1,4 +1,4 @@
-"""SQL for filters, so that the matching deliveries are found without reading all of them."""
+"""Translates filters to SQL conditions and index scans."""
 
 import json
 import re
@@ -16,21 +16,21 @@ Clause = tuple[str, Sequence[Any]]
 """A piece of SQL and the values of its question marks."""
 
 IndexScan = tuple[str, Clause]
-"""An index, and the condition that it answers."""
+"""An index, and the condition that it is used for."""
 
 
 def index_scans(where: Filter, names: Sequence[str] | None) -> list[IndexScan]:
-    """Index scans that together find every match; empty when only a full scan does.
+    """Index scans that together find every match; empty if that needs a full scan.
 
-    SQLite keeps no statistics here and would guess, so the narrowest index is chosen by hand;
-    each gives its rows in the order of their ids.
+    SQLite has no statistics of these tables and would guess, so the most selective index is chosen
+    here. Each scan returns its rows in the order of their ids.
 
     Args:
         where: The filter.
-        names: The event names that `where.event_globs` match; None when they are too many.
+        names: The event names that `where.event_globs` match; None if there are too many.
     """
     if where.listener is not None or where.only_app is not None:
-        return [NOTHING]  # in a file there are no names of listeners and apps
+        return [NOTHING]  # a file has no names of listeners and apps
     narrow = {State.INVALID, State.MISSING, State.STALE}
     verdicts: list[IndexScan] = [
         ("INDEXED BY deliveries_verdict", ("verdict = ?", (each.value,)))
@@ -78,7 +78,7 @@ NOTHING: IndexScan = ("NOT INDEXED", ("0", ()))
 
 
 def conditions(where: Filter) -> Clause:
-    """All conditions but the text, as one clause that uses no index by itself."""
+    """All conditions but the text, as one clause for which SQLite chooses no index itself."""
     parts: list[str] = []
     values: list[Any] = []
 
@@ -114,14 +114,14 @@ def conditions(where: Filter) -> Clause:
         add(f"id {'' if where.queued else 'NOT '}IN (SELECT delivery_id FROM queue)")
     if where.source is not None:
         add("source = ?", where.source.value)
-    # Last, because it parses the body of every row that meets the other conditions.
+    # Last, because it parses the body of every row that matches the other conditions.
     if where.body_terms:
         add(f"{BODY_FUNCTION}(body, ?)", " ".join(map(str, where.body_terms)))
     return " AND ".join(parts) or "1", values
 
 
 BODY_FUNCTION = "tiktok_hook_matches"
-"""The SQL function that every connection which reads has: `body_matches`."""
+"""The SQL function of every reading connection; it calls `body_matches`."""
 
 
 def body_matches(body: bytes, text: str) -> bool:
@@ -135,9 +135,9 @@ def _parsed(text: str) -> filters.DeliveryFilter:
 
 
 def sqlite_glob(glob: str) -> str | None:
-    """A glob as SQLite's GLOB reads it, which negates with ``[^…]`` and has no lone brackets.
+    """Translate a glob to SQLite's GLOB, which negates with ``[^…]`` and has no lone brackets.
 
-    An event's name without wildcards is cut as it was stored.
+    An event's name without wildcards is cut like the stored name.
     """
     if not is_glob(glob):
         return searchable(glob)
@@ -153,18 +153,18 @@ def _bracket(found: re.Match[str]) -> str:
         return "[[]" + found[0][1:]
     if chosen == "^" and not negated:
         return "^"
-    caret = chosen.startswith("^")  # first, it would negate
+    caret = chosen.startswith("^")  # in the first place it would negate
     chosen = chosen[1:] + "^" if caret else chosen
     return f"[{'^' if negated else ''}{chosen}]"
 
 
 def id_list(ids: Sequence[int]) -> str:
-    """Ids for ``json_each``: any number in one value, without those that SQLite cannot hold."""
+    """Ids for ``json_each``, without those that SQLite cannot represent."""
     return json.dumps([each for each in ids if 0 < each < 1 << 63])
 
 
 def text_condition(text: str, low: int, high: int) -> Clause:
-    """Deliveries with ids from `low` to below `high` that contain the text, or an attempt does."""
+    """Deliveries with ids from `low` to below `high` that contain a text, also in an attempt."""
     patterns = [f"%{_escaped(each)}%" for each in spellings(text)]
     own = [f"{each} LIKE ? ESCAPE '\\'" for each in _DELIVERY_TEXT for _ in patterns]
     tried = [f"{each} LIKE ? ESCAPE '\\'" for each in _ATTEMPT_TEXT for _ in patterns]

@@ -1,4 +1,4 @@
-"""Read-only connections: kept between queries, each used by one query at a time, any thread."""
+"""Pool of read-only connections, for queries from any thread."""
 
 import sqlite3
 import threading
@@ -11,15 +11,15 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store.sqlite.database import Database, Identity
 
 IDLE_CONNECTIONS = 4
-"""How many are kept between queries; more are opened when more queries run at once."""
+"""How many connections are kept between queries; more are opened while more queries run."""
 
 
 class ReadConnections:
     """The read-only connections of one history.
 
-    Any number of threads may query at once. Invariant: a connection is either in `_idle` or owned
-    by the one query that popped it, so none is ever used by two threads; `deque.pop` and `append`
-    are atomic. The connection behind `changes` is never in `_idle`; `_watching` guards it.
+    Any number of threads may query at the same time. Invariant: a connection is either in `_idle`
+    or owned by the query that popped it, so no two threads use it; `deque.pop` and `append` are
+    atomic. The connection that `changes` uses is never in `_idle`; the lock `_watching` guards it.
     """
 
     def __init__(self, database: Database) -> None:
@@ -31,7 +31,7 @@ class ReadConnections:
         self._watches = 0
 
     def close(self) -> None:
-        """Close idle connections; a query that is running closes its own at its end."""
+        """Close idle connections; a running query closes its own at its end."""
         self._closed = True
         self._close_idle()
         with self._watching:
@@ -40,7 +40,7 @@ class ReadConnections:
                 self._watch = None
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[Any]:
-        """Every row of a query; the connection is free again before the rows are used.
+        """All rows of a query.
 
         Raises:
             StoreError: The history cannot be read, or is closed.
@@ -52,7 +52,7 @@ class ReadConnections:
             raise self._database.explain(error) from error
 
     def changes(self) -> int:
-        """Change counter: differs after any write by any process (``PRAGMA data_version``).
+        """A change counter: different after any write by any process (``PRAGMA data_version``).
 
         Takes microseconds. -1 while the history cannot be read.
         """
@@ -76,7 +76,7 @@ class ReadConnections:
             self._watch = (identity, self._database.connect_reader())
             self._watches += 1
         (version,) = self._watch[1].execute("PRAGMA data_version").fetchone()
-        # Each connection has its own count, so a new one must not look like the previous one.
+        # Each connection has its own version, so that of a new one must differ from all before.
         return self._watches << 40 | int(version)
 
     @contextmanager
@@ -99,7 +99,7 @@ class ReadConnections:
         while self._idle:
             try:
                 kept_for, connection = self._idle.pop()
-            except IndexError:  # another thread took it
+            except IndexError:  # another thread popped it
                 break
             if kept_for == identity:
                 return connection
@@ -111,5 +111,5 @@ class ReadConnections:
         while len(self._idle) > allowed:
             try:
                 self._idle.popleft()[1].close()
-            except IndexError:  # another thread took it
+            except IndexError:  # another thread popped it
                 break

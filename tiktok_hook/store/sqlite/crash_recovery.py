@@ -1,7 +1,7 @@
-"""Ends attempts that a process left open when it was killed.
+"""Ends the attempts that a killed process left open.
 
-Every attempt carries the token of the process that made it. That process holds a file lock of the
-same name while it runs, so an open attempt whose lock is free was cut short.
+Every attempt has the token of the process that made it. That process holds a file lock of the same
+name while it runs, so if the lock is free, an open attempt was cut short.
 """
 
 import sqlite3
@@ -14,12 +14,12 @@ from tiktok_hook.store.sqlite.file_lock import FileLock
 
 
 def owner_lock(database: Database, owner: str) -> FileLock:
-    """The lock that the owner of attempts holds while it runs."""
+    """The lock that a process holds while it runs, named after the token of its attempts."""
     return FileLock(database.path, f"run-{owner}")
 
 
 def end_abandoned(database: Database) -> int:
-    """Record open attempts of processes that are gone as cut, which counts as failed.
+    """Record the open attempts of ended processes as cut short, which counts as failed.
 
     Returns:
         How many there were.
@@ -63,7 +63,7 @@ _OPEN_OWNERS = (
     "SELECT DISTINCT owner FROM attempts INDEXED BY attempts_open "
     "WHERE duration_ms IS NULL AND owner IS NOT NULL"
 )
-# How long it took until the process died is not known; an ended attempt has a duration.
+# The real duration is not known, but every ended attempt has one.
 _CUT = (
     "UPDATE attempts SET error = ?, hint = ?, duration_ms = 0.0 "
     "WHERE owner = ? AND duration_ms IS NULL RETURNING delivery_id, number"

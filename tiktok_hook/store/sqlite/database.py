@@ -1,4 +1,4 @@
-"""The schema, how a database is created, checked and opened, and what SQLite's errors mean."""
+"""Creates, checks and opens the database file, and translates SQLite's errors."""
 
 import contextlib
 import os
@@ -12,14 +12,14 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store.sqlite.conditions import BODY_FUNCTION, body_matches
 
 APPLICATION_ID = 0x54_74_48_6B
-"""``TtHk`` in the file's header: it marks a history among other SQLite files."""
+"""``TtHk`` in the file's header, which distinguishes a history from other SQLite files."""
 
 Identity = tuple[int, int] | None
-"""What distinguishes a file from another one in its place; None when there is none."""
+"""Distinguishes a file from another one at the same path; None if there is no file."""
 
 BUSY_SECONDS = 5.0
 _BUSY_STEP_SECONDS = 0.01
-"""How long a transaction waits for one of another process."""
+"""How long a transaction waits for that of another process, and the pause between two tries."""
 
 _SCHEMA = """
 CREATE TABLE counters (
@@ -130,19 +130,19 @@ CREATE TABLE attachments (
 """
 
 _MIGRATIONS = {0: _SCHEMA}
-"""What brings a database from version n to `VERSION`; 0 is an empty file."""
+"""Scripts that migrate a database of version n to `VERSION`; 0 is an empty file."""
 
 VERSION = 6
 
 
 class Database:
-    """One history's place: a file, or memory shared by the connections of this process.
+    """The database of one history: a file, or memory shared by the connections of this process.
 
     Args:
-        path: The file; None keeps everything in memory.
+        path: The file; None is in memory.
 
     Raises:
-        StoreError: SQLite here is too old.
+        StoreError: The installed SQLite is too old.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -153,7 +153,7 @@ class Database:
             )
         self.path = path
         self._name = f"file:/tiktok-hook-{os.urandom(16).hex()}?vfs=memdb"
-        # In memory a reader and the writer shut each other out; taking turns beats polling.
+        # In memory a reader and the writer exclude each other; a lock is faster than polling.
         self.turn: AbstractContextManager[object] = nullcontext() if path else threading.RLock()
         # Memory is freed with its last connection.
         self._anchor = None if path else self._open(self._name)
@@ -164,13 +164,13 @@ class Database:
         return str(self.path) if self.path else "the history in memory"
 
     def create(self, *, folders: bool = True) -> None:
-        """Make the file if there is none, check it, bring it to this version.
+        """Create the file if there is none, check it, and migrate it to this version.
 
         Args:
-            folders: Whether to make missing folders too.
+            folders: Whether to create missing folders too.
 
         Raises:
-            StoreError: It is not a history, has a newer version, or cannot be used in its place.
+            StoreError: It is not a history, has a newer version, or cannot be used where it is.
         """
         if self.path is not None:
             _create_file(self.path, folders=folders)
@@ -179,7 +179,7 @@ class Database:
                 self._require_ours(connection, new_allowed=True)
                 self._require_wal(connection)
                 _migrate(connection)
-                # SQLite opens what it may only read without a word, until the first write.
+                # SQLite opens a read-only file without an error, which comes with the first write.
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("UPDATE counters SET last_id = last_id")
                 connection.execute("ROLLBACK")
@@ -187,7 +187,7 @@ class Database:
             raise self.explain(error) from error
 
     def connect(self, *, check: bool = True) -> sqlite3.Connection:
-        """A connection that writes, with a commit that is on disk when it returns.
+        """A writing connection, whose commits are on disk when they return.
 
         Raises:
             StoreError: The file is gone, or not a history of this version any more.
@@ -197,12 +197,12 @@ class Database:
             try:
                 for pragma in (
                     "synchronous = FULL",
-                    # A plain fsync on macOS leaves the data in the drive's own cache.
+                    # On macOS a plain fsync leaves the data in the cache of the drive.
                     "fullfsync = ON",
                     "checkpoint_fullfsync = ON",
                     "journal_size_limit = 67108864",
-                    # In pages. Indexes change the same pages again and again; the later these are
-                    # copied into the database, the fewer copies.
+                    # In pages. Indexes change the same pages many times, so a later checkpoint
+                    # copies fewer pages into the database.
                     "wal_autocheckpoint = 4000",
                 ):
                     connection.execute(f"PRAGMA {pragma}")
@@ -225,7 +225,7 @@ class Database:
             try:
                 return self._open_reader(self._uri("mode=rw"))
             except sqlite3.OperationalError as error:
-                # In a folder that is read-only SQLite cannot share a log; without one it need not.
+                # In a read-only folder SQLite cannot create a log, and an empty one is not needed.
                 forbidden = error.sqlite_errorname.startswith(
                     ("SQLITE_CANTOPEN", "SQLITE_READONLY")
                 )
@@ -247,7 +247,7 @@ class Database:
         return connection
 
     def identity(self) -> Identity:
-        """What distinguishes this file from another one in its place; None when there is none."""
+        """Distinguishes this file from another one at the same path; None if there is no file."""
         if self.path is None:
             return (0, 0)
         try:
@@ -257,7 +257,7 @@ class Database:
         return (found.st_dev, found.st_ino)
 
     def close(self) -> None:
-        """Release the memory; a file stays as it is."""
+        """Free the memory; a file is not changed."""
         if self._anchor is not None:
             self._anchor.close()
 

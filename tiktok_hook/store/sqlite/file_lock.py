@@ -1,4 +1,4 @@
-"""Locks of the operating system on files next to a history, shared by all processes."""
+"""Locks between processes, by the operating system, on files next to a history."""
 
 import hashlib
 import os
@@ -14,16 +14,16 @@ from tiktok_hook.errors import StoreError
 class FileLock:
     """An exclusive lock on an empty file next to the history.
 
-    The operating system releases it when its holder dies, however that happens. A history in
-    memory has one process and needs none. A context manager that closes itself.
+    The operating system releases it when the process of its holder ends, in whatever way. A history
+    in memory has one process and needs no lock. A context manager, which closes it.
 
-    Invariant: who holds the lock holds it on the file that has the name. Closing deletes the file
-    while the lock is held, so one that is acquired afterwards may be on a file without a name: it
-    is dropped, and the file is made again.
+    Invariant: the holder has locked the file that currently has the name. Closing deletes the file
+    while the lock is held, so another process may lock a file that was deleted meanwhile. It checks
+    that, drops such a lock, and creates the file again.
 
     Args:
-        path: The history; None when it is in memory.
-        name: What is locked.
+        path: The history; None if it is in memory.
+        name: The name of the lock, which is part of the file's name.
     """
 
     def __init__(self, path: Path | None, name: str) -> None:
@@ -47,14 +47,14 @@ class FileLock:
 
     @property
     def held(self) -> bool:
-        """Whether the lock is ours; in memory no other process has it."""
+        """Whether this process has the lock; always True for a history in memory."""
         return self._held or self._file is None
 
     def acquire(self) -> bool:
-        """Whether the lock is ours now; never waits.
+        """Try to acquire the lock without waiting; returns the success.
 
         Raises:
-            StoreError: The file next to the history cannot be made or locked.
+            StoreError: The file next to the history cannot be created or locked.
         """
         if self._file is None:
             return True
@@ -75,13 +75,13 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Let others acquire it; does nothing when it is not ours."""
+        """Release the lock; does nothing if this process does not have it."""
         if self._held and self._descriptor is not None:
             self._held = False
             _unlock(self._descriptor)
 
     def close(self) -> None:
-        """Release it, and delete the file unless another process holds the lock."""
+        """Release the lock, and delete the file unless another process holds the lock."""
         if self._file is None or self._descriptor is None:
             return
         with suppress(StoreError, OSError):
@@ -96,14 +96,14 @@ class FileLock:
 
 
 def queue_lock(path: Path | None, target: str, app: str = "") -> FileLock:
-    """The lock for the queue of one target; of an attached app, for one of its queues."""
+    """The file lock for the queue of one target, of an attached app or of the listener."""
     whose = f"{app}\n{target}" if app else target
     digest = hashlib.blake2b(whose.encode(errors="surrogatepass"), digest_size=8).hexdigest()
     return FileLock(path, f"queue-{digest}")
 
 
 class FileQueueLock:
-    """The lock for the queue of one target; see `api.QueueLock`. A `FileLock` never blocks."""
+    """The lock for the queue of one target; see `api.QueueLock`. Its methods never block."""
 
     def __init__(self, path: Path | None, target: str, app: str = "") -> None:
         self._lock = queue_lock(path, target, app)
@@ -116,24 +116,24 @@ class FileQueueLock:
 
     @property
     def held(self) -> bool:
-        """Whether the lock is ours."""
+        """Whether this process has the lock."""
         return self._lock.held
 
     @property
     def lost(self) -> bool:
-        """Never: the operating system releases it when this process ends, and not before."""
+        """False: the operating system releases the lock only when this process ends."""
         return False
 
     async def acquire(self) -> bool:
-        """Whether the lock is ours now."""
+        """Try to acquire the lock; returns the success."""
         return self._lock.acquire()
 
     async def release(self) -> None:
-        """Let other processes have it."""
+        """Release the lock."""
         self._lock.release()
 
     async def close(self) -> None:
-        """Release it, and leave no file behind."""
+        """Release the lock, and delete its file."""
         self._lock.close()
 
 

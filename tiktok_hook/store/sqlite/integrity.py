@@ -11,11 +11,11 @@ from tiktok_hook.store.api import Integrity
 from tiktok_hook.store.sqlite.database import Database
 
 _STEPS = 1_000
-"""SQLite instructions between two looks at the clock."""
+"""SQLite instructions between two checks of the deadline."""
 
 
 def check(path: Path, *, seconds: float) -> Integrity:
-    """Write to a history and read all of it, and leave it as it was.
+    """Write to a history and read all of it; nothing in it changes.
 
     Args:
         path: An existing history.
@@ -36,13 +36,13 @@ def check(path: Path, *, seconds: float) -> Integrity:
 
 
 def check_creatable(path: Path) -> None:
-    """Check that a file can be created in its folder, or the folder in the nearest existing one.
+    """Check that a file, and the missing folders above it, can be created.
 
     Raises:
-        StoreError: That folder cannot be written to.
+        StoreError: The nearest existing folder cannot be written to.
     """
-    whole = path.absolute().parent
-    folder = next(each for each in (whole, *whole.parents) if each.is_dir() or not each.name)
+    parent = path.absolute().parent
+    folder = next(each for each in (parent, *parent.parents) if each.is_dir() or not each.name)
     effective = os.access in os.supports_effective_ids
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
         raise StoreError(

@@ -1,4 +1,4 @@
-"""Queries: pages by key, search in windows, one delivery with its attempts."""
+"""Queries of a history in SQLite; see `api.HistoryReader`."""
 
 import contextlib
 import json
@@ -44,10 +44,10 @@ from tiktok_hook.store.sqlite.timeline import timeline
 Order = Literal["DESC", "ASC"]
 
 MANY_NAMES = 200
-"""More event names than this are not looked up one by one."""
+"""Maximum number of event names that are looked up one by one in the index."""
 
 _POLL_SECONDS = 0.05
-"""How often the change counter is read while a change is awaited; that costs microseconds."""
+"""How often the change counter is read while waiting for a change; it takes microseconds."""
 
 
 class SQLiteReader:
@@ -55,7 +55,7 @@ class SQLiteReader:
 
     Args:
         database: Where it is.
-        app: The attached app whose queues these are; empty is the listener.
+        app: The attached app whose queues are read; empty is the listener.
     """
 
     def __init__(self, database: Database, app: str = "") -> None:
@@ -70,7 +70,7 @@ class SQLiteReader:
 
     @property
     def app(self) -> None:
-        """A file does not distinguish apps."""
+        """None: a file does not distinguish apps."""
         return None
 
     def __enter__(self) -> Self:
@@ -80,11 +80,11 @@ class SQLiteReader:
         self.close()
 
     def close(self) -> None:
-        """Close what is open; a query that is running closes its own at its end."""
+        """Close all connections; a running query closes its own at its end."""
         self._readers.close()
 
     def get(self, delivery_id: int) -> Delivery | None:
-        """One delivery; None when there is none of this id."""
+        """The delivery with an id; None if there is none."""
         if not _is_id(delivery_id):
             return None
         found = self._readers.all(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,))
@@ -103,8 +103,8 @@ class SQLiteReader:
     def last_attempts(self, ids: Sequence[int], *, app: str | None = None) -> dict[int, Attempt]:
         """The last attempt of each of these deliveries that has one."""
         if app not in {None, ANY_APP}:
-            return {}  # in a file there are no names of apps
-        # Of an aggregate with max(), SQLite takes the other columns from the row that has it.
+            return {}  # a file has no names of apps
+        # With a single max(), SQLite takes the other columns from the row of the maximum.
         found = self._readers.all(
             f"SELECT {rows.ATTEMPT_COLUMNS}, max(number) FROM attempts WHERE delivery_id IN "
             "(SELECT value FROM json_each(?)) GROUP BY delivery_id",
@@ -113,11 +113,11 @@ class SQLiteReader:
         return {each[0]: encoding.attempt_of(each) for each in found}
 
     def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:  # noqa: ARG002 - the interface
-        """Nothing: in a file there are no names of apps."""
+        """Empty: a file has no names of apps."""
         return {}
 
     def names(self) -> Names:
-        """Nothing: in a file there are no names of listeners and apps."""
+        """Empty: a file has no names of listeners and apps."""
         return Names()
 
     def page(
@@ -128,14 +128,7 @@ class SQLiteReader:
         after: int | None = None,
         limit: int = 50,
     ) -> list[Delivery]:
-        """Some deliveries, newest first.
-
-        Args:
-            where: Which.
-            before: Only ids below this one: the last of the page before.
-            after: Only ids above this one; then oldest first.
-            limit: How many at most.
-        """
+        """One page of deliveries, newest first."""
         found: list[Delivery] = []
         for low, high in self._windows(where, before, after):
             order: Order = "DESC" if after is None else "ASC"
@@ -152,17 +145,7 @@ class SQLiteReader:
         limit: int = 50,
         window: int = SEARCH_WINDOW,
     ) -> tuple[list[Delivery], int | None]:
-        """Some deliveries, newest first, out of a bounded number of ids, so that it is fast.
-
-        Args:
-            where: Which.
-            before: Only ids below this one: what the last search returned to continue from.
-            limit: How many at most.
-            window: How many ids to look at.
-
-        Returns:
-            What was found, and the id to continue from; None when everything has been looked at.
-        """
+        """One page of deliveries, newest first, from at most `window` ids."""
         oldest, newest = self._bounds()
         high = newest + 1 if before is None else min(before, newest + 1)
         low = high - window
@@ -172,30 +155,30 @@ class SQLiteReader:
         return found, low if low > oldest else None
 
     def walk(self, where: Filter = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
-        """All deliveries, oldest first, without holding more than a batch of them."""
+        """All deliveries, oldest first, in batches."""
         after = 0
         while found := self.page(where, after=after, limit=batch):
             yield from found
             after = found[-1].id
 
     def newest_id(self) -> int:
-        """The newest id there is; 0 when there is none."""
+        """The newest id; 0 if there is none."""
         return self._bounds()[1]
 
     def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
-        """The ids of what was received at any of these times, in order."""
+        """The ids of the deliveries received at any of these times, in order."""
         found = self._readers.all(_RECEIVED_AT, (within, json.dumps(list(times))))
         return [each for (each,) in found]
 
     def redeliveries(self, delivery_id: int) -> list[int]:
-        """The ids of all deliveries of the same event, in order, its own included."""
+        """The ids of all deliveries of the same event, in order, including this one."""
         if not _is_id(delivery_id):
             return []
         found = self._readers.all(_SAME_EVENT, (delivery_id, delivery_id))
         return [each for (each,) in found]
 
     def counts(self, where: Filter = EVERYTHING) -> Counts:
-        """How many there are; a total is counted from the indexes alone."""
+        """How many matching deliveries there are. A total is counted from the indexes alone."""
         if where == EVERYTHING:
             by_verdict = Counter(dict(self._readers.all(_COUNT_VERDICTS)))
             others = self._readers.all(_COUNT_ALL)[0]
@@ -232,12 +215,12 @@ class SQLiteReader:
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
-        """How many wait for the app; for one target or mode if given."""
+        """How many deliveries wait for an app; for one target or mode if given."""
         ((waiting,),) = self._readers.all(_PENDING_COUNT, (self._app, target, mode))
         return int(waiting)
 
     def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
-        """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
+        """Numbers of deliveries between two times (Unix seconds), in spans of equal length."""
         return timeline(self._readers, since, until, buckets=buckets)
 
     def queues_of(self, delivery_id: int) -> list[QueueEntry]:
@@ -275,7 +258,7 @@ class SQLiteReader:
         return None if due is None else float(due)
 
     def attachment(self) -> AttachmentState:
-        """The attached app; of a file the epoch never changes, since its cursors come with it."""
+        """The attached app. The epoch of a file never changes: its cursors are stored in it."""
         ((newest_id, in_order, set_aside, target, *row),) = self._readers.all(
             _ATTACHMENT, (self._app,)
         )
@@ -309,7 +292,7 @@ class SQLiteReader:
         limit: int,
     ) -> list[QueuedDelivery]:
         modes, bounds = _modes(up_to)
-        # The subquery is narrow, so that sorting and limiting read no bodies.
+        # The subquery has only columns of the queue, so that sorting reads no bodies.
         sql = (
             f"SELECT {rows.QUEUE_COLUMNS}, {_COLUMNS} FROM (SELECT * FROM queue "
             f"WHERE app = ? AND target = ? AND {modes} AND {condition} ORDER BY {order} LIMIT ?) "
@@ -326,7 +309,7 @@ class SQLiteReader:
         return self._readers.changes()
 
     def restored(self) -> int:
-        """Never: a file that was replaced is another one."""
+        """0: a file that replaces another one counts as another history."""
         return 0
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
@@ -337,7 +320,7 @@ class SQLiteReader:
         return found
 
     def additions(self) -> int:
-        """The change counter: SQLite reports no more than that something changed."""
+        """The change counter: SQLite only shows that something changed."""
         return self.changes()
 
     def updates(self) -> int:

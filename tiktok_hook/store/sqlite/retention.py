@@ -1,4 +1,4 @@
-"""Retention: what a history counts, and how its oldest rows are deleted."""
+"""Retention: counts the rows of a history, and deletes the oldest."""
 
 import json
 import sqlite3
@@ -10,29 +10,29 @@ from tiktok_hook.store.bounds import Bounds
 from tiktok_hook.store.sqlite.rows import padded
 
 SLICE = 512
-"""Maximum number of rows that one transaction clears, so that none takes long."""
+"""Maximum number of rows that one transaction clears, so that no transaction takes long."""
 
 _LOT = 1024
 """Maximum number of rows pruned in one transaction, about 10 ms of work."""
 
 _ROOM = _LOT * 3 // 4
 _ROOM_PART = 100
-"""Prune to 1 % below the bounds, at most `_ROOM` rows, so that pruning happens in batches."""
+"""Rows are pruned to 1 % below the bounds, at most `_ROOM` of them, so in batches."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """The one row of `counters`, as a transaction changes it.
+    """The single row of the table `counters`, as a transaction changes it.
 
     Attributes:
-        last_id: The newest id that was ever given.
-        kept: Deliveries outside the ring of rejected ones.
-        kept_bytes: What they and all attempts take.
-        rejected: Rejected deliveries.
-        rejected_bytes: What those take.
-        queued: Deliveries that wait for the app; those of secondary targets only are not counted.
-        queued_bytes: What those take.
-        floor: Up to this id there is nothing that may be pruned, as far as this process knows.
+        last_id: The highest id that was ever used.
+        kept: Number of deliveries without the rejected ones.
+        kept_bytes: Bytes of these and of all attempts.
+        rejected: Number of rejected deliveries.
+        rejected_bytes: Bytes of these.
+        queued: Number of deliveries that wait for a main target.
+        queued_bytes: Bytes of these.
+        floor: Up to this id nothing can be pruned, as far as this process knows.
     """
 
     last_id: int
@@ -49,14 +49,14 @@ class Counters:
     def read(
         cls, connection: sqlite3.Connection, bounds: Bounds, *, last_id: int = 0, floor: int = 0
     ) -> Self:
-        """The counters of this transaction; no id up to `last_id` is given again."""
+        """Read the counters in a transaction; no id up to `last_id` is used again."""
         found: tuple[int, int, int, int, int, int, int] = connection.execute(_COUNTERS).fetchone()
         counters = cls(*found, bounds=bounds, floor=floor)
         counters.last_id = max(counters.last_id, last_id)
         return counters
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Put them back."""
+        """Write the counters back."""
         connection.execute(
             "UPDATE counters SET last_id = ?, kept = ?, kept_bytes = ?, rejected = ?, "
             "rejected_bytes = ?, queued = ?, queued_bytes = ?",
@@ -73,7 +73,7 @@ class Counters:
 
     @property
     def over(self) -> bool:
-        """Whether there is more than may stay."""
+        """Whether the history exceeds its bounds."""
         bounds = self.bounds
         return (
             self.kept > bounds.keep
@@ -84,15 +84,15 @@ class Counters:
 
     @property
     def queue_full(self) -> bool:
-        """Whether as much waits for the app as may."""
+        """Whether no more deliveries may wait for the app."""
         return self.queued >= self.bounds.queued or self.queued_bytes >= self.bounds.queued_bytes
 
 
 def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
-    """Delete the oldest rows past the bounds, one lot at most; True when more should go.
+    """Delete the oldest rows beyond the bounds, at most `_LOT`; returns whether more are left.
 
-    What waits for the app stays, whatever the bounds say. What waits for a secondary target does
-    not: one that never comes back would keep everything for ever.
+    Deliveries that wait for a main target are kept even beyond the bounds. Those that wait only for
+    a secondary target are not: if that never came back, they would be kept for ever.
     """
     bounds = counters.bounds
     _prune_rejected(connection, counters)
@@ -100,8 +100,8 @@ def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
     excess_bytes = counters.kept_bytes - bounds.keep_bytes
     if surplus <= 0 and excess_bytes <= 0:
         return counters.over
-    # Room for what comes next is made at once: old rows share their pages in table and indexes, and
-    # taking a few of them with every batch would write those pages over and over.
+    # Make room for the next deliveries too: old rows share pages of the table and of indexes, and
+    # deleting a few of them with every batch would write the same pages many times.
     surplus += min(bounds.keep // _ROOM_PART, _ROOM)
     excess_bytes += bounds.keep_bytes // _ROOM_PART
     ids_to_go = []
@@ -117,7 +117,7 @@ def prune(connection: sqlite3.Connection, counters: Counters) -> bool:
     if ids_to_go:
         going = json.dumps(ids_to_go)
         connection.execute(_MISSED, (going, ids_to_go[-1]))
-    # With nothing to delete, all that is left waits for the app: look at newer rows only.
+    # If nothing could be deleted, all rows wait for the app: next time only check newer ones.
     counters.floor = ids_to_go[-1] if ids_to_go else counters.last_id
     return counters.over and bool(ids_to_go)
 
@@ -140,10 +140,10 @@ def _prune_rejected(connection: sqlite3.Connection, counters: Counters) -> None:
 
 
 def delete(connection: sqlite3.Connection, ids: Sequence[int], counters: Counters) -> int:
-    """Delete deliveries with their attempts and queue entries; how many of them there were."""
+    """Delete deliveries with their attempts and queue entries; returns how many there were."""
     if not ids:
         return 0
-    ids = padded(ids, 0)  # there is no such id
+    ids = padded(ids, 0)  # no delivery has the id 0
     among = f"IN ({','.join('?' * len(ids))})"
     queued = {
         delivery_id
@@ -182,7 +182,7 @@ _OLDEST = (
     "FROM deliveries AS d WHERE id > ? AND rejected = 0 AND id NOT IN "
     "(SELECT delivery_id FROM queue WHERE secondary = 0) ORDER BY id LIMIT ?"
 )
-# Deliveries that an attached app has not looked at; those that it has are in its queue.
+# Deliveries that an attached app has not read; those that it has read are in its queue.
 _MISSED = (
     "UPDATE attachments SET missed = missed + (SELECT count(*) FROM json_each(?) "
     "WHERE value > cursor) WHERE cursor < ?"

@@ -1,4 +1,4 @@
-"""Rows: how deliveries and attempts are written to SQLite and read back."""
+"""Rows of the tables: the statements that insert them, their values and their sizes."""
 
 from collections.abc import Collection
 from functools import cache
@@ -10,7 +10,7 @@ from tiktok_hook.store.kept import Searchable, headers_bytes, is_rejected, stora
 from tiktok_hook.store.records import QueueEntry
 
 ROW_BYTES = 400
-"""What the columns and index entries of a row take whose length no sender chooses, about."""
+"""Approximate size of the columns and index entries whose length no sender chooses."""
 
 _PAGE_BYTES = 4096
 
@@ -28,10 +28,10 @@ ATTEMPT_COLUMNS = (
     "duration_ms, error, hint"
 )
 REJECTED, SIZE = 22, 23
-"""Where these stand among the values of `delivery_row`."""
+"""The positions of these columns among the values of `delivery_row`."""
 
 OUTCOME = 11
-"""From this column on an attempt's values describe its end."""
+"""Position of the first column of an attempt that describes its end."""
 
 
 @cache
@@ -48,10 +48,10 @@ def insert_attempts(count: int) -> str:
 
 
 def padded(values: Collection[Item], filler: Item) -> list[Item]:
-    """As many values as a power of two.
+    """Extend values to the next power of two.
 
-    So there are few statements, and SQLite finds each made already: one of each length would take
-    megabytes.
+    This keeps the number of different statements small, so that prepared ones are found: a cache of
+    one for each length would take megabytes.
     """
     size = 1 << (len(values) - 1).bit_length()
     return [*values, *[filler] * (size - len(values))]
@@ -59,7 +59,7 @@ def padded(values: Collection[Item], filler: Item) -> list[Item]:
 
 def _insert(table: str, columns: str, width: int, count: int) -> str:
     row = f"({', '.join('?' * width)})"
-    # A failure undoes the whole transaction, so SQLite need not keep a way back for the statement.
+    # FAIL, since a failure rolls the transaction back and SQLite need not undo the statement.
     return f"INSERT OR FAIL INTO {table} ({columns}) VALUES {', '.join([row] * count)}"
 
 
@@ -67,7 +67,7 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
     """The values of a row of `insert_deliveries`.
 
     Args:
-        delivery: As `as_kept` gave it.
+        delivery: As returned by `as_kept`.
         key: Its `link`.
         found_by: Its `searchable_columns`.
     """
@@ -93,7 +93,7 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
     event, user_openid, publish_id, summary = found_by
     indexed = _bytes(event) + _bytes(user_openid) + _bytes(publish_id)
     size += _bytes(headers) + indexed + _bytes(summary)
-    # Index entries come in any order, so their pages are two thirds full.
+    # Index entries are inserted in any order, so their pages are two thirds full.
     in_indexes = indexed * 3 // 2
     return (
         delivery.id,
@@ -129,10 +129,10 @@ def delivery_row(delivery: Delivery, key: bytes | None, found_by: Searchable) ->
 
 
 def on_disk(length: int) -> int:
-    """The bytes that a row of this length takes in the file: large ones fill whole pages."""
+    """The bytes that a row of this length takes in the file: a large row fills entire pages."""
     if length < _PAGE_BYTES // 4:
         return length
-    # A page holds whole rows only, and what does not fit into one goes to pages of its own.
+    # A page holds complete rows only, and a row that does not fit into one gets its own pages.
     rows = _PAGE_BYTES // length
     return _PAGE_BYTES // rows if rows else (length // _PAGE_BYTES + 1) * _PAGE_BYTES
 
@@ -187,24 +187,24 @@ QUEUE_COLUMNS = "mode, target, secondary, deadline, tries, next_try_at"
 
 
 def numbered(attempt: Attempt, delivery_id: int, number: int) -> Attempt:
-    """The attempt with the number it got."""
+    """The attempt with its delivery and its number."""
     return attempt.replace(delivery_id=delivery_id, number=number)
 
 
 def request_bytes(attempt: Attempt) -> int:
-    """What an attempt takes when it begins, about."""
+    """The approximate size of an attempt when it begins, in bytes."""
     own = len(attempt.request_body) if attempt.request_body is not None else 0
     own += headers_bytes(attempt.request_headers) + _bytes(attempt.target)
     return ROW_BYTES // 2 + on_disk(own)
 
 
 def outcome_bytes(attempt: Attempt) -> int:
-    """What it takes more once it has ended, about."""
+    """The approximate additional size of an attempt once it has ended, in bytes."""
     return on_disk(headers_bytes(attempt.headers) + len(attempt.body) + _bytes(attempt.hint))
 
 
 def encode(text: str) -> str | bytes:
-    """Text as SQLite takes it; lone surrogates, which it does not, go in as bytes."""
+    """Text for SQLite, which accepts no lone surrogates: text with one becomes bytes."""
     if text.isascii():
         return text
     try:
