@@ -212,6 +212,11 @@ def cause(
     return None
 
 
+def names_signature(headers: Iterable[tuple[str, str]], body: bytes) -> bool:
+    """Whether an app's answer is about a signature, by its own words."""
+    return _SIGNATURE.search(app_body.reason(app_body.decoded(headers, body) or body)) is not None
+
+
 def _for_status(status: int, verdict: str | None, target: str, app_text: str) -> str:
     if status in {401, 403}:
         return _for_rejection(status, verdict, app_text)

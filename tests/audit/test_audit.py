@@ -275,7 +275,7 @@ async def test_a_rejection_by_a_server_error_is_a_warning() -> None:
 async def test_a_failure_like_that_of_the_plainest_delivery_gets_no_guess_of_its_own() -> None:
     async with running_app(http(500)) as lost:
         report = await audit.play(lost.url, secret=SECRET, cases=audit.select(["valid", "late"]))
-    assert "the app failed" in report.results[0].likely
+    assert "The app failed" in report.results[0].likely
     assert report.results[1].likely == "The same as with the case valid."
     assert not report.proves_rejections
 
@@ -433,6 +433,86 @@ async def test_a_handler_that_fails_at_a_missing_key_does_not_verify_other_bytes
         report = await audit.play(url, secret=SECRET, cases=audit.select(names))
     assert "fail" in outcomes(report).values()
     assert [each.name for each in report.mistakes] == []
+
+
+RAW_BODY = "read the bytes of the request before anything parses them"
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "is_evidence"),
+    [
+        (401, b"", True),
+        (403, b"", True),
+        (400, b"Invalid signature", True),
+        (400, b"publish_id is missing", False),
+        (422, b'{"detail":"field required"}', False),
+        (500, b"KeyError: 'publish_id'", False),
+        (500, b"", False),
+    ],
+)
+async def test_the_signature_is_blamed_only_where_the_answer_rejects_it(
+    status: int,
+    words: bytes,
+    is_evidence: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        is_sample = b"example" not in await request.read()
+        return web.Response(status=200 if is_sample else status, body=words)
+
+    async with serving(answer) as url:
+        cases = audit.select(["valid", "unicode-escaped"])
+        report = await audit.play(url, secret=SECRET, cases=cases, client_key="aw1")
+    likely = report.results[1].likely
+    assert (RAW_BODY in likely) is is_evidence
+    assert is_evidence or words.decode()[:8] in likely or "detail" in words.decode()
+
+
+async def test_without_an_accepted_delivery_to_compare_with_nothing_is_guessed() -> None:
+    async with running_app(http(401)) as app:
+        report = await audit.play(app.url, secret=SECRET, cases=audit.select(["key-order", "late"]))
+    assert [each.likely for each in report.results] == [
+        "The app rejects a delivery whose signature is valid. It gives no reason: see its log."
+    ] * 2
+
+
+async def test_where_a_made_up_signature_is_accepted_the_others_prove_nothing() -> None:
+    async with running_app(http(200)) as app:
+        report = await audit.play(app.url, secret=SECRET)
+    rejected = [each for each in report.results if each.case.expected is audit.Expected.REJECTED]
+    assert rejected[0].case.id == "forged"
+    assert {each.likely for each in rejected[1:]} == {"The same as with the case forged."}
+
+
+async def test_the_other_header_is_blamed_only_where_a_missing_one_is_rejected() -> None:
+    def verify(request: web.Request, body: bytes) -> int:
+        header = request.headers.get("Tiktok-Signature")
+        return 200 if header is None else good(request, body)
+
+    async with app(verify) as url:
+        report = await audit.play(url, secret=SECRET)
+    likely = {each.case.id: each.likely for each in report.results}
+    assert likely["x-header"] == "The same as with the case missing-header."
+
+
+@pytest.mark.parametrize("name", ["stale", "changed-body", "no-t"])
+async def test_an_error_is_put_down_to_the_header_only_where_that_is_odd(name: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.read()
+        status = good(request, body)
+        return web.Response(status=status if status == 200 else 500, text="KeyError: 'v1'")
+
+    async with serving(answer) as url:
+        cases = audit.select(["valid", name])
+        report = await audit.play(url, secret=SECRET, cases=cases)
+    likely = report.results[1].likely
+    assert ("taken apart" in likely) is (name == "no-t")
+    assert ("KeyError: 'v1'" in likely) is (name != "no-t")
+
+
+async def test_an_app_that_fails_at_everything_is_not_blamed_for_its_parser() -> None:
+    async with running_app(http(500)) as app:
+        report = await audit.play(app.url, secret=SECRET)
+    assert {each.likely for each in report.results[1:]} == {"The same as with the case valid."}
 
 
 async def test_a_forgery_answered_202_is_not_reported_as_the_wrong_status_of_a_good_delivery() -> (

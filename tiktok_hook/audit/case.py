@@ -124,6 +124,10 @@ class Case:
         build: Makes the requests; they are sent one after the other, and every answer counts.
         means: What a failure means in production, in a sentence or two.
         likely: The likely mistake; empty where the answer itself shows it.
+        blames_signature: Whether `likely` is about the signature, which only an answer that
+            rejects the signature is evidence of.
+        has_odd_header: Whether its signature header has another form than TikTok's, so that an
+            error can come of taking it apart.
     """
 
     id: str
@@ -132,3 +136,5 @@ class Case:
     build: Callable[[RequestFactory], Sequence[ForwardRequest]]
     means: str
     likely: str = ""
+    blames_signature: bool = False
+    has_odd_header: bool = False

@@ -1,12 +1,13 @@
 """An app's answers to a case, judged."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tiktok_hook.audit.case import Case, Expected
 from tiktok_hook.audit.cases import CHALLENGE
 from tiktok_hook.forward import Reply, explain
+from tiktok_hook.hints import names_signature
 from tiktok_hook.signature import State
 
 
@@ -45,19 +46,34 @@ class Result:
     echoed: bool = False
 
     @property
+    def is_bad(self) -> bool:
+        """True if it failed or is a warning."""
+        return self.outcome in {Outcome.FAIL, Outcome.WARN}
+
+    @property
     def accepted(self) -> bool:
         """True if the app answered with any success."""
         return self.status is not None and 200 <= self.status < 300
 
 
-def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
+def judge(
+    case: Case,
+    replies: Sequence[Reply],
+    *,
+    target: str,
+    slow: float,
+    before: Sequence[Result] = (),
+) -> Result:
     """Judge what an app answered.
+
+    A likely mistake is named only if the answer and those before it are evidence of it.
 
     Args:
         case: What was played.
         replies: One for each of its requests, at least one.
         target: The app's address, for the words.
         slow: Seconds from which on an answer is called slow.
+        before: The results so far.
     """
     limited = next((reply for reply in replies if is_limited(reply)), None)
     if limited is not None:
@@ -68,10 +84,32 @@ def judge(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> 
             means="The app limits how often it may be called, so the case is not judged.",
         )
     if case.expected is Expected.ACCEPTED:
-        return _accepted(case, replies, target=target, slow=slow)
-    if case.expected is Expected.REJECTED:
-        return _rejected(case, replies)
-    return _ignored(case, replies)
+        result = _accepted(case, replies, before, target=target, slow=slow)
+    elif case.expected is Expected.REJECTED:
+        result = _rejected(case, replies, target=target)
+    else:
+        result = _ignored(case, replies)
+    return _like_an_earlier_one(result, before)
+
+
+def _like_an_earlier_one(result: Result, before: Sequence[Result]) -> Result:
+    """The result without a guess of its own if a plainer case went in the same way."""
+    if result.outcome is Outcome.PASS or result.echoed:
+        return result
+    earlier = {each.case.id: each for each in before}
+    if result.accepted and result.case.expected is Expected.REJECTED:
+        # An app that accepts those accepts this one for the same reason.
+        plainer = ["forged", *(["missing-header"] if result.case.id == "x-header" else [])]
+        for name in plainer:
+            if name in earlier and earlier[name].accepted:
+                return replace(result, likely=f"The same as with the case {name}.")
+        return result
+    for name in ("valid", "forged"):
+        plain = earlier.get(name)
+        if plain is not None and plain.is_bad and plain.observed == result.observed:
+            means = plain.means if result.outcome is plain.outcome else result.means
+            return replace(result, means=means, likely=f"The same as with the case {name}.")
+    return result
 
 
 def is_limited(reply: Reply) -> bool:
@@ -79,13 +117,15 @@ def is_limited(reply: Reply) -> bool:
     return reply.status == 429 or (reply.status == 503 and reply.header("Retry-After") is not None)
 
 
-def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float) -> Result:
+def _accepted(
+    case: Case, replies: Sequence[Reply], before: Sequence[Result], *, target: str, slow: float
+) -> Result:
     wrong = next((reply for reply in replies if reply.status != 200), None)
     if wrong is not None:
-        explanation = explain(wrong, target=target, verdict=State.VALID)
-        # A 4xx is about the case itself; a 202, a redirect or silence is explained by its hint.
-        ours = wrong.status is not None and wrong.status >= 400 and case.likely
-        return _result(case, Outcome.FAIL, wrong, likely=case.likely if ours else explanation)
+        if case.likely and _is_about_the_case(case, wrong, replies, before):
+            return _result(case, Outcome.FAIL, wrong, likely=case.likely)
+        explained = _explained(wrong, target, State.VALID)
+        return _result(case, Outcome.FAIL, wrong, likely=explained)
     slowest = max(replies, key=lambda reply: reply.duration_ms)
     if slowest.duration_ms > slow * 1000:
         return _result(
@@ -95,33 +135,55 @@ def _accepted(case: Case, replies: Sequence[Reply], *, target: str, slow: float)
             observed=f"took {slowest.duration_ms / 1000:.1f} s to answer 200",
             means="TikTok wants its answer at once; how long it waits is not documented. What it "
             "gives up on it counts as failed and delivers again.",
-            likely="The work is done before the answer: answer 200 first, then work.",
+            likely="Whatever the handler does before it answers takes this long: answer 200 first, "
+            "then work.",
         )
     return _result(case, Outcome.PASS, slowest)
 
 
-def _rejected(case: Case, replies: Sequence[Reply]) -> Result:
+def _is_about_the_case(
+    case: Case, wrong: Reply, replies: Sequence[Reply], before: Sequence[Result]
+) -> bool:
+    """Whether the app rejected a valid delivery for what distinguishes the case from others.
+
+    It has accepted another valid delivery, and this one got a 4xx. A server error is evidence of
+    no more than an error, and a 202, a redirect or silence is explained by its hint.
+    """
+    if wrong.status is None or not 400 <= wrong.status < 500:
+        return False
+    if len(replies) > 1 and wrong is replies[0]:
+        return False  # it is the repetition that is tried
+    others = [each for each in before if each.case.expected is Expected.ACCEPTED]
+    if len(replies) == 1 and not any(each.accepted for each in others):
+        return False
+    if not case.blames_signature or wrong.status in {401, 403}:
+        return True
+    return names_signature(wrong.headers, wrong.body)
+
+
+def _rejected(case: Case, replies: Sequence[Reply], *, target: str) -> Result:
     reply = replies[-1]
-    if reply.status is None:
-        return _result(
-            case,
-            Outcome.FAIL,
-            reply,
-            means="A stranger's request makes the app hang or fall over.",
-            likely="The header is taken apart without expecting anything else than the usual.",
-        )
-    if 200 <= reply.status < 300:
+    if reply.status is not None and 200 <= reply.status < 300:
         return _result(case, Outcome.FAIL, reply, means=case.means, likely=case.likely)
-    if reply.status >= 500:
-        return _result(
-            case,
-            Outcome.WARN,
-            reply,
-            means="It is rejected, but by an error: strangers can fill the app's log with them.",
-            likely="The header is taken apart without expecting anything else than the usual: "
-            "answer 401 or 403.",
-        )
-    return _result(case, Outcome.PASS, reply)
+    if reply.status is not None and reply.status < 500:
+        return _result(case, Outcome.PASS, reply)
+    likely = ""
+    if case.has_odd_header:
+        likely = "The header is taken apart without expecting anything else than the usual"
+        likely += "." if reply.status is None else ": answer 401 or 403."
+    elif reply.error != "timeout":  # whose advice is to answer 200
+        likely = _explained(reply, target, State.INVALID)
+    if reply.status is None:
+        means = "A stranger's request makes the app hang or fall over."
+        return _result(case, Outcome.FAIL, reply, means=means, likely=likely)
+    means = "It is rejected, but by an error: strangers can fill the app's log with them."
+    return _result(case, Outcome.WARN, reply, means=means, likely=likely)
+
+
+def _explained(reply: Reply, target: str, verdict: State) -> str:
+    """What an answer shows by itself, without the status, which is shown next to it."""
+    words = explain(reply, target=target, verdict=verdict).removeprefix(f"{reply.status}: ")
+    return words[:1].upper() + words[1:]
 
 
 def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
@@ -144,7 +206,7 @@ def _ignored(case: Case, replies: Sequence[Reply]) -> Result:
             reply,
             means="Whatever looks at the address, the portal's reviewer included, makes the app "
             "fail.",
-            likely="The handler reads a body that a GET does not have: take POST only.",
+            likely="The route takes a GET and fails at it: take POST only.",
         )
     return _result(case, Outcome.PASS, reply)
 

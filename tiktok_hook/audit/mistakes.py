@@ -44,10 +44,6 @@ class Answers:
         """Whether the app rejected all of these."""
         return all((self.status(name) or 0) >= 400 for name in names)
 
-    def turned_down_one(self, *names: str) -> bool:
-        """Whether the app rejected at least one of these."""
-        return any(self.turned_down(name) for name in names)
-
     def rejected_one_as_forged(self, *names: str) -> bool:
         """Whether the app rejected at least one of these as it rejects a wrong signature.
 
@@ -181,7 +177,7 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
         "narrow-freshness-window",
         "Its window for the age of t is too narrow: allow 300 s both ways, and check the age "
         "before any slow work.",
-        lambda app: app.took("valid") and app.turned_down_one("late", "early"),
+        lambda app: app.took("valid") and app.rejected_one_as_forged("late", "early"),
     ),
     (
         "not-200",
@@ -197,7 +193,7 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     ),
     (
         "slow-answer",
-        "It does its work before it answers: answer 200 first, then work.",
+        "It takes long to answer a valid delivery: answer 200 first, then work.",
         lambda app: app.slow,
     ),
     (
@@ -207,9 +203,9 @@ _RULES: tuple[tuple[str, str, Callable[[Answers], bool]], ...] = (
     ),
     (
         "other-secret-or-login",
-        "It rejects a valid signature. Give it the same client secret as this audit, of the same "
-        "environment, and exempt the route from logins and filters. If it checks the client key, "
-        "give the audit --client-key.",
+        "It rejects a correctly signed delivery. Give it the same client secret as this audit, of "
+        "the same environment, and exempt the route from logins and filters. If it checks the "
+        "client key, give the audit --client-key.",
         lambda app: app.status("valid") in {400, 401, 403},
     ),
 )

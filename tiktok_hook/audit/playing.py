@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from tiktok_hook import hints, signature
 from tiktok_hook.audit.case import CLIENT_KEY, Case, Expected, RequestFactory
@@ -91,8 +90,7 @@ async def play(
         results: list[Result] = []
 
         def add(played: tuple[Case, list[Reply]]) -> None:
-            result = judge(*played, target=url, slow=slow)
-            results.append(_plainer(result, results[0]) if results else result)
+            results.append(judge(*played, target=url, slow=slow, before=results))
             if on_result is not None:
                 on_result(results[-1])
 
@@ -196,16 +194,6 @@ def _baffling(results: Sequence[Result]) -> bool:
     first = results[0]
     rejected = first.status is not None and (first.status in {400, 401, 403} or first.status >= 500)
     return first.case.id == "valid" and rejected
-
-
-def _plainer(result: Result, first: Result) -> Result:
-    """The result without a guess of its own if the plainest delivery failed in the same way."""
-    same = result.outcome is Outcome.FAIL and result.observed == first.observed
-    if result.accepted and result.case.expected is Expected.REJECTED:
-        return result  # a forgery answered 202 is not about the status
-    if first.case.id == "valid" and first.outcome is Outcome.FAIL and same:
-        return replace(result, means=first.means, likely="The same as with the case valid.")
-    return result
 
 
 def _require_way(url: str, reply: Reply) -> None:
