@@ -15,9 +15,9 @@ from tests.inspector.views import FAILURE, View
 from tests.listener import TOKEN, listening
 from tests.ngrok_service import NgrokService
 from tests.pictures.page import answering
-from tests.store.samples import delivery
+from tests.store.samples import delivery, event_body
 from tiktok_hook import events
-from tiktok_hook.delivery import DeliveryAnswered
+from tiktok_hook.delivery import DeliveryAnswered, Source
 from tiktok_hook.inspector import stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -93,6 +93,32 @@ async def test_a_new_row_is_inserted_and_the_others_are_left_as_they_are(view: V
     kept = "[...document.querySelectorAll('#list li')].map(row => row.kept ?? false)"
     assert await page.evaluate(kept) == [False, True, True, True]
     assert await page.locator("#list [tabindex='0']").count() == 1
+
+
+async def test_a_mark_is_shown_in_full_at_every_width(browser: Browser) -> None:
+    async with running() as served:
+        page = await browser.new_page()
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        long = event_body("post.publish.no_longer_publicaly_available")
+        await served.receive(long, source=Source.TRIGGER)
+        await served.receive(long, source=Source.TRIGGER)
+        tags = page.locator("#list .tag")
+        await expect(tags).to_have_text(["↻ 2", "trigger", "trigger"])
+        for width in (1440, 1024, 800, 400):
+            await page.set_viewport_size({"width": width, "height": 800})
+            if width == 400:
+                await page.click("#detail .back")
+            visible = [each for each in await tags.all() if await each.is_visible()]
+            assert len(visible) == (1 if width == 800 else 3)
+            for tag in visible:
+                cut = "each => each.scrollWidth > each.clientWidth"
+                assert not await tag.evaluate(cut), (width, await tag.text_content())
+                row = await tag.locator("xpath=..").bounding_box()
+                own = await tag.bounding_box()
+                assert row is not None
+                assert own is not None
+                assert own["x"] + own["width"] <= row["x"] + row["width"] + 1
+        await page.close()
 
 
 async def test_the_list_keeps_the_newest_600_rows_in_order(browser: Browser) -> None:
