@@ -111,4 +111,5 @@ class AttachWiring(Wiring):
             answered=answered,
             app_process=process,
         )
+        await self._follow_other_replays(store, plan)
         return self._begin(session, *remarks)

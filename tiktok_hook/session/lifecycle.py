@@ -230,6 +230,7 @@ class _ListenWiring(Wiring):
             *startup_notices.warnings(plan),
             *await asyncio.to_thread(startup_notices.left_waiting, relay, store.history()),
         )
+        await self._follow_other_replays(store, plan)
         return self._begin(session, *remarks)
 
     async def _public_url(self, local_url: str) -> str | None:

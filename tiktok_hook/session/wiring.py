@@ -18,6 +18,7 @@ from tiktok_hook.session import inspector_server
 from tiktok_hook.session.answered import AnsweredLog
 from tiktok_hook.session.child_app import app_alongside
 from tiktok_hook.session.options import AttachOptions, ListenOptions
+from tiktok_hook.session.other_replays import follow_replays
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.state import Session
 from tiktok_hook.store import Store
@@ -51,6 +52,15 @@ class Wiring:
         return await self.stack.enter_async_context(
             app_alongside(self.bus.publish, command, target)
         )
+
+    async def _follow_other_replays(
+        self, store: Store, options: ListenOptions | AttachOptions
+    ) -> None:
+        """Publish what other processes replay, unless no other process has the history."""
+        if not options.location.in_memory:
+            await self.stack.enter_async_context(
+                background_task(follow_replays(store, self.bus.publish))
+            )
 
     async def _inspect(
         self,

@@ -120,6 +120,17 @@ class HistoryReader(ChangeFeed, Protocol):
         """
         ...
 
+    def replays_by_others(self, since: float, limit: int) -> list[Attempt]:
+        """Replays that other processes began, in the order of their times.
+
+        Of a shared history those of one's own app: what others replay goes to their machines.
+
+        Args:
+            since: Unix seconds; only what began then or later.
+            limit: Maximum number.
+        """
+        ...
+
     def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The names of the apps that each of these deliveries was sent to; empty in a file."""
         ...

@@ -643,3 +643,21 @@ async def test_a_long_value_is_found_exactly(store: Store, field: str) -> None:
     (found,) = store.history().page(wanted)
     assert found.body == hostile_body(1)
     assert store.history().counts(wanted).received == 1
+
+
+async def test_replays_of_other_processes_are_read_without_ones_own(location: str) -> None:
+    with open_store(location) as own, open_store(location) as other:
+        await own.add(delivery(status=200))
+        for store, at, replay in (
+            (other, 3.0, True),
+            (own, 3.5, True),
+            (other, 2.0, True),
+            (other, 4.0, False),
+            (other, 5.0, True),
+        ):
+            await store.begin_attempt(attempt(1, started_at=at, replay=replay))
+        history = own.history()
+        assert [each.number for each in history.replays_by_others(0.0, 10)] == [3, 1, 5]
+        assert [each.number for each in history.replays_by_others(3.0, 10)] == [1, 5]
+        assert [each.number for each in history.replays_by_others(0.0, 2)] == [3, 1]
+        assert [each.number for each in other.history().replays_by_others(0.0, 10)] == [2]

@@ -115,6 +115,20 @@ class PostgresReader:
         )
         return {each[0]: rows.attempt_of(each) for each in found}
 
+    def replays_by_others(self, since: float, limit: int) -> list[Attempt]:
+        """Replays that other processes of this app began, in the order of their times."""
+        found = self._all(
+            f"SELECT {rows.ATTEMPT_COLUMNS} FROM tiktok_hook.attempts a WHERE a.replay "
+            "AND a.app = %(app)s::text AND a.owner <> %(owner)s::uuid "
+            "AND a.started_at >= %(since)s::float8 "
+            "ORDER BY a.started_at, a.delivery_id, a.number LIMIT %(limit)s::int4",
+            app=self._app,
+            owner=self._presence.id,
+            since=since,
+            limit=limit,
+        )
+        return [rows.attempt_of(each) for each in found]
+
     def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """The names of the apps that each of these deliveries was sent to."""
         found = self._all(

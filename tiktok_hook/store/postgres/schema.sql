@@ -131,6 +131,7 @@ CREATE TABLE attempts (
     PRIMARY KEY (delivery_id, number)
 ) WITH (fillfactor = 60);
 CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
+CREATE INDEX attempts_replays ON attempts (app, started_at) WHERE replay;
 
 -- Each app has its own: http://localhost:3000/ is another app on another machine.
 CREATE TABLE queue (

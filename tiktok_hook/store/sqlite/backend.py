@@ -36,12 +36,12 @@ class SQLiteBackend:
         self._bounds = bounds
         self._database.create()
         end_abandoned(self._database)
-        self._reader = SQLiteReader(self._database, self._app)
+        self._owner = os.urandom(8).hex()
+        self._reader = SQLiteReader(self._database, self._app, self._owner)
         self._connection: sqlite3.Connection | None = self._database.connect()
         self._identity = self._database.identity()
         self._last_id = 0  # the highest id seen by this process, in case the file is replaced
         self._floor = 0
-        self._owner = os.urandom(8).hex()
         self._owner_lock: FileLock | None = None
         # The bounds may be smaller than those of an earlier process.
         self._more_to_prune = self._exceeds_bounds(self._connection)

@@ -103,6 +103,7 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE UNIQUE INDEX attempts_number ON attempts (delivery_id, number);
 CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
+CREATE INDEX attempts_replays ON attempts (started_at) WHERE replay = 1;
 
 CREATE TABLE queue (
     delivery_id INTEGER NOT NULL,
@@ -132,7 +133,7 @@ CREATE TABLE attachments (
 _MIGRATIONS = {0: _SCHEMA}
 """Scripts that migrate a database of version n to `VERSION`; 0 is an empty file."""
 
-VERSION = 6
+VERSION = 7
 
 
 class Database:

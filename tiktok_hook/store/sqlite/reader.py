@@ -56,11 +56,13 @@ class SQLiteReader:
     Args:
         database: Where it is.
         app: The attached app whose queues are read; empty is the listener.
+        owner: The token of the attempts that this process makes; empty if it makes none.
     """
 
-    def __init__(self, database: Database, app: str = "") -> None:
+    def __init__(self, database: Database, app: str = "", owner: str = "") -> None:
         self._database = database
         self._app = app
+        self._owner = owner
         self._readers = ReadConnections(database)
 
     @property
@@ -111,6 +113,11 @@ class SQLiteReader:
             (id_list(ids),),
         )
         return {each[0]: encoding.attempt_of(each) for each in found}
+
+    def replays_by_others(self, since: float, limit: int) -> list[Attempt]:
+        """Replays that other processes began, in the order of their times."""
+        found = self._readers.all(_REPLAYS_BY_OTHERS, (since, self._owner, limit))
+        return [encoding.attempt_of(each) for each in found]
 
     def apps_of(self, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:  # noqa: ARG002 - the interface
         """Empty: a file has no names of apps."""
@@ -481,6 +488,11 @@ _ATTACHMENT = (
     "(SELECT count(*) FROM queue WHERE app = ?1 AND next_try_at IS NOT NULL), "
     "target, match, cursor, host, pid, missed "
     "FROM (SELECT 1) LEFT JOIN attachments ON app = ?1"
+)
+# Without an owner an attempt was imported, or it is not known who made it.
+_REPLAYS_BY_OTHERS = (
+    f"SELECT {rows.ATTEMPT_COLUMNS} FROM attempts INDEXED BY attempts_replays "
+    "WHERE replay = 1 AND started_at >= ? AND owner <> ? ORDER BY started_at, id LIMIT ?"
 )
 _COUNT_VERDICTS = "SELECT verdict, count(*) FROM deliveries GROUP BY verdict"
 _COUNT_ALL = (

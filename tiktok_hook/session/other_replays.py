@@ -1,0 +1,94 @@
+"""Publishes what other processes replay, so that a session shows it as its own replays."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from tiktok_hook.delivery import Attempt, AttemptEnded
+from tiktok_hook.errors import StoreError
+from tiktok_hook.store import HistoryReader, Store
+
+POLL_SECONDS = 0.25
+"""How often the history's change counter is read; it is queried only when that has changed."""
+
+_OVERLAP_SECONDS = 1.0
+"""How long after one replay another one may become visible that began before it."""
+
+_PAGE = 50
+
+
+async def follow_replays(store: Store, publish: Callable[[object], None]) -> None:
+    """Publish each replay of another process that ends from now on; does not return.
+
+    Args:
+        store: The history.
+        publish: Called with `AttemptEnded`.
+    """
+    history = store.history()
+    replays = OtherReplays(history, time.time())
+    seen = history.updates()
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        # Before the query, so that a change during it is not missed.
+        updates = history.updates()
+        if updates == seen:
+            continue
+        try:
+            ended = await asyncio.to_thread(replays.ended)
+        except StoreError:
+            continue  # what uses the history reports it; this is tried again
+        seen = updates
+        for attempt in ended:
+            publish(AttemptEnded(attempt))
+
+
+class OtherReplays:
+    """The replays of other processes that began at a time or later, each given once, at its end.
+
+    Args:
+        history: Where they are recorded.
+        since: Unix seconds.
+    """
+
+    def __init__(self, history: HistoryReader, since: float) -> None:
+        self._history = history
+        self._since = since
+        self._open: dict[tuple[int, int], None] = {}
+        self._known: dict[tuple[int, int], float] = {}  # those that began since `_since`
+
+    def ended(self) -> list[Attempt]:
+        """Those that have ended since the last call, in the order in which they began.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        found = self._read_open()
+        newest = since = self._since
+        while page := self._history.replays_by_others(since, _PAGE):
+            new = [each for each in page if (each.delivery_id, each.number) not in self._known]
+            for each in new:
+                key = each.delivery_id, each.number
+                self._known[key] = newest = each.started_at
+                if each.ended:
+                    found.append(each)
+                else:
+                    self._open[key] = None
+            if len(page) < _PAGE or page[-1].started_at == since:
+                break
+            since = page[-1].started_at
+        self._since = max(self._since, newest - _OVERLAP_SECONDS)
+        self._known = {key: at for key, at in self._known.items() if at >= self._since}
+        return found
+
+    def _read_open(self) -> list[Attempt]:
+        """Those that were under way at the last call, and have ended; what was cleared is gone."""
+        ended = []
+        for key in list(self._open):
+            delivery_id, number = key
+            attempts = self._history.attempts(delivery_id)
+            attempt = next((each for each in attempts if each.number == number), None)
+            if attempt is None or attempt.ended:
+                del self._open[key]
+            if attempt is not None and attempt.ended:
+                ended.append(attempt)
+        return ended
