@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import itertools
 import json
 import os
 import re
@@ -55,6 +56,25 @@ def test_every_statement_names_a_test() -> None:
     statements = re.findall(r"(?ms)^- .*?(?=^- |^#|\Z)", TEXT.partition("## Report")[0])
     assert len(statements) >= 20
     assert [each for each in statements if "::test_" not in each] == []
+
+
+def _starts_of_python() -> list[tuple[str, str]]:
+    """Where the package starts Python, and the argument after the interpreter."""
+    found = []
+    for file in sorted((ROOT / "tiktok_hook").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            words = getattr(node, "args", None) or getattr(node, "elts", [])
+            for word, after in itertools.pairwise(words if isinstance(words, list) else []):
+                if ast.unparse(word) == "sys.executable":
+                    found.append((str(file.relative_to(ROOT)), ast.unparse(after)))
+    return found
+
+
+def test_no_python_that_is_started_imports_from_the_working_directory() -> None:
+    """With -m and -c Python looks for modules there first: a cloned repository has it run one."""
+    found = _starts_of_python()
+    assert len(found) >= 4
+    assert [each for each in found if each[1] != "'-P'"] == []
 
 
 def spellings(secret: str) -> list[bytes]:

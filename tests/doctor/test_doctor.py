@@ -484,6 +484,16 @@ async def test_the_sdk_is_loaded_in_another_process(db: Path) -> None:
     assert shown(await machine.sdk(Subject(db=db))) == [("ngrok-sdk", "pass")]
 
 
+async def test_no_module_of_the_working_directory_is_run(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloned repository may contain a file with the name of a library."""
+    (tmp_path / "ngrok.py").write_text("open('was-run', 'w')")
+    monkeypatch.chdir(tmp_path)
+    await machine.sdk(Subject(db=db))
+    assert not (tmp_path / "was-run").exists()
+
+
 # The history.
 
 

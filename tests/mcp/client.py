@@ -139,7 +139,8 @@ def connected(
     # Where a process may not be started under a moved date, that is noticed here, in the thread of
     # the test.
     subprocess.run([sys.executable, "-c", ""], check=True)
-    words: Sequence[str] = ("-m", "tiktok_hook", "mcp", *options)
+    # -P, since the installed command does not import from the working directory either.
+    words: Sequence[str] = ("-P", "-m", "tiktok_hook", "mcp", *options)
     server = StdioServerParameters(
         command=sys.executable,
         args=list(words),

@@ -57,6 +57,8 @@ def test_the_listener_has_the_settings_file_of_the_server_and_is_stopped_on_requ
 ) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[listen]\nforward-to = "https://elsewhere.example"\n')
+    # A project's file with a name of ours or of a library is not run.
+    (tmp_path / "tiktok_hook.py").write_text("raise SystemExit(9)")
     with started(tmp_path, "--config", str(file), folder=tmp_path) as agent:
         denied = agent.error("start_listener", tunnel=False, port=0)
         assert "--allow-remote" in denied["hint"]

@@ -45,8 +45,10 @@ async def sdk(_subject: Subject) -> list[Finding]:
     except importlib.metadata.PackageNotFoundError:
         return [bad("ngrok-sdk", "ngrok's SDK is not installed", "Run: pip install 'ngrok>=1.4'")]
     # Loaded in another process: a binary that does not fit the system can end the one it is in.
+    # -P: a file ngrok.py in the working directory must not be run.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-c",
         "import ngrok",
         stdin=asyncio.subprocess.DEVNULL,
@@ -65,7 +67,7 @@ async def sdk(_subject: Subject) -> list[Finding]:
             bad(
                 "ngrok-sdk",
                 f"ngrok's SDK {version} cannot be loaded",
-                f"Run {sys.executable} -c 'import ngrok' to see why; pip install "
+                f"Run {sys.executable} -P -c 'import ngrok' to see why; pip install "
                 "--force-reinstall ngrok fetches the one for this system.",
             )
         ]

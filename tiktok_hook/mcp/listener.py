@@ -114,8 +114,9 @@ class OwnListener:
         if self._options.secrets:
             environment["TIKTOK_CLIENT_SECRET"] = " ".join(self._options.secrets)
         self._errors.clear()
+        # -P: the working directory is a project's, and its files must not be imported.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tiktok_hook.mcp.listener_process", *arguments,
+            sys.executable, "-P", "-m", "tiktok_hook.mcp.listener_process", *arguments,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=environment, limit=_LINE_LIMIT,
         )  # fmt: skip

@@ -17,8 +17,9 @@ if name in {"www-browser", "w3m", "lynx", "links", "elinks"}:
 sys.exit(int(not found.open(sys.stdin.read())))
 """
 """Runs in a child process because `webbrowser` waits for some browsers to exit and lets them write
-to the terminal. The URL is sent through stdin because it contains the token. Text-mode browsers are
-skipped: they would draw over the session's output."""
+to the terminal. The URL is sent through stdin because it contains the token, and -P keeps a file
+webbrowser.py in the working directory from receiving it. Text-mode browsers are skipped: they would
+draw over the session's output."""
 
 
 def open_page(url: str, failed: Callable[[], None]) -> None:
@@ -32,7 +33,7 @@ def open_page(url: str, failed: Callable[[], None]) -> None:
     def run() -> None:
         try:
             done = subprocess.run(  # noqa: S603 - our own program
-                [sys.executable, "-c", _PROGRAM],
+                [sys.executable, "-P", "-c", _PROGRAM],
                 input=url.encode(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
