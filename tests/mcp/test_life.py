@@ -189,6 +189,36 @@ def test_the_token_of_the_environment_is_in_no_result(tmp_path: Path) -> None:
         assert [text for text in agent.texts if TOKEN in text] == []
 
 
+def test_the_tokens_of_files_are_in_no_result(tmp_path: Path) -> None:
+    """Also one that a file has got since the server was started."""
+    token = "2{}Token0123456789abcd_5EXAMPLEexample123456".format
+    project, settings = tmp_path / "project", tmp_path / ".config"
+    for folder in (project, settings / "ngrok", settings / "tiktok-hook"):
+        folder.mkdir(parents=True)
+    (settings / "ngrok" / "ngrok.yml").write_text(f"authtoken: {token('yaml')}\n")
+    (settings / "tiktok-hook" / "config.toml").write_text(
+        f'authtoken = "{token("settings")}"\n[listen]\nsecret = "{token("secret")}"\n'
+    )
+    kept = settings / "tiktok-hook" / "credentials"
+    kept.write_text(f'ngrok_authtoken = "{token("kept")}"\n')
+    kept.chmod(0o600)
+    tokens = [token(each) for each in ("yaml", "settings", "secret", "kept", "env", "later")]
+    body = json.dumps({"event": "x.leak", "content": " ".join(tokens)}).encode()
+
+    async def fill() -> None:
+        with open_store(tmp_path / "history.db") as store:
+            await store.add(delivery(body))
+
+    asyncio.run(fill())
+    (project / ".env").write_text(f"NGROK_AUTHTOKEN={token('env')}\n")
+    with connected(tmp_path, "--db", str(tmp_path / "history.db"), folder=project) as agent:
+        shown = agent.call("get_delivery", id=1)["delivery"]["body"]
+        assert [each for each in tokens if each in shown] == [token("later")]
+        (project / ".env").write_text(f"NGROK_AUTHTOKEN={token('later')}\n")
+        assert token("later").encode() not in agent.bytes_of("tiktok-hook://deliveries/1/body")
+        assert token("later") not in agent.call("get_delivery", id=1)["delivery"]["body"]
+
+
 def test_doctor_checks_what_the_settings_file_names(tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "tiktok-hook"
     folder.mkdir(parents=True)

@@ -17,8 +17,16 @@ from mcp.types import INVALID_PARAMS, Tool
 from tests.deadline import DEADLINE
 from tests.listener import signed
 from tests.mcp.client import SECRET, TOKEN, Agent
+from tests.store.samples import delivery
 from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
-from tiktok_hook.mcp.output import INLINE_BODY_CHARS, MASK, NOTE, WITHHELD
+from tiktok_hook.mcp.output import (
+    INLINE_BODY_CHARS,
+    MASK,
+    MAX_FIELD_CHARS,
+    NOTE,
+    WITHHELD,
+    Output,
+)
 from tiktok_hook.mcp.tools import TOOLS
 
 READ_ONLY = {
@@ -244,6 +252,15 @@ def test_credentials_in_headers_are_masked(agent: Agent, receiver: str) -> None:
     assert [headers[name] for name, _ in given] == [MASK] * 4 + ["shown"]
     assert headers["Tiktok-Signature"] == MASK
     assert "abc-def" not in agent.texts[-1]
+
+
+def test_no_part_of_a_secret_remains_where_a_text_is_cut() -> None:
+    made = Output(show_headers=True, withheld=(SECRET,))
+    before = "x" * (MAX_FIELD_CHARS - 3)
+    cut = (before + WITHHELD)[:MAX_FIELD_CHARS]
+    long = before + SECRET
+    shape = made.delivery(delivery(b"", path=long, query=long, headers=(("X-Long", long),)))
+    assert (shape["path"], shape["query"], shape["headers"]) == (cut, cut, [["X-Long", cut]])
 
 
 def test_the_secret_is_in_no_result_even_if_it_came_in_a_payload(

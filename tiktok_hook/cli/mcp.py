@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def command(
             allow_send=allow_send,
             allow_remote=allow_remote,
             show_headers=show_headers,
-            withheld=_credentials(history),
+            withheld=lambda: _credentials(context, history, config),
             config=config,
             settings_of_listen=lambda words: _settings_of_listen(context, words),
             examined=lambda: _examined(context, config),
@@ -117,17 +117,33 @@ def _settings_of_listen(context: click.Context, words: Sequence[str]) -> "Listen
     return ListenSettings(targets=(*given["forward_to"], *routed), notices=tuple(notices))
 
 
-def _credentials(history: "Location") -> tuple[str, ...]:
-    """Tokens and passwords of the user that no result may contain."""
-    from tiktok_hook import paths
-    from tiktok_hook.errors import StoreError
+def _credentials(
+    context: click.Context, history: "Location", config: Path | None
+) -> tuple[str, ...]:
+    """Tokens and passwords of the user that no result may contain, wherever they are kept."""
+    from tiktok_hook import credentials, ngrok_config, paths, settings
+    from tiktok_hook.cli import doctor
+    from tiktok_hook.errors import HookError
 
     found = [
         os.environ.get(name, "").strip()
         for name in ("NGROK_AUTHTOKEN", "TIKTOK_HOOK_AUTHTOKEN", "PGPASSWORD")
     ]
-    with contextlib.suppress(StoreError):  # no state folder, so no inspector either
-        found.append(paths.user_token())
     if history.server is not None:
         found += history.server.passwords
+    words = [] if config is None else ["--config", str(config)]
+    with (
+        contextlib.suppress(HookError, click.ClickException),
+        doctor.command.make_context("doctor", words, parent=context.parent) as made,
+    ):
+        found += [made.params["authtoken"] or "", *made.params["secrets"]]
+    reads: tuple[Callable[[], str | None], ...] = (
+        paths.user_token,
+        credentials.read_authtoken,
+        lambda: ngrok_config.read().authtoken,
+        lambda: settings.from_env_file(settings.AUTHTOKEN_VARIABLE)[0],
+    )
+    for read in reads:
+        with contextlib.suppress(HookError):  # what cannot be read is used by no command either
+            found.append(read() or "")
     return tuple(each for each in found if each)

@@ -39,7 +39,8 @@ class McpOptions:
         allow_send: Send events, replays and audits without asking the user.
         allow_remote: Send to targets that are not on this machine.
         show_headers: Show authorization, cookie and signature headers unmasked.
-        withheld: Other values that no result may contain, such as authtokens.
+        withheld: Returns other values that no result may contain, such as authtokens; called
+            before each result, since files may have got another one.
         config: The settings file for the listener, too; None is the user's own.
         settings_of_listen: Returns what a `listen` with these arguments would do.
         examined: Returns what `doctor` checks: the user's settings, read when it is called.
@@ -51,7 +52,7 @@ class McpOptions:
     allow_send: bool = False
     allow_remote: bool = False
     show_headers: bool = False
-    withheld: tuple[str, ...] = field(default=(), repr=False)
+    withheld: Callable[[], Sequence[str]] = tuple
     config: Path | None = None
     settings_of_listen: Callable[[Sequence[str]], ListenSettings] = _as_given
     examined: Callable[[], Subject] = Subject

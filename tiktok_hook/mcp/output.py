@@ -62,13 +62,17 @@ class Output:
 
     Args:
         show_headers: Leave credentials and signatures in headers as they are.
-        withheld: Values that are replaced wherever they occur: secrets and tokens.
+        withheld: See `withhold`.
     """
 
     def __init__(self, *, show_headers: bool, withheld: Sequence[str] = ()) -> None:
         self._show_headers = show_headers
+        self.withhold(withheld)
+
+    def withhold(self, values: Sequence[str]) -> None:
+        """Replace these values wherever they occur: secrets and tokens."""
         # Longest first, since one may contain another. Very short ones would garble everything.
-        self._withheld = sorted({each for each in withheld if len(each) >= 6}, key=len)[::-1]
+        self._withheld = sorted({each for each in values if len(each) >= 6}, key=len)[::-1]
 
     def delivery(self, delivery: Delivery) -> dict[str, Any]:
         """A delivery in the one JSON shape; a long body is left out and named by its resource."""
@@ -80,13 +84,13 @@ class Output:
         if _by_reference(shape, body_uri(delivery.id)) and shape["event"] is not None:
             # `content` repeats the body.
             shape["event"] = {
-                key: value[:MAX_FIELD_CHARS] if isinstance(value, str) else value
+                key: self.cut(value, MAX_FIELD_CHARS) if isinstance(value, str) else value
                 for key, value in shape["event"].items()
                 if key in {"client_key", "event", "create_time", "user_openid"}
                 and isinstance(value, str | int)
             }
         for name in ("path", "query", "summary"):
-            shape[name] = shape[name][:MAX_FIELD_CHARS]
+            shape[name] = self.cut(shape[name], MAX_FIELD_CHARS)
         return shape
 
     def attempt(self, attempt: Attempt) -> dict[str, Any]:
@@ -101,7 +105,7 @@ class Output:
         _by_reference(request, request_uri(attempt.id))
         shape["request"] = request
         _by_reference(shape, answer_uri(attempt.id))
-        shape["target"] = shape["target"][: 4 * MAX_FIELD_CHARS]
+        shape["target"] = self.cut(shape["target"], 4 * MAX_FIELD_CHARS)
         return shape
 
     def headers(self, pairs: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -110,7 +114,7 @@ class Output:
         room = MAX_HEADERS_CHARS
         for name, value in pairs:
             masked = MASK if not self._show_headers and is_credential(name) else value
-            pair = [name[:MAX_FIELD_CHARS], masked[:MAX_FIELD_CHARS]]
+            pair = [self.cut(each, MAX_FIELD_CHARS) for each in (name, masked)]
             room -= len(pair[0]) + len(pair[1])
             if room < 0:
                 break
@@ -119,10 +123,17 @@ class Output:
 
     def text(self, text: str) -> str:
         """Text without withheld values and without characters that could deceive a reader."""
+        return visible(self._replaced(text), keep_newlines=True)
+
+    def cut(self, text: str, chars: int) -> str:
+        """The start of a text without withheld values, of which no part remains either."""
+        return self._replaced(text)[:chars]
+
+    def _replaced(self, text: str) -> str:
         for value in self._withheld:
             if value in text:
                 text = text.replace(value, WITHHELD)
-        return visible(text, keep_newlines=True)
+        return text
 
     def without_withheld(self, data: bytes, headers: Sequence[tuple[str, str]] = ()) -> bytes:
         """Bytes without withheld values; none at all if they are compressed and contain one.

@@ -114,20 +114,17 @@ class Backend:
         self._handlers: dict[str, Handler] = {}
         self._reading: ReadingTools | None = None
         self._permissions: Permissions | None = None
-        self.output: Output = Output(
-            show_headers=options.show_headers,
-            withheld=(*options.secrets, *options.withheld),
-        )
+        self.output: Output = Output(show_headers=options.show_headers)
 
     def close(self) -> None:
         """Close the history."""
         if self._reading is not None:
             self._reading.close()
 
-    @property
-    def reading(self) -> "ReadingTools":
-        """The tools that only read."""
+    def prepare(self) -> "ReadingTools":
+        """Make everything ready for a result; the tools that only read."""
         self._load()
+        self.output.withhold((*self._options.secrets, *self._options.withheld()))
         assert self._reading is not None
         return self._reading
 
@@ -160,7 +157,8 @@ class Backend:
         }
 
     async def _start_listener(self, asked: Any, call: Any) -> dict[str, Any]:
-        cursor = await asyncio.to_thread(self.reading.newest_id)
+        assert self._reading is not None
+        cursor = await asyncio.to_thread(self._reading.newest_id)
         started: dict[str, Any] = await self._listener.start(asked, call)
         return started | {"cursor": cursor}
 
@@ -180,7 +178,7 @@ class Backend:
         tool = BY_NAME.get(params.name)
         if tool is None:
             raise MCPError(INVALID_PARAMS, f"There is no tool {params.name[:100]!r}.")
-        await asyncio.to_thread(self._load)
+        await asyncio.to_thread(self.prepare)
         assert self._permissions is not None
         try:
             given = json.dumps(params.arguments or {}).encode()
@@ -209,7 +207,7 @@ class Backend:
     def _error(self, error: HookError) -> CallToolResult:
         message = str(error)  # it may quote an argument
         if len(message) > MAX_MESSAGE_CHARS:
-            message = f"{message[:MAX_MESSAGE_CHARS]}…"
+            message = f"{self.output.cut(message, MAX_MESSAGE_CHARS)}…"
         shape = {"message": message, "hint": error.hint, "exit_code": error.exit_code}
         text = json.dumps(self.output.harmless(shape), ensure_ascii=False)
         return CallToolResult(content=[TextContent(type="text", text=text)], is_error=True)
@@ -243,7 +241,7 @@ def make_server(backend: Backend) -> Server[Any]:
     async def read_resource(_: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         from tiktok_hook.mcp import resources
 
-        reading = await asyncio.to_thread(lambda: backend.reading)
+        reading = await asyncio.to_thread(backend.prepare)
         try:
             return await asyncio.to_thread(resources.read, str(params.uri), reading, backend.output)
         except HookError as error:
