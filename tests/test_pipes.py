@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 from pathlib import Path
@@ -44,3 +45,17 @@ def test_a_file_is_read_as_it_is_and_a_folder_is_an_error(tmp_path: Path) -> Non
         assert stream.read() == b"some"
     with pytest.raises(IsADirectoryError), pipes.opened(tmp_path):
         pass
+
+
+def test_an_empty_file_can_be_searched_and_one_of_the_kernel_is_read(tmp_path: Path) -> None:
+    """Both have a size of 0, as has a file of the kernel that waits for news."""
+    (tmp_path / "file").touch()
+    with pipes.opened(tmp_path / "file") as stream:
+        assert (stream.seek(0, os.SEEK_END), stream.read()) == (0, b"")
+        assert isinstance(stream, io.BufferedReader)
+        assert isinstance(stream.raw, pipes.Pipe)
+    if sys.platform == "linux":
+        with pipes.opened(Path("/proc/self/stat")) as stream:
+            first = stream.read()
+            stream.seek(0)
+            assert first.split()[0] == stream.read().split()[0] == str(os.getpid()).encode()

@@ -19,7 +19,7 @@ IDLE_SECONDS = 30.0
 
 
 class Pipe(io.RawIOBase):
-    """A pipe or socket whose data, or whose end, has to come in time.
+    """A pipe, socket or other file whose data, or whose end, has to come in time.
 
     Args:
         descriptor: The caller closes it.
@@ -32,6 +32,12 @@ class Pipe(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return os.lseek(self._descriptor, offset, whence)
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         """Read what is there.
@@ -87,21 +93,23 @@ def _pipe_of(stream: TextIO) -> io.BufferedReader | None:
 
 @contextmanager
 def opened(file: Path, *, seconds: float = IDLE_SECONDS) -> Iterator[BinaryIO]:
-    """Open a file for reading; from a pipe or socket each read waits for a limited time.
+    """Open a file for reading; each read waits for a limited time, unless a person types at it.
 
-    A named pipe is opened whether or not a program has it open for writing.
+    A named pipe is opened whether or not a program has it open for writing. Files of the kernel
+    that wait for news, such as /proc/kmsg, are regular ones of size 0.
 
     Args:
         file: Its path.
-        seconds: How long a read from a pipe waits at most.
+        seconds: How long a read waits at most.
 
     Raises:
         OSError: It cannot be opened.
     """
     descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as stream:
-        kind = os.fstat(descriptor).st_mode
-        if sys.platform != "win32" and (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        found = os.fstat(descriptor)
+        is_on_disk = stat.S_ISREG(found.st_mode) and found.st_size > 0
+        if sys.platform != "win32" and not is_on_disk and not os.isatty(descriptor):
             yield io.BufferedReader(Pipe(descriptor, seconds=seconds))
         else:
             if hasattr(os, "set_blocking"):

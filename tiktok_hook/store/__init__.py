@@ -207,6 +207,7 @@ def _existing(location: Location | str | Path) -> Path:
 
     Raises:
         NoHistoryError: There is none, or it would be in the memory of another process.
+        StoreError: It is not a file, or cannot be examined.
     """
     found = parse_location(location)
     if found.path is None:
@@ -214,8 +215,10 @@ def _existing(location: Location | str | Path) -> Path:
             "A history in memory can only be read by the process that has it.",
             hint="Give the path of a history that was kept.",
         )
+    from tiktok_hook.store.sqlite.database import require_file
+
     try:
-        found.path.stat()
+        require_file(found.path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoHistoryError(
             f"There is no history at {found.label} yet.", hint="tiktok-hook listen creates it."

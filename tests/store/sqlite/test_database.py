@@ -217,6 +217,15 @@ def test_reading_an_unusable_file_is_the_same_error(
         open_history(path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="files of Linux's kernel")
+@pytest.mark.parametrize("file", ["/proc/self/status", "/dev/zero"])
+def test_a_file_of_the_kernel_is_not_opened(file: str) -> None:
+    """SQLite would wait for ever to read /proc/kmsg as root."""
+    for opened in (open_store, open_history):
+        with pytest.raises(StoreError, match=f"{file} is not a file"):
+            opened(file)
+
+
 def test_reading_a_missing_history_names_the_command_that_creates_it(path: Path) -> None:
     with pytest.raises(StoreError, match=r"There is no history at .* yet") as caught:
         open_history(path)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 import time
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -401,6 +402,27 @@ def _statements(script: str) -> list[str]:
     return [each for each in bare.split(";") if each.strip()]
 
 
+def require_file(path: Path) -> None:
+    """Check that what is at a path can be a database.
+
+    A file of the kernel, as in /proc, is a regular one, but reading it may wait for ever, and
+    SQLite reads before it decides whether it is a database.
+
+    Raises:
+        StoreError: It is anything but a file on a disk.
+        OSError: There is nothing, or it cannot be examined.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_dev in _kernel_devices():
+        raise StoreError(f"{path} is not a file.", hint="Name a file with --db PATH.")
+
+
+def _kernel_devices() -> set[int]:
+    """The numbers of the file systems that are not on a disk and not in memory."""
+    places = ("/proc", "/sys", "/sys/kernel/debug", "/sys/kernel/tracing")
+    return {os.stat(each).st_dev for each in places if os.path.ismount(each)}  # noqa: PTH116
+
+
 def _create_file(path: Path, *, folders: bool) -> None:
     """Make an empty file, for the owner alone; SQLite gives its log the same mode."""
     try:
@@ -408,8 +430,8 @@ def _create_file(path: Path, *, folders: bool) -> None:
             _create_folder(path.parent)
         # A file that is there is not opened: closing it would drop the locks that SQLite holds
         # on it in this process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
-        if path.is_dir() or (path.exists() and not path.is_file()):
-            raise StoreError(f"{path} is not a file.", hint="Name a file with --db PATH.")
+        if path.exists():
+            require_file(path)
         with contextlib.suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             _sync_folder(path.parent)
