@@ -4,13 +4,17 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.apps import running_app
 from tests.cli.in_process import run
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.store.samples import delivery, event_body
 from tiktok_hook.store import ATTACHMENT, Attachment, open_store
 from tiktok_hook.store.app_name import MAX_CHARS, checked_app_name, default_app_name
@@ -94,6 +98,32 @@ async def test_it_forwards_what_matches_and_the_next_run_continues(db: str) -> N
     assert lines[-1]["type"] == "summary"
     assert len(app.requests) == 2
     assert again.exit_code == 1, "nothing more came"
+
+
+_QUICK = """
+from tiktok_hook.store.postgres import presence
+presence.RENEW_SECONDS = 0.2
+from tiktok_hook.cli import main
+main()
+"""
+"""The command, which finds out within 0.2 s and not within 5 s that its name is another's now."""
+
+
+def test_it_ends_with_5_when_another_process_has_taken_its_name() -> None:
+    server = postgres.server()
+    database = server.new_database()
+    url = server.url(database)
+    open_store(url).close()
+    words = ["attach", "--db", url, "--as", "anna", "-f", "9", "--no-inspect"]
+    with subprocess.Popen(
+        [sys.executable, "-c", _QUICK, *words], stderr=subprocess.PIPE
+    ) as process:
+        postgres.wait_for(lambda: server.execute("SELECT * FROM tiktok_hook.queue_locks", database))
+        server.execute("UPDATE tiktok_hook.queue_locks SET holder = gen_random_uuid()", database)
+        _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 5, errors
+    assert "Error: anna was taken over by another process." in errors.decode()
+    assert "Hint: Its lease had ended" in errors.decode()
 
 
 async def test_without_a_target_it_shows_what_matches(db: str) -> None:

@@ -16,6 +16,7 @@ from tests import postgres
 from tests.apps import http, running_app
 from tests.cli.history import fill
 from tests.cli.runner import invoke
+from tests.deadline import DEADLINE
 from tests.listener import SECRET, post, run
 from tests.postgres import PostgresServer, wait_for
 from tests.pty_terminal import Terminal
@@ -74,6 +75,28 @@ async def test_listen_receives_into_it_and_forwards(url: str) -> None:
         assert received is not None
         assert received.status == 200
         assert [each.status for each in found.attempts(received)] == [200]
+
+
+async def test_tiktok_is_answered_503_while_the_server_is_away(
+    server: PostgresServer, database: str
+) -> None:
+    """And 200 again once it is back; the listener continues."""
+    url = server.url(database)
+    async with tiktok_hook.listen(tunnel=False, inspect=False, secret=SECRET, db=url) as session:
+        assert (await post(session.local_url)).status == 200
+        server.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false")
+        server.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+        )
+        for _ in range(3):
+            reply = await post(session.local_url)
+            assert (reply.status, bool(reply.header("Retry-After"))) == (503, True)
+        server.execute(f"ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true")
+        async with asyncio.timeout(DEADLINE):
+            while (await post(session.local_url)).status != 200:  # noqa: ASYNC110 - nothing announces it
+                await asyncio.sleep(0.05)
+    with tiktok_hook.History(url) as found:
+        assert [each.status for each in found] == [200, 200]
 
 
 async def test_the_app_of_a_listener_gets_what_another_one_receives(url: str) -> None:

@@ -90,6 +90,32 @@ class TestRestart:
             assert other.newest_id() == 2
 
 
+async def test_what_is_acknowledged_is_on_disk_whatever_the_server_s_setting(
+    server: PostgresServer, database: str
+) -> None:
+    server.execute(f"ALTER DATABASE {database} SET synchronous_commit = off")
+    # Not of this database: its own commits would be flushed as well.
+    with (
+        open_store(server.url(database)) as store,
+        psycopg.connect(server.url("postgres")) as other,
+    ):
+
+        def at(place: str) -> int:
+            found = other.execute(f"SELECT pg_current_wal_{place}_lsn() - '0/0'".encode())
+            return int((found.fetchone() or (0,))[0])
+
+        for _ in range(5):
+            before = at("insert")
+            stored = await store.add(delivery())
+            assert at("flush") > before
+            before = at("insert")
+            begun = await store.begin_attempt(attempt(stored.id))
+            assert at("flush") > before
+            before = at("insert")
+            await store.end_attempt(replace(begun, status=200, duration_ms=1.0))
+            assert at("flush") > before
+
+
 async def _until_stored(store: Store) -> None:
     """Add a delivery as TikTok does: again until it is taken."""
     async with asyncio.timeout(20):
@@ -315,6 +341,31 @@ class TestVersions:
             open_store(server.url(database))
         with pytest.raises(StoreError, match=message):
             open_history(server.url(database))
+
+    async def test_a_listener_continues_while_a_later_version_changes_the_tables(
+        self, server: PostgresServer, database: str
+    ) -> None:
+        """There is one version; this is what every later one has to do: add, and keep functions."""
+        with open_store(server.url(database)) as store:
+            assert (await store.add(delivery())).id == 1
+            with psycopg.connect(server.url(database)) as later:
+                later.execute("SELECT pg_advisory_xact_lock(1414416491, 0)")
+                later.execute("ALTER TABLE tiktok_hook.deliveries ADD COLUMN later text")
+                adding = asyncio.ensure_future(store.add(delivery()))  # noqa: TID251 - awaited below
+                await asyncio.sleep(0)  # so that it is submitted, and waits for the table
+                later.execute("ALTER TABLE tiktok_hook.attempts ADD COLUMN later text")
+                later.execute(
+                    "CREATE FUNCTION tiktok_hook.add_2() RETURNS void LANGUAGE sql AS 'SELECT'"
+                )
+                later.execute("UPDATE tiktok_hook.history SET version = 2")
+            assert (await adding).id == 2
+            server.execute(_END_OTHERS, database)  # it connects again, and is no new start
+            await _until_stored(store)
+            begun = await store.begin_attempt(attempt(2))
+            await store.end_attempt(replace(begun, status=200, duration_ms=1.0))
+            assert [each.status for each in store.history().attempts(2)] == [200]
+        with pytest.raises(StoreError, match="has version 2; this tiktok-hook knows up to 1"):
+            open_store(server.url(database))
 
     async def test_a_restored_copy_has_an_epoch_of_its_own(
         self, server: PostgresServer, database: str
