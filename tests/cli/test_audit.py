@@ -35,6 +35,21 @@ async def test_a_failed_case_is_explained_and_ends_with_1(tmp_path: Path) -> Non
     assert ElementTree.parse(report).getroot().find("testsuite") is not None
 
 
+async def test_cases_that_fail_like_a_plainer_one_are_counted_in_one_line() -> None:
+    async with running_app(http(401, b"bad signature")) as app:
+        done = await run(app.url)
+        verbose = await run(app.url, "--only", "valid,late,early", "--verbose")
+    assert "  fail  as valid: 36 more cases" in done.stdout
+    assert len(done.stdout.splitlines()) < 24
+    assert "  fail  early" in verbose.stdout
+    async with running_app(http(500)) as app:
+        done = await run(app.url, "--only", "valid,late,forged,stale,get")
+    for line in ("fail  as valid: 1 more case ", "warn  as valid: 2 more cases"):
+        assert line in done.stdout
+    headings = ["Must be answered 200", "Must be rejected", "Not deliveries"]
+    assert [each for each in done.stdout.splitlines() if each in headings] == headings
+
+
 async def test_passed_cases_end_with_0() -> None:
     async with running_app() as app:
         done = await run(app.url, "--only", "valid,event:*")

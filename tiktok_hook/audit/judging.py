@@ -34,6 +34,7 @@ class Result:
         means: What that means in production; empty when it passed.
         likely: The likely mistake; empty when it passed or nothing is known.
         echoed: Whether the answer held the challenge that was sent.
+        same_as: The plainer case that went in the same way, and explains this one; empty if none.
     """
 
     case: Case
@@ -44,6 +45,7 @@ class Result:
     means: str = ""
     likely: str = ""
     echoed: bool = False
+    same_as: str = ""
 
     @property
     def is_bad(self) -> bool:
@@ -92,6 +94,10 @@ def judge(
     return _like_an_earlier_one(result, before)
 
 
+_PLAINER = {"x-header": "missing-header", "future": "stale-week", "nonsense-t": "stale-week"}
+"""Cases whose acceptance proves nothing of its own where a plainer one is accepted."""
+
+
 def _like_an_earlier_one(result: Result, before: Sequence[Result]) -> Result:
     """The result without a guess of its own if a plainer case went in the same way."""
     if result.outcome is Outcome.PASS or result.echoed:
@@ -99,17 +105,21 @@ def _like_an_earlier_one(result: Result, before: Sequence[Result]) -> Result:
     earlier = {each.case.id: each for each in before}
     if result.accepted and result.case.expected is Expected.REJECTED:
         # An app that accepts those accepts this one for the same reason.
-        plainer = ["forged", *(["missing-header"] if result.case.id == "x-header" else [])]
-        for name in plainer:
+        for name in ("forged", _PLAINER.get(result.case.id)):
             if name in earlier and earlier[name].accepted:
-                return replace(result, likely=f"The same as with the case {name}.")
+                return _same_as(earlier[name], result)
         return result
     for name in ("valid", "forged"):
         plain = earlier.get(name)
         if plain is not None and plain.is_bad and plain.observed == result.observed:
             means = plain.means if result.outcome is plain.outcome else result.means
-            return replace(result, means=means, likely=f"The same as with the case {name}.")
+            return _same_as(plain, replace(result, means=means))
     return result
+
+
+def _same_as(earlier: Result, result: Result) -> Result:
+    name = earlier.case.id
+    return replace(result, likely=f"The same as with the case {name}.", same_as=name)
 
 
 def is_limited(reply: Reply) -> bool:

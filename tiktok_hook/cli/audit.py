@@ -1,6 +1,7 @@
 """``tiktok-hook audit``: send valid and invalid deliveries to the user's handler."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,9 @@ if TYPE_CHECKING:
 )
 @options.insecure_option
 @options.path_option("--junit", help="Write a JUnit XML report for CI.")
-@click.option("--verbose", "-v", is_flag=True, help="Show the cases that passed, too.")
+@click.option(
+    "--verbose", "-v", is_flag=True, help="Show each case: those that passed, and those alike, too."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @options.color_option
 @options.config_option
@@ -137,6 +140,7 @@ class AuditView:
         self._quiet = quiet
         self._expected = ""
         self._explained: set[str] = set()
+        self._same: Counter[tuple[str, str, str]] = Counter()
         self.progress = Progress("Running", len(cases))
         self.shown = 0
 
@@ -150,9 +154,13 @@ class AuditView:
             return
         self.progress.erase()
         if result.case.expected != self._expected:
+            self._show_same()
             self._expected = result.case.expected
             click.echo(self._lines.heading(_HEADINGS[self._expected]), nl=False)
         status = "-" if result.status is None else str(result.status)
+        if result.same_as and not self._verbose:
+            self._same[result.outcome.value, status, result.same_as] += 1
+            return
         detail = f"{status:>3} {result.duration_ms:6.0f} ms"
         mark, title = result.outcome.value, result.case.id
         line = self._lines.line(mark, title, detail, title_width=self._title_width)
@@ -168,9 +176,19 @@ class AuditView:
             lines += [f"{what}: {text}" for what, text in new.items()]
             click.echo(self._lines.below(*lines), nl=False)
 
+    def _show_same(self) -> None:
+        """Show how many cases went in the same way as a plainer one: all of them can."""
+        for (mark, status, name), count in self._same.items():
+            cases = "1 more case" if count == 1 else f"{count} more cases"
+            text = f"as {name}: {cases}"
+            line = self._lines.line(mark, text, f"{status:>3}", title_width=self._title_width)
+            click.echo(line, nl=False)
+        self._same.clear()
+
     def end(self, report: "AuditReport") -> None:
         """Show the conclusions from all cases, and the totals."""
         lines = self._lines
+        self._show_same()
         if report.mistakes:
             click.echo(f"\n{lines.heading('What your app seems to do wrong')}", nl=False)
             for mistake in report.mistakes:
