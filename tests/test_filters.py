@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import prose
 from tiktok_hook import filters
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.errors import UsageError
@@ -307,3 +308,9 @@ def test_no_filter_takes_long_to_compare(text: str, value: Any) -> None:
 def test_many_wildcards_take_no_longer() -> None:
     text = "*a" * 1500 + "*b"
     assert not filters.parse(text).matches(delivery(event="a" * 2000))
+
+
+@pytest.mark.parametrize("page", ["docs/filters.md", "tiktok_hook/inspector/static/filters.js"])
+def test_every_form_of_a_term_is_documented(page: str) -> None:
+    text = (prose.ROOT / page).read_text("utf-8")
+    assert [form for form in filters.FORMS if form not in text] == []

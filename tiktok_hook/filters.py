@@ -44,9 +44,10 @@ TermField = Literal["event", "user", "key", "content"]
 
 ELSE = "else"
 
-_FORMS = (
-    "A term is an event such as post.publish.*, user:OPEN_ID, key:CLIENT_KEY or content.NAME:GLOB."
-)
+FORMS = ("user:OPEN_ID", "key:CLIENT_KEY", "content.NAME:GLOB")
+"""The terms other than an event's name, for messages and documentation."""
+
+_FORMS = f"A term is an event such as post.publish.*, {', '.join(FORMS[:-1])} or {FORMS[-1]}."
 _BLANKS = re.compile(r"\s+")
 _PREFIX = re.compile(r'[^\s":]*:')
 _BARE = re.compile(r'[^\s"]*')

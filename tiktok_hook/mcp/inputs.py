@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from tiktok_hook.delivery.shapes import keywords
+from tiktok_hook.filters import FORMS
 
 MAX_ID = 1 << 62
 MAX_WAIT_SECONDS = 50.0
@@ -33,7 +34,7 @@ class DeliveryConditions:
     filter: Annotated[
         str | None,
         "Terms with blanks between them that must all match: an event glob (post.publish.*), "
-        "user:OPEN_ID, key:CLIENT_KEY, content.NAME:GLOB; a value with blanks in double quotes.",
+        f"{', '.join(FORMS)}; a value with blanks in double quotes.",
     ] = None
     verdict: Annotated[
         tuple[VerdictName, ...],
