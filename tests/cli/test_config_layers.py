@@ -39,6 +39,27 @@ def test_every_command_that_takes_a_secret_finds_it_in_env(folder: Path) -> None
     assert ".env" in verified.stderr
 
 
+def test_what_is_set_for_listen_changes_no_option_of_one_call(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "tiktok-hook.toml").write_text('path = "/webhook"\n')
+    config = home / ".config" / "tiktok-hook" / "config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('header = "X-Debug: 1"\n')
+    monkeypatch.setenv("TIKTOK_HOOK_PATH", "/webhook")
+
+    def value(command: str, key: str) -> object:
+        shown = json.loads(run("config", "show", command, "--json").stdout)["settings"]
+        return next(each["value"] for each in shown if each["option"] == key)
+
+    assert value("listen", "path") == "/webhook"
+    assert value("replay", "path") is None
+    assert value("listen", "header") == ["X-Debug: 1"]
+    assert value("replay", "header") == ["X-Debug: 1"]
+    assert not value("import", "header")
+    assert not value("verify", "header")
+
+
 def test_the_environment_wins_over_env(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / ".env").write_text("TIKTOK_CLIENT_SECRET=planted-secret\n")
     (folder / "body").write_bytes(b"{}")

@@ -282,6 +282,23 @@ async def test_without_a_secret_the_stored_signature_goes_out(db: str, app: App)
     assert verdict(app.requests[0]) is State.VALID
 
 
+async def test_a_missing_secret_is_named_where_the_stored_signature_was_rejected(
+    db: str, app: App
+) -> None:
+    for status, words, secret, is_named in (
+        (401, [], None, True),
+        (403, ["--set", "content.publish_id=p-1"], None, True),
+        (500, [], None, False),
+        (401, ["--as-is"], None, False),
+        (401, [], SECRET, False),
+    ):
+        app.answer = http(status)
+        result = await replay(db, "1", *words, secret=secret)
+        assert result.exit_code == 6
+        named = "no client secret was given" in " ".join(result.stderr.split())
+        assert named is is_named, (status, words, secret)
+
+
 async def gone(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 

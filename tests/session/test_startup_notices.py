@@ -31,7 +31,7 @@ def test_a_path_in_target_and_callback_url_is_named(
 ) -> None:
     (notice,) = doubled_path([target], path)
     assert f"deliveries go to {sent_to}." in notice.message
-    assert f"--forward-to {meant}," in notice.hint
+    assert f"the target as {meant}," in notice.hint
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,11 @@ def read(command: click.Command, name: str, args: Sequence[str], parent: Any) ->
         UsageError: A file cannot be read, or has a key that is unknown or not allowed in it.
     """
     layers = Layers()
-    own = by_name(command)
+    own = {
+        key: option
+        for key, option in by_name(command).items()
+        if not getattr(option, "is_for_one_call", False)
+    }
     _add_project(layers, command, name, own, parent)
     named = config_option_value(args)
     try:

@@ -28,9 +28,10 @@ _NAMED = 10
     help="Only requests to these URLs, as in '*/tiktok*'. Repeatable.",
 )
 @options.option("--signed-only", is_flag=True, help="Only requests with a Tiktok-Signature header.")
-@options.option(
+@click.option(
     "--header",
     "headers",
+    cls=options.OneCallOption,
     multiple=True,
     metavar="'NAME: VALUE'",
     help="FILE is one request body, and this came with it. Repeatable.",

@@ -123,6 +123,16 @@ class FormatOption(Option):
         return value, source
 
 
+class OneCallOption(click.Option):
+    """An option that is given on the command line only.
+
+    ``--path`` of `replay` and ``--header`` of `import` and `verify` share their names with options
+    of `listen`, but mean something else: what is set for `listen` must not change them.
+    """
+
+    is_for_one_call = True
+
+
 def option(*names: str, **attributes: Any) -> Callable[[F], F]:
     """A click option with a ``TIKTOK_HOOK_…`` variable named after its first long name."""
     long = next(name for name in names if name.startswith("--")).split("/")[0]

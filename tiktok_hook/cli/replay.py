@@ -44,7 +44,9 @@ changing = options.together(
     option("--unset", "unsets", multiple=True, metavar="PATH", help="Remove a value. Repeatable."),
     option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="Set a header."),
     option("--method", metavar="WORD", help="Use another HTTP method."),
-    option("--path", metavar="PATH", help="Use another path and query."),
+    click.option(
+        "--path", cls=options.OneCallOption, metavar="PATH", help="Use another path and query."
+    ),
     option("--edit", is_flag=True, help="Change the body in $EDITOR first."),
     option("--with-id", is_flag=True, help="Add the header Tiktok-Hook-Replay-Of with the id."),
 )
@@ -159,6 +161,7 @@ class _ReplayCommand:
         self._not_possible = 0
         self._unedited = 0
         self._failed_ids: list[int] = []
+        self._rejected = False  # at least one, as a wrong or old signature is
         self._still_queued = False
         self._hint = ""
         self._where: Filter | None = None
@@ -210,6 +213,12 @@ class _ReplayCommand:
         if self._options.signing is None or not self._expects_rejection:
             hint += f" Once it is fixed: {self._again()}"
             wanted = "200"
+            if self._rejected and self._options.signing is None and not self._secrets:
+                hint = (
+                    "The stored signature was sent, because no client secret was given; it is old, "
+                    "and matches no changed body. Set TIKTOK_CLIENT_SECRET, or give --secret-file "
+                    f"FILE, to sign again: {self._again()}"
+                )
         else:
             wanted = "with a 4xx, as a bad signature deserves,"
         raise AppError(
@@ -353,6 +362,7 @@ class _ReplayCommand:
         if attempt.failed:
             self._failed += 1
             self._failed_ids.append(attempt.delivery_id)
+            self._rejected = self._rejected or attempt.status in {400, 401, 403}
             self._still_queued = self._still_queued or attempt.error is not None
 
     def _bar(self) -> "Progress | None":

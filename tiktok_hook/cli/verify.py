@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @options.secret_file_option
 @click.option(
     "--header",
+    cls=options.OneCallOption,
     metavar="TEXT",
     help="The header's value, or the header as it was copied: a line, JSON, -H '…', a log.",
 )

@@ -27,7 +27,7 @@ def doubled_path(targets: Sequence[str], path: str) -> list[Notice]:
             text = (
                 f"{path} is in --path and in the target: deliveries go to {join(base, path, '')}."
             )
-            hint = f"Give --forward-to {base.removesuffix(own)}, or leave out --path."
+            hint = f"Give the target as {base.removesuffix(own)}, or leave out --path."
             notices.append(Notice(text, hint))
     return notices
 
