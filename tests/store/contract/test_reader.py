@@ -381,6 +381,22 @@ async def test_a_walk_continues_while_rows_come_and_go(location: str) -> None:
         assert seen == [*range(1, 11), *range(26, 76)]
 
 
+async def test_a_status_that_is_recorded_later_counts_in_place_of_the_first(store: Store) -> None:
+    for status in (500, 500, 404, 200, None):
+        await store.add(delivery(event_body(), status=status))
+    for number, status in ((2, 404), (3, 404), (4, 500), (5, 500)):
+        store.set_status(number, status)
+    await store.flush()
+
+    def found(*statuses: int) -> list[int]:
+        return [each.id for each in store.history().page(Filter(statuses=statuses), limit=3)]
+
+    assert found(500) == [5, 4, 1]
+    assert found(404) == [3, 2]
+    assert found(404, 500) == [5, 4, 3]
+    assert found(200) == []
+
+
 def test_a_verdict_is_read_whole(history: HistoryReader) -> None:
     found = history.get(6)
     assert found is not None

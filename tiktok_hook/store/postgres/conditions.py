@@ -12,6 +12,10 @@ from tiktok_hook.store.filter import ANY_APP, Filter
 from tiktok_hook.store.kept import searchable
 from tiktok_hook.store.postgres import rows
 
+MARKS = "LEFT JOIN tiktok_hook.marks m ON m.delivery_id = d.id"
+JOINED = f"tiktok_hook.deliveries d {MARKS}"
+"""What conditions are over."""
+
 Values = dict[str, Any]
 
 
@@ -44,7 +48,7 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
     if where.ids:
         clause.add("d.id = ANY (%(ids)s::int8[])", ids=[each for each in where.ids if is_id(each)])
     if where.event_globs and names is not None:
-        clause.add(ANY_NAME, names=list(names))
+        clause.add(_ANY_NAME, names=list(names))
     _add_outcomes(clause, where)
     _add_app(clause, where, app)
     if where.redeliveries:
@@ -89,16 +93,13 @@ def whose(where: Filter, app: str) -> str:
 def _add_outcomes(clause: Clause, where: Filter) -> None:
     if where.verdicts:
         given = [each.value for each in dict.fromkeys(where.verdicts)]
-        clause.add("d.verdict = ANY (%(verdicts)s::text[])", verdicts=given)
+        clause.add(_ANY_VERDICT, verdicts=given)
         if State.VALID not in where.verdicts:
             clause.add("d.verdict <> 'valid'")  # as in the index
     if where.statuses:
         given_statuses = list(dict.fromkeys(where.statuses))
-        clause.add(
-            "coalesce(m.status, d.status) = ANY (%(statuses)s::int4[])", statuses=given_statuses
-        )
-        if 200 not in where.statuses:
-            clause.add(_STATUS_IDS)
+        part = _ANY_STATUS if 200 in where.statuses else _INDEXED_STATUS
+        clause.add(part, statuses=given_statuses)
 
 
 def _add_values(clause: Clause, where: Filter) -> None:
@@ -116,15 +117,83 @@ def _add_values(clause: Clause, where: Filter) -> None:
         clause.add(part, publish=searched(where.publish_id))
 
 
-ANY_NAME = "d.event = ANY (%(names)s::text[])"
-QUEUED_IDS = "SELECT delivery_id FROM tiktok_hook.queue WHERE app = %(app)s::text"
-
-_STATUS_IDS = (
-    "d.id IN (SELECT id FROM tiktok_hook.deliveries "
+_ANY_NAME = "d.event = ANY (%(names)s::text[])"
+_ANY_VERDICT = "d.verdict = ANY (%(verdicts)s::text[])"
+_ANY_STATUS = "coalesce(m.status, d.status) = ANY (%(statuses)s::int4[])"
+_INDEXED_STATUS = (
+    f"{_ANY_STATUS} AND d.id IN (SELECT id FROM tiktok_hook.deliveries "
     "WHERE status = ANY (%(statuses)s::int4[]) AND status <> 200 UNION ALL "
     "SELECT delivery_id FROM tiktok_hook.marks "
     "WHERE status = ANY (%(statuses)s::int4[]) AND status <> 200)"
 )
+QUEUED_IDS = "SELECT delivery_id FROM tiktok_hook.queue WHERE app = %(app)s::text"
+
+
+@dataclass(frozen=True)
+class _OneOf:
+    """A condition that a column has one of several values.
+
+    Attributes:
+        values: The name of their placeholder.
+        type: Theirs in SQL.
+        any: The condition.
+        each: The same for one value, ``{}``: each part of it can be met by reading an index in the
+            order of the ids, and a delivery meets one at most.
+    """
+
+    values: str
+    type: str
+    any: str
+    each: tuple[str, ...]
+
+
+# In the order of how few deliveries they leave.
+_ONE_OF = (
+    _OneOf(
+        "statuses",
+        "int4",
+        _INDEXED_STATUS,
+        (
+            "d.status = {} AND d.status <> 200 AND m.status IS NULL",
+            "m.status = {} AND m.status <> 200",
+        ),
+    ),
+    _OneOf("names", "text", _ANY_NAME, ("d.event = {}",)),
+    _OneOf("verdicts", "text", _ANY_VERDICT, ("d.verdict = {}",)),
+)
+
+
+def page_condition(clause: Clause, tail: str) -> str:
+    """The condition for the first few rows in the order of the ids.
+
+    The server reads an index in the order of the ids for one value of a column, but reads and sorts
+    all that have one of several. So one column is asked for value by value, a few rows of each.
+
+    Args:
+        clause: All conditions; values that the result needs are added.
+        tail: ``ORDER BY d.id ... LIMIT ...``.
+    """
+    condition = str(clause)
+    several: _OneOf | None = None
+    for each in _ONE_OF:
+        if each.any not in clause.parts:
+            continue
+        values = clause.values[each.values]
+        if len(values) == len(each.each) == 1:
+            name = f"only_{each.values}"
+            clause.values[name] = values[0]
+            only = each.each[0].format(f"%({name})s::{each.type}")
+            condition = condition.replace(each.any, only)
+        elif several is None:
+            several = each
+    if several is None:
+        return condition
+    parts = [condition.replace(several.any, each.format("wanted.value")) for each in several.each]
+    found = " UNION ALL ".join(f"(SELECT d.id FROM {JOINED} WHERE {each} {tail})" for each in parts)
+    return (
+        f"d.id IN (SELECT found.id FROM unnest(%({several.values})s::{several.type}[]) "
+        f"AS wanted (value), LATERAL ({found}) AS found {tail.replace('d.id', 'found.id')})"
+    )
 
 
 def add_text(clause: Clause, text: str, low: int, high: int) -> None:
