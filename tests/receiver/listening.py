@@ -71,16 +71,24 @@ class Deliveries:
     """In place of the relay: keeps deliveries, and answers them with a function."""
 
     def __init__(
-        self, seen: Listening, handle: Callable[[Delivery], Awaitable[ReceiverResponse]] | None
+        self,
+        seen: Listening,
+        handle: Callable[[Delivery], Awaitable[ReceiverResponse]] | None,
+        pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None,
     ) -> None:
         self._seen = seen
         self._handle = handle
+        self._pass_through = pass_through
 
     async def handle(self, delivery: Delivery) -> ReceiverResponse:
         return await self._keep(delivery, None)
 
     async def reject(self, delivery: Delivery, status: int) -> ReceiverResponse:
         return await self._keep(delivery, status)
+
+    async def pass_through(self, request: IncomingRequest) -> ReceiverResponse:
+        assert self._pass_through is not None
+        return await self._pass_through(request)
 
     async def _keep(self, delivery: Delivery, status: int | None) -> ReceiverResponse:
         self._seen.deliveries.append(delivery)
@@ -180,9 +188,8 @@ async def listening(
     )
     handler = WebhookHandler(
         policy,
-        Deliveries(seen, handle),
+        Deliveries(seen, handle, pass_through),
         reports,
-        pass_through=pass_through,
         clock=lambda: seen.now,
     )
     sockets = ports.bind(0, preferred=1)

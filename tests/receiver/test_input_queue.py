@@ -176,3 +176,6 @@ class Rejecting:
     async def reject(self, delivery: Delivery, status: int) -> ReceiverResponse:
         assert (len(delivery.body), status) == (16 * 1024, 403)
         return OK
+
+    async def pass_through(self, request: IncomingRequest) -> ReceiverResponse:
+        raise AssertionError(request)

@@ -15,12 +15,13 @@ import pytest
 from tests.apps import OK, App, free_port, hang, running_app
 from tests.deadline import DEADLINE
 from tests.relay.samples import CRASHING, Published, delivery, eventually
-from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
+from tiktok_hook.delivery import AttemptEnded, Notice
 from tiktok_hook.forward import Forwarder
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.relay.health_check import HealthCheck
 from tiktok_hook.relay.options import AckMode, RelayOptions
 from tiktok_hook.relay.queue_runner import QueueRunner
+from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QueueEntry, open_store
 from tiktok_hook.store.sqlite.file_lock import queue_lock
 
@@ -132,35 +133,30 @@ async def test_there_is_one_notice_when_another_listener_holds_the_queue_without
     path: Path,
 ) -> None:
     """As one that is paused does, or that Ctrl-Z stopped in the middle."""
-    published, sent = Published(), asyncio.Event()
-
-    async def send(each: Delivery, target: str) -> Attempt:
-        sent.set()
-        return Attempt(delivery_id=each.id, started_at=0, target=target, status=200)
-
-    target = "http://127.0.0.1:3000"
-    with open_store(path) as store, queue_lock(path, target) as elsewhere:
-        assert elsewhere.acquire()
-        await store.add(delivery(), queues=[QueueEntry("first", target)])
-        backlog = QueueRunner(
-            target,
-            store=store,
-            health=HealthCheck(target, published.take),
-            send=send,
-            publish=published.take,
-            patience=0.05,
-        )
-        backlog.start_draining("first")
-        async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
-            running = group.create_task(backlog.run(lambda _mode: None))
-            (notice,) = await published.until(Notice)
-            assert notice.message.endswith(f"{target} and forwards nothing.")
-            assert not sent.is_set()
-            elsewhere.release()
-            await sent.wait()
-            backlog.stop()
-            await running
-        await backlog.close()
+    published = Published()
+    async with running_app() as app, Forwarder() as forwarder, asyncio.timeout(DEADLINE):
+        with open_store(path) as store, queue_lock(path, app.url) as elsewhere:
+            assert elsewhere.acquire()
+            await store.add(delivery(), queues=[QueueEntry("first", app.url)])
+            backlog = QueueRunner(
+                app.url,
+                store=store,
+                health=HealthCheck(app.url, published.take),
+                sender=Sender(RelayOptions(), store=store, forwarder=forwarder),
+                publish=published.take,
+                patience=0.05,
+            )
+            backlog.start_draining("first")
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(backlog.run(lambda _mode: None))
+                (notice,) = await published.until(Notice)
+                assert notice.message.endswith(f"{app.url} and forwards nothing.")
+                assert app.requests == []
+                elsewhere.release()
+                await app.wait_for(1)
+                backlog.stop()
+                await running
+            await backlog.close()
     assert len(published.of(Notice)) == 1
 
 

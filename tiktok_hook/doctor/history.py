@@ -1,7 +1,6 @@
 """The history: where it is, whether it can be written, whether it is intact."""
 
 import os
-from typing import TYPE_CHECKING
 
 from tiktok_hook import paths
 from tiktok_hook.doctor.finding import CheckStatus, Finding, bad, good, warning
@@ -10,18 +9,22 @@ from tiktok_hook.doctor.subject import Subject
 from tiktok_hook.doctor.waiting import in_thread
 from tiktok_hook.errors import NoHistoryError, StoreError
 from tiktok_hook.sanitize import visible
+from tiktok_hook.store import (
+    Location,
+    ServerReport,
+    check_creatable,
+    check_integrity,
+    locate,
+    open_history,
+    report_server,
+)
 from tiktok_hook.terminal import words
-
-if TYPE_CHECKING:
-    from tiktok_hook.store import Location, ServerReport
 
 _SECONDS = 4.0
 
 
 async def database(subject: Subject) -> list[Finding]:
     """Whether the database can be written and is whole; of a server also what it is like."""
-    from tiktok_hook.store import locate
-
     location = locate(subject.db, where="db")
     found = [await in_thread(lambda: _database(location))]
     if location.is_shared and found[0].status is not CheckStatus.FAIL:
@@ -29,10 +32,8 @@ async def database(subject: Subject) -> list[Finding]:
     return found
 
 
-def _server(location: "Location") -> list[Finding]:
+def _server(location: Location) -> list[Finding]:
     """What a shared history's server is like, seen from here."""
-    from tiktok_hook.store import report_server
-
     try:
         found = report_server(location)
     except StoreError as error:
@@ -72,7 +73,7 @@ def _server(location: "Location") -> list[Finding]:
     return findings
 
 
-def _rights(report: "ServerReport") -> Finding:
+def _rights(report: ServerReport) -> Finding:
     """What the database user may do."""
     user = visible(report.user)
     if report.rights == "none":
@@ -86,9 +87,7 @@ def _rights(report: "ServerReport") -> Finding:
     return good("database-rights", f"{user} {allowed[report.rights or 'none']}")
 
 
-def _database(location: "Location") -> Finding:
-    from tiktok_hook.store import check_creatable, check_integrity, open_history
-
+def _database(location: Location) -> Finding:
     name = location.label
     try:
         state = check_integrity(location, seconds=_SECONDS)

@@ -45,7 +45,7 @@ _CONTENT_TYPES = {".txt": "text/plain; charset=utf-8", ".html": "text/html; char
 
 
 class DeliveryHandler(Protocol):
-    """Stores and forwards deliveries; the relay does."""
+    """Stores and forwards deliveries, and forwards the requests of ``--pass``: the relay."""
 
     def handle(self, delivery: Delivery) -> Awaitable[ReceiverResponse]:
         """Store an accepted delivery, forward it, and return the response to its sender."""
@@ -53,17 +53,18 @@ class DeliveryHandler(Protocol):
     def reject(self, delivery: Delivery, status: int) -> Awaitable[ReceiverResponse]:
         """Store a delivery that is answered `status` and not forwarded."""
 
+    def pass_through(self, request: IncomingRequest) -> Awaitable[ReceiverResponse]:
+        """Forward a non-webhook request, unstored, and return the response to it."""
+
 
 class WebhookHandler:
     """Answers the requests to the receiver.
 
     Args:
         policy: Decides what a request is.
-        deliveries: Gets every delivery. Its `StoreError` is answered 503, so that TikTok sends
-            the delivery again; any other exception 500.
+        deliveries: Gets every delivery, and what `Policy.passes`. Its `StoreError` is answered
+            503, so that TikTok sends the delivery again; any other exception 500.
         reports: Gets non-webhook requests, failures to store, and bugs.
-        pass_through: Forwards the requests of ``--pass`` and returns the app's response; None
-            without it.
         clock: Unix seconds.
     """
 
@@ -73,14 +74,12 @@ class WebhookHandler:
         deliveries: DeliveryHandler,
         reports: ReceiverReports,
         *,
-        pass_through: Callable[[IncomingRequest], Awaitable[ReceiverResponse]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._policy = policy
         self._deliveries = deliveries
         self._reports = reports
         self._file = policy.options.serve_file
-        self._pass_through = pass_through
         self._clock = clock
         self._diagnoses_left = float(DIAGNOSES_PER_SECOND)
         self._diagnosed_at = 0.0
@@ -147,8 +146,7 @@ class WebhookHandler:
         return True
 
     async def _pass(self, request: IncomingRequest) -> tuple[ReceiverResponse, str]:
-        assert self._pass_through is not None
-        response = await self._pass_through(request)
+        response = await self._deliveries.pass_through(request)
         note = f"forwarded to the app: {response.note}" if response.note else "forwarded to the app"
         return response, note
 

@@ -33,14 +33,15 @@ Invariants:
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 
-from tiktok_hook.delivery import Attempt, AttemptEnded, Delivery, Notice
+from tiktok_hook.delivery import Attempt, AttemptEnded, Notice
 from tiktok_hook.errors import StoreError
 from tiktok_hook.relay import retry_policy
 from tiktok_hook.relay.health_check import HealthCheck
 from tiktok_hook.relay.retry_policy import DELAYS, SUSPECT_AFTER, AttemptOutcome, Delays
+from tiktok_hook.relay.sender import Sender
 from tiktok_hook.store import QueuedDelivery, QueueEntry, QueueMode, Store
 
 RETRY_FOR_SECONDS = 72 * 3600.0
@@ -82,7 +83,7 @@ class QueueRunner:
         target: Its URL.
         store: Holds the queue.
         health: Knows whether the target is up.
-        send: Makes one attempt with a delivery at the target, records it, and returns it.
+        sender: Makes the attempts, and records them.
         publish: Called with `AttemptEnded` and `Notice`.
         changed: Set when the number of waiting deliveries may have changed; None if that is unused.
         retry_for: Seconds after which a delivery is given up; its entry has the time.
@@ -101,7 +102,7 @@ class QueueRunner:
         *,
         store: Store,
         health: HealthCheck,
-        send: Callable[[Delivery, str], Awaitable[Attempt]],
+        sender: Sender,
         publish: Callable[[object], None],
         changed: asyncio.Event | None = None,
         retry_for: float = RETRY_FOR_SECONDS,
@@ -112,7 +113,7 @@ class QueueRunner:
         self._target = target
         self._store = store
         self._health = health
-        self._send = send
+        self._sender = sender
         self._publish = publish
         self._changed = asyncio.Event() if changed is None else changed
         self._retry_for = retry_for
@@ -342,7 +343,7 @@ class QueueRunner:
     async def _attempt(self, queued: QueuedDelivery) -> Attempt:
         self._running.add(queued.delivery.id)
         try:
-            attempt = await self._send(queued.delivery, self._target)
+            attempt = await self._sender.send(queued.delivery, self._target, queued=True)
         finally:
             self._running.discard(queued.delivery.id)
         self._store_failed = False

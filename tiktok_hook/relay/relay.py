@@ -126,7 +126,7 @@ class Relay:
                 target,
                 store=store,
                 health=health,
-                send=partial(sender.send, queued=True),
+                sender=sender,
                 publish=publish,
                 changed=self._queue_changed,
                 retry_for=self.retry_for,

@@ -6,21 +6,18 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tiktok_hook import paths, ports
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Notice
 from tiktok_hook.errors import ListenError, StoreError
 from tiktok_hook.forward import Forwarder, parse_target
+from tiktok_hook.inspector import InspectorContext
 from tiktok_hook.inspector.options import InspectorPageOptions
 from tiktok_hook.session import browser
 from tiktok_hook.session.signals import signals
 from tiktok_hook.signature import checked_secrets
 from tiktok_hook.store import Location, locate, open_history, open_store
-
-if TYPE_CHECKING:
-    from tiktok_hook.inspector import InspectorContext
 
 PORTS = range(4040, 4050)
 
@@ -29,7 +26,7 @@ _DEFAULTS = InspectorPageOptions()
 
 @asynccontextmanager
 async def showing(
-    parts: "InspectorContext",
+    parts: InspectorContext,
     options: InspectorPageOptions,
     feed: Bus,
     *,

@@ -271,12 +271,7 @@ class _ListenWiring(Wiring):
             plan, secrets=plan.secrets, self_check_token=token, passes=plan.pass_through
         )
         reports = ReceiverReports(self.bus.publish)
-        handler = WebhookHandler(
-            policy,
-            relay,
-            reports,
-            pass_through=relay.pass_through if plan.pass_through else None,
-        )
+        handler = WebhookHandler(policy, relay, reports)
         limits = Limits.of(plan)
         await self.stack.enter_async_context(serve(handler, sockets, limits, reports=reports))
 

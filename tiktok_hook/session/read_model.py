@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import AppChanged, QueueChanged, TunnelChanged
+from tiktok_hook.inspector import Status
 from tiktok_hook.session.tally import Tally
-
-if TYPE_CHECKING:
-    from tiktok_hook.inspector import Status
 
 
 class ReadModel:
@@ -48,7 +46,7 @@ class ReadModel:
             QueueChanged: self._queue_changed,
         }
 
-    def status(self, fixed: "Status") -> "Status":
+    def status(self, fixed: Status) -> Status:
         """Return the status that the inspector shows.
 
         Args:

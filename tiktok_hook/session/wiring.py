@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tiktok_hook.app_process import AppProcess
 from tiktok_hook.bus import Bus
 from tiktok_hook.delivery import Ready
 from tiktok_hook.forward import Forwarder, local_port
+from tiktok_hook.inspector import Status
 from tiktok_hook.inspector.options import InspectorOptions
 from tiktok_hook.relay import Relay
 from tiktok_hook.session import inspector_server
@@ -22,9 +22,6 @@ from tiktok_hook.session.other_replays import follow_replays
 from tiktok_hook.session.read_model import ReadModel
 from tiktok_hook.session.state import Session
 from tiktok_hook.store import Store
-
-if TYPE_CHECKING:
-    from tiktok_hook.inspector import Status
 
 
 class Wiring:
@@ -70,7 +67,7 @@ class Wiring:
         state: ReadModel,
         *,
         secrets: tuple[str, ...],
-        fixed: "Status",
+        fixed: Status,
     ) -> str:
         """Serve the inspector and return its URL, including the token."""
         from tiktok_hook import inspector

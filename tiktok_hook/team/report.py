@@ -1,18 +1,16 @@
 """The team of a shared history as text and as JSON."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tiktok_hook.sanitize import visible
+from tiktok_hook.store.team_records import Creation, Login, Member, Overview
 from tiktok_hook.terminal import words
-
-if TYPE_CHECKING:
-    from tiktok_hook.store.team_records import Creation, Login, Member, Overview
 
 CLOCK_SECONDS = 2.0
 """A clock that is further from the server's than this is pointed out."""
 
 
-def creation_lines(creation: "Creation", label: str) -> list[str]:
+def creation_lines(creation: Creation, label: str) -> list[str]:
     """What `team create` did."""
     what = "Created the shared history at" if creation.made else "Brought up to date:"
     roles = {role: visible(name) for role, name in creation.roles.items()}
@@ -26,7 +24,7 @@ def creation_lines(creation: "Creation", label: str) -> list[str]:
     return lines
 
 
-def login_lines(login: "Login", role: str) -> list[str]:
+def login_lines(login: Login, role: str) -> list[str]:
     """What to hand out to a new user: the only time that the password is shown."""
     lines = [f"{login.name}, {role}", f"  --db {login.url}"]
     if login.passfile_line is None:
@@ -39,7 +37,7 @@ def login_lines(login: "Login", role: str) -> list[str]:
     return lines
 
 
-def overview_lines(overview: "Overview") -> list[str]:
+def overview_lines(overview: Overview) -> list[str]:
     """What `team status` prints."""
     way = "directly" if overview.direct else "through a pooler"
     if not overview.hears:
@@ -61,7 +59,7 @@ def overview_lines(overview: "Overview") -> list[str]:
     return lines
 
 
-def overview_json(overview: "Overview") -> dict[str, Any]:
+def overview_json(overview: Overview) -> dict[str, Any]:
     """What `team status --json` prints."""
     return {
         "database": overview.label,
@@ -99,11 +97,11 @@ def overview_json(overview: "Overview") -> dict[str, Any]:
     }
 
 
-def _lines_of(members: "list[Member]") -> list[str]:
+def _lines_of(members: list[Member]) -> list[str]:
     return [f"  {_process(each)}" for each in members]
 
 
-def _attached_lines(members: "list[Member]") -> list[str]:
+def _attached_lines(members: list[Member]) -> list[str]:
     lines = []
     for each in members:
         left = words.plural(each.behind, "delivery", "deliveries")
@@ -118,7 +116,7 @@ def _attached_lines(members: "list[Member]") -> list[str]:
     return lines
 
 
-def _process(member: "Member") -> str:
+def _process(member: Member) -> str:
     name = visible(member.app)
     if member.role is not None:
         name += f" ({visible(member.role)})"
