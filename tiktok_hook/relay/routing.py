@@ -16,6 +16,10 @@ MAX_DELAY_SECONDS = 120.0
 MAX_RULES = 100
 """Maximum number of routes, and of answer rules: a delivery is compared with all of them."""
 
+MAX_GLOB_CHARS = 8_000
+"""Maximum length of the globs in all routes, and in all answer rules: comparing takes up to that
+times a delivery's length, and a cloned repository may bring its routes along."""
+
 MAX_COUNTED = 10_000
 """Maximum number of events whose answers are counted; beyond it the oldest count is dropped."""
 
@@ -72,24 +76,29 @@ def parse_routes(given: Sequence[tuple[str, str]]) -> tuple[Route, ...]:
 
     Raises:
         UsageError: A filter or a target is not one, ``else`` is not the last filter, or there are
-            more than `MAX_RULES`.
+            more than `MAX_RULES` or longer globs than `MAX_GLOB_CHARS`.
     """
     _check_number(given, "--route")
     last = len(given)
-    return tuple(
+    routes = tuple(
         Route(filters.parse(text, else_allowed=number == last), parse_target(target))
         for number, (text, target) in enumerate(given, 1)
     )
+    _check_globs([each.match for each in routes], "--route")
+    return routes
 
 
 def parse_answers(given: Sequence[tuple[str, str]]) -> tuple[AnswerRule, ...]:
     """The rules of ``--answer FILTER STATUS[xN][@DELAY]``.
 
     Raises:
-        UsageError: A filter or an answer is not one, or there are more than `MAX_RULES`.
+        UsageError: A filter or an answer is not one, or there are more than `MAX_RULES` or longer
+            globs than `MAX_GLOB_CHARS`.
     """
     _check_number(given, "--answer")
-    return tuple(_answer(filters.parse(text), answer) for text, answer in given)
+    rules = tuple(_answer(filters.parse(text), answer) for text, answer in given)
+    _check_globs([each.match for each in rules], "--answer")
+    return rules
 
 
 def _check_number(given: Sequence[tuple[str, str]], flag: str) -> None:
@@ -97,6 +106,17 @@ def _check_number(given: Sequence[tuple[str, str]], flag: str) -> None:
         raise UsageError(
             f"{flag} is given {len(given):,} times; at most {MAX_RULES} are used.",
             hint="A wildcard covers several events: post.publish.*",
+        )
+
+
+def _check_globs(matches: Sequence[DeliveryFilter], flag: str) -> None:
+    terms = [term for each in matches for term in each.terms if term.field in {"event", "content"}]
+    chars = sum(len(each.value) for each in terms)
+    if chars > MAX_GLOB_CHARS:
+        raise UsageError(
+            f"The filters of {flag} have globs of {chars:,} characters in all; at most "
+            f"{MAX_GLOB_CHARS:,} are used.",
+            hint="A wildcard covers several events or values: post.publish.*",
         )
 
 
