@@ -271,6 +271,55 @@ async def test_a_developer_cannot_mislead_retention_readers_or_attached_apps(tea
     assert _rows(team) == before
 
 
+LARGE = {
+    "a name": "SELECT tiktok_hook.own_1(repeat('n', 201))",
+    "an empty name": "SELECT tiktok_hook.own_1('')",
+    "a filter": "SELECT tiktok_hook.attach_1('ben@desk', 't', repeat('x', 200000), 0, 'e', 'h', 1, "
+    "0, NULL)",
+    "a host": "SELECT tiktok_hook.register_1(gen_random_uuid(), 'ben@desk', 'listen', '', "
+    "repeat('h', 3000), 1, true, 0, 15)",
+    "a clock": "SELECT tiktok_hook.register_1(gen_random_uuid(), 'ben@desk', 'listen', '', 'h', 1, "
+    "true, 'NaN', 15)",
+    "a kind": "SELECT tiktok_hook.register_1(gen_random_uuid(), 'ben@desk', E'\\x1b', '', 'h', 1, "
+    "true, 0, 15)",
+    "an address": _BEGIN.format(start="1", headers="[]", size=9).replace(
+        "E'http://x\\x1b[31m'", "repeat('x', 600000)"
+    ),
+    "a response": _END.format(status=200, headers="[]", ms="1", size=9).replace(
+        "'x'::bytea", "decode(repeat('00', 3000000), 'hex')"
+    ),
+}
+"""What a developer writes of their own, so large or odd that everyone's lists would suffer."""
+
+
+async def test_a_developer_writes_nothing_that_makes_everyone_s_lists_long(team: Team) -> None:
+    """One response of 200 MB had `events --json` take two minutes and print 280 MB."""
+    await _filled(team)
+    team.execute("ben", _BEGIN.format(start="1", headers="[]", size=9))
+    before = _rows(team)
+    allowed = []
+    for what, sql in LARGE.items():
+        try:
+            team.execute("ben", sql)
+        except psycopg.errors.CheckViolation:
+            continue
+        allowed.append(what)
+    assert allowed == []
+    assert _rows(team) == before
+
+
+async def test_no_lease_is_longer_than_a_minute(team: Team) -> None:
+    """A lease of a century kept `team leave` from removing an app whose user was shut out."""
+    await _filled(team)
+    team.execute(
+        "ben",
+        "SELECT tiktok_hook.register_1(gen_random_uuid(), 'ben@desk', 'attach', '', 'h', 1, true, "
+        "0, 3e9)",
+    )
+    left = "SELECT max(held_until) - now() <= interval '60 s' FROM tiktok_hook.processes"
+    assert team.execute("ben", left) == [(True,)]
+
+
 async def test_whatever_a_teammate_wrote_a_delivery_can_be_read(team: Team) -> None:
     await _filled(team)
     team.execute("ben", _BEGIN.format(start="1", headers="garbage", size=9))

@@ -128,6 +128,11 @@ CREATE TABLE attempts (
     CHECK (status BETWEEN 100 AND 999),
     CHECK (size BETWEEN 0 AND 1000 + octet_length(request_headers) + octet_length(hint)
            + coalesce(octet_length(request_body), 0) + octet_length(headers) + octet_length(body)),
+    -- Whoever lists deliveries reads the last attempt of each: no more than a program of ours writes.
+    CHECK (octet_length(request_body) <= 67108864),
+    CHECK (octet_length(headers) + octet_length(request_headers) + octet_length(body) <= 2097152),
+    CHECK (octet_length(target) + octet_length(variant) + octet_length(request_method)
+           + coalesce(octet_length(error), 0) + octet_length(hint) <= 524288),
     PRIMARY KEY (delivery_id, number)
 ) WITH (fillfactor = 60);
 CREATE INDEX attempts_open ON attempts (owner) WHERE duration_ms IS NULL;
@@ -159,7 +164,9 @@ CREATE TABLE attachments (
     pid integer NOT NULL,
     attached_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    missed bigint NOT NULL          -- what retention deleted before it looked at them
+    missed bigint NOT NULL,         -- what retention deleted before it looked at them
+    -- Everyone's `team status` shows these.
+    CHECK (octet_length(target) + octet_length(filter) + octet_length(host) <= 131072)
 ) WITH (fillfactor = 50);
 
 -- Running processes, each with a lease by the server's clock that it renews.
@@ -173,7 +180,10 @@ CREATE TABLE processes (
     direct boolean NOT NULL,        -- no pooler is in between
     clock_seconds double precision, -- how far its clock is ahead of the server's
     started_at timestamptz NOT NULL DEFAULT now(),
-    held_until timestamptz NOT NULL
+    held_until timestamptz NOT NULL,
+    CHECK (kind IN ('listen', 'attach', 'other')),
+    CHECK (clock_seconds BETWEEN -1e11 AND 1e11),
+    CHECK (octet_length(program) + octet_length(host) <= 2000)
 ) WITH (fillfactor = 50);
 
 -- A queue belongs to its holder for as long as that process has its lease.
@@ -186,7 +196,7 @@ CREATE TABLE queue_locks (
 
 -- Whose the names of apps are: the user's who used them first.
 CREATE TABLE apps (
-    app text PRIMARY KEY,
+    app text PRIMARY KEY CHECK (char_length(app) BETWEEN 1 AND 200),
     role text NOT NULL
 );
 
@@ -214,7 +224,8 @@ BEGIN
     END IF;
 END $own$;
 
--- Makes or renews the lease of a process; the server's clock, in Unix seconds.
+-- Makes or renews the lease of a process, of a minute at most: whatever it asked for, it is seen to
+-- be gone. Returns the server's clock, in Unix seconds.
 CREATE FUNCTION register_1(
     process uuid, by_app text, its_kind text, its_program text, its_host text, its_pid integer,
     is_direct boolean, ahead double precision, seconds double precision)
@@ -224,7 +235,7 @@ BEGIN
     PERFORM own_1(by_app);
     INSERT INTO processes AS p (id, app, kind, program, host, pid, direct, clock_seconds, held_until)
     VALUES (process, by_app, its_kind, its_program, its_host, its_pid, is_direct, ahead,
-            now() + make_interval(secs => seconds))
+            now() + make_interval(secs => least(seconds, 60)))
     ON CONFLICT (id) DO UPDATE SET held_until = excluded.held_until, direct = excluded.direct,
         clock_seconds = coalesce(excluded.clock_seconds, p.clock_seconds)
     WHERE p.app = by_app;
