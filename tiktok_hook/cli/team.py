@@ -25,7 +25,7 @@ _ROLES = ("listener", "developer")
 
 @click.command(
     cls=options.Command,
-    example="tiktok-hook team add anna --role developer --db postgresql://hooks_owner@db/hooks",
+    example="tiktok-hook team add anna --role developer --db postgresql://postgres@db/hooks",
 )
 @click.argument("action", metavar="create|add|status|leave|upgrade", type=click.Choice(_ACTIONS))
 @click.argument("words", metavar="[NAME] [URL]", nargs=-1)
@@ -63,7 +63,8 @@ def command(
     user of a role, and prints the address and the password to hand out. status lists listeners and
     attached apps, how far each is behind and since when it is silent. leave NAME forgets an
     attached app, also one of a history in a file. upgrade brings the tables to the version of this
-    program. URL is the database's address, as for --db; create, add and upgrade need its owner.
+    program. URL is the database's address, as for --db; create and upgrade need the history's
+    owner, the first create and add an administrator of the server.
     """
     from tiktok_hook.store import forget_app, open_team
     from tiktok_hook.team import report

@@ -589,6 +589,36 @@ def test_a_user_without_superuser_s_rights_makes_a_team_too(
         assert history.page() == []
 
 
+def test_the_steps_of_the_page_work_for_the_users_that_they_name(
+    server: PostgresServer, database: str
+) -> None:
+    lines = re.findall(r"^\$ tiktok-hook (team .*)$", (DOCS / "team.md").read_text(), re.MULTILINE)
+    assert len(lines) >= 5
+    for line in lines:
+        user = re.search(r"postgresql://(\w+)@db.example.com/hooks", line)
+        assert user is not None
+        url = server.url(database, user=user[1].replace("hooks_", f"{database}_"))
+        named = re.sub(r"(?<=team add )(\w+)", rf"\1_{database}", line.replace(user[0], url))
+        done = invoke(*named.split())
+        assert done.exit_code == 0, done.output
+
+
+def test_the_owner_gives_roles_to_users_that_exist_and_makes_none(
+    server: PostgresServer, database: str
+) -> None:
+    invoke("team", "create", server.url(database))
+    owner, name = server.url(database, user=f"{database}_owner"), f"dora_{database}"
+    words = ("team", "add", name, "--role", "developer", "--db", owner)
+    rejected = invoke(*words)
+    assert rejected.exit_code == 5
+    assert f"lets {database}_owner make no database users" in rejected.stderr
+    assert "administrator" in rejected.stderr
+    server.execute(f"CREATE ROLE {name} LOGIN")
+    assert "existed before" in invoke(*words).stdout
+    with open_history(server.url(database, user=name)) as history:
+        assert history.page() == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

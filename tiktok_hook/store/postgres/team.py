@@ -85,6 +85,7 @@ class Team:
 
         Raises:
             UsageError: The name cannot be one.
+            StoreError: There is no user of this name, and ours may not make one.
         """
         if not _NAME.fullmatch(name):
             raise UsageError(
@@ -98,8 +99,15 @@ class Team:
                 raise StoreError(
                     f"{self._server.label} has no role {group} yet.", hint="tiktok-hook team create"
                 )
+            is_new = not _role_exists(connection, name)
+            if is_new and not _may(connection, "rolcreaterole"):
+                raise StoreError(
+                    f"{self._server.label} lets {connection.info.user} make no database users.",
+                    hint="Use the address of an administrator, as for the first team create, or "
+                    f'let one run: CREATE ROLE "{name}" LOGIN. Then run this again.',
+                )
             with connection.transaction():
-                if _role_exists(connection, name):
+                if not is_new:
                     login = Login(name, _url(connection, name), None)
                 else:
                     login = _new_login(connection, name)
@@ -202,6 +210,10 @@ class Team:
         name = _group(connection, "owner")
         login = None if _role_exists(connection, name) else _new_login(connection, name)
         _run(connection, "GRANT CONNECT, CREATE ON DATABASE {} TO {}", connection.info.dbname, name)
+        # So that it gives them to users that exist. It makes none: a user who may make roles may
+        # also give itself those of the server's administrators, up to PostgreSQL 15.
+        groups = [_group(connection, each) for each in ROLES]
+        _run(connection, "GRANT {}, {} TO {} WITH ADMIN OPTION", *groups, name)
         _run(connection, "SET LOCAL ROLE {}", name)
         return login
 
