@@ -41,6 +41,8 @@ class AttachWiring(Wiring):
         await asyncio.to_thread(lambda: open_history(location).close())  # only `listen` creates one
         app = plan.app_name if targets else None
         store = self.stack.enter_context(open_store(location, prune=False, app=app))
+        if app is not None and store.app is not None:
+            app = store.app  # two users of a database may share an account of this machine
         forwarder = await enter(Forwarder(insecure=plan.insecure))
         state, answered = self._follow_events(store, targets)
         name = None

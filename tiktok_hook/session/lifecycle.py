@@ -156,7 +156,7 @@ class _ListenWiring(Wiring):
         if plan.is_attached:
             name = await enter(
                 attaching(
-                    plan.app_name,
+                    store.app or plan.app_name,
                     store,
                     match=None,
                     targets=targets,

@@ -450,6 +450,18 @@ def test_two_users_of_one_machine_have_apps_of_their_own(team: Team) -> None:
             assert history.app == second
 
 
+async def test_two_users_of_one_machine_attach_without_naming_their_apps(team: Team) -> None:
+    words = ("attach", "-f", "9", "--no-inspect", "--format", "json", "--timeout", "0.1")
+    with team.open("staging") as listener:
+        done = [
+            await asyncio.to_thread(invoke, *words, "--db", team.url(team.name(each)))
+            for each in ("anna", "ben", "anna")
+        ]
+        assert [each.exit_code for each in done] == [0, 0, 0], done
+        apps = [json.loads(each.stdout.splitlines()[0])["app"] for each in done]
+        assert apps == [f"{listener.app}/{team.name(each)}" for each in ("anna", "ben", "anna")]
+
+
 def test_a_name_of_another_user_is_not_taken_over(team: Team) -> None:
     team.open("anna", ANNA).close()
     with pytest.raises(StoreError, match=f"{ANNA} belongs to the database user"):

@@ -76,7 +76,8 @@ class PostgresBackend:
         keep: How many deliveries stay from now on; None leaves it as it is.
         keep_bytes: How many bytes they may take; None leaves it as it is.
         prune: Whether this process deletes what is beyond the bounds.
-        app: Whose queues and attempts these are; None is this user on this machine.
+        app: Whose queues and attempts these are; None is this user on this machine. If that name
+            belongs to another user of the database, it is a name of ours that begins with it.
 
     Raises:
         StoreError: It cannot be reached, has another version, or may not be written.
@@ -94,7 +95,7 @@ class PostgresBackend:
         # A listener may have a name as well, and is the one that prunes.
         kind = "listen" if prune else "attach" if app is not None else "other"
         self._server = Server(address, kind)
-        self._is_named = app is not None
+        self._is_named = app not in {None, default_app_name()}
         whose = rows.text(default_app_name()) if app is None else rows.text(app)
         self._presence = Presence(self._server, whose, leased=True, kind=kind)
         self._connection: Connection | None = None
