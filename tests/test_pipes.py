@@ -19,7 +19,7 @@ def named(tmp_path: Path) -> Path:
 def test_a_named_pipe_that_no_program_writes_to_is_an_error(named: Path) -> None:
     with (
         pipes.opened(named, seconds=0.1) as stream,
-        pytest.raises(TimeoutError, match=r"neither data nor its end came within 0\.1 s"),
+        pytest.raises(TimeoutError, match=r"neither data nor its end arrived within 0\.1 s"),
     ):
         stream.read()
 

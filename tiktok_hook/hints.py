@@ -30,7 +30,7 @@ _LISTENER_FAILED = re.compile(re.escape(LISTENER_FAILURE).replace(b"%s", b"([a-z
 
 _ERRORS = {
     "dns": "No address is known for {host}: check the spelling of the name.",
-    "protocol": "What came back is not HTTP: another kind of server listens at {host}.",
+    "protocol": "The response is not HTTP: another kind of server listens at {host}.",
     "too_large": "The headers of the answer were larger than 64 KiB.",
     "unreachable": "{host} cannot be reached: check the address and the network.",
     "descriptors": "This process has no free file descriptor: raise the limit with ulimit -n 4096.",

@@ -46,7 +46,7 @@ class Pipe(io.RawIOBase):
             TimeoutError: Neither data nor the end came in time.
         """
         if not has_input(self._descriptor, self.seconds):
-            text = f"neither data nor its end came within {self.seconds:g} s"
+            text = f"neither data nor its end arrived within {self.seconds:g} s"
             raise TimeoutError(errno.ETIMEDOUT, text)
         return os.readv(self._descriptor, [buffer])
 

@@ -69,7 +69,7 @@ def waited(**how: object) -> subprocess.CompletedProcess[str]:
 def test_an_open_pipe_without_input_is_an_error(open_pipe: int) -> None:
     done = waited(stdin=open_pipe)
     assert done.returncode == 1
-    assert "No body came on standard input within 0.2 s." in done.stderr
+    assert "No body arrived on standard input within 0.2 s." in done.stderr
 
 
 @pytest.mark.parametrize("text", ["some", ""], ids=["input", "its end"])

@@ -109,7 +109,7 @@ def test_paths_are_joined_with_one_slash_and_queries_kept(
     ],
 )
 def test_a_target_that_is_our_own_receiver_is_rejected(target: str) -> None:
-    with pytest.raises(UsageError, match="every delivery would come back") as caught:
+    with pytest.raises(UsageError, match="every delivery would be received again") as caught:
         reject_loop(
             [parse_target(target)],
             receiver_port=3000,

@@ -278,7 +278,7 @@ async def test_a_replay_does_not_come_back_to_us(served: Served, target: str) ->
     path = f"/api/v1/deliveries/{delivery.id}/replay"
     reply = await served.ask("POST", path, body={"target": target.format(page=served.address)})
     assert reply.status == 400
-    assert "every delivery would come back" in json.loads(reply.body)["error"]
+    assert "every delivery would be received again" in json.loads(reply.body)["error"]
 
 
 async def test_the_stream_carries_the_strict_headers_too(served: Served) -> None:

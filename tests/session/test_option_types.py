@@ -13,16 +13,16 @@ from tiktok_hook.session import ListenOptions
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"routes": [("post.*",)]}, "routes is not a list of pairs of texts."),
-        ({"routes": ("post.*", "3000")}, "routes is not a list of pairs of texts."),
-        ({"routes": [("post.*", 3000)]}, "routes is not a list of pairs of texts."),
-        ({"answers": {"post.*": "500"}}, "answers is not a list of pairs of texts."),
-        ({"forward_to": [3000, None]}, "forward_to is not a text or a whole number or a list of"),
+        ({"routes": [("post.*",)]}, "routes is not a list of pairs of strings."),
+        ({"routes": ("post.*", "3000")}, "routes is not a list of pairs of strings."),
+        ({"routes": [("post.*", 3000)]}, "routes is not a list of pairs of strings."),
+        ({"answers": {"post.*": "500"}}, "answers is not a list of pairs of strings."),
+        ({"forward_to": [3000, None]}, "forward_to is not a string or a whole number or a list of"),
         ({"port": "x"}, "port is not a whole number or None."),
         ({"port": True}, "port is not a whole number or None."),
         ({"keep": "all"}, "keep is not a whole number."),
         ({"tolerance": "x"}, "tolerance is not a number or None."),
-        ({"path": 5}, "path is not a text."),
+        ({"path": 5}, "path is not a string."),
         ({"serve_file": 5}, "serve_file is not a path or None."),
         ({"ephemeral": "no"}, "ephemeral is not True or False."),
     ],
@@ -38,7 +38,7 @@ def test_an_argument_of_another_type_is_named(given: dict[str, Any], message: st
 @pytest.mark.parametrize("name", ["secret", "authtoken", "headers"])
 def test_a_secret_of_another_type_is_not_shown(name: str) -> None:
     given: dict[str, Any] = {name: 51966}
-    with pytest.raises(UsageError, match=r"is not a (text|list of texts)") as caught:
+    with pytest.raises(UsageError, match=r"is not a (string|list of strings)") as caught:
         ListenOptions(**given)
     assert "51966" not in f"{caught.value} {caught.value.hint}"
     assert caught.value.hint == "Its type is int."

@@ -281,12 +281,12 @@ async def test_nothing_that_matches_is_a_timeout_which_names_what_was_rejected()
     async with local() as session, asyncio.timeout(DEADLINE):
         await post(session.local_url, BODY, signed(BODY, secret="another"))
         with pytest.raises(
-            TimeoutError, match=r"No delivery that matches \* came within"
+            TimeoutError, match=r"No delivery that matches \* arrived within"
         ) as raised:
             await session.wait_for("*", timeout=timedelta(milliseconds=50))
         (note,) = raised.value.__notes__
         assert note.startswith("Rejected: 1 that matched; the last one: ")
-        with pytest.raises(TimeoutError, match=r"No delivery came within 0\.05 s"):
+        with pytest.raises(TimeoutError, match=r"No delivery arrived within 0\.05 s"):
             await session.wait_for(timeout=0.05)
         with pytest.raises(tiktok_hook.UsageError, match="usr:1 is not a term"):
             await session.wait_for("usr:1")

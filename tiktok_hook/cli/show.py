@@ -171,7 +171,7 @@ def _received(entry: "Entry", same: Sequence[int]) -> str:
     moment = datetime.fromtimestamp(delivery.received_at).astimezone()
     words = f"Delivery {delivery.id}, received {moment:%Y-%m-%d %H:%M:%S %z}"
     if delivery.imported_id is not None:
-        words += f", imported: it was {delivery.imported_id} where it came from"
+        words += f", imported; its id in the file is {delivery.imported_id}"
     if delivery.listener is not None:
         words += f", by {visible(delivery.listener)}"
     log_id = entry.delivery.log_id

@@ -31,7 +31,7 @@ def require_input(what: str, *, seconds: float = pipes.IDLE_SECONDS) -> None:
         UsageError: Nothing came within that time.
     """
     if not _has_input(seconds):
-        raise UsageError(f"No {what} came on standard input within {seconds:g} s.", hint=_HINT)
+        raise UsageError(f"No {what} arrived on standard input within {seconds:g} s.", hint=_HINT)
 
 
 MAX_BYTES = 64 << 20

@@ -1,9 +1,9 @@
 """Sends requests to a user's app: targets, requests, connections, responses, recorded attempts.
 
-Requests are written and connections pooled here, on asyncio, because a forwarder must not touch
-what it carries. General HTTP clients write ``Host`` first, encode header bytes as UTF-8, add
-headers of their own, and do not know whether a POST on a reused connection was read before the
-app closed it. Responses are parsed by httptools.
+Requests are written and connections pooled here, on asyncio, because a forwarder must not change
+a request. General HTTP clients write ``Host`` first, encode header bytes as UTF-8, add headers of
+their own, and do not know whether a POST on a reused connection was read before the app closed it.
+Responses are parsed by httptools.
 """
 
 from tiktok_hook.forward.client import KEPT_BYTES, Forwarder, Reply

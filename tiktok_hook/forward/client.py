@@ -24,18 +24,18 @@ KEPT_BYTES = 64 * 1024
 """Body bytes kept of a response."""
 
 _IDLE_SECONDS = 1.5
-"""Seconds that an idle connection is kept. Below the keep-alive limits in common use (gunicorn
-2 s; Node and uvicorn 5 s), so that we close first and an app that shuts down need not wait."""
+"""Seconds that an idle connection is kept. This is below the keep-alive limits of common servers
+(gunicorn 2 s; Node and uvicorn 5 s), so that an app that shuts down does not wait for us."""
 
 _IDLE_CONNECTIONS = 32
 
 _EVIDENCE_SECONDS = 60.0
-"""How long what a look at a failing target found is reused."""
+"""How long the evidence about a failing target is reused."""
 
 _UNFIT_IN_PATH = re.compile(rb"[\x00-\x20\x7f]")
 
 _NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-"""Lone surrogates outside `surrogateescape`, which stand for no byte; JSON may hold them."""
+"""Lone surrogates that `surrogateescape` does not map to a byte; JSON may contain them."""
 
 _REJECTED_METHODS = frozenset({"TRACE", "CONNECT"})
 """TRACE echoes every header to its sender; CONNECT asks for a tunnel through the app."""
@@ -48,18 +48,18 @@ class Reply:
     """The outcome of a request.
 
     Attributes:
-        status: The app's; None without a complete response.
-        headers: Of the response, in order; bytes outside ASCII as Latin-1.
-        body: Its first `KEPT_BYTES` bytes, as sent: not decompressed.
+        status: The status of the response; None without a complete one.
+        headers: The headers of the response, in order; bytes outside ASCII as Latin-1.
+        body: The first `KEPT_BYTES` bytes of the body, as sent: not decompressed.
         truncated: True if the body was longer.
         duration_ms: From the start of connecting to the last byte read.
         error: ``refused``, ``timeout``, ``reset``, ``dns``, ``tls``, ``protocol``, ``too_large``,
             ``unreachable``, ``descriptors`` or ``method``; None when the app responded.
         detail: The error in words.
-        evidence: What a look at the target found after a failure: ``tls`` (it speaks TLS),
+        evidence: What was found out about the target after a failure: ``tls`` (it speaks TLS),
             ``other-family`` (nothing listens here, but something does at the other loopback
-            address), ``two-programs`` (different sockets listen at 127.0.0.1 and ::1); empty when
-            nothing was found or looked for.
+            address), ``two-programs`` (different programs listen at 127.0.0.1 and ::1); empty if
+            nothing was found, or not searched for.
     """
 
     status: int | None
@@ -89,15 +89,15 @@ class Forwarder:
     one `_exchange`, which returns or aborts it on every way out. `_open` holds both until the
     system has closed the socket, so that leaving the block closes all of them.
 
-    Invariants of time: everything runs on one event loop, and the pool changes between two awaits
-    only, so it needs no lock. Each `send` has one `Deadline` over connecting, sending and reading,
-    also when it moves to another connection; whichever wait is in progress ends by it. While any
+    Invariants of time: everything runs on one event loop, and the pool changes only between two
+    awaits, so it needs no lock. Each `send` has one `Deadline` for connecting, sending and reading,
+    also if it uses a second connection; the deadline ends the wait in progress. While any
     connection is idle, `_sweep` is scheduled.
 
     Args:
         insecure: Accept any certificate of an https target.
-        at_once: Requests under way at a time, beyond which `send` waits for a place, without
-            limit and before its timeout begins; None takes as many as files may be open.
+        at_once: Maximum number of requests at a time. Beyond it `send` waits, without a limit and
+            before its timeout begins. None derives it from the limit on open files.
     """
 
     def __init__(self, *, insecure: bool = False, at_once: int | None = None) -> None:
@@ -129,15 +129,15 @@ class Forwarder:
     async def send(
         self, request: ForwardRequest, *, timeout: float = 10.0, keep_bytes: int = KEPT_BYTES
     ) -> Reply:
-        """Send one request and wait for the response; never raises for what an app does.
+        """Send one request and return the outcome; no behaviour of an app makes it raise.
 
         Redirects are not followed and bodies not decompressed. ``Host`` and ``Content-Length`` are
-        added if the request lacks them, nothing else. The bytes are sent a second time only if a
-        pooled connection proves to have been closed before the app read them.
+        added if the request lacks them, nothing else. The bytes are sent a second time only if the
+        app certainly closed a pooled connection before it read them.
 
         Args:
             request: Its headers must not contain line breaks; `build` replaces them.
-            timeout: Seconds for the whole exchange, connecting included.
+            timeout: Seconds for connecting, sending and reading together.
             keep_bytes: Body bytes to keep of the response.
         """
         async with self._places:
@@ -211,7 +211,7 @@ class Forwarder:
         keep_bytes: int,
         deadline: Deadline,
     ) -> AppResponse:
-        """One request and its response; the connection is pooled or aborted on every way out."""
+        """Exchange a request and its response; then pool or abort the connection."""
         keep = False
         try:
             deadline.on_passed(connection.time_out)
@@ -252,7 +252,7 @@ class Forwarder:
             self._sweep = loop.call_later(_IDLE_SECONDS, self._close_idle)
 
     def _close_idle(self) -> None:
-        """Close connections idle for 1.5 s; schedule the next run for the oldest that is left."""
+        """Close connections that were idle for 1.5 s, and schedule the next run."""
         loop = asyncio.get_running_loop()
         due = loop.time() - _IDLE_SECONDS
         for kept in self._idle.values():
@@ -298,7 +298,7 @@ class Forwarder:
         until, evidence = self._evidence.get(key, (0.0, ""))
         if now < until or self._closed:
             return evidence
-        # Set before the first await: deliveries that fail together cause one look.
+        # Set before the first await, so that deliveries that fail together cause one search.
         self._evidence[key] = (now + _EVIDENCE_SECONDS, "")
         found = await look(address, error)
         self._evidence[key] = (now + _EVIDENCE_SECONDS, found)
@@ -336,10 +336,10 @@ def _unconnected(address: Address, error: sockets.UnconnectedError) -> FailedErr
     failures = error.failures.values()
     if any(sockets.is_exhausted(failure) for failure in failures):
         return _exhausted()
-    # Something accepted and hung up before the connection was in use, so something listens.
+    # Something accepted and closed the connection before it was used, so something listens.
     if any(isinstance(failure, ConnectionResetError) for failure in failures):
         return FailedError("reset", "the connection was closed while it was set up")
-    # Hosts files name ::1 for localhost also where IPv6 is off: a refused connection counts more.
+    # Hosts files list ::1 for localhost even if IPv6 is off, so a refused connection counts more.
     if any(isinstance(failure, ConnectionRefusedError) for failure in failures):
         return FailedError("refused", f"nothing listens at {address.authority}")
     return FailedError("unreachable", f"{address.authority}: {error}")

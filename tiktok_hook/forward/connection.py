@@ -1,4 +1,4 @@
-"""One connection to an app: bytes out, bytes in, and how it ended."""
+"""One connection to an app: sends and receives bytes, and records how it ended."""
 
 import asyncio
 import errno
@@ -15,16 +15,16 @@ class EndedError(Exception):
 
 
 class AppConnection(asyncio.Protocol):
-    """A stream that can prove that the app never read what was sent last.
+    """A connection that can prove that the app did not read the last request.
 
     One request at a time: the forwarder takes a connection out of the pool before it sends.
 
     Invariant of `closed_before_read`: it is True only if the system reported a reset, or has one
-    pending, and no byte of a response had arrived since `send`. A request is sent again on
-    another connection only then, so that no app sees one twice.
+    pending, and no byte of a response had arrived since `send`. Only then is a request sent again
+    on another connection, so that no app gets it twice.
 
     Attributes:
-        responded: True if any byte came back since the last `send`.
+        responded: True if any byte was received since the last `send`.
         closed: Resolved when the system has closed the socket.
         closed_before_read: True if the app is known to have closed before it read the last `send`.
         idle_since: When it was returned to the pool, in the loop's time.
@@ -44,7 +44,7 @@ class AppConnection(asyncio.Protocol):
         self.closed_before_read = False
         self.idle_since = 0.0
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -72,11 +72,11 @@ class AppConnection(asyncio.Protocol):
         self._wake()
 
     def _look_for_reset(self) -> None:
-        """Find out whether the app had closed before our bytes arrived.
+        """Find out whether the app had closed the connection before our bytes arrived.
 
-        A system that gets bytes for a closed socket responds with a reset. It is pending on our
-        socket (Linux: SO_ERROR) behind the end that was just read. An app that read the request
-        and then closed leaves no pending error.
+        A system that receives bytes for a closed socket responds with a reset, which is then
+        pending on our socket after the end of the stream (Linux: SO_ERROR). If the app read the
+        request and then closed, no error is pending.
         """
         transport_socket: socket.socket | None = (
             None if self._transport is None else self._transport.get_extra_info("socket")
@@ -93,7 +93,7 @@ class AppConnection(asyncio.Protocol):
             with suppress(asyncio.InvalidStateError):
                 self._waiter.set_result(None)
 
-    # What the forwarder calls.
+    # Called by the forwarder.
 
     @property
     def usable(self) -> bool:
@@ -103,13 +103,13 @@ class AppConnection(asyncio.Protocol):
         return not self._transport.is_closing()
 
     def send(self, data: bytes) -> None:
-        """Send bytes; what the system does not take at once is buffered in memory."""
+        """Send bytes, without waiting: what the system does not accept yet is buffered."""
         self.responded = self.closed_before_read = False
         if self._transport is not None:
             self._transport.write(data)
 
     def release(self) -> bool:
-        """Mark it idle, for another request; False if it cannot carry one."""
+        """Mark the connection as idle; False if it cannot carry another request."""
         if not self.usable or (self._transport and self._transport.get_write_buffer_size()):
             return False
         self.idle_since = self._loop.time()
@@ -121,12 +121,12 @@ class AppConnection(asyncio.Protocol):
         self._wake()
 
     def abort(self) -> None:
-        """Close it at once; buffered bytes are dropped."""
+        """Close the connection at once; buffered bytes are dropped."""
         if self._transport is not None:
             self._transport.abort()
 
     async def read(self, *, at_end: bool) -> bytes:
-        """Whatever has arrived; waits for at least one byte.
+        """Return the received bytes; waits for at least one.
 
         Args:
             at_end: Return ``b""`` at an orderly end of the connection instead of raising.
@@ -150,8 +150,8 @@ class AppConnection(asyncio.Protocol):
     async def _wait(self) -> None:
         """Wait for bytes or the end.
 
-        Only the one task that reads waits here, so one future is enough. Bytes that have arrived
-        win over the deadline: `read` looks at them before it calls this.
+        Only one task reads, so one future is enough. Received bytes have precedence over the
+        deadline: `read` returns them before it calls this.
         """
         if self._over:
             raise EndedError from self._error

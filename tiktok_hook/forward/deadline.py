@@ -1,4 +1,4 @@
-"""A deadline for several waits in a row, kept across a suspended process."""
+"""A deadline for several consecutive waits, which allows for a suspended process."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ _SUSPENDED_SECONDS = 0.5
 
 
 class Deadline:
-    """Ends the current wait when a number of seconds has passed.
+    """Ends the current wait after a number of seconds.
 
     Invariant: the timer callback runs once, `_passed` never goes back to False, and `on_passed`
     raises from then on. A wait that is registered after the deadline therefore never begins, and
@@ -26,7 +26,7 @@ class Deadline:
         self._timer = self._loop.call_at(self._at, self._due)
 
     def on_passed(self, end: Callable[[], None]) -> None:
-        """Set what ends the wait that begins now; it replaces the one before.
+        """Set the callback that ends the next wait, in place of the previous one.
 
         Raises:
             TimeoutError: The deadline has passed.
@@ -36,7 +36,7 @@ class Deadline:
         self._end = end
 
     def cancel(self) -> None:
-        """Stop the timer: the response is there, or will never be."""
+        """Stop the timer."""
         self._timer.cancel()
 
     def _due(self) -> None:

@@ -1,4 +1,4 @@
-"""Looks for the cause of a failed attempt at the target itself, without sending a request."""
+"""Searches for the cause of a failed attempt at its target, without sending a request."""
 
 import asyncio
 import socket
@@ -10,14 +10,14 @@ from tiktok_hook.forward import sockets
 from tiktok_hook.forward.target import Address
 
 _SECONDS = 0.5
-"""For one look, in seconds; it delays the result of the failed attempt."""
+"""Maximum duration of a search, in seconds; it delays the result of the failed attempt."""
 
 
 async def look(address: Address, error: str | None) -> str:
-    """Find out why an attempt failed; one of the words of `Reply.evidence`.
+    """Find out why an attempt failed; returns one of the words of `Reply.evidence`.
 
     Args:
-        address: Where it went.
+        address: The target of the attempt.
         error: As in `Reply.error`; None for a 404.
     """
     with suppress(OSError, UnicodeError):  # TimeoutError is an OSError
@@ -60,7 +60,7 @@ def _owners(inode: str) -> set[Path]:
 
 async def _speaks_tls(address: Address) -> bool:
     """True if a TLS handshake succeeds; no certificate is checked, nothing is sent over it."""
-    # Not the default context: loading the system's certificates takes longer than the look may.
+    # Not the default context: loading the system's certificates takes longer than the deadline.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

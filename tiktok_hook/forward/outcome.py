@@ -15,11 +15,11 @@ def begun(
     replay: bool = False,
     resigned: bool = False,
 ) -> Attempt:
-    """The record of an attempt that is about to be made; the store numbers it.
+    """Create the record of an attempt that is about to be sent; the store numbers it.
 
     Args:
         delivery: The delivery to forward.
-        request: The request made of it.
+        request: The request for it.
         now: Unix seconds.
         replay: True if the attempt was made on request.
         resigned: True if the request was signed again.
@@ -37,12 +37,12 @@ def begun(
 
 
 def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
-    """The attempt with its outcome, and a hint if the outcome is bad.
+    """Add the outcome to an attempt, and a hint if it is bad.
 
     Args:
-        attempt: As `begun` returned it.
+        attempt: As returned by `begun`.
         reply: The outcome.
-        verdict: Of the signature in the request; None if unknown.
+        verdict: The verdict of the signature in the request; None if unknown.
     """
     hint = explain(reply, target=attempt.target, verdict=verdict)
     return attempt.replace(
@@ -57,7 +57,7 @@ def ended(attempt: Attempt, reply: Reply, *, verdict: State | None) -> Attempt:
 
 
 def explain(reply: Reply, *, target: str, verdict: State | None) -> str:
-    """Explain a bad outcome and what to do; empty if the app did the right thing.
+    """Explain a bad outcome and what to do; empty if the app responded correctly.
 
     Args:
         reply: The outcome.

@@ -1,4 +1,4 @@
-"""Requests for an app: a received request without its hop-by-hop headers."""
+"""Builds the request for an app from a received one."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _HOP_BY_HOP = frozenset(
 )
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
 
-# Headers on which framing, routing, verification or access depend: no other name may pass as one.
+# Headers that decide framing, routing, verification or access: no other name may pass as one.
 _PROTECTED = (
     _HOP_BY_HOP
     | _FRAMING
@@ -51,7 +51,7 @@ _FORBIDDEN_IN_VALUE = re.compile("[\r\n\x00]")
 
 @dataclass(frozen=True, slots=True)
 class ForwardRequest:
-    """One request, ready to go out.
+    """One request, ready to be sent.
 
     Attributes:
         method: As in the request line.
@@ -101,9 +101,9 @@ def compose(
     extra_headers: Sequence[tuple[str, str]] = (),
     mark: str = "1",
 ) -> ForwardRequest:
-    """A request made of received headers, for another connection.
+    """Build a request from received headers, for another connection.
 
-    Hop-by-hop headers are left out, and names that an app's server would take for another header
+    Hop-by-hop headers are left out, and names that a server would confuse with another header
     (`is_look_alike`). ``Host`` and ``Content-Length`` are rewritten in place; our forwarding mark
     is the only header added.
     """

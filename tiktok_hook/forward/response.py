@@ -1,4 +1,4 @@
-"""Reads one HTTP/1 response off a connection, with a bound on everything."""
+"""Reads one HTTP/1 response from a connection, within limits."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from tiktok_hook.delivery import Headers
 from tiktok_hook.forward.connection import AppConnection
 
 _READ_BYTES = 1 << 20
-"""Most bytes of a body that are read; after that the connection is closed."""
+"""Maximum size of a body that is read; after that the connection is closed."""
 
 _HEAD_BYTES = 64 * 1024
-"""Most bytes of the status lines and headers of one response, interim ones included."""
+"""Maximum size of the status line and headers of a response, including interim responses."""
 
 _INTERIM_RESPONSES = 16
 _QUOTED_BYTES = 40
@@ -19,7 +19,7 @@ _VERSION = b"HTTP/1."
 
 
 class FailedError(Exception):
-    """Sending or responding failed; `word` is one of `Reply.error`."""
+    """Sending or responding failed; `word` is a value of `Reply.error`."""
 
     def __init__(self, word: str, detail: str) -> None:
         super().__init__(detail)
@@ -37,7 +37,7 @@ class AppResponse:
     Attributes:
         status: From 200 to 599.
         headers: In order; bytes outside ASCII as Latin-1.
-        body: Its beginning, not decompressed.
+        body: The beginning of the body, not decompressed.
         truncated: True if the body was longer than what is kept.
         reusable: True if the connection can carry another request.
     """
@@ -58,7 +58,7 @@ async def read_response(connection: AppConnection, method: str, keep_bytes: int)
         keep_bytes: Number of body bytes to keep.
 
     Raises:
-        FailedError: What came is not HTTP/1.
+        FailedError: The response is not HTTP/1.
         TooLongError: The head is longer than 64 KiB.
         EndedError: The connection ended before the response did.
         TimeoutError: The connection's `time_out` was called first.
@@ -75,8 +75,8 @@ async def read_response(connection: AppConnection, method: str, keep_bytes: int)
 class _Reader:
     """Collects what the parser reports about one response.
 
-    httptools calls the ``on_`` methods while it is fed. One parser serves one response: after the
-    final one no byte may follow, so whatever does makes the connection unusable.
+    httptools calls the ``on_`` methods during `feed`. One parser serves one response: a byte after
+    the final response makes the connection unusable.
     """
 
     def __init__(self, method: str, keep_bytes: int) -> None:
@@ -121,7 +121,7 @@ class _Reader:
             if not self.complete:
                 raise _malformed(error) from error
             self.reusable = False
-        # Whatever is not body counts as head: trailers, and junk inside chunk lines.
+        # Everything but the body counts as head: also trailers, and junk in chunk lines.
         if self._body_bytes == body_bytes:
             self._head_budget -= len(data)
             if self._head_budget < 0 and not self.complete:
@@ -144,7 +144,7 @@ class _Reader:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self.complete and not self._in_body:  # behind a chunked body: trailers
+        if not self.complete and not self._in_body:  # after a chunked body: trailers
             self._headers.append((name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -161,9 +161,9 @@ class _Reader:
         self.ends_with_connection = codings[-1:] != ["chunked"] and (bool(codings) or not lengths)
         if self._is_head or self._status in {204, 304}:
             self.ends_with_connection = False
-        # With both, the next proxy may believe the other one: such a connection is not kept. Nor
-        # is one whose response can have no body but may be followed by one, from an app that does
-        # not know that: it would be read as the next response.
+        # With both, a proxy in between may use the other one, so the connection is not kept. Nor is
+        # it after a response without a body, if an app may send one by mistake: that would be read
+        # as the next response.
         bodiless = self._is_head or (self._status in {204, 304} and bool(codings or lengths))
         self.reusable = not (codings and lengths) and not bodiless
         if self._is_head:

@@ -27,7 +27,7 @@ _NEXT_ADDRESS_SECONDS = 0.25
 """Head start of one address over the next; the value that RFC 8305 recommends."""
 
 ANY_ADDRESS = "::"
-"""What a program listens on that is reached by every address of its machine."""
+"""The address to listen on for connections to every address of this machine."""
 
 _LOOKUP_SECONDS = 2.0
 _DISCARD_PORT = 9
@@ -39,7 +39,7 @@ class UnconnectedError(OSError):
     """No address of a name accepted a connection.
 
     Attributes:
-        failures: What went wrong, by IP address, in the order in which the attempts ended.
+        failures: The error of each IP address, in the order in which the attempts ended.
     """
 
     def __init__(self, failures: dict[str, OSError]) -> None:
@@ -48,12 +48,12 @@ class UnconnectedError(OSError):
 
 
 async def resolve(host: str, port: int) -> list[AddressInfo]:
-    """The addresses of a name, IPv6 and IPv4 in turns, the system's preference first.
+    """The addresses of a name, IPv6 and IPv4 in turn, beginning with the system's preference.
 
-    ``localhost`` is both loopback addresses, also where the hosts file names one of them.
+    ``localhost`` has both loopback addresses, even if the hosts file lists only one.
 
     Raises:
-        OSError: The name is unknown, or no descriptor was free to ask for it.
+        OSError: The name is unknown, or no file descriptor was free for the lookup.
     """
     loop = asyncio.get_running_loop()
     found: list[AddressInfo]
@@ -81,9 +81,9 @@ async def reject_resolved_loop(
     inspector_port: int | None = None,
     callback_url: str | None = None,
 ) -> None:
-    """Raise for targets that lead to this listener, under whatever name or address.
+    """Raise for targets that lead to this listener, by any name or address.
 
-    A name is looked up only where its port is one of ours.
+    A name is looked up only if the port is one of ours.
 
     Args:
         targets: As `parse_target` returned them.
@@ -234,8 +234,8 @@ async def reachable(target: str, *, timeout: float = 1.0) -> bool:
     """True if something listens at a target.
 
     On Linux an app on this machine is found in the kernel's table of listening sockets: servers
-    such as ``php -S`` log every connection, and this is called every few seconds. What is not in
-    the table, or elsewhere, is tried with a connection.
+    such as ``php -S`` log every connection, and this is called every few seconds. A target that is
+    not in the table, or on another machine, is tried with a connection.
 
     Args:
         target: As `parse_target` returned it.
@@ -253,7 +253,7 @@ async def reachable(target: str, *, timeout: float = 1.0) -> bool:
 
 
 def other_loopback(address: Address) -> str | None:
-    """The loopback address of the other family, where a target names one; None elsewhere."""
+    """The loopback address of the other family; None if a target is not a loopback address."""
     with suppress(ValueError):
         given = ipaddress.ip_address(address.host)
         if given.is_loopback:

@@ -207,9 +207,9 @@ def reject_loop(
     inspector_port: int | None = None,
     callback_url: str | None = None,
 ) -> None:
-    """Raise for targets that are spelled as this listener, without looking up any name.
+    """Raise for targets that are addresses of this listener, without looking up any name.
 
-    `reject_resolved_loop` looks them up as well.
+    `reject_resolved_loop` looks names up as well.
 
     Args:
         targets: As `parse_target` returned them.
@@ -242,7 +242,7 @@ def loop_error(target: str, ours: str) -> UsageError:
     flag = {RECEIVER: "--port", INSPECTOR: "--inspect-port"}.get(ours)
     move = f", or move ours with {flag}" if flag else ""
     return UsageError(
-        f"The target {target} is {ours}: every delivery would come back.",
+        f"The target {target} is {ours}: every delivery would be received again.",
         hint=f"Name the address your app listens on{move}.",
     )
 

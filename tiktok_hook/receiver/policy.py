@@ -125,7 +125,7 @@ class Policy:
             if response is not None:
                 return Respond(response, reported=False)
         if _FORWARDED in watched:
-            return Respond(_LOOP, "came back from the app: a loop")
+            return Respond(_LOOP, "returned by the app: a loop")
         if request.method == "POST":
             return self._decide_on_delivery(request, watched, now)
         # RFC 9110 forbids a proxy to reveal what TRACE echoes: cookies and credentials.

@@ -1,4 +1,4 @@
-"""What a session has answered since it began, for readers that come later."""
+"""The deliveries that a session has answered since its start, for readers that begin later."""
 
 import asyncio
 import math
@@ -12,27 +12,27 @@ from tiktok_hook.delivery import AppChanged, Delivery, DeliveryAnswered
 from tiktok_hook.store import HistoryReader
 
 MAX_ENTRIES = 100_000
-"""How many deliveries are remembered; of more, the oldest are forgotten."""
+"""Maximum number of deliveries that are remembered; beyond it the oldest are dropped."""
 
 MAX_RECENT = 256
 MAX_RECENT_BYTES = 4 << 20
 """How many deliveries, and bytes of bodies, are kept in memory; older ones are read from disk.
 
-The fewer these are, the more of what a delivery allocates is still in the processor's cache when it
-is freed: with 1 000 each delivery took 5 % longer.
+Fewer is faster: the memory of a delivery is then still in the processor's cache when it is freed.
+With 1,000 each delivery took 5 % longer.
 """
 
 
 class AnsweredLog:
     """The deliveries that were answered, in order. Runs on one event loop.
 
-    Positions count from the session's beginning. Invariants: the delivery at position p is the one
-    at ``p - _first`` in three arrays of the same length, which hold what the history may not have
-    of it. `_news` exists only while a reader waits, and no reader waits if `_changes` has grown
-    since it began to look.
+    Positions count from the start of the session. Invariants: the delivery at position p has the
+    index ``p - _first`` in three arrays of the same length, which hold what the history may not
+    have of it yet. `_news` exists only while a reader waits, and no reader waits if `_changes` has
+    grown since its last check.
 
     Args:
-        history: Where the older ones are read from.
+        history: Older deliveries are read from it.
         ended: Set when the session ends by itself; an `AppChanged` is published then.
     """
 
@@ -40,7 +40,7 @@ class AnsweredLog:
         self._history = history
         self._ended = ended
         self._first = 0
-        # Arrays: a tuple for each delivery of a long session would take 20 MB.
+        # Arrays, since a tuple for each delivery of a long session would take 20 MB.
         self._ids = array("q")
         self._statuses = array("h")  # 0 is None
         self._first_received = array("d")  # NaN is None
@@ -50,11 +50,11 @@ class AnsweredLog:
         self._news: asyncio.Event | None = None
 
     def handlers(self) -> Mapping[type[Any], Handler]:
-        """The handlers for `Bus.connect`; after those that set `ended`."""
+        """The handlers for `Bus.connect`; connect them after those that set `ended`."""
         return {DeliveryAnswered: self._add, AppChanged: lambda _: self._wake()}
 
     async def read(self) -> AsyncGenerator[Delivery, None]:
-        """Every delivery from the session's beginning on; ends when the session ends by itself."""
+        """Every delivery since the start of the session; ends when the session ends by itself."""
         position = 0
         while True:
             changes = self._changes
@@ -80,7 +80,7 @@ class AnsweredLog:
         if stored is None:
             return None
         return stored.replace(
-            status=status or None,  # it may not be written yet
+            status=status or None,  # the history may not have it yet
             first_received_at=None if math.isnan(first_received_at) else first_received_at,
         )
 
@@ -106,7 +106,7 @@ class AnsweredLog:
         self._wake()
 
     def _wake(self) -> None:
-        """Wake every reader; each then looks for itself."""
+        """Wake every reader, which then checks for new deliveries."""
         self._changes += 1
         if self._news is not None:
             self._news.set()

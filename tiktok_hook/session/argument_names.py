@@ -13,7 +13,7 @@ from tiktok_hook.session.options import ListenOptions
 _SENTENCES = {
     "Set TIKTOK_CLIENT_SECRET, or use --secret-file or --secret -.": "Give secret=….",
 }
-"""Hints that name no argument, and what they mean in Python."""
+"""Hints that are replaced by another sentence in Python."""
 
 _COMMAND_LINE = re.compile(r"^tiktok-hook listen (--forward-to \S+) -- .*", re.DOTALL)
 _OPTION = re.compile(
@@ -29,7 +29,7 @@ _OPTION = re.compile(
 
 @contextmanager
 def naming_arguments() -> Iterator[None]:
-    """Let a `HookError` that leaves the block name arguments of `listen` in place of options."""
+    """Rewrite a `HookError` from the block so that it names arguments of `listen`, not options."""
     try:
         yield
     except HookError as error:
@@ -71,7 +71,7 @@ def _argument(found: "re.Match[str]") -> str:
 
 @lru_cache(maxsize=1)
 def _arguments() -> dict[str, tuple[str, bool, bool]]:
-    """By flag without dashes: the argument, whether it is on or off, whether it takes a list."""
+    """Of each flag, without dashes: its argument, whether it is boolean, whether it is a list."""
     found: dict[str, tuple[str, bool, bool]] = {"secret": ("secret", False, False)}
     for each in fields(ListenOptions):
         info = info_of(each)

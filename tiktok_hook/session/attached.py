@@ -30,7 +30,7 @@ class AttachWiring(Wiring):
         self.plan = plan
 
     async def session(self) -> Session:
-        """Open everything, and begin to forward; without a target, to show.
+        """Open everything, and start to forward or, without a target, to show deliveries.
 
         Raises:
             UsageError: The name is taken, or an option is invalid.

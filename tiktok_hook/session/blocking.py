@@ -15,7 +15,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class BlockingSession:
-    """A running session, whose event loop runs in a thread of its own.
+    """A running session whose event loop runs in a thread.
 
     Its methods may be called from any thread and block until they have their result.
     """
@@ -48,7 +48,7 @@ class BlockingSession:
         """Wait for a matching delivery; see `Session.wait_for`.
 
         Raises:
-            TimeoutError: None came in time.
+            TimeoutError: None arrived in time.
             UsageError: The filter cannot be read.
         """
         return self._background.run(self._session.wait_for(where, timeout))
@@ -75,7 +75,7 @@ class BlockingSession:
 def _blocking(
     opens: Callable[Arguments, AbstractAsyncContextManager[Session]],
 ) -> Callable[Arguments, AbstractContextManager[BlockingSession]]:
-    """The same arguments, and a block without ``async``."""
+    """Make a blocking context manager with the same arguments from an asynchronous one."""
 
     @contextmanager
     def function(

@@ -36,7 +36,7 @@ async def showing(
 
     Args:
         parts: The history, forwarder and settings that the inspector uses.
-        options: Where it listens, and who is let in.
+        options: Where it listens, and the rules of access.
         feed: The event bus of this process.
         avoid: Ports that are never selected automatically, because the user's apps use them.
 
@@ -86,7 +86,7 @@ async def inspect(
     """Serve the inspector for a stored history, and yield its URL, including the token.
 
     Args:
-        options: Where it listens, and who is let in.
+        options: Where it listens, and the rules of access.
         db: Path or URL of the history; None means the one in the user's data folder.
         secrets: Client secrets that sign replays.
         forward_to: Default target of replays; None means that each replay must name a target.

@@ -12,20 +12,20 @@ from tiktok_hook.option_fields import info_of
 _SHOWN_CHARS = 80
 
 _READ_AS_TEXT = frozenset({"ack", "retry_for"})
-"""Options that are read from more than their type allows; what reads them reports what is wrong."""
+"""Options that also accept text; the code that parses it reports errors."""
 
 _WORDS: dict[Any, str] = {
     bool: "True or False",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "a string",
     Path: "a path",
     type(None): "None",
 }
 
 
 def check_types(options: object) -> None:
-    """Check the type of each option of a dataclass. On the command line click has done so.
+    """Check the type of each option of a dataclass. For the command line click does that.
 
     Raises:
         UsageError: A value has another type; names the argument. The value of a secret option is

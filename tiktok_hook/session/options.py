@@ -32,7 +32,7 @@ PARTS = (
 class ListenOptions(
     ReceiverOptions, TunnelOptions, StoreOptions, AppNameOptions, RelayOptions, InspectorOptions
 ):
-    """The options of all parts and of the session as a whole.
+    """The options of all parts and of the session itself.
 
     Attributes:
         secret: The client secret of the app, or several. Without one, signatures are not verified.

@@ -1,4 +1,4 @@
-"""Publishes what other processes replay, so that a session shows it as its own replays."""
+"""Publishes the replays of other processes, so that a session shows them like its own."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ POLL_SECONDS = 0.25
 """How often the history's change counter is read; it is queried only when that has changed."""
 
 _OVERLAP_SECONDS = 1.0
-"""How long after one replay another one may become visible that began before it."""
+"""How much later than a replay an earlier one may become visible."""
 
 _PAGE = 50
 
@@ -36,14 +36,14 @@ async def follow_replays(store: Store, publish: Callable[[object], None]) -> Non
         try:
             ended = await asyncio.to_thread(replays.ended)
         except StoreError:
-            continue  # what uses the history reports it; this is tried again
+            continue  # other users of the history report it; try again
         seen = updates
         for attempt in ended:
             publish(AttemptEnded(attempt))
 
 
 class OtherReplays:
-    """The replays of other processes that began at a time or later, each given once, at its end.
+    """Finds the replays of other processes that began after a time, each once, when it ended.
 
     Args:
         history: Where they are recorded.
@@ -57,7 +57,7 @@ class OtherReplays:
         self._known: dict[tuple[int, int], float] = {}  # those that began since `_since`
 
     def ended(self) -> list[Attempt]:
-        """Those that have ended since the last call, in the order in which they began.
+        """The replays that have ended since the last call, in the order of their start.
 
         Raises:
             StoreError: The history cannot be read.
@@ -81,7 +81,7 @@ class OtherReplays:
         return found
 
     def _read_open(self) -> list[Attempt]:
-        """Those that were under way at the last call, and have ended; what was cleared is gone."""
+        """The replays that were in progress at the last call and have ended since."""
         ended = []
         for key in list(self._open):
             delivery_id, number = key

@@ -71,10 +71,10 @@ class ReadModel:
         return None if self._first_target is None else self._up.get(self._first_target)
 
     def note_first_check(self, up: Mapping[str, bool | None]) -> None:
-        """Note whether each target was up at first, of which no `AppChanged` is published.
+        """Record whether each target was up at the start, which is not published as `AppChanged`.
 
         Args:
-            up: None of a target that was not checked.
+            up: By target; None for a target that was not checked.
         """
         self._up = {target: each for target, each in up.items() if each is not None} | self._up
 

@@ -17,7 +17,7 @@ def signals(interrupt: Callable[..., None]) -> Iterator[None]:
     interrupts = 0
     quits = getattr(signal, "SIGQUIT", None)
 
-    def came(number: int) -> None:
+    def received(number: int) -> None:
         nonlocal interrupts
         interrupts += number == signal.SIGINT
         interrupt(number, again=interrupts > 1 or number == quits)
@@ -27,10 +27,10 @@ def signals(interrupt: Callable[..., None]) -> Iterator[None]:
     previous: dict[int, Any] = {}
     for number in numbers:
         try:
-            loop.add_signal_handler(number, came, number)
+            loop.add_signal_handler(number, received, number)
         except NotImplementedError:  # Windows: the loop does not support signal handlers
             previous[number] = signal.signal(
-                number, lambda received, _: loop.call_soon_threadsafe(came, received)
+                number, lambda number, _: loop.call_soon_threadsafe(received, number)
             )
     try:
         yield

@@ -39,7 +39,7 @@ def exposed(host: str) -> list[Notice]:
     return [
         Notice(
             f"The receiver listens on {host}: other machines can reach it too.",
-            "Without --host it listens on this machine alone.",
+            "Without --host only this machine can reach it.",
         )
     ]
 

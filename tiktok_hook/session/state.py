@@ -31,7 +31,7 @@ from tiktok_hook.store import Store
 _NO_TARGET = "Start with --forward-to 3000, in Python with forward_to=3000."
 
 WAIT_SECONDS = 30.0
-"""How long `Session.wait_for` waits if nothing else is asked for."""
+"""Default timeout of `Session.wait_for`."""
 
 
 @dataclass(kw_only=True)
@@ -110,12 +110,12 @@ class Session:
 
         Args:
             where: A filter such as ``"post.publish.* user:OPEN_ID"``; None matches every event.
-            timeout: Seconds, or a `timedelta`; None waits without end.
+            timeout: Seconds, or a `timedelta`; None waits for ever.
 
         Raises:
-            TimeoutError: None came in time; its notes name what matched and was rejected.
+            TimeoutError: None arrived in time; its notes name rejected deliveries that matched.
             UsageError: The filter cannot be read.
-            HookError: The session ended by itself before.
+            HookError: The session ended by itself first.
         """
         wanted = None if where is None else filters.parse(where)
         limit = None if timeout is None else seconds(timeout)
@@ -132,13 +132,13 @@ class Session:
                         self._waited_for.add(delivery.id)
                         return delivery
         except TimeoutError:
-            error = TimeoutError(f"{what} came within {limit:g} s.")
+            error = TimeoutError(f"{what} arrived within {limit:g} s.")
             if rejected:
                 last = next(reversed(rejected.values()))
                 reason = last.verdict.reason or last.verdict.state
                 error.add_note(f"Rejected: {len(rejected)} that matched; the last one: {reason}.")
             raise error from None
-        raise HookError(f"{what} came before the session ended.")
+        raise HookError(f"{what} arrived before the session ended.")
 
     def open_inspector(self) -> None:
         """Open the inspector in the user's browser. Returns immediately."""

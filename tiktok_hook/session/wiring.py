@@ -1,4 +1,4 @@
-"""Parts of a session that a listener and an attached app open in the same way."""
+"""Opens the parts of a session that a listener and an attached app have in common."""
 
 import asyncio
 import time
@@ -28,8 +28,8 @@ class Wiring:
     """Opens parts of a session; the exit stack closes them in reverse order.
 
     Args:
-        stack: Of the session.
-        bus: Receives its events.
+        stack: Closes the parts at the end of the session.
+        bus: Receives the events of the session.
     """
 
     def __init__(self, stack: AsyncExitStack, bus: Bus) -> None:
@@ -53,7 +53,7 @@ class Wiring:
     async def _follow_other_replays(
         self, store: Store, options: ListenOptions | AttachOptions
     ) -> None:
-        """Publish what other processes replay, unless no other process has the history."""
+        """Publish the replays of other processes, unless the history is in memory."""
         if not options.location.in_memory:
             await self.stack.enter_async_context(
                 background_task(follow_replays(store, self.bus.publish))
@@ -96,7 +96,7 @@ class Wiring:
         answered: AnsweredLog,
         app_process: AppProcess | None,
     ) -> Session:
-        """Put the parts together, and add to `ready` what follows from the options and targets."""
+        """Create the session, and complete `ready` from the options and targets."""
         return Session(
             store=store,
             forwarder=forwarder,
@@ -119,7 +119,7 @@ class Wiring:
         )
 
     def _begin(self, session: Session, *remarks: object) -> Session:
-        """Publish that the session is ready, unless its command has ended.
+        """Publish that the session is ready, unless its command has exited.
 
         Invariant: the caller does not await between here and its return, so that a handler of
         `Ready` runs only when the session has been entered.

@@ -394,7 +394,7 @@ class Text:
             self._unverified_ping_shown = True
             yield from self._labelled(
                 "Test URL", "caution",
-                "A tiktok.ping came whose signature does not verify. If it is yours: the client "
+                "A tiktok.ping arrived whose signature does not verify. If it is yours: the client "
                 "secret here is not that of the app in the portal.",
             )  # fmt: skip
             return
