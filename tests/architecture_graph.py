@@ -16,6 +16,7 @@ ROWS = (
     {"signature", "events", "edits", "hints", "text_files", "option_fields", "moments"},
     {"delivery"},
     {
+        "addresses",
         "background",
         "bus",
         "descriptors",

@@ -251,3 +251,23 @@ def test_the_help_of_no_command_imports_what_only_running_it_needs() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Usage:") > 15
+
+
+def test_a_listener_starts_without_what_few_sessions_need(tmp_path: Path) -> None:
+    program = (
+        "import gc, sys\n"
+        "from tiktok_hook.cli import run\n"
+        "arguments = '--no-tunnel --ephemeral --port 0 --inspect-port 0 --secret example-secret'\n"
+        "run(['listen', *arguments.split(), '--exit-after', '1', '--timeout', '0.1'])\n"
+        "print([each for each in ('tiktok_hook.archive', 'yaml') if each in sys.modules])\n"
+        "print(gc.get_threshold())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+    )
+    assert done.stdout.splitlines()[-2:] == ["[]", "(10000, 20, 20)"], done.stderr

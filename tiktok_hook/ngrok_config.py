@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-import yaml
 
 from tiktok_hook.errors import UsageError
 from tiktok_hook.text_files import MAX_BYTES, decode, read_input
@@ -184,6 +183,8 @@ def _hint(text: str) -> str:
 
 def _loaded(text: str) -> Any:
     """What YAML holds; ValueError for what is none."""
+    import yaml  # only where there is such a file: importing it takes 20 ms
+
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError) as error:

@@ -9,8 +9,8 @@ from functools import partial
 from typing import BinaryIO
 
 from tiktok_hook import signature
+from tiktok_hook.addresses import url_of
 from tiktok_hook.archive import document, file_formats, har_reader, request_logs, source_file
-from tiktok_hook.archive.addresses import url_of
 from tiktok_hook.archive.document import Records
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.archive.fields import Fields, loads

@@ -9,14 +9,12 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from urllib.parse import urlsplit
 
-from tiktok_hook.archive.addresses import target_of, valid_url
+from tiktok_hook.addresses import target_of, valid_url
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import FORWARDED_HEADER, Delivery, Source, timestamp
-from tiktok_hook.forward import ForwardRequest, compose
+from tiktok_hook.forward import EXAMPLE_TARGET, ForwardRequest, compose
 from tiktok_hook.sanitize import visible
 from tiktok_hook.signature import HEADER
-
-DEFAULT_TARGET = "http://127.0.0.1:3000"
 
 _MADE_BY_SCRIPT = {"host", "content-length", HEADER.lower(), FORWARDED_HEADER.lower()}
 _MADE_BY_CURL = {"host", "content-length", FORWARDED_HEADER.lower()}
@@ -128,7 +126,7 @@ def base_and_path(entry: Entry) -> tuple[str, str]:
     received = target_of(entry.delivery)
     forwarded = [each for each in entry.own_attempts if not each.replay]
     if entry.delivery.source is Source.IMPORT or not forwarded:
-        return DEFAULT_TARGET, received
+        return EXAMPLE_TARGET, received
     url = urlsplit(valid_url(forwarded[0].target))
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     return f"{url.scheme}://{url.netloc}", path
@@ -143,7 +141,7 @@ def _sending(entry: Entry) -> bytes:
     if not delivery.has_whole_body:
         return comment + b"# Not sent: its body is not stored completely.\n"
     base, path = base_and_path(entry)
-    request = compose(delivery.method, DEFAULT_TARGET, delivery.headers, delivery.body)
+    request = compose(delivery.method, EXAMPLE_TARGET, delivery.headers, delivery.body)
     words = [f"send {_word(base.encode())} {_word(path.encode())}"]
     words.append(_word(_ascii(visible(title)).encode()))
     words.append(f"-X {_word(delivery.method.encode())}")

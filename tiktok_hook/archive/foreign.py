@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urlsplit
 
 from tiktok_hook import signature
-from tiktok_hook.archive.addresses import valid_url
+from tiktok_hook.addresses import valid_url
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.archive.recorded_body import Evidence, Reading, RecordedBody, choose
 from tiktok_hook.archive.shapes import imported_verdict

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tiktok_hook.archive.addresses import url_of, valid_url
+from tiktok_hook.addresses import url_of, valid_url
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import (
     Attempt,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from tiktok_hook.archive.addresses import target_of, valid_url
+from tiktok_hook.addresses import target_of, valid_url
 from tiktok_hook.archive.entry import Entry
 from tiktok_hook.delivery import Attempt, Source
 from tiktok_hook.sanitize import visible

@@ -74,6 +74,7 @@ def _curl(
 ) -> bytes:
     """One command that sends the delivery to where a replay would go, signed now."""
     from tiktok_hook.archive import curl
+    from tiktok_hook.forward import EXAMPLE_TARGET
     from tiktok_hook.replayer import (
         NoTargetError,
         ReplayOptions,
@@ -85,7 +86,7 @@ def _curl(
     try:
         target, is_whole = default_target(history, entry.delivery, running_targets(location))
     except NoTargetError:
-        target, is_whole = curl.DEFAULT_TARGET, False
+        target, is_whole = EXAMPLE_TARGET, False
     if not secrets:
         prose.note(
             "Without a client secret the command has the stored signature, which may be too old."

@@ -11,6 +11,7 @@ from tiktok_hook.forward.outcome import begun, ended, explain
 from tiktok_hook.forward.request import ForwardRequest, build, compose, parse_header, with_header
 from tiktok_hook.forward.sockets import reachable, reject_resolved_loop
 from tiktok_hook.forward.target import (
+    EXAMPLE_TARGET,
     is_local,
     is_loopback,
     join,
@@ -20,6 +21,7 @@ from tiktok_hook.forward.target import (
 )
 
 __all__ = [
+    "EXAMPLE_TARGET",
     "KEPT_BYTES",
     "ForwardRequest",
     "Forwarder",

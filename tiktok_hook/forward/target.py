@@ -12,6 +12,9 @@ from tiktok_hook.errors import UsageError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
+EXAMPLE_TARGET = "http://127.0.0.1:3000"
+"""What a command to paste names where no target is known."""
+
 RECEIVER = "tiktok-hook's own receiver"
 INSPECTOR = "tiktok-hook's own inspector"
 

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from tiktok_hook.archive.addresses import valid_url
+from tiktok_hook.addresses import valid_url
 from tiktok_hook.bus import Handler
 from tiktok_hook.delivery import (
     Attempt,

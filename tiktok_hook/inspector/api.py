@@ -9,11 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from tiktok_hook import archive, events, filters, trigger
-from tiktok_hook.archive import curl
+from tiktok_hook import events, filters, trigger
 from tiktok_hook.delivery import AttemptEnded, Delivery, attempt_json, dump
 from tiktok_hook.errors import HookError, StoreError, UsageError
-from tiktok_hook.forward import parse_header
+from tiktok_hook.forward import EXAMPLE_TARGET, ForwardRequest, parse_header
 from tiktok_hook.inspector import openapi
 from tiktok_hook.inspector.context import InspectorContext
 from tiktok_hook.inspector.decoding import decode_base64, decode_body, decode_query
@@ -206,8 +205,8 @@ class Api:
         try:
             prepared = await replayer.prepare(delivery, options)
         except NoTargetError:
-            prepared = await replayer.prepare(delivery, replace(options, to=curl.DEFAULT_TARGET))
-        command = curl.command(prepared.request).encode()
+            prepared = await replayer.prepare(delivery, replace(options, to=EXAMPLE_TARGET))
+        command = await asyncio.to_thread(_curl_command, prepared.request)
         return _download(command, f"delivery-{number}.sh")
 
     async def replay(self, request: web.Request, asked: ReplayRequest) -> ReplayedShape:
@@ -391,6 +390,8 @@ class Api:
                         f"That is more than {MAX_EXPORT} deliveries.",
                         hint="Narrow the filters, or use `tiktok-hook export`.",
                     )
+        from tiktok_hook import archive  # importing it takes 20 ms of the start
+
         entries = [archive.Entry.read(self._history, delivery) for delivery in found]
         return b"".join(archive.write(entries, query.format))
 
@@ -460,6 +461,12 @@ def _own_port(request: web.Request) -> int | None:
     """The port of the inspector itself, which is never a target."""
     own = None if request.transport is None else request.transport.get_extra_info("sockname")
     return own[1] if own else None
+
+
+def _curl_command(request: ForwardRequest) -> bytes:
+    from tiktok_hook.archive import curl  # as in `Api._export`
+
+    return curl.command(request).encode()
 
 
 def _download(data: bytes, name: str) -> web.Response:

@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.store.samples import delivery
-from tiktok_hook.archive.addresses import target_of, url_of, valid_url
+from tiktok_hook.addresses import target_of, url_of, valid_url
 
 
 @pytest.mark.parametrize(
