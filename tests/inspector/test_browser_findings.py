@@ -37,6 +37,25 @@ async def test_a_listener_that_ended_is_shown_until_it_is_back(browser: Browser)
     await page.close()
 
 
+async def test_what_only_the_listener_can_do_is_disabled_once_it_has_ended(
+    browser: Browser,
+) -> None:
+    page = await browser.new_page()
+    async with running() as served:
+        await served.receive(FAILURE)
+        await page.goto(f"{served.address}/#token={TOKEN}")
+        age = page.locator("#detail .age").first
+        await expect(age).to_have_text(re.compile(r"\d+ s ago"))
+    await expect(page.locator("#lost")).to_contain_text("stopped at")
+    buttons = page.locator("#detail .actions button")
+    await expect(buttons).to_have_count(8)
+    enabled = page.locator("#detail .actions button:not([disabled])")
+    await expect(enabled).to_have_text(["Copy body"])
+    await age.evaluate("each => { each.dataset.stamp -= 3600000; }")
+    await expect(age).to_have_text("60 min ago")
+    await page.close()
+
+
 async def test_the_reason_of_a_failure_is_shown_and_its_attempt_is_open(view: View) -> None:
     async def slowly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await view.choose(1)

@@ -1,7 +1,7 @@
 // The page put together: what is drawn when, live events, keys.
 
 import { call } from "./api.js";
-import { download, drawDetail } from "./detail.js";
+import { download, drawDetail, renewAges } from "./detail.js";
 import { byId, copy, el, say } from "./dom.js";
 import { drawFilters, drawMatching } from "./filters.js";
 import { drawHead, drawLost } from "./head.js";
@@ -336,6 +336,7 @@ async function start() {
     lost: () => lost(true),
   });
   setInterval(() => drawStrip(changed), 60000);
+  setInterval(renewAges, 1000);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) drawList();
   });

@@ -65,7 +65,7 @@ export async function drawDetail(id, { quietly = false } = {}) {
       drawn = null;
       fill(pane, backButton(), el("p", { class: "bad" }, error.message));
     } else if (mine === shown) {
-      for (const button of pane.querySelectorAll("#replay, #edit")) button.disabled = true;
+      for (const button of pane.querySelectorAll("#replay, #edit, .asks")) button.disabled = true;
     }
   } finally {
     if (mine === shown) loading = null;
@@ -114,7 +114,6 @@ function parts(whole, known) {
 }
 
 function heading({ delivery, product, meaning: meant, log_id: log }) {
-  const age = ago((Date.now() - Date.parse(delivery.received_at)) / 1000);
   const from = visible(delivery.remote_addr) || "unknown";
   return [
     el(
@@ -134,7 +133,9 @@ function heading({ delivery, product, meaning: meant, log_id: log }) {
       "div",
       { class: "dim" },
       el("time", { datetime: delivery.received_at }, moment(delivery.received_at)),
-      ` · ${age} · from ${from}`,
+      " · ",
+      age(Date.parse(delivery.received_at)),
+      ` · from ${from}`,
       delivery.source === "tiktok" ? "" : ` · ${delivery.source}`,
       delivery.imported_id ? ` · was #${delivery.imported_id}` : "",
       delivery.listener ? ` · received by ${visible(delivery.listener)}` : "",
@@ -289,7 +290,7 @@ function actions(whole, body) {
       title,
     }),
     button("Edit and replay…", () => openReplay(whole), { id: "edit", disabled: isLost }),
-    button("Copy as cURL", copyCurl),
+    button("Copy as cURL", copyCurl, { class: "asks", disabled: isLost }),
     body.text === null ? null : button("Copy body", () => copy(body.text, "Body")),
     el(
       "span",
@@ -297,10 +298,14 @@ function actions(whole, body) {
       el("span", { class: "dim" }, "Download "),
       files.map(([format, words]) =>
         button(words, () => download(`export?format=${format}&ids=${delivery.id}`), {
-          class: "quiet",
+          class: "quiet asks",
+          disabled: isLost,
         }),
       ),
-      button("raw body", () => download(`deliveries/${delivery.id}/body`), { class: "quiet" }),
+      button("raw body", () => download(`deliveries/${delivery.id}/body`), {
+        class: "quiet asks",
+        disabled: isLost,
+      }),
     ),
   );
 }
@@ -367,7 +372,18 @@ function fieldView(key, value, meanings, known) {
 function when(value) {
   if (!(value instanceof ExactNumber) || !/^\d{1,14}$/.test(value.text)) return "";
   const stamp = Number(value.text) * (value.text.length > 11 ? 1 : 1000);
-  return `${moment(stamp)}, ${ago((Date.now() - stamp) / 1000)}`;
+  return [`${moment(stamp)}, `, age(stamp)];
+}
+
+const agoNow = (stamp) => ago((Date.now() - stamp) / 1000);
+const age = (stamp) => el("span", { class: "age", "data-stamp": String(stamp) }, agoNow(stamp));
+
+// How long ago things were, again as time passes.
+export function renewAges() {
+  for (const each of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".age"))) {
+    const words = agoNow(Number(each.dataset.stamp));
+    if (each.textContent !== words) each.textContent = words;
+  }
 }
 
 const headers = (pairs) =>

@@ -470,22 +470,26 @@ function rowOf(row, isFresh) {
         { class: "what" },
         el(
           "span",
-          { class: `event ${isEvent ? productClass(row.product) : "p-unknown"}`, title: name },
-          name,
+          { class: "named" },
+          el(
+            "span",
+            { class: `event ${isEvent ? productClass(row.product) : "p-unknown"}`, title: name },
+            name,
+          ),
+          delivery.redelivery_of
+            ? el(
+                "span",
+                {
+                  class: "tag warn",
+                  title: `Delivery ${delivery.redelivery_number} of #${delivery.redelivery_of}`,
+                },
+                `↻ ${delivery.redelivery_number}`,
+              )
+            : null,
+          waitingTag(row),
+          delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source),
+          nameTags(row),
         ),
-        delivery.redelivery_of
-          ? el(
-              "span",
-              {
-                class: "tag warn",
-                title: `Delivery ${delivery.redelivery_number} of #${delivery.redelivery_of}`,
-              },
-              `↻ ${delivery.redelivery_number}`,
-            )
-          : null,
-        waitingTag(row),
-        delivery.source === "tiktok" ? null : el("span", { class: "tag dim" }, delivery.source),
-        nameTags(row),
         el("span", { class: "words" }, visible(delivery.summary)),
       ),
       el("span", { class: "answer" }, answerOf(row)),
