@@ -1,4 +1,4 @@
-"""Columns of values as PostgreSQL's binary arrays, which the functions of the schema take.
+"""Encodes columns of values as PostgreSQL's binary arrays, for the functions of the schema.
 
 psycopg would look at each value to find out its type, which for a lone delivery took a fifth of the
 time until it was stored. Here the type of a column is known.
@@ -29,7 +29,7 @@ class Array(bytes):
 
 
 class ArrayDumper(Dumper):
-    """Passes an `Array` to the server as it is."""
+    """Passes an `Array` to the server unchanged."""
 
     format = pq.Format.BINARY
 
@@ -53,7 +53,7 @@ class Column:
     element: Callable[[Any], bytes]
 
     def encode(self, values: Sequence[Any]) -> Array:
-        """The array of these values, of which None is NULL."""
+        """Encode values as an array; None is NULL."""
         if not values:
             return Array(_EMPTY(0, 0, self.oid))
         has_nulls = None in values

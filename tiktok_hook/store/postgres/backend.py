@@ -28,32 +28,32 @@ _PRUNE_LOT = 1024
 """Maximum number of rows pruned in one transaction, about 10 ms of work."""
 
 _PRUNE_AGAIN_SECONDS = 1.0
-"""How long nothing is counted after nothing could be pruned."""
+"""How long pruning pauses after nothing could be pruned."""
 
 _BACKOFF_SECONDS = (0.1, 2.0)
-"""How long no connection is tried after one that failed: at first, and at most."""
+"""Delay before the next try after a failed connection: at first, and at most."""
 
 _QUEUE_CHECK_PART = 8
-"""The queue is counted again once a listener has filled an eighth of the room that was left."""
+"""The queue is counted again when a listener has filled an eighth of the room that was left."""
 
 
 _DEADLOCKS = 3
-"""How often a batch is written again that was undone to end a deadlock: with another app that tries
-the same deliveries again in another order, for instance."""
+"""How often a batch is written again after the server undid it to end a deadlock, for instance with
+an app that tries the same deliveries in another order."""
 
 
 def own_name(connection: Connection, app: str) -> str:
-    """The name of this user's own app on this machine.
+    """The name of the own app: this database user's on this machine.
 
-    Two users of the database may share an account of the machine, as when one person tries a
-    listener and an attached app: names belong to one of them.
+    Two database users may use one account of the machine, for instance when one person tries a
+    listener and an attached app. A name belongs to one of them; the other's has a suffix.
     """
     found = connection.execute(_TAKEN, {"app": app}).fetchone()
     return app if found is None else f"{app}/{connection.info.user}"
 
 
 def open_reader(address: ServerAddress) -> PostgresReader:
-    """Open a shared history that is only read.
+    """Open a shared history for reading only.
 
     Raises:
         StoreError: There is none, or it cannot be reached.
@@ -73,11 +73,11 @@ class PostgresBackend:
 
     Args:
         address: Where it is; the schema is created if there is none.
-        keep: How many deliveries stay from now on; None leaves it as it is.
-        keep_bytes: How many bytes they may take; None leaves it as it is.
-        prune: Whether this process deletes what is beyond the bounds.
-        app: Whose queues and attempts these are; None is this user on this machine. If that name
-            belongs to another user of the database, it is a name of ours that begins with it.
+        keep: How many deliveries are kept from now on; None does not change it.
+        keep_bytes: How many bytes they may take; None does not change it.
+        prune: Whether this process deletes deliveries beyond the bounds.
+        app: The app whose queues and attempts are used; None is this user on this machine. If that
+            name belongs to another database user, a suffix is added.
 
     Raises:
         StoreError: It cannot be reached, has another version, or may not be written.
@@ -144,7 +144,7 @@ class PostgresBackend:
         """Check that this user may receive.
 
         Raises:
-            StoreError: Only to read and to attach.
+            StoreError: The user may only read and attach.
         """
         found = connection.execute(_MAY_ADD).fetchone()
         if found is None or not found[0]:
@@ -157,7 +157,7 @@ class PostgresBackend:
 
     @property
     def reader(self) -> PostgresReader:
-        """The reading side."""
+        """The reader."""
         return self._reader
 
     def queue_lock(self, target: str) -> LeaseQueueLock:
@@ -166,7 +166,7 @@ class PostgresBackend:
 
     @property
     def has_more_to_do(self) -> bool:
-        """Whether rows are still to be pruned."""
+        """Whether more rows have to be pruned."""
         return self._more_to_prune
 
     def commit(self, jobs: Sequence[Job]) -> list[Any]:
@@ -178,7 +178,7 @@ class PostgresBackend:
         results = self._write(connection, batch)
         for job in jobs:
             job.committed()
-        # From here on everything is durable, so nothing that fails below may fail the batch.
+        # Everything is durable now, so a later failure must not fail the batch.
         if results:
             self._usage.count(batch, batch.newest)
             added, updated = bool(batch.adds), batch.updates
@@ -216,7 +216,7 @@ class PostgresBackend:
                 self._queue_room = (part, part_bytes)
             if found["newest"] is not None:
                 return batch.results(found, self._presence.app)
-            # Nothing was written, since not everything may wait: again without what may not.
+            # Nothing was written, since the queue is too full: try again without some deliveries.
             has_room = counted_bytes < self._bounds.queued_bytes
             batch.reject_beyond(
                 max(self._bounds.queued - counted, 0) if has_room else 0,
@@ -228,7 +228,7 @@ class PostgresBackend:
             )
 
     def _queue_bounds(self, batch: Batch) -> tuple[int | None, int | None]:
-        """How much may wait; None while there is room for certain, so that it is not counted."""
+        """How much may wait; None while there is certainly room, so that nothing is counted."""
         number, size = batch.waiting()
         room, room_bytes = self._queue_room
         if number <= room and size <= room_bytes:
@@ -247,28 +247,28 @@ class PostgresBackend:
             cursor.execute(_PRUNE, (MAX_REJECTED, MAX_REJECTED_BYTES, _PRUNE_LOT))
             found = cursor.fetchone()
         if found is None or found["newest"] is None:
-            self._more_to_prune = False  # another process is at it
+            self._more_to_prune = False  # another process is pruning
             return
         self._bounds = Bounds.of(found["keep_max"], found["keep_bytes_max"])
         self._usage = _Usage.of(found)
         exceeds = self._usage.exceeds(self._bounds)
         self._more_to_prune = bool(found["gone"]) and exceeds
         if exceeds and not found["gone"] and found["kept"] > 2 * _PRUNE_LOT:
-            # All of it waits for an app. Counting that many again with every commit costs more.
+            # All of it waits for an app. Counting it again with every commit would be expensive.
             self._prune_again_at = time.monotonic() + _PRUNE_AGAIN_SECONDS
         if found["gone"]:
             self._presence.notify(updated=True)
 
     def explain(self, error: Exception) -> StoreError | None:
-        """What an error of psycopg means for the user."""
+        """Translate an error of psycopg for the user."""
         return self._server.explain(error) if isinstance(error, psycopg.Error) else None
 
     def is_fault_of_a_row(self, error: Exception) -> bool:
-        """Whether a value that PostgreSQL does not take may be the cause."""
+        """Whether a value that PostgreSQL does not accept may be the cause."""
         return isinstance(error, _FAULTS_OF_A_ROW) or not isinstance(error, psycopg.Error)
 
     def recover(self, error: Exception) -> None:
-        """Drop the connection if the error has made it unusable."""
+        """Close the connection if the error has made it unusable."""
         self._more_to_prune = False
         if isinstance(error, psycopg.OperationalError):
             self._disconnect()
@@ -278,7 +278,7 @@ class PostgresBackend:
         if self._closed:
             return
         self._closed = True
-        self._presence.close()  # first, since its thread would register this process again
+        self._presence.close()  # first: its thread would register this process again
         with suppress(psycopg.Error, StoreError):
             self._presence.unregister(self._connected())
             self._presence.notify_rest(self._connected())
@@ -289,14 +289,15 @@ class PostgresBackend:
         """The connection; a new one after a failure.
 
         Raises:
-            StoreError: The server cannot be reached. It is not tried again for a moment, so that
-                what comes in is answered at once.
+            StoreError: The server cannot be reached. For a short time no other try is made, so that
+                TikTok gets its answer at once.
         """
         if self._connection is not None:
             return self._connection
         if time.monotonic() < self._try_again_at:
             raise StoreError(
-                f"{self.label} cannot be reached.", hint="It is tried again all the time."
+                f"{self.label} cannot be reached.",
+                hint="It is tried again until it succeeds.",
             )
         try:
             connection = self._server.connect(writing=True)
@@ -315,7 +316,7 @@ class PostgresBackend:
 
 
 def _set_bounds(connection: Connection, keep: int | None, keep_bytes: int | None) -> Bounds:
-    """The bounds of the history, changed to what is given."""
+    """Change the given bounds of the history, and return all of them."""
     if keep is not None or keep_bytes is not None:
         connection.execute(_SET_BOUNDS, {"keep": keep, "keep_bytes": keep_bytes})
     found = connection.execute("SELECT keep, keep_bytes FROM tiktok_hook.history").fetchone()
@@ -326,9 +327,9 @@ def _set_bounds(connection: Connection, keep: int | None, keep_bytes: int | None
 
 @dataclass(slots=True)
 class _Usage:
-    """At most how much a history holds: what was counted last, and what came since.
+    """Upper limit of the size of a history: the last count, and what was added since.
 
-    What others add is seen by the ids that they took; it is assumed to be as large as the rest.
+    What other listeners added is known from the ids; it is assumed to have the average size.
     """
 
     newest: int = 0
@@ -339,7 +340,7 @@ class _Usage:
 
     @classmethod
     def of(cls, found: Mapping[str, int]) -> Self:
-        """What was counted."""
+        """The usage as it was counted."""
         return cls(
             found["newest"],
             found["kept"],
@@ -349,11 +350,11 @@ class _Usage:
         )
 
     def count(self, batch: Batch, newest: int | None) -> None:
-        """Add what a batch has added, and others before it.
+        """Add what a batch, and other listeners before it, have added.
 
         Args:
             batch: As it was written.
-            newest: The id of its last delivery; None without any.
+            newest: The id of its last delivery; None if it has none.
         """
         self.kept_bytes += batch.attempt_bytes
         if newest is None:
@@ -372,7 +373,7 @@ class _Usage:
                 self.kept_bytes += row[rows.SIZE]
 
     def exceeds(self, bounds: Bounds) -> bool:
-        """Whether there may be more than may stay."""
+        """Whether the history may exceed the bounds."""
         return (
             self.kept > bounds.keep
             or self.kept_bytes > bounds.keep_bytes

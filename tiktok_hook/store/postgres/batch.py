@@ -1,4 +1,4 @@
-"""One statement for a batch of jobs, and what each of them results in."""
+"""Builds one statement for a batch of jobs, and the result of each job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ from tiktok_hook.store.postgres.arrays import BIGINT, COMMON_TEXT, FLOAT, INTEGE
 from tiktok_hook.store.records import QueueEntry
 
 KEPT_ATTEMPTS = 10
-"""Of a delivery that is tried again and again, the first and the last ten attempts are kept."""
+"""Of a delivery with many attempts, the first and the last ten are kept."""
 
 _Arrays = tuple[Sequence[Column], Sequence[rows.Row]] | tuple[()]
 """Columns, and rows of them."""
 
 SLICE = 512
-"""Maximum number of rows that one transaction clears, so that none takes long."""
+"""Maximum number of rows that one transaction clears, so that no transaction takes long."""
 
 _Other: TypeAlias = jobs.Clear | jobs.ClearIds | jobs.Attach | jobs.Advance
-"""Jobs that are a function call each."""
+"""Jobs for which a function is called, one for each."""
 
 
 @dataclass
 class Batch:
-    """Jobs, sorted by what is done for them.
+    """Jobs, sorted by kind.
 
-    Everything travels in one statement, which is one transaction: nothing is locked while a part
-    of it is still on its way, so a listener whose connection freezes in the middle holds up no
-    other one. The order of jobs within a batch is kept where it matters: among the changes of the
-    queue, and of two statuses the last counts.
+    All of them are sent in one statement, which is one transaction. Nothing is locked before the
+    server has all of it, so a listener whose connection freezes in the middle blocks no others.
+    The order of jobs within a batch is kept where it matters: among the changes of the queue, and
+    of two statuses the last one counts.
 
     Args:
         batch: The jobs, prepared.
@@ -58,7 +58,7 @@ class Batch:
                 case Add():
                     self.adds.append(job)
                 case jobs.AddMany():
-                    # Read once: the thread that gives up sets it at any time.
+                    # Read once, since another thread may set it at any time.
                     if job.abandoned:
                         self.skipped.add(job)
                     else:
@@ -78,22 +78,22 @@ class Batch:
                 case _:
                     self.queue_changes += _queue_change(job)
         # In the order of the ids, so that two batches rarely wait for each other. Sorting is
-        # stable: the attempts of one delivery end in their order.
+        # stable, so the attempts of one delivery end in their order.
         self.ends.sort(key=lambda each: each.attempt.delivery_id)
 
     @property
     def updates(self) -> bool:
-        """Whether it does more than add deliveries that have no attempt yet."""
+        """Whether it does more than add deliveries without an attempt."""
         attempts = (self.begins, self.ends, [each for each in self.adds if each.attempt])
         return any((*attempts, self.statuses, self.queue_changes, self.removed, self.others))
 
     def waiting(self) -> tuple[int, int]:
-        """How many of its deliveries will wait for a primary target, and their bytes."""
+        """Number and bytes of its deliveries that wait for a main target."""
         sizes = [each.size for each in self.adds if each.waits]
         return len(sizes), sum(sizes)
 
     def reject_beyond(self, number: int, error: StoreError) -> None:
-        """Leave out those that would wait, but for the first few, with an error as their result."""
+        """Leave out waiting deliveries after the first ones, with an error as their result."""
         rejected = [each for each in self.adds if each.waits][number:]
         self.rejected.update(dict.fromkeys(rejected, error))
         self.adds = [each for each in self.adds if each not in self.rejected]

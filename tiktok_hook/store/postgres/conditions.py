@@ -1,4 +1,4 @@
-"""SQL for filters, so that the matching deliveries are found without reading all of them."""
+"""Translates filters to SQL conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ Values = dict[str, Any]
 
 @dataclass
 class Clause:
-    """Conditions that all have to be met, and the values of their placeholders."""
+    """Conditions that must all match, and the values of their placeholders."""
 
     parts: list[str] = field(default_factory=list)
     values: Values = field(default_factory=dict)
@@ -40,9 +40,9 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
 
     Args:
         where: The filter.
-        app: Whose queue counts, and whose attempts where the filter names none.
-        names: The stored event names that `where.event_globs` match; None when there are too many
-            to ask for, so that `Rest` has to.
+        app: The own app: its queue counts, and its attempts unless the filter names another app.
+        names: The stored event names that `where.event_globs` match; None if there are too many
+            for a query, so that `Rest` checks them.
     """
     clause = Clause()
     if where.ids:
@@ -65,7 +65,7 @@ def conditions(where: Filter, app: str, names: Sequence[str] | None) -> Clause:
 
 
 def _add_app(clause: Clause, where: Filter, app: str) -> None:
-    """Add what was tried, by one app or by any."""
+    """Add the conditions on attempts, of one app or of any."""
     for wanted, column in ((where.failed, "failed"), (where.replays, "replayed")):
         if not wanted:
             continue
@@ -86,7 +86,7 @@ def _add_app(clause: Clause, where: Filter, app: str) -> None:
 
 
 def whose(where: Filter, app: str) -> str:
-    """The app whose attempts count; not used where any one's do."""
+    """The app whose attempts count; not used if those of any app do."""
     return app if where.only_app is None else rows.text(where.only_app)
 
 
@@ -197,13 +197,13 @@ def page_condition(clause: Clause, tail: str) -> str:
 
 
 def add_text(clause: Clause, text: str, low: int, high: int) -> None:
-    """Add that a delivery contains the text, or one of its attempts does.
+    """Add the condition that a delivery or one of its attempts contains a text.
 
     Args:
         clause: Changed.
         text: What to look for; case of ASCII letters does not count.
-        low: The lowest id that is looked at.
-        high: The id above the highest.
+        low: The lowest id that is searched.
+        high: The id after the highest.
     """
     patterns = [f"%{_like(each)}%" for each in spellings(text)]
     escaped = [f"%{_like(_octal(each))}%" for each in spellings(text)]
@@ -227,7 +227,7 @@ def _contains(column: str) -> str:
 
 
 def _contains_bytes(column: str) -> str:
-    # Bytes are not text: they may be of any encoding. This form of theirs is, for all of them.
+    # Bytes may have any encoding, so they are compared in an escaped form, which is text.
     return f"lower(encode({column}, 'escape') COLLATE \"C\") LIKE ANY (%(escaped)s::text[])"
 
 
@@ -260,7 +260,7 @@ def _like(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """Lower case of ASCII letters alone, as the "C" collation does it."""
+    """Lower case of ASCII letters only, as in the "C" collation."""
     return "".join(chr(ord(each) | 0x20) if "A" <= each <= "Z" else each for each in text)
 
 
@@ -270,7 +270,7 @@ def searched(value: str) -> str:
 
 
 def is_id(number: int) -> bool:
-    """Whether it can be looked up at all; people type anything."""
+    """Whether a number may be an id; users type any number."""
     return 0 < number < 1 << 63
 
 
@@ -280,7 +280,7 @@ class Rest:
 
     Attributes:
         globs: Groups of globs for the event's name; one of each has to match.
-        terms: Conditions on what is in the body.
+        terms: Conditions on the body.
     """
 
     globs: Sequence[tuple[str, ...]] = ()
@@ -288,18 +288,18 @@ class Rest:
 
     @classmethod
     def of(cls, where: Filter, names: Sequence[str] | None) -> Self | None:
-        """What is left of a filter; None when the server checks all of it."""
+        """The rest of a filter; None if the server checks all of it."""
         globs = where.event_globs if names is None else []
         terms = DeliveryFilter(where.body_terms) if where.body_terms else None
         return cls(globs, terms) if globs or terms else None
 
     def matches(self, name: str | None, body: bytes) -> bool:
-        """Whether a delivery with this stored event name and this body meets them."""
+        """Whether a delivery with this stored event name and this body matches."""
         if any(name is None or not matches_any(name, each) for each in self.globs):
             return False
         return self.terms is None or self.terms.matches_event(events.parse(body))
 
 
 def matching(names: Sequence[str], groups: Sequence[tuple[str, ...]]) -> list[str]:
-    """Those stored names that match one glob of each group."""
+    """The stored names that match one glob of each group."""
     return [each for each in names if all(matches_any(each, globs) for globs in groups)]

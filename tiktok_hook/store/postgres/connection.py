@@ -1,4 +1,4 @@
-"""Connections to one server: address, TLS, deadlines, and what its errors mean."""
+"""Connects to one server, with TLS and deadlines, and translates its errors."""
 
 import re
 import time
@@ -17,7 +17,7 @@ CONNECT_SECONDS = 5
 """How long the server may take to accept a connection, for each of its addresses."""
 
 DEADLINE_SECONDS = 12.0
-"""How long a statement may take; longer than the 5 s that it waits for a lock."""
+"""How long a statement may take; it waits for a lock for at most 5 s of that."""
 
 _CANCEL_SECONDS = 1.0
 _OLDEST_VERSION = 13
@@ -30,17 +30,17 @@ class DeadlinePassedError(psycopg.OperationalError):
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection on which every call has a deadline.
 
-    A connection can stay open for hours although nothing arrives any more: keepalives are answered
-    by whatever is in between. So the deadline is kept here, and not left to the network.
+    A connection can stay open for hours although nothing arrives any more, because a proxy or a
+    router answers the keepalives. So the deadline is enforced here.
     """
 
     deadline_seconds = DEADLINE_SECONDS
     is_direct = True
-    """Whether no pooler is in between: LISTEN and prepared statements do not work through most."""
+    """Whether there is no pooler in between; LISTEN and prepared statements fail with most."""
 
     between: Callable[[], object] | None = None
-    """Called while a statement waits for its result, after anything has arrived; if it raises, it
-    has to close the connection first."""
+    """Called while a statement waits for its result, whenever something has arrived. It must close
+    the connection before it raises."""
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
         """Run a psycopg operation to its end, or to the deadline.
@@ -52,7 +52,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         try:
             return super().wait(_until(gen, until, self.between), *args, **options)
         except DeadlinePassedError:
-            # The server may be at work, and would still write what we give up here.
+            # Otherwise the server could still finish the statement and write.
             with suppress(psycopg.Error):
                 self.cancel_safe(timeout=_CANCEL_SECONDS)
             self.close()
@@ -62,12 +62,12 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 def _until(
     gen: Generator[Any, Any, Any], until: float, between: Callable[[], object] | None
 ) -> Generator[Any, Any, Any]:
-    """Pass a psycopg generator through; ends it once nothing has arrived until the deadline."""
+    """Run a psycopg generator, and end it if nothing arrives until the deadline."""
     try:
         wanted = next(gen)
         while True:
             ready = yield wanted
-            if not ready and time.monotonic() > until:  # psycopg looks here every 0.1 s
+            if not ready and time.monotonic() > until:  # psycopg resumes this every 0.1 s
                 gen.close()
                 raise DeadlinePassedError("it did not answer in time")
             wanted = gen.send(ready)
@@ -82,7 +82,7 @@ class Server:
 
     Args:
         address: Where it is.
-        purpose: What the connections are shown as in ``pg_stat_activity``.
+        purpose: Part of the connections' name in ``pg_stat_activity``.
     """
 
     def __init__(self, address: ServerAddress, purpose: str) -> None:
@@ -98,10 +98,10 @@ class Server:
         """Open a connection that commits each statement.
 
         Args:
-            writing: Whether it must be one that takes writes, where several are named.
+            writing: Whether the server must accept writes, if the address names several.
 
         Raises:
-            StoreError: It cannot be reached, or does not let us in.
+            StoreError: The server cannot be reached, or rejects the login.
         """
         with self.explaining():
             connection = Connection.connect(
@@ -116,8 +116,8 @@ class Server:
         return connection
 
     def options(self, *, writing: bool) -> dict[str, Any]:
-        """What libpq is given besides the URL, which wins."""
-        # Nothing is set on the session (``options``, SET): a pooler rejects it, or leaves it to
+        """The options for libpq; those of the URL have precedence."""
+        # Nothing is set on the session (``options``, SET): a pooler rejects it, or keeps it for
         # the next client.
         given = conninfo.conninfo_to_dict(self._address.url)
         found: dict[str, Any] = {
@@ -136,7 +136,7 @@ class Server:
 
     def _check(self, connection: Connection) -> None:
         found = connection.execute("SELECT pg_backend_pid()").fetchone()
-        # A pooler has process numbers of its own.
+        # A pooler reports its own process number.
         connection.is_direct = found is not None and found[0] == connection.info.backend_pid
         if not connection.is_direct:
             connection.prepare_threshold = None
@@ -148,7 +148,7 @@ class Server:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Raise a StoreError for the user in place of an error of psycopg from the block."""
+        """Translate an error of psycopg from the block to a StoreError for the user."""
         try:
             yield
         except psycopg.Error as error:
@@ -174,7 +174,7 @@ class Server:
         return StoreError(f"{self.label} cannot be used: {reason}.")
 
     def _forbidden(self, words: str) -> StoreError:
-        """Why something is left to others, and who may."""
+        """The error for an action that another role may do."""
         if re.search(r"\b(?:add|set_status|prune)_\d", words):
             return StoreError(
                 f"This user of {self.label} may read this history but not add to it.",
@@ -202,7 +202,7 @@ def _stating(text: str) -> Callable[[Exception], str]:
 
 
 def _reason(words: str) -> str:
-    """The last of libpq's clauses, which names the cause."""
+    """The last clause of libpq's message, which names the cause."""
     for part in ("failed: FATAL: ", "failed: "):
         if part in words:
             words = words.rpartition(part)[2]
@@ -300,7 +300,7 @@ _CONNECT_MEANINGS = (
 
 
 class Idle:
-    """Keeps a thread's connection open between its calls, and replaces one that was lost.
+    """Keeps a thread's connection open between its calls, and replaces a lost one.
 
     Not thread-safe: it belongs to one thread at a time.
     """
@@ -324,14 +324,14 @@ class Idle:
         """The connection; a new one if there is none.
 
         Raises:
-            StoreError: It cannot be made.
+            StoreError: It cannot be opened.
         """
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
 
     def drop(self) -> None:
-        """Close it."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(psycopg.Error):

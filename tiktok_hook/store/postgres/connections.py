@@ -1,4 +1,4 @@
-"""Connections for queries: kept between them, each used by one query at a time, any thread."""
+"""Pool of connections, for queries from any thread."""
 
 import threading
 from collections import deque
@@ -11,13 +11,13 @@ from tiktok_hook.errors import StoreError
 from tiktok_hook.store.postgres.connection import Connection, DeadlinePassedError, Server
 
 MAX_CONNECTIONS = 2
-"""How many a process has: a server has places for a hundred connections of a whole team."""
+"""Maximum number of connections of a process: a server allows a hundred for the entire team."""
 
 _TURN_SECONDS = 30.0
 
 
 class QueryConnections:
-    """The connections that a process queries with.
+    """The connections of a process for queries.
 
     Any number of threads may query at once; they take turns. Invariant: a connection is either in
     `_idle` or owned by the one query that popped it; `_turns` counts those owned.
@@ -33,12 +33,12 @@ class QueryConnections:
         self._closed = False
 
     def close(self) -> None:
-        """Close idle connections; a query that is running closes its own at its end."""
+        """Close idle connections; a running query closes its own at its end."""
         self._closed = True
         self._close_idle()
 
     def all(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-        """Every row of a statement, which is committed.
+        """Run and commit a statement, and return all rows.
 
         Raises:
             StoreError: The history cannot be read, or is closed.

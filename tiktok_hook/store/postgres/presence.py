@@ -1,13 +1,13 @@
-"""One thread per history: hears of changes, and renews the lease of this process.
+"""One thread per history: receives notifications of changes, and renews the lease of this process.
 
-Notifications are only a wake-up. They are lost while the connection is down, and a pooler may
-never pass them on; so after every connect the history is looked at, and again every few seconds.
-Each wakes every process of the team, so those of changes to attempts and queues are sent rarely.
-The thread sends them all: every user of the server's can delay a notification, so no delivery
-waits for one.
+Notifications are only a wake-up. They are lost while the connection is down, and some poolers do
+not forward them, so the history is queried after every connect and again every few seconds. Each
+notification wakes every process of the team, so those about attempts and queues are sent rarely.
+The thread sends all of them: any user of the server can delay a notification, so no delivery waits
+for one.
 
-Every user can also send them. Their content is not trusted, only counted as a change, and when
-more arrive than any team sends, the thread disconnects and polls for a while.
+Any user can also send them. Their content is not trusted: they only count as a change. When more
+arrive than a team sends, the thread disconnects and polls for some time.
 
 Invariant: `_condition` guards the counters, the due notification and the locks. The thread's
 connection is used by the thread alone; `_waker` ends its wait, and is written to by any thread.
@@ -34,43 +34,43 @@ CHANNEL = "tiktok_hook"
 
 LEASE_SECONDS = 15.0
 RENEW_SECONDS = 5.0
-"""A process that has not renewed its lease for 15 s, by the server's clock, counts as gone."""
+"""A process that has not renewed its lease for 15 s, by the server's clock, counts as ended."""
 
 _MARGIN_SECONDS = 2.0
 """How much earlier than the server a process stops trusting its own lease."""
 
 _LOOK_SECONDS = 30.0
-"""How often it is looked at whether anything has changed although notifications are heard. Whether
-deliveries were added is asked with each renewal of the lease."""
+"""How often changes are queried although notifications arrive. New deliveries are queried with each
+renewal of the lease."""
 
 _POLL_SECONDS = (0.5, 5.0)
-"""How often it is looked at where they are not: at first after a change, and when it is idle."""
+"""How often changes are queried if no notifications arrive: after a change, and when idle."""
 
 _NOTIFY_ADDED_SECONDS = 0.005
-"""Minimum time between two notifications of new deliveries: each takes a lock of the whole cluster
-to commit."""
+"""Minimum time between two notifications of new deliveries: their commit takes a lock of the entire
+server."""
 
 _NOTIFY_SECONDS = 0.05
-"""Minimum time between a notification and one of changes that add no delivery."""
+"""Minimum time between a notification and one about changes that add no delivery."""
 
 _NOTIFY_DEADLINE_SECONDS = 2.0
-"""How long one may take: the lease has to be renewed in between."""
+"""How long sending one may take, since the lease has to be renewed."""
 
 _NOTIFY_AGAIN_SECONDS = 1.0
-"""How long after one that failed it is sent again."""
+"""How long after a failure it is sent again."""
 
 _ADDED, _UPDATED, _BOTH = "added", "updated", "both"
-"""How the payload of a notification begins; the id of its sender follows after a colon."""
+"""The beginning of a notification's payload; a colon and the id of its sender follow."""
 
 _COLLECT_SECONDS = 0.002
-"""How long more notifications are collected after one: many listeners send a thousand a second."""
+"""How long notifications are collected after the first: many listeners send 1,000 a second."""
 
 _DRAIN_SECONDS = 0.05
-"""How long notifications are read before the thread turns to what else is due."""
+"""How long notifications are read before the thread does its other work."""
 
 _FLOOD_BYTES = 4 << 20
-"""Maximum size of the notifications of one second, each with 200 bytes more than its payload. Ten
-listeners under load send half a megabyte. What is not read fills the queue of the cluster."""
+"""Maximum size of the notifications of one second, each counted as its payload and 200 bytes. Ten
+listeners under load send half a megabyte. Unread ones fill the server's queue."""
 
 _DEAF_SECONDS = 10.0
 """How long no notifications are received after a flood of them."""
@@ -80,30 +80,30 @@ _BACKOFF_SECONDS = (0.1, 2.0)
 
 
 class Leased(Protocol):
-    """What is held by the lease of a process."""
+    """A lock that depends on the lease of a process."""
 
     target: str
 
     def lose(self) -> None:
-        """Called when another process has it."""
+        """Called when another process has acquired it."""
         ...
 
 
 class _Hold:
-    """A lock from when it was acquired to when it is released; the next time is another object."""
+    """One period of holding a lock, from acquiring to releasing it."""
 
     def __init__(self, leased: Leased) -> None:
         self.leased = leased
 
 
 class Presence:
-    """This process at one history.
+    """The connection of this process to the team that uses a history.
 
     Args:
-        server: Where it is.
-        app: The name of this user and machine.
-        leased: Whether it holds a lease, as a process does that writes.
-        kind: What it does, for the team: ``listen``, ``attach`` or ``other``.
+        server: The server of the history.
+        app: The name of the own app.
+        leased: Whether the process holds a lease, as writing processes do.
+        kind: What the process does, for the team: ``listen``, ``attach`` or ``other``.
     """
 
     def __init__(self, server: Server, app: str, *, leased: bool, kind: str = "other") -> None:
@@ -115,14 +115,14 @@ class Presence:
         self._ahead_seconds: float | None = None
         self._condition = threading.Condition()
         self._additions = self._updates = -1
-        self._notify_at: float | None = None  # when others are notified of what changed
+        self._notify_at: float | None = None  # when the next notification is due
         self._notify_added = self._notify_updated = False
         self._notified_at = 0.0
         self._held: dict[str, _Hold] = {}
         self._valid_until = 0.0
         self._snapshot: str | None = None
         self._newest_id: int | None = None
-        self._heard_bytes = 0  # in the second that began then
+        self._heard_bytes = 0  # since `_heard_since`, for one second
         self._heard_since = 0.0
         self._listen_at = 0.0
         self._origin: str | None = None
@@ -135,7 +135,7 @@ class Presence:
         self.hears: bool | None = None
 
     def begin_with(self, origin: str) -> None:
-        """Note which history it is, before the thread starts: a restore from then on is counted."""
+        """Record which history it is, so that a later restore is counted; before `start`."""
         self._origin = origin
 
     # Called from any thread.
@@ -169,14 +169,14 @@ class Presence:
         return max(self._additions + self._updates, -1)
 
     def changes(self) -> int:
-        """The change counter; -1 until the history has been looked at."""
+        """The change counter; -1 until the first query."""
         self.start()
         with self._condition:
             return self._changes
 
     @property
     def restored(self) -> int:
-        """How often a dump was restored in place of the history since we began to follow it."""
+        """How often a dump was restored in place of the history since `begin_with`."""
         with self._condition:
             return self._restored
 
@@ -193,7 +193,7 @@ class Presence:
             return self._updates
 
     def changed(self, *, added: bool = True, updated: bool = True) -> None:
-        """Count a change: whether it may have added a delivery, and whether it may be another."""
+        """Count a change that may have added a delivery, changed something else, or both."""
         with self._condition:
             if self._changes >= 0:
                 self._additions += added
@@ -215,7 +215,7 @@ class Presence:
             return self._additions
 
     def notify(self, *, added: bool = False, updated: bool = False) -> None:
-        """Have the thread notify others of a change, a moment after it did so last."""
+        """Let the thread notify others of a change, not too soon after the last notification."""
         with self._condition:
             self._notify_added = self._notify_added or added
             self._notify_updated = self._notify_updated or updated
@@ -227,43 +227,43 @@ class Presence:
         self._wake()
 
     def notify_rest(self, connection: Connection) -> None:
-        """Notify others of what the thread had not yet when it ended."""
+        """Send the notification that was still due when the thread ended."""
         with self._condition:
             due, self._notify_at = self._notify_at is not None, None
         if due:
             notify(connection, f"{_BOTH}:{self.id}")
 
     def hold(self, leased: Leased, since: float) -> None:
-        """Remember what the lease of this process holds from now on.
+        """Record a lock that depends on the lease of this process from now on.
 
         Args:
             leased: The lock.
-            since: `time.monotonic` before the server was asked for it.
+            since: `time.monotonic` before it was requested from the server.
         """
         with self._condition:
             self._held[leased.target] = _Hold(leased)
             self._valid_until = max(self._valid_until, since + LEASE_SECONDS - _MARGIN_SECONDS)
 
     def drop(self, leased: Leased) -> None:
-        """Forget it."""
+        """Forget a lock."""
         with self._condition:
             self._held.pop(leased.target, None)
 
     @property
     def is_valid(self) -> bool:
-        """Whether the lease holds for certain; without the server it ends by our own clock."""
+        """Whether the lease is certainly valid; without the server our own clock decides."""
         with self._condition:
             return time.monotonic() < self._valid_until
 
     def register(self, connection: Connection) -> None:
-        """Make or renew the lease."""
+        """Begin or renew the lease."""
         since = time.monotonic()
         self._register(connection)
         with self._condition:
             self._valid_until = since + LEASE_SECONDS - _MARGIN_SECONDS
 
     def unregister(self, connection: Connection) -> None:
-        """End the lease, and with it all that it holds."""
+        """End the lease, which releases all locks."""
         connection.execute(_UNREGISTER, (self.id, self.app))
 
     def _register(self, connection: Connection) -> None:
@@ -282,7 +282,7 @@ class Presence:
         }
         found = connection.execute(_REGISTER, values).fetchone()
         assert found is not None
-        # Recorded with the next renewal; half of the round trip is on the way there.
+        # Recorded with the next renewal. Half of the round trip is the way to the server.
         self._ahead_seconds = before + (time.perf_counter() - began) / 2 - found[0]
 
     def _wake(self) -> None:
@@ -303,19 +303,19 @@ class Presence:
                 backoff = min(2 * backoff, _BACKOFF_SECONDS[1])
 
     def _watch(self, connection: Connection) -> None:
-        """Follow the history until the connection is lost or we are closed.
+        """Follow the history until the connection is lost, or `close` is called.
 
-        Also until there is a flood of notifications: the connection is closed with what is still to
-        be read from it, and the next one listens only after a while.
+        It ends in a flood of notifications, too: the connection is closed with everything that is
+        unread, and the next one listens only after `_DEAF_SECONDS`.
         """
         connection.pgconn.notify_handler = self._hear
-        # Otherwise libpq keeps all that arrive before a result, however many.
+        # Otherwise libpq keeps any number of notifications that arrive before a result.
         connection.between = lambda: self._read_notifications(connection)
         listens = time.monotonic() >= self._listen_at
         if listens:
             connection.execute(f"LISTEN {CHANNEL}")
         self._renew(connection)
-        self._snapshot = None  # whatever came before the LISTEN is found by looking
+        self._snapshot = None  # changes before the LISTEN are found by the next query
         self._look(connection)
         self.hears = listens and (connection.is_direct or self._self_test(connection))
         poll = _POLL_SECONDS[0]
@@ -348,14 +348,14 @@ class Presence:
         until = time.monotonic() + _DRAIN_SECONDS
         more = True
         while more and time.monotonic() < until:
-            # One call reads what fits into libpq's buffer. What is left to be read may be in that
-            # of TLS, where select does not see it.
+            # One call reads as much as libpq's buffer holds. More may be in the buffer of TLS,
+            # which select does not see.
             connection.pgconn.consume_input()
             more = bool(select.select(watched[:1], [], [], 0)[0])
             more = self._read_notifications(connection) or more
 
     def _read_notifications(self, connection: Connection) -> bool:
-        """Count the notifications that have arrived; whether there were any.
+        """Count the notifications that have arrived; returns whether there were any.
 
         Raises:
             psycopg.OperationalError: There is a flood of them; the connection is closed.
@@ -372,7 +372,7 @@ class Presence:
         return found
 
     def _hear(self, notice: PGnotify) -> None:
-        """Count a notification; also called by psycopg for one that comes with a result."""
+        """Count a notification; psycopg calls this for one that arrives with a result."""
         now = time.monotonic()
         if now - self._heard_since >= 1.0:
             self._heard_bytes, self._heard_since = 0, now
@@ -488,13 +488,13 @@ def hears_notifications(listening: Connection, other: Connection) -> bool:
     until = time.monotonic() + _SELF_TEST_SECONDS
     while token not in heard and (left := until - time.monotonic()) > 0:
         select.select([listening.fileno()], [], [], left)
-        listening.execute("SELECT")  # notifications come with its answer
+        listening.execute("SELECT")  # its result brings the notifications
     listening.execute(f"UNLISTEN {CHANNEL}")
     return token in heard
 
 
 def notify(connection: Connection, payload: str) -> None:
-    """Wake up all who follow the history.
+    """Wake up all processes that follow the history.
 
     Raises:
         psycopg.Error: It could not be sent; the connection is closed if that took more than 2 s.
@@ -511,7 +511,7 @@ _REGISTER = (
     "%(host)s::text, %(pid)s::int4, %(direct)s, %(ahead)s::float8, %(seconds)s::float8)"
 )
 ACQUIRE = "SELECT tiktok_hook.acquire_1(%(id)s::uuid, %(app)s::text, %(target)s::text)"
-"""Acquires a queue lock; whether it is ours then."""
+"""Acquires a queue lock; its result is whether this process has the lock."""
 
 _OURS = "SELECT target FROM tiktok_hook.queue_locks WHERE holder = %s"
 _UNREGISTER = "SELECT tiktok_hook.unregister_1(%s::uuid, %s::text)"

@@ -1,4 +1,4 @@
-"""The right to forward from a queue, held by the lease of a process."""
+"""Queue locks, which depend on the lease of their process."""
 
 import asyncio
 import time
@@ -40,11 +40,11 @@ class LeaseQueueLock:
 
     @property
     def held(self) -> bool:
-        """Whether the lock is ours for certain; no query."""
+        """Whether this process has the lock for certain; no query."""
         return self._held and self._presence.is_valid
 
     async def acquire(self) -> bool:
-        """Whether the lock is ours now."""
+        """Try to acquire the lock; returns the success."""
         if self.held:
             return True
         self._held = False
@@ -57,7 +57,7 @@ class LeaseQueueLock:
         return self._held
 
     async def release(self) -> None:
-        """Let other processes have it."""
+        """Release the lock."""
         if self._held:
             self._held = False
             self._presence.drop(self)
@@ -66,11 +66,11 @@ class LeaseQueueLock:
                 await asyncio.to_thread(self._ask, _RELEASE, values)
 
     async def close(self) -> None:
-        """Release it."""
+        """Release the lock."""
         await self.release()
 
     def lose(self) -> None:
-        """Another process took it over, since our lease had ended."""
+        """Record that another process acquired the lock after the lease had ended."""
         self._held, self.lost = False, True
 
     def _ask(self, query: str, values: dict[str, Any]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Queries: pages by key, search in windows, one delivery with its attempts."""
+"""Queries of a history on PostgreSQL; see `api.HistoryReader`."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,12 +39,12 @@ from tiktok_hook.store.records import (
 )
 
 MANY_NAMES = 200
-"""More event names than this are not looked up one by one."""
+"""Maximum number of event names that are looked up one by one in the index."""
 
 _NEWEST = (1 << 63) - 1
 
 _BATCH = 200
-"""How many deliveries are read at once, where the rest of a filter is checked here."""
+"""How many deliveries are read at a time if a part of the filter is checked here."""
 
 
 class PostgresReader:
@@ -69,7 +69,7 @@ class PostgresReader:
 
     @property
     def app(self) -> str:
-        """This user on this machine."""
+        """The own app: this user on this machine, or the given name."""
         return self._app
 
     def __enter__(self) -> Self:
@@ -79,12 +79,12 @@ class PostgresReader:
         self.close()
 
     def close(self) -> None:
-        """Close what is open; a query that is running closes its own at its end."""
+        """Close all connections; a running query closes its own at its end."""
         self._connections.close()
         self._presence.close()
 
     def get(self, delivery_id: int) -> Delivery | None:
-        """One delivery; None when there is none with this id."""
+        """The delivery with an id; None if there is none."""
         if not is_id(delivery_id):
             return None
         found = self._all(f"SELECT {_COLUMNS} FROM {JOINED} WHERE d.id = %(id)s", id=delivery_id)
@@ -153,7 +153,7 @@ class PostgresReader:
         after: int | None = None,
         limit: int = 50,
     ) -> list[Delivery]:
-        """Some deliveries, newest first; oldest first after an id."""
+        """One page of deliveries, newest first; oldest first after an id."""
         found: list[Delivery] = []
         names = self._names(where.event_globs)
         for low, high in self._windows(where, before, after):
@@ -171,7 +171,7 @@ class PostgresReader:
         limit: int = 50,
         window: int = SEARCH_WINDOW,
     ) -> tuple[list[Delivery], int | None]:
-        """Some deliveries, newest first, out of a bounded number of ids."""
+        """One page of deliveries, newest first, from at most `window` ids."""
         oldest, newest = self._bounds()
         high = newest + 1 if before is None else min(before, newest + 1)
         low = high - window
@@ -182,14 +182,14 @@ class PostgresReader:
         return found, low if low > oldest else None
 
     def walk(self, where: Filter = EVERYTHING, *, batch: int = 200) -> Iterator[Delivery]:
-        """All deliveries, oldest first, without holding more than a batch of them."""
+        """All deliveries, oldest first, in batches."""
         after = 0
         while found := self.page(where, after=after, limit=batch):
             yield from found
             after = found[-1].id
 
     def count_after(self, where: Filter, after: int) -> int:
-        """How many deliveries with a higher id match; of a filter without a text."""
+        """How many deliveries with a higher id match a filter without a text."""
         names = self._names(where.event_globs)
         if Rest.of(where, names) is None:
             clause = conditions(where, self._app, names)
@@ -205,11 +205,11 @@ class PostgresReader:
         return number
 
     def newest_id(self) -> int:
-        """The newest id there is; 0 when there is none."""
+        """The newest id; 0 if there is none."""
         return self._bounds()[1]
 
     def ids_received_at(self, times: Sequence[float], *, within: float) -> list[int]:
-        """The ids of what was received at any of these times, in order."""
+        """The ids of the deliveries received at any of these times, in order."""
         found = self._all(_RECEIVED_AT, times=list(times), within=within)
         return [each for (each,) in found]
 
@@ -240,14 +240,14 @@ class PostgresReader:
         )
 
     def redeliveries(self, delivery_id: int) -> list[int]:
-        """The ids of all deliveries of the same event, in order, its own included."""
+        """The ids of all deliveries of the same event, in order, including this one."""
         if not is_id(delivery_id):
             return []
         found = self._all(_SAME_EVENT, id=delivery_id)
         return [each for (each,) in found]
 
     def counts(self, where: Filter = EVERYTHING) -> Counts:
-        """How many there are, by verdict and outcome."""
+        """How many matching deliveries there are, by verdict and outcome."""
         names = self._names(where.event_globs)
         clause = conditions(where, self._app, names)
         if where.text:
@@ -273,7 +273,7 @@ class PostgresReader:
         )
 
     def timeline(self, since: float, until: float, *, buckets: int = 60) -> list[Bucket]:
-        """What came in between two times, in Unix seconds, in equal spans; quiet ones included."""
+        """Numbers of deliveries between two times (Unix seconds), in spans of equal length."""
         width = (until - since) / buckets
         times = {"since": since, "until": until, "width": width, "last": buckets - 1}
         verdicts: list[dict[State, int]] = [{} for _ in range(buckets)]
@@ -291,7 +291,7 @@ class PostgresReader:
     def pending(
         self, target: str | None = None, mode: QueueMode | None = None
     ) -> Iterator[Delivery]:
-        """Deliveries that wait for an app of ours, by id."""
+        """Deliveries that wait for the own app, by id."""
         after = 0
         while found := self._all(
             _PENDING, app=self._app, after=after, target=rows.optional_text(target), mode=mode
@@ -301,13 +301,13 @@ class PostgresReader:
             after = found[-1][0]
 
     def pending_count(self, target: str | None = None, mode: QueueMode | None = None) -> int:
-        """How many wait for an app of ours; for one target or mode if given."""
+        """How many deliveries wait for the own app; for one target or mode if given."""
         target = rows.optional_text(target)
         ((waiting,),) = self._all(_PENDING_COUNT, app=self._app, target=target, mode=mode)
         return int(waiting)
 
     def queues_of(self, delivery_id: int) -> list[QueueEntry]:
-        """The targets of ours that a delivery waits for, primary one first."""
+        """The targets of the own app that a delivery waits for, the main one first."""
         if not is_id(delivery_id):
             return []
         found = self._all(
@@ -319,7 +319,7 @@ class PostgresReader:
         return [encoding.queue_entry_of(each) for each in found]
 
     def queue_targets(self) -> list[str]:
-        """The addresses of ours that any delivery waits for."""
+        """The targets of the own app that any delivery waits for."""
         found = self._all(
             "SELECT target FROM tiktok_hook.queue WHERE app = %(app)s GROUP BY target "
             'ORDER BY target COLLATE "C"',
@@ -357,7 +357,7 @@ class PostgresReader:
         limit: int,
         now: float = 0.0,
     ) -> list[QueuedDelivery]:
-        # The subquery is narrow, so that sorting and limiting read no bodies.
+        # The subquery has only columns of the queue, so that sorting reads no bodies.
         found = self._all(
             f"SELECT {rows.QUEUE_COLUMNS}, {_COLUMNS} FROM (SELECT * FROM tiktok_hook.queue q "
             f"WHERE {_IN_MODES} AND {condition} ORDER BY {order} LIMIT %(limit)s) q "
@@ -381,11 +381,11 @@ class PostgresReader:
         return self._presence.changes()
 
     def restored(self) -> int:
-        """How often a dump was restored in its place; noticed within 5 s."""
+        """How often a dump was restored in place of the history; noticed within 5 s."""
         return self._presence.restored
 
     def wait_for_change(self, seen: int, seconds: float) -> int:
-        """Wait for a notification."""
+        """Wait for a notification of any change."""
         return self._presence.wait_for_change(seen, seconds)
 
     def additions(self) -> int:
@@ -397,7 +397,7 @@ class PostgresReader:
         return self._presence.updates()
 
     def wait_for_addition(self, seen: int, seconds: float) -> int:
-        """Wait for a notification of one."""
+        """Wait for a notification of an addition."""
         return self._presence.wait_for_addition(seen, seconds)
 
     def _some(
@@ -439,7 +439,7 @@ class PostgresReader:
         limit: int,
         order: str,
     ) -> list[Any]:
-        """Rows of deliveries and their event names, of what the server can check."""
+        """Rows that match the part of a filter that the server checks."""
         clause = conditions(where, self._app, names)
         if where.text:
             add_text(clause, where.text, low, high)
@@ -469,10 +469,10 @@ class PostgresReader:
                 yield bottom, min(bottom + SEARCH_WINDOW, high)
 
     def _within_time(self, where: Filter, low: int, high: int, order: str) -> tuple[int, int]:
-        """Narrow a range of ids to where the time asked for begins.
+        """Narrow a range of ids to those after the requested time.
 
-        Ids go up with time, but for imports and a clock that was set, so the first match is
-        looked up; most of what follows it matches too.
+        Ids increase with time, except for imports and a clock that was set. So the first match is
+        looked up; most of the following ids match, too.
         """
         if where.since is None and where.until is None:
             return low, high
@@ -490,7 +490,7 @@ class PostgresReader:
         return (low, low) if least is None else (least, most + 1)
 
     def _names(self, groups: Sequence[tuple[str, ...]]) -> list[str] | None:
-        """The stored event names that match every group; None when there are too many of them."""
+        """The stored event names that match every group; None if there are too many."""
         if not groups:
             return None
         if len(groups) == 1 and not any(map(is_glob, groups[0])):
@@ -499,7 +499,7 @@ class PostgresReader:
         return None if len(found) > MANY_NAMES else matching(found, groups)
 
     def _bounds(self) -> tuple[int, int]:
-        """The oldest and the newest id there is; zeros when there is none."""
+        """The oldest and the newest id; zeros if there is none."""
         ((oldest, newest),) = self._all(_BOUNDS)
         return oldest, newest
 

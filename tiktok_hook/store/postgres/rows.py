@@ -1,4 +1,4 @@
-"""Rows: how deliveries and attempts are written to PostgreSQL and read back."""
+"""Converts deliveries and attempts to rows of PostgreSQL and back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ from tiktok_hook.store.records import QueueEntry
 Row = tuple[Any, ...]
 
 _ROW_BYTES = 500
-"""What the columns and index entries of a row take whose length no sender chooses, about."""
+"""Approximate size of the columns and index entries whose length no sender chooses."""
 
 DELIVERY_COLUMNS = (
     "d.id, d.received_at, d.source, d.remote_addr, d.method, d.path, d.query, d.http_version, "
@@ -33,10 +33,10 @@ DELIVERY_COLUMNS = (
     "d.verdict_secret, coalesce(m.status, d.status), d.redelivery_of, d.redelivery_number, "
     "d.imported_id, d.body_bytes, d.body_state, d.scheme, d.listener"
 )
-"""Of ``deliveries d LEFT JOIN marks m``."""
+"""The columns of a delivery, from ``deliveries d LEFT JOIN marks m``."""
 
 LISTENER, BODY = 22, 9
-"""Where these are among them."""
+"""The positions of these columns in `DELIVERY_COLUMNS`."""
 
 ATTEMPT_COLUMNS = (
     "a.delivery_id, a.number, a.started_at, a.target, a.replay, a.resigned, a.variant, "
@@ -44,7 +44,7 @@ ATTEMPT_COLUMNS = (
     "a.headers, a.body, a.truncated, a.duration_ms, a.error, a.hint, a.app"
 )
 APP = 18
-"""Where the app is among them."""
+"""The position of the app in `ATTEMPT_COLUMNS`."""
 
 QUEUE_COLUMNS = "q.mode, q.target, q.secondary, q.deadline, q.tries, q.next_try_at"
 
@@ -57,7 +57,7 @@ ADD_COLUMNS = (
 """The columns of `add_row`."""
 
 REJECTED, SIZE = 7, 3
-"""Where these are in `add_row`."""
+"""The positions of these columns in `add_row`."""
 
 
 def delivery_of(row: Row) -> Delivery:
@@ -71,12 +71,12 @@ def attempt_of(row: Row) -> Attempt:
 
 
 def text(value: str) -> str:
-    """Text as PostgreSQL takes it: without lone surrogates and NUL."""
+    """Text for PostgreSQL, which accepts no lone surrogates and no NUL."""
     return storable(value).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def optional_text(value: str | None) -> str | None:
-    """The same, of a value that may be missing."""
+    """Text for PostgreSQL; None stays None."""
     return None if value is None else text(value)
 
 
@@ -126,14 +126,14 @@ def add_row(add: Add) -> Row:
 
 
 QUEUED_COLUMNS = (INTEGER, TEXT, COMMON_TEXT, BOOLEAN, FLOAT, INTEGER, FLOAT)
-"""The columns of `queue_row` of deliveries that are added with it."""
+"""The columns of `queue_row`, for deliveries that are added in the same statement."""
 
 ADVANCE_COLUMNS = (BIGINT, *QUEUED_COLUMNS[1:])
-"""The columns of `queue_row` of deliveries that are stored already."""
+"""The columns of `queue_row`, for deliveries that are stored already."""
 
 
 def queue_row(place: int, entry: QueueEntry) -> Row:
-    """What a delivery waits for; `place` is its id, or counts the deliveries of a batch from 1."""
+    """The values of a queue entry; `place` is the delivery's id, or its number in the batch."""
     return (
         place,
         text(entry.target),
@@ -149,14 +149,14 @@ BEGIN_COLUMNS = (
     *(BIGINT, FLOAT, BOOLEAN, BOOLEAN, BOOLEAN),
     *(TEXT, COMMON_TEXT, COMMON_TEXT, TEXT, BYTEA, INTEGER),
 )
-"""The columns of `begin_row` for deliveries that are stored already."""
+"""The columns of `begin_row`, for deliveries that are stored already."""
 
 FIRST_COLUMNS = (INTEGER, *BEGIN_COLUMNS[1:])
-"""The columns of `begin_row` for deliveries that are added with it."""
+"""The columns of `begin_row`, for deliveries that are added in the same statement."""
 
 
 def begin_row(key: int, attempt: Attempt) -> Row:
-    """How an attempt begins; `key` is the id of its delivery, or its place in the batch."""
+    """The values of a begun attempt; `key` is its delivery's id, or its number in the batch."""
     request_headers = headers_text(attempt.request_headers)
     size = len(request_headers) + len(attempt.request_body or b"") + _ROW_BYTES // 2
     return (
@@ -182,7 +182,7 @@ END_COLUMNS = (
 
 
 def end_row(attempt: Attempt) -> Row:
-    """How an attempt ended."""
+    """The values of an ended attempt."""
     headers = headers_text(attempt.headers)
     return (
         attempt.delivery_id,
@@ -205,7 +205,7 @@ def _float(value: float | None) -> float | None:
 
 
 def encode(rows: Sequence[Row], columns: Sequence[Column]) -> list[Array]:
-    """Rows as one array for each column, as the functions take them."""
+    """Convert rows to one array for each column, for the functions of the schema."""
     if not rows:
         return [each.encode(()) for each in columns]
     return [

@@ -1,4 +1,4 @@
-"""The schema of a shared history: created, checked, and brought to this version."""
+"""Creates, checks and upgrades the schema of a shared history."""
 
 from importlib import resources
 from typing import Any
@@ -12,8 +12,8 @@ VERSION = 1
 """The version that this program writes."""
 
 _LOCK = "SELECT pg_advisory_xact_lock(1414416491, 0)"
-"""Held while the schema is made or changed, so that of several starters one does it. Any user of
-the database can hold it: before there are tables, there is no other kind of lock."""
+"""An advisory lock, held while the schema is created or changed, so that only one process does so.
+Any user of the database can hold it, but without tables there is no other kind of lock."""
 
 _LOCK_SECONDS = 5
 
@@ -43,7 +43,7 @@ def require(connection: Connection, server: Server) -> None:
 
 
 def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int) -> None:
-    """Make the history if there is none; give a restored copy an epoch of its own.
+    """Create the history if there is none, and give a restored copy a new epoch.
 
     Args:
         connection: Writes.
@@ -72,23 +72,23 @@ def create(connection: Connection, server: Server, *, keep: int, keep_bytes: int
 
 
 def renew_epoch(connection: Connection) -> None:
-    """Give the history an epoch of its own if it is a restored copy that has none yet."""
+    """Give a restored copy a new epoch, unless it has one already."""
     if connection.execute(_RESTORED).fetchone():
         connection.execute("SELECT tiktok_hook.renew_epoch_1()")
 
 
 def origin(connection: Connection) -> str:
-    """Cluster, database and table: not the same after a dump was restored."""
+    """Identify cluster, database and table; different after a dump was restored."""
     return str(_one(connection, "SELECT tiktok_hook.origin_1()"))
 
 
 def newest_id(connection: Connection) -> int:
-    """The newest id that this user sees; 0 when there is none."""
+    """The newest id that this user sees; 0 if there is none."""
     return int(_one(connection, "SELECT coalesce(max(id), 0) FROM tiktok_hook.deliveries"))
 
 
 def lock(connection: Connection, server: Server) -> None:
-    """Wait until no other process makes or changes the schema; until the transaction ends.
+    """Lock the schema until the transaction ends; waits for other processes that change it.
 
     Raises:
         StoreError: Another one holds the lock for longer than 5 s.
@@ -117,7 +117,7 @@ def exists(connection: Connection) -> bool:
 
 
 def _require_creatable(connection: Connection, server: Server) -> None:
-    """Check that the user may make one.
+    """Check that the user may create a history.
 
     Raises:
         StoreError: Not in this database.

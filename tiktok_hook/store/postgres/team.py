@@ -1,4 +1,4 @@
-"""Sets up a shared history for a team: roles, their rights, logins, and who is there."""
+"""Sets up a shared history for a team: roles, rights and logins; and lists its users."""
 
 import re
 import secrets
@@ -26,18 +26,18 @@ _DEVELOPER = (
     *("end_abandoned_1", "begin_attempts_1", "end_attempts_1", "change_queue_1"),
     *("attach_1", "advance_1", "leave_1"),
 )
-"""What every member may call: it changes one's own apps and nothing else."""
+"""Functions that every member may call; they change only the member's own apps."""
 
 _LISTENER = ("add_1", "set_status_1", "prune_1", "remove_1")
-"""What a listener may call in addition: it adds, and deletes what is beyond the bounds."""
+"""Functions that a listener may call in addition; they add, and delete beyond the bounds."""
 
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]{0,62}")
 _LONGEST_NAME = 63
-"""In bytes; the server cuts longer ones."""
+"""Maximum length of a name in bytes; the server cuts longer ones."""
 
 
 class Team:
-    """The shared history at an address, for those who set it up.
+    """A shared history, for the people who set it up.
 
     Every method raises StoreError when the server cannot be reached or does not allow it.
     """
@@ -47,7 +47,7 @@ class Team:
         self._server = Server(address, "team")
 
     def create(self, *, keep: int | None, keep_bytes: int | None) -> Creation:
-        """Make the tables and the roles, or bring both up to date.
+        """Create the tables and the roles, or update both.
 
         Of a superuser's database the owner is a new role, so that no function runs with a
         superuser's rights.
@@ -115,7 +115,7 @@ class Team:
             return login
 
     def leave(self, app: str) -> None:
-        """Forget an attached app: its cursor, its queue, and whose its name is.
+        """Delete the cursor and the queue of an attached app, and free its name.
 
         Raises:
             UsageError: There is no app of this name, or it is running.
@@ -132,7 +132,7 @@ class Team:
             connection.execute("SELECT tiktok_hook.leave_1(%s)", (app,))
 
     def upgrade(self) -> int:
-        """Bring the tables to the version of this program, and the rights up to date; it."""
+        """Upgrade the tables to the version of this program, and update the rights; returns it."""
         with self._connect() as connection, self._server.explaining():
             self._require(connection)
             with connection.transaction():
@@ -142,7 +142,7 @@ class Team:
             return schema.VERSION
 
     def overview(self) -> Overview:
-        """Who listens and is attached, and what the history holds."""
+        """The members of the team, and the state of the history."""
         with (
             self._connect() as connection,
             self._server.connect() as other,
@@ -204,7 +204,7 @@ class Team:
             _run(connection, "CREATE ROLE {} NOLOGIN", each)
 
     def _make_owner(self, connection: Connection) -> Login | None:
-        """A role that owns what a superuser creates, from here to the end of the transaction."""
+        """Let a role own what a superuser creates, until the end of the transaction."""
         if not _may(connection, "rolsuper"):
             return None
         name = _group(connection, "owner")
@@ -235,7 +235,7 @@ class Team:
 
 
 def _behind(reader: PostgresReader, member: Member) -> int:
-    """How many deliveries an attached app is still to look at and to get."""
+    """How many deliveries after its cursor an attached app is going to get."""
     if member.cursor is None:
         return 0
     try:
@@ -247,7 +247,7 @@ def _behind(reader: PostgresReader, member: Member) -> int:
 
 
 def _group(connection: Connection, role: str) -> str:
-    """The name of a role: roles belong to the whole server, so the database is part of it."""
+    """The name of a role. Roles belong to the entire server, so it has the database's name."""
     database = connection.info.dbname.encode()[: _LONGEST_NAME - 10].decode(errors="ignore")
     return f"{database}_{role}"
 
@@ -264,7 +264,7 @@ def _may(connection: Connection, attribute: Literal["rolsuper", "rolcreaterole"]
 
 
 def _new_login(connection: Connection, name: str) -> Login:
-    """A user with a password that the server sees only as a SCRAM verifier, and so do its logs."""
+    """Create a user. The server and its logs get only a SCRAM verifier of the password."""
     password = secrets.token_urlsafe(18)
     verifier = connection.pgconn.encrypt_password(
         password.encode(), name.encode(), b"scram-sha-256"
