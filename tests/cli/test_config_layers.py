@@ -134,12 +134,18 @@ def test_a_key_that_only_the_user_may_set_is_an_error(folder: Path, key: str) ->
         "http://localhost.example:3000",
     ],
 )
-@pytest.mark.parametrize("several", [False, True], ids=["one", "list"])
-def test_a_project_forwards_to_this_machine_only(
-    folder: Path, target: str, *, several: bool
-) -> None:
-    value = f'["3000", "{target}"]' if several else f'"{target}"'
-    (folder / "tiktok-hook.toml").write_text(f"forward-to = {value}\n")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        'forward-to = "{}"',
+        'forward-to = ["3000", "{}"]',
+        'route = [["a.*", "3000"], ["else", "{}"]]',
+        '[listen]\nroute = [["a.*", "{}"]]',
+    ],
+    ids=["one", "list", "route", "table"],
+)
+def test_a_project_forwards_to_this_machine_only(folder: Path, target: str, setting: str) -> None:
+    (folder / "tiktok-hook.toml").write_text(f"{setting.format(target)}\n")
     result = run(*LISTEN)
     assert result.exit_code == 2
     assert "not an address of this machine" in result.stderr

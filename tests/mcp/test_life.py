@@ -189,7 +189,7 @@ def test_the_token_of_the_environment_is_in_no_result(tmp_path: Path) -> None:
         assert [text for text in agent.texts if TOKEN in text] == []
 
 
-def test_the_tokens_of_files_are_in_no_result(tmp_path: Path) -> None:
+def test_no_token_or_password_is_in_a_result_wherever_it_is_kept(tmp_path: Path) -> None:
     """Also one that a file has got since the server was started."""
     token = "2{}Token0123456789abcd_5EXAMPLEexample123456".format
     project, settings = tmp_path / "project", tmp_path / ".config"
@@ -202,7 +202,8 @@ def test_the_tokens_of_files_are_in_no_result(tmp_path: Path) -> None:
     kept = settings / "tiktok-hook" / "credentials"
     kept.write_text(f'ngrok_authtoken = "{token("kept")}"\n')
     kept.chmod(0o600)
-    tokens = [token(each) for each in ("yaml", "settings", "secret", "kept", "env", "later")]
+    names = ("yaml", "settings", "secret", "kept", "env", "password", "later")
+    tokens = [token(each) for each in names]
     body = json.dumps({"event": "x.leak", "content": " ".join(tokens)}).encode()
 
     async def fill() -> None:
@@ -211,7 +212,9 @@ def test_the_tokens_of_files_are_in_no_result(tmp_path: Path) -> None:
 
     asyncio.run(fill())
     (project / ".env").write_text(f"NGROK_AUTHTOKEN={token('env')}\n")
-    with connected(tmp_path, "--db", str(tmp_path / "history.db"), folder=project) as agent:
+    options = ("--db", str(tmp_path / "history.db"))
+    variables = {"PGPASSWORD": token("password")}
+    with connected(tmp_path, *options, variables=variables, folder=project) as agent:
         shown = agent.call("get_delivery", id=1)["delivery"]["body"]
         assert [each for each in tokens if each in shown] == [token("later")]
         (project / ".env").write_text(f"NGROK_AUTHTOKEN={token('later')}\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import TARGET, attempt, delivery, event_body, hostile_body
+from tiktok_hook import store as store_module
 from tiktok_hook.delivery import Delivery
 from tiktok_hook.errors import StoreError
 from tiktok_hook.signature import State
@@ -74,6 +75,16 @@ async def test_the_file_stays_within_keep_bytes_whatever_is_sent(
     assert received > 1
     # The batch that is being written comes on top: a megabyte, or one delivery.
     assert disk_bytes(path) < 1.1 * keep_bytes + 2_000_000
+
+
+async def test_a_history_in_memory_has_a_bound_whatever_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_module, "KEEP_BYTES_IN_MEMORY", 1_000_000)
+    with open_store(":memory:", keep_bytes=1 << 40) as store:
+        for _ in range(6):
+            await store.add(delivery(bytes(400_000)))
+        assert store.history().counts().received <= 3
 
 
 async def test_the_answers_of_an_app_count_too(tmp_path: Path) -> None:
