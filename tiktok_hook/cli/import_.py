@@ -34,7 +34,7 @@ _NAMED = 10
     cls=options.OneCallOption,
     multiple=True,
     metavar="'NAME: VALUE'",
-    help="FILE is one request body, and this came with it. Repeatable.",
+    help="A header of the request whose body FILE contains. Repeatable.",
 )
 @options.secret_option
 @options.secret_file_option
