@@ -188,6 +188,24 @@ async def test_a_file_that_cannot_be_run_is_a_usage_error(tmp_path: Path) -> Non
 # Its port.
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (["sh -c true"], "without quotes: -- sh -c true"),
+        (["PORT=3000", "sh"], "-- env NAME=value COMMAND"),
+        (["cd", "app"], "sh -c 'cd … && COMMAND'"),
+        (["no-such-program-anywhere"], "PATH"),
+        (["no-such-program-anywhere start"], "PATH"),
+    ],
+)
+async def test_a_command_that_was_written_for_a_shell_is_put_right(
+    command: list[str], hint: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        await ran(command)
+    assert hint in caught.value.hint
+
+
 async def test_its_port_is_awaited() -> None:
     port = free_port()
     output = Output()

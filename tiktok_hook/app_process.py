@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -257,6 +258,22 @@ class AppProcess:
             self._signal(signal.SIGKILL)
 
 
+def _how_to_write(command: Sequence[str], path: str | None) -> str:
+    """What to do about a command that was not found; it may have been written for a shell."""
+    first = command[0] if command else ""
+    words = shlex.split(first) if first.count(" ") and "'" not in first and '"' not in first else []
+    if len(words) > 1 and shutil.which(words[0], path=path):
+        return f"Write the command without quotes: -- {visible(shlex.join(words))}"
+    if re.fullmatch(r"[A-Za-z_]\w*=.*", first):
+        return "Set variables with env: -- env NAME=value COMMAND"
+    if first in _OF_THE_SHELL:
+        return f"{first} is part of the shell: -- sh -c '{first} … && COMMAND'"
+    return "Install it, or add its folder to PATH. What a shell must read goes into sh -c '…'."
+
+
+_OF_THE_SHELL = {".", "cd", "export", "set", "source", "ulimit", "umask"}
+
+
 @asynccontextmanager
 async def running(
     command: Sequence[str],
@@ -288,7 +305,7 @@ async def running(
     if program is None:
         raise UsageError(
             f"The command {command[0]!r} was not found." if command else "The command is empty.",
-            hint="Is it installed and on PATH? What a shell must read goes into sh -c '…'.",
+            hint=_how_to_write(command, variables.get("PATH")),
         )
     # Watchers such as esbuild and Tailwind end when their stdin is closed. The app gets a pipe that
     # stays open and never delivers: keys are ours.
