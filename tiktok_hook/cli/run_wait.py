@@ -109,6 +109,8 @@ class Wait:
                 prose.note(f"Warning: {reason}\n  {hint}")
 
     def _show_listener(self) -> None:
+        if self._location.is_shared:
+            return  # its listener is on any machine: tiktok-hook team status
         running = {each.history for each in paths.listeners()}
         if self._location.identity not in running:
             prose.note(

@@ -176,6 +176,13 @@ def test_one_listener_does_not_choose_how_much_is_kept(url: str) -> None:
     assert PASSWORD not in str(raised.value)
 
 
+def test_wait_does_not_ask_for_a_listener_that_another_machine_may_have(url: str) -> None:
+    waited = invoke("wait", "tiktok.ping", "--db", url, "--timeout", "0.1")
+    assert waited.exit_code == 1
+    assert "Waiting for" in waited.stderr
+    assert "No listener" not in waited.stderr
+
+
 async def test_doctor_checks_the_server(url: str) -> None:
     found = await history.database(Subject(db=url))
     assert [(each.id, each.status) for each in found] == [
