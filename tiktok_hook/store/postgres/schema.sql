@@ -336,7 +336,11 @@ SET search_path = tiktok_hook, pg_temp SET enable_seqscan = off SET enable_sort 
 SET jit = off SET plan_cache_mode = force_generic_plan SET lock_timeout = '5s'
 AS $add$
 #variable_conflict use_column
-DECLARE total integer := cardinality(add_1.received_at);
+DECLARE
+    total integer := cardinality(add_1.received_at);
+    first_id bigint;
+    number integer;
+    first_time float8;
 BEGIN
     PERFORM own_1(by_app);
     LOCK TABLE adding IN EXCLUSIVE MODE;
@@ -353,53 +357,80 @@ BEGIN
         END IF;
     END IF;
     newest := setval('delivery_ids', nextval('delivery_ids') + total - 1);
-    WITH incoming AS MATERIALIZED (
-        SELECT *, newest - total + place AS id
-        FROM unnest(
-            add_1.received_at, add_1.verdict_age, add_1.imported_id, add_1.size, add_1.body_bytes,
-            add_1.verdict_secret, add_1.status, add_1.rejected, add_1.source, add_1.verdict,
-            add_1.event, add_1.user_openid, add_1.publish_id, add_1.link, add_1.body_state,
-            add_1.scheme, add_1.verdict_reason, add_1.verdict_hint, add_1.remote_addr,
-            add_1.method, add_1.path, add_1.query, add_1.http_version, add_1.summary,
-            add_1.headers, add_1.body)
-        WITH ORDINALITY AS given (
-            received_at, verdict_age, imported_id, size, body_bytes, verdict_secret, status,
-            rejected, source, verdict, event, user_openid, publish_id, link, body_state, scheme,
-            verdict_reason, verdict_hint, remote_addr, method, path, query, http_version, summary,
-            headers, body, place)
-    ), linked AS MATERIALIZED (
-        SELECT n.id, n.link IS NOT NULL AND (known.first_id IS NOT NULL OR n.nth > 1) AS again,
-            coalesce(known.first_id, n.first_here) AS first_id,
-            CASE WHEN n.link IS NULL THEN 1 ELSE coalesce(known.number, 0) + n.nth END AS number,
-            CASE WHEN known.first_id IS NULL THEN n.first_time ELSE known.first_time END
-                AS first_time
-        FROM (
-            SELECT id, link, row_number() OVER same AS nth, first_value(id) OVER same AS first_here,
-                first_value(received_at) OVER same AS first_time
-            FROM incoming WINDOW same AS (PARTITION BY link ORDER BY place)
-        ) n LEFT JOIN LATERAL (
-            SELECT coalesce(d.redelivery_of, d.id) AS first_id, d.redelivery_number AS number,
-                (SELECT f.received_at FROM deliveries f
-                 WHERE f.id = coalesce(d.redelivery_of, d.id)) AS first_time
-            FROM deliveries d WHERE d.link = n.link ORDER BY d.redelivery_number DESC LIMIT 1
-        ) known ON true
-    ), inserted AS (
+    IF total = 1 THEN
+        -- Most come alone, and the statement for several takes longer to begin than to do its work.
+        SELECT coalesce(d.redelivery_of, d.id), d.redelivery_number INTO first_id, number
+        FROM deliveries d WHERE d.link = add_1.link[1] ORDER BY d.redelivery_number DESC LIMIT 1;
+        IF FOUND THEN
+            SELECT d.received_at INTO first_time FROM deliveries d WHERE d.id = first_id;
+        END IF;
         INSERT INTO deliveries (
             id, redelivery_of, redelivery_number, listener, received_at, verdict_age, imported_id,
             size, body_bytes, verdict_secret, status, rejected, source, verdict, event, user_openid,
             publish_id, link, body_state, scheme, verdict_reason, verdict_hint, remote_addr,
             method, path, query, http_version, summary, headers, body)
-        SELECT i.id, CASE WHEN l.again THEN l.first_id END, l.number,
-            CASE WHEN i.source <> 'import' THEN by_app END, i.received_at, i.verdict_age,
-            i.imported_id, i.size, i.body_bytes, i.verdict_secret, i.status, i.rejected, i.source,
-            i.verdict, i.event, i.user_openid, i.publish_id, i.link, i.body_state, i.scheme,
-            i.verdict_reason, i.verdict_hint, i.remote_addr, i.method, i.path, i.query,
-            i.http_version, i.summary, i.headers, i.body
-        FROM incoming i JOIN linked l ON l.id = i.id
-    )
-    SELECT array_agg(CASE WHEN again THEN first_id END ORDER BY id), array_agg(number ORDER BY id),
-        array_agg(CASE WHEN again THEN first_time END ORDER BY id)
-    INTO first_ids, numbers, first_times FROM linked;
+        VALUES (
+            newest, first_id, coalesce(number, 0) + 1,
+            CASE WHEN add_1.source[1] <> 'import' THEN by_app END, add_1.received_at[1],
+            add_1.verdict_age[1], add_1.imported_id[1], add_1.size[1], add_1.body_bytes[1],
+            add_1.verdict_secret[1], add_1.status[1], add_1.rejected[1], add_1.source[1],
+            add_1.verdict[1], add_1.event[1], add_1.user_openid[1], add_1.publish_id[1],
+            add_1.link[1], add_1.body_state[1], add_1.scheme[1], add_1.verdict_reason[1],
+            add_1.verdict_hint[1], add_1.remote_addr[1], add_1.method[1], add_1.path[1],
+            add_1.query[1], add_1.http_version[1], add_1.summary[1], add_1.headers[1],
+            add_1.body[1]);
+        first_ids := ARRAY[first_id];
+        numbers := ARRAY[coalesce(number, 0) + 1];
+        first_times := ARRAY[first_time];
+    ELSE
+        WITH incoming AS MATERIALIZED (
+            SELECT *, newest - total + place AS id
+            FROM unnest(
+                add_1.received_at, add_1.verdict_age, add_1.imported_id, add_1.size, add_1.body_bytes,
+                add_1.verdict_secret, add_1.status, add_1.rejected, add_1.source, add_1.verdict,
+                add_1.event, add_1.user_openid, add_1.publish_id, add_1.link, add_1.body_state,
+                add_1.scheme, add_1.verdict_reason, add_1.verdict_hint, add_1.remote_addr,
+                add_1.method, add_1.path, add_1.query, add_1.http_version, add_1.summary,
+                add_1.headers, add_1.body)
+            WITH ORDINALITY AS given (
+                received_at, verdict_age, imported_id, size, body_bytes, verdict_secret, status,
+                rejected, source, verdict, event, user_openid, publish_id, link, body_state, scheme,
+                verdict_reason, verdict_hint, remote_addr, method, path, query, http_version, summary,
+                headers, body, place)
+        ), linked AS MATERIALIZED (
+            SELECT n.id, n.link IS NOT NULL AND (known.first_id IS NOT NULL OR n.nth > 1) AS again,
+                coalesce(known.first_id, n.first_here) AS first_id,
+                CASE WHEN n.link IS NULL THEN 1 ELSE coalesce(known.number, 0) + n.nth END AS number,
+                CASE WHEN known.first_id IS NULL THEN n.first_time ELSE known.first_time END
+                    AS first_time
+            FROM (
+                SELECT id, link, row_number() OVER same AS nth, first_value(id) OVER same AS first_here,
+                    first_value(received_at) OVER same AS first_time
+                FROM incoming WINDOW same AS (PARTITION BY link ORDER BY place)
+            ) n LEFT JOIN LATERAL (
+                SELECT coalesce(d.redelivery_of, d.id) AS first_id, d.redelivery_number AS number,
+                    (SELECT f.received_at FROM deliveries f
+                     WHERE f.id = coalesce(d.redelivery_of, d.id)) AS first_time
+                FROM deliveries d WHERE d.link = n.link ORDER BY d.redelivery_number DESC LIMIT 1
+            ) known ON true
+        ), inserted AS (
+            INSERT INTO deliveries (
+                id, redelivery_of, redelivery_number, listener, received_at, verdict_age, imported_id,
+                size, body_bytes, verdict_secret, status, rejected, source, verdict, event, user_openid,
+                publish_id, link, body_state, scheme, verdict_reason, verdict_hint, remote_addr,
+                method, path, query, http_version, summary, headers, body)
+            SELECT i.id, CASE WHEN l.again THEN l.first_id END, l.number,
+                CASE WHEN i.source <> 'import' THEN by_app END, i.received_at, i.verdict_age,
+                i.imported_id, i.size, i.body_bytes, i.verdict_secret, i.status, i.rejected, i.source,
+                i.verdict, i.event, i.user_openid, i.publish_id, i.link, i.body_state, i.scheme,
+                i.verdict_reason, i.verdict_hint, i.remote_addr, i.method, i.path, i.query,
+                i.http_version, i.summary, i.headers, i.body
+            FROM incoming i JOIN linked l ON l.id = i.id
+        )
+        SELECT array_agg(CASE WHEN again THEN first_id END ORDER BY id), array_agg(number ORDER BY id),
+            array_agg(CASE WHEN again THEN first_time END ORDER BY id)
+        INTO first_ids, numbers, first_times FROM linked;
+    END IF;
     IF cardinality(q_place) > 0 THEN
         INSERT INTO queue (app, target, delivery_id, mode, secondary, deadline, tries, next_try_at)
         SELECT by_app, target, newest - total + place, mode, secondary, deadline, tries, next_try_at
