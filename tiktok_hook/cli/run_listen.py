@@ -7,11 +7,11 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from tiktok_hook import credentials, settings
+from tiktok_hook import credentials, session, settings
 from tiktok_hook.cli import config_layers, options, prose
 from tiktok_hook.cli.screen_options import screen_arguments
 from tiktok_hook.delivery import Notice
@@ -20,9 +20,7 @@ from tiktok_hook.inspector.options import InspectorOptions, InspectorPageOptions
 from tiktok_hook.option_fields import flag_of, option_fields
 from tiktok_hook.relay.options import AppNameOptions, RelayOptions, parse_ack
 from tiktok_hook.sanitize import visible
-
-if TYPE_CHECKING:
-    from tiktok_hook.session import Session
+from tiktok_hook.session.options import PARTS
 
 _AND_THEN = ", then NGROK_AUTHTOKEN"
 THREE_WAYS = (
@@ -44,8 +42,6 @@ def start(given: Mapping[str, Any]) -> int:
     Raises:
         HookError: The session could not start, or it failed while it ran.
     """
-    from tiktok_hook import session
-
     found = _secrets(given)
     secrets = found.values
     # Report a missing secret before prompting for an authtoken.
@@ -96,8 +92,6 @@ def _secrets(given: Mapping[str, Any]) -> settings.FoundSecrets:
 
 def _arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options that are fields of `ListenOptions`."""
-    from tiktok_hook.session.options import PARTS
-
     same = {each.name: given[each.name] for part in PARTS for each, _ in option_fields(part)}
     same |= inspector_arguments(given)
     history = _history_arguments(given)
@@ -176,8 +170,6 @@ def _tunnel_arguments(
     Raises:
         TunnelError: There is no authtoken, and no terminal for a prompt.
     """
-    from tiktok_hook import session
-
     origin = options.origin(click.get_current_context(), "authtoken")
     ingress = session.find_ingress(
         authtoken=given["authtoken"],
@@ -258,7 +250,7 @@ class _AuthtokenPrompt:
         return {"authtoken": self._token, "authtoken_from": "this prompt"}
 
     @asynccontextmanager
-    async def keep_typed(self, running: "Session") -> AsyncIterator[None]:
+    async def keep_typed(self, running: session.Session) -> AsyncIterator[None]:
         """Keep the typed authtoken; called when the tunnel is up."""
         try:
             file = await asyncio.to_thread(credentials.keep_authtoken, self._token)
