@@ -444,7 +444,7 @@ class PostgresReader:
         if where.text:
             add_text(clause, where.text, low, high)
         clause.add("d.id >= %(low)s::int8 AND d.id < %(high)s::int8", low=low, high=high)
-        # Written out, since the server would not keep a plan that might read a tenth of all rows.
+        # Written out: a plan that is kept for any limit is made for a tenth of all rows.
         tail = f"ORDER BY d.id {order} LIMIT {min(limit, high - low)}"
         condition = page_condition(clause, tail)
         sql = f"SELECT {_COLUMNS}, d.event FROM {JOINED} WHERE {condition} {tail}"
