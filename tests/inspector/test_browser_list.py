@@ -191,6 +191,35 @@ async def test_rows_stay_when_the_stream_has_left_out_changes(browser: Browser) 
         await page.close()
 
 
+async def test_older_rows_that_a_reading_supersedes_are_read_again(browser: Browser) -> None:
+    async with running() as served:
+        for _ in range(60):
+            await served.receive(FAILURE)
+        page = await browser.new_page()
+        stream_may_open, older_may_come = asyncio.Event(), asyncio.Event()
+
+        async def hold_stream(route: Route) -> None:
+            await stream_may_open.wait()
+            await route.continue_()
+
+        async def hold_older(route: Route) -> None:
+            await older_may_come.wait()
+            await route.continue_()
+
+        await page.route("**/api/v1/stream", hold_stream)
+        await page.route("**/api/v1/deliveries?*before=11*", hold_older, times=1)
+        await page.goto(f"{served.address}/#token={INSPECTOR_TOKEN}")
+        await expect(page.locator("#list li")).to_have_count(50)
+        async with page.expect_request("**/api/v1/deliveries?*before=11*"):
+            await page.evaluate("document.querySelector('#left').scrollTo(0, 1e6)")
+        async with page.expect_response("**/api/v1/deliveries?*"):  # all is read again
+            stream_may_open.set()
+        await expect(page.locator("#left")).not_to_have_attribute("aria-busy", "true")
+        older_may_come.set()
+        await expect(page.locator("#list li")).to_have_count(60)
+        await page.close()
+
+
 async def test_a_change_of_a_row_that_is_not_loaded_does_not_insert_it(browser: Browser) -> None:
     async with running() as served:
         first = await served.receive(FAILURE, status=None)

@@ -11,6 +11,7 @@ import {
   choose,
   drawList,
   drawPicked,
+  followEnd,
   missed,
   older,
   pickChosen,
@@ -196,13 +197,8 @@ setPickedActions(pickedActions);
 byId("older").addEventListener("click", () => older().catch((error) => say(error.message)));
 byId("pill").addEventListener("click", () => toNewest());
 byId("left").addEventListener("scroll", () => {
-  const left = byId("left");
   scrolled();
-  const isNearEnd = left.scrollTop + left.clientHeight > left.scrollHeight - 300;
-  if (isNearEnd && !byId("older").hidden && !readsBodies()) {
-    byId("older").hidden = true;
-    older().catch((error) => say(error.message));
-  }
+  followEnd();
 });
 
 const ACTIONS = {

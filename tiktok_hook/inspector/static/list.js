@@ -69,7 +69,7 @@ export async function reload({ keep = false, again = false, around = null } = {}
     loaded = true;
     if (!keep && !again) unseen = 0;
     forgetGroups();
-    draw();
+    draw().then(followEnd);
   } catch (error) {
     if (mine !== asked) return;
     if (error.status === 400) {
@@ -143,16 +143,29 @@ export async function older() {
   query.set("before", String(next));
   try {
     const page = await call(`deliveries?${query}`);
-    if (mine !== asked) return; // the list was loaded meanwhile, perhaps with other filters
-    for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
-    next = page.next;
-    while (state.rows.size > MOST) {
-      state.rows.delete(state.rows.keys().next().value);
-      state.detached = true;
+    // Unless the list was loaded meanwhile, perhaps with other filters.
+    if (mine === asked) {
+      for (const row of page.deliveries) state.rows.set(row.delivery.id, row);
+      next = page.next;
+      while (state.rows.size > MOST) {
+        state.rows.delete(state.rows.keys().next().value);
+        state.detached = true;
+      }
     }
   } finally {
-    await draw(); // also shows the button again that scrolling has hidden
+    await draw(); // also shows the button again that `followEnd` has hidden
   }
+  followEnd();
+}
+
+// Reads older rows where the end of the list is near. Scrolling asks for it, and so does each
+// reading: a page that a reading of the list has superseded or taken away is read again.
+export function followEnd() {
+  const left = byId("left");
+  const isNearEnd = left.scrollTop + left.clientHeight > left.scrollHeight - 300;
+  if (left.scrollTop <= 0 || !isNearEnd || byId("older").hidden || readsBodies()) return;
+  byId("older").hidden = true;
+  older().catch((error) => say(error.message));
 }
 
 // The page above the first row, where the list does not begin with the newest.
