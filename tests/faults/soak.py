@@ -299,6 +299,8 @@ async def press(seconds: float, folder: Path, shim: Path) -> list[str]:
         "normal within 2 s": pressed.over_seconds < 2,
         "ended well": pressed.code == 0 and "Traceback" not in pressed.errors,
     }
+    if not held["ended well"]:
+        print(f"exit code {pressed.code}, stderr:\n{pressed.errors}", flush=True)
     return [f"overload: not so: {words}" for words, so in held.items() if not so]
 
 

@@ -8,6 +8,7 @@ import socket
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +17,11 @@ import uvloop
 from tests.deadline import DEADLINE
 from tests.receiver.listening import BODY, HOST, Client, Listening, get, listening, post, until
 from tiktok_hook.delivery import Delivery
-from tiktok_hook.receiver import Limits, ReceiverResponse
+from tiktok_hook.receiver import IncomingRequest, Limits, ReceiverReports, ReceiverResponse
+from tiktok_hook.receiver.exchange import HttpExchange
+from tiktok_hook.receiver.guard import ConnectionGuard
+from tiktok_hook.receiver.input_queue import InputQueue
+from tiktok_hook.receiver.limits import Capacity
 from tiktok_hook.signature import State
 
 LINES = f"POST /hook HTTP/1.1\r\n{HOST}\r\n".encode()
@@ -763,3 +768,26 @@ async def test_a_failure_inside_the_block_closes_everything() -> None:
     assert isinstance(raised.value.exceptions[0], LookupError)
     with pytest.raises(OSError):  # noqa: PT011 - refused or reset
         await seen.ask(get())
+
+
+async def test_a_connection_that_is_lost_at_once_is_no_bug() -> None:
+    async def never(_: IncomingRequest) -> ReceiverResponse:
+        raise AssertionError
+
+    capacity, reports = Capacity(Limits()), ReceiverReports()
+    exchange = HttpExchange(never, capacity, reports)
+    guard = ConnectionGuard(exchange.connect, capacity, reports, InputQueue())
+    loop = asyncio.get_running_loop()
+    failed: list[dict[str, Any]] = []
+    loop.set_exception_handler(lambda _, context: failed.append(context))
+    ours, theirs = socket.socketpair()
+    with theirs:
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+        guard.connection_made(transport)
+        guard.connection_lost(None)
+        for _ in range(5):  # turns of the event loop
+            await asyncio.sleep(0)
+        transport.close()
+    gc.collect()  # reports exceptions that no one has retrieved
+    assert failed == []
+    assert not capacity.places

@@ -76,6 +76,9 @@ class ConnectionGuard(asyncio.Protocol):
           they belong to the next one.
         - Once DRAINING or CLOSED, the HTTP protocol is detached: it has seen `connection_lost`,
           has no transport, and gets no more data. `begin` and `complete` return False then.
+        - `_starting` is true until the first step of aiohttp's `start()`, which Python 3.11 runs
+          one turn after `connection_made`. It fails where it finds the connection lost, so the
+          HTTP protocol sees `connection_lost` in the turn after it.
         - `_held_bytes` is this connection's share of `Capacity.held_bytes`.
         - `_pieces` is the input that was received and is not delegated yet, oldest first. Nothing
           overtakes it: while it is not empty, this guard is in the input queue, reading is paused,
@@ -107,6 +110,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._guarded: GuardedTransport | None = None
         self._http: HttpProtocol | None = None
+        self._starting = False
         self._state = _CLOSED
         self._group: Connections | None = None
         self._has_place = False
@@ -414,7 +418,12 @@ class ConnectionGuard(asyncio.Protocol):
         self._guarded = GuardedTransport(self, self._transport)
         self._http = self._connect(self)
         self._http.connection_made(cast("asyncio.BaseTransport", self._guarded))
+        self._starting = True
+        self._loop.call_soon(self._has_started)
         return True
+
+    def _has_started(self) -> None:
+        self._starting = False
 
     def _rejects(self, data: bytes) -> bool:
         """Whether `data` is discarded: there are too many connections, or this one is ending."""
@@ -544,7 +553,11 @@ class ConnectionGuard(asyncio.Protocol):
     def _detach(self, exc: Exception | None) -> None:
         """Detach the HTTP protocol, whose handler gets an error if it reads any further."""
         http, self._http = self._http, None
-        if http is not None:
+        if http is None:
+            return
+        if self._starting:
+            self._loop.call_soon(http.connection_lost, exc)
+        else:
             http.connection_lost(exc)
 
     def _close(self) -> None:
