@@ -770,7 +770,7 @@ async def test_a_failure_inside_the_block_closes_everything() -> None:
         await seen.ask(get())
 
 
-async def test_a_connection_that_is_lost_at_once_is_no_bug() -> None:
+async def test_a_connection_that_is_lost_at_once_fails_silently() -> None:
     async def never(_: IncomingRequest) -> ReceiverResponse:
         raise AssertionError
 
