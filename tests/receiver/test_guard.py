@@ -770,7 +770,8 @@ async def test_a_failure_inside_the_block_closes_everything() -> None:
         await seen.ask(get())
 
 
-async def test_a_connection_that_is_lost_at_once_fails_silently() -> None:
+@pytest.mark.parametrize("is_complete", [False, True], ids=["without a request", "with one"])
+async def test_a_connection_that_is_lost_at_once_fails_silently(*, is_complete: bool) -> None:
     async def never(_: IncomingRequest) -> ReceiverResponse:
         raise AssertionError
 
@@ -784,6 +785,9 @@ async def test_a_connection_that_is_lost_at_once_fails_silently() -> None:
     with theirs:
         transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
         guard.connection_made(transport)
+        if is_complete:
+            await asyncio.sleep(0)
+            guard.data_received(post())
         guard.connection_lost(None)
         for _ in range(5):  # turns of the event loop
             await asyncio.sleep(0)

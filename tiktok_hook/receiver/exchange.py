@@ -92,6 +92,18 @@ class GuardedRequestHandler(web.RequestHandler):
     message: RawRequestMessage
     target: str
 
+    async def start(self) -> None:
+        """Handle the requests of the connection until it ends.
+
+        Where the guard ends it in the same turn of the event loop in which it began, or in which a
+        head was complete, aiohttp 3.14 fails at its next step. No one is left to answer then.
+        """
+        try:
+            await super().start()
+        except Exception:
+            if not self.guard.is_detached:
+                raise
+
     def handle_error(
         self,
         request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature

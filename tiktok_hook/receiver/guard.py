@@ -76,9 +76,6 @@ class ConnectionGuard(asyncio.Protocol):
           they belong to the next one.
         - Once DRAINING or CLOSED, the HTTP protocol is detached: it has seen `connection_lost`,
           has no transport, and gets no more data. `begin` and `complete` return False then.
-        - `_starting` is true until the first step of aiohttp's `start()`, which Python 3.11 runs
-          one turn after `connection_made`. It fails where it finds the connection lost, so the
-          HTTP protocol sees `connection_lost` in the turn after it.
         - `_held_bytes` is this connection's share of `Capacity.held_bytes`.
         - `_pieces` is the input that was received and is not delegated yet, oldest first. Nothing
           overtakes it: while it is not empty, this guard is in the input queue, reading is paused,
@@ -110,7 +107,6 @@ class ConnectionGuard(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._guarded: GuardedTransport | None = None
         self._http: HttpProtocol | None = None
-        self._starting = False
         self._state = _CLOSED
         self._group: Connections | None = None
         self._has_place = False
@@ -273,6 +269,11 @@ class ConnectionGuard(asyncio.Protocol):
         return True
 
     @property
+    def is_detached(self) -> bool:
+        """Whether the HTTP protocol has seen the end of the connection."""
+        return self._http is None
+
+    @property
     def may_exceed_head(self) -> bool:
         """Whether enough bytes were received that the head of the request may be too large."""
         return self._request_bytes > self._limits.head_bytes
@@ -418,12 +419,7 @@ class ConnectionGuard(asyncio.Protocol):
         self._guarded = GuardedTransport(self, self._transport)
         self._http = self._connect(self)
         self._http.connection_made(cast("asyncio.BaseTransport", self._guarded))
-        self._starting = True
-        self._loop.call_soon(self._has_started)
         return True
-
-    def _has_started(self) -> None:
-        self._starting = False
 
     def _rejects(self, data: bytes) -> bool:
         """Whether `data` is discarded: there are too many connections, or this one is ending."""
@@ -553,11 +549,7 @@ class ConnectionGuard(asyncio.Protocol):
     def _detach(self, exc: Exception | None) -> None:
         """Detach the HTTP protocol, whose handler gets an error if it reads any further."""
         http, self._http = self._http, None
-        if http is None:
-            return
-        if self._starting:
-            self._loop.call_soon(http.connection_lost, exc)
-        else:
+        if http is not None:
             http.connection_lost(exc)
 
     def _close(self) -> None:
