@@ -133,6 +133,17 @@ async def test_the_selected_view_of_a_body_is_kept_when_the_delivery_changes(vie
     await expect(raw).to_have_attribute("aria-selected", "true")
 
 
+async def test_the_focus_stays_where_it_is_when_an_attempt_is_added(view: View) -> None:
+    await view.receive()
+    await view.choose(1)
+    page = view.page
+    await page.get_by_role("tab", name="Raw").focus()
+    for number in (2, 3):
+        await page.keyboard.press("r")
+        await expect(page.locator(f"#attempt-1\\.{number}")).to_be_visible()
+        await expect(page.get_by_role("tab", name="Raw")).to_be_focused()
+
+
 async def test_arrow_keys_move_between_the_views_of_a_body(view: View) -> None:
     await view.receive()
     await view.choose(1)

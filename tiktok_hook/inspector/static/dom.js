@@ -33,15 +33,24 @@ export function fill(element, ...children) {
 const STOPS = "button, input, select, textarea, a[href], summary, [tabindex]";
 const TYPED = "input[type=search]";
 
+/** @returns {any[]} */
+const stopsIn = (element) => [...element.querySelectorAll(STOPS)];
+const label = (stop) => `${stop.tagName} ${stop.ariaLabel ?? stop.textContent}`;
+
 function whereabouts(root) {
   const active = /** @type {HTMLInputElement} */ (document.activeElement);
   if (active === root || !root.contains(active)) return () => {};
   const anchor = active.closest("[id]");
-  const place = [...anchor.querySelectorAll(STOPS)].indexOf(active);
+  const stops = stopsIn(anchor);
+  const place = stops.indexOf(active);
+  const after = stops.slice(place).filter((each) => label(each) === label(active)).length;
   return () => {
     const found = byId(anchor.id);
+    const now = found === null ? [] : stopsIn(found);
+    // What is new is above: an attempt brings stops of its own.
+    const alike = now.filter((each) => label(each) === label(active)).at(-after);
     /** @type {HTMLInputElement | null | undefined} */
-    const next = place < 0 ? found : found?.querySelectorAll(STOPS)[place];
+    const next = place < 0 ? found : (alike ?? now[place]);
     next?.focus({ preventScroll: true });
     if (!next?.matches(TYPED) || !active.matches(TYPED)) return;
     next.value = active.value;
