@@ -201,6 +201,16 @@ NOT_FOR_HELP = (
 """What a command needs when it runs, and ``--help`` does not: more than `import click` takes."""
 
 
+def ran(program: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **variables},
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -222,13 +232,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=False,
-    )
+    done = ran(program)
     assert done.returncode == 0, done.stderr
 
 
@@ -242,13 +246,7 @@ def test_the_help_of_no_command_imports_what_only_running_it_needs() -> None:
         "    if loaded:\n"
         "        sys.exit(f'{name} loads {loaded}')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=os.environ,
-        check=False,
-    )
+    done = ran(program)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Usage:") > 15
 
@@ -262,12 +260,5 @@ def test_a_listener_starts_without_what_few_sessions_need(tmp_path: Path) -> Non
         "print([each for each in ('tiktok_hook.archive', 'yaml') if each in sys.modules])\n"
         "print(gc.get_threshold())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
-    )
+    done = ran(program, HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
     assert done.stdout.splitlines()[-2:] == ["[]", "(10000, 20, 20)"], done.stderr

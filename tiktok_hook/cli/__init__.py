@@ -92,10 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 _COLLECT_AFTER = 100_000
-"""How many new objects a garbage collection follows: more than a start creates.
+"""Number of new objects after which garbage is collected; no start of a command creates as many.
 
-What is imported stays. Collecting 140 times meanwhile takes a tenth of the start of `listen`, which
-has its own threshold once it runs.
+With Python's own threshold there are 140 collections while `listen` starts. They take a tenth of
+the time and find little, because what is imported stays. `listen` sets another one once it runs.
 """
 
 

@@ -26,11 +26,11 @@ async def follow_replays(store: Store, publish: Callable[[object], None]) -> Non
     """
     history = store.history()
     replays = OtherReplays(history, time.time())
-    seen = history.updates()
+    seen = await asyncio.to_thread(history.updates)
     while True:
         await asyncio.sleep(POLL_SECONDS)
         # Before the query, so that a change during it is not missed.
-        updates = history.updates()
+        updates = await asyncio.to_thread(history.updates)
         if updates == seen:
             continue
         try:

@@ -158,8 +158,8 @@ export async function older() {
   followEnd();
 }
 
-// Reads older rows where the end of the list is near. Scrolling asks for it, and so does each
-// reading: a page that a reading of the list has superseded or taken away is read again.
+// Reads older rows if the end of the list is near: after scrolling, and after each reading, which
+// may have superseded the reading of a page, or removed its rows.
 export function followEnd() {
   const left = byId("left");
   const isNearEnd = left.scrollTop + left.clientHeight > left.scrollHeight - 300;
