@@ -146,6 +146,8 @@ class QueueRunner:
         self._given_up: list[int] = []
         self._given_up_timer: asyncio.TimerHandle | None = None
         self._has_unflushed_changes = False  # the queue changed, and that may not be committed yet
+        # Head and retries read at the same time: each waits for a flush that the other began.
+        self._flushing = asyncio.Lock()
         self._store_failed = False
         self._other_holder: tuple[float, int | None] | None = None  # when, the oldest that waited
         self._other_holder_noticed = False
@@ -510,9 +512,15 @@ class QueueRunner:
 
     async def _flush_changes(self) -> None:
         """Wait until the changes of the queue are committed, so that a query sees them."""
-        if self._has_unflushed_changes:
+        async with self._flushing:
+            if not self._has_unflushed_changes:
+                return
             self._has_unflushed_changes = False
-            await self._store.flush()
+            try:
+                await self._store.flush()
+            except BaseException:  # the next query has to wait instead
+                self._has_unflushed_changes = True
+                raise
 
     async def _wait(self, seconds: float) -> None:
         """Wait until there is something to do, at most this many seconds."""
