@@ -314,6 +314,19 @@ def test_the_entries_before_a_cut_are_imported() -> None:
         assert "ends in the middle of its JSON" in str(error_of(whole[:end])), whole[:end]
 
 
+def test_an_entry_that_is_not_json_is_counted_and_the_others_are_imported() -> None:
+    whole = har(entry(), entry(), entry())
+    capture = load(
+        whole.replace(b'"method": "POST"', b'"method": "POST', 2).replace(
+            b'"method": "POST', b'"method": "POST"', 1
+        )
+    )
+    assert (capture.deliveries, capture.is_cut) == (2, False)
+    ((reason, numbers),) = capture.unusable.items()
+    assert numbers == [2]
+    assert "not JSON in line 1" in reason
+
+
 def test_urls_and_signatures_choose() -> None:
     data = har(
         entry(url="https://a.test/tiktok"),

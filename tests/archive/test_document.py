@@ -9,8 +9,8 @@ from tiktok_hook.archive.document import (
     Records,
     element,
     elements,
-    entries_before_the_end,
     outline,
+    readable_entries,
 )
 
 pytestmark = pytest.mark.timeless
@@ -85,7 +85,45 @@ def test_of_a_long_list_no_more_than_the_first_megabyte_is_kept() -> None:
 @pytest.mark.parametrize("cut", [1, 8, 18])
 def test_entries_before_a_cut_are_counted(cut: int) -> None:
     text = '{"log":{"entries":[{"a":1},{"b":2},{"c":[1,2,3,4]}]}}'[:-cut]
-    records = entries_before_the_end(text)
-    assert records is not None
+    readable = readable_entries(text)
+    assert readable is not None
+    records, has_end = readable
     expected = [{"a": 1}, {"b": 2}, {"c": [1, 2, 3, 4]}]
     assert [value for _, value in elements(text, records)] == expected[: 3 if cut == 1 else 2]
+    assert has_end is (cut == 1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (
+            '{"request":{"method":"POST","url":"/","headers":[{"name":"a"},{"name": }]}}',
+            "Expecting",
+        ),
+        ('{"request":{"method":"POST","url":"/","postData":{"text":"{"a":1}, {"b":2}"}}}', "','"),
+        ('{"request":{"method":"POST"},{"url":"/"}}', "property name"),
+        ('{"request":{"method":"POST","url":"\\x41"}}', "escape"),
+        ('{"request":' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deep"),
+    ],
+    ids=["value", "quotes", "comma", "escape", "depth"],
+)
+def test_an_entry_that_is_not_json_is_left_out_with_its_reason(broken: str, reason: str) -> None:
+    good = [{"request": {"method": "POST", "url": f"/{n}", "headers": [{}, {}]}} for n in range(3)]
+    first, second, third = map(json.dumps, good)
+    text = f'{{"log":{{"entries":[{first},{broken},\n {second},{broken},{third}]}}}}'
+    readable = readable_entries(text)
+    assert readable is not None
+    records, has_end = readable
+    assert has_end
+    found = [value for _, value in elements(text, records)]
+    assert [each for each in found if not isinstance(each, ValueError)] == good
+    assert all(reason in str(found[place]) for place in (1, 3))
+    assert [element(text, at) for at, _ in list(elements(text, records))[::2]] == good
+
+
+def test_after_a_last_entry_that_is_not_json_the_file_counts_as_cut() -> None:
+    text = '{"log":{"entries":[{"a":1},{"b":}]}}'
+    readable = readable_entries(text)
+    assert readable is not None
+    assert (readable[0].length, readable[1]) == (1, False)
+    assert readable_entries('{"log":{"entries":[{"b":}]}}') is None

@@ -86,7 +86,7 @@ class Capture:
         not_selected: Requests that the options leave out.
         unusable: Numbers of the entries that cannot be used, by the reason.
         body_states: Numbers of the entries whose body is not what was sent, by its state.
-        is_cut: Whether the file ends in the middle.
+        is_cut: Whether the file ends in the middle, or what follows an entry cannot be read.
         undiagnosed: Rejected signatures beyond `MAX_DIAGNOSES`, counted by `entries`.
     """
 
@@ -410,8 +410,8 @@ def _load_document(
             raise UsageError(
                 f"{name} has more than one JSON document.", hint="Import each in a file of its own."
             ) from None
-        before = document.entries_before_the_end(text)
-        if before is None:
+        readable = document.readable_entries(text)
+        if readable is None:
             if _ends_early(error):
                 raise UsageError(
                     f"{name} ends in the middle of its JSON, before a complete request.", hint=HINT
@@ -420,8 +420,9 @@ def _load_document(
             where = name if line is None else f"{name}, line {line}"
             reason = why_not(error, line=False)
             raise UsageError(f"{where}: {reason}.", hint=HINT) from None
-        found.is_cut = True
-        kind, records = "har", before
+        kind = "har"
+        records, has_end = readable
+        found.is_cut = not has_end
     if not records.length:
         raise UsageError(f"{name} has no entries.", hint="Nothing was imported.")
     records.clear()  # they are read from the text again
@@ -435,6 +436,8 @@ def _load_document(
     read = readers[kind]
     for number, (at, value) in enumerate(document.elements(text, records), 1):
         try:
+            if isinstance(value, ValueError):
+                raise value
             found.add(number, at, read(value))
         except ValueError as error:
             found.omit(number, error)

@@ -8,6 +8,7 @@ each record is parsed by itself.
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NoReturn
 
 from tiktok_hook.archive.fields import lenient_decoder
@@ -23,6 +24,11 @@ _BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _BETWEEN = re.compile(r"[\s,]*")
+_MAX_TRIES = 10_000
+"""At how many places a HAR is read again, in all, to find the entry after one that is not JSON."""
+
+_NEXT = re.compile(r"\}\s*,\s*(?=\{\s*\")")
+_END = re.compile(r"\s*\]")
 
 
 class Records(list[Json]):
@@ -30,13 +36,15 @@ class Records(list[Json]):
 
     Attributes:
         start: Where the first element is in the text.
-        length: How many elements there are.
+        length: How many elements there are, those that are not JSON included.
+        broken: The places of the elements that are not JSON, each with where it ends and why.
     """
 
     def __init__(self, start: int) -> None:
         super().__init__()
         self.start = start
         self.length = 0
+        self.broken: dict[int, tuple[int, ValueError]] = {}
 
 
 def compact_text(data: bytes) -> str:
@@ -127,26 +135,61 @@ def _records(text: str, at: int) -> tuple[Records, int]:
         at = _skip(text, at + 1)
 
 
-def entries_before_the_end(text: str) -> Records | None:
-    """The entries of a HAR that is cut off, without their values; None if it is not one."""
+def readable_entries(text: str) -> tuple[Records, bool] | None:
+    """The entries of a HAR that is cut off or partly not JSON, without their values.
+
+    After an entry that is not JSON, the next one is the next object that has a ``request``.
+
+    Returns:
+        The entries, and whether the list has its end; None if it is not a HAR or no entry of it can
+        be read.
+    """
     start = _ENTRIES.search(text, 0, 100_000)
     if start is None or '"log"' not in text[: start.start()]:
         return None
     found = Records(start.end())
     at = found.start
-    while True:
+    tries = iter(range(_MAX_TRIES))
+    while not _END.match(text, at):
+        here = _after(_BETWEEN, text, at)
         try:
-            _, at = lenient_decoder.raw_decode(text, _after(_BETWEEN, text, at))
-        except (ValueError, RecursionError):
-            return found if found.length else None
+            at = lenient_decoder.raw_decode(text, here)[1]
+        except (ValueError, RecursionError) as error:
+            following = _next_entry(text, here, tries)
+            if following is None:
+                return (found, False) if found.length > len(found.broken) else None
+            found.broken[here] = following, ValueError(_reason(error))
+            at = following
         found.length += 1
+    return (found, True) if found.length > len(found.broken) else None
 
 
-def elements(text: str, records: Records) -> Iterator[tuple[int, Json]]:
-    """Each element of a list in turn, after the place where it is."""
+def _next_entry(text: str, at: int, tries: Iterator[int]) -> int | None:
+    """Where the entry after a broken one begins; None if there is none or no try is left."""
+    for found, _ in zip(_NEXT.finditer(text, at), tries, strict=False):
+        with suppress(ValueError, RecursionError):
+            value = lenient_decoder.raw_decode(text, found.end())[0]
+            request = value.get("request")
+            if isinstance(request, dict) and {"method", "url"} <= request.keys():
+                return found.end()
+    return None
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON in line {error.lineno}: {error.msg}"
+    return "nested too deep"
+
+
+def elements(text: str, records: Records) -> Iterator[tuple[int, "Json | ValueError"]]:
+    """Each element of a list in turn, or why it is not JSON, after the place where it is."""
     at = records.start
     for _ in range(records.length):
         here = _after(_BETWEEN, text, at)
+        if here in records.broken:
+            at, error = records.broken[here]
+            yield here, error
+            continue
         value, at = lenient_decoder.raw_decode(text, here)
         yield here, value
 
