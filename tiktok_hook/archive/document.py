@@ -177,7 +177,7 @@ def _next_entry(text: str, at: int, tries: Iterator[int]) -> int | None:
 
 def _reason(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"not JSON in line {error.lineno}: {error.msg}"
+        return f"not JSON in line {error.lineno}: {error.msg.removesuffix(' at')}"
     return "nested too deep"
 
 
