@@ -86,7 +86,7 @@ class History:
         self._reading.close()
 
     def __len__(self) -> int:
-        return self._reading.counts().received
+        return self._reading.count()
 
     def __getitem__(self, delivery_id: int) -> Delivery:
         """``history[12]``: the delivery with this id; KeyError when there is none."""

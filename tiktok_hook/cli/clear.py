@@ -74,7 +74,7 @@ def command(
         gone = asyncio.run(_clear(location, where, newest))
     except KeyboardInterrupt:
         with selection.opened(location) as history:
-            left = history.counts(where).received
+            left = history.count(where)
         click.echo(f"\nInterrupted: {left} of {what} left.", err=True)
         raise
     click.echo(f"Deleted {plural(gone, 'delivery', 'deliveries')}.", err=True)
@@ -92,8 +92,8 @@ def _found(
     with selection.opened(location) as history:
         where = selection.chosen(history, words, fitting)
         newest = history.newest_id()
-        count = history.counts(where).received
-        queued = history.counts(replace(where, queued=True)).received if count else 0
+        count = history.count(where)
+        queued = history.count(replace(where, queued=True)) if count else 0
         return where, newest, count, queued
 
 

@@ -108,7 +108,7 @@ def _show_total(history: "HistoryReader", fitting: "Filter", limit: int) -> None
             words = f"{limit} of more than {limit} deliveries; --limit 0 lists all."
             click.echo(words, err=True)
         return
-    total = history.counts(fitting).received
+    total = history.count(fitting)
     if total > limit:
         click.echo(f"{limit} of {total} deliveries; --limit 0 lists all.", err=True)
 

@@ -293,7 +293,7 @@ class _ReplayCommand:
         return [
             _Series(
                 lambda: itertools.takewhile(lambda each: each.id <= newest, history.walk(where)),
-                count=history.counts(where).received,
+                count=history.count(where),
                 target=self._given["to"],
             )
         ]

@@ -92,7 +92,7 @@ def _database(location: Location) -> Finding:
     try:
         state = check_integrity(location, seconds=_SECONDS)
         with open_history(location) as history:
-            count = history.counts().received
+            count = history.count()
     except NoHistoryError:
         try:
             check_creatable(location)

@@ -154,7 +154,7 @@ class Api:
 
     def _count(self, where: Filter) -> CountShape:
         newest = self._history.newest_id()  # first: what arrives while it counts is not cleared
-        return {"matching": self._history.counts(where).received, "newest": newest}
+        return {"matching": self._history.count(where), "newest": newest}
 
     async def check_filter(self, _: web.Request, query: CheckQuery) -> CheckedFilterShape:
         """A filter as it was understood, or why it cannot be read."""

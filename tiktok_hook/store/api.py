@@ -199,6 +199,10 @@ class HistoryReader(ChangeFeed, Protocol):
         """The ids of all deliveries of the same event, in order, including this one."""
         ...
 
+    def count(self, where: Filter = EVERYTHING) -> int:
+        """How many matching deliveries there are, rejected ones included."""
+        ...
+
     def counts(self, where: Filter = EVERYTHING) -> Counts:
         """How many matching deliveries there are, by verdict and outcome."""
         ...

@@ -151,6 +151,7 @@ class TestFilters:
         self, history: HistoryReader, where: Filter, expected: list[int]
     ) -> None:
         assert history.counts(where).received == len(expected)
+        assert history.count(where) == len(expected)
 
     def test_searching_in_windows_finds_the_same(
         self, history: HistoryReader, where: Filter, expected: list[int]
@@ -180,6 +181,7 @@ def test_an_empty_history_has_nothing(store: Store) -> None:
     assert history.search(Filter(text="x")) == ([], None)
     assert list(history.walk()) == []
     assert history.counts() == Counts()
+    assert history.count() == 0
     assert history.last_attempts([1]) == {}
     assert history.apps_of([1]) == {}
     assert history.names() == Names()

@@ -15,6 +15,7 @@ from tiktok_hook.store.postgres.conditions import (
     JOINED,
     MARKS,
     QUEUED_IDS,
+    Clause,
     Rest,
     add_text,
     conditions,
@@ -246,15 +247,15 @@ class PostgresReader:
         found = self._all(_SAME_EVENT, id=delivery_id)
         return [each for (each,) in found]
 
+    def count(self, where: Filter = EVERYTHING) -> int:
+        """How many matching deliveries there are."""
+        clause = self._counted(where)
+        ((total,),) = self._all(f"SELECT count(*) FROM {JOINED} WHERE {clause}", **clause.values)
+        return int(total)
+
     def counts(self, where: Filter = EVERYTHING) -> Counts:
         """How many matching deliveries there are, by verdict and outcome."""
-        names = self._names(where.event_globs)
-        clause = conditions(where, self._app, names)
-        if where.text:
-            add_text(clause, where.text, 0, _NEWEST)
-        if Rest.of(where, names) is not None:
-            ids = [each.id for each in self.walk(where)]
-            clause.add("d.id = ANY (%(found)s::int8[])", found=ids)
+        clause = self._counted(where)
         clause.values |= {"app": self._app, "whose": whose(where, self._app)}
         query = _COUNT_ANY if where.app == ANY_APP else _COUNT
         found = self._all(f"{query} WHERE {clause} GROUP BY d.verdict", **clause.values)
@@ -488,6 +489,17 @@ class PostgresReader:
             return low, high
         ((least, most),) = self._all(_IDS_IN_TIME, **times)
         return (low, low) if least is None else (least, most + 1)
+
+    def _counted(self, where: Filter) -> Clause:
+        """The whole of a filter as conditions; what is checked here is replaced by its ids."""
+        names = self._names(where.event_globs)
+        clause = conditions(where, self._app, names)
+        if where.text:
+            add_text(clause, where.text, 0, _NEWEST)
+        if Rest.of(where, names) is not None:
+            ids = [each.id for each in self.walk(where)]
+            clause.add("d.id = ANY (%(found)s::int8[])", found=ids)
+        return clause
 
     def _names(self, groups: Sequence[tuple[str, ...]]) -> list[str] | None:
         """The stored event names that match every group; None if there are too many."""

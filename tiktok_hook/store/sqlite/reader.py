@@ -184,6 +184,17 @@ class SQLiteReader:
         found = self._readers.all(_SAME_EVENT, (delivery_id, delivery_id))
         return [each for (each,) in found]
 
+    def count(self, where: Filter = EVERYTHING) -> int:
+        """How many matching deliveries there are; a total is counted from an index alone."""
+        if where == EVERYTHING:
+            return int(self._readers.all("SELECT count(*) FROM deliveries")[0][0])
+        condition, values = self._condition(where)
+        total = 0
+        for index, (seed, seed_values) in self._ways(where) or [ALL]:
+            sql = f"SELECT count(*) FROM deliveries {index} WHERE {seed} AND {condition}"
+            total += int(self._readers.all(sql, (*seed_values, *values))[0][0])
+        return total
+
     def counts(self, where: Filter = EVERYTHING) -> Counts:
         """How many matching deliveries there are. A total is counted from the indexes alone."""
         if where == EVERYTHING:
