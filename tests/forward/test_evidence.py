@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from contextlib import suppress
-from socket import AF_INET6, SOCK_STREAM, create_server, socket
+from socket import AF_INET6, SOCK_STREAM, socket
 
 import pytest
 
@@ -52,25 +52,34 @@ async def test_two_programs_on_one_port_are_distinguished_from_one(*, own: bool)
     port = port_on_both_families()
     if port is None:
         pytest.skip("this machine has no ::1")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http(404))
+
+    # Either may be asked: which address localhost stands for first is a setting of the system.
     listen = (
-        "import socket, sys\n"
-        f"s = socket.create_server(('::1', {port}), family=socket.AF_INET6)\n"
-        "print('up', flush=True)\n"
-        "sys.stdin.read()\n"
+        "import asyncio\n"
+        "async def main():\n"
+        f"    await asyncio.start_server(answer, '::1', {port})\n"
+        "    print('up', flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "async def answer(reader, writer):\n"
+        "    await reader.readuntil(b'\\r\\n\\r\\n')\n"
+        f"    writer.write({http(404)!r})\n"
+        "asyncio.run(main())\n"
     )
     async with running_app(http(404), port=port):
         if own:
             with subprocess.Popen(  # noqa: ASYNC220 - it starts in milliseconds
-                [sys.executable, "-c", listen],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                [sys.executable, "-c", listen], stdout=subprocess.PIPE
             ) as other:
                 assert other.stdout is not None
                 assert await asyncio.to_thread(other.stdout.readline) == b"up\n"
                 evidence = await evidence_of_404(port)
                 other.kill()
         else:
-            with create_server(("::1", port), family=AF_INET6):
+            async with await asyncio.start_server(answer, "::1", port):
                 evidence = await evidence_of_404(port)
     assert evidence == ("two-programs" if own else "")
 

@@ -4,7 +4,6 @@ import http.server
 import json
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,11 +141,10 @@ def cgi_server(folder: Path) -> Any:
 
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - its own name
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cgi)
+    return http.server.ThreadingHTTPServer(("127.0.0.1", 0), Cgi)
 
 
+@pytest.mark.filterwarnings("ignore:'http.server.CGIHTTPRequestHandler' is deprecated")
 @pytest.mark.parametrize(
     "make", [wsgiref_server, werkzeug_server, cgi_server], ids=["wsgiref", "werkzeug", "cgi"]
 )

@@ -310,6 +310,15 @@ async def test_an_idle_app_queries_a_server_rarely(
         await app.wait_for(2)
 
 
+async def test_what_waits_is_counted_before_anything_has_changed(location: str) -> None:
+    async with received(location) as store, running_app(http(500)) as app:
+        async with attached(location, app.url) as (relay, _):
+            await receive(store, 1, 2)
+            await eventually(lambda: relay.waiting == 2)
+        async with attached(location, app.url) as (relay, _):
+            assert relay.waiting == 2
+
+
 async def test_a_clock_that_is_off_by_an_hour_loses_nothing(location: str) -> None:
     """The clock of this machine is wrong; then another machine with a right one takes over."""
 

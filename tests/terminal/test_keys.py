@@ -24,7 +24,12 @@ def job(*words: str, start: str = "foreground") -> Iterator[Terminal]:
     with Terminal() as terminal:
         slave = terminal.slave
         process = subprocess.Popen(
-            shell, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+            shell,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env={**os.environ, "PYTHON_COLORS": "0"},  # newer Pythons colour tracebacks
         )
         try:
             yield terminal

@@ -152,7 +152,7 @@ class QueueRunner:
         self._other_holder: tuple[float, int | None] | None = None  # when, the oldest that waited
         self._other_holder_noticed = False
         self._waiting = 0
-        self._counted_at = -1
+        self._counted_at = -1  # the change counter then; -1 is not known
         self.withheld = False
 
     @property
@@ -172,7 +172,7 @@ class QueueRunner:
         It queries the store, so call it in a thread.
         """
         changes = self._store.changes()
-        if changes not in {-1, self._counted_at}:
+        if changes == -1 or changes != self._counted_at:
             with suppress(StoreError):
                 self._waiting = self._store.history().pending_count(self._target)
                 self._counted_at = changes
