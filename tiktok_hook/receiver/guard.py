@@ -114,7 +114,8 @@ class ConnectionGuard(asyncio.Protocol):
         self._clogged_since: float | None = None
         self.paused = False
         self._eof = False
-        self._settling = 0
+        self._settling: asyncio.Handle | None = None
+        self._hops_left = 0
         self._held_bytes = 0
         self._ahead_bytes = 0
         self._request_bytes = 0
@@ -229,6 +230,8 @@ class ConnectionGuard(asyncio.Protocol):
             # See `ends_connection`: its head may hold trailers of the request before it.
             self.reject(MALFORMED, "sent together with a chunked request")
             return False
+        # What was to be settled is settled for this request; the next one settles anew.
+        self._stop_settling()
         self._body = body
         self._task = task
         self._chunked = chunked
@@ -498,15 +501,22 @@ class ConnectionGuard(asyncio.Protocol):
 
     def _settle(self) -> None:
         """Decide after `_HOPS` turns of the event loop; the class explains why."""
-        if not self._settling:
-            self._settling = _HOPS
-            self._loop.call_soon(self._settle_later)
+        if self._settling is None:
+            self._hops_left = _HOPS
+            self._settling = self._loop.call_soon(self._settle_later)
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
 
     def _settle_later(self) -> None:
-        self._settling -= 1
-        if self._settling:
-            self._loop.call_soon(self._settle_later)
-        elif self._state is _IDLE:
+        self._hops_left -= 1
+        if self._hops_left:
+            self._settling = self._loop.call_soon(self._settle_later)
+            return
+        self._settling = None
+        if self._state is _IDLE:
             if self._eof:
                 self.close_if_idle()
         elif self._state is _RECEIVING:
