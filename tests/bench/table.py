@@ -61,7 +61,7 @@ class Bench:
     """One run of the command, handed to every measurement.
 
     Attributes:
-        quick: Everything in less than two minutes.
+        quick: Everything in a few minutes.
         cores: Where to run what.
         peers: What to compare with.
         wanted: Names of the rows that are asked for.

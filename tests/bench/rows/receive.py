@@ -10,7 +10,7 @@ from tests.bench.table import Bench, Measurement, Row
 
 CONNECTIONS = 32
 
-AIOHTTP = Row("receive-aiohttp", "receiving, against bare aiohttp on uvloop", 0.38, 0.55)
+AIOHTTP = Row("receive-aiohttp", "receiving, against bare aiohttp on uvloop", 0.35, 0.55)
 EXPRESS = Row("receive-express", "receiving, against Express, which only prints", 2, 3)
 MEMORY = Row("receive-memory", "memory under that load, against Express", 0.6, 0.5, at_most=True)
 PRINTING = Row("printing", "receiving and printing, against a session that prints nothing", 0.9, 1)

@@ -19,7 +19,7 @@ COMMAND = Row(
     at_most=True,
 )
 ACCEPTING = Row(
-    "accepting", "from the start to the first answer, against Express", 2.3, 1.5, at_most=True
+    "accepting", "from the start to the first answer, against Express", 2.0, 1.5, at_most=True
 )
 
 
