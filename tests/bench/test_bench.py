@@ -20,6 +20,7 @@ from tests.bench.programs import Answered, on_core
 from tests.bench.rows import ROWS, SECTIONS
 from tests.bench.setup import Peers
 from tests.bench.table import Bench, Row, cells
+from tests.bench.usage import Usage, memory_bytes, processes_of
 from tests.deadline import DEADLINE
 from tiktok_hook.store import open_history
 
@@ -81,6 +82,18 @@ def test_a_row_without_its_peer_shows_why_and_the_others_are_measured(tmp_path: 
     helped, accepting = json.loads(output)["rows"]
     assert helped["samples"]
     assert accepting["not_measured"] == "Express needs node and npm"
+
+
+@pytest.mark.parametrize("rows", ["tunnel"])
+def test_rows_of_one_running_listener_are_measured(tmp_path: Path, rows: str) -> None:
+    with run(tmp_path, "--only", rows, "--json") as process:
+        output, errors = process.communicate(timeout=2 * DEADLINE)
+    assert process.returncode == 0, errors
+    seen = json.loads(output)["rows"]
+    assert [row["name"] for row in seen] == rows.split(",")
+    for row in seen:
+        assert row["not_measured"] is None
+        assert [sample > 0 for sample in row["samples"]] == [True, True]
 
 
 def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
@@ -183,3 +196,44 @@ def test_how_busy_a_core_is_counts_what_others_do_there() -> None:
                 time.sleep(0.01)
         finally:
             other.kill()
+
+
+WORKING = """
+import sys, threading, time
+
+def sleep_often():
+    for _ in range(200):
+        time.sleep(0.001)
+    print("done", flush=True)
+    threading.Event().wait()
+
+held = bytearray(b"x" * (32 << 20))
+print("ready", flush=True)
+sys.stdin.readline()
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    pass
+threading.Thread(target=sleep_often, daemon=True).start()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux's /proc")
+def test_usage_of_a_program_has_that_of_its_child_processes_and_their_threads() -> None:
+    starting = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {WORKING!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", starting], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == "ready\n"
+        ours = processes_of(program.pid)
+        before = Usage.read(ours)
+        program.stdin.write("\n")
+        program.stdin.flush()
+        assert program.stdout.readline() == "done\n"
+        after = Usage.read(ours)
+        assert len(ours) == 2
+        assert memory_bytes(ours) > 32 << 20
+    assert after.processor_seconds - before.processor_seconds >= 0.3
+    assert after.switches_since(before) >= 200

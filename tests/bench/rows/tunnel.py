@@ -1,26 +1,34 @@
-"""Through ngrok's real SDK and the service's stand-in, against straight to the receiver."""
+"""What the tunnel costs our own processes: through ngrok's real SDK, against no tunnel."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench import product
-from tests.bench.programs import NotMeasuredError, end, load, on_core
+from tests.bench.programs import NotMeasuredError, Program, end, load, on_core
 from tests.bench.table import Bench, Measurement, Row
+from tests.bench.usage import Usage, processes_of
 
 CONNECTIONS = 16
+DELIVERIES = 20_000
+QUICK_DELIVERIES = 2_000
+SECONDS = 60
+"""The most that the deliveries of one way may take."""
+
 TOKEN = "2aBcDeFgHiJkLmNoPqRsTuVwXyZ_1aB2cD3eF4gH5iJ6kL7m"
 
 TUNNEL = Row(
     "tunnel",
-    f"through ngrok's SDK and a stand-in of its service, {CONNECTIONS} connections",
-    0.6,
-    None,
+    f"processor time of a delivery with ngrok's SDK, against no tunnel, {CONNECTIONS} connections",
+    1.3,
+    1.1,
+    at_most=True,
 )
 
 
@@ -49,33 +57,63 @@ class Service:
 
 
 def measure(bench: Bench) -> None:
-    """Load the same listener both ways in turn."""
-    with bench.without(TUNNEL), _service(bench.cores.load) as service:
+    """Send as many deliveries each way in turn, and count what our processes use for them."""
+    folder, core = bench.peers.folder, bench.cores.server
+    with bench.without(TUNNEL), ExitStack() as stack:
+        tunnelled, url = stack.enter_context(running_tunnel(bench))
+        direct = stack.enter_context(product.running_product(product.listen(), folder, core=core))
+        public = urlsplit(url)
+        assert public.hostname is not None
+        assert public.port is not None
+        costs = {
+            "tunnel": partial(_processor_us, bench, tunnelled, public.hostname, public.port),
+            "direct": partial(_processor_us, bench, direct, "127.0.0.1", direct.port),
+        }
+        bench.in_turn(0, costs)  # connections and caches are there from now on
+        for number in range(bench.repetitions):
+            seen = bench.in_turn(number, costs)
+            bench.add(TUNNEL, seen["tunnel"] / seen["direct"])
+            bench.log(
+                f"tunnel {number + 1}: a delivery takes {seen['tunnel']:.0f} µs, "
+                f"without a tunnel {seen['direct']:.0f} µs"
+            )
+
+
+def _processor_us(bench: Bench, listener: Program, host: str, port: int) -> float:
+    """What a delivery costs the listener and its child process; its load costs other processes."""
+    ours = processes_of(listener.process.pid)
+    before = Usage.read(ours)
+    seen = load(
+        bench.cores,
+        port,
+        host=host,
+        connections=CONNECTIONS,
+        seconds=SECONDS,
+        count=QUICK_DELIVERIES if bench.quick else DELIVERIES,
+        warm_up=0,
+    )
+    time.sleep(0.3)  # what is printed and committed after the last answer counts, too
+    used = Usage.read(ours).processor_seconds - before.processor_seconds
+    return used / seen.count * 1e6
+
+
+@contextmanager
+def running_tunnel(
+    bench: Bench, seen: Callable[[bytes], None] | None = None
+) -> Iterator[tuple[Program, str]]:
+    """The product with its tunnel to the stand-in of ngrok's service, and its public URL.
+
+    Args:
+        bench: Where it runs: the stand-in on the load's core, the product on the server's.
+        seen: Called with all that the product prints.
+    """
+    with _service(bench.cores.load) as service:
         options = ("--connect-url", service.connect_url, "--connect-cas", service.ca_file)
         command = product.tunnelled(*options, "--authtoken", TOKEN, "--no-self-check")
         with product.running_product(
-            command, bench.peers.folder, core=bench.cores.server
+            command, bench.peers.folder, core=bench.cores.server, seen=seen
         ) as listener:
-            public = urlsplit(service.wait_online())
-            assert public.hostname is not None
-            assert public.port is not None
-            rates = {
-                "through": partial(_rate, bench, public.hostname, public.port, "the tunnel"),
-                "direct": partial(_rate, bench, "127.0.0.1", listener.port, "its receiver"),
-            }
-            for number in range(bench.repetitions):
-                seen = bench.in_turn(number, rates)
-                bench.add(TUNNEL, seen["through"] / seen["direct"])
-                bench.log(
-                    f"tunnel {number + 1}: through it {seen['through']:.0f}, "
-                    f"direct {seen['direct']:.0f} a second"
-                )
-
-
-def _rate(bench: Bench, host: str, port: int, name: str) -> float:
-    seen = load(bench.cores, port, host=host, connections=CONNECTIONS, seconds=bench.seconds)
-    bench.watch(seen, name)
-    return seen.rate
+            yield listener, service.wait_online()
 
 
 @contextmanager
