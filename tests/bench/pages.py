@@ -23,13 +23,16 @@ Reading = Callable[[HistoryReader], list[Delivery]]
 PAGE = 50
 WARM_TIMES = 15
 COLD_TIMES = 5
+HOUR = 3600.0
 
 
 def readings(location: Path | str) -> dict[str, Reading]:
-    """What is read: newest page, one deep in, and one for each of some filters."""
+    """What is read: newest page, one deep in, one for each of some filters and spans of time."""
     with open_history(location) as history:
         newest = history.newest_id()
         some = [each.event for each in history.page(before=newest // 2, limit=50) if each.event]
+        [middle] = history.page(before=newest // 2, limit=1)
+        [last] = history.page(limit=1)
     published = next(event for event in some if event.publish_id)
     filters = {
         "event": Filter(events=("authorization.removed",)),
@@ -41,12 +44,26 @@ def readings(location: Path | str) -> dict[str, Reading]:
         "redelivery": Filter(redeliveries=True),
         "glob": Filter(events=("authorization.*",)),
     }
+    # In the seeded history an hour has about 120 deliveries.
+    times = {
+        "within an hour": Filter(since=middle.received_at - HOUR, until=middle.received_at),
+        "before the middle": Filter(until=middle.received_at),
+        "after the middle": Filter(since=middle.received_at),
+        "before the last hour": Filter(until=last.received_at - HOUR),
+        "before the last hour, by event": Filter(
+            events=("authorization.removed",), until=last.received_at - HOUR
+        ),
+    }
     return {
         "newest": lambda history: history.page(),
         "deep": lambda history: history.page(before=newest // 3),
         **{
             f"filter by {name}": lambda history, where=where: history.page(where)  # type: ignore[misc] # its default is no part of a Reading
             for name, where in filters.items()
+        },
+        **{
+            f"received {name}": lambda history, where=where: history.page(where)  # type: ignore[misc] # as above
+            for name, where in times.items()
         },
     }
 
