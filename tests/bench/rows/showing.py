@@ -2,23 +2,35 @@
 
 import http.client
 import re
-import shutil
 import statistics
-import threading
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.bench import product
+from tests.bench.browser import open_page
 from tests.bench.load import SECRET
-from tests.bench.programs import NotMeasuredError, on_every_core
+from tests.bench.programs import HERE, NotMeasuredError, Words, free_port, running
+from tests.bench.screen import PAGE_ADDRESS, SECONDS, Screen
 from tests.bench.table import Bench, Measurement, Row
 from tiktok_hook import events, signature
+
+APP_SECONDS = 3
 
 LINE = Row(
     "first-line",
     "from a POST to its first line on an idle terminal, median",
     6,
     3,
+    unit="ms",
+    at_most=True,
+)
+SLOW_LINE = Row(
+    "first-line-slow",
+    f"the same with an app that takes {APP_SECONDS} s, median",
+    25,
+    20,
     unit="ms",
     at_most=True,
 )
@@ -31,11 +43,11 @@ PAGE = Row(
     at_most=True,
 )
 
-_SECONDS = 10.0
-_APART = 0.1
-"""Seconds between two POSTs, so that each finds everything idle."""
+_APART = 0.3
+"""Seconds between two POSTs: each finds everything idle, and is shown as a block, not as a line."""
 
-_ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+/#token=[\w-]+")
+_DRAWN = 0.1
+"""Seconds after which a row is on the page; to ask the browser earlier would delay its drawing."""
 
 # Resolves with the wall clock, in milliseconds, of the moment when a row is in the document: the
 # page inserts it at the beginning of the frame that paints it.
@@ -51,92 +63,106 @@ _ROW = """id => new Promise(done => {
 })"""
 
 
-class Screen:
-    """What was written to the terminal, and when a text came."""
+class Session:
+    """A running session that gets one delivery after the other, over one connection.
 
-    def __init__(self) -> None:
-        self.text = b""
-        self._changed = threading.Condition()
+    Attributes:
+        screen: What it prints.
+        count: How many deliveries were sent, which is the id of the last one.
+    """
 
-    def add(self, data: bytes) -> None:
-        """Called by the thread that reads the terminal."""
-        with self._changed:
-            self.text += data
-            self._changed.notify_all()
+    def __init__(self, screen: Screen, port: int) -> None:
+        self.screen = screen
+        self.count = 0
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
 
-    def wait_for(self, pattern: "re.Pattern[bytes]") -> bytes:
-        """The first match, waited for.
+    def send(self) -> None:
+        """Send a signed event, each a different one."""
+        self.count += 1
+        now = int(time.time())
+        created = b"%d" % (now + self.count)
+        body = events.sample("post.publish.complete").replace(b"1756684800", created)
+        header = signature.sign(body, SECRET, timestamp=now)
+        self._connection.request(
+            "POST", "/", body, {signature.HEADER: header, "Content-Type": "application/json"}
+        )
+
+    def wait_for_response(self) -> None:
+        """Wait for the response to what was sent last.
 
         Raises:
-            NotMeasuredError: It did not come.
+            NotMeasuredError: It is not 200.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: pattern.search(self.text), _SECONDS):
-                raise NotMeasuredError(f"{pattern.pattern!r} was not printed")
-        found = pattern.search(self.text)
-        assert found is not None
-        return found[0]
+        response = self._connection.getresponse()
+        response.read()
+        if response.status != 200:
+            raise NotMeasuredError(f"a delivery was answered {response.status}")
+
+    def line_ms(self) -> float:
+        """From sending a delivery to its first line; returns after its response."""
+        self.screen.clear()
+        begun = time.perf_counter()
+        self.send()
+        self.screen.wait_for(re.compile(rb"#%d\b" % self.count))
+        taken = time.perf_counter() - begun
+        self.wait_for_response()
+        return taken * 1000
 
 
 def measure(bench: Bench) -> None:
-    """POST one delivery after the other to one session."""
-    screen = Screen()
-    with product.running_product(
-        product.listen(), bench.peers.folder, core=bench.cores.server, seen=screen.add
-    ) as listener:
-        address = screen.wait_for(_ADDRESS).decode()
-        post = _poster(listener.port)
-        count = 0
-
-        def line_ms() -> float:
-            nonlocal count
-            count += 1
-            begun = time.perf_counter()
-            post(count)
-            screen.wait_for(re.compile(rb"#%d\b" % count))
-            return (time.perf_counter() - begun) * 1000
-
-        if bench.wants(LINE):
-            _repeat(bench, LINE, line_ms)
-        if bench.wants(PAGE):
-            with bench.without(PAGE):
-                _page(bench, address, post, count)
+    """POST one delivery after the other to a session with an app, then to one with a slow app."""
+    if bench.wants(LINE, PAGE):
+        with _running_session(bench, bench.peers.bare) as (session, address):
+            if bench.wants(LINE):
+                _repeat(bench, LINE, 10 if bench.quick else 30, session.line_ms)
+            if bench.wants(PAGE):
+                with bench.without(PAGE):
+                    _page(bench, session, address)
+    if bench.wants(SLOW_LINE):
+        with _running_session(bench, _slow_app) as (session, _):
+            _repeat(bench, SLOW_LINE, 2 if bench.quick else 5, session.line_ms)
 
 
-def _page(bench: Bench, address: str, post: Callable[[int], None], count: int) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise NotMeasuredError("there is no chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright  # a browser's, of no other row
+@contextmanager
+def _running_session(bench: Bench, app: Callable[[int], Words]) -> Iterator[tuple[Session, str]]:
+    """A session with an app behind it, and the address of its page."""
+    screen, port = Screen(), free_port()
+    with (
+        running(app(port), core=bench.cores.load, port=port),
+        product.running_product(
+            product.listen("--forward-to", str(port)),
+            bench.peers.folder,
+            core=bench.cores.server,
+            seen=screen.add,
+        ) as listener,
+    ):
+        address = screen.wait_for(PAGE_ADDRESS).decode()
+        yield Session(screen, listener.port), address
 
-    from tests.pictures.page import ARGUMENTS
 
-    # A browser is several processes, which run on all cores elsewhere too.
-    with on_every_core(bench.cores), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page()
-        page.goto(address)
-        page.wait_for_selector("#head .counts")
-        page.wait_for_timeout(1000)  # until the stream is open
+def _slow_app(port: int) -> Words:
+    return [sys.executable, HERE / "workers" / "slow_app.py", str(port), str(APP_SECONDS)]
+
+
+def _page(bench: Bench, session: Session, address: str) -> None:
+    with open_page(bench, address) as page:
 
         def row_ms() -> float:
-            nonlocal count
-            count += 1
-            page.evaluate(f"window.seen = ({_ROW})({count}); null")
+            page.evaluate(f"window.seen = ({_ROW})({session.count + 1}); null")
             begun = time.time() * 1000
-            post(count)
-            time.sleep(_APART)  # to ask the browser while it draws would delay its drawing
+            session.send()
+            session.wait_for_response()
+            time.sleep(_DRAWN)
             return float(page.evaluate("window.seen")) - begun
 
-        _repeat(bench, PAGE, row_ms)
-        browser.close()
+        _repeat(bench, PAGE, 10 if bench.quick else 30, row_ms)
 
 
-def _repeat(bench: Bench, row: Row, once_ms: Callable[[], float]) -> None:
+def _repeat(bench: Bench, row: Row, times: int, once_ms: Callable[[], float]) -> None:
     once_ms()  # the first one compiles and opens
     for number in range(bench.repetitions):
         taken = []
-        for _ in range(10 if bench.quick else 30):
+        for _ in range(times):
             time.sleep(_APART)
             taken.append(once_ms())
         bench.add(row, statistics.median(taken))
@@ -146,23 +172,4 @@ def _repeat(bench: Bench, row: Row, once_ms: Callable[[], float]) -> None:
         )
 
 
-def _poster(port: int) -> Callable[[int], None]:
-    """Post different signed events to the receiver over one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
-
-    def post(number: int) -> None:
-        now = int(time.time())
-        body = events.sample("post.publish.complete").replace(b"1756684800", b"%d" % (now + number))
-        header = signature.sign(body, SECRET, timestamp=now)
-        connection.request(
-            "POST", "/", body, {signature.HEADER: header, "Content-Type": "application/json"}
-        )
-        response = connection.getresponse()
-        response.read()
-        if response.status != 200:
-            raise NotMeasuredError(f"a delivery was answered {response.status}")
-
-    return post
-
-
-SHOWING = Measurement((LINE, PAGE), measure)
+SHOWING = Measurement((LINE, SLOW_LINE, PAGE), measure)
