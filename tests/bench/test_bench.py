@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,7 +85,18 @@ def test_a_row_without_its_peer_shows_why_and_the_others_are_measured(tmp_path: 
     assert accepting["not_measured"] == "Express needs node and npm"
 
 
-@pytest.mark.parametrize("rows", ["tunnel", "first-line-slow"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "tunnel",
+        "first-line-slow",
+        pytest.param(
+            "idle-processor,idle-switches,idle-memory",
+            marks=pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium"),
+        ),
+    ],
+    ids=["tunnel", "slow app", "idle"],
+)
 def test_rows_of_one_running_listener_are_measured(tmp_path: Path, rows: str) -> None:
     with run(tmp_path, "--only", rows, "--json") as process:
         output, errors = process.communicate(timeout=2 * DEADLINE)

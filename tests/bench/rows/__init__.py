@@ -3,6 +3,7 @@
 from tests.bench.rows.chain import CHAIN
 from tests.bench.rows.commit import COMMIT
 from tests.bench.rows.history import HISTORY
+from tests.bench.rows.idle import IDLE
 from tests.bench.rows.memory import AT_LENGTH
 from tests.bench.rows.receive import RECEIVE
 from tests.bench.rows.shared_attached import SHARED_ATTACHED
@@ -14,7 +15,7 @@ from tests.bench.rows.showing import SHOWING
 from tests.bench.rows.starting import STARTING
 from tests.bench.rows.tunnel import PATH
 
-PRODUCT = (RECEIVE, COMMIT, CHAIN, PATH, STARTING, SHOWING, HISTORY, AT_LENGTH)
+PRODUCT = (RECEIVE, COMMIT, CHAIN, PATH, IDLE, STARTING, SHOWING, HISTORY, AT_LENGTH)
 SHARED = (SHARED_STORING, SHARED_FOLLOWING, SHARED_ATTACHED, SHARED_RESTART, SHARED_HISTORY)
 SECTIONS = {
     name: tuple(row for measurement in measurements for row in measurement.rows)
