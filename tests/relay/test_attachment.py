@@ -310,7 +310,7 @@ async def test_an_idle_app_queries_a_server_rarely(
         await app.wait_for(2)
 
 
-async def test_what_waits_is_counted_before_anything_has_changed(location: str) -> None:
+async def test_a_queue_is_counted_before_anything_has_changed(location: str) -> None:
     async with received(location) as store, running_app(http(500)) as app:
         async with attached(location, app.url) as (relay, _):
             await receive(store, 1, 2)

@@ -35,7 +35,7 @@ from tiktok_hook.inspector.responses import queued_ids, row_json
 from tiktok_hook.store import Filter, HistoryReader
 
 HEARTBEAT_SECONDS = 15.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 """How often the history is checked for changes by other processes."""
 
 CATCH_UP = 200
@@ -299,7 +299,7 @@ class _Connection:
                 await self._event("reset", {})
             if time.monotonic() - polled >= POLL_SECONDS:
                 polled = time.monotonic()
-                now = await asyncio.to_thread(self._history.changes)
+                now = self._history.changes()
                 if now != self._changes:
                     self._changes = now
                     if self._history.restored() != self._restored:

@@ -230,7 +230,7 @@ class ConnectionGuard(asyncio.Protocol):
             # See `ends_connection`: its head may hold trailers of the request before it.
             self.reject(MALFORMED, "sent together with a chunked request")
             return False
-        # What was to be settled is settled for this request; the next one settles anew.
+        # A check that is under way is of this request, and not of the next one.
         self._stop_settling()
         self._body = body
         self._task = task

@@ -8,7 +8,7 @@ from tiktok_hook.delivery import Attempt, AttemptEnded
 from tiktok_hook.errors import StoreError
 from tiktok_hook.store import HistoryReader, Store
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 1.0
 """How often the history's change counter is read; it is queried only when that has changed."""
 
 _OVERLAP_SECONDS = 1.0
@@ -26,11 +26,11 @@ async def follow_replays(store: Store, publish: Callable[[object], None]) -> Non
     """
     history = store.history()
     replays = OtherReplays(history, time.time())
-    seen = await asyncio.to_thread(history.updates)
+    seen = history.updates()
     while True:
         await asyncio.sleep(POLL_SECONDS)
         # Before the query, so that a change during it is not missed.
-        updates = await asyncio.to_thread(history.updates)
+        updates = history.updates()
         if updates == seen:
             continue
         try:
