@@ -63,6 +63,61 @@ def test_a_bomb_is_cut() -> None:
     assert decoded([("Content-Encoding", "gzip")], packed) == bytes(MAX_DECODED_BYTES)
 
 
+LATIN = "<html><title>Schlüssel fehlt</title>"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding", "text"),
+    [
+        ("text/html; charset=iso-8859-1", "latin-1", LATIN),
+        ('text/plain;Charset="Windows-1251"', "cp1251", "Нет ключа"),
+        ("text/plain; charset=Shift_JIS", "shift_jis", "秘密鍵がありません"),
+        ("text/plain; charset=iso-2022-jp", "iso2022_jp", "秘密鍵がありません"),
+        ("text/plain; charset=utf-16", "utf-16", "größer"),
+        ("text/plain; charset=utf-16le", "utf-16le", "größer"),
+        ("text/plain", "utf-16", "größer"),
+        ("text/html", "cp1251", '<meta http-equiv=x content="text/html; charset=cp1251">Ключ'),
+        ("text/html", "latin-1", '<meta charset="iso-8859-1">Schlüssel'),
+    ],
+)
+def test_a_body_in_another_charset_is_read(content_type: str, encoding: str, text: str) -> None:
+    body = text.encode(encoding)
+    plain = decoded([("content-type", content_type)], body)
+    assert plain is not None
+    assert plain.decode() == text
+    packed = gzip.compress(body)
+    headers = [("Content-Type", content_type), ("Content-Encoding", "gzip")]
+    assert decoded(headers, packed) == plain
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("text/html; charset=iso-8859-1", "\x1b[31mSchlüssel".encode()),
+        ("text/plain; charset=utf-16", "Schlüssel".encode()),
+        ("text/plain; charset=idna", b"\xff"),
+        ("text/plain; charset=unicode_escape", b"\\x41\xff"),
+        ("text/plain; charset=hex", b"41\xff"),
+        ("text/plain; charset=cp99999", b"\xff"),
+        ("text/plain; charset=utf-8", b"\xff"),
+        ("text/plain", b"\xff"),
+    ],
+)
+def test_a_wrong_charset_changes_nothing(content_type: str, body: bytes) -> None:
+    assert decoded([("Content-Type", content_type)], body) is None
+
+
+def test_no_character_is_cut_in_two() -> None:
+    body = b"x" + "ü".encode() * MAX_DECODED_BYTES
+    for headers, cut in (
+        ([("Content-Encoding", "gzip")], gzip.compress(body)),
+        ([], body[:MAX_DECODED_BYTES]),
+    ):
+        plain = decoded(headers, cut)
+        assert plain is not None
+        assert plain.decode() == "x" + "ü" * (MAX_DECODED_BYTES // 2 - 1)
+
+
 PAGES = {
     "django-debug": (
         "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>RuntimeError\n at /hook</title>"
@@ -159,6 +214,18 @@ PAGES = {
         "<!doctype html><html><head><title>🧨 Undefined array key &quot;event&quot;</title><script>"
         "window.data = {}</script></head><body><script>x</script></body></html>",
         '🧨 Undefined array key "event"',
+    ),
+    "laravel-debug": (
+        "<!DOCTYPE html><html><head><title>My Shop</title><style>a{}</style></head><body><div><div>"
+        "Internal Server Error</div><button>Copy</button></div><div><h1>Illuminate\\Database\\Query"
+        "Exception</h1><p> no such table: &quot;hooks&quot; </p></div><div>LARAVEL 12</div></body>",
+        'Illuminate\\Database\\QueryException / no such table: "hooks"',
+    ),
+    "laravel-debug-11": (
+        "<!DOCTYPE html><html><head><title>Laravel</title></head><body><header><span>Internal Server "
+        "Error</span></header><main><div><span>\nIlluminate\\Database\\QueryException\n</span>\n<span>"
+        "QueryException</span></div><div>no such table</div><div>POST localhost</div></main></body>",
+        "Illuminate\\Database\\QueryException / no such table",
     ),
     "php": (
         "<br />\n<b>Fatal error</b>:  Uncaught Exception: no database in /app/hook.php:3\nStack "

@@ -1,8 +1,9 @@
-"""Response bodies of apps for people's eyes: decompressed, and the reason in one line.
+"""Response bodies of apps for people's eyes: decompressed, in UTF-8, and the reason in one line.
 
 Bodies are stored and forwarded as they came.
 """
 
+import codecs
 import html
 import re
 import zlib
@@ -21,15 +22,17 @@ _MAX_ADDED_CHARS = 60
 
 
 def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
-    """The body without its content codings, at most 64 KiB of it.
+    """The body without its content codings and in UTF-8, at most 64 KiB of it.
 
     Args:
         headers: Of the response.
         body: Its beginning as it came; a cut one gives what can be read of it.
 
     Returns:
-        None if it has no content coding, an unknown one, or does not match its header.
+        None if that changes nothing, if a content coding is unknown, or if the body does not match
+        its headers.
     """
+    headers = tuple(headers)
     codings = [
         part.strip().lower()
         for name, value in headers
@@ -37,7 +40,20 @@ def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
         for part in value.split(",")
     ]
     codings = [coding for coding in codings if coding not in {"", "identity"}]
-    if not codings or len(codings) > 3 or not body:
+    plain = body
+    if codings:
+        found = _without(codings, body)
+        if found is None:
+            return None
+        plain = found
+    shown = _transcoded(headers, plain)
+    if shown is None:
+        shown = _without_half_character(plain)
+    return None if shown == body else shown
+
+
+def _without(codings: list[str], body: bytes) -> bytes | None:
+    if len(codings) > 3 or not body:
         return None
     for coding in reversed(codings):  # the last one was applied last
         decoder = _DECODERS.get(coding)
@@ -46,6 +62,65 @@ def decoded(headers: Iterable[tuple[str, str]], body: bytes) -> bytes | None:
             return None
         body = result
     return body
+
+
+_CHARSET = re.compile(r"""(?i)\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
+_META_CHARSET = re.compile(rb"""(?i)<meta\s[^>]{0,200}\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
+# Python has codecs that are no charset of a response, and some of them are slow for long texts.
+_CHARSET_NAME = re.compile(
+    r"(?i)iso[-_]?(?:8859|2022)|windows-|cp\d|latin|koi8|mac|shift|s?jis|euc|gb|big5|utf-?(?:16|32)"
+)
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MARKS = {"utf-16": b"\0", "utf16": b"\0", "utf-32": b"\0", "iso-2022": b"\x1b", "iso2022": b"\x1b"}
+"""A byte of every text in these charsets, which are read as UTF-8 without an error."""
+
+
+def _transcoded(headers: tuple[tuple[str, str], ...], body: bytes) -> bytes | None:
+    """The body in UTF-8 if its headers, or its ``<meta>`` element, name another charset.
+
+    Servers name a charset by default, whatever an app writes, so what is UTF-8 stays so.
+    """
+    body = body[:MAX_DECODED_BYTES]
+    charset = "utf-16" if body.startswith(_UTF_16_MARKS) else _charset(headers, body)
+    if not _CHARSET_NAME.match(charset) or _is_utf_8(body, charset.lower()):
+        return None
+    try:
+        text = body.decode(charset, "replace")
+    except LookupError:
+        return None
+    return _without_half_character(text.encode("utf-8", "replace")[:MAX_DECODED_BYTES])
+
+
+def _without_half_character(body: bytes) -> bytes:
+    """UTF-8 that was cut at the limit, without the character that the cut went through."""
+    if len(body) < MAX_DECODED_BYTES:
+        return body
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(body).encode()
+    except UnicodeDecodeError:
+        return body
+
+
+def _charset(headers: tuple[tuple[str, str], ...], body: bytes) -> str:
+    """The charset that a response names; empty if it names none."""
+    for name, value in headers:
+        if name.lower() == "content-type" and (found := _CHARSET.search(value)):
+            return found[1]
+    meta = _META_CHARSET.search(body[:2048])
+    return meta[1].decode("ascii", "replace") if meta else ""
+
+
+def _is_utf_8(body: bytes, charset: str) -> bool:
+    """Whether the bytes are UTF-8, although another charset is named."""
+    mark = next((mark for name, mark in _MARKS.items() if charset.startswith(name)), None)
+    if mark is not None and mark in body:
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(body, final=len(body) < MAX_DECODED_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _inflate(body: bytes) -> bytes | None:
@@ -243,6 +318,7 @@ _BOILERPLATE = re.compile(
     | the\sdebugger\scaught\san\sexception | extracted\ssource\s\(around\sline
     """
 )
+_CLASS = re.compile(r"(?:\w+(?:\\|::|\.))*[A-Z]\w*(?:Exception|Error)")
 _NEXT_DATA = re.compile(r'(?is)<script[^>]*id="__NEXT_DATA__"[^>]*>(.*?)</script>')
 
 
@@ -261,7 +337,8 @@ def _from_html(text: str) -> str:
     message = _from_json(development[1]) if development and '"err"' in development[1] else ""
     # `ValueError: boom // Werkzeug Debugger`
     title = re.sub(r"\s*(?://|[|\u2013-])\s*[\w ]*Debugger\s*$", "", page.title).strip()
-    texts = [message, *page.messages, title, *page.blocks]
+    exception = [] if page.messages else _exception(page.blocks)
+    texts = [message, *page.messages, *exception, title, *page.blocks]
     if title and page.messages and not _is_generic(title):
         texts = [title, message, *page.messages]  # the rest is source code and settings
     lines = _informative(texts) or _informative(page.cells)
@@ -269,6 +346,19 @@ def _from_html(text: str) -> str:
         found = [line for each in (title, *page.blocks) if (line := _one_line(each))]
         lines = [line for line in found if line.lower() != "error"][:1] or found[:1]
     return " / ".join(lines)
+
+
+def _exception(blocks: list[str]) -> list[str]:
+    """The block that is the name of an exception's class, and the one behind it, its message.
+
+    Laravel's page has the name of the site as its title. Its class may come twice in the block,
+    the second time for narrow screens and without its namespace.
+    """
+    for at, block in enumerate(blocks[:10]):
+        words = block.split()
+        if 1 <= len(words) <= 2 and _CLASS.fullmatch(words[0]) and words[0].endswith(words[-1]):
+            return [words[0], *blocks[at + 1 : at + 2]]
+    return []
 
 
 def _informative(texts: Iterable[str]) -> list[str]:

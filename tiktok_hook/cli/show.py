@@ -228,7 +228,7 @@ def _exchanged(attempt: "Attempt", paint: "Paint") -> str:
 
 
 def _answer_body(attempt: "Attempt") -> list[str]:
-    """The lines of an answer's body, decompressed if it was compressed."""
+    """The lines of an answer's body, decompressed and in UTF-8."""
     from tiktok_hook import app_body
 
     if not attempt.body:
@@ -236,7 +236,7 @@ def _answer_body(attempt: "Attempt") -> list[str]:
     plain = app_body.decoded(attempt.headers, attempt.body)
     if plain is None:
         return _indented(attempt.body)
-    return [f"    (decompressed, {len(attempt.body)} bytes as sent)", *_indented(plain)]
+    return [f"    (decoded, {len(attempt.body)} bytes as sent)", *_indented(plain)]
 
 
 def _indented(body: bytes) -> list[str]:

@@ -78,9 +78,9 @@ class RequestShape(BodyShape):
 
 
 class AnswerShape(BodyShape, total=False):
-    """The body of an app's answer; ``body_decoded`` only where it was compressed."""
+    """The body of an app's answer; ``body_decoded`` only where it was encoded."""
 
-    body_decoded: Annotated[str, "The text of a compressed body, at most 64 KiB of it."]
+    body_decoded: Annotated[str, "Text of a body that is compressed or not UTF-8, at most 64 KiB."]
 
 
 class AttemptShape(AnswerShape):
