@@ -277,6 +277,11 @@ def _for_error(error: str, target: str, detail: str, evidence: str) -> str:
         )
     if error == "tls":
         return _for_tls(host, detail)
+    if error == "unreachable" and detail.startswith("no connection within"):
+        return (
+            f"{visible(detail[:1].upper() + detail[1:])} to {host}: either the address is wrong, "
+            "or the app accepts no more connections, as one that is stopped at a breakpoint."
+        )
     fixed = _ERRORS.get(error)
     if fixed is not None:
         return f"{fixed.format(host=host)}{_in_brackets(error, detail)}"

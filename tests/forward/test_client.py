@@ -25,6 +25,7 @@ from tiktok_hook.forward import (
     Forwarder,
     ForwardRequest,
     build,
+    explain,
 )
 from tiktok_hook.forward.connection import AppConnection
 from tiktok_hook.forward.deadline import Deadline
@@ -128,9 +129,7 @@ async def test_an_app_that_hangs_runs_into_the_timeout(forwarder: Forwarder) -> 
     assert 150 < reply.duration_ms < 5000
 
 
-async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
-    forwarder: Forwarder,
-) -> None:
+async def test_an_app_that_accepts_no_connection_is_unreachable(forwarder: Forwarder) -> None:
     with create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
         for _ in range(3):  # as many as the system keeps for it, and more
             waiting = stack.enter_context(socket())
@@ -139,8 +138,21 @@ async def test_an_app_that_accepts_no_connection_runs_into_the_timeout(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with asyncio.timeout(DEADLINE):
             reply = await forwarder.send(ForwardRequest("POST", url), timeout=0.2)
-    assert (reply.status, reply.error) == (None, "timeout")
-    assert reply.detail == "no complete answer within 0.2 s"
+    assert (reply.status, reply.error) == (None, "unreachable")
+    assert reply.detail == "no connection within 0.2 s"
+    hint = explain(reply, target=url, verdict=None)
+    assert hint.startswith(f"No connection within 0.2 s to {url[7:]}: either the address is wrong")
+
+
+async def test_a_plain_server_that_waits_for_more_than_a_tls_hello_is_named(
+    forwarder: Forwarder,
+) -> None:
+    with create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        reply = await forwarder.send(ForwardRequest("POST", url), timeout=0.2)
+    assert (reply.status, reply.error) == (None, "tls")
+    assert reply.detail == "no TLS handshake within 0.2 s"
+    assert "write http://" in explain(reply, target=url, verdict=None)
 
 
 async def test_a_response_that_came_while_the_process_was_stopped_is_not_a_timeout(

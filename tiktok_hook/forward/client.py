@@ -5,7 +5,8 @@ import re
 import ssl
 import time
 from collections import defaultdict
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -192,9 +193,7 @@ class Forwarder:
                 if not kept.closed_before_read:
                     raise _failure_of(ended, kept) from ended
                 # Safe to send again: the app had closed before it read the request.
-        async with asyncio.timeout(None) as limit:
-            deadline.on_passed(lambda: limit.reschedule(0))
-            connection = await self._connect(address)
+        connection = await self._connect(address, deadline)
         try:
             return await self._exchange(
                 connection, origin, request.method, message, keep_bytes, deadline
@@ -263,23 +262,26 @@ class Forwarder:
         if oldest is not None:
             self._sweep = loop.call_at(oldest + _IDLE_SECONDS, self._close_idle)
 
-    async def _connect(self, address: Address) -> AppConnection:
+    async def _connect(self, address: Address, deadline: Deadline) -> AppConnection:
         loop = asyncio.get_running_loop()
         try:
-            found = await sockets.resolve(address.host, address.port)
+            async with _step(deadline, "dns", f"no address of {address.host}"):
+                found = await sockets.resolve(address.host, address.port)
         except (OSError, UnicodeError) as error:
             raise _unresolved(address, error) from error
         try:
-            made = await sockets.connect(found)
+            async with _step(deadline, "unreachable", "no connection"):
+                made = await sockets.connect(found)
         except sockets.UnconnectedError as error:
             raise _unconnected(address, error) from error
         try:
-            _, connection = await loop.create_connection(
-                AppConnection,
-                sock=made,
-                ssl=self._context() if address.scheme == "https" else None,
-                server_hostname=address.host if address.scheme == "https" else None,
-            )
+            async with _step(deadline, "tls", "no TLS handshake"):
+                _, connection = await loop.create_connection(
+                    AppConnection,
+                    sock=made,
+                    ssl=self._context() if address.scheme == "https" else None,
+                    server_hostname=address.host if address.scheme == "https" else None,
+                )
         except ssl.SSLError as error:
             raise FailedError("tls", _tls_words(error)) from error
         except OSError as error:
@@ -316,6 +318,20 @@ class Forwarder:
                 self._tls.check_hostname = False
                 self._tls.verify_mode = ssl.CERT_NONE
         return self._tls
+
+
+@asynccontextmanager
+async def _step(deadline: Deadline, word: str, missing: str) -> AsyncIterator[None]:
+    """End a step of connecting at the deadline, with an error that says which one it was.
+
+    Nothing of the request was sent by then, so this is not the app's timeout.
+    """
+    try:
+        async with asyncio.timeout(None) as limit:
+            deadline.on_passed(lambda: limit.reschedule(0))
+            yield
+    except TimeoutError as error:
+        raise FailedError(word, f"{missing} within {deadline.seconds:g} s") from error
 
 
 def _origin(address: Address) -> Origin:

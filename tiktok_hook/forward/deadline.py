@@ -19,6 +19,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self._end: Callable[[], None] | None = None
         self._passed = False
         self._loop = asyncio.get_running_loop()
