@@ -233,6 +233,24 @@ def test_attempts_of_several_targets_stay_with_their_delivery() -> None:
     assert shown.index("#7.1") < shown.index("HTTP/1.1") < shown.index("#7.2")
 
 
+@pytest.mark.parametrize("form", ["compact", "normal"])
+def test_an_attempt_is_shown_once_although_a_rule_delays_the_answer(form: Form) -> None:
+    clock = Clock()
+    text = view(clock, form=form)
+    first, second = (
+        attempt(7, number=each, target=f"http://127.0.0.1:400{each}/") for each in (1, 2)
+    )
+    third = attempt(7, number=3, target="http://127.0.0.1:4003/")
+    draw(text, FORWARDED)
+    shown = draw(text, delivery(7, status=None), first, second)
+    clock.now += 0.016
+    shown += draw(text)
+    assert "#7.2" in shown
+    shown += draw(text, third) + draw(text, answered(7, status=503))
+    assert shown.count("#7.2") == shown.count("#7.3") == 1
+    assert "#7 → 200 in 3 ms, answered 503\n" in shown
+
+
 def test_what_was_left_out_is_a_count() -> None:
     text = "… 1 240 not shown here (too fast): tiktok-hook events\n"
     assert draw(view(Clock()), dropped=1240) == text

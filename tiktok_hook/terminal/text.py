@@ -61,6 +61,8 @@ class _Open:
         held_until: Monotonic seconds at which it is shown, whatever is missing.
         shown: Whether it is on the screen, as waiting for the app.
         attempts: The attempts that belong to its block or to its answer's line.
+        shown_attempts: How many of them are on the screen: an answer rule may delay the answer
+            until all have ended.
         skipped: Why it goes to no app; None if it does.
         target: Where it was sent first; None if that is not known.
     """
@@ -70,6 +72,7 @@ class _Open:
     shown: bool = False
     target: str | None = None
     attempts: list[AttemptEnded] = field(default_factory=list)
+    shown_attempts: int = 0
     skipped: Skipped | None = None
 
 
@@ -244,6 +247,7 @@ class Text:
                 yield from self._finish(known)
             else:
                 known.shown = True
+                known.shown_attempts = len(known.attempts)
                 yield from self._block_or_line(known)
 
     def _finish(self, known: _Open) -> Iterator[Piece]:
@@ -264,7 +268,7 @@ class Text:
         )
         yield out(self._fitted(line, self._out_width(), self._out_paint))
         yield from self._hint("" if attempt is None else attempt.hint)
-        for each in known.attempts[1:]:
+        for each in known.attempts[max(known.shown_attempts, 1) :]:
             yield from self._late_attempt(each)
 
     def _block_or_line(self, known: _Open) -> Iterator[Piece]:
