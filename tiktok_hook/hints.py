@@ -161,6 +161,14 @@ def for_accepted_forgery() -> str:
     )
 
 
+def for_accepted_old_signature() -> str:
+    """Explain that an app answered 200 to a valid signature that is old."""
+    return (
+        "The app accepted an old signature, so a captured delivery can be sent to it again at any "
+        "time. Reject a t that is more than 5 minutes from now, or ignore events seen before."
+    )
+
+
 def cause(
     *,
     status: int,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from tiktok_hook import edits, paths, signature
+from tiktok_hook import edits, hints, paths, signature
 from tiktok_hook.delivery import Attempt, BodyState, Delivery, Source
 from tiktok_hook.errors import UsageError
 from tiktok_hook.forward import (
@@ -279,7 +279,7 @@ class Replayer:
         reply = await self.forwarder.send(request, timeout=timeout)
         done = ended(attempt, reply, verdict=prepared.verdict)
         if done.expects_rejection and done.status == 200 and prepared.verdict is State.STALE:
-            done = done.replace(hint=_ACCEPTED_LATE)
+            done = done.replace(hint=hints.for_accepted_old_signature())
         await self.store.end_attempt(done)
         for target in dequeue if done.error is None else ():
             self.store.dequeue(prepared.delivery.id, target)
@@ -333,12 +333,6 @@ class Replayer:
                 inspector_port=own.inspector_port,
                 callback_url=own.callback_url,
             )
-
-
-_ACCEPTED_LATE = (
-    "The app accepted an old signature, so a captured delivery can be sent to it again at any "
-    "time. Reject a t that is more than 5 minutes from now, or ignore events seen before."
-)
 
 
 def newest_received(history: HistoryReader, *, failed: bool = False) -> Delivery | None:

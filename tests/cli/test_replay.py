@@ -497,6 +497,12 @@ async def test_what_to_do_again_names_the_target_that_was_asked_for(db: str) -> 
     assert result.stderr.endswith(f"Once it is fixed: tiktok-hook replay 1 --to '{unreachable}'\n")
 
 
+async def test_what_was_changed_is_not_to_be_sent_again_unchanged(db: str) -> None:
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    result = await replay(db, "1", "--to", unreachable, "--set", "content.publish_id=other")
+    assert result.stderr.endswith("Once it is fixed: the same command again\n")
+
+
 async def test_failed_leaves_out_what_is_still_queued(tmp_path: Path, app: App) -> None:
     path = tmp_path / "history.db"
     with open_store(path) as store:

@@ -98,6 +98,15 @@ def test_what_is_not_there_is_named(history: HistoryReader, word: str, message: 
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("word", ["1-4", "last-5-last", "1,2", "post.*"])
+def test_where_one_delivery_is_wanted_no_range_is_suggested(
+    history: HistoryReader, word: str
+) -> None:
+    with pytest.raises(UsageError, match="is not a delivery id") as raised:
+        selection.one(history, word)
+    assert raised.value.hint == "Ids are 12, last and last-2, for instance."
+
+
 NOW = time.mktime((2026, 11, 23, 12, 0, 0, 0, 0, -1))
 
 

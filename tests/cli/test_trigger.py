@@ -267,7 +267,9 @@ async def test_of_what_an_app_should_reject_a_4xx_is_the_success(
 ) -> None:
     app.answer = http(status)
     words = [FAILED, *option, "--to", app.url, "--count", count]
-    assert (await trigger(*words)).exit_code == code
+    found = await trigger(*words)
+    assert found.exit_code == code
+    assert ("accepted an old signature" in found.stderr) == (status == 200 and "--age" in option)
     result = await trigger(*words, "--format", "json")
     assert (result.exit_code, json.loads(result.stdout)["passed"]) == (code, code == 0)
 

@@ -411,7 +411,10 @@ class _ReplayCommand:
         click.echo(f"{self._sent} of {self._planned} sent, {self._failed} failed.", err=True)
 
     def _again(self) -> str:
-        """The command that sends what failed once more."""
+        """The command that sends what failed once more, as it was sent."""
+        changing = ("sets", "unsets", "headers", "method", "path", "edit", "with_id", "as_is")
+        if any(self._given[name] for name in changing):
+            return "the same command again"
         if self._given["pending"] and self._still_queued:
             which = "--pending"
         elif len(self._failed_ids) > _NAMED:

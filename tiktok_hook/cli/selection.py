@@ -244,6 +244,8 @@ def one(history: "HistoryReader", word: str) -> "Delivery":
     """
     from tiktok_hook.store import Filter
 
+    if not any(re.fullmatch(form, word) for form in (_NUMBER, _LAST, _ATTEMPT)):
+        raise _no_id(word, "12, last and last-2")
     found = history.get(_number(history, word, Filter()))
     if found is None:
         raise _unknown(history, word)
@@ -312,9 +314,11 @@ def _number(history: "HistoryReader", word: str, fitting: "Filter") -> int:
             f"{word} is an attempt; ids of deliveries are whole numbers.",
             hint=f"The delivery it was made of is {found[1]}.",
         )
-    raise UsageError(
-        f"{word!r} is not a delivery id.", hint="Ids are 12, 3-7, last and last-2, for instance."
-    )
+    raise _no_id(word, "12, 3-7, last and last-2")
+
+
+def _no_id(word: str, ids: str) -> UsageError:
+    return UsageError(f"{word!r} is not a delivery id.", hint=f"Ids are {ids}, for instance.")
 
 
 def _unknown(history: "HistoryReader", word: str) -> UsageError:

@@ -17,6 +17,7 @@ from tiktok_hook.errors import AppError, UsageError
 
 if TYPE_CHECKING:
     from tiktok_hook.forward import Reply
+    from tiktok_hook.signature import State
     from tiktok_hook.terminal.progress import Progress
     from tiktok_hook.trigger import TriggerResults, Try
 
@@ -284,12 +285,18 @@ class _Triggering:
                 "The listener closed the connection before it answered, as when it is stopped: see "
                 "its terminal, or start it again."
             )
-        verdict = signature_options.verdict(
+        if reply.status == 200:
+            return ""
+        return explain(reply, target=self._url, verdict=self._verdict)
+
+    @property
+    def _verdict(self) -> "State | None":
+        """What the signatures deserve."""
+        return signature_options.verdict(
             signed=self._is_signed,
             bad=self._given["bad_signature"],
             age=float(self._how["age"]),
         )
-        return "" if reply.status == 200 else explain(reply, target=self._url, verdict=verdict)
 
     @property
     def _wants_rejection(self) -> bool:
@@ -310,14 +317,19 @@ class _Triggering:
     def _fail_on_accepted_forgery(self) -> None:
         """End with an error when the app of --to has accepted a forgery.
 
+        An old signature that it accepts is only a remark: TikTok's retries may have one.
+
         Raises:
             AppError: It has.
         """
         from tiktok_hook import hints
+        from tiktok_hook.signature import State
 
         if self._is_judged_forgery:
             what = "a wrong signature" if self._is_signed else "a request without a signature"
             raise AppError(f"{self._url} accepted {what}.", hint=hints.for_accepted_forgery())
+        if self._given["to"] is not None and self._verdict is State.STALE:
+            click.echo(hints.for_accepted_old_signature(), err=True)
 
 
 def _bodies(
