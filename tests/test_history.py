@@ -129,7 +129,21 @@ def test_it_has_a_length_and_items_and_a_name(path: Path, history: tiktok_hook.H
     assert 4 not in history
     with pytest.raises(KeyError, match="4"):
         history[4]
+    assert [each.id for each in reversed(history)] == [3, 2, 1]
     assert repr(history) == f"<tiktok_hook.History {str(path)!r}>"
+
+
+@pytest.mark.parametrize("wrong", ["1", "last", None, 1.0, True])
+def test_an_invalid_id_is_a_usage_error(history: tiktok_hook.History, wrong: Any) -> None:
+    for use in (history.get, history.attempts, history.replay, history.__getitem__):
+        with pytest.raises(tiktok_hook.UsageError, match="is not a delivery id"):
+            use(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["3", 2.5, True])
+def test_an_invalid_limit_is_a_usage_error(history: tiktok_hook.History, wrong: Any) -> None:
+    with pytest.raises(tiktok_hook.UsageError, match="is not a whole number"):
+        history.find(limit=wrong)
 
 
 def test_an_empty_history_is_true(tmp_path: Path) -> None:
@@ -418,8 +432,10 @@ def test_a_history_that_is_made_is_empty_and_one_that_is_there_stays(
         (1, {"to": "3000", "changes": {"nothing": 1}}, "nothing"),
         (1, {"to": "3000", "age": 1, "as_is": True}, "exclude"),
         (1, {"to": "3000", "headers": {"A": "b\nc"}}, "line break"),
+        (1, {"to": 70000}, "not between 1 and 65535"),
+        (1, {"to": 3000, "changes": ["a=1"]}, "changes is not a mapping but list"),
     ],
-    ids=["id", "no-target", "target", "secret", "path", "signing", "header"],
+    ids=["id", "no-target", "target", "secret", "path", "signing", "header", "port", "changes"],
 )
 def test_what_cannot_be_sent_is_a_usage_error(
     history: tiktok_hook.History, number: int, arguments: dict[str, Any], words: str

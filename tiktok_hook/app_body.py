@@ -66,7 +66,7 @@ def _without(codings: list[str], body: bytes) -> bytes | None:
 
 _CHARSET = re.compile(r"""(?i)\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
 _META_CHARSET = re.compile(rb"""(?i)<meta\s[^>]{0,200}\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
-# Python has codecs that are no charset of a response, and some of them are slow for long texts.
+# Python has other codecs as well, and some of them are slow for long texts.
 _CHARSET_NAME = re.compile(
     r"(?i)iso[-_]?(?:8859|2022)|windows-|cp\d|latin|koi8|mac|shift|s?jis|euc|gb|big5|utf-?(?:16|32)"
 )

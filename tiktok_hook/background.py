@@ -92,6 +92,9 @@ class Background:
             holding.result()
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        if self._stop.is_set():
+            work.close()
+            raise RuntimeError("the block that this belongs to has ended")
         with self._starting:
             if self._thread is None:
                 self._start()

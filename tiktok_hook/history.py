@@ -8,7 +8,7 @@ from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tiktok_hook import archive, edits
 from tiktok_hook.archive import Format
@@ -16,7 +16,7 @@ from tiktok_hook.background import run
 from tiktok_hook.delivery import Attempt, Delivery
 from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.exact_json import Json
-from tiktok_hook.forward import Forwarder, parse_header
+from tiktok_hook.forward import Forwarder, parse_header, parse_target
 from tiktok_hook.moments import Moment, seconds
 from tiktok_hook.replayer import (
     Mode,
@@ -85,6 +85,9 @@ class History:
         """Close the file; a ``with`` block does it at its end."""
         self._reading.close()
 
+    def __reversed__(self) -> Iterator[Delivery]:
+        return self.find(newest_first=True)
+
     def __len__(self) -> int:
         return self._reading.count()
 
@@ -123,6 +126,9 @@ class History:
             UsageError: The filter cannot be read.
         """
         fitting = as_filter(where)
+        given: object = limit
+        if given is not None and (not isinstance(given, int) or isinstance(given, bool)):
+            raise UsageError(f"limit={given!r} is not a whole number or None.")
         if limit is not None and limit < 0:
             raise UsageError(f"limit={limit} is negative.", hint="limit=None sets no limit.")
         found = self._newest_first(fitting) if newest_first else self._reading.walk(fitting)
@@ -135,8 +141,12 @@ class History:
             before = page[-1].id
 
     def get(self, delivery_id: int) -> Delivery | None:
-        """One delivery; None when there is none of this id."""
-        return self._reading.get(delivery_id)
+        """One delivery; None when there is none of this id.
+
+        Raises:
+            UsageError: It is not an id.
+        """
+        return self._reading.get(_id_of(delivery_id))
 
     def last(self, where: Filter | str = EVERYTHING) -> Delivery | None:
         """The newest matching delivery; None without a match."""
@@ -164,7 +174,7 @@ class History:
 
     def attempts(self, delivery: Delivery | int) -> list[Attempt]:
         """What was tried with a delivery, in order, replays included."""
-        return self._reading.attempts(delivery if isinstance(delivery, int) else delivery.id)
+        return self._reading.attempts(_id_of(delivery))
 
     def counts(self, where: Filter | str = EVERYTHING) -> Counts:
         """How many matching deliveries there are, by verdict and outcome."""
@@ -174,7 +184,7 @@ class History:
         self,
         delivery: Delivery | int,
         *,
-        to: str | None = None,
+        to: str | int | None = None,
         secret: str | Sequence[str] = (),
         changes: Mapping[str, Json] | None = None,
         unset: Sequence[str] = (),
@@ -230,17 +240,20 @@ class History:
         found = self._found(delivery)
         waits_for = [queue.target for queue in self._reading.queues_of(found.id)]
         options = ReplayOptions(
-            to=to,
+            to=None if to is None else parse_target(to),
             signing=_signing(
                 seconds(age),
                 bad=bad_signature,
                 none=no_signature,
                 as_is=as_is,
             ),
-            sets=edits.assignments(changes or {}),
+            sets=edits.assignments(_mapping("changes", changes)),
             unsets=unset,
             body=body,
-            headers=[parse_header(f"{name}: {value}") for name, value in (headers or {}).items()],
+            headers=[
+                parse_header(f"{name}: {value}")
+                for name, value in _mapping("headers", headers).items()
+            ],
             method=method,
             path=path,
             with_id=with_id,
@@ -359,7 +372,7 @@ class History:
         return open_store(self._location, prune=False)
 
     def _found(self, delivery: Delivery | int) -> Delivery:
-        number = delivery if isinstance(delivery, int) else delivery.id
+        number = _id_of(delivery)
         found = self.get(number)
         if found is None:
             raise UsageError(f"There is no delivery {number} in {self._reading.label}.")
@@ -390,6 +403,29 @@ class History:
             attempt = await replayer.send(prepared, dequeue=leaves, timeout=timeout)
             await store.flush()  # before the locks are released
             return attempt
+
+
+def _id_of(delivery: object) -> int:
+    """The id of a delivery that is given by itself or by its id.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    number = delivery.id if isinstance(delivery, Delivery) else delivery
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise UsageError(f"{number!r} is not a delivery id.", hint="Ids are whole numbers: 12.")
+    return number
+
+
+def _mapping(name: str, given: Any) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise UsageError(
+            f"{name} is not a mapping but {type(given).__name__}.",
+            hint=f'For instance {name}={{"NAME": "VALUE"}}.',
+        )
+    return given
 
 
 def _several(secret: str | Sequence[str]) -> Sequence[str]:

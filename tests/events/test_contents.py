@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_content_that_is_not_an_object_has_no_record() -> None:
     event = parse(json.dumps({"event": "post.publish.failed", "content": "text"}).encode())
     assert event is not None
     assert event.content_as(contents.PostPublishFailedContent) is None
+
+
+@pytest.mark.parametrize("wrong", ["post.publish.failed", dict, None])
+def test_another_class_than_a_record_is_a_type_error(wrong: Any) -> None:
+    event = parse(sample("post.publish.failed"))
+    assert event is not None
+    with pytest.raises(TypeError, match=r"is not a record of tiktok_hook\.events\.contents"):
+        event.content_as(wrong)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

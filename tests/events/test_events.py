@@ -169,6 +169,9 @@ def test_samples_come_by_name_and_an_unknown_name_is_a_key_error() -> None:
     assert list(samples()) == DOCUMENTED
     with pytest.raises(KeyError, match=r"user\.follow"):
         sample("user.follow")
+    with pytest.raises(KeyError) as caught:
+        sample("post.publish.complet")
+    assert caught.value.__notes__[0].startswith("Hint: Did you mean post.publish.complete")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,20 @@ async def test_a_port_in_use_names_the_argument_for_a_free_one() -> None:
     assert "port=" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("route", "Hint: It is called routes."),
+        ("max_body", "Hint: It is called max_body_bytes."),
+        ("tunel", "Hint: Did you mean tunnel?"),
+    ],
+)
+def test_an_unknown_argument_has_the_one_that_is_meant_as_a_note(name: str, note: str) -> None:
+    with pytest.raises(TypeError, match=rf"^listen\(\) has no argument '{name}'") as caught:
+        tiktok_hook.listen(**LOCAL | {name: ()})
+    assert caught.value.__notes__ == [note]
+
+
 def test_a_session_without_an_event_loop_names_arguments_too() -> None:
     with (
         pytest.raises(HookError, match="port=99999 is not a port"),

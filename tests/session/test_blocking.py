@@ -39,6 +39,13 @@ def test_deliveries_are_waited_for_and_iterated_without_an_event_loop() -> None:
             session.wait_for("tiktok.ping", timeout=0.05)
 
 
+def test_a_call_after_the_block_has_ended_is_an_error() -> None:
+    with local() as session:
+        pass
+    with pytest.raises(RuntimeError, match="has ended"):
+        session.wait_for(timeout=0.05)
+
+
 async def test_it_works_where_an_event_loop_is_running() -> None:
     with local() as session:
         send(session.local_url)

@@ -35,6 +35,24 @@ def test_an_argument_of_another_type_is_named(given: dict[str, Any], message: st
     assert repr(next(iter(given.values()))) in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"keep": 0}, "keep=0 is less than 1."),
+        ({"forward_timeout": float("nan"), "forward_to": 3000}, "forward_timeout=nan is less than"),
+        ({"max_body_bytes": -1}, "max_body_bytes=-1 is less than 1."),
+        ({"command": "npm start", "forward_to": 3000}, "command is text, not a list of words."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_argument_that_the_command_line_rejects_is_named(
+    given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        ListenOptions(**given)
+    assert str(caught.value).startswith(message)
+
+
 @pytest.mark.parametrize("name", ["secret", "authtoken", "headers"])
 def test_a_secret_of_another_type_is_not_shown(name: str) -> None:
     given: dict[str, Any] = {name: 51966}

@@ -257,6 +257,13 @@ async def test_an_iteration_begins_with_what_came_before_it() -> None:
             assert numbers == [1, 2]
 
 
+async def test_an_invalid_filter_is_a_usage_error() -> None:
+    async with local() as session:
+        assert repr(session) == f"<tiktok_hook.Session {session.callback_url}>"
+        with pytest.raises(tiktok_hook.UsageError, match="5 is not a filter"):
+            await session.wait_for(5)  # type: ignore[arg-type] # a mistake
+
+
 async def test_a_delivery_is_waited_for_by_a_filter() -> None:
     failed = event_body("post.publish.failed", reason="spam_risk", user="u-2")
     async with local() as session, asyncio.timeout(DEADLINE):

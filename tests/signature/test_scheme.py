@@ -4,6 +4,7 @@ import base64
 import hashlib
 import math
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -361,6 +362,25 @@ def test_a_callers_mistake_is_a_type_error_and_no_verdict(
     with pytest.raises(TypeError, match=words) as caught:
         check(header, body, secret, now=T)
     assert SECRET not in str(caught.value)
+
+
+def test_times_may_be_those_of_datetime() -> None:
+    now = datetime.fromtimestamp(T + 400, UTC)
+    assert check(RIGHT, BODY, SECRET, now=now).state is State.STALE
+    assert check(RIGHT, BODY, SECRET, now=now, tolerance=timedelta(minutes=10)).ok
+    assert sign(BODY, SECRET, timestamp=T + 0.75) == RIGHT
+
+
+@pytest.mark.parametrize("given", [{"now": "x"}, {"tolerance": None}, {"tolerance": "5m"}])
+def test_a_time_that_is_none_is_a_type_error(given: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"{next(iter(given))} must be a number of seconds"):
+        check(RIGHT, BODY, SECRET, **{"now": T, **given})
+
+
+@pytest.mark.parametrize(("body", "timestamp"), [("text", T), (BODY, "now"), ({}, T)])
+def test_what_cannot_be_signed_is_a_type_error(body: Any, timestamp: Any) -> None:
+    with pytest.raises(TypeError, match="must be"):
+        sign(body, SECRET, timestamp=timestamp)
 
 
 def test_without_now_the_clock_is_read() -> None:

@@ -50,6 +50,8 @@ def test_a_verdict_may_be_its_name() -> None:
         ({"until": True}, "until=True is not a time"),
         ({"since": float("nan")}, "is not a time"),
         ({"since": [1]}, "is not a time"),
+        ({"failed": "no"}, "failed='no' is not True or False"),
+        ({"queued": "yes"}, "queued='yes' is not True or False"),
     ],
 )
 def test_a_value_that_is_not_one_is_a_usage_error(given: dict[str, Any], message: str) -> None:

@@ -5,6 +5,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -120,6 +121,19 @@ async def test_a_run_sends_in_order_and_counts() -> None:
     assert app.bodies == bodies
     assert (tally.sent, tally.bad, dict(tally.outcomes)) == (5, 0, {"200": 5})
     assert tally.seconds > 0
+
+
+async def test_a_port_and_a_timedelta_are_taken() -> None:
+    async with running_app() as app:
+        tally = await trigger.run([b"{}"], app.port, secret=SECRET, age=timedelta(minutes=10))
+    assert tally.outcomes == {"200": 1}
+
+
+async def test_what_would_send_nothing_is_an_error() -> None:
+    with pytest.raises(TypeError, match="bodies must be an iterable of bytes"):
+        await trigger.run(b"{}", "3000", secret=SECRET)  # type: ignore[arg-type] # a mistake
+    with pytest.raises(UsageError, match="concurrency=0"):
+        await trigger.run([b"{}"], "3000", secret=SECRET, concurrency=0)
 
 
 async def test_at_most_the_given_number_of_requests_run_at_a_time() -> None:

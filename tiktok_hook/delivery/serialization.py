@@ -43,7 +43,7 @@ def _body_fields(body: bytes) -> BodyShape:
 
 
 def _decoded_field(attempt: Attempt) -> AnswerShape:
-    """``body_decoded``: the text of a compressed or otherwise encoded body, beside its bytes."""
+    """``body_decoded``: the text of a body that is compressed or not UTF-8, next to it."""
     plain = app_body.decoded(attempt.headers, attempt.body)
     if plain is None or "body" not in (fields := _body_fields(plain)):
         return {}

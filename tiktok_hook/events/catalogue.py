@@ -57,11 +57,14 @@ def sample(name: str) -> bytes:
     """A body of this event as TikTok would send it, spelled as documented.
 
     Raises:
-        KeyError: Unknown event; `nearest` has suggestions.
+        KeyError: Unknown event; its note has the nearest ones.
     """
     kind = kind_of(name)
     if kind is None:
-        raise KeyError(name)
+        error = KeyError(name)
+        if near := nearest(str(name)):
+            error.add_note(f"Hint: Did you mean {' or '.join(near)}?")
+        raise error
     return kind.sample.encode()
 
 

@@ -81,8 +81,18 @@ class Event:
         Returns:
             The same object, values as TikTok sent them; None when this is another event, or its
             content is not an object.
+
+        Raises:
+            TypeError: `record` is not one of these.
         """
         from tiktok_hook.events.contents import CONTENTS
+
+        if not any(record is each for each in CONTENTS.values()):
+            name = getattr(record, "__name__", repr(record))
+            raise TypeError(
+                f"{name} is not a record of tiktok_hook.events.contents, such as "
+                "contents.PostPublishFailedContent"
+            )
 
         kind = self.kind
         if kind is None or CONTENTS.get(kind.name) is not record:

@@ -322,7 +322,7 @@ class Forwarder:
 
 @asynccontextmanager
 async def _step(deadline: Deadline, word: str, missing: str) -> AsyncIterator[None]:
-    """End a step of connecting at the deadline, with an error that says which one it was.
+    """End a step of connecting at the deadline, with an error that names the step.
 
     Nothing of the request was sent by then, so this is not the app's timeout.
     """

@@ -53,7 +53,7 @@ class Address:
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
 
-def parse_target(text: str) -> str:
+def parse_target(text: str | int) -> str:
     """The URL of an app, from what a user typed.
 
     Args:
@@ -68,6 +68,7 @@ def parse_target(text: str) -> str:
     Raises:
         UsageError: It has none of these forms.
     """
+    text = _text_of(text)
     given = text.strip()
     if re.fullmatch(r"[0-9]+(?:/.*)?", given, re.DOTALL):
         given = f":{given}"
@@ -83,6 +84,19 @@ def parse_target(text: str) -> str:
         )
     path = "" if address.path == "/" else address.path
     return f"{address.scheme}://{address.authority}{path}"
+
+
+def _text_of(target: object) -> str:
+    """The target as text, where a program gave a port as a number.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(target, str):
+        return target
+    if isinstance(target, int) and not isinstance(target, bool):
+        return str(target)
+    raise UsageError(f"The target {target!r} is not an address.", hint=_FORMS)
 
 
 def split(url: str, *, shown: str | None = None) -> Address:

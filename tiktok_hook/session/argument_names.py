@@ -1,7 +1,7 @@
 """Errors for callers of `listen` in Python: arguments in place of the command line's options."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import lru_cache
@@ -9,6 +9,7 @@ from functools import lru_cache
 from tiktok_hook.errors import HookError
 from tiktok_hook.option_fields import info_of
 from tiktok_hook.session.options import ListenOptions
+from tiktok_hook.suggestions import did_you_mean
 
 _SENTENCES = {
     "Set TIKTOK_CLIENT_SECRET, or use --secret-file or --secret -.": "Give secret=….",
@@ -35,6 +36,24 @@ def naming_arguments() -> Iterator[None]:
     except HookError as error:
         rename(error)
         raise
+
+
+def check_names(function: str, given: Collection[str]) -> None:
+    """Check that `listen` has arguments of these names, which may be those of the command line.
+
+    Raises:
+        TypeError: It has no such argument; its note has the one that is meant.
+    """
+    known = {each.name for each in fields(ListenOptions)}
+    for name in given:
+        if name in known:
+            continue
+        error = TypeError(f"{function}() has no argument {name!r}")
+        option = _arguments().get(name.replace("_", "-"))
+        hint = f"It is called {option[0]}." if option else did_you_mean(name, known)
+        if hint:
+            error.add_note(f"Hint: {hint}")
+        raise error
 
 
 def rename(error: HookError) -> None:

@@ -30,7 +30,7 @@ from tiktok_hook.receiver import (
 from tiktok_hook.relay import Relay, open_relay
 from tiktok_hook.relay.attachment import attaching
 from tiktok_hook.session import startup_notices
-from tiktok_hook.session.argument_names import naming_arguments
+from tiktok_hook.session.argument_names import check_names, naming_arguments
 from tiktok_hook.session.attached import AttachWiring
 from tiktok_hook.session.failures import FailureReports
 from tiktok_hook.session.ingress import find_ingress
@@ -60,6 +60,7 @@ def _taking(
         def function(
             *positional: Arguments.args, **named: Arguments.kwargs
         ) -> AbstractAsyncContextManager[Session]:
+            check_names(opens.__name__, named)
             with naming_arguments():
                 return opens(options(*positional, **named))
 

@@ -1,4 +1,4 @@
-"""Checks that options given in Python have the types of their fields."""
+"""Checks that options given in Python have the types and the range of their fields."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -7,12 +7,15 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tiktok_hook.errors import UsageError
-from tiktok_hook.option_fields import info_of
+from tiktok_hook.option_fields import OptionInfo, info_of
 
 _SHOWN_CHARS = 80
 
 _READ_AS_TEXT = frozenset({"ack", "retry_for"})
 """Options that also accept text; the code that parses it reports errors."""
+
+_CHECKED_BY_PART = frozenset({"port", "inspect_port"})
+"""Options whose range the part checks that opens the port."""
 
 _WORDS: dict[Any, str] = {
     bool: "True or False",
@@ -25,7 +28,7 @@ _WORDS: dict[Any, str] = {
 
 
 def check_types(options: object) -> None:
-    """Check the type of each option of a dataclass. For the command line click does that.
+    """Check type and range of each option of a dataclass. For the command line click does that.
 
     Raises:
         UsageError: A value has another type; names the argument. The value of a secret option is
@@ -33,7 +36,8 @@ def check_types(options: object) -> None:
     """
     types = get_type_hints(type(options))
     for each in fields(options):  # type: ignore[arg-type] # a dataclass
-        if info_of(each) is None or each.name in _READ_AS_TEXT:
+        info = info_of(each)
+        if info is None or each.name in _READ_AS_TEXT:
             continue
         value = getattr(options, each.name)
         if not _has_type(value, types[each.name]):
@@ -43,6 +47,16 @@ def check_types(options: object) -> None:
                 if each.repr
                 else f"Its type is {type(value).__name__}.",
             )
+        if isinstance(value, int | float) and each.name not in _CHECKED_BY_PART:
+            _check_range(each.name, value, info)
+
+
+def _check_range(name: str, value: float, info: OptionInfo) -> None:
+    # Asked this way round, NaN is in no range.
+    if info.minimum is not None and not value >= info.minimum:
+        raise UsageError(f"{name}={value} is less than {info.minimum:g}.")
+    if info.maximum is not None and not value <= info.maximum:
+        raise UsageError(f"{name}={value} is more than {info.maximum:g}.")
 
 
 def _has_type(value: object, wanted: Any) -> bool:

@@ -54,6 +54,11 @@ class ListenOptions(
 
     def __post_init__(self) -> None:
         check_types(self)
+        if isinstance(self.command, str):
+            raise UsageError(
+                "command is text, not a list of words.",
+                hint=f"command={self.command.split()!r}",
+            )
         check_edge(verify_webhook=bool(self.verify_webhook), secrets=self.secrets)
         if self.command and not self.targets:
             raise UsageError(

@@ -34,7 +34,7 @@ WAIT_SECONDS = 30.0
 """Default timeout of `Session.wait_for`."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Session:
     """A running `listen` session.
 
@@ -65,6 +65,9 @@ class Session:
     app_process: AppProcess | None = None
     ended_early: bool = False
     _waited_for: set[int] = field(default_factory=set, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<tiktok_hook.Session {self.callback_url}>"
 
     @property
     def callback_url(self) -> str:
@@ -117,6 +120,8 @@ class Session:
             UsageError: The filter cannot be read.
             HookError: The session ended by itself first.
         """
+        if where is not None and not isinstance(where, str):
+            raise UsageError(f"{where!r} is not a filter.", hint='For instance "post.publish.*".')
         wanted = None if where is None else filters.parse(where)
         limit = None if timeout is None else seconds(timeout)
         what = "No delivery" if wanted is None else f"No delivery that matches {wanted}"

@@ -47,7 +47,7 @@ def diagnose(
     body: bytes,
     secrets: Sequence[str],
     *,
-    now: float,
+    now: float | None = None,
     headers: Sequence[tuple[str, str]] = (),
     method: str = "POST",
     target: str = "",
@@ -59,7 +59,7 @@ def diagnose(
         header: The signature header's value; None if the request had none.
         body: Bytes exactly as received.
         secrets: The app's own secrets.
-        now: Current time in Unix seconds.
+        now: Current time in Unix seconds; None reads the clock.
         headers: All headers of the request, for a signature under another name, and for a
             timestamp or nonce in a header of its own.
         method: Of the request.
@@ -82,7 +82,7 @@ def diagnose(
     except MalformedError as error:
         return _malformed(header.strip(), str(error), given)
     if matching(found, body, secrets) is not None:
-        return _untimely(found.timestamp, now)
+        return _untimely(found.timestamp, time.time() if now is None else now)
     recipe = given.recognise(found.timestamp, found.digests)
     return _another_secret(body) if recipe is None else recipe[0]
 

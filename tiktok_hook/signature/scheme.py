@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 HEADER = "Tiktok-Signature"
 """The header's name, spelled as TikTok's sample has it; names are case-insensitive."""
@@ -86,18 +89,22 @@ class Signature(NamedTuple):
     digests: tuple[bytes, ...]
 
 
-def sign(body: bytes, secret: str, *, timestamp: int) -> str:
+def sign(body: bytes, secret: str, *, timestamp: float) -> str:
     """Make the header value that TikTok would send with a body.
 
     Args:
         body: The final bytes; whatever changes them afterwards breaks the signature.
         secret: The app's client secret.
-        timestamp: Unix seconds.
+        timestamp: Unix seconds; a fraction, as of ``time.time()``, is left out.
 
     Returns:
         ``t=…,s=…`` with lower-case hex.
+
+    Raises:
+        TypeError: The body is not bytes, or the timestamp not a number.
     """
-    text = str(timestamp)
+    _check_body(body)
+    text = str(int(_number("timestamp", timestamp, "timestamp")))
     return f"t={text},s={_digest(_keyed(secret), text, body).hex()}"
 
 
@@ -111,8 +118,8 @@ def check(
     body: bytes,
     secret: str | Sequence[str],
     *,
-    now: float | None = None,
-    tolerance: float = 300.0,
+    now: "float | datetime | None" = None,
+    tolerance: "float | timedelta" = 300.0,
 ) -> Verdict:
     """Verify a Tiktok-Signature header against the body it came with.
 
@@ -123,21 +130,22 @@ def check(
         secret: The app's client secret, or several to try in order (rotation, sandbox and
             production). An empty sequence means that nothing can be checked: ``unchecked``. A
             blank secret, or one that begins with ``#``, never matches.
-        now: Current time in Unix seconds; None reads the clock.
-        tolerance: Greatest acceptable distance between ``t`` and now, in seconds, either way.
-            TikTok gives no figure; 300 is ours.
+        now: Current time in Unix seconds, or a `datetime`; None reads the clock.
+        tolerance: Greatest acceptable distance between ``t`` and now, in seconds or as a
+            `timedelta`, either way. TikTok gives no figure; 300 is ours.
 
     Returns:
         The verdict. A forged request never raises: it is data to show, not a failure.
 
     Raises:
-        TypeError: The body is not bytes, or the secret is not text: a mistake of the caller, which
-            must not pass for a verdict.
+        TypeError: The body is not bytes, the secret is not text, or a time not a number: a mistake
+            of the caller, which must not pass for a verdict.
 
     Source: https://developers.tiktok.com/doc/webhooks-verification
     """
     secrets = _checked(header, body, secret)
-    now = time.time() if now is None else now
+    now = time.time() if now is None else _number("now", now, "timestamp")
+    tolerance = _number("tolerance", tolerance, "total_seconds")
     try:
         found = take_apart(header)
     except MalformedError as error:
@@ -157,6 +165,7 @@ def check(
 
 
 _BYTES = (bytes, bytearray, memoryview)
+_NUMBERS = (int, float)
 _SEQUENCES = (tuple, list, Sequence)  # asking for the usual ones first spares the slow look
 
 
@@ -166,12 +175,7 @@ def _checked(header: object, body: object, secret: object) -> Sequence[str]:
     Raises:
         TypeError: With what to pass instead; never with the value itself.
     """
-    if not isinstance(body, _BYTES):
-        name = type(body).__name__
-        raise TypeError(
-            f"body must be the raw bytes of the request, not {name}: read them before anything "
-            "parses them"
-        )
+    _check_body(body)
     if header is not None and not isinstance(header, str):
         raise TypeError(f"header must be a str or None, not {type(header).__name__}")
     secrets = (secret,) if isinstance(secret, str) else secret
@@ -182,6 +186,27 @@ def _checked(header: object, body: object, secret: object) -> Sequence[str]:
         if not isinstance(each, str):
             raise TypeError("every secret must be a str: is one of them not set?")
     return secrets
+
+
+def _check_body(body: object) -> None:
+    if not isinstance(body, _BYTES):
+        name = type(body).__name__
+        raise TypeError(
+            f"body must be the raw bytes of the request, not {name}: read them before anything "
+            "parses them"
+        )
+
+
+def _number(name: str, given: Any, method: str) -> float:
+    """Seconds, which a `datetime` or a `timedelta` gives by a method of this name.
+
+    Asked by its method, so that this module does not import `datetime` for nothing.
+    """
+    if isinstance(given, _NUMBERS):
+        return given
+    if hasattr(given, method):
+        return float(getattr(given, method)())
+    raise TypeError(f"{name} must be a number of seconds, not {type(given).__name__}")
 
 
 def matching(found: Signature, body: bytes, secrets: Sequence[str]) -> int | None:

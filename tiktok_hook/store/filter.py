@@ -105,6 +105,10 @@ class Filter:
         for name in ("since", "until"):
             if (moment := getattr(self, name)) is not None:
                 self._set(name, _seconds(name, moment))
+        for name in ("failed", "redeliveries", "replays", "queued"):
+            value = getattr(self, name)
+            if not isinstance(value, bool) and not (name == "queued" and value is None):
+                raise UsageError(f"{name}={value!r} is not True or False.")
         for name in ("user", "publish_id", "text", "listener", "app"):
             if not isinstance(getattr(self, name), str | None):
                 raise UsageError(f"{name}={getattr(self, name)!r} is not text.")

@@ -6,9 +6,12 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from tiktok_hook import moments
+from tiktok_hook.errors import UsageError
 from tiktok_hook.exact_json import Json
-from tiktok_hook.forward import Forwarder, ForwardRequest, Reply
+from tiktok_hook.forward import Forwarder, ForwardRequest, Reply, parse_target
 from tiktok_hook.trigger.listener_api import ListenerApi
 from tiktok_hook.trigger.sample import request
 
@@ -99,10 +102,10 @@ async def send_signed(
 
 async def run(
     bodies: Iterable[bytes],
-    url: str,
+    url: str | int,
     *,
     secret: str | None,
-    age: float = 0.0,
+    age: float | timedelta = 0.0,
     bad_signature: bool = False,
     rate: float | None = None,
     concurrency: int = 1,
@@ -117,9 +120,9 @@ async def run(
 
     Args:
         bodies: Asked for one by one, so there may be any number.
-        url: Where to.
+        url: Where to: a URL, or a port.
         secret: The client secret; None sends them without a signature.
-        age: Seconds since they were signed.
+        age: Seconds, or a `timedelta`, since they were signed.
         bad_signature: Get one digit of each signature wrong.
         rate: Requests per second at most, evenly; None is as fast as they are answered.
         concurrency: How many may wait for their answers at a time.
@@ -130,7 +133,18 @@ async def run(
         pauses: Seconds to wait before each body; as many as there are bodies, or fewer.
         tally: Counted into while it runs, for who wants to know when it is cancelled.
         on_reply: Called with each as it ends.
+
+    Raises:
+        TypeError: `bodies` is a single body.
+        UsageError: The address, or the number at a time, cannot be used.
     """
+    given: object = bodies
+    if isinstance(given, str | bytes):
+        raise TypeError("bodies must be an iterable of bytes: put a single one into a list")
+    if concurrency < 1:
+        raise UsageError(f"concurrency={concurrency} is less than 1, so nothing would be sent.")
+    target = "" if through is not None else parse_target(url)
+    seconds_ago = moments.seconds(age)
     counted = TriggerResults() if tally is None else tally
     started = time.perf_counter()
     pace = _Pace(iter(bodies), 0.0 if rate is None else 1 / rate, iter(pauses))
@@ -140,9 +154,9 @@ async def run(
             reply = await send_signed(
                 forwarder,
                 body,
-                url,
+                target,
                 secret=secret,
-                age=age,
+                age=seconds_ago,
                 bad_signature=bad_signature,
                 timeout=timeout,
                 through=through,
