@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tiktok_hook.cli import options
+from tiktok_hook.cli import completers, options
 from tiktok_hook.cli.derived import options_of
 from tiktok_hook.cli.listen import AppCommand, inspecting
 from tiktok_hook.cli.screen_options import screen_arguments, showing
@@ -16,7 +16,12 @@ from tiktok_hook.relay.options import FORWARDING, AppNameOptions, AttachmentOpti
     example='tiktok-hook attach "user:OPEN_ID post.publish.*" --forward-to 3000',
     options_metavar="[OPTIONS]",
 )
-@click.argument("words", metavar="[FILTER]... [-- COMMAND...]", nargs=-1)
+@click.argument(
+    "words",
+    metavar="[FILTER]... [-- COMMAND...]",
+    nargs=-1,
+    shell_complete=completers.event_names,
+)
 @options.secret_option
 @options.secret_file_option
 @options.db_option

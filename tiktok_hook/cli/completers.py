@@ -161,9 +161,11 @@ def _bodies(context: click.Context) -> Sequence[bytes]:
 
 OF_OPTIONS: dict[str, Completer] = {
     "--ack": ack_modes,
+    "--answer": event_names,
     "--body": files,
     "--event": event_names,
     "--output": files,
+    "--route": event_names,
     "--scenario": scenarios,
     "--set": body_paths,
     "--unset": body_paths,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tiktok_hook.cli import options, selection
+from tiktok_hook.cli import completers, options, selection
 from tiktok_hook.errors import NoHistoryError, UsageError
 from tiktok_hook.sanitize import visible
 from tiktok_hook.store import Location
@@ -21,7 +21,7 @@ _MOST_ID = 2**63 - 1
     cls=options.Command,
     example='tiktok-hook wait "post.publish.complete user:OPEN_ID" --timeout 60',
 )
-@click.argument("words", metavar="[FILTER]...", nargs=-1)
+@click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=completers.event_names)
 @options.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
