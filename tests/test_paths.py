@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import stat
 import subprocess
 import sys
@@ -82,6 +83,40 @@ def test_a_cut_off_token_is_replaced() -> None:
     path.write_text(token[:10])
 
     assert len(paths.user_token()) == 22
+
+
+WITHOUT_DESCRIPTORS = """
+import os
+from tiktok_hook import errors, paths
+before = paths.user_token()
+opened = []
+try:
+    while True:
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+try:
+    found = paths.user_token()
+except errors.StoreError as error:
+    found = str(error)
+for each in opened:
+    os.close(each)
+print(found)
+print(paths.user_token() == before)
+"""
+
+
+@_posix
+def test_a_token_that_cannot_be_read_for_want_of_descriptors_stays(home: Path) -> None:
+    program = (
+        f"ulimit -n 64; exec {shlex.quote(sys.executable)} -c {shlex.quote(WITHOUT_DESCRIPTORS)}"
+    )
+    result = subprocess.run(
+        ["/bin/sh", "-c", program], capture_output=True, text=True, check=True, timeout=DEADLINE
+    )
+    found, is_same = result.stdout.splitlines()
+    assert found == f"{paths.state_dir() / 'inspector-token'} cannot be read: Too many open files."
+    assert is_same == "True"
 
 
 def test_processes_that_start_at_once_get_the_same_token() -> None:

@@ -6,6 +6,7 @@ ngrok's. What another user could have written there is not used.
 """
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -22,6 +23,8 @@ _APP = "tiktok-hook"
 _INSPECTOR_FILE = "inspector-token"
 _TOKEN_CHARACTERS = 22
 _MAX_STATE_BYTES = 64 * 1024
+_TEMPORARY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EAGAIN, errno.EINTR}
+"""Errors that do not come from the file: the next reading may succeed."""
 
 
 def data_dir() -> Path:
@@ -67,10 +70,12 @@ def history_path() -> Path:
 def user_token() -> str:
     """The inspector's token: 22 URL-safe characters (128 bits), one per user.
 
-    It is created when it is first needed, and replaced when other users could have read it.
+    It is created when it is first needed, and replaced when other users could have read it. A file
+    that only cannot be read at the moment stays: a new token would lock out every page.
 
     Raises:
-        StoreError: The state folder cannot be written to, or other users can write to it.
+        StoreError: The state folder cannot be written to, other users can write to it, or the file
+            cannot be read at the moment, for want of descriptors, for one.
     """
     path = state_dir() / _INSPECTOR_FILE
     found = _read_own(path, private=True)
@@ -337,6 +342,9 @@ def _read_own(path: Path, *, private: bool = False) -> str | None:
 
     Returns:
         None when there is none, it cannot be read, or another user could have written it.
+
+    Raises:
+        StoreError: One that is private cannot be read at the moment.
     """
     if distrust(path.parent) or distrust(state_dir()):
         return None
@@ -350,7 +358,14 @@ def _read_own(path: Path, *, private: bool = False) -> str | None:
             if _distrust(found) or exposed or not stat.S_ISREG(found.st_mode):
                 return None
             return stream.read(_MAX_STATE_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+    except UnicodeDecodeError:
+        return None
+    except OSError as error:
+        if private and error.errno in _TEMPORARY:
+            raise StoreError(
+                f"{path} cannot be read: {error.strerror}.",
+                hint="If the limit on open files is low, raise it: ulimit -n 4096.",
+            ) from error
         return None
 
 

@@ -49,13 +49,15 @@ async def showing(
     host = options.inspect_host
     sockets = _sockets(options.inspect_port, host, avoid)
     number = sockets[0].getsockname()[1]
-    fallback = random.token_urlsafe(16)  # this run only; used if the state folder is not writable
+    # For this run only, until one was read: the state folder may not be writable, and later the
+    # file may not be readable for a moment.
+    last = random.token_urlsafe(16)
 
     def token() -> str:
-        try:
-            return paths.user_token()
-        except StoreError:
-            return fallback
+        nonlocal last
+        with suppress(StoreError):
+            last = paths.user_token()
+        return last
 
     try:
         paths.user_token()
