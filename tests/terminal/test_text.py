@@ -22,6 +22,7 @@ from tiktok_hook.delivery import (
     DeliveryAnswered,
     NonWebhookRequest,
     Notice,
+    QueueChanged,
     Ready,
     Skipped,
     TunnelChanged,
@@ -249,6 +250,31 @@ def test_an_attempt_is_shown_once_although_a_rule_delays_the_answer(form: Form) 
     shown += draw(text, third) + draw(text, answered(7, status=503))
     assert shown.count("#7.2") == shown.count("#7.3") == 1
     assert "#7 → 200 in 3 ms, answered 503\n" in shown
+
+
+@pytest.mark.parametrize("form", ["compact", "normal"])
+@pytest.mark.parametrize("mode", ["hold", "paused"])
+def test_a_delivery_that_waits_for_its_release_is_queued(form: Form, mode: str) -> None:
+    text = Text(
+        form=form,
+        out_paint=PLAIN,
+        err_paint=PLAIN,
+        out_width=lambda: 100,
+        err_width=lambda: 100,
+        keys=True,
+        clock=Clock(),
+    )
+    draw(text, replace(FORWARDED, ack="hold" if mode == "hold" else "app"))
+    draw(text, QueueChanged(paused=mode == "paused", waiting=0))
+    shown = draw(text, delivery(7), delivery(8, verdict=Verdict(State.INVALID), status=403))
+    shown += "".join(rest(text))
+    expected = "answered 200 · queued, p forwards it" if form == "normal" else "200, queued"
+    assert f"{expected}\n" in shown
+    assert shown.count("queued") == 1
+    if mode == "paused":
+        draw(text, QueueChanged(paused=False, waiting=0))
+        draw(text, delivery(9))
+        assert "queued" not in "".join(rest(text))
 
 
 def test_what_was_left_out_is_a_count() -> None:

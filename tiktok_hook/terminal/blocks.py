@@ -50,6 +50,7 @@ def delivery_block(
     width: int = 80,
     detail: Detail = EVERYTHING,
     waiting_for: str | None = None,
+    queued: str = "",
     name_apps: bool = False,
     link: str = "",
 ) -> Iterator[Text | Parts]:
@@ -62,6 +63,7 @@ def delivery_block(
         width: Columns of the terminal.
         detail: How much of it.
         waiting_for: The target that has not answered yet; None if nothing is awaited.
+        queued: Words for one that the user has to release; empty for any other.
         name_apps: Whether to name the apps of a shared history.
         link: URL that the id leads to; empty for none.
     """
@@ -69,7 +71,7 @@ def delivery_block(
     if delivery.summary:
         yield from hanging(_INDENT, lines.shown(delivery.summary), width=width)
     is_over = bool(attempts) and all(each.ended for each in attempts)
-    yield from _verdict(delivery, width, waiting_for, is_over=is_over)
+    yield from _verdict(delivery, width, waiting_for, is_over=is_over, queued=queued)
     if delivery.redelivery_of is not None:
         yield line(_INDENT, ("↻", "caution"), " ", words.redelivery(delivery))
     last_hint = ""
@@ -133,7 +135,7 @@ def _title(delivery: Delivery, link: str) -> Text:
 
 
 def _verdict(
-    delivery: Delivery, width: int, waiting_for: str | None, *, is_over: bool
+    delivery: Delivery, width: int, waiting_for: str | None, *, is_over: bool, queued: str
 ) -> Iterator[Text]:
     found = delivery.verdict
     mark = {"valid": "✓", "stale": "✓", "unchecked": "·"}.get(found.state.value, "✗")
@@ -149,7 +151,8 @@ def _verdict(
     else:
         answer = (f"answered {delivery.status}", lines.status_style(delivery.status))
     style = lines.state_style(found.state)
-    body = line((lines.shown(words_of_verdict), style), " · ", answer)
+    rest = (" · ", (queued, "caution")) if queued else ()
+    body = line((lines.shown(words_of_verdict), style), " · ", answer, *rest)
     yield from hanging(_INDENT, body, width=width, indent=len(_INDENT) + 2)
     yield from hint_lines(found.hint, width, indent=4)
 

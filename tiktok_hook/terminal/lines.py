@@ -92,6 +92,7 @@ def delivery_line(
     *,
     attempt: Attempt | None = None,
     skipped: bool = False,
+    queued: bool = False,
     width: int | None = None,
     link: str = "",
 ) -> str:
@@ -102,6 +103,7 @@ def delivery_line(
         paint: Colours.
         attempt: The first attempt, once it is known.
         skipped: Whether it is not forwarded.
+        queued: Whether the user has to release it.
         width: Columns that it should fit; name and words are cut for it. None cuts for none.
         link: URL that the id leads to; empty for none.
     """
@@ -118,6 +120,8 @@ def delivery_line(
             tail = f"{tail}, answered {delivery.status}"
     elif skipped:
         style, tail = "", f"not forwarded, answered {delivery.status}"
+    elif queued:
+        style, tail = "caution", f"{delivery.status}, queued"
     arrow = "→ " if attempt is not None or skipped else ""
     head = f"{words.clock(delivery.received_at)} {f'#{delivery.id}':<{_ID_COLUMNS}} "
     state = f"{verdict.state.value:<{_STATE_COLUMNS}}"

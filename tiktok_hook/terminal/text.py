@@ -15,6 +15,7 @@ from tiktok_hook.delivery import (
     DeliveryStored,
     NonWebhookRequest,
     Notice,
+    QueueChanged,
     Ready,
     Skipped,
     Source,
@@ -128,6 +129,8 @@ class Text:
         self._has_routes = False
         self._history_stays = True
         self._answered_by_app = False
+        self._holds_all = False  # --ack hold
+        self._queue_paused = False
         self._tunnel = "connecting"
         self._apps: dict[str | None, str] = {}
         self._ping_passed = False
@@ -140,6 +143,7 @@ class Text:
             DeliveryAnswered: self._answered,
             AttemptEnded: self._attempt_ended,
             Skipped: self._skipped,
+            QueueChanged: self._queue_changed,
             LeftOut: self._left_out,
             NonWebhookRequest: self._request,
             TunnelChanged: self._tunnel_changed,
@@ -220,6 +224,17 @@ class Text:
         if self._complete(known):
             yield from self._finish(known)
 
+    def _queue_changed(self, event: QueueChanged) -> Iterator[Piece]:
+        self._queue_paused = event.paused
+        return iter(())
+
+    def _is_queued(self, known: _Open) -> bool:
+        """Whether a delivery waits for the user to release it."""
+        delivery = known.delivery
+        is_held = self._target is not None and (self._holds_all or self._queue_paused)
+        is_taken = delivery.status is not None and not delivery.verdict.rejected
+        return is_held and is_taken and not known.attempts and known.skipped is None
+
     def _complete(self, known: _Open) -> bool:
         """Whether everything is here that is shown together."""
         delivery = known.delivery
@@ -281,6 +296,7 @@ class Text:
             from tiktok_hook.terminal import blocks
 
             waits = delivery.status is None
+            words_for_queued = "queued, p forwards it" if self._keys else "queued"
             block = blocks.delivery_block(
                 delivery,
                 attempts=attempts,
@@ -288,6 +304,7 @@ class Text:
                 width=width or 80,
                 detail=self._detail(),
                 waiting_for=(known.target or self._target) if waits else None,
+                queued=words_for_queued if self._is_queued(known) else "",
                 link=self._link(delivery),
             )
             yield out(self._drawn(block, self._out_paint))
@@ -298,6 +315,7 @@ class Text:
                 self._out_paint,
                 attempt=attempt,
                 skipped=skipped is not None,
+                queued=self._is_queued(known),
                 width=width,
                 link=self._link(delivery),
             )
@@ -449,6 +467,7 @@ class Text:
         self._has_routes = bool(ready.routes)
         self._target = "the app" if self._has_routes else ready.target
         self._answered_by_app = ready.target is not None and ready.ack == "app"
+        self._holds_all = ready.ack == "hold"
         self._history_stays = ready.history is not None
         self._page = (ready.inspector_url or "") if self._links else ""
         if ready.target is not None and ready.target_up is not None:
