@@ -219,6 +219,7 @@ def test_a_cause_is_named_that_the_answer_shows(name: str) -> None:
     hint_text = hint(status, **more)
     assert all(word in hint_text for word in words), hint_text
     assert "your verifier" not in hint_text
+    assert "gives no reason" not in hint_text
 
 
 @pytest.mark.parametrize(

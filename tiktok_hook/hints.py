@@ -149,7 +149,8 @@ def for_answer(
         )
     if app_text:
         return f"{text} Its message: {visible(app_text)}"
-    return text if status in _STATUSES else f"{text} It gives no reason: see its log."
+    is_explained = shown is not None or status in _STATUSES
+    return text if is_explained else f"{text} It gives no reason: see its log."
 
 
 def for_accepted_forgery() -> str:
@@ -211,6 +212,13 @@ def cause(
         return "login", (
             f"the app, or a proxy in front of it, wants a login ({scheme}). Leave the webhook's "
             "route out of it."
+        )
+    if 300 <= status < 400 and _leads_to_login(
+        _path_of_location(target, named.get("location", ""))
+    ):
+        return "login", (
+            "the app, or a proxy in front of it, redirects to a login. Leave the webhook's route "
+            "out of it."
         )
     if status == 404 and (doubled := _doubled(_path(target))):
         return "doubled-path", (
@@ -370,9 +378,22 @@ def _for_redirect(status: int, target: str, location: str | None) -> str:
         change = "an added" if there.path.endswith("/") else "a missing"
         return f"{status}: a redirect to the same path with {change} slash at its end. {ending}"
     shown = visible(f"{there.scheme}://{_host(there.geturl())}{there.path}"[:_QUOTED_CHARS])
-    login = " It looks like a login: leave the webhook's route out of it."
-    wants_login = re.search(r"(?i)log[-_]?in|sign[-_]?in|auth", there.path)
-    return f"{status}: a redirect to {shown}. {ending}{login if wants_login else ''}"
+    login = ""
+    if _leads_to_login(there.path):
+        login = " It looks like a login: leave the webhook's route out of it."
+    return f"{status}: a redirect to {shown}. {ending}{login}"
+
+
+def _path_of_location(target: str, location: str) -> str:
+    """The path that a redirect leads to; empty if its address is invalid."""
+    try:
+        return urlsplit(urljoin(_with_scheme(target), location)).path
+    except ValueError:
+        return ""
+
+
+def _leads_to_login(path: str) -> bool:
+    return re.search(r"(?i)log[-_]?in|sign[-_]?in|auth", path) is not None
 
 
 def _with_scheme(target: str) -> str:

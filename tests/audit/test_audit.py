@@ -304,7 +304,7 @@ async def test_an_audit_stops_where_the_handler_is_not_reached(name: str) -> Non
     assert report.stopped
     assert [each.words for each in report.mistakes] == [report.stopped]
     expected = {"gone": "no-route", "no-post": "no-route", "redirect": "redirects"}
-    expected |= {"login-redirect": "redirects", "page-expired": "csrf"}
+    expected |= {"login-redirect": "login", "page-expired": "csrf"}
     assert report.obstacle == expected.get(name, name)
 
 

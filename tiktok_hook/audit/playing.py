@@ -119,8 +119,8 @@ async def play(
 
 _LIMITED = (
     "rate-limited",
-    "The app limits how often it may be called, so nothing was judged. Play it "
-    "slower with --rate 1, or lift the limit for this address.",
+    "The app limits how often it may be called, so the cases that met the limit were not judged. "
+    "Play it slower with --rate 1, or lift the limit for this address.",
 )
 _REDIRECTS = (
     "redirects",
