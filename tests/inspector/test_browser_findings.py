@@ -1,6 +1,7 @@
 """What users stumbled over in the page: each test is one of their findings."""
 
 import asyncio
+import gzip
 import json
 import re
 import zlib
@@ -265,6 +266,20 @@ async def test_a_compressed_response_is_shown_decompressed(view: View) -> None:
     await view.receive(BODY)
     await view.choose(1)
     await expect(view.page.locator("#attempt-1\\.1")).to_contain_text('"error": "no such user"')
+
+
+@pytest.mark.parametrize("case", ["cut", "charset"])
+async def test_a_compressed_response_is_read_as_far_as_possible(view: View, case: str) -> None:
+    cut = case == "cut"
+    text = "".join(f"line {each}: a reason\n" for each in range(9000)) if cut else "Schlüssel"
+    body = gzip.compress(text.encode("latin-1"), compresslevel=1)
+    body = body[: len(body) // 2] if cut else body
+    head = b"\r\nContent-Encoding: gzip\r\nContent-Type: text/plain; charset=iso-8859-1\r\n"
+    view.app.answer = http(500, body).replace(b"\r\n", head, 1)
+    await view.receive(BODY)
+    await view.choose(1)
+    panel = view.page.locator("#attempt-1\\.1 [role=tabpanel]").first
+    await expect(panel).to_contain_text("line 1: a reason" if cut else "Schlüssel")
 
 
 async def test_copy_as_curl_is_one_command_to_the_app(view: View) -> None:

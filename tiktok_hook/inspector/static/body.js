@@ -61,12 +61,13 @@ function textViews(body, parsed) {
   return views;
 }
 
-// `encoding` is the Content-Encoding of a response; browsers inflate gzip and deflate.
-export function bodyView(body, parsed, encoding = undefined) {
+// `encoding` is the Content-Encoding of a response; browsers inflate gzip and deflate. `type` is its
+// Content-Type, which may name a charset.
+export function bodyView(body, parsed, encoding = undefined, type = undefined) {
   if (!body.bytes.length) return el("p", { class: "dim" }, "Empty.");
   const views = textViews(body.text, parsed);
   const format = { gzip: "gzip", "x-gzip": "gzip", deflate: "deflate" }[encoding?.toLowerCase()];
-  if (format) views.unshift(["Decompressed", () => inflatedView(body.bytes, format)]);
+  if (format) views.unshift(["Decompressed", () => inflatedView(body.bytes, format, type)]);
   views.push(["Hex", () => el("pre", { class: "hex", tabindex: "0" }, hex(body.bytes))]);
   return tabs(views);
 }
@@ -104,10 +105,11 @@ export function selectViews(root, selected) {
   }
 }
 
-function inflatedView(bytes, format) {
+function inflatedView(bytes, format, type) {
   const place = el("div", {}, el("p", { class: "dim" }, "Decompressing…"));
   inflate(bytes, format).then(
-    (found) => {
+    (inflated) => {
+      const found = decodedText(inflated, type);
       const views = textViews(found, tryParse(found));
       fill(place, views[0][1]());
     },
@@ -116,18 +118,39 @@ function inflatedView(bytes, format) {
   return place;
 }
 
+// The bytes of a compressed body; of one that is cut, what can be read of it.
 async function inflate(bytes, format) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));
   const reader = stream.getReader();
-  const decoder = new TextDecoder();
-  let found = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return found + decoder.decode();
-    found += decoder.decode(value, { stream: true });
-    if (found.length > MOST_INFLATED) {
-      await reader.cancel();
-      return found.slice(0, MOST_INFLATED);
+  const parts = [];
+  let size = 0;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      size += value.length;
+      if (size > MOST_INFLATED) {
+        await reader.cancel();
+        break;
+      }
+    }
+  } catch (error) {
+    if (!size) throw error;
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer()).slice(0, MOST_INFLATED);
+}
+
+// UTF-8 where the bytes are that, whatever charset a server names by default.
+function decodedText(bytes, type) {
+  const charset = /charset\s*=\s*["']?([\w.:-]+)/i.exec(type ?? "")?.[1] ?? "utf-8";
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    try {
+      return new TextDecoder(charset).decode(bytes);
+    } catch {
+      return new TextDecoder().decode(bytes);
     }
   }
 }

@@ -453,6 +453,7 @@ function attemptView(attempt, delivery, known, isLast) {
         got,
         got.text === null ? {} : tryParse(got.text),
         header(attempt, "content-encoding"),
+        header(attempt, "content-type"),
       ),
       attempt.truncated
         ? el("p", { class: "dim" }, "The response was longer than what is stored.")
