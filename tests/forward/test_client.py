@@ -81,6 +81,21 @@ async def test_an_app_gets_the_bytes_as_they_came(forwarder: Forwarder) -> None:
     ]
 
 
+async def test_a_header_that_is_not_latin_1_leaves_the_others_as_they_came(
+    forwarder: Forwarder,
+) -> None:
+    headers = (("X-Bytes", "\xe9\xff"), ("X-Imported", "\u20ac\ud800"), ("X-Last", "\xe9"))
+    async with running_app() as app:
+        await forwarder.send(ForwardRequest("POST", app.url, headers))
+    [request] = app.requests
+    for line in (
+        b"X-Bytes: \xe9\xff\r\n",
+        b"X-Imported: \xe2\x82\xac\xef\xbf\xbd\r\n",
+        b"X-Last: \xe9\r\n",
+    ):
+        assert line in request
+
+
 async def test_host_and_length_are_added_where_they_are_missing(forwarder: Forwarder) -> None:
     async with running_app() as app:
         await forwarder.send(ForwardRequest("POST", app.url, (("A", "1"),), b"xy"))

@@ -87,3 +87,17 @@ def test_an_imported_header_cannot_smuggle_another() -> None:
         "Content-Length",
         FORWARDED_HEADER,
     }
+
+
+def test_what_one_request_lists_under_connection_is_forwarded_with_the_next() -> None:
+    listed = build(delivery(headers=(("Connection", "X-Mine"), ("X-Mine", "1"))), "http://app")
+    free = build(delivery(headers=(("X-Mine", "1"),)), "http://app")
+    assert ("X-Mine", "1") not in listed.headers
+    assert ("X-Mine", "1") in free.headers
+
+
+def test_of_control_characters_only_those_that_could_end_a_header_are_replaced() -> None:
+    came = (("X-Nul", "1\x002"), ("X-Tab", "1\t2"), ("X-Bytes", "\x85\xa0\xad"))
+    made = build(delivery(headers=came), "http://app")
+    assert ("X-Nul", "1 2") in made.headers
+    assert came[1:] == made.headers[2:4]

@@ -384,12 +384,16 @@ def _message(request: ForwardRequest, address: Address) -> bytes:
     if "content-length" not in names and (request.body or request.method not in {"GET", "HEAD"}):
         headers = with_header(headers, "Content-Length", str(len(request.body)))
     path = _UNFIT_IN_PATH.sub(lambda found: b"%%%02X" % found[0][0], _as_bytes(address.path))
-    lines = [f"{request.method} ".encode("ascii") + path + b" HTTP/1.1"]
+    line = f"{request.method} ".encode("ascii") + path + b" HTTP/1.1"
+    fields = []
     for name, value in headers:
-        if "\n" in value or "\r" in value:
+        if not value.isprintable() and ("\n" in value or "\r" in value):
             raise ValueError(f"the header {name} contains a line break")
-        lines.append(_as_bytes(f"{name}: {value}"))
-    return b"\r\n".join([*lines, b"", request.body])
+        fields.append(f"{name}: {value}")
+    text = "\r\n".join(fields)
+    # One call for all of them, unless the bytes of one depend on what else is in it.
+    head = text.encode() if text.isascii() else b"\r\n".join(map(_as_bytes, fields))
+    return b"\r\n".join((line, head, b"", request.body))
 
 
 def _as_bytes(text: str) -> bytes:
