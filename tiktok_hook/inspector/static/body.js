@@ -61,8 +61,8 @@ function textViews(body, parsed) {
   return views;
 }
 
-// `encoding` is the Content-Encoding of a response; browsers inflate gzip and deflate. `type` is its
-// Content-Type, which may name a charset.
+// `encoding` is the Content-Encoding of a response: browsers inflate gzip and deflate.
+// `type` is its Content-Type, which may name a charset.
 export function bodyView(body, parsed, encoding = undefined, type = undefined) {
   if (!body.bytes.length) return el("p", { class: "dim" }, "Empty.");
   const views = textViews(body.text, parsed);
@@ -123,20 +123,20 @@ async function inflate(bytes, format) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));
   const reader = stream.getReader();
   const parts = [];
-  let size = 0;
+  let length = 0;
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) break;
       parts.push(value);
-      size += value.length;
-      if (size > MOST_INFLATED) {
+      length += value.length;
+      if (length > MOST_INFLATED) {
         await reader.cancel();
         break;
       }
     }
   } catch (error) {
-    if (!size) throw error;
+    if (!length) throw error;
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer()).slice(0, MOST_INFLATED);
 }
