@@ -293,6 +293,10 @@ async def test_nothing_that_matches_is_a_timeout_which_names_what_was_rejected()
             await session.wait_for("*", timeout=timedelta(milliseconds=50))
         (note,) = raised.value.__notes__
         assert note.startswith("Rejected: 1 that matched; the last one: ")
+        with pytest.raises(TimeoutError) as raised:
+            await session.wait_for("post.publsh.failed", timeout=0.05)
+        (note,) = raised.value.__notes__
+        assert note.startswith("post.publsh.failed matches no known event. Did you mean post.")
         with pytest.raises(TimeoutError, match=r"No delivery arrived within 0\.05 s"):
             await session.wait_for(timeout=0.05)
         with pytest.raises(tiktok_hook.UsageError, match="usr:1 is not a term"):

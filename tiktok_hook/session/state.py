@@ -116,7 +116,8 @@ class Session:
             timeout: Seconds, or a `timedelta`; None waits for ever.
 
         Raises:
-            TimeoutError: None arrived in time; its notes name rejected deliveries that matched.
+            TimeoutError: None arrived in time; its notes name rejected deliveries that matched,
+                and what is probably mistyped in the filter.
             UsageError: The filter cannot be read.
             HookError: The session ended by itself first.
         """
@@ -142,6 +143,8 @@ class Session:
                 last = next(reversed(rejected.values()))
                 reason = last.verdict.reason or last.verdict.state
                 error.add_note(f"Rejected: {len(rejected)} that matched; the last one: {reason}.")
+            for doubt in () if wanted is None else filters.doubts(wanted):
+                error.add_note(" ".join(doubt))
             raise error from None
         raise HookError(f"{what} arrived before the session ended.")
 
