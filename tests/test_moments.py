@@ -58,7 +58,16 @@ def test_a_duration_is_a_number_or_a_timedelta() -> None:
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
-    [("90", 90), ("1.5", 1.5), ("90s", 90), ("10m", 600), ("1h30m", 5400), (" 3d ", 3 * 86_400)],
+    [
+        ("90", 90),
+        ("1.5", 1.5),
+        ("90s", 90),
+        ("200ms", 0.2),
+        ("1s500ms", 1.5),
+        ("10m", 600),
+        ("1h30m", 5400),
+        (" 3d ", 3 * 86_400),
+    ],
 )
 def test_a_duration_may_be_a_string(text: str, wanted: float) -> None:
     assert seconds(text) == wanted

@@ -11,12 +11,12 @@ Moment = float | datetime | timedelta | str
 ``@`` and Unix seconds."""
 
 Duration = float | timedelta | str
-"""Seconds, a `timedelta`, or text: ``90``, ``90s``, ``1h30m``, ``3d``."""
+"""Seconds, a `timedelta`, or text: ``90``, ``90s``, ``200ms``, ``1h30m``, ``3d``."""
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # Compiled when they are used, by `re` itself: most calls name no times.
-_AGO = r"(?:[0-9]+(?:\.[0-9]+)?[smhdw])+"
-_STEP = r"([0-9.]+)([smhdw])"
+_AGO = r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhdw]))+"
+_STEP = r"([0-9.]+)(ms|[smhdw])"
 _CLOCK = r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
 _UNIX = r"@[0-9]{1,12}(?:\.[0-9]*)?"
 
