@@ -64,10 +64,11 @@ def _without(codings: list[str], body: bytes) -> bytes | None:
     return body
 
 
-_CHARSET = re.compile(r"""(?i)\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
-_META_CHARSET = re.compile(rb"""(?i)<meta\s[^>]{0,200}\bcharset\s*=\s*["']?([\w.:-]{1,40})""")
+# Compiled when they are used, by `re` itself: a start of `listen` decodes no body.
+_CHARSET = r"""(?i)\bcharset\s*=\s*["']?([\w.:-]{1,40})"""
+_META_CHARSET = rb"""(?i)<meta\s[^>]{0,200}\bcharset\s*=\s*["']?([\w.:-]{1,40})"""
 # Python has other codecs as well, and some of them are slow for long texts.
-_CHARSET_NAME = re.compile(
+_CHARSET_NAME = (
     r"(?i)iso[-_]?(?:8859|2022)|windows-|cp\d|latin|koi8|mac|shift|s?jis|euc|gb|big5|utf-?(?:16|32)"
 )
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -82,7 +83,7 @@ def _transcoded(headers: tuple[tuple[str, str], ...], body: bytes) -> bytes | No
     """
     body = body[:MAX_DECODED_BYTES]
     charset = "utf-16" if body.startswith(_UTF_16_MARKS) else _charset(headers, body)
-    if not _CHARSET_NAME.match(charset) or _is_utf_8(body, charset.lower()):
+    if not re.match(_CHARSET_NAME, charset) or _is_utf_8(body, charset.lower()):
         return None
     try:
         text = body.decode(charset, "replace")
@@ -104,9 +105,9 @@ def _without_half_character(body: bytes) -> bytes:
 def _charset(headers: tuple[tuple[str, str], ...], body: bytes) -> str:
     """The charset that a response names; empty if it names none."""
     for name, value in headers:
-        if name.lower() == "content-type" and (found := _CHARSET.search(value)):
+        if name.lower() == "content-type" and (found := re.search(_CHARSET, value)):
             return found[1]
-    meta = _META_CHARSET.search(body[:2048])
+    meta = re.search(_META_CHARSET, body[:2048])
     return meta[1].decode("ascii", "replace") if meta else ""
 
 
@@ -318,7 +319,7 @@ _BOILERPLATE = re.compile(
     | the\sdebugger\scaught\san\sexception | extracted\ssource\s\(around\sline
     """
 )
-_CLASS = re.compile(r"(?:\w+(?:\\|::|\.))*[A-Z]\w*(?:Exception|Error)")
+_CLASS = r"(?:\w+(?:\\|::|\.))*[A-Z]\w*(?:Exception|Error)"
 _NEXT_DATA = re.compile(r'(?is)<script[^>]*id="__NEXT_DATA__"[^>]*>(.*?)</script>')
 
 
@@ -356,7 +357,7 @@ def _exception(blocks: list[str]) -> list[str]:
     """
     for at, block in enumerate(blocks[:10]):
         words = block.split()
-        if 1 <= len(words) <= 2 and _CLASS.fullmatch(words[0]) and words[0].endswith(words[-1]):
+        if 1 <= len(words) <= 2 and re.fullmatch(_CLASS, words[0]) and words[0].endswith(words[-1]):
             return [words[0], *blocks[at + 1 : at + 2]]
     return []
 

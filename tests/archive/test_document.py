@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tiktok_hook.archive import document
 from tiktok_hook.archive.document import (
     SHOWN,
     Records,
@@ -119,6 +120,19 @@ def test_an_entry_that_is_not_json_is_left_out_with_its_reason(broken: str, reas
     assert [each for each in found if not isinstance(each, ValueError)] == good
     assert all(reason in str(found[place]) for place in (1, 3))
     assert [element(text, at) for at, _ in list(elements(text, records))[::2]] == good
+
+
+@pytest.mark.parametrize(("failures", "length"), [(8, 3), (5, 1)])
+def test_what_is_not_json_is_read_again_a_limited_number_of_times(
+    monkeypatch: pytest.MonkeyPatch, failures: int, length: int
+) -> None:
+    monkeypatch.setattr(document, "_MAX_FAILURES", failures)
+    good = '{"request":{"method":"POST","url":"/"}}'
+    broken = '{"a":{}' + ', {"b": }' * 6
+    text = f'{{"log":{{"entries":[{good},{broken},{good}]}}}}'
+    readable = readable_entries(text)
+    assert readable is not None
+    assert (readable[0].length, readable[1]) == (length, length > 1)
 
 
 def test_after_a_last_entry_that_is_not_json_the_file_counts_as_cut() -> None:

@@ -8,7 +8,6 @@ each record is parsed by itself.
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import NoReturn
 
 from tiktok_hook.archive.fields import lenient_decoder
@@ -24,8 +23,12 @@ _BEYOND_BMP = re.compile(rb"[\xf0-\xf4]")
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _BLANK = re.compile(r"[ \t\n\r]*")
 _BETWEEN = re.compile(r"[\s,]*")
-_MAX_TRIES = 10_000
-"""At how many places a HAR is read again, in all, to find the entry after one that is not JSON."""
+_MAX_FAILURES = 10_000
+_MAX_COUNTED_CHARS = 20_000_000_000
+"""How much of a HAR is read again because parts of it are not JSON; about 10 s of processor time.
+
+Each error reads it from its beginning, since `json` counts the lines.
+"""
 
 _NEXT = re.compile(r"\}\s*,\s*(?=\{\s*\")")
 _END = re.compile(r"\s*\]")
@@ -149,13 +152,13 @@ def readable_entries(text: str) -> tuple[Records, bool] | None:
         return None
     found = Records(start.end())
     at = found.start
-    tries = iter(range(_MAX_TRIES))
+    failures = iter(range(min(_MAX_FAILURES, _MAX_COUNTED_CHARS // len(text))))
     while not _END.match(text, at):
         here = _after(_BETWEEN, text, at)
         try:
             at = lenient_decoder.raw_decode(text, here)[1]
         except (ValueError, RecursionError) as error:
-            following = _next_entry(text, here, tries)
+            following = _next_entry(text, here, failures)
             if following is None:
                 return (found, False) if found.length > len(found.broken) else None
             found.broken[here] = following, ValueError(_reason(error))
@@ -164,14 +167,18 @@ def readable_entries(text: str) -> tuple[Records, bool] | None:
     return (found, True) if found.length > len(found.broken) else None
 
 
-def _next_entry(text: str, at: int, tries: Iterator[int]) -> int | None:
-    """Where the entry after a broken one begins; None if there is none or no try is left."""
-    for found, _ in zip(_NEXT.finditer(text, at), tries, strict=False):
-        with suppress(ValueError, RecursionError):
+def _next_entry(text: str, at: int, failures: Iterator[int]) -> int | None:
+    """Where the entry after a broken one begins; None if there is none, or with too many errors."""
+    for found in _NEXT.finditer(text, at):
+        try:
             value = lenient_decoder.raw_decode(text, found.end())[0]
-            request = value.get("request")
-            if isinstance(request, dict) and {"method", "url"} <= request.keys():
-                return found.end()
+        except (ValueError, RecursionError):
+            if next(failures, None) is None:
+                break
+            continue
+        request = value.get("request")
+        if isinstance(request, dict) and {"method", "url"} <= request.keys():
+            return found.end() if next(failures, None) is not None else None
     return None
 
 

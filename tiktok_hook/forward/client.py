@@ -391,7 +391,7 @@ def _message(request: ForwardRequest, address: Address) -> bytes:
             raise ValueError(f"the header {name} contains a line break")
         fields.append(f"{name}: {value}")
     text = "\r\n".join(fields)
-    # One call for all of them, unless the bytes of one depend on what else is in it.
+    # ASCII is encoded in one call. Other fields are one by one: see `_as_bytes`.
     head = text.encode() if text.isascii() else b"\r\n".join(map(_as_bytes, fields))
     return b"\r\n".join((line, head, b"", request.body))
 

@@ -265,7 +265,7 @@ class _Connection:
             known: The last id that the client received; None for a new client.
         """
         # Read before the rows: a change between the two is then seen by the next poll.
-        self._changes = await asyncio.to_thread(self._history.changes)
+        self._changes = self._history.changes()
         newest = await asyncio.to_thread(self._history.newest_id)
         self._complete = newest if known is None else min(known, newest)
         recent: list[tuple[int, _Sent]] = []

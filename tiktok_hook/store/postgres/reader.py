@@ -249,13 +249,13 @@ class PostgresReader:
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many matching deliveries there are."""
-        clause = self._counted(where)
+        clause = self._whole_condition(where)
         ((total,),) = self._all(f"SELECT count(*) FROM {JOINED} WHERE {clause}", **clause.values)
         return int(total)
 
     def counts(self, where: Filter = EVERYTHING) -> Counts:
         """How many matching deliveries there are, by verdict and outcome."""
-        clause = self._counted(where)
+        clause = self._whole_condition(where)
         clause.values |= {"app": self._app, "whose": whose(where, self._app)}
         query = _COUNT_ANY if where.app == ANY_APP else _COUNT
         found = self._all(f"{query} WHERE {clause} GROUP BY d.verdict", **clause.values)
@@ -490,8 +490,8 @@ class PostgresReader:
         ((least, most),) = self._all(_IDS_IN_TIME, **times)
         return (low, low) if least is None else (least, most + 1)
 
-    def _counted(self, where: Filter) -> Clause:
-        """The whole of a filter as conditions; what is checked here is replaced by its ids."""
+    def _whole_condition(self, where: Filter) -> Clause:
+        """All of a filter as conditions; the ids that match where the server cannot check it."""
         names = self._names(where.event_globs)
         clause = conditions(where, self._app, names)
         if where.text:
