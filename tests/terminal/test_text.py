@@ -239,7 +239,8 @@ def test_an_attempt_is_shown_once_although_a_rule_delays_the_answer(form: Form) 
     clock = Clock()
     text = view(clock, form=form)
     first, second = (
-        attempt(7, number=each, target=f"http://127.0.0.1:400{each}/") for each in (1, 2)
+        attempt(7, number=each, target=f"http://127.0.0.1:400{each}/", hint=f"because {each}")
+        for each in (1, 2)
     )
     third = attempt(7, number=3, target="http://127.0.0.1:4003/")
     draw(text, FORWARDED)
@@ -249,6 +250,7 @@ def test_an_attempt_is_shown_once_although_a_rule_delays_the_answer(form: Form) 
     assert "#7.2" in shown
     shown += draw(text, third) + draw(text, answered(7, status=503))
     assert shown.count("#7.2") == shown.count("#7.3") == 1
+    assert shown.count("because 1") == shown.count("because 2") == 1
     assert "#7 → 200 in 3 ms, answered 503\n" in shown
 
 

@@ -282,7 +282,8 @@ class Text:
             link=self._link(known.delivery),
         )
         yield out(self._fitted(line, self._out_width(), self._out_paint))
-        yield from self._hint("" if attempt is None else attempt.hint)
+        if attempt is not None and not known.shown_attempts:
+            yield from self._hint(attempt.hint)
         for each in known.attempts[max(known.shown_attempts, 1) :]:
             yield from self._late_attempt(each)
 
